@@ -1,0 +1,11 @@
+DROP VIEW support_recent_events;
+DROP VIEW support_orgs;
+DROP VIEW support_systems;
+DROP TABLE service_defaults;
+DROP TABLE backup_events;
+DROP TABLE backup_requests;
+DROP TABLE backups;
+DROP TABLE writers;
+DROP TABLE systems;
+DROP TABLE org_usage;
+DROP TABLE organizations;

@@ -1,0 +1,54 @@
+//! May these bytes come in? Asked before the first byte, and again for each further step of a body
+//! whose length was not declared.
+
+use uuid::Uuid;
+
+use super::{Ledger, Limits, OpenUpload};
+use crate::domain::retention::prune;
+
+/// The organization has no room for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct QuotaExceeded;
+
+/// Lets a new upload of `want` bytes in, or not.
+pub fn admit(before: &Ledger, limits: Limits, upload: Uuid, want: u64) -> Result<Ledger, QuotaExceeded> {
+    let mut after = before.clone();
+    after.uploads.push(OpenUpload { id: upload, want: 0, reserved: 0 });
+    raise(after, limits, upload, want)
+}
+
+/// Raises what an open upload may bring to `want` bytes in all. Never lowers it.
+pub fn grow(before: &Ledger, limits: Limits, upload: Uuid, want: u64) -> Result<Ledger, QuotaExceeded> {
+    raise(before.clone(), limits, upload, want)
+}
+
+/// Pledges to the upload what retention would free for it, and reserves the rest.
+///
+/// So a system at its slot cap can always replace its oldest with one that is no larger, even when
+/// the organization is full; a larger one needs only the difference.
+fn raise(mut after: Ledger, limits: Limits, upload: Uuid, want: u64) -> Result<Ledger, QuotaExceeded> {
+    let before = after.total();
+    if let Some(open) = after.uploads.iter_mut().find(|u| u.id == upload) {
+        open.want = open.want.max(want);
+    }
+    for id in would_be_pruned(&after, limits, upload) {
+        if let Some(backup) = after.backups.iter_mut().find(|b| b.id == id) {
+            backup.pledged_to = Some(upload);
+        }
+    }
+    after.rereserve();
+    // Nothing more is held than before, or all of it fits.
+    let fits = limits.quota.is_none_or(|quota| after.total() <= quota);
+    if fits || after.total() <= before { Ok(after) } else { Err(QuotaExceeded) }
+}
+
+/// Retention over the stored backups that are not pledged to others, then the open uploads as if
+/// they were stored, then this one.
+fn would_be_pruned(ledger: &Ledger, limits: Limits, upload: Uuid) -> Vec<Uuid> {
+    let free: Vec<_> = ledger.backups.iter().filter(|b| b.pledged_to.is_none_or(|to| to == upload)).collect();
+    let (this, others): (Vec<&OpenUpload>, Vec<_>) = ledger.uploads.iter().partition(|u| u.id == upload);
+    let wants = others.iter().chain(&this).map(|u| u.want);
+    let sizes: Vec<u64> = free.iter().map(|b| b.size).chain(wants).collect();
+    let victims = prune(&sizes, limits.retention).len();
+    free.iter().take(victims).map(|b| b.id).collect()
+}

@@ -1,0 +1,87 @@
+//! The upload is complete and its object durable: make it visible, prune, and stay in the quota.
+
+use uuid::Uuid;
+
+use super::{Ledger, Limits, StoredBackup};
+use crate::domain::retention::{PruneReason, prune};
+
+/// The quota was lowered while the upload ran, and what is stored would grow above it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct QuotaLowered;
+
+/// Commits `upload` with `size` bytes, at most what it was granted. What retention takes out is in
+/// the answer's `pruned`.
+pub fn commit(before: &Ledger, limits: Limits, upload: Uuid, size: u64) -> Result<Ledger, QuotaLowered> {
+    let mut after = before.clone();
+    let victims = retention(&after, limits, size);
+    let handed_over = hand_over_pledges(&mut after, &victims, upload);
+    let spare = spare_pledges(&after, &victims, &handed_over, upload);
+
+    for (id, reason) in victims {
+        retire(&mut after, id, reason);
+    }
+    after.close(upload);
+    after.stored_bytes += size;
+
+    // What was pledged at admission may not be what retention takes now (something else was
+    // deleted meanwhile, and its bytes given away): then the pledge is called in. With all of it
+    // called in, the sum is no more than before, so this ends.
+    let ceiling = limits.quota.map(|quota| quota.max(before.total()));
+    for id in spare.into_iter().chain(handed_over) {
+        if ceiling.is_none_or(|ceiling| after.total() <= ceiling) {
+            break;
+        }
+        retire(&mut after, id, PruneReason::Size);
+    }
+    if limits.quota.is_some_and(|quota| after.stored_bytes > quota.max(before.stored_bytes)) {
+        return Err(QuotaLowered);
+    }
+    after.backups.push(StoredBackup { id: upload, size, pledged_to: None });
+    Ok(after)
+}
+
+/// What retention takes when the new backup stands at the end of the stored ones.
+fn retention(ledger: &Ledger, limits: Limits, size: u64) -> Vec<(Uuid, PruneReason)> {
+    let sizes: Vec<u64> = ledger.backups.iter().map(|b| b.size).chain([size]).collect();
+    let reasons = prune(&sizes, limits.retention);
+    ledger.backups.iter().map(|b| b.id).zip(reasons).collect()
+}
+
+/// Where a victim is pledged to another upload, that one gets the oldest backup that is pledged to
+/// this one and stays. Gives the backups that changed hands, oldest first.
+fn hand_over_pledges(ledger: &mut Ledger, victims: &[(Uuid, PruneReason)], upload: Uuid) -> Vec<Uuid> {
+    let is_victim = |id: Uuid| victims.iter().any(|(victim, _)| *victim == id);
+    let losers: Vec<Uuid> = ledger
+        .backups
+        .iter()
+        .filter(|b| is_victim(b.id))
+        .filter_map(|b| b.pledged_to.filter(|to| *to != upload))
+        .collect();
+    let mut handed_over = Vec::new();
+    for loser in losers {
+        let spare = ledger.backups.iter_mut().find(|b| b.pledged_to == Some(upload) && !is_victim(b.id));
+        if let Some(backup) = spare {
+            backup.pledged_to = Some(loser);
+            handed_over.push(backup.id);
+        }
+    }
+    handed_over
+}
+
+/// What is still pledged to this upload and no victim, oldest first.
+fn spare_pledges(
+    ledger: &Ledger,
+    victims: &[(Uuid, PruneReason)],
+    handed_over: &[Uuid],
+    upload: Uuid,
+) -> Vec<Uuid> {
+    let stays = |id: &Uuid| !handed_over.contains(id) && !victims.iter().any(|(victim, _)| victim == id);
+    let pledged = ledger.backups.iter().filter(|b| b.pledged_to == Some(upload));
+    pledged.map(|b| b.id).filter(stays).collect()
+}
+
+fn retire(ledger: &mut Ledger, id: Uuid, reason: PruneReason) {
+    if let Some(backup) = ledger.take_out(id) {
+        ledger.pruned.push((backup, reason));
+    }
+}

@@ -1,0 +1,199 @@
+//! Tables for each rule, and random interleavings against the invariants.
+
+use proptest::prelude::*;
+
+use super::*;
+
+const NO_CAP: u64 = u64::MAX / 4;
+
+fn id(n: u128) -> Uuid {
+    Uuid::from_u128(n)
+}
+
+fn limits(slots: usize, bytes: u64, quota: Option<u64>) -> Limits {
+    Limits { retention: Retention { slots, bytes }, quota }
+}
+
+/// A ledger of stored backups numbered from 1, with `elsewhere` bytes of other systems.
+fn ledger(sizes: &[u64], elsewhere: u64) -> Ledger {
+    let backups: Vec<_> =
+        (1u128..).zip(sizes).map(|(n, &size)| StoredBackup { id: id(n), size, pledged_to: None }).collect();
+    Ledger {
+        stored_bytes: sizes.iter().sum::<u64>() + elsewhere,
+        reserved_bytes: 0,
+        backups,
+        uploads: vec![],
+        pruned: vec![],
+    }
+}
+
+#[test]
+fn the_quota_is_exact_to_the_byte() {
+    let before = ledger(&[40], 0);
+    assert!(admit(&before, limits(10, NO_CAP, Some(100)), id(9), 60).is_ok());
+    assert_eq!(admit(&before, limits(10, NO_CAP, Some(100)), id(9), 61), Err(QuotaExceeded));
+    assert!(admit(&before, limits(10, NO_CAP, None), id(9), NO_CAP).is_ok());
+}
+
+#[test]
+fn what_another_upload_holds_is_not_free() {
+    let limits = limits(10, NO_CAP, Some(100));
+    let one = admit(&ledger(&[], 0), limits, id(8), 70).unwrap();
+    assert_eq!(one.reserved_bytes, 70);
+    assert!(admit(&one, limits, id(9), 30).is_ok());
+    assert_eq!(admit(&one, limits, id(9), 31), Err(QuotaExceeded));
+    assert_eq!(abort(&one, id(8)), ledger(&[], 0));
+}
+
+#[test]
+fn a_full_organization_keeps_rolling() {
+    let limits = limits(2, NO_CAP, Some(100));
+    let before = ledger(&[30, 20], 50);
+    let after = admit(&before, limits, id(9), 30).unwrap();
+    assert_eq!((after.stored_bytes, after.reserved_bytes), (100, 0));
+    assert_eq!(after.backups[0].pledged_to, Some(id(9)));
+    assert_eq!(admit(&before, limits, id(9), 31), Err(QuotaExceeded));
+    let done = commit(&after, limits, id(9), 30).unwrap();
+    assert_eq!(done.stored_bytes, 100);
+    assert_eq!(done.pruned, [(after.backups[0], PruneReason::Slots)]);
+    assert_eq!(done.backups.iter().map(|b| b.id).collect::<Vec<_>>(), [id(2), id(9)]);
+}
+
+#[test]
+fn the_same_oldest_is_not_promised_twice() {
+    let limits = limits(2, NO_CAP, Some(100));
+    let one = admit(&ledger(&[30, 20], 50), limits, id(8), 30).unwrap();
+    // The second may have what the second oldest takes, no more.
+    assert_eq!(admit(&one, limits, id(9), 21), Err(QuotaExceeded));
+    let two = admit(&one, limits, id(9), 20).unwrap();
+    assert_eq!(two.backups[1].pledged_to, Some(id(9)));
+    // The second one commits first: retention takes the oldest, which was pledged to the first,
+    // and the first gets the second one's pledge for it.
+    let done = commit(&two, limits, id(9), 20).unwrap();
+    assert!(done.total() <= 100, "{done:?}");
+}
+
+#[test]
+fn a_deleted_pledge_has_to_be_reserved() {
+    let limits = limits(1, NO_CAP, Some(100));
+    let open = admit(&ledger(&[30], 70), limits, id(9), 30).unwrap();
+    let after = delete(&open, id(1)).unwrap();
+    assert_eq!((after.stored_bytes, after.reserved_bytes), (70, 30));
+    assert_eq!(open.changes_to(&after).uploads, [OpenUpload { id: id(9), want: 30, reserved: 30 }]);
+    assert_eq!(delete(&after, id(1)), None);
+}
+
+#[test]
+fn a_pledge_is_called_in_when_retention_no_longer_takes_it() {
+    let limits = limits(2, NO_CAP, Some(100));
+    let open = admit(&ledger(&[30, 20], 50), limits, id(9), 30).unwrap();
+    // The newer one is deleted, and another system takes its bytes.
+    let mut deleted = delete(&open, id(2)).unwrap();
+    deleted.stored_bytes += 20;
+    let done = commit(&deleted, limits, id(9), 30).unwrap();
+    assert_eq!(done.stored_bytes, 100);
+    assert_eq!(done.backups.len(), 1);
+}
+
+#[test]
+fn a_lowered_quota_refuses_at_the_commit() {
+    let open = admit(&ledger(&[10], 0), limits(9, NO_CAP, Some(100)), id(9), 50).unwrap();
+    assert_eq!(commit(&open, limits(9, NO_CAP, Some(40)), id(9), 50), Err(QuotaLowered));
+    assert!(commit(&open, limits(9, NO_CAP, Some(60)), id(9), 50).is_ok());
+}
+
+#[test]
+fn growing_reserves_only_the_difference() {
+    let limits = limits(9, NO_CAP, Some(100));
+    let first = admit(&ledger(&[], 0), limits, id(9), 8).unwrap();
+    let second = grow(&first, limits, id(9), 100).unwrap();
+    assert_eq!(second.reserved_bytes, 100);
+    assert_eq!(grow(&second, limits, id(9), 101), Err(QuotaExceeded));
+    assert_eq!(commit(&second, limits, id(9), 3).unwrap().total(), 3);
+}
+
+/// An organization of three systems, driven at random.
+#[derive(Debug, Clone)]
+enum Step {
+    Admit(usize, u64),
+    Grow(usize, usize, u64),
+    Commit(usize, usize, u64),
+    Abort(usize, usize),
+    Delete(usize, usize),
+    Quota(Option<u64>),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        4 => (0..3usize, 1..60u64).prop_map(|(s, want)| Step::Admit(s, want)),
+        1 => (0..3usize, 0..4usize, 1..90u64).prop_map(|(s, u, want)| Step::Grow(s, u, want)),
+        4 => (0..3usize, 0..4usize, 0..20u64).prop_map(|(s, u, less)| Step::Commit(s, u, less)),
+        1 => (0..3usize, 0..4usize).prop_map(|(s, u)| Step::Abort(s, u)),
+        1 => (0..3usize, 0..6usize).prop_map(|(s, b)| Step::Delete(s, b)),
+        1 => prop::option::weighted(0.9, 20..300u64).prop_map(Step::Quota),
+    ]
+}
+
+/// Applies one step to its system; `None` if it had nothing to act on or was refused.
+fn apply(ledger: &Ledger, limits: Limits, step: &Step, fresh: Uuid) -> Option<Ledger> {
+    let upload = |n: usize| ledger.uploads.get(n).copied();
+    match *step {
+        Step::Admit(_, want) => admit(ledger, limits, fresh, want).ok(),
+        Step::Grow(_, n, want) => grow(ledger, limits, upload(n)?.id, want).ok(),
+        Step::Commit(_, n, less) => {
+            let u = upload(n)?;
+            let size = u.want.saturating_sub(less).max(1);
+            let done = commit(ledger, limits, u.id, size);
+            Some(done.unwrap_or_else(|QuotaLowered| abort(ledger, u.id)))
+        }
+        Step::Abort(_, n) => Some(abort(ledger, upload(n)?.id)),
+        Step::Delete(_, n) => delete(ledger, ledger.backups.get(n)?.id),
+        Step::Quota(_) => None,
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+    #[test]
+    fn no_interleaving_passes_the_quota_or_unbalances_the_books(
+        steps in prop::collection::vec(step(), 1..80),
+        slots in 1usize..5,
+        bytes in 20u64..200,
+    ) {
+        let mut limits = limits(slots, bytes, Some(150));
+        let mut systems = vec![ledger(&[], 0), ledger(&[], 0), ledger(&[], 0)];
+        let (mut stored, mut reserved) = (0u64, 0u64);
+        for (n, step) in (100u128..).zip(&steps) {
+            let s = match step {
+                Step::Admit(s, _) | Step::Grow(s, ..) | Step::Commit(s, ..)
+                | Step::Abort(s, _) | Step::Delete(s, _) => *s,
+                Step::Quota(quota) => { limits.quota = *quota; continue }
+            };
+            systems[s].stored_bytes = stored;
+            systems[s].reserved_bytes = reserved;
+            let before = systems[s].clone();
+            let Some(mut after) = apply(&before, limits, step, id(n)) else { continue };
+            let ceiling = limits.quota.unwrap_or(u64::MAX).max(before.total());
+            prop_assert!(after.total() <= ceiling, "{before:?}\n{step:?}\n{after:?}");
+            if let Step::Commit(..) = step {
+                if after.backups.last().is_some_and(|b| before.uploads.iter().any(|u| u.id == b.id)) {
+                    prop_assert!(after.backups.len() <= slots);
+                }
+            }
+            after.pruned.clear();
+            (stored, reserved) = (after.stored_bytes, after.reserved_bytes);
+            systems[s] = after;
+            for ledger in &systems {
+                for u in &ledger.uploads {
+                    prop_assert_eq!(u.reserved, u.want.saturating_sub(ledger.pledged(u.id)));
+                }
+                for b in &ledger.backups {
+                    prop_assert!(b.pledged_to.is_none_or(|to| ledger.uploads.iter().any(|u| u.id == to)));
+                }
+            }
+            let sum = |f: fn(&Ledger) -> u64| systems.iter().map(f).sum::<u64>();
+            prop_assert_eq!(stored, sum(|l| l.backups.iter().map(|b| b.size).sum()));
+            prop_assert_eq!(reserved, sum(|l| l.uploads.iter().map(|u| u.reserved).sum()));
+        }
+    }
+}

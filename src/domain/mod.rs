@@ -1,0 +1,3 @@
+pub mod accounting;
+pub mod retention;
+pub mod window;
