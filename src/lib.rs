@@ -1,1 +1,41 @@
+//! Strongroom: the vault for a fleet's encrypted configuration backups.
+//!
+//! # The rooms, and who may call whom
+//!
+//! ```text
+//! main -> cli -> startup -> { http, jobs } -> backups -> { actors, db, store } -> domain
+//!                                                        actors -> db
+//!                            jobs, cli -> db, store
+//! ```
+//!
+//! * [`cli`]: the command line, one file a command family
+//! * [`startup`]: builds everything from the settings, and stops it in order
+//! * [`config`]: the settings, checked; read by `cli` and `startup` alone
+//! * [`http`]: routes, extractors, thin handlers, the table from errors to status codes
+//! * [`jobs`]: prepare the schema, renew the lease, purge, sweep
+//! * [`backups`]: the use cases: authenticate, upload, list, download, delete
+//! * [`actors`]: one per organization to order and batch what changes its books, one to turn
+//!   floods away
+//! * [`db`]: the only room with SQL; `db::accounting` has the transactions that change the books
+//! * [`store`]: the only room with objects
+//! * [`domain`]: pure types and decisions
+//! * [`telemetry`]: logging
+//!
+//! # The life of a backup
+//!
+//! `receiving` (admitted, before any byte) -> `stored` (the only state that the API shows) ->
+//! `retired` (out of the books; its object is deleted, then its row). An upload that fails goes
+//! from `receiving` to `retired`. Follow one from `http/upload.rs` to `backups/upload.rs`,
+//! `backups/intake.rs`, `store/`, `actors/org_quota.rs`, `db/accounting/` and `jobs/purge.rs`.
+
+pub mod actors;
+pub mod backups;
+pub mod cli;
+pub mod config;
+pub mod db;
 pub mod domain;
+pub mod http;
+pub mod jobs;
+pub mod startup;
+pub mod store;
+pub mod telemetry;

@@ -37,6 +37,7 @@ CREATE TABLE systems (
     created_at timestamptz NOT NULL DEFAULT now()
 );
 CREATE INDEX systems_org_id ON systems (org_id);
+CREATE INDEX systems_destroying ON systems (id) WHERE state = 'destroying';
 COMMENT ON TABLE systems IS 'The appliances. A system authenticates with system_key and a secret of which only the hash is kept.';
 COMMENT ON COLUMN systems.id IS 'Identity of the system; never changes.';
 COMMENT ON COLUMN systems.system_key IS 'User name of the Basic auth credential; second segment of the system''s object keys.';
@@ -94,8 +95,7 @@ CREATE TABLE backups (
     CHECK (state = 'stored' OR pledged_to IS NULL),
     CHECK (state = 'retired' OR (retired_at IS NULL AND retired_reason IS NULL AND purge_started_at IS NULL))
 );
-CREATE INDEX backups_of_system ON backups (system_id, seq DESC) WHERE state <> 'retired';
-CREATE INDEX backups_rows_of_system ON backups (system_id) WHERE state = 'retired';
+CREATE INDEX backups_of_system ON backups (system_id, seq);
 CREATE INDEX backups_to_purge ON backups (purge_after) WHERE state = 'retired';
 CREATE INDEX backups_receiving ON backups (writer) WHERE state = 'receiving';
 COMMENT ON TABLE backups IS 'One row per backup, from its admission until its object is gone. The API shows only the stored ones.';
@@ -136,7 +136,7 @@ CREATE TABLE backup_requests (
     backup_id uuid,
     CHECK (state <> 'fulfilled' OR backup_id IS NOT NULL)
 );
-CREATE INDEX backup_requests_open ON backup_requests (system_id) WHERE state IN ('pending', 'seen');
+CREATE INDEX backup_requests_of_system ON backup_requests (system_id, state);
 COMMENT ON TABLE backup_requests IS 'Backups that a portal or an operator asked an appliance for.';
 COMMENT ON COLUMN backup_requests.id IS 'Identity of the request.';
 COMMENT ON COLUMN backup_requests.system_id IS 'The system that shall send a backup.';

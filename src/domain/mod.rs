@@ -1,3 +1,13 @@
+//! Pure types and decisions: no I/O, no clock, no async.
+
 pub mod accounting;
+pub mod digest;
+pub mod filename;
+pub mod ids;
+pub mod media_type;
+pub mod object_key;
+pub mod openpgp;
+pub mod pace;
+pub mod range;
 pub mod retention;
 pub mod window;

@@ -1,0 +1,32 @@
+#!/bin/bash
+# Installs Debian packages (as root) and keeps them from starting a service or making a database
+# cluster: the scripts here only want the programs. Leaves nothing behind but the packages.
+set -euo pipefail
+
+export DEBIAN_FRONTEND=noninteractive
+guards=()
+trap 'rm -f "${guards[@]}"' EXIT
+
+policy=/usr/sbin/policy-rc.d
+if [ ! -e "$policy" ]; then
+    guards+=("$policy")
+    printf '#!/bin/sh\nexit 101\n' >"$policy"
+    chmod 755 "$policy"
+fi
+case " $* " in *" postgresql "*)
+    no_cluster=/etc/postgresql-common/createcluster.d/strongroom.conf
+    mkdir -p "$(dirname "$no_cluster")"
+    guards+=("$no_cluster")
+    echo 'create_main_cluster = false' >"$no_cluster"
+    ;;
+esac
+
+apt_get() { apt-get -q -o DPkg::Lock::Timeout=300 "$@"; }
+apt_get update
+apt_get install -y --no-install-recommends "$@"
+
+# Nor shall a web server that came only for the tests start with the machine.
+case " $* " in *" nginx "*)
+    if command -v systemctl >/dev/null; then systemctl disable nginx.service || true; fi
+    ;;
+esac

@@ -1,0 +1,66 @@
+# shellcheck shell=bash
+# The demo system of script/run, its backup, and the lines to try it with.
+
+DEMO_KEYS=$VAR/demo.json # key and secret; the secret is shown only once, so it is kept here
+DEMO_FILE=$VAR/demo-backup.tar.gz.gpg
+DEMO_PASSPHRASE=demo
+
+demo_user() { jq -r '.system_key + ":" + .system_secret' "$DEMO_KEYS"; }
+
+# demo_curl URL OPTION...: curl as the demo system
+demo_curl() {
+    local url=$1
+    shift
+    curl --silent --show-error --fail-with-body --user "$(demo_user)" "$@" "$url/api/systems/backups"
+}
+
+# demo_system STRONGROOM URL: there is an organization `demo`, and a system whose secret we know.
+demo_system() {
+    if [ -s "$DEMO_KEYS" ] && demo_curl "$2" >/dev/null 2>&1; then return 0; fi
+    "$1" org show demo --json >/dev/null 2>&1 || "$1" org add demo --name Demo >&2
+    (umask 077 && "$1" system add --org demo --name demo-fw --json >"$DEMO_KEYS.new")
+    mv "$DEMO_KEYS.new" "$DEMO_KEYS"
+}
+
+# demo_backup URL: there is a real encrypted tarball, and at least one upload to fetch back.
+demo_backup() {
+    if [ ! -s "$DEMO_FILE" ]; then
+        local dir
+        dir=$(mktemp -d /tmp/strongroom-XXXXXX)
+        mkdir -m 700 "$dir/etc" "$dir/gnupg"
+        printf 'hostname demo-fw\ninterface lan 192.0.2.1/24\n' >"$dir/etc/demo.conf"
+        tar -C "$dir" -czf "$dir/backup.tar.gz" etc
+        gpg --homedir "$dir/gnupg" --batch --quiet --pinentry-mode loopback \
+            --passphrase "$DEMO_PASSPHRASE" --output "$DEMO_FILE.new" --yes -c "$dir/backup.tar.gz" 9>&-
+        GNUPGHOME=$dir/gnupg gpgconf --kill gpg-agent || true
+        rm -rf "$dir"
+        mv "$DEMO_FILE.new" "$DEMO_FILE"
+    fi
+    if [ "$(demo_curl "$1" | jq '.data.backups | length')" -eq 0 ]; then
+        demo_curl "$1" -X POST -H 'Content-Type: application/octet-stream' \
+            -H "X-Filename: $(basename "$DEMO_FILE")" --data-binary "@$DEMO_FILE" >/dev/null
+    fi
+}
+
+# demo_lines URL: one line each to upload, list and download, good in any shell and directory. The
+# download asks the list for the newest, so it holds also after that demo backup was pruned.
+demo_lines() {
+    local backups=$1/api/systems/backups curl file restored
+    curl="curl -sS --fail-with-body -u $(printf %q "$(demo_user)")"
+    file=$(printf %q "$DEMO_FILE")
+    restored=$(printf %q "$VAR/demo-restored.tar.gz.gpg")
+    cat <<END
+
+Strongroom is running. In another shell, upload a backup, list the backups, fetch the newest back:
+
+$curl -X POST -H 'Content-Type: application/octet-stream' -H 'X-Filename: $(basename "$DEMO_FILE")' --data-binary @$file $backups
+$curl $backups
+$curl -o $restored "$backups/\$($curl $backups | jq -r '.data.backups[0].id')"
+
+What came back is decrypted with:
+    gpg --batch --pinentry-mode loopback --passphrase $DEMO_PASSPHRASE -d $restored | tar -tzv
+The database:
+    $PG_BIN/psql '$DATABASE_URL'
+Stop with Ctrl-C.
+END
+}

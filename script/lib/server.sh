@@ -1,0 +1,31 @@
+# shellcheck shell=bash
+# Starting and stopping `strongroom serve`.
+
+server_pid=
+
+# start_server BINARY: with the environment's settings. In its own session, because a terminal's
+# Ctrl-C would cut the uploads under way; told to stop should the script be killed.
+start_server() {
+    setsid setpriv --pdeathsig TERM "$1" serve 9>&- &
+    server_pid=$!
+}
+
+# wait_healthy URL: until `GET URL/api/health` is 200; fails if the server ends before.
+wait_healthy() {
+    local tries=300
+    until curl --silent --fail --output /dev/null --max-time 5 "$1/api/health"; do
+        kill -0 "$server_pid" 2>/dev/null || return 1
+        tries=$((tries - 1))
+        [ "$tries" -gt 0 ] || return 1
+        sleep 0.2
+    done
+}
+
+# Uploads under way may finish (SHUTDOWN_GRACE); a further signal to the script ends that.
+stop_server() {
+    [ -n "$server_pid" ] || return 0
+    trap 'kill -KILL "$server_pid" 2>/dev/null || true' INT TERM HUP
+    kill -TERM "$server_pid" 2>/dev/null || true
+    while kill -0 "$server_pid" 2>/dev/null; do wait "$server_pid" || true; done
+    server_pid=
+}

@@ -1,0 +1,189 @@
+//! One actor per organization in use: it serialises what this process does to the books.
+//!
+//! It keeps one transaction in flight. What arrives meanwhile goes together into the next one
+//! (group commit): a busy organization costs one row lock and one fsync a batch.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use actix::{
+    Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, Message, ResponseFuture, WrapFuture,
+};
+use tokio::sync::oneshot;
+
+use super::refusals::Refusals;
+use super::registry::Registry;
+use crate::db::accounting::{self, Operation, Outcome, Refusal};
+use crate::db::{DbError, Lane};
+use crate::domain::ids::OrgId;
+
+/// Operations that share a transaction.
+const MAX_BATCH: usize = 64;
+/// After this long without work the actor stops; the next operation starts it again.
+const IDLE: Duration = Duration::from_secs(300);
+/// Refusals that no transaction takes along get one of their own after this.
+const TICK: Duration = Duration::from_secs(1);
+
+/// Asks for one operation.
+#[derive(Message)]
+#[rtype(result = "Result<Outcome, DbError>")]
+pub(super) struct Submit {
+    pub operation: Operation,
+    pub patience: Duration,
+}
+
+/// Something was turned away.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct NoteRefusal(pub Refusal);
+
+/// An operation that waits for its turn.
+struct Pending {
+    operation: Operation,
+    reply: oneshot::Sender<Result<Outcome, DbError>>,
+    deadline: Instant,
+    /// It was in a batch that failed on its data: it runs alone, so that one poisoned operation
+    /// costs itself only.
+    alone: bool,
+}
+
+pub(super) struct OrgQuotaActor {
+    org: OrgId,
+    registry: Arc<Registry>,
+    queue: VecDeque<Pending>,
+    refusals: Refusals,
+    in_flight: bool,
+    last_work: Instant,
+}
+
+impl OrgQuotaActor {
+    pub fn new(org: OrgId, registry: Arc<Registry>) -> Self {
+        Self {
+            org,
+            registry,
+            queue: VecDeque::new(),
+            refusals: Refusals::default(),
+            in_flight: false,
+            last_work: Instant::now(),
+        }
+    }
+
+    /// What goes into the next transaction: what frees room before what asks for it.
+    fn next_batch(&mut self) -> Vec<Pending> {
+        if self.queue.front().is_some_and(|first| first.alone) {
+            return self.queue.pop_front().into_iter().collect();
+        }
+        self.queue.make_contiguous().sort_by_key(|pending| pending.operation.asks_for_room());
+        let together = self.queue.iter().take_while(|pending| !pending.alone).count();
+        self.queue.drain(..together.min(MAX_BATCH)).collect()
+    }
+
+    /// Starts the next transaction, if none is in flight and there is something to do.
+    fn pump(&mut self, ctx: &mut Context<Self>) {
+        if self.in_flight || (self.queue.is_empty() && self.refusals.is_empty()) {
+            return;
+        }
+        self.in_flight = true;
+        self.last_work = Instant::now();
+        let batch = self.next_batch();
+        let refusals = self.refusals.take();
+        let transaction = self.transaction(&batch, refusals.clone());
+        let done = transaction.into_actor(self).map(move |result, actor, ctx| {
+            actor.in_flight = false;
+            actor.settle(batch, refusals, result);
+            actor.pump(ctx);
+        });
+        ctx.spawn(done);
+    }
+
+    fn transaction(
+        &self,
+        batch: &[Pending],
+        refusals: Vec<Refusal>,
+    ) -> impl Future<Output = Result<Vec<Outcome>, DbError>> + use<> {
+        let now = Instant::now();
+        let nearest = batch.iter().map(|pending| pending.deadline).min().unwrap_or(now + TICK);
+        let mut operations: Vec<_> = batch.iter().map(|pending| pending.operation.clone()).collect();
+        let (registry, org) = (Arc::clone(&self.registry), self.org.clone());
+        async move {
+            let policy = registry.policy.clone();
+            let work = move |conn: &mut _| {
+                let result = accounting::run(conn, &policy, &org, &operations, &refusals);
+                operations.iter_mut().for_each(mark_attempted);
+                result
+            };
+            registry.db.run(Lane::Accounting, nearest.saturating_duration_since(now), work).await
+        }
+    }
+
+    fn settle(&mut self, batch: Vec<Pending>, refusals: Vec<Refusal>, result: Result<Vec<Outcome>, DbError>) {
+        let error = match result {
+            Ok(outcomes) => {
+                for (pending, outcome) in batch.into_iter().zip(outcomes) {
+                    // Whoever asked may be gone; the books are right either way.
+                    let _ = pending.reply.send(Ok(outcome));
+                }
+                return;
+            }
+            Err(error) => error,
+        };
+        self.refusals.put_back(refusals);
+        let now = Instant::now();
+        let retry_alone = !error.is_passing() && batch.len() > 1;
+        for mut pending in batch.into_iter().rev() {
+            if retry_alone || (error.is_passing() && pending.deadline > now) {
+                mark_attempted(&mut pending.operation);
+                pending.alone = retry_alone;
+                self.queue.push_front(pending);
+            } else {
+                let _ = pending.reply.send(Err(error.clone()));
+            }
+        }
+    }
+
+    fn tick(&mut self, ctx: &mut Context<Self>) {
+        self.pump(ctx);
+        let idle = !self.in_flight && self.queue.is_empty() && self.last_work.elapsed() > IDLE;
+        if idle {
+            self.registry.forget(&self.org, &ctx.address());
+            ctx.stop();
+        }
+    }
+}
+
+/// A repeated deletion that finds nothing has been done by the attempt before.
+fn mark_attempted(operation: &mut Operation) {
+    if let Operation::Delete(delete) = operation {
+        delete.attempted_before = true;
+    }
+}
+
+impl Actor for OrgQuotaActor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.set_mailbox_capacity(1024);
+        ctx.run_interval(TICK, Self::tick);
+    }
+}
+
+impl Handler<Submit> for OrgQuotaActor {
+    type Result = ResponseFuture<Result<Outcome, DbError>>;
+
+    fn handle(&mut self, message: Submit, ctx: &mut Self::Context) -> Self::Result {
+        let (reply, outcome) = oneshot::channel();
+        let deadline = Instant::now() + message.patience;
+        self.queue.push_back(Pending { operation: message.operation, reply, deadline, alone: false });
+        self.pump(ctx);
+        Box::pin(async move { outcome.await.unwrap_or(Err(DbError::Busy)) })
+    }
+}
+
+impl Handler<NoteRefusal> for OrgQuotaActor {
+    type Result = ();
+
+    fn handle(&mut self, message: NoteRefusal, _: &mut Self::Context) {
+        self.refusals.note(message.0, Instant::now());
+    }
+}

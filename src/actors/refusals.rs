@@ -1,0 +1,64 @@
+//! What was turned away, held until the next transaction takes it along: at most one a minute for
+//! each system and reason, so that a flood writes nothing.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use uuid::Uuid;
+
+use crate::db::accounting::Refusal;
+
+const QUIET: Duration = Duration::from_secs(60);
+
+#[derive(Default)]
+pub(super) struct Refusals {
+    told: HashMap<(Uuid, &'static str), Instant>,
+    waiting: Vec<Refusal>,
+}
+
+impl Refusals {
+    /// Takes it in, unless the same was told within the last minute.
+    pub fn note(&mut self, refusal: Refusal, now: Instant) {
+        self.told.retain(|_, told| now.duration_since(*told) < QUIET);
+        let about = (refusal.system_id, refusal.reason);
+        if !self.told.contains_key(&about) {
+            self.told.insert(about, now);
+            self.waiting.push(refusal);
+        }
+    }
+
+    /// What the next transaction has to write.
+    pub fn take(&mut self) -> Vec<Refusal> {
+        std::mem::take(&mut self.waiting)
+    }
+
+    /// The transaction failed: they wait for the next.
+    pub fn put_back(&mut self, refusals: Vec<Refusal>) {
+        self.waiting.extend(refusals);
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_a_minute_for_each_system_and_reason() {
+        let start = Instant::now();
+        let refusal =
+            |system, reason| Refusal { system_id: Uuid::from_u128(system), reason, remote_addr: None };
+        let mut refusals = Refusals::default();
+        for (seconds, system, reason, waiting) in
+            [(0, 1, "rate", 1), (1, 1, "rate", 1), (1, 1, "size", 2), (1, 2, "rate", 3), (61, 1, "rate", 4)]
+        {
+            refusals.note(refusal(system, reason), start + Duration::from_secs(seconds));
+            assert_eq!(refusals.waiting.len(), waiting, "{seconds} {system} {reason}");
+        }
+        assert_eq!(refusals.take().len(), 4);
+        assert!(refusals.is_empty());
+    }
+}

@@ -1,0 +1,81 @@
+//! Finds the actor of an organization, starting it on demand.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use actix::{Actor, Addr, ArbiterHandle};
+
+use super::org_quota::{NoteRefusal, OrgQuotaActor, Submit};
+use crate::db::accounting::{Operation, Outcome, Policy, Refusal};
+use crate::db::{Db, DbError};
+use crate::domain::ids::OrgId;
+
+/// The books of all organizations, as far as this process is concerned; cheap to clone.
+#[derive(Clone)]
+pub struct OrgQuotas(Arc<Registry>);
+
+pub(super) struct Registry {
+    actors: Mutex<HashMap<OrgId, Addr<OrgQuotaActor>>>,
+    arbiter: ArbiterHandle,
+    pub db: Db,
+    pub policy: Policy,
+}
+
+/// An actor may stop between being looked up and being sent to; then another one is started.
+const LOOKUPS: usize = 3;
+
+impl OrgQuotas {
+    /// Actors will live on `arbiter`.
+    pub fn new(db: Db, policy: Policy, arbiter: ArbiterHandle) -> Self {
+        Self(Arc::new(Registry { actors: Mutex::default(), arbiter, db, policy }))
+    }
+
+    /// Does one thing to an organization's books, in order with everything else that this process
+    /// does to them. What fails for a passing reason is tried again for `patience`.
+    pub async fn submit(
+        &self,
+        org: &OrgId,
+        operation: Operation,
+        patience: Duration,
+    ) -> Result<Outcome, DbError> {
+        for _ in 0..LOOKUPS {
+            let message = Submit { operation: operation.clone(), patience };
+            // An error says that the actor has stopped; it does so only when it has nothing to do.
+            if let Ok(outcome) = self.0.actor_of(org).send(message).await {
+                return outcome;
+            }
+        }
+        Err(DbError::Busy)
+    }
+
+    /// Remembers that an upload was turned away; the next transaction writes it down.
+    pub fn note_refusal(&self, org: &OrgId, refusal: Refusal) {
+        self.0.actor_of(org).do_send(NoteRefusal(refusal));
+    }
+}
+
+impl Registry {
+    fn actor_of(self: &Arc<Self>, org: &OrgId) -> Addr<OrgQuotaActor> {
+        let mut actors = self.lock();
+        if let Some(actor) = actors.get(org).filter(|actor| actor.connected()) {
+            return actor.clone();
+        }
+        let actor = OrgQuotaActor::new(org.clone(), Arc::clone(self));
+        let address = OrgQuotaActor::start_in_arbiter(&self.arbiter, |_| actor);
+        actors.insert(org.clone(), address.clone());
+        address
+    }
+
+    /// An idle actor takes its leave.
+    pub fn forget(&self, org: &OrgId, actor: &Addr<OrgQuotaActor>) {
+        let mut actors = self.lock();
+        if actors.get(org) == Some(actor) {
+            actors.remove(org);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<OrgId, Addr<OrgQuotaActor>>> {
+        self.actors.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

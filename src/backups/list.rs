@@ -1,0 +1,13 @@
+//! What a system has.
+
+use super::{READ_PATIENCE, ReadError, SystemIdentity, Vault};
+use crate::db::Lane;
+use crate::db::backups::{self, StoredRow};
+
+impl Vault {
+    /// The system's stored backups, newest first.
+    pub async fn list(&self, who: &SystemIdentity) -> Result<Vec<StoredRow>, ReadError> {
+        let system = who.id();
+        Ok(self.db.run(Lane::Reads, READ_PATIENCE, move |conn| backups::list(conn, system)).await?)
+    }
+}

@@ -1,0 +1,62 @@
+//! The use cases: authenticate, upload, list, download, delete. No HTTP, no SQL.
+
+mod authenticate;
+mod delete;
+mod download;
+mod error;
+mod intake;
+mod list;
+mod new_id;
+mod reservation;
+mod upload;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::sync::Notify;
+use tokio_util::task::TaskTracker;
+
+pub use authenticate::{Authenticator, SystemIdentity};
+pub use error::{ReadError, UploadError};
+pub use intake::Part;
+pub use new_id::NewIds;
+pub use reservation::{LiveUploads, Undo, UndoQueue};
+pub use upload::{ExpectedDigest, UploadHandle, UploadRequest};
+
+use crate::actors::{OrgQuotas, RateLimiter};
+use crate::db::Db;
+use crate::store::BlobStore;
+
+/// What an upload's body has to obey.
+#[derive(Debug, Clone)]
+pub struct BodyLimits {
+    /// Largest body in bytes (`BACKUP_MAX_UPLOAD_SIZE`).
+    pub max_upload: u64,
+    /// Longest wait for the next bytes (`BACKUP_BODY_IDLE_TIMEOUT`).
+    pub idle_timeout: Duration,
+    /// Fewest bytes a second over any minute of waiting (`BACKUP_BODY_MIN_RATE`; 0: off).
+    pub min_rate: u64,
+}
+
+/// The service without its HTTP: everything a use case needs.
+pub struct Vault {
+    pub db: Db,
+    pub store: Arc<dyn BlobStore>,
+    pub orgs: OrgQuotas,
+    pub rate: RateLimiter,
+    pub authenticator: Authenticator,
+    pub limits: BodyLimits,
+    pub new_ids: NewIds,
+    pub undo: UndoQueue,
+    pub live: LiveUploads,
+    /// Wakes the purger.
+    pub purge: Arc<Notify>,
+    /// The runtime that uploads live on, whatever becomes of the connection they came by.
+    pub engine: Handle,
+    /// What shutdown has to wait for.
+    pub tasks: TaskTracker,
+}
+
+/// How long a read waits for the database before it is given up: an appliance may ask once a day.
+const READ_PATIENCE: Duration = Duration::from_secs(4);

@@ -1,0 +1,152 @@
+//! What an upload holds until it is committed: a type that gives it back when it is dropped.
+//!
+//! The undo does not run where the drop happens (a future that is being thrown away can't wait):
+//! it goes through an unbounded queue to a task on the engine runtime. Row first, object after. If the
+//! process dies before that, the sweeper does the same.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
+use tokio_util::task::TaskTracker;
+use uuid::Uuid;
+
+use crate::actors::OrgQuotas;
+use crate::db::accounting::{Abort, Operation, Outcome};
+use crate::domain::ids::OrgId;
+use crate::domain::object_key::ObjectKey;
+use crate::store::BlobStore;
+
+/// The uploads that this process knows to be under way; the sweeper leaves them alone.
+#[derive(Clone, Default)]
+pub struct LiveUploads(Arc<Mutex<HashSet<Uuid>>>);
+
+impl LiveUploads {
+    pub fn ids(&self) -> Vec<Uuid> {
+        self.lock().iter().copied().collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashSet<Uuid>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// An upload that has to be taken back.
+#[derive(Debug)]
+pub struct Undo {
+    org: OrgId,
+    key: ObjectKey,
+    abort: Abort,
+    done: Option<oneshot::Sender<()>>,
+}
+
+/// Where undos go.
+#[derive(Clone)]
+pub struct UndoQueue(mpsc::UnboundedSender<Undo>);
+
+/// How long an answer waits for its upload to be taken back. It is taken back in any case.
+const ANSWER_WAITS: Duration = Duration::from_secs(3);
+/// How long the database is asked to take an upload back before that is left to the sweeper.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+impl UndoQueue {
+    /// A queue, and the consumer to be spawned on the engine runtime.
+    pub fn new(
+        orgs: OrgQuotas,
+        store: Arc<dyn BlobStore>,
+        live: LiveUploads,
+        tasks: TaskTracker,
+        engine: Handle,
+    ) -> (Self, impl Future<Output = ()>) {
+        let (sender, mut undos) = mpsc::unbounded_channel::<Undo>();
+        let consumer = async move {
+            while let Some(undo) = undos.recv().await {
+                let (orgs, store, live) = (orgs.clone(), Arc::clone(&store), live.clone());
+                let task = async move {
+                    let id = undo.abort.backup;
+                    take_back(undo, &orgs, store.as_ref()).await;
+                    live.lock().remove(&id);
+                };
+                tasks.spawn_on(task, &engine);
+            }
+        };
+        (Self(sender), consumer)
+    }
+}
+
+async fn take_back(undo: Undo, orgs: &OrgQuotas, store: &dyn BlobStore) {
+    let id = undo.abort.backup;
+    match orgs.submit(&undo.org, Operation::Abort(undo.abort), PATIENCE).await {
+        // Only what is retired may lose its object: a commit may have won after all.
+        Ok(Outcome::Aborted) => {
+            if let Err(error) = store.delete(&undo.key).await {
+                log::warn!("delete what is left of failed upload {id}: {error}; tried again with its row");
+            }
+        }
+        Ok(_) => {}
+        Err(error) => log::error!("take failed upload {id} back: {error}; left to the sweeper"),
+    }
+    if let Some(done) = undo.done {
+        let _ = done.send(());
+    }
+}
+
+/// Holds an upload's place in the books. Dropped while armed, it takes the upload back.
+pub struct Reservation {
+    undo: Option<Undo>,
+    id: Uuid,
+    queue: UndoQueue,
+    live: LiveUploads,
+}
+
+impl Reservation {
+    /// To be made before the admission is asked for, because its answer may be lost.
+    pub fn new(
+        org: OrgId,
+        system_id: Uuid,
+        backup: Uuid,
+        key: ObjectKey,
+        queue: UndoQueue,
+        live: LiveUploads,
+    ) -> Self {
+        live.lock().insert(backup);
+        let abort = Abort { system_id, backup, give_back_slot: false };
+        Self { undo: Some(Undo { org, key, abort, done: None }), id: backup, queue, live }
+    }
+
+    /// Nothing is held: it was refused, or its commit is known to be done.
+    pub fn disarm(mut self) {
+        self.undo = None;
+        self.live.lock().remove(&self.id);
+    }
+
+    /// Takes the upload back and waits a moment for it, so that the answer finds nothing left.
+    pub async fn take_back(mut self, give_back_slot: bool) {
+        let Some(mut undo) = self.undo.take() else { return };
+        let (done, finished) = oneshot::channel();
+        undo.abort.give_back_slot = give_back_slot;
+        undo.done = Some(done);
+        self.send(undo);
+        let _ = timeout(ANSWER_WAITS, finished).await;
+    }
+
+    fn send(&self, undo: Undo) {
+        if let Err(error) = self.queue.0.send(undo) {
+            log::error!(
+                "take failed upload {} back: no one to do it; left to the sweeper",
+                error.0.abort.backup
+            );
+        }
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        if let Some(undo) = self.undo.take() {
+            self.send(undo);
+        }
+    }
+}

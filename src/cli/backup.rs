@@ -1,0 +1,123 @@
+//! `strongroom backup ...`.
+
+mod fetch;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use chrono::{DateTime, Utc};
+use clap::Subcommand;
+use serde::Serialize;
+
+use super::context::Context;
+use super::exit::Failure;
+use super::output::{bytes, table, time};
+use crate::db::accounting::{Delete, Operation, Outcome};
+use crate::db::backups::{self, StoredRow};
+use crate::db::purge;
+use crate::domain::ids::BackupId;
+
+#[derive(Subcommand)]
+pub enum Backup {
+    /// List a system's backups, newest first; SYSTEM is its id or its key
+    List { system: String },
+    /// Fetch a backup and check its SHA-256
+    Fetch {
+        #[arg(value_parser = BackupId::parse)]
+        id: BackupId,
+        /// File to write; it must not exist
+        #[arg(short, long)]
+        output: PathBuf,
+    },
+    /// Delete a backup, for good
+    Delete {
+        #[arg(value_parser = BackupId::parse)]
+        id: BackupId,
+    },
+}
+
+#[derive(Serialize)]
+struct Line {
+    id: BackupId,
+    filename: String,
+    size: u64,
+    sha256: String,
+    mimetype: String,
+    uploaded_at: DateTime<Utc>,
+    damage: Option<String>,
+}
+
+impl From<StoredRow> for Line {
+    fn from(row: StoredRow) -> Self {
+        Self {
+            id: row.id,
+            filename: row.filename,
+            size: row.size,
+            sha256: hex::encode(row.sha256),
+            mimetype: row.mimetype,
+            uploaded_at: row.uploaded_at,
+            damage: row.damage,
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Deleted {
+    id: BackupId,
+}
+
+impl Backup {
+    pub fn run(self, context: &mut Context) -> Result<ExitCode, Failure> {
+        match self {
+            Self::List { system } => {
+                let system = context.system(&system)?;
+                let rows = backups::list(&mut context.conn, system.id)?;
+                let lines: Vec<Line> = rows.into_iter().map(Line::from).collect();
+                context.output.print(&lines, |lines| describe(lines))?;
+            }
+            Self::Fetch { id, output } => fetch::run(context, id, &output)?,
+            Self::Delete { id } => delete(context, id)?,
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// The stored backup with this id, whosever it is.
+fn find(context: &mut Context, id: BackupId) -> Result<StoredRow, Failure> {
+    backups::find_any(&mut context.conn, id)?.ok_or_else(|| Failure::Refused(format!("no backup {id}")))
+}
+
+/// Retires the row, deletes the object, drops the row.
+fn delete(context: &mut Context, id: BackupId) -> Result<(), Failure> {
+    let row = find(context, id)?;
+    let delete = Delete {
+        system_id: row.system_id,
+        backup: id,
+        by_operator: true,
+        remote_addr: None,
+        attempted_before: false,
+    };
+    let outcomes = context.account(&row.org_id, &[Operation::Delete(delete)])?;
+    if outcomes != [Outcome::Deleted] {
+        return Err(Failure::Refused(format!("no backup {id}")));
+    }
+    let (store, runtime) = context.store()?;
+    if purge::claim(&mut context.conn, id.uuid())? {
+        runtime.block_on(store.delete(&row.object_key))?;
+        purge::drop_row(&mut context.conn, id.uuid())?;
+    }
+    context.output.print(&Deleted { id }, |deleted| format!("deleted {}", deleted.id))
+}
+
+fn describe(lines: &[Line]) -> String {
+    let row = |line: &Line| {
+        [
+            line.id.to_string(),
+            line.filename.clone(),
+            bytes(line.size),
+            time(line.uploaded_at),
+            line.sha256.clone(),
+        ]
+    };
+    table(["ID", "FILENAME", "SIZE", "UPLOADED", "SHA256"], lines.iter().map(row))
+}

@@ -1,0 +1,58 @@
+//! What the commands share: settings, one connection, the store, a way to print.
+
+use std::sync::Arc;
+
+use secrecy::ExposeSecret;
+use tokio::runtime::Runtime;
+use uuid::Uuid;
+
+use super::exit::Failure;
+use super::output::Output;
+use crate::config::Config;
+use crate::db::accounting::{self, Operation, Outcome, Policy};
+use crate::db::systems::{self, SystemSummary};
+use crate::db::{self, Conn};
+use crate::domain::ids::OrgId;
+use crate::store::{BlobStore, LocalStore};
+
+pub struct Context {
+    pub config: Config,
+    pub conn: Conn,
+    pub output: Output,
+}
+
+impl Context {
+    /// Reads the settings and connects.
+    pub fn open(json: bool) -> Result<Self, Failure> {
+        let config = Config::from_env()?;
+        let conn = db::connect(config.database_url.expose_secret())?;
+        Ok(Self { config, conn, output: Output::new(json) })
+    }
+
+    /// The store, and the runtime that it works on.
+    pub fn store(&self) -> Result<(Arc<dyn BlobStore>, Runtime), Failure> {
+        let runtime = Runtime::new().map_err(|e| Failure::Refused(format!("start a runtime: {e}")))?;
+        let store = LocalStore::new(self.config.store.data_dir.clone(), runtime.handle().clone());
+        Ok((Arc::new(store), runtime))
+    }
+
+    /// The system with this id or key.
+    pub fn system(&mut self, id_or_key: &str) -> Result<SystemSummary, Failure> {
+        systems::find(&mut self.conn, id_or_key)?
+            .ok_or_else(|| Failure::Refused(format!("no system {id_or_key:?}")))
+    }
+
+    /// Changes an organization's books, in the same transaction and under the same locks as the service.
+    pub fn account(&mut self, org: &str, operations: &[Operation]) -> Result<Vec<Outcome>, Failure> {
+        let uploads = &self.config.uploads;
+        let policy = Policy {
+            retention: uploads.retention,
+            rate: uploads.rate,
+            default_quota: uploads.default_quota,
+            // The command line never admits an upload.
+            writer: Uuid::nil(),
+        };
+        let org = OrgId::parse(org).map_err(|e| Failure::Refused(e.to_string()))?;
+        Ok(accounting::run(&mut self.conn, &policy, &org, operations, &[])?)
+    }
+}

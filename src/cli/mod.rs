@@ -1,0 +1,84 @@
+//! The command line: one file a command family.
+
+mod audit;
+mod backup;
+mod context;
+mod exit;
+mod migrate;
+mod org;
+mod output;
+mod secret;
+mod serve;
+mod system;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+use context::Context;
+use exit::Failure;
+
+/// The vault for a fleet's encrypted configuration backups.
+///
+/// Exit codes: 0 done; 1 differences, damage or refused; 2 usage or setting; 3 database or store
+/// unreachable. The settings are environment variables: see `strongroom serve --help`.
+#[derive(Parser)]
+#[command(name = "strongroom", version)]
+struct Cli {
+    /// Print one JSON document instead of a table
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the service
+    Serve(serve::Serve),
+    /// Bring the database's schema up to date
+    Migrate,
+    /// Organizations
+    #[command(subcommand)]
+    Org(org::Org),
+    /// Systems and their credentials
+    #[command(subcommand)]
+    System(system::System),
+    /// Backups
+    #[command(subcommand)]
+    Backup(backup::Backup),
+    /// Check that the books balance; exit code 1 if they do not
+    Audit,
+    /// Print a completion script for a shell
+    Completions { shell: clap_complete::Shell },
+}
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    crate::telemetry::start_logging();
+    match run(cli) {
+        Ok(code) => code,
+        Err(failure) => failure.report(),
+    }
+}
+
+fn run(cli: Cli) -> Result<ExitCode, Failure> {
+    match cli.command {
+        Command::Serve(serve) => serve.run(),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "strongroom", &mut std::io::stdout());
+            Ok(ExitCode::SUCCESS)
+        }
+        command => {
+            let mut context = Context::open(cli.json)?;
+            match command {
+                Command::Migrate => migrate::run(&mut context),
+                Command::Org(org) => org.run(&mut context),
+                Command::System(system) => system.run(&mut context),
+                Command::Backup(backup) => backup.run(&mut context),
+                _ => audit::run(&mut context),
+            }
+        }
+    }
+}

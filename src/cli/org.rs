@@ -1,0 +1,111 @@
+//! `strongroom org ...`.
+
+use std::process::ExitCode;
+
+use clap::Subcommand;
+
+use super::context::Context;
+use super::exit::Failure;
+use super::output::{bytes, table};
+use crate::db::DbError;
+use crate::db::organizations::{self, OrgSummary, Quota};
+use crate::domain::ids::OrgId;
+
+#[derive(Subcommand)]
+pub enum Org {
+    /// Add an organization
+    Add {
+        #[arg(value_parser = OrgId::parse)]
+        id: OrgId,
+        /// Name for people [default: the id]
+        #[arg(long)]
+        name: Option<String>,
+        /// Own quota: bytes, `none` or `default`
+        #[arg(long, value_parser = parse_quota, default_value = "default")]
+        quota: Quota,
+    },
+    /// List the organizations
+    List,
+    /// Show one organization
+    Show {
+        #[arg(value_parser = OrgId::parse)]
+        id: OrgId,
+    },
+    /// Set an organization's quota
+    SetQuota {
+        #[arg(value_parser = OrgId::parse)]
+        id: OrgId,
+        /// Bytes, `none` or `default`
+        #[arg(value_parser = parse_quota)]
+        quota: Quota,
+    },
+}
+
+fn parse_quota(text: &str) -> Result<Quota, String> {
+    match text {
+        "default" => Ok(Quota::Default),
+        "none" => Ok(Quota::Unlimited),
+        _ => match text.parse() {
+            Ok(bytes) if (1..=1 << 60).contains(&bytes) => Ok(Quota::Bytes(bytes)),
+            Ok(0) => Err("0 bytes would let nothing in; for no quota say `none`".to_owned()),
+            _ => Err("bytes as a whole number, `none` or `default`".to_owned()),
+        },
+    }
+}
+
+impl Org {
+    pub fn run(self, context: &mut Context) -> Result<ExitCode, Failure> {
+        match self {
+            Self::Add { id, name, quota } => {
+                let name = name.unwrap_or_else(|| id.to_string());
+                if name.trim().is_empty() {
+                    return Err(Failure::Usage("--name: it is empty".to_owned()));
+                }
+                match organizations::add(&mut context.conn, &id, &name, quota) {
+                    Ok(()) => show(context, &id)?,
+                    Err(DbError::Exists) => {
+                        return Err(Failure::Refused(format!("organization {id} exists already")));
+                    }
+                    Err(error) => return Err(error.into()),
+                }
+            }
+            Self::List => {
+                let orgs = organizations::list(&mut context.conn, None)?;
+                context.output.print(&orgs, |orgs| describe(orgs))?;
+            }
+            Self::Show { id } => show(context, &id)?,
+            Self::SetQuota { id, quota } => {
+                if !organizations::set_quota(&mut context.conn, &id, quota)? {
+                    return Err(unknown(&id));
+                }
+                show(context, &id)?;
+            }
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn unknown(id: &OrgId) -> Failure {
+    Failure::Refused(format!("no organization {id}"))
+}
+
+fn show(context: &mut Context, id: &OrgId) -> Result<(), Failure> {
+    let found = organizations::list(&mut context.conn, Some(id))?;
+    let org = found.into_iter().next().ok_or_else(|| unknown(id))?;
+    context.output.print(&org, |org| describe(std::slice::from_ref(org)))
+}
+
+fn describe(orgs: &[OrgSummary]) -> String {
+    let row = |org: &OrgSummary| {
+        let quota = org.quota_bytes.map_or("none".to_owned(), bytes);
+        [
+            org.id.clone(),
+            org.name.clone(),
+            org.systems.to_string(),
+            bytes(org.stored_bytes),
+            bytes(org.reserved_bytes),
+            if org.quota_is_default { format!("{quota} (default)") } else { quota },
+        ]
+    };
+    table(["ORG", "NAME", "SYSTEMS", "STORED", "RESERVED", "QUOTA"], orgs.iter().map(row))
+}

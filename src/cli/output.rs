@@ -1,0 +1,48 @@
+//! Tables for people, one JSON document for scripts.
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use comfy_table::{Table, presets};
+use serde::Serialize;
+
+use super::exit::Failure;
+
+pub struct Output {
+    pub json: bool,
+}
+
+impl Output {
+    pub fn new(json: bool) -> Self {
+        Self { json }
+    }
+
+    /// Prints `value` as JSON, or what `human` makes of it.
+    pub fn print<T: Serialize>(&self, value: &T, human: impl FnOnce(&T) -> String) -> Result<(), Failure> {
+        if self.json {
+            let text = serde_json::to_string_pretty(value)
+                .map_err(|e| Failure::Refused(format!("print as JSON: {e}")))?;
+            println!("{text}");
+        } else {
+            println!("{}", human(value));
+        }
+        Ok(())
+    }
+}
+
+/// A plain table.
+pub fn table<const N: usize>(header: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_header(header);
+    for row in rows {
+        table.add_row(row);
+    }
+    table.trim_fmt()
+}
+
+/// Bytes for people, in binary units.
+pub fn bytes(bytes: u64) -> String {
+    indicatif::HumanBytes(bytes).to_string()
+}
+
+pub fn time(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Secs, true)
+}

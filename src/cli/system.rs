@@ -1,0 +1,181 @@
+//! `strongroom system ...`.
+
+mod destroy;
+
+use std::process::ExitCode;
+
+use clap::Subcommand;
+use secrecy::{ExposeSecret, SecretString};
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::context::Context;
+use super::exit::Failure;
+use super::output::{bytes, table, time};
+use super::secret;
+use crate::db::systems::{self, NewSystem, SystemSummary};
+use crate::db::{DbError, organizations};
+use crate::domain::ids::{OrgId, SystemKey};
+
+#[derive(Subcommand)]
+pub enum System {
+    /// Add a system and print its credential, this once
+    Add {
+        /// Its organization
+        #[arg(long, value_parser = OrgId::parse)]
+        org: OrgId,
+        /// Name for people; need not be unique
+        #[arg(long)]
+        name: String,
+        /// User name [default: a random one]
+        #[arg(long, value_parser = SystemKey::parse)]
+        key: Option<SystemKey>,
+        /// Secret of at least 32 characters [default: 256 random bits]
+        #[arg(long)]
+        secret: Option<SecretString>,
+    },
+    /// List the systems
+    List {
+        /// Only those of this organization
+        #[arg(long, value_parser = OrgId::parse)]
+        org: Option<OrgId>,
+    },
+    /// Show one system; SYSTEM is its id or its key
+    Show { system: String },
+    /// Replace the secret and print the new one, this once; the old one stops working
+    RotateSecret {
+        system: String,
+        /// Secret of at least 32 characters [default: 256 random bits]
+        #[arg(long)]
+        secret: Option<SecretString>,
+    },
+    /// Refuse the system's credential until it is resumed
+    Suspend { system: String },
+    /// Let a suspended system in again
+    Resume { system: String },
+    /// Erase a system and all its backups, for good
+    Destroy {
+        system: String,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+/// A credential, shown once.
+#[derive(Serialize)]
+struct Credential {
+    id: Uuid,
+    system_key: String,
+    system_secret: String,
+    org_id: String,
+}
+
+impl System {
+    pub fn run(self, context: &mut Context) -> Result<ExitCode, Failure> {
+        match self {
+            Self::Add { org, name, key, secret } => add(context, &org, &name, key, secret)?,
+            Self::List { org } => {
+                let systems = systems::list(&mut context.conn, org.as_ref(), None)?;
+                context.output.print(&systems, |systems| describe(systems))?;
+            }
+            Self::Show { system } => show(context, &system)?,
+            Self::RotateSecret { system, secret } => rotate(context, &system, secret)?,
+            Self::Suspend { system } => set_suspended(context, &system, true)?,
+            Self::Resume { system } => set_suspended(context, &system, false)?,
+            Self::Destroy { system, yes } => destroy::run(context, &system, yes)?,
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn add(
+    context: &mut Context,
+    org: &OrgId,
+    name: &str,
+    key: Option<SystemKey>,
+    given: Option<SecretString>,
+) -> Result<(), Failure> {
+    if name.trim().is_empty() {
+        return Err(Failure::Usage("--name: it is empty".to_owned()));
+    }
+    let key = match key {
+        Some(key) => key,
+        None => random_key()?,
+    };
+    let secret = secret::given_or_new(given)?;
+    if organizations::list(&mut context.conn, Some(org))?.is_empty() {
+        return Err(Failure::Refused(format!("no organization {org}")));
+    }
+    let id = Uuid::from_bytes(uuidv7::create_raw());
+    let system = NewSystem { id, key: &key, org, name, secret_sha256: secret::sha256(&secret) };
+    match systems::add(&mut context.conn, &system) {
+        Ok(()) => print_credential(context, id, key.as_str(), org.as_str(), &secret),
+        Err(DbError::Exists) => Err(Failure::Refused(format!("system key {key} is taken"))),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn random_key() -> Result<SystemKey, Failure> {
+    let text = format!("sys-{}", hex::encode(secret::random_bytes(8)?));
+    SystemKey::parse(&text).map_err(|e| Failure::Refused(e.to_string()))
+}
+
+fn print_credential(
+    context: &Context,
+    id: Uuid,
+    key: &str,
+    org: &str,
+    secret: &SecretString,
+) -> Result<(), Failure> {
+    let credential = Credential {
+        id,
+        system_key: key.to_owned(),
+        system_secret: secret.expose_secret().to_owned(),
+        org_id: org.to_owned(),
+    };
+    context.output.print(&credential, |c| {
+        format!(
+            "system id:     {}\nsystem key:    {}\nsystem secret: {}\norganization:  {}\n\
+             The secret is shown this once.",
+            c.id, c.system_key, c.system_secret, c.org_id
+        )
+    })
+}
+
+fn rotate(context: &mut Context, system: &str, given: Option<SecretString>) -> Result<(), Failure> {
+    let system = context.system(system)?;
+    let secret = secret::given_or_new(given)?;
+    systems::rotate_secret(&mut context.conn, &system, secret::sha256(&secret))?;
+    print_credential(context, system.id, &system.system_key, &system.org_id, &secret)
+}
+
+fn set_suspended(context: &mut Context, name: &str, suspended: bool) -> Result<(), Failure> {
+    let system = context.system(name)?;
+    if !systems::set_suspended(&mut context.conn, &system, suspended)? {
+        return Err(Failure::Refused(format!("system {name} is being destroyed")));
+    }
+    show(context, &system.id.to_string())
+}
+
+fn show(context: &mut Context, system: &str) -> Result<(), Failure> {
+    let system = context.system(system)?;
+    context.output.print(&system, |system| describe(std::slice::from_ref(system)))
+}
+
+fn describe(systems: &[SystemSummary]) -> String {
+    let row = |system: &SystemSummary| {
+        [
+            system.id.to_string(),
+            system.system_key.clone(),
+            system.org_id.clone(),
+            system.name.clone(),
+            system.state.clone(),
+            system.backups.to_string(),
+            bytes(system.bytes),
+            system.last_backup_at.map_or("never".to_owned(), time),
+        ]
+    };
+    let header = ["ID", "KEY", "ORG", "NAME", "STATE", "BACKUPS", "BYTES", "LAST BACKUP"];
+    table(header, systems.iter().map(row))
+}

@@ -1,0 +1,130 @@
+//! `strongroom system destroy`: first everything is retired and the system marked, so that nothing
+//! new can come; then objects are erased until none is left; the system's row goes last. Killed at
+//! any point it can be run again.
+
+use std::io::{IsTerminal, Write};
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use futures_util::TryStreamExt;
+use indicatif::ProgressBar;
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::super::context::Context;
+use super::super::exit::Failure;
+use super::super::output::time;
+use crate::db::accounting::{Abort, Delete, Operation};
+use crate::db::purge;
+use crate::db::systems::{self, OpenRow, SystemSummary};
+use crate::domain::ids::{OrgId, SystemKey};
+use crate::domain::object_key::ObjectKey;
+use crate::store::BlobStore;
+
+#[derive(Serialize)]
+struct Destroyed {
+    id: Uuid,
+    system_key: String,
+    objects_erased: u64,
+    /// False: uploads that failed within the last hour keep the system's row until `rows_until`;
+    /// the service drops it then.
+    complete: bool,
+    rows_until: Option<DateTime<Utc>>,
+}
+
+pub fn run(context: &mut Context, name: &str, yes: bool) -> Result<(), Failure> {
+    let system = context.system(name)?;
+    if !yes {
+        confirm(&system)?;
+    }
+    systems::mark_destroying(&mut context.conn, &system)?;
+    retire_everything(context, &system)?;
+
+    let (store, runtime) = context.store()?;
+    let objects_erased = runtime.block_on(erase(&store, &system))?;
+    for claimed in purge::claim_of_system(&mut context.conn, system.id)? {
+        purge::drop_row(&mut context.conn, claimed.id)?;
+    }
+    let tombstones = purge::tombstones(&mut context.conn, system.id)?;
+    purge::drop_destroyed_systems(&mut context.conn)?;
+    let destroyed = Destroyed {
+        id: system.id,
+        system_key: system.system_key,
+        objects_erased,
+        complete: tombstones.count == 0,
+        rows_until: tombstones.until,
+    };
+    context.output.print(&destroyed, |d| {
+        let erased = format!("erased {} objects of system {}", d.objects_erased, d.system_key);
+        match d.rows_until {
+            None => format!("{erased}; it is gone"),
+            Some(until) => format!(
+                "{erased}; failed uploads keep its row until {}, then the service drops it",
+                time(until)
+            ),
+        }
+    })
+}
+
+fn confirm(system: &SystemSummary) -> Result<(), Failure> {
+    if !std::io::stdin().is_terminal() {
+        return Ok(());
+    }
+    eprint!("This erases {} backups for good. Type {} to go on: ", system.backups, system.system_key);
+    let read = |e: std::io::Error| Failure::Refused(format!("read the answer: {e}"));
+    std::io::stderr().flush().map_err(read)?;
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer).map_err(read)?;
+    if answer.trim() == system.system_key {
+        Ok(())
+    } else {
+        Err(Failure::Refused("not destroyed".to_owned()))
+    }
+}
+
+/// Takes every backup and every upload out of the books. The system is marked: nothing new comes.
+fn retire_everything(context: &mut Context, system: &SystemSummary) -> Result<(), Failure> {
+    loop {
+        let rows = systems::open_rows(&mut context.conn, system.id)?;
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let operations: Vec<_> = rows.into_iter().map(|row| operation(system.id, row)).collect();
+        context.account(&system.org_id, &operations)?;
+    }
+}
+
+fn operation(system_id: Uuid, row: OpenRow) -> Operation {
+    match row {
+        OpenRow::Stored(backup) => Operation::Delete(Delete {
+            system_id,
+            backup,
+            by_operator: true,
+            remote_addr: None,
+            attempted_before: false,
+        }),
+        OpenRow::Receiving(backup) => Operation::Abort(Abort { system_id, backup, give_back_slot: false }),
+    }
+}
+
+/// Deletes what lies under the system's prefix until nothing does.
+async fn erase(store: &Arc<dyn BlobStore>, system: &SystemSummary) -> Result<u64, Failure> {
+    let parse = |e: crate::domain::ids::InvalidName| Failure::Refused(e.to_string());
+    let org = OrgId::parse(&system.org_id).map_err(parse)?;
+    let key = SystemKey::parse(&system.system_key).map_err(parse)?;
+    let prefix = ObjectKey::prefix_of(&org, &key);
+    let progress = ProgressBar::new_spinner().with_message("objects erased");
+    let mut erased = 0;
+    loop {
+        let objects: Vec<_> = store.list(&prefix).try_collect().await?;
+        if objects.is_empty() {
+            progress.finish_and_clear();
+            return Ok(erased);
+        }
+        for object in objects {
+            store.delete(&object.key).await?;
+            erased += 1;
+            progress.inc(1);
+        }
+    }
+}

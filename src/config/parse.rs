@@ -1,0 +1,125 @@
+//! Reading single variables.
+
+use std::collections::HashMap;
+use std::fs;
+use std::net::IpAddr;
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use secrecy::SecretString;
+
+use super::table::UNBUILT;
+use super::{ConfigError, TlsFiles};
+use crate::domain::window::RateLimits;
+
+/// The variables that are set.
+pub struct Variables(HashMap<String, String>);
+
+impl Variables {
+    pub fn of_process() -> Self {
+        // What is not UTF-8 is kept, made printable, so that it is refused rather than overlooked.
+        let lossy = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
+        Self(std::env::vars_os().map(|(name, value)| (lossy(name), lossy(value))).collect())
+    }
+
+    #[cfg(test)]
+    pub fn from_pairs<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+        Self(pairs.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
+    }
+
+    fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+
+    pub fn wrong(&self, variable: &str, problem: impl Into<String>) -> ConfigError {
+        ConfigError { variable: variable.to_owned(), problem: problem.into() }
+    }
+
+    /// A setting of a part that is not built must not be silently ignored.
+    pub fn refuse_unbuilt(&self) -> Result<(), ConfigError> {
+        match UNBUILT.iter().find(|name| self.get(name).is_some()) {
+            Some(name) => Err(self.wrong(name, "this version has no such part; unset it")),
+            None => Ok(()),
+        }
+    }
+
+    pub fn parsed<T: FromStr>(&self, name: &str, default: &str, expected: &str) -> Result<T, ConfigError> {
+        let text = self.get(name).unwrap_or(default);
+        text.trim().parse().map_err(|_| self.wrong(name, format!("{text:?} is not {expected}")))
+    }
+
+    pub fn number(&self, name: &str, default: u64, range: RangeInclusive<u64>) -> Result<u64, ConfigError> {
+        let value: u64 = self.parsed(name, &default.to_string(), "a whole number")?;
+        if range.contains(&value) {
+            return Ok(value);
+        }
+        let (least, most) = range.into_inner();
+        let bounds =
+            if most == u64::MAX { format!("at least {least}") } else { format!("{least} to {most}") };
+        Err(self.wrong(name, format!("{value} is out of range: {bounds}")))
+    }
+
+    pub fn seconds(&self, name: &str, default: u64) -> Result<Duration, ConfigError> {
+        // A year is far from what any time span of ours can mean.
+        Ok(Duration::from_secs(self.number(name, default, 1..=366 * 86_400)?))
+    }
+
+    pub fn rate(&self, name: &str, default: u64) -> Result<usize, ConfigError> {
+        let most = RateLimits::MOST as u64;
+        Ok(usize::try_from(self.number(name, default, 0..=most)?).unwrap_or(RateLimits::MOST))
+    }
+
+    pub fn path(&self, name: &str, default: &str) -> Result<PathBuf, ConfigError> {
+        match self.get(name).unwrap_or(default) {
+            "" => Err(self.wrong(name, "it is empty")),
+            path => Ok(PathBuf::from(path)),
+        }
+    }
+
+    pub fn networks(&self, name: &str) -> Result<Vec<IpNet>, ConfigError> {
+        let list = self.get(name).unwrap_or_default();
+        let entries = list.split([',', ' ']).filter(|entry| !entry.is_empty());
+        let parse = |entry: &str| {
+            let network = entry.parse::<IpNet>().or_else(|_| entry.parse::<IpAddr>().map(IpNet::from));
+            network.map_err(|_| self.wrong(name, format!("{entry:?} is neither an address nor a network")))
+        };
+        entries.map(parse).collect()
+    }
+
+    pub fn tls_files(&self) -> Result<Option<TlsFiles>, ConfigError> {
+        match (self.get("TLS_CERT_FILE"), self.get("TLS_KEY_FILE")) {
+            (None, None) => Ok(None),
+            (Some(cert), Some(key)) => Ok(Some(TlsFiles { cert: cert.into(), key: key.into() })),
+            (Some(_), None) => Err(self.wrong("TLS_CERT_FILE", "it needs TLS_KEY_FILE beside it")),
+            (None, Some(_)) => Err(self.wrong("TLS_KEY_FILE", "it needs TLS_CERT_FILE beside it")),
+        }
+    }
+
+    /// A secret: the variable itself, the file that `NAME_FILE` names, or a systemd credential.
+    pub fn secret(&self, name: &str) -> Result<SecretString, ConfigError> {
+        if let Some(value) = self.get(name).filter(|value| !value.is_empty()) {
+            return Ok(value.into());
+        }
+        let file = format!("{name}_FILE");
+        if let Some(path) = self.get(&file) {
+            return self.secret_in(&file, Path::new(path));
+        }
+        let credential = self.get("CREDENTIALS_DIRECTORY").map(|dir| Path::new(dir).join(name));
+        match credential.filter(|path| path.exists()) {
+            Some(path) => self.secret_in(name, &path),
+            None => Err(self.wrong(name, "it is required")),
+        }
+    }
+
+    fn secret_in(&self, variable: &str, path: &Path) -> Result<SecretString, ConfigError> {
+        let text = fs::read_to_string(path)
+            .map_err(|e| self.wrong(variable, format!("can't read {}: {e}", path.display())))?;
+        match text.trim() {
+            "" => Err(self.wrong(variable, format!("{} is empty", path.display()))),
+            secret => Ok(secret.into()),
+        }
+    }
+}

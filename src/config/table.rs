@@ -1,0 +1,56 @@
+//! The settings, for `strongroom serve --help`.
+
+/// Name, default, meaning.
+const SETTINGS: &[(&str, &str, &str)] = &[
+    ("DATABASE_URL", "required", "Postgres; also DATABASE_URL_FILE or a systemd credential"),
+    ("LISTEN_ADDRESS", "127.0.0.1:8081", "the collect API"),
+    (
+        "TLS_CERT_FILE, TLS_KEY_FILE",
+        "unset",
+        "PEM files; unset: plain HTTP behind a proxy; reloaded on SIGHUP",
+    ),
+    ("BACKUP_DATA_DIR", "var/objects", "where the local store keeps objects"),
+    ("BACKUP_MAX_UPLOAD_SIZE", "2147483648", "bytes of one backup"),
+    ("BACKUP_MAX_PER_SYSTEM", "10", "backups kept of each system"),
+    ("BACKUP_MAX_SIZE_PER_SYSTEM", "524288000", "bytes kept of each system"),
+    ("BACKUP_MAX_SIZE_PER_ORG", "107374182400", "bytes, unless an organization has its own; 0: no quota"),
+    ("BACKUP_RATE_LIMIT_PER_MINUTE", "6", "uploads of a system in any minute, up to 600; 0: off"),
+    ("BACKUP_RATE_LIMIT_PER_HOUR", "60", "uploads of a system in any hour, up to 600; 0: off"),
+    ("BACKUP_BODY_IDLE_TIMEOUT", "60", "seconds to wait for the next bytes of a body"),
+    ("BACKUP_BODY_MIN_RATE", "1024", "bytes a second over any minute; 0: off"),
+    ("BACKUP_LEASE", "120", "seconds without a sign of life after which a process counts as dead"),
+    ("BACKUP_SWEEP_INTERVAL", "60", "seconds between two looks for what the dead have left"),
+    ("SHUTDOWN_GRACE", "600", "seconds for uploads in flight after SIGTERM"),
+    ("BACKUP_UNDELETE_WINDOW", "0", "seconds; only 0 in this version"),
+    ("TRUSTED_PROXIES", "none", "addresses or networks whose X-Forwarded-For is believed"),
+    ("RUST_LOG", "info", "log level"),
+];
+
+/// Settings of parts that this version does not have.
+pub const UNBUILT: &[&str] = &[
+    "MANAGEMENT_LISTEN_ADDRESS",
+    "PUBLIC_URL",
+    "MANAGEMENT_PUBLIC_URL",
+    "BACKUP_S3_BUCKET",
+    "S3_ENDPOINT",
+    "S3_ACCESS_KEY",
+    "S3_SECRET_KEY",
+    "BACKUP_S3_REGION",
+    "BACKUP_S3_ALLOW_INSECURE",
+    "BACKUP_S3_USE_PATH_STYLE",
+    "BACKUP_PRESIGN_TTL",
+    "BACKUP_S3_PRESIGN_ENDPOINT",
+    "JWT_JWKS_FILE",
+    "JWT_JWKS_URL",
+    "JWT_ISSUER",
+    "JWT_AUDIENCE",
+    "JWT_HS256_SECRET",
+];
+
+/// The settings as a text for `--help`.
+pub fn help() -> String {
+    let line = |(name, default, meaning): &(&str, &str, &str)| {
+        format!("  {name}\n          {meaning} [default: {default}]\n")
+    };
+    format!("Settings (environment):\n{}", SETTINGS.iter().map(line).collect::<String>())
+}

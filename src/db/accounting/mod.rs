@@ -1,0 +1,31 @@
+//! The transactions that change the books. Nothing else in the program does.
+//!
+//! A batch of operations of one organization is one transaction:
+//! 1. lock the organization's row in `org_usage`, then the systems by id, then their backups by
+//!    id; each lock is a statement of its own, so that what follows reads what was committed
+//!    before it (READ COMMITTED);
+//! 2. for each operation: read the clock, build the [`Ledger`](crate::domain::accounting::Ledger),
+//!    let `domain::accounting` decide, write what changed;
+//! 3. write the books and the events, commit.
+//!
+//! With the organization's row locked, all that any number of processes do to one organization
+//! is a sequence of such steps, and the proof in `domain::accounting` speaks of sequences.
+//!
+//! | may run at the same time | why it is safe |
+//! |---|---|
+//! | two batches of one organization | the second waits for the lock and reads what the first wrote |
+//! | two batches of different organizations | they share no row |
+//! | a batch and the purger | the purger touches retired rows only, and they are out of the books |
+//! | a batch and suspend, rotate | the system's row is locked by both: the commit sees one or the other |
+//! | a commit and the reaper | both need the row `receiving` under the lock; the second finds it is not |
+//! | the same operation twice, after a COMMIT of unknown outcome | the lock waits for the lost transaction to end, then the row says whether it was done |
+
+mod apply;
+mod batch;
+mod ledger;
+mod operation;
+
+pub use batch::run;
+pub use operation::{
+    Abort, Admission, Admitted, Commit, Committed, Delete, Growth, Operation, Outcome, Policy, Refusal,
+};

@@ -1,0 +1,148 @@
+//! What can be asked of the books, and what they answer.
+
+use std::net::IpAddr;
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use crate::domain::filename::Filename;
+use crate::domain::ids::BackupId;
+use crate::domain::media_type::MediaType;
+use crate::domain::object_key::ObjectKey;
+use crate::domain::retention::Retention;
+use crate::domain::window::RateLimits;
+
+/// The settings that the books obey.
+#[derive(Debug, Clone)]
+pub struct Policy {
+    pub retention: Retention,
+    pub rate: RateLimits,
+    /// For organizations without a quota of their own, in bytes; `None`: unlimited.
+    pub default_quota: Option<u64>,
+    /// This process, as in `writers`.
+    pub writer: Uuid,
+}
+
+/// One thing to do to an organization's books. All are safe to repeat.
+#[derive(Debug, Clone)]
+pub enum Operation {
+    Admit(Box<Admission>),
+    Grow(Growth),
+    Commit(Commit),
+    Abort(Abort),
+    Delete(Delete),
+}
+
+/// A new upload asks to be let in.
+#[derive(Debug, Clone)]
+pub struct Admission {
+    pub system_id: Uuid,
+    pub backup: BackupId,
+    pub object_key: ObjectKey,
+    pub filename: Filename,
+    pub mimetype: MediaType,
+    pub remote_addr: Option<IpAddr>,
+    /// Declared length in bytes, or the first step of a body of unknown length.
+    pub want: u64,
+}
+
+/// An open upload of unknown length asks for more.
+#[derive(Debug, Clone)]
+pub struct Growth {
+    pub system_id: Uuid,
+    pub backup: BackupId,
+    /// Bytes in all.
+    pub want: u64,
+}
+
+/// The object is durable: make it visible.
+#[derive(Debug, Clone)]
+pub struct Commit {
+    pub system_id: Uuid,
+    pub backup: BackupId,
+    pub size: u64,
+    pub sha256: [u8; 32],
+    pub encrypted: bool,
+}
+
+/// An upload failed or was given up.
+#[derive(Debug, Clone)]
+pub struct Abort {
+    pub system_id: Uuid,
+    pub backup: Uuid,
+    /// Whether it failed for our fault: then its slot in the rate limit is given back.
+    pub give_back_slot: bool,
+}
+
+/// A stored backup is to go.
+#[derive(Debug, Clone)]
+pub struct Delete {
+    pub system_id: Uuid,
+    pub backup: BackupId,
+    pub by_operator: bool,
+    pub remote_addr: Option<IpAddr>,
+    /// Whether an earlier attempt's COMMIT may have taken place: then finding it gone is success.
+    pub attempted_before: bool,
+}
+
+/// Why an upload was turned away, for support: at most one event a minute per system and reason.
+#[derive(Debug, Clone)]
+pub struct Refusal {
+    pub system_id: Uuid,
+    /// rate, size, quota, digest or timeout.
+    pub reason: &'static str,
+    pub remote_addr: Option<IpAddr>,
+}
+
+/// The answer to an [`Operation`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    Admitted(Admitted),
+    RateLimited {
+        retry_after_seconds: u64,
+    },
+    TooManyOpen,
+    QuotaExceeded,
+    Granted,
+    Committed(Committed),
+    /// The upload's row is retired as failed: its object may be deleted.
+    Aborted,
+    Deleted,
+    /// No such backup of this system; or no such upload under way.
+    NotFound,
+    /// The system is suspended, being destroyed or gone.
+    Revoked,
+    /// The upload is not under way any more: somebody has taken it back.
+    TakenBack,
+    /// A lowered quota has no room for it; it was taken back.
+    QuotaLowered,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Admitted {
+    pub at: DateTime<Utc>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Committed {
+    pub uploaded_at: DateTime<Utc>,
+    /// Whether backups were retired: there is something to purge.
+    pub pruned: bool,
+}
+
+impl Operation {
+    pub fn system_id(&self) -> Uuid {
+        match self {
+            Self::Admit(op) => op.system_id,
+            Self::Grow(op) => op.system_id,
+            Self::Commit(op) => op.system_id,
+            Self::Abort(op) => op.system_id,
+            Self::Delete(op) => op.system_id,
+        }
+    }
+
+    /// What frees or finishes goes before what asks for room.
+    pub fn asks_for_room(&self) -> bool {
+        matches!(self, Self::Admit(_) | Self::Grow(_))
+    }
+}

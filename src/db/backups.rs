@@ -1,0 +1,93 @@
+//! Reading `backups`. Nothing here changes the books.
+
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use uuid::Uuid;
+
+use super::schema::backups;
+use super::{Conn, DbError, from_bigint};
+use crate::domain::ids::{BackupId, Extension};
+use crate::domain::object_key::ObjectKey;
+
+/// A stored backup.
+#[derive(Debug, Clone)]
+pub struct StoredRow {
+    pub id: BackupId,
+    pub system_id: Uuid,
+    pub org_id: String,
+    pub object_key: ObjectKey,
+    pub filename: String,
+    pub mimetype: String,
+    pub size: u64,
+    pub sha256: [u8; 32],
+    pub uploaded_at: DateTime<Utc>,
+    /// What was found wrong with its object, if anything.
+    pub damage: Option<String>,
+}
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = backups)]
+pub(super) struct Row {
+    id: Uuid,
+    system_id: Uuid,
+    org_id: String,
+    object_key: String,
+    extension: String,
+    filename: String,
+    mimetype: String,
+    size_bytes: Option<i64>,
+    sha256: Option<Vec<u8>>,
+    uploaded_at: Option<DateTime<Utc>>,
+    damage: Option<String>,
+}
+
+impl TryFrom<Row> for StoredRow {
+    type Error = DbError;
+
+    fn try_from(row: Row) -> Result<Self, DbError> {
+        let broken = |what: &str| DbError::Failed(format!("backup {} has no valid {what}", row.id));
+        let extension = Extension::parse(&row.extension).ok_or_else(|| broken("extension"))?;
+        Ok(Self {
+            id: BackupId::new(row.id, extension),
+            object_key: ObjectKey::parse(&row.object_key).map_err(|_| broken("object key"))?,
+            size: from_bigint(row.size_bytes.ok_or_else(|| broken("size"))?),
+            sha256: row
+                .sha256
+                .as_deref()
+                .and_then(|hash| hash.try_into().ok())
+                .ok_or_else(|| broken("sha256"))?,
+            uploaded_at: row.uploaded_at.ok_or_else(|| broken("time"))?,
+            system_id: row.system_id,
+            org_id: row.org_id,
+            filename: row.filename,
+            mimetype: row.mimetype,
+            damage: row.damage,
+        })
+    }
+}
+
+/// The stored backups of a system, newest first.
+pub fn list(conn: &mut Conn, system: Uuid) -> Result<Vec<StoredRow>, DbError> {
+    let rows: Vec<Row> = backups::table
+        .filter(backups::system_id.eq(system).and(backups::state.eq("stored")))
+        .order(backups::seq.desc())
+        .select(Row::as_select())
+        .load(conn)?;
+    rows.into_iter().map(StoredRow::try_from).collect()
+}
+
+/// The stored backup with this id, if it is this system's.
+pub fn find(conn: &mut Conn, system: Uuid, id: BackupId) -> Result<Option<StoredRow>, DbError> {
+    Ok(find_any(conn, id)?.filter(|row| row.system_id == system))
+}
+
+/// The stored backup with this id, whosever it is: for operators.
+pub fn find_any(conn: &mut Conn, id: BackupId) -> Result<Option<StoredRow>, DbError> {
+    let row: Option<Row> = backups::table
+        .find(id.uuid())
+        .filter(backups::state.eq("stored").and(backups::extension.eq(id.ext().as_str())))
+        .select(Row::as_select())
+        .first(conn)
+        .optional()?;
+    row.map(StoredRow::try_from).transpose()
+}

@@ -1,0 +1,57 @@
+//! What can go wrong with the database, by what the caller can do next.
+
+use diesel::result::{DatabaseErrorKind, Error};
+
+/// A failed query or transaction.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum DbError {
+    /// The database can't be asked now; it may be asked again. A COMMIT that ended so may have
+    /// taken place.
+    #[error("the database can't be reached: {0}")]
+    Unavailable(String),
+    /// Another transaction was in the way; the same may work when repeated.
+    #[error("the transaction met another one: {0}")]
+    Conflict(String),
+    /// All connections stayed busy for as long as the caller wanted to wait.
+    #[error("every database connection is busy")]
+    Busy,
+    /// A name that has to be unique is taken.
+    #[error("it exists already")]
+    Exists,
+    /// The statement itself failed; repeating it would not help.
+    #[error("{0}")]
+    Failed(String),
+}
+
+impl DbError {
+    /// Whether the same may work a moment later.
+    pub fn is_passing(&self) -> bool {
+        matches!(self, Self::Unavailable(_) | Self::Conflict(_) | Self::Busy)
+    }
+}
+
+impl From<Error> for DbError {
+    fn from(error: Error) -> Self {
+        let text = error.to_string();
+        match error {
+            Error::DatabaseError(
+                DatabaseErrorKind::ClosedConnection
+                | DatabaseErrorKind::UnableToSendCommand
+                // A former primary that has become a standby.
+                | DatabaseErrorKind::ReadOnlyTransaction,
+                _,
+            )
+            | Error::BrokenTransactionManager => Self::Unavailable(text),
+            Error::DatabaseError(DatabaseErrorKind::SerializationFailure, _) => Self::Conflict(text),
+            Error::DatabaseError(DatabaseErrorKind::UniqueViolation, _) => Self::Exists,
+            // Diesel has no kinds for these two.
+            Error::DatabaseError(_, info)
+                if info.message().contains("deadlock detected") || info.message().contains("lock timeout") =>
+            {
+                Self::Conflict(text)
+            }
+            Error::RollbackErrorOnCommit { commit_error, .. } => Self::from(*commit_error),
+            _ => Self::Failed(text),
+        }
+    }
+}

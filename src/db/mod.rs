@@ -1,0 +1,33 @@
+//! The only room that names diesel: the connections, the one gate from async code to blocking
+//! queries, and one file of named query functions per table.
+//!
+//! Everything that changes the books goes through [`accounting`], under its locks.
+
+pub mod accounting;
+pub mod audit;
+pub mod backups;
+mod connection;
+mod error;
+pub mod events;
+mod gate;
+pub mod migrations;
+pub mod organizations;
+pub mod purge;
+mod schema;
+pub mod settings;
+pub mod systems;
+pub mod writers;
+
+pub use connection::{Conn, connect};
+pub use error::DbError;
+pub use gate::{Db, Lane};
+
+/// Bytes as Postgres keeps them. Sizes are checked against settings far below the limit.
+pub(crate) fn to_bigint(bytes: u64) -> i64 {
+    i64::try_from(bytes).unwrap_or(i64::MAX)
+}
+
+/// Bytes as the code counts them; the tables have no negative ones.
+pub(crate) fn from_bigint(bytes: i64) -> u64 {
+    u64::try_from(bytes).unwrap_or(0)
+}

@@ -1,0 +1,135 @@
+//! `organizations` and their row in the books.
+
+use diesel::prelude::*;
+use serde::Serialize;
+
+use super::schema::{org_usage, organizations, systems};
+use super::{Conn, DbError, from_bigint, settings, to_bigint};
+use crate::domain::ids::OrgId;
+
+/// Own quota of an organization.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Quota {
+    /// The service's default applies.
+    Default,
+    Unlimited,
+    /// At least 1.
+    Bytes(u64),
+}
+
+impl Quota {
+    fn to_column(self) -> Option<i64> {
+        match self {
+            Self::Default => None,
+            Self::Unlimited => Some(0),
+            Self::Bytes(bytes) => Some(to_bigint(bytes)),
+        }
+    }
+
+    fn from_column(column: Option<i64>) -> Self {
+        match column {
+            None => Self::Default,
+            Some(0) => Self::Unlimited,
+            Some(bytes) => Self::Bytes(from_bigint(bytes)),
+        }
+    }
+
+    /// The quota in force, in bytes; `None`: unlimited.
+    pub fn effective(self, default: Option<u64>) -> Option<u64> {
+        match self {
+            Self::Default => default,
+            Self::Unlimited => None,
+            Self::Bytes(bytes) => Some(bytes),
+        }
+    }
+}
+
+/// The same as in the column: what a locked transaction reads.
+pub(super) fn quota_of(column: Option<i64>, default: Option<u64>) -> Option<u64> {
+    Quota::from_column(column).effective(default)
+}
+
+/// An organization with its books, for people.
+#[derive(Debug, Serialize)]
+pub struct OrgSummary {
+    pub id: String,
+    pub name: String,
+    pub systems: i64,
+    pub stored_bytes: u64,
+    pub reserved_bytes: u64,
+    /// The quota in force; null: unlimited.
+    pub quota_bytes: Option<u64>,
+    /// Whether it is the service's default.
+    pub quota_is_default: bool,
+}
+
+/// Adds an organization with empty books; [`DbError::Exists`] if the id is taken.
+pub fn add(conn: &mut Conn, id: &OrgId, name: &str, quota: Quota) -> Result<(), DbError> {
+    conn.transaction(|conn| {
+        diesel::insert_into(organizations::table)
+            .values((
+                organizations::id.eq(id.as_str()),
+                organizations::name.eq(name),
+                organizations::quota_bytes.eq(quota.to_column()),
+            ))
+            .execute(conn)?;
+        diesel::insert_into(org_usage::table).values(org_usage::org_id.eq(id.as_str())).execute(conn)?;
+        Ok(())
+    })
+}
+
+/// Sets the quota; `false` if there is no such organization. Under the lock of the books, so that
+/// an admission sees the one or the other.
+pub fn set_quota(conn: &mut Conn, id: &OrgId, quota: Quota) -> Result<bool, DbError> {
+    conn.transaction(|conn| {
+        lock(conn, id.as_str())?;
+        let changed = diesel::update(organizations::table.find(id.as_str()))
+            .set(organizations::quota_bytes.eq(quota.to_column()))
+            .execute(conn)?;
+        Ok(changed == 1)
+    })
+}
+
+/// Locks the organization's books: first of all locks. Gives stored and reserved bytes.
+pub(super) fn lock(conn: &mut Conn, id: &str) -> Result<Option<(i64, i64)>, DbError> {
+    Ok(org_usage::table
+        .find(id)
+        .select((org_usage::stored_bytes, org_usage::reserved_bytes))
+        .for_no_key_update()
+        .first(conn)
+        .optional()?)
+}
+
+/// All organizations, or one, by id.
+pub fn list(conn: &mut Conn, only: Option<&OrgId>) -> Result<Vec<OrgSummary>, DbError> {
+    let default = settings::default_quota(conn)?;
+    let mut query = organizations::table
+        .inner_join(org_usage::table)
+        .select((
+            organizations::id,
+            organizations::name,
+            organizations::quota_bytes,
+            org_usage::stored_bytes,
+            org_usage::reserved_bytes,
+        ))
+        .order(organizations::id)
+        .into_boxed();
+    if let Some(id) = only {
+        query = query.filter(organizations::id.eq(id.as_str()));
+    }
+    let rows: Vec<(String, String, Option<i64>, i64, i64)> = query.load(conn)?;
+    let counts: Vec<(String, i64)> = systems::table
+        .group_by(systems::org_id)
+        .select((systems::org_id, diesel::dsl::count_star()))
+        .load(conn)?;
+    let summary = |(id, name, quota, stored, reserved): (String, _, Option<i64>, _, _)| OrgSummary {
+        systems: counts.iter().find(|(org, _)| *org == id).map_or(0, |(_, count)| *count),
+        id,
+        name,
+        stored_bytes: from_bigint(stored),
+        reserved_bytes: from_bigint(reserved),
+        quota_bytes: quota_of(quota, default),
+        quota_is_default: quota.is_none(),
+    };
+    Ok(rows.into_iter().map(summary).collect())
+}

@@ -1,0 +1,102 @@
+//! The end of a retired backup: claim, (the object is deleted by the caller), drop the row.
+
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Double, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use uuid::Uuid;
+
+use super::{Conn, DbError};
+
+/// A retired row whose object may be deleted: the claim is committed.
+#[derive(Debug, QueryableByName)]
+pub struct Claimed {
+    #[diesel(sql_type = SqlUuid)]
+    pub id: Uuid,
+    #[diesel(sql_type = Text)]
+    pub object_key: String,
+}
+
+/// Claims up to `limit` rows that are due. Rows claimed by somebody who did not finish within
+/// a minute are claimed again: deleting an object twice does no harm.
+pub fn claim_due(conn: &mut Conn, limit: i64) -> Result<Vec<Claimed>, DbError> {
+    Ok(diesel::sql_query(
+        "UPDATE backups SET purge_started_at = clock_timestamp() WHERE id IN ( \
+           SELECT id FROM backups WHERE state = 'retired' AND purge_after <= clock_timestamp() \
+             AND (purge_started_at IS NULL OR purge_started_at < clock_timestamp() - interval '1 minute') \
+           ORDER BY purge_after LIMIT $1 FOR NO KEY UPDATE SKIP LOCKED) \
+         AND state = 'retired' RETURNING id, object_key",
+    )
+    .bind::<BigInt, _>(limit)
+    .load(conn)?)
+}
+
+/// Claims the retired rows of one system, due or not: it is being destroyed. Tombstones stay.
+pub fn claim_of_system(conn: &mut Conn, system: Uuid) -> Result<Vec<Claimed>, DbError> {
+    Ok(diesel::sql_query(
+        "UPDATE backups SET purge_started_at = clock_timestamp() \
+         WHERE system_id = $1 AND state = 'retired' \
+           AND (retired_reason <> 'failed' OR purge_after <= clock_timestamp()) RETURNING id, object_key",
+    )
+    .bind::<SqlUuid, _>(system)
+    .load(conn)?)
+}
+
+/// Claims one retired row; `false` if it is gone.
+pub fn claim(conn: &mut Conn, id: Uuid) -> Result<bool, DbError> {
+    let claimed = diesel::sql_query(
+        "UPDATE backups SET purge_started_at = clock_timestamp() WHERE id = $1 AND state = 'retired'",
+    )
+    .bind::<SqlUuid, _>(id)
+    .execute(conn)?;
+    Ok(claimed == 1)
+}
+
+/// Drops a row whose object is gone.
+pub fn drop_row(conn: &mut Conn, id: Uuid) -> Result<(), DbError> {
+    diesel::sql_query(
+        "DELETE FROM backups WHERE id = $1 AND state = 'retired' AND purge_started_at IS NOT NULL",
+    )
+    .bind::<SqlUuid, _>(id)
+    .execute(conn)?;
+    Ok(())
+}
+
+/// The object could not be deleted: try again after `pause` seconds.
+pub fn postpone(conn: &mut Conn, id: Uuid, pause: f64) -> Result<(), DbError> {
+    diesel::sql_query(
+        "UPDATE backups SET purge_after = clock_timestamp() + make_interval(secs => $2), \
+           purge_started_at = NULL WHERE id = $1 AND state = 'retired'",
+    )
+    .bind::<SqlUuid, _>(id)
+    .bind::<Double, _>(pause)
+    .execute(conn)?;
+    Ok(())
+}
+
+/// When the last tombstone of a system may go.
+#[derive(Debug, QueryableByName)]
+pub struct Tombstones {
+    #[diesel(sql_type = BigInt)]
+    pub count: i64,
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    pub until: Option<chrono::DateTime<chrono::Utc>>,
+}
+
+/// Failed uploads of a system whose object might still land late.
+pub fn tombstones(conn: &mut Conn, system: Uuid) -> Result<Tombstones, DbError> {
+    Ok(diesel::sql_query(
+        "SELECT count(*) AS count, max(purge_after) AS until FROM backups \
+         WHERE system_id = $1 AND state = 'retired' AND retired_reason = 'failed' \
+           AND purge_after > clock_timestamp()",
+    )
+    .bind::<SqlUuid, _>(system)
+    .get_result(conn)?)
+}
+
+/// Drops the rows of destroyed systems that have no backup left in any state. Gives how many.
+pub fn drop_destroyed_systems(conn: &mut Conn) -> Result<usize, DbError> {
+    Ok(diesel::sql_query(
+        "DELETE FROM systems s WHERE state = 'destroying' \
+         AND NOT EXISTS (SELECT 1 FROM backups b WHERE b.system_id = s.id)",
+    )
+    .execute(conn)?)
+}

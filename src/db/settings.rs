@@ -1,0 +1,28 @@
+//! `service_defaults`: what the support views need to know of the service's settings.
+
+use diesel::prelude::*;
+
+use super::schema::service_defaults;
+use super::{Conn, DbError, to_bigint};
+
+/// Writes the default quota that this process was started with; `None`: unlimited.
+pub fn set_default_quota(conn: &mut Conn, quota: Option<u64>) -> Result<(), DbError> {
+    let bytes = to_bigint(quota.unwrap_or(0));
+    diesel::update(service_defaults::table)
+        .filter(service_defaults::org_quota_bytes.ne(bytes))
+        .set(service_defaults::org_quota_bytes.eq(bytes))
+        .execute(conn)?;
+    Ok(())
+}
+
+/// The default quota as the service was last started with; `None`: unlimited.
+pub fn default_quota(conn: &mut Conn) -> Result<Option<u64>, DbError> {
+    let bytes: i64 = service_defaults::table.select(service_defaults::org_quota_bytes).first(conn)?;
+    Ok(u64::try_from(bytes).ok().filter(|&bytes| bytes > 0))
+}
+
+/// Asks the database anything: for health.
+pub fn ping(conn: &mut Conn) -> Result<(), DbError> {
+    diesel::select(1.into_sql::<diesel::sql_types::Integer>()).execute(conn)?;
+    Ok(())
+}

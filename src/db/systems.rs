@@ -1,0 +1,206 @@
+//! `systems`: the appliances and their credentials.
+
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use serde::Serialize;
+use serde_json::json;
+use uuid::Uuid;
+
+use super::events::{self, Event};
+use super::schema::{backups, systems};
+use super::{Conn, DbError, from_bigint};
+use crate::domain::ids::{BackupId, Extension, OrgId, SystemKey};
+
+/// What authentication needs to know of a system key.
+#[derive(Debug, Clone, Queryable, Selectable)]
+#[diesel(table_name = systems)]
+pub struct CredentialRow {
+    pub id: Uuid,
+    pub system_key: String,
+    pub org_id: String,
+    pub secret_sha256: Vec<u8>,
+    pub state: String,
+    pub window_epoch: i64,
+}
+
+impl CredentialRow {
+    pub fn is_active(&self) -> bool {
+        self.state == "active"
+    }
+}
+
+/// Looks a user name up.
+pub fn credential(conn: &mut Conn, key: &str) -> Result<Option<CredentialRow>, DbError> {
+    Ok(systems::table
+        .filter(systems::system_key.eq(key))
+        .select(CredentialRow::as_select())
+        .first(conn)
+        .optional()?)
+}
+
+/// A system as people see it.
+#[derive(Debug, Clone, Serialize)]
+pub struct SystemSummary {
+    pub id: Uuid,
+    pub system_key: String,
+    pub org_id: String,
+    pub name: String,
+    pub state: String,
+    pub created_at: DateTime<Utc>,
+    pub backups: i64,
+    pub bytes: u64,
+    pub last_backup_at: Option<DateTime<Utc>>,
+}
+
+/// A new system; the secret itself is not kept.
+pub struct NewSystem<'a> {
+    pub id: Uuid,
+    pub key: &'a SystemKey,
+    pub org: &'a OrgId,
+    pub name: &'a str,
+    pub secret_sha256: [u8; 32],
+}
+
+/// Adds a system; [`DbError::Exists`] if the key is taken.
+pub fn add(conn: &mut Conn, system: &NewSystem) -> Result<(), DbError> {
+    conn.transaction(|conn| {
+        diesel::insert_into(systems::table)
+            .values((
+                systems::id.eq(system.id),
+                systems::system_key.eq(system.key.as_str()),
+                systems::org_id.eq(system.org.as_str()),
+                systems::name.eq(system.name),
+                systems::secret_sha256.eq(system.secret_sha256.to_vec()),
+            ))
+            .execute(conn)?;
+        events::write(conn, &[by_operator("system_added", system.org.as_str(), system.id)])
+    })
+}
+
+/// All systems, or those of one organization, or the one with this id or key.
+pub fn list(conn: &mut Conn, org: Option<&OrgId>, only: Option<&str>) -> Result<Vec<SystemSummary>, DbError> {
+    let mut query = systems::table
+        .select((
+            systems::id,
+            systems::system_key,
+            systems::org_id,
+            systems::name,
+            systems::state,
+            systems::created_at,
+        ))
+        .order((systems::org_id, systems::name, systems::system_key))
+        .into_boxed();
+    if let Some(org) = org {
+        query = query.filter(systems::org_id.eq(org.as_str()));
+    }
+    if let Some(only) = only {
+        // A key may look like an id: the id wins.
+        let id = only.parse::<Uuid>().unwrap_or_default();
+        query = query.filter(systems::id.eq(id).or(systems::system_key.eq(only)));
+    }
+    let rows: Vec<(Uuid, String, String, String, String, DateTime<Utc>)> = query.load(conn)?;
+    let ids: Vec<Uuid> = rows.iter().map(|row| row.0).collect();
+    let kept = kept(conn, &ids)?;
+    let summary = |(id, system_key, org_id, name, state, created_at)| {
+        let of_this = || kept.iter().filter(move |(system, ..)| *system == id);
+        SystemSummary {
+            id,
+            system_key,
+            org_id,
+            name,
+            state,
+            created_at,
+            backups: i64::try_from(of_this().count()).unwrap_or(i64::MAX),
+            bytes: of_this().map(|(_, size, _)| from_bigint(size.unwrap_or(0))).sum(),
+            last_backup_at: of_this().filter_map(|(.., at)| *at).max(),
+        }
+    };
+    Ok(rows.into_iter().map(summary).collect())
+}
+
+type Kept = (Uuid, Option<i64>, Option<DateTime<Utc>>);
+
+fn kept(conn: &mut Conn, ids: &[Uuid]) -> Result<Vec<Kept>, DbError> {
+    Ok(backups::table
+        .filter(backups::system_id.eq_any(ids).and(backups::state.eq("stored")))
+        .select((backups::system_id, backups::size_bytes, backups::uploaded_at))
+        .load(conn)?)
+}
+
+/// The one system with this id or key.
+pub fn find(conn: &mut Conn, id_or_key: &str) -> Result<Option<SystemSummary>, DbError> {
+    let found = list(conn, None, Some(id_or_key))?;
+    let by_id = found.iter().position(|system| system.id.to_string().eq_ignore_ascii_case(id_or_key));
+    Ok(found.into_iter().nth(by_id.unwrap_or(0)))
+}
+
+/// Replaces the secret's hash: the old secret stops working within a second everywhere.
+pub fn rotate_secret(conn: &mut Conn, system: &SystemSummary, sha256: [u8; 32]) -> Result<(), DbError> {
+    conn.transaction(|conn| {
+        diesel::update(systems::table.find(system.id))
+            .set(systems::secret_sha256.eq(sha256.to_vec()))
+            .execute(conn)?;
+        events::write(conn, &[by_operator("secret_rotated", &system.org_id, system.id)])
+    })
+}
+
+/// Suspends or resumes; `false` if it is being destroyed, or gone.
+pub fn set_suspended(conn: &mut Conn, system: &SystemSummary, suspended: bool) -> Result<bool, DbError> {
+    let (state, kind) = if suspended { ("suspended", "suspended") } else { ("active", "resumed") };
+    conn.transaction(|conn| {
+        let changed = diesel::update(systems::table.find(system.id))
+            .filter(systems::state.ne("destroying"))
+            .set(systems::state.eq(state))
+            .execute(conn)?;
+        if changed == 1 {
+            events::write(conn, &[by_operator(kind, &system.org_id, system.id)])?;
+        }
+        Ok(changed == 1)
+    })
+}
+
+/// Marks the system: its credential and its uploads are refused from now on, for good.
+pub fn mark_destroying(conn: &mut Conn, system: &SystemSummary) -> Result<(), DbError> {
+    conn.transaction(|conn| {
+        let marked = diesel::update(systems::table.find(system.id))
+            .filter(systems::state.ne("destroying"))
+            .set(systems::state.eq("destroying"))
+            .execute(conn)?;
+        if marked == 1 {
+            events::write(conn, &[by_operator("destroyed", &system.org_id, system.id)])?;
+        }
+        Ok(())
+    })
+}
+
+/// A row that is still in the books.
+#[derive(Debug)]
+pub enum OpenRow {
+    Stored(BackupId),
+    Receiving(Uuid),
+}
+
+/// What of a system is still in the books.
+pub fn open_rows(conn: &mut Conn, system: Uuid) -> Result<Vec<OpenRow>, DbError> {
+    let rows: Vec<(Uuid, String, String)> = backups::table
+        .filter(backups::system_id.eq(system).and(backups::state.ne("retired")))
+        .select((backups::id, backups::extension, backups::state))
+        .load(conn)?;
+    let open = |(id, extension, state): (Uuid, String, String)| match Extension::parse(&extension) {
+        Some(extension) if state == "stored" => OpenRow::Stored(BackupId::new(id, extension)),
+        _ => OpenRow::Receiving(id),
+    };
+    Ok(rows.into_iter().map(open).collect())
+}
+
+fn by_operator(kind: &'static str, org: &str, system: Uuid) -> Event {
+    Event {
+        kind,
+        org_id: org.to_owned(),
+        system_id: Some(system),
+        backup_id: None,
+        actor: "operator".to_owned(),
+        remote_addr: None,
+        detail: json!({}),
+    }
+}

@@ -1,0 +1,124 @@
+//! Digest fields (RFC 9530): what a client expects its bytes to hash to, and
+//! what we say that they do.
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use sfv::{BareItem, Dictionary, Item, ListEntry, Parser};
+use thiserror::Error;
+
+/// The one algorithm that is looked at, by its registered name.
+const SHA_256: &str = "sha-256";
+
+/// A digest field that cannot be read, or a `sha-256` that is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("must be a structured dictionary such as sha-256=:BASE64:, of 32 bytes")]
+pub struct InvalidDigest;
+
+/// The SHA-256 that a request's `Content-Digest` or `Repr-Digest` announces.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ExpectedSha256;
+
+impl ExpectedSha256 {
+    /// Reads all lines of one digest field, which count as one list (RFC 9651,
+    /// 4.2). `None` if there is no `sha-256` among its members: other
+    /// algorithms are none of our business, whatever their values are.
+    ///
+    /// # Errors
+    /// [`InvalidDigest`] if the lines are not a dictionary, or its `sha-256` is
+    /// not a byte sequence of 32 bytes.
+    pub fn from_header(lines: &[&[u8]]) -> Result<Option<[u8; 32]>, InvalidDigest> {
+        let joined = lines.join(&b", "[..]);
+        let members: Dictionary = Parser::new(&joined).parse().map_err(|_| InvalidDigest)?;
+        match members.get(SHA_256) {
+            None => Ok(None),
+            Some(ListEntry::Item(Item { bare_item: BareItem::ByteSequence(bytes), .. })) => {
+                bytes.as_slice().try_into().map(Some).map_err(|_| InvalidDigest)
+            }
+            Some(_) => Err(InvalidDigest),
+        }
+    }
+}
+
+/// The value of a `Repr-Digest` field: `sha-256=:BASE64:`.
+#[must_use]
+pub fn repr_digest(sha256: &[u8; 32]) -> String {
+    format!("{SHA_256}=:{}:", STANDARD.encode(sha256))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Of `{"hello": "world"}\n`, from RFC 9530, appendix D.
+    const RFC: &str = "sha-256=:RK/0qy18MlBSVnWgjwz6lZEWjP/lF5HF9bvEF8FabDg=:";
+
+    fn read(lines: &[&str]) -> Result<Option<[u8; 32]>, InvalidDigest> {
+        let lines: Vec<_> = lines.iter().map(|line| line.as_bytes()).collect();
+        ExpectedSha256::from_header(&lines)
+    }
+
+    #[test]
+    fn the_digest_of_the_rfc_is_read_and_written() {
+        let sha256 = read(&[RFC]).unwrap().unwrap();
+        assert_eq!(sha256[..4], [0x44, 0xaf, 0xf4, 0xab]);
+        assert_eq!(repr_digest(&sha256), RFC);
+    }
+
+    #[test]
+    fn other_algorithms_and_lines_are_looked_past() {
+        let expected = read(&[RFC]);
+        let sha_512 = "sha-512=:AAAA:";
+        for lines in [
+            &[sha_512, RFC][..],
+            &[&format!("{sha_512},\t{RFC}")],
+            &[&format!("  {RFC} , md5=1, x, y=(1 2)")],
+            &[&format!("{RFC};from=agent")],
+            // The last of two counts (RFC 9651, 4.2.2).
+            &["sha-256=1", RFC],
+        ] {
+            assert_eq!(read(lines), expected, "{lines:?}");
+        }
+        for none in [&[][..], &[""], &[sha_512], &["sha-384=oops", "unixsum=1"]] {
+            assert_eq!(read(none), Ok(None), "{none:?}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_an_error() {
+        let long = format!("sha-256=:{}:", STANDARD.encode([0; 33]));
+        let short = format!("sha-256=:{}:", STANDARD.encode([0; 31]));
+        for bad in [
+            "sha-256",
+            "sha-256=",
+            "sha-256=1",
+            "sha-256=\"RK/0qy18MlBSVnWgjwz6lZEWjP/lF5HF9bvEF8FabDg=\"",
+            "sha-256=RK/0qy18MlBSVnWgjwz6lZEWjP/lF5HF9bvEF8FabDg=",
+            "sha-256=:RK/0qy18MlBSVnWgjwz6lZEWjP/lF5HF9bvEF8FabDg=",
+            "sha-256=(:RK/0qy18MlBSVnWgjwz6lZEWjP/lF5HF9bvEF8FabDg=:)",
+            "sha-256=::",
+            "sha-256=:!!!!:",
+            "SHA-256=:RK/0qy18MlBSVnWgjwz6lZEWjP/lF5HF9bvEF8FabDg=:",
+            "sha-256=:RK/0qy18MlBSVnWgjwz6lZEWjP/lF5HF9bvEF8FabDg=:,",
+            ", a",
+            "sha-512=:AAAA",
+            "\u{e9}",
+            &long,
+            &short,
+        ] {
+            assert_eq!(read(&[bad]), Err(InvalidDigest), "{bad:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_back(sha256 in any::<[u8; 32]>()) {
+            prop_assert_eq!(read(&[&repr_digest(&sha256)]), Ok(Some(sha256)));
+        }
+
+        #[test]
+        fn no_bytes_make_it_panic(line in proptest::collection::vec(any::<u8>(), 0..80)) {
+            let _ = ExpectedSha256::from_header(&[&line]);
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! The name that a client gave its backup (`X-Filename`), made safe.
+
+use std::fmt;
+
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::ids::{Extension, extension_suffix_len};
+
+/// The longest name, in bytes: what file systems take.
+const MAX_LEN: usize = 255;
+/// The longest unknown extension, with its dot, that a cut name keeps.
+const MAX_UNKNOWN_SUFFIX: usize = 32;
+
+/// A file name of 1 to 255 characters from `[A-Za-z0-9._-]`, not only dots:
+/// safe in a header, on a terminal and as a file's name.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
+#[serde(transparent)]
+pub struct Filename(String);
+
+impl Filename {
+    /// Takes what follows the last `/` or `\` of a header's value. Each
+    /// character outside `[A-Za-z0-9._-]` becomes one `_`; bytes that are not
+    /// UTF-8 count as the replacement characters they would be shown as. A
+    /// longer name is cut in the middle, so that its extension survives.
+    ///
+    /// `None` if nothing is left, or only dots: as if the header was not sent.
+    #[must_use]
+    pub fn from_header(value: &[u8]) -> Option<Self> {
+        let text = String::from_utf8_lossy(value);
+        let last = text.rsplit(['/', '\\']).next().unwrap_or_default();
+        let safe = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+        let name: String = last.chars().map(|c| if safe(c) { c } else { '_' }).collect();
+        let name = cut(name);
+        let only_dots = name.bytes().all(|b| b == b'.');
+        (!only_dots).then_some(Self(name))
+    }
+
+    /// The name of a backup that came without one.
+    #[must_use]
+    pub fn default_for(uuid: Uuid, ext: Extension) -> Self {
+        Self(format!("backup-{}.{}", uuid.hyphenated(), ext.as_str()))
+    }
+
+    /// The name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The extension that the backup's id gets from this name.
+    #[must_use]
+    pub fn ext(&self) -> Extension {
+        Extension::of_filename(&self.0)
+    }
+}
+
+impl fmt::Display for Filename {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Cuts an ASCII name to [`MAX_LEN`] in front of its extension.
+fn cut(name: String) -> String {
+    if name.len() <= MAX_LEN {
+        return name;
+    }
+    let (stem, suffix) = name.split_at(name.len() - suffix_len(&name));
+    format!("{}{suffix}", &stem[..MAX_LEN - suffix.len()])
+}
+
+/// The length of the extension that must survive: a known one, also under
+/// `.gpg` (`.tar.gz.gpg`), else what follows the last dot if it is short.
+fn suffix_len(name: &str) -> usize {
+    let known = |name: &str| {
+        let lens = Extension::ALL.map(|ext| extension_suffix_len(name, ext.as_str()));
+        lens.into_iter().flatten().next()
+    };
+    let Some(outer) = known(name) else {
+        let unknown = name.rfind('.').map_or(0, |dot| name.len() - dot);
+        return if unknown <= MAX_UNKNOWN_SUFFIX { unknown } else { 0 };
+    };
+    if Extension::of_filename(name) != Extension::Gpg {
+        return outer;
+    }
+    outer + known(&name[..name.len() - outer]).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn named(value: &[u8]) -> Option<String> {
+        Filename::from_header(value).map(|name| name.as_str().to_owned())
+    }
+
+    #[test]
+    fn a_name_is_made_safe() {
+        for (value, name) in [
+            (&b"config.tar.gz"[..], "config.tar.gz"),
+            (b"fw-01_2026.gpg", "fw-01_2026.gpg"),
+            (b"/etc/passwd", "passwd"),
+            (b"..\\..\\boot.ini", "boot.ini"),
+            (b"a/b\\c.gpg", "c.gpg"),
+            (b"my backup (1).gpg", "my_backup__1_.gpg"),
+            ("für.gpg".as_bytes(), "f_r.gpg"),
+            ("\u{1f512}.gpg".as_bytes(), "_.gpg"),
+            (b"a\xff\xfeb.gpg", "a__b.gpg"),
+            (b"a\"; x=\"y.gpg", "a___x__y.gpg"),
+            (b"a\r\nb", "a__b"),
+            (b".hidden", ".hidden"),
+            (b"...a", "...a"),
+            (b" ", "_"),
+        ] {
+            assert_eq!(named(value).as_deref(), Some(name), "{value:?}");
+        }
+    }
+
+    #[test]
+    fn nothing_or_only_dots_is_no_name() {
+        let dots = [b'.'; 300];
+        let only_dots_once_cut = [&dots[..], &[b'x'; 40]].concat();
+        for value in [&b""[..], b".", b"..", b"...", b"/", b"a/", b"a\\", b"a/..", &dots, &only_dots_once_cut]
+        {
+            assert_eq!(named(value), None, "{value:?}");
+        }
+    }
+
+    #[test]
+    fn a_long_name_keeps_its_extension() {
+        for suffix in [".tar.gz", ".TAR.XZ", ".gpg", ".tar.gz.gpg", ".bin.gpg", ".bin", ".conf", ""] {
+            let long = format!("{}{suffix}", "n".repeat(300));
+            let name = named(long.as_bytes()).unwrap();
+            assert_eq!(name.len(), 255);
+            assert!(name.ends_with(&format!("n{suffix}")), "{name}");
+            // 255 is allowed, not only below.
+            let fits = format!("{}{suffix}", "n".repeat(255 - suffix.len()));
+            assert_eq!(named(fits.as_bytes()), Some(fits));
+        }
+        let no_extension = format!("a.{}", "n".repeat(300));
+        let name = named(no_extension.as_bytes()).unwrap();
+        assert_eq!(name, no_extension[..255]);
+    }
+
+    #[test]
+    fn the_default_name_has_the_id_in_it() {
+        let uuid = Uuid::parse_str("018f3a5c-7b1e-7c3d-9a2b-0123456789ab").unwrap();
+        let name = Filename::default_for(uuid, Extension::TarGz);
+        let expected = "backup-018f3a5c-7b1e-7c3d-9a2b-0123456789ab.tar.gz";
+        assert_eq!(name.as_str(), expected);
+        assert_eq!(name.ext(), Extension::TarGz);
+        assert_eq!(named(expected.as_bytes()).as_deref(), Some(expected));
+    }
+
+    proptest! {
+        #[test]
+        fn every_name_is_safe_and_stays_the_same_when_read_again(
+            value in proptest::collection::vec(any::<u8>(), 0..400),
+        ) {
+            if let Some(name) = Filename::from_header(&value) {
+                let name = name.as_str();
+                prop_assert!((1..=255).contains(&name.len()));
+                prop_assert!(name.bytes().all(
+                    |b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-')
+                ));
+                prop_assert!(name.bytes().any(|b| b != b'.'));
+                prop_assert_eq!(named(name.as_bytes()), Some(name.to_owned()));
+            }
+        }
+
+        #[test]
+        fn cutting_never_changes_the_extension(
+            stem in "[a-z.]{0,400}",
+            ext in proptest::sample::select(vec!["", ".gpg", ".tar.gz", ".tar.bz2.gpg", ".x"]),
+        ) {
+            let whole = format!("{stem}{ext}");
+            if let Some(name) = Filename::from_header(whole.as_bytes()) {
+                prop_assert_eq!(name.ext(), Extension::of_filename(&whole));
+            }
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! The names that operators give: [`OrgId`] and [`SystemKey`].
+//!
+//! Both become folders of the object store, so the alphabet leaves no room for
+//! a separator, a dot or anything that would need escaping.
+
+use std::fmt;
+
+use serde::Serialize;
+use thiserror::Error;
+
+/// The longest name, in bytes (all of them ASCII).
+const MAX_LEN: usize = 64;
+
+/// A name outside the alphabet, empty or too long. The message is the rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("must be 1 to 64 characters from A-Z, a-z, 0-9, '_' and '-'")]
+pub struct InvalidName;
+
+fn check(text: &str) -> Result<(), InvalidName> {
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
+    if (1..=MAX_LEN).contains(&text.len()) && text.bytes().all(allowed) { Ok(()) } else { Err(InvalidName) }
+}
+
+macro_rules! name {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+        #[serde(transparent)]
+        pub struct $name(String);
+
+        impl $name {
+            /// Takes `[A-Za-z0-9_-]{1,64}`, letter case kept.
+            ///
+            /// # Errors
+            /// Anything else is [`InvalidName`].
+            pub fn parse(text: &str) -> Result<Self, InvalidName> {
+                check(text).map(|()| Self(text.to_owned()))
+            }
+
+            /// The name as it was given.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+name! {
+    /// The id of an organization (a tenant), and its folder in the store.
+    OrgId
+}
+
+name! {
+    /// The user name of a system (an appliance), and its folder in the store.
+    SystemKey
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn names_are_one_to_64_characters_of_a_small_alphabet() {
+        let longest = "a".repeat(64);
+        for good in ["a", "Z", "0", "_", "-", "acme", "fw-01_B", &longest] {
+            assert_eq!(OrgId::parse(good).unwrap().as_str(), good);
+            assert_eq!(SystemKey::parse(good).unwrap().to_string(), good);
+        }
+        let too_long = "a".repeat(65);
+        for bad in
+            ["", ".", "..", "a.b", "a/b", "a\\b", "a b", "a\0", "a\n", "é", "а", "a%2f", "~", &too_long]
+        {
+            assert_eq!(OrgId::parse(bad), Err(InvalidName), "{bad:?}");
+            assert_eq!(SystemKey::parse(bad), Err(InvalidName), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn the_message_says_the_rule_and_json_is_a_plain_string() {
+        assert!(InvalidName.to_string().contains("1 to 64"));
+        let json = serde_json::to_string(&OrgId::parse("acme").unwrap()).unwrap();
+        assert_eq!(json, "\"acme\"");
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_parses_is_a_safe_folder_name(text in "\\PC{0,70}|[A-Za-z0-9_-]{0,70}") {
+            if let Ok(name) = SystemKey::parse(&text) {
+                prop_assert!(!name.as_str().is_empty() && name.as_str().len() <= 64);
+                prop_assert!(!name.as_str().contains(['.', '/', '\\', '\0']));
+            }
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! Where a backup's bytes lie in the store: the only place that builds a key.
+//!
+//! The key comes from the authenticated identity and a generated id, never from
+//! anything that a client sent. All three segments are of types whose alphabets
+//! have no separator, so no key leads out of its system's prefix.
+
+use std::fmt;
+
+use thiserror::Error;
+
+use super::ids::{BackupId, OrgId, SystemKey};
+
+/// Not the key of an object of ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("not an object key: must be org/system/uuidv7.ext")]
+pub struct InvalidObjectKey;
+
+/// `{org_id}/{system_key}/{uuidv7}.{ext}`, the id in lower case.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ObjectKey(String);
+
+impl ObjectKey {
+    /// The key of a system's backup.
+    #[must_use]
+    pub fn new(org: &OrgId, system: &SystemKey, id: BackupId) -> Self {
+        Self(format!("{org}/{system}/{id}"))
+    }
+
+    /// Reads a key back, from the books or from a listing of the store.
+    ///
+    /// # Errors
+    /// What [`ObjectKey::new`] cannot have built is [`InvalidObjectKey`], also
+    /// an id in other than the canonical letter case.
+    pub fn parse(text: &str) -> Result<Self, InvalidObjectKey> {
+        let mut segments = text.split('/');
+        let (Some(org), Some(system), Some(id), None) =
+            (segments.next(), segments.next(), segments.next(), segments.next())
+        else {
+            return Err(InvalidObjectKey);
+        };
+        let org = OrgId::parse(org).map_err(|_| InvalidObjectKey)?;
+        let system = SystemKey::parse(system).map_err(|_| InvalidObjectKey)?;
+        let id = BackupId::parse(id).map_err(|_| InvalidObjectKey)?;
+        let key = Self::new(&org, &system, id);
+        if key.0 == text { Ok(key) } else { Err(InvalidObjectKey) }
+    }
+
+    /// The whole key.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// What all keys of a system start with, and no others: `org/system/`.
+    #[must_use]
+    pub fn prefix_of(org: &OrgId, system: &SystemKey) -> String {
+        format!("{org}/{system}/")
+    }
+}
+
+impl fmt::Display for ObjectKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: &str = "acme/fw-01/018f3a5c-7b1e-7c3d-9a2b-0123456789ab.tar.gz";
+
+    #[test]
+    fn a_key_is_built_from_its_parts_and_read_back() {
+        let org = OrgId::parse("acme").unwrap();
+        let system = SystemKey::parse("fw-01").unwrap();
+        let id = BackupId::parse("018F3A5C-7b1e-7c3d-9a2b-0123456789ab.TAR.gz").unwrap();
+        let key = ObjectKey::new(&org, &system, id);
+        assert_eq!(key.as_str(), KEY);
+        assert_eq!(ObjectKey::parse(KEY), Ok(key.clone()));
+        assert!(KEY.starts_with(&ObjectKey::prefix_of(&org, &system)));
+        assert_eq!(key.to_string(), KEY);
+    }
+
+    #[test]
+    fn what_was_not_built_here_is_no_key() {
+        for bad in [
+            "",
+            "/",
+            "acme/fw-01",
+            "acme/fw-01/",
+            "/acme/fw-01/018f3a5c-7b1e-7c3d-9a2b-0123456789ab.gpg",
+            "acme//018f3a5c-7b1e-7c3d-9a2b-0123456789ab.gpg",
+            "acme/../018f3a5c-7b1e-7c3d-9a2b-0123456789ab.gpg",
+            ".tmp/fw-01/018f3a5c-7b1e-7c3d-9a2b-0123456789ab.gpg",
+            "acme/fw-01/x/018f3a5c-7b1e-7c3d-9a2b-0123456789ab.gpg",
+            "acme/fw-01/018f3a5c-7b1e-7c3d-9a2b-0123456789ab.gpg/",
+            "acme/fw-01/018F3A5C-7b1e-7c3d-9a2b-0123456789ab.gpg",
+            "acme/fw-01/018f3a5c-7b1e-7c3d-9a2b-0123456789ab.GPG",
+            "acme/fw-01/018f3a5c-7b1e-4c3d-9a2b-0123456789ab.gpg",
+            "acme/fw-01/018f3a5c-7b1e-7c3d-9a2b-0123456789ab.txt",
+        ] {
+            assert_eq!(ObjectKey::parse(bad), Err(InvalidObjectKey), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! `GET` and `HEAD /api/systems/backups/{id}`.
+
+use actix_web::body::SizedStream;
+use actix_web::http::header::{
+    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_RANGE, CONTENT_TYPE, ETAG, IF_NONE_MATCH,
+    IF_RANGE, RANGE, X_CONTENT_TYPE_OPTIONS,
+};
+use actix_web::http::{Method, StatusCode};
+use actix_web::web::{Data, Path};
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
+use futures_util::stream;
+
+use super::AppState;
+use super::address::RemoteAddr;
+use super::delete::parse_id;
+use super::error::ApiError;
+use crate::backups::SystemIdentity;
+use crate::db::backups::StoredRow;
+use crate::domain::digest::repr_digest;
+use crate::domain::range::{self, ByteRange, Requested};
+use crate::store::StoreError;
+
+pub async fn download(
+    who: SystemIdentity,
+    RemoteAddr(remote_addr): RemoteAddr,
+    id: Path<String>,
+    request: HttpRequest,
+    state: Data<AppState>,
+) -> Result<HttpResponse, ApiError> {
+    let row = state.vault.find(&who, parse_id(&id)?).await?;
+    let etag = format!("\"{}\"", hex::encode(row.sha256));
+    let asked = |name| request.headers().get(name).map(|value| value.as_bytes());
+    if asked(IF_NONE_MATCH).is_some_and(|list| range::if_none_match(list, &etag)) {
+        let mut response = HttpResponseBuilder::new(StatusCode::NOT_MODIFIED);
+        describe(&mut response, &row, &etag);
+        return Ok(response.finish());
+    }
+    let part = match requested(&request, &row, &etag) {
+        Requested::Whole => None,
+        Requested::Part(part) => Some(part),
+        Requested::Unsatisfiable => return Err(ApiError::Range { size: row.size }),
+    };
+    let (status, length) = match part {
+        None => (StatusCode::OK, row.size),
+        Some(part) => (StatusCode::PARTIAL_CONTENT, part.last - part.first + 1),
+    };
+    let mut response = HttpResponseBuilder::new(status);
+    describe(&mut response, &row, &etag);
+    response.insert_header((CONTENT_TYPE, "application/octet-stream"));
+    response.insert_header((CONTENT_DISPOSITION, format!("attachment; filename=\"{}\"", row.filename)));
+    if let Some(ByteRange { first, last }) = part {
+        response.insert_header((CONTENT_RANGE, format!("bytes {first}-{last}/{}", row.size)));
+    }
+    if request.method() == Method::HEAD {
+        let nothing = stream::empty::<Result<_, StoreError>>();
+        return Ok(response.body(SizedStream::new(length, nothing)));
+    }
+    let body = state.vault.open(&who, &row, part, remote_addr).await?;
+    Ok(response.body(SizedStream::new(length, body)))
+}
+
+/// `Range` counts for `GET` only (RFC 9110, 14.2), and only if `If-Range` agrees.
+fn requested(request: &HttpRequest, row: &StoredRow, etag: &str) -> Requested {
+    let asked = |name| request.headers().get(name).map(|value| value.as_bytes());
+    if request.method() == Method::GET && range::if_range_allows(asked(IF_RANGE), etag) {
+        range::resolve(asked(RANGE), row.size)
+    } else {
+        Requested::Whole
+    }
+}
+
+fn describe(response: &mut HttpResponseBuilder, row: &StoredRow, etag: &str) {
+    response
+        .insert_header((ETAG, etag))
+        .insert_header((ACCEPT_RANGES, "bytes"))
+        .insert_header(("Repr-Digest", repr_digest(&row.sha256)))
+        .insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .insert_header((CACHE_CONTROL, "private, no-store"));
+}

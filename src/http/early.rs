@@ -1,0 +1,110 @@
+//! An answer that is given before the body was read has to reach the client.
+//!
+//! If the connection were closed with unread bytes in it, the kernel would answer them with
+//! a reset, and the client would lose the answer. So of an unread body that is there at once up to
+//! 64 KiB are drained and the connection is kept; else the response's body owns the request's
+//! payload until it is flushed. The server then sees that the payload is unfinished, says
+//! `Connection: close`, and reads on for `client_disconnect_timeout` before it closes.
+
+use std::cell::RefCell;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use actix_web::HttpMessage;
+use actix_web::body::{BodySize, BoxBody, MessageBody};
+use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
+use actix_web::error::PayloadError;
+use actix_web::middleware::Next;
+use actix_web::web::Bytes;
+use futures_util::{Stream, StreamExt};
+use tokio::task::yield_now;
+
+const DRAIN_AT_MOST: usize = 64 * 1024;
+/// The server reads in steps of half of that: so often it may have more for us in a moment.
+const YIELDS: usize = 4;
+
+/// The request's payload, held by the handler and by us.
+#[derive(Clone)]
+struct Shared(Rc<RefCell<Body>>);
+
+struct Body {
+    payload: Payload,
+    ended: bool,
+}
+
+impl Stream for Shared {
+    type Item = Result<Bytes, PayloadError>;
+
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let mut body = self.0.borrow_mut();
+        if body.ended {
+            return Poll::Ready(None);
+        }
+        let item = Pin::new(&mut body.payload).poll_next(context);
+        body.ended = matches!(item, Poll::Ready(None | Some(Err(_))));
+        item
+    }
+}
+
+impl Shared {
+    fn ended(&self) -> bool {
+        self.0.borrow().ended
+    }
+
+    /// Reads what is there at once. Nobody has to wait for a client that sends slowly.
+    async fn drain(&mut self) {
+        let (mut drained, mut yields) = (0, 0);
+        while !self.ended() && drained <= DRAIN_AT_MOST {
+            match futures_util::poll!(self.next()) {
+                Poll::Ready(Some(Ok(chunk))) => drained += chunk.len(),
+                Poll::Ready(_) => {}
+                Poll::Pending if yields < YIELDS => {
+                    yields += 1;
+                    yield_now().await;
+                }
+                Poll::Pending => return,
+            }
+        }
+    }
+}
+
+/// A response body that keeps the request's payload alive.
+struct Lingering {
+    body: BoxBody,
+    _payload: Shared,
+}
+
+impl MessageBody for Lingering {
+    type Error = <BoxBody as MessageBody>::Error;
+
+    fn size(&self) -> BodySize {
+        self.body.size()
+    }
+
+    fn poll_next(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        Pin::new(&mut self.body).poll_next(context)
+    }
+}
+
+/// The middleware around every route.
+pub async fn answer_early(
+    mut request: ServiceRequest,
+    next: Next<BoxBody>,
+) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
+    let payload = request.take_payload();
+    if matches!(payload, Payload::None) {
+        return next.call(request).await;
+    }
+    let mut shared = Shared(Rc::new(RefCell::new(Body { payload, ended: false })));
+    request.set_payload(Payload::Stream { payload: Box::pin(shared.clone()) });
+    let response = next.call(request).await?;
+    shared.drain().await;
+    if shared.ended() {
+        return Ok(response);
+    }
+    Ok(response.map_body(|_, body| BoxBody::new(Lingering { body, _payload: shared })))
+}

@@ -1,0 +1,177 @@
+//! The one table from errors to status codes.
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{ALLOW, CONTENT_RANGE, RETRY_AFTER, WWW_AUTHENTICATE};
+use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::envelope;
+use crate::backups::{ReadError, UploadError};
+use crate::db::DbError;
+
+/// One field that failed validation.
+#[derive(Debug, Serialize)]
+pub struct FieldError {
+    pub key: &'static str,
+    pub message: &'static str,
+    pub value: String,
+}
+
+/// Everything that the collect API answers instead of what was asked for.
+#[derive(Debug, thiserror::Error)]
+pub enum ApiError {
+    #[error("validation failed")]
+    Validation(FieldError),
+    #[error("invalid token")]
+    Unauthorized,
+    #[error("backup not found")]
+    NotFound,
+    #[error("request timeout")]
+    Timeout,
+    #[error("backup exceeds max upload size")]
+    TooLarge { max_bytes: u64 },
+    #[error("organization backup quota exceeded")]
+    QuotaExceeded,
+    #[error("range not satisfiable")]
+    Range { size: u64 },
+    #[error("rate limit exceeded")]
+    TooManyRequests { retry_after_seconds: u64 },
+    #[error("too many uploads in progress")]
+    TooManyOpen,
+    #[error("backup service unavailable")]
+    Unavailable { details: &'static str },
+    #[error("stored object is damaged")]
+    Damaged,
+}
+
+/// A short wait: an upload of the same system has to end first.
+const OPEN_UPLOAD_RETRY: u64 = 5;
+
+impl ApiError {
+    pub fn field(key: &'static str, message: &'static str, value: impl Into<String>) -> Self {
+        Self::Validation(FieldError { key, message, value: value.into() })
+    }
+
+    fn retry_after(&self) -> Option<u64> {
+        match self {
+            Self::TooManyRequests { retry_after_seconds } => Some(*retry_after_seconds),
+            Self::TooManyOpen => Some(OPEN_UPLOAD_RETRY),
+            // A little jitter, so that a fleet does not come back in the same second.
+            Self::Unavailable { .. } | Self::Damaged => Some(10 + jitter()),
+            _ => None,
+        }
+    }
+
+    fn data(&self) -> Value {
+        match self {
+            Self::Validation(error) => json!({ "type": "validation_error", "errors": [error] }),
+            Self::TooLarge { max_bytes } => json!({ "max_bytes": max_bytes }),
+            Self::TooManyRequests { .. } | Self::TooManyOpen => {
+                json!({ "retry_after_seconds": self.retry_after() })
+            }
+            Self::Unavailable { details } => json!({ "type": "external_api_error", "details": details }),
+            Self::Damaged => json!({ "type": "external_api_error", "details": "object store" }),
+            _ => json!({}),
+        }
+    }
+}
+
+fn jitter() -> u64 {
+    let mut byte = [0u8];
+    // Without randomness there is no jitter; the answer is right all the same.
+    let _ = getrandom::fill(&mut byte);
+    u64::from(byte[0] % 8)
+}
+
+impl ResponseError for ApiError {
+    fn status_code(&self) -> StatusCode {
+        match self {
+            Self::Validation(_) => StatusCode::BAD_REQUEST,
+            Self::Unauthorized => StatusCode::UNAUTHORIZED,
+            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::Timeout => StatusCode::REQUEST_TIMEOUT,
+            Self::TooLarge { .. } | Self::QuotaExceeded => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Range { .. } => StatusCode::RANGE_NOT_SATISFIABLE,
+            Self::TooManyRequests { .. } | Self::TooManyOpen => StatusCode::TOO_MANY_REQUESTS,
+            Self::Unavailable { .. } | Self::Damaged => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let status = self.status_code();
+        let mut response = HttpResponseBuilder::new(status);
+        if let Some(seconds) = self.retry_after() {
+            response.insert_header((RETRY_AFTER, seconds));
+        }
+        match self {
+            Self::Unauthorized => {
+                response.insert_header((WWW_AUTHENTICATE, r#"Basic realm="systems""#));
+            }
+            Self::Range { size } => {
+                response.insert_header((CONTENT_RANGE, format!("bytes */{size}")));
+            }
+            _ => {}
+        }
+        envelope::finish(response, status, &self.to_string(), self.data())
+    }
+}
+
+impl From<DbError> for ApiError {
+    fn from(error: DbError) -> Self {
+        log::error!("database: {error}");
+        Self::Unavailable { details: "database" }
+    }
+}
+
+impl From<UploadError> for ApiError {
+    fn from(error: UploadError) -> Self {
+        match error {
+            UploadError::RateLimited { retry_after_seconds } => Self::TooManyRequests { retry_after_seconds },
+            UploadError::TooManyOpen => Self::TooManyOpen,
+            UploadError::TooLarge { max_bytes } => Self::TooLarge { max_bytes },
+            UploadError::QuotaExceeded => Self::QuotaExceeded,
+            UploadError::Empty => Self::field("body", "required", ""),
+            UploadError::DigestMismatch { header } => {
+                // A body has one digest, whichever header announced it.
+                let _ = header;
+                Self::field("content-digest", "mismatch", "")
+            }
+            UploadError::Interrupted => Self::field("body", "incomplete", ""),
+            UploadError::TimedOut => Self::Timeout,
+            UploadError::Revoked => Self::Unauthorized,
+            UploadError::Database(error) => error.into(),
+            UploadError::Store(error) => {
+                log::error!("object store: {error}");
+                Self::Unavailable { details: "object store" }
+            }
+            UploadError::TakenBack => Self::Unavailable { details: "upload was interrupted" },
+        }
+    }
+}
+
+impl From<ReadError> for ApiError {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::NotFound => Self::NotFound,
+            ReadError::Damaged => Self::Damaged,
+            ReadError::Revoked => Self::Unauthorized,
+            ReadError::Database(error) => error.into(),
+            ReadError::Store(error) => {
+                log::error!("object store: {error}");
+                Self::Unavailable { details: "object store" }
+            }
+        }
+    }
+}
+
+pub async fn unknown_path() -> HttpResponse {
+    envelope::answer(StatusCode::NOT_FOUND, "not found", json!({}))
+}
+
+pub fn method_not_allowed(allow: &'static str) -> std::future::Ready<HttpResponse> {
+    let status = StatusCode::METHOD_NOT_ALLOWED;
+    let mut response = HttpResponseBuilder::new(status);
+    response.insert_header((ALLOW, allow));
+    std::future::ready(envelope::finish(response, status, "method not allowed", json!({})))
+}

@@ -1,0 +1,75 @@
+//! HTTP: the routes on one screen. Handlers turn a request into a call and a result into a
+//! response; they know nothing of SQL or of stores.
+
+mod address;
+mod delete;
+mod download;
+mod early;
+mod envelope;
+mod error;
+mod health;
+mod identity;
+mod list;
+mod server;
+mod tls;
+mod upload;
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use actix_web::http::Method;
+use actix_web::web::{self, ServiceConfig};
+use ipnet::IpNet;
+
+pub use server::{ServerSettings, serve};
+pub use tls::Certificates;
+
+use crate::backups::Vault;
+
+/// What the handlers share.
+pub struct AppState {
+    pub vault: Arc<Vault>,
+    /// Whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Whether the schema is there.
+    pub ready: Arc<AtomicBool>,
+    pub health: health::Cache,
+}
+
+impl AppState {
+    pub fn new(vault: Arc<Vault>, trusted_proxies: Vec<IpNet>, ready: Arc<AtomicBool>) -> Self {
+        Self { vault, trusted_proxies, ready, health: health::Cache::default() }
+    }
+}
+
+/// The collect API. No route ever redirects: clients follow with their secret.
+fn collect_api(config: &mut ServiceConfig) {
+    let head = || web::method(Method::HEAD);
+    config
+        .service(
+            web::resource("/api/systems/backups")
+                .route(web::post().to(upload::upload))
+                .route(web::get().to(list::list))
+                .default_service(web::to(|| error::method_not_allowed("GET, POST"))),
+        )
+        .service(
+            web::resource("/api/systems/backups/{id}")
+                .route(web::get().to(download::download))
+                .route(head().to(download::download))
+                .route(web::delete().to(delete::delete))
+                .default_service(web::to(|| error::method_not_allowed("DELETE, GET, HEAD"))),
+        )
+        .service(
+            web::resource("/api/health")
+                .route(web::get().to(health::health))
+                .route(head().to(health::health))
+                .default_service(web::to(|| error::method_not_allowed("GET, HEAD"))),
+        )
+        .service(
+            web::resource("/api/health/live")
+                .route(web::get().to(health::live))
+                .route(head().to(health::live))
+                .default_service(web::to(|| error::method_not_allowed("GET, HEAD"))),
+        )
+        .default_service(web::to(error::unknown_path));
+}

@@ -1,0 +1,93 @@
+//! `POST /api/systems/backups`: headers are parsed here, chunks are pumped into the upload's own
+//! task, and its outcome becomes the answer.
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, LOCATION};
+use actix_web::web::{Data, Payload};
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
+use futures_util::StreamExt;
+
+use super::AppState;
+use super::address::RemoteAddr;
+use super::envelope::{self, Metadata};
+use super::error::ApiError;
+use crate::backups::{ExpectedDigest, Part, SystemIdentity, UploadError, UploadHandle, UploadRequest};
+use crate::domain::digest::ExpectedSha256;
+use crate::domain::filename::Filename;
+use crate::domain::media_type::MediaType;
+
+pub async fn upload(
+    who: SystemIdentity,
+    remote: RemoteAddr,
+    request: HttpRequest,
+    body: Payload,
+    state: Data<AppState>,
+) -> Result<HttpResponse, ApiError> {
+    let upload = parse(request.headers(), remote)?;
+    let handle = state.vault.begin_upload(&who, upload).await?;
+    let metadata = Metadata::from(pump(body, handle).await?);
+    let mut response = HttpResponseBuilder::new(StatusCode::CREATED);
+    response.insert_header((LOCATION, format!("/api/systems/backups/{}", metadata.id())));
+    Ok(envelope::finish(response, StatusCode::CREATED, "backup stored", metadata))
+}
+
+/// Everything that can be said of the upload before its body.
+fn parse(headers: &HeaderMap, RemoteAddr(remote_addr): RemoteAddr) -> Result<UploadRequest, ApiError> {
+    // The server's parser has made sure that it is one valid number, and not there if chunked.
+    let length = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.trim().parse().ok());
+    let chunked = headers.contains_key("transfer-encoding");
+    if !chunked && length.unwrap_or(0) == 0 {
+        return Err(ApiError::field("body", "required", ""));
+    }
+    let mut digests = vec![];
+    for header in ["content-digest", "repr-digest"] {
+        let lines: Vec<_> = headers.get_all(header).map(|value| value.as_bytes()).collect();
+        let expected = ExpectedSha256::from_header(&lines)
+            .map_err(|_| ApiError::field(header, "malformed", printable(&lines.join(&b", "[..]))))?;
+        digests.extend(expected.map(|sha256| ExpectedDigest { header, sha256 }));
+    }
+    Ok(UploadRequest {
+        filename: headers.get("x-filename").and_then(|value| Filename::from_header(value.as_bytes())),
+        mimetype: MediaType::of_header(headers.get(CONTENT_TYPE).map(|value| value.as_bytes())),
+        length: if chunked { None } else { length },
+        digests,
+        remote_addr,
+    })
+}
+
+/// What of a bad value is shown again.
+fn printable(value: &[u8]) -> String {
+    String::from_utf8_lossy(value).chars().take(200).collect()
+}
+
+/// Passes the body on, until its end or until the upload has come to its own end.
+async fn pump(mut body: Payload, handle: UploadHandle) -> Result<crate::db::backups::StoredRow, ApiError> {
+    let UploadHandle { parts, mut outcome } = handle;
+    let mut early = None;
+    while early.is_none() {
+        tokio::select! {
+            biased;
+            ended = &mut outcome => early = Some(ended),
+            item = body.next() => match item {
+                Some(Ok(chunk)) => {
+                    if parts.send(Part::Chunk(chunk)).await.is_err() {
+                        // Nobody takes it: the outcome says why.
+                        break;
+                    }
+                }
+                // The client is gone or talks nonsense. Without `End` it is taken back.
+                Some(Err(_)) => break,
+                None => {
+                    let _ = parts.send(Part::End).await;
+                    break;
+                }
+            },
+        }
+    }
+    drop(parts);
+    let outcome = match early {
+        Some(ended) => ended,
+        None => outcome.await,
+    };
+    Ok(outcome.unwrap_or(Err(UploadError::TakenBack))?)
+}

@@ -1,0 +1,60 @@
+//! The schema and the store, before anything else touches them. The service starts while either
+//! is out of reach, and this is tried until both are ready.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+use crate::db::{Db, DbError, migrations, settings};
+use crate::store::BlobStore;
+
+/// What has to be there.
+#[derive(Clone)]
+pub struct Preparation {
+    pub db: Db,
+    /// Whether to apply missing migrations, or only to wait for them.
+    pub migrate: bool,
+    pub default_quota: Option<u64>,
+    pub store: Arc<dyn BlobStore>,
+}
+
+const PAUSE: Duration = Duration::from_secs(1);
+
+impl Preparation {
+    async fn attempt(&self) -> Result<(), String> {
+        self.database().await.map_err(|error| format!("prepare the database: {error}"))?;
+        self.store.prepare().await.map_err(|error| error.to_string())
+    }
+
+    async fn database(&self) -> Result<(), DbError> {
+        let (migrate, quota) = (self.migrate, self.default_quota);
+        let prepare = move |conn: &mut _| {
+            if migrate {
+                for version in migrations::migrate(conn)? {
+                    log::info!("applied migration {version}");
+                }
+            } else if !migrations::is_current(conn)? {
+                let todo = "the schema is not this version's; run `strongroom migrate`";
+                return Err(DbError::Failed(todo.to_owned()));
+            }
+            settings::set_default_quota(conn, quota)
+        };
+        self.db.run_alone(prepare).await
+    }
+}
+
+/// Tries until it is done, then raises `ready`.
+pub async fn prepare(preparation: Preparation, ready: Arc<AtomicBool>) {
+    let mut told = None;
+    while let Err(text) = preparation.attempt().await {
+        // The same line every second helps nobody.
+        if told.as_ref() != Some(&text) {
+            log::error!("{text}; trying again every second");
+            told = Some(text);
+        }
+        sleep(PAUSE).await;
+    }
+    ready.store(true, Ordering::Relaxed);
+}

@@ -1,0 +1,86 @@
+//! Takes back the uploads of processes that are dead. The order is that of every undo: row
+//! retired, object deleted; the row stays as a tombstone and is dropped by the purger.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{MissedTickBehavior, interval};
+use uuid::Uuid;
+
+use super::purge::delete_object;
+use crate::backups::LiveUploads;
+use crate::db::accounting::{self, Abort, Operation, Outcome, Policy};
+use crate::db::writers::{self, Orphan};
+use crate::db::{Db, DbError, Lane};
+use crate::domain::ids::OrgId;
+use crate::store::BlobStore;
+
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What a pass needs.
+pub struct Sweeper {
+    pub db: Db,
+    pub store: Arc<dyn BlobStore>,
+    pub policy: Policy,
+    pub lease: Duration,
+    /// The uploads of this process.
+    pub live: LiveUploads,
+}
+
+impl Sweeper {
+    /// Sweeps every `every`, for ever.
+    pub async fn run(self, every: Duration) {
+        let mut ticks = interval(every);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            match self.run_once().await {
+                Ok(0) => {}
+                Ok(swept) => log::info!("sweep: took {swept} uploads of dead processes back"),
+                Err(error) => log::warn!("sweep: {error}; trying again"),
+            }
+        }
+    }
+
+    /// One pass. Gives how many uploads were taken back.
+    pub async fn run_once(&self) -> Result<usize, DbError> {
+        let (process, alive, lease) = (Some(self.policy.writer), self.live.ids(), self.lease);
+        let find = move |conn: &mut _| writers::orphans(conn, process, &alive, lease);
+        let orphans = self.db.run(Lane::Reads, PATIENCE, find).await?;
+        let mut swept = 0;
+        for orphan in orphans {
+            let id = orphan.id;
+            match self.take_back(orphan).await {
+                Ok(taken) => swept += usize::from(taken),
+                // One bad item never stops the rest.
+                Err(error) => log::warn!("sweep upload {id}: {error}"),
+            }
+        }
+        self.db.run(Lane::Reads, PATIENCE, move |conn| writers::forget_gone(conn, lease)).await?;
+        if let Err(error) = self.store.remove_leftovers().await {
+            log::warn!("sweep: {error}");
+        }
+        Ok(swept)
+    }
+
+    async fn take_back(&self, orphan: Orphan) -> Result<bool, DbError> {
+        let Orphan { id, system_id, org_id, object_key } = orphan;
+        let org = OrgId::parse(&org_id).map_err(|e| DbError::Failed(e.to_string()))?;
+        let abort = [Operation::Abort(Abort { system_id, backup: id, give_back_slot: true })];
+        let policy = self.policy.clone();
+        let work = move |conn: &mut _| accounting::run(conn, &policy, &org, &abort, &[]);
+        let outcomes = self.db.run(Lane::Accounting, PATIENCE, work).await?;
+        if outcomes != [Outcome::Aborted] {
+            return Ok(false);
+        }
+        if let Err(error) = delete_object(self.store.as_ref(), &object_key).await {
+            log::warn!("sweep upload {id}: {error}; tried again with its row");
+        }
+        Ok(true)
+    }
+}
+
+/// A process id, to be made anew at every start.
+pub fn new_process_id() -> Uuid {
+    Uuid::from_bytes(uuidv7::create_raw())
+}

@@ -1,0 +1,222 @@
+//! Builds pool, store, actors, loops and server from the settings, runs until a signal, and stops
+//! in order.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use actix_web::dev::{Server, ServerHandle};
+use actix_web::rt::System;
+use actix_web::web::Data;
+use secrecy::{ExposeSecret, SecretString};
+use tokio::runtime::{Handle, Runtime};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Notify;
+use tokio::time::{Instant, timeout, timeout_at};
+use tokio_util::task::TaskTracker;
+use uuid::Uuid;
+
+use crate::actors::Actors;
+use crate::backups::{Authenticator, BodyLimits, LiveUploads, NewIds, UndoQueue, Vault};
+use crate::config::{Config, HttpConfig, UploadConfig};
+use crate::db::Db;
+use crate::db::accounting::Policy;
+use crate::http::{self, AppState, Certificates, ServerSettings};
+use crate::jobs::{self, Lease, Preparation};
+use crate::store::{BlobStore, LocalStore};
+
+/// Why the service could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A setting can't be used: it names the variable.
+    #[error("{0}")]
+    Setting(String),
+    #[error("{doing}: {source}")]
+    Io { doing: String, source: std::io::Error },
+}
+
+/// How long the start waits for the database before it serves without it.
+const FIRST_PREPARATION: Duration = Duration::from_secs(5);
+/// After the last connection is gone: for uploads that are being taken back.
+const LAST_TASKS: Duration = Duration::from_secs(10);
+
+/// Runs the service until SIGTERM or SIGINT.
+pub fn run(config: Config, migrate: bool) -> Result<(), StartError> {
+    let io = |doing: &str| {
+        let doing = doing.to_owned();
+        move |source| StartError::Io { doing, source }
+    };
+    let engine = tokio::runtime::Builder::new_multi_thread()
+        .thread_name("engine")
+        .enable_all()
+        .build()
+        .map_err(io("start the engine runtime"))?;
+    let result = System::new().block_on(serve(config, migrate, &engine));
+    // What still runs there is past its grace; nothing waits for it.
+    engine.shutdown_timeout(Duration::from_secs(1));
+    result
+}
+
+async fn serve(config: Config, migrate: bool, engine: &Runtime) -> Result<(), StartError> {
+    let certificates = load_certificates(&config.http)?;
+    let process = jobs::sweep::new_process_id();
+    let policy = policy(&config.uploads, process);
+    if policy.default_quota.is_none() {
+        log::warn!("BACKUP_MAX_SIZE_PER_ORG is 0: organizations without a quota of their own have none");
+    }
+    let db = Db::new(config.database_url.expose_secret(), engine.handle().clone());
+    let store = open_store(&config, engine.handle());
+    let actors = Actors::start(db.clone(), policy.clone());
+    let vault = build_vault(&config, db.clone(), Arc::clone(&store), &actors, engine.handle());
+
+    let ready = Arc::new(AtomicBool::new(false));
+    let preparation = Preparation {
+        db: db.clone(),
+        migrate,
+        default_quota: policy.default_quota,
+        store: Arc::clone(&store),
+    };
+    let mut preparing = engine.spawn(jobs::prepare(preparation, Arc::clone(&ready)));
+    let _ = timeout(FIRST_PREPARATION, &mut preparing).await;
+    let lease = start_lease(config.database_url.clone(), process, config.upkeep.lease)?;
+    engine.spawn(jobs::purge::run(db.clone(), Arc::clone(&store), Arc::clone(&vault.purge)));
+    let sweeper =
+        jobs::sweep::Sweeper { db, store, policy, lease: config.upkeep.lease, live: vault.live.clone() };
+    engine.spawn(sweeper.run(config.upkeep.sweep_interval));
+
+    let state = Data::new(AppState::new(Arc::clone(&vault), config.http.trusted_proxies.clone(), ready));
+    let settings = ServerSettings {
+        listen: config.http.listen,
+        certificates: certificates.clone(),
+        shutdown_grace: config.http.shutdown_grace,
+    };
+    let (address, server) = http::serve(state, &settings)
+        .map_err(|source| StartError::Io { doing: format!("listen on {}", config.http.listen), source })?;
+    announce(address, certificates.is_some());
+    run_until_signal(server, certificates).await?;
+
+    // The connections are gone; what they left is committed or taken back now.
+    vault.tasks.close();
+    let _ = timeout_at(Instant::now() + LAST_TASKS, vault.tasks.wait()).await;
+    drop(lease);
+    actors.stop();
+    log::info!("stopped");
+    Ok(())
+}
+
+fn load_certificates(http: &HttpConfig) -> Result<Option<Arc<Certificates>>, StartError> {
+    let Some(files) = &http.tls else { return Ok(None) };
+    let loaded = Certificates::load(&files.cert, &files.key);
+    loaded.map(Some).map_err(|error| StartError::Setting(format!("TLS_CERT_FILE, TLS_KEY_FILE: {error}")))
+}
+
+fn policy(uploads: &UploadConfig, writer: Uuid) -> Policy {
+    Policy { retention: uploads.retention, rate: uploads.rate, default_quota: uploads.default_quota, writer }
+}
+
+fn open_store(config: &Config, blocking: &Handle) -> Arc<dyn BlobStore> {
+    Arc::new(LocalStore::new(config.store.data_dir.clone(), blocking.clone()))
+}
+
+fn build_vault(
+    config: &Config,
+    db: Db,
+    store: Arc<dyn BlobStore>,
+    actors: &Actors,
+    engine: &Handle,
+) -> Arc<Vault> {
+    let orgs = actors.orgs.clone();
+    let live = LiveUploads::default();
+    let tasks = TaskTracker::new();
+    let (undo, undo_consumer) =
+        UndoQueue::new(orgs.clone(), Arc::clone(&store), live.clone(), tasks.clone(), engine.clone());
+    engine.spawn(undo_consumer);
+    Arc::new(Vault {
+        authenticator: Authenticator::new(db.clone()),
+        db,
+        store,
+        orgs,
+        rate: actors.rate.clone(),
+        limits: BodyLimits {
+            max_upload: config.uploads.max_size,
+            idle_timeout: config.uploads.idle_timeout,
+            min_rate: config.uploads.min_rate,
+        },
+        new_ids: NewIds::default(),
+        undo,
+        live,
+        purge: Arc::new(Notify::new()),
+        engine: engine.clone(),
+        tasks,
+    })
+}
+
+fn start_lease(url: SecretString, process: Uuid, lease: Duration) -> Result<Lease, StartError> {
+    Lease::start(url, process, lease)
+        .map_err(|source| StartError::Io { doing: "start the lease thread".to_owned(), source })
+}
+
+fn announce(address: SocketAddr, tls: bool) {
+    let scheme = if tls { "https" } else { "http" };
+    log::info!("listening on {scheme}://{address}");
+    notify_systemd(&[sd_notify::NotifyState::Ready]);
+}
+
+/// Without systemd this does nothing.
+fn notify_systemd(states: &[sd_notify::NotifyState]) {
+    if let Err(error) = sd_notify::notify(states) {
+        log::warn!("tell systemd: {error}");
+    }
+}
+
+/// SIGTERM lets what is in flight finish; SIGINT cuts; SIGHUP reads the certificate again.
+async fn run_until_signal(server: Server, certificates: Option<Arc<Certificates>>) -> Result<(), StartError> {
+    let listen = |kind| {
+        signal(kind).map_err(|source| StartError::Io { doing: "listen for signals".to_owned(), source })
+    };
+    let mut term = listen(SignalKind::terminate())?;
+    let mut int = listen(SignalKind::interrupt())?;
+    let mut hup = listen(SignalKind::hangup())?;
+    let handle = server.handle();
+    let mut running = actix_web::rt::spawn(server);
+    loop {
+        let graceful = tokio::select! {
+            _ = term.recv() => true,
+            _ = int.recv() => false,
+            _ = hup.recv() => {
+                reload(certificates.as_deref());
+                continue;
+            }
+            ended = &mut running => {
+                let failed = |e: std::io::Error| StartError::Io { doing: "serve".to_owned(), source: e };
+                return ended.map_or(Ok(()), |result| result.map_err(failed));
+            }
+        };
+        return stop(&handle, graceful).await;
+    }
+}
+
+async fn stop(handle: &ServerHandle, graceful: bool) -> Result<(), StartError> {
+    log::info!("{}", if graceful { "stopping: uploads in flight may finish" } else { "stopping at once" });
+    notify_systemd(&[sd_notify::NotifyState::Stopping]);
+    handle.stop(graceful).await;
+    Ok(())
+}
+
+fn reload(certificates: Option<&Certificates>) {
+    let Some(certificates) = certificates else {
+        log::info!("SIGHUP: no certificate to reload");
+        return;
+    };
+    let states =
+        sd_notify::NotifyState::monotonic_usec_now().map(|now| [sd_notify::NotifyState::Reloading, now]);
+    if let Ok(states) = states {
+        notify_systemd(&states);
+    }
+    match certificates.reload() {
+        Ok(()) => log::info!("certificate reloaded"),
+        Err(error) => log::error!("certificate not reloaded, the old one is kept: {error}"),
+    }
+    notify_systemd(&[sd_notify::NotifyState::Ready]);
+}

@@ -1,0 +1,116 @@
+//! A listing: walks the folders in batches, each on a blocking thread.
+
+use std::fs::{self, ReadDir};
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use futures_util::{TryStreamExt, stream};
+
+use super::Disk;
+use crate::domain::object_key::ObjectKey;
+use crate::store::{Listing, ObjectInfo, StoreError};
+
+/// How many objects, or folder entries without one, a step goes over.
+const BATCH: usize = 512;
+
+pub(super) fn list(disk: Arc<Disk>, prefix: &str) -> Listing {
+    let walk = Walk { disk, prefix: prefix.to_owned(), open: Vec::new(), begun: false };
+    let batches = stream::try_unfold(walk, Walk::next)
+        .map_ok(|batch| stream::iter(batch.into_iter().map(Ok)))
+        .try_flatten();
+    Box::pin(batches)
+}
+
+/// The way down to where the walk is: the root, an organization's folder, a
+/// system's folder.
+struct Walk {
+    disk: Arc<Disk>,
+    prefix: String,
+    open: Vec<Folder>,
+    begun: bool,
+}
+
+struct Folder {
+    /// What the keys in it start with: `""`, `org/` or `org/system/`.
+    name: String,
+    entries: ReadDir,
+}
+
+impl Walk {
+    async fn next(mut self) -> Result<Option<(Vec<ObjectInfo>, Self)>, StoreError> {
+        let disk = Arc::clone(&self.disk);
+        let work = move || {
+            let batch = self.batch()?;
+            let over = self.open.is_empty() && batch.is_empty();
+            Ok((!over).then_some((batch, self)))
+        };
+        disk.run("list the objects", work).await
+    }
+
+    fn batch(&mut self) -> io::Result<Vec<ObjectInfo>> {
+        if !self.begun {
+            self.begun = true;
+            // An empty answer from a store that is not there would be a lie.
+            self.disk.present()?;
+            self.enter(String::new())?;
+        }
+        let mut found = Vec::new();
+        for _ in 0..BATCH {
+            let Some(folder) = self.open.last_mut() else {
+                break;
+            };
+            let Some(entry) = folder.entries.next() else {
+                self.open.pop();
+                continue;
+            };
+            // What is not UTF-8 is not ours.
+            let Ok(entry) = entry?.file_name().into_string() else {
+                continue;
+            };
+            let name = format!("{}{entry}", folder.name);
+            if self.open.len() < 3 {
+                self.enter(format!("{name}/"))?;
+            } else if name.starts_with(&self.prefix) {
+                found.extend(self.object(&name)?);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Goes into a folder if keys with the prefix can be in it.
+    fn enter(&mut self, name: String) -> io::Result<()> {
+        let hidden = name.starts_with('.');
+        if hidden || !(name.starts_with(&self.prefix) || self.prefix.starts_with(&name)) {
+            return Ok(());
+        }
+        let path: PathBuf = self.disk.root.join(&name);
+        match fs::read_dir(path) {
+            Ok(entries) => self.open.push(Folder { name, entries }),
+            Err(error) if is_passing(&error) => {}
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    fn object(&self, name: &str) -> io::Result<Option<ObjectInfo>> {
+        let Ok(key) = ObjectKey::parse(name) else {
+            return Ok(None);
+        };
+        match self.disk.path_of(&key).symlink_metadata() {
+            Ok(metadata) if metadata.is_file() => {
+                let size = metadata.len();
+                Ok(Some(ObjectInfo { key, size }))
+            }
+            Ok(_) => Ok(None),
+            Err(error) if is_passing(&error) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// It went away meanwhile, or is a file where a folder would be.
+fn is_passing(error: &io::Error) -> bool {
+    use io::ErrorKind::{NotADirectory, NotFound};
+    matches!(error.kind(), NotFound | NotADirectory)
+}

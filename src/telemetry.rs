@@ -1,0 +1,23 @@
+//! Logging: to stderr, level by `RUST_LOG`.
+
+use std::io::Write;
+
+/// Starts logging; later calls do nothing. With systemd's journal, which has its own time stamps,
+/// lines carry the syslog level that it understands.
+pub fn start_logging() {
+    let env = env_logger::Env::default().default_filter_or("info");
+    let mut builder = env_logger::Builder::from_env(env);
+    if std::env::var_os("JOURNAL_STREAM").is_some() {
+        builder.format(|out, record| {
+            let level = match record.level() {
+                log::Level::Error => 3,
+                log::Level::Warn => 4,
+                log::Level::Info => 6,
+                log::Level::Debug | log::Level::Trace => 7,
+            };
+            writeln!(out, "<{level}>{}: {}", record.target(), record.args())
+        });
+    }
+    // A second start is a test that runs two servers in one process.
+    let _ = builder.try_init();
+}

@@ -1,0 +1,124 @@
+//! `strongroom backup ...` and `strongroom audit`.
+
+use tempfile::TempDir;
+
+use crate::harness::{GONE, Server, assert_eventually, bytes};
+
+#[test]
+fn backups_are_listed_newest_first() {
+    let server = Server::start();
+    let system = server.system();
+    let first = server.store(&system, &bytes(1111));
+    let second = server.upload(&system).header("x-filename", "named.tar.gz").body(bytes(2222)).send().id();
+    let stranger = server.system();
+    let foreign = server.store(&stranger, b"x");
+    for name in [&system.key, &system.id] {
+        let human = server.cli(["backup", "list", name]).exits(0);
+        human.says("named.tar.gz");
+        let json = server.cli(["backup", "list", name, "--json"]).exits(0).json().to_string();
+        let at = |id: &str| json.find(id).unwrap_or_else(|| panic!("no {id} in {json}"));
+        assert!(at(&second) < at(&first));
+        assert!(json.contains("1111") && json.contains("2222") && !json.contains(&foreign), "{json}");
+    }
+    server.cli(["backup", "list", "nobody"]).exits(1);
+}
+
+#[test]
+fn a_backup_is_fetched_into_a_file() {
+    let server = Server::start();
+    let system = server.system();
+    let body = bytes(3_000_000);
+    let id = server.store(&system, &body);
+    let folder = TempDir::new().expect("make a folder");
+    let file = folder.path().join("restored");
+    let path = file.to_string_lossy();
+    server.cli(["backup", "fetch", &id, "-o", &path]).exits(0);
+    assert!(std::fs::read(&file).expect("the file") == body);
+    let unknown = "01934fab-bc33-7890-a1b2-c3d4e5f6a7b8.bin";
+    let other = folder.path().join("other");
+    server.cli(["backup", "fetch", unknown, "-o", &other.to_string_lossy()]).exits(1);
+    assert!(!other.exists(), "no empty file for what is not there");
+}
+
+#[test]
+fn a_damaged_backup_is_not_fetched_as_if_it_were_whole() {
+    let server = Server::start();
+    let system = server.system();
+    let id = server.store(&system, &bytes(100_000));
+    let object = server.store.object(&server.object_key(&id));
+    let mut spoilt = std::fs::read(&object).expect("the object");
+    spoilt[50_000] ^= 1;
+    std::fs::write(&object, spoilt).expect("spoil the object");
+    let folder = TempDir::new().expect("make a folder");
+    let file = folder.path().join("restored");
+    let fetched = server.cli(["backup", "fetch", &id, "-o", &file.to_string_lossy()]).exits(1);
+    assert!(!fetched.stderr.is_empty(), "{fetched:?}");
+    std::fs::remove_file(&object).expect("lose the object");
+    let lost = server.cli(["backup", "fetch", &id, "-o", &file.to_string_lossy()]);
+    assert!([1, 3].contains(&lost.code), "{lost:?}");
+}
+
+#[test]
+fn a_backup_is_deleted_by_the_operator() {
+    let server = Server::start();
+    let system = server.system();
+    let keep = server.store(&system, &bytes(10));
+    let id = server.store(&system, &bytes(20));
+    server.cli(["backup", "delete", &id, "--json"]).exits(0).json();
+    assert_eq!(server.ids(&system), [keep]);
+    assert_eq!(server.books(&system.org), (10, 0));
+    assert_eventually("the object is gone", GONE * 2, || server.objects().len() == 1);
+    server.cli(["backup", "delete", &id]).exits(1);
+    let actor = server.db.one("SELECT actor FROM backup_events WHERE kind = 'deleted'");
+    assert_eq!(actor, "operator");
+}
+
+#[test]
+fn the_audit_is_content_with_books_that_balance() {
+    let server = Server::start();
+    let system = server.system();
+    server.store(&system, &bytes(10));
+    server.cli(["audit"]).exits(0);
+    let report = server.cli(["audit", "--json"]).exits(0).json();
+    assert!(report.is_object() || report.is_array(), "{report}");
+}
+
+#[test]
+fn the_audit_finds_what_does_not_add_up() {
+    let server = Server::start();
+    server.skip_audit();
+    let system = server.system();
+    server.store(&system, &bytes(10));
+    for (spoil, mend) in [
+        (
+            "UPDATE org_usage SET stored_bytes = stored_bytes + 1",
+            "UPDATE org_usage SET stored_bytes = stored_bytes - 1",
+        ),
+        (
+            "UPDATE org_usage SET stored_bytes = stored_bytes - 1",
+            "UPDATE org_usage SET stored_bytes = stored_bytes + 1",
+        ),
+        ("UPDATE org_usage SET reserved_bytes = 7", "UPDATE org_usage SET reserved_bytes = 0"),
+        ("UPDATE backups SET size_bytes = 11", "UPDATE backups SET size_bytes = 10"),
+    ] {
+        server.db.execute(spoil);
+        let found = server.cli(["audit"]).exits(1);
+        found.says(&system.org);
+        let report = server.cli(["audit", "--json"]).exits(1).json();
+        assert!(report.to_string().contains(&system.org), "{report}");
+        server.db.execute(mend);
+        server.cli(["audit"]).exits(0);
+    }
+}
+
+#[test]
+fn the_audit_checks_reservations_of_uploads_under_way() {
+    let server = Server::start();
+    server.skip_audit();
+    let system = server.system();
+    let _open = crate::harness::Wire::upload(&server, &system, &["Content-Length: 100"]);
+    assert_eventually("admitted", GONE, || server.books(&system.org) == (0, 100));
+    server.cli(["audit"]).exits(0);
+    server.db.execute("UPDATE backups SET reserved_bytes = 50; UPDATE org_usage SET reserved_bytes = 50");
+    server.cli(["audit"]).exits(1);
+}

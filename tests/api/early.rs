@@ -1,0 +1,128 @@
+//! An answer given before the body was read reaches the real curl: plain and TLS, direct and behind nginx.
+
+use std::path::Path;
+
+use crate::harness::{
+    Answer, BACKUPS, Builder, Certificate, Curl, Nginx, Server, System, Wire, bare_head, big_file, bytes,
+    head,
+};
+
+const BIG: u64 = 64 * 1024 * 1024;
+
+/// How curl sends a body.
+const FORMS: [&str; 4] = ["known", "known without Expect", "chunked", "chunked without Expect"];
+
+fn send(mut curl: Curl, form: &str, body: &Path) -> Curl {
+    if form.ends_with("without Expect") {
+        curl = curl.args(["-H", "Expect:"]);
+    }
+    if form.starts_with("known") { curl.known(body) } else { curl.chunked(body) }
+}
+
+/// Refuses a big body for each reason there is before its end, in each form, and looks at what arrives.
+fn every_refusal_arrives(builder: Builder, through: impl Fn(&Server, Curl) -> Curl) {
+    let server = builder.set("BACKUP_RATE_LIMIT_PER_MINUTE", 1).start();
+    let body = big_file(BIG);
+    let stranger = System { secret: "wrong".to_owned(), ..server.system() };
+    let spent = server.system();
+    server.store(&spent, b"its only upload of this minute");
+    let check = |system: &System, form: &str, what: &str, is_right: fn(&Answer)| {
+        let curl = through(&server, send(Curl::upload(&server, system), form, body.path()));
+        is_right(&curl.run().arrived(&format!("{what}, {form}")));
+    };
+    for form in FORMS {
+        check(&stranger, form, "401", |answer| answer.is_invalid_token());
+        check(&spent, form, "429", |answer| assert!(answer.is_rate_limited() <= 60));
+        let poor = server.system_with_quota(1_000_000);
+        check(&poor, form, "413 for the quota", |answer| answer.is_over_quota());
+        assert_eq!(server.books(&poor.org), (0, 0), "{form}");
+    }
+    assert_eq!(server.objects().len(), 1);
+}
+
+/// The same for the size limit, which would hide the other refusals.
+fn too_large_arrives(builder: Builder, through: impl Fn(&Server, Curl) -> Curl) {
+    let server = builder.no_rate_limit().set("BACKUP_MAX_UPLOAD_SIZE", 1_000_000).start();
+    let system = server.system();
+    let body = big_file(BIG);
+    let before = server.snapshot();
+    for form in FORMS {
+        let curl = through(&server, send(Curl::upload(&server, &system), form, body.path()));
+        curl.run().arrived(form).is_over_size(1_000_000);
+        server.assert_nothing_left(&before);
+    }
+}
+
+fn direct(_: &Server, curl: Curl) -> Curl {
+    curl
+}
+
+#[test]
+fn early_refusals_reach_curl() {
+    every_refusal_arrives(Server::builder(), direct);
+}
+
+#[test]
+fn early_refusals_reach_curl_over_tls() {
+    every_refusal_arrives(Server::builder().tls(&Certificate::new()), direct);
+}
+
+#[test]
+fn too_large_a_body_is_told_to_curl() {
+    too_large_arrives(Server::builder(), direct);
+}
+
+#[test]
+fn too_large_a_body_is_told_to_curl_over_tls() {
+    too_large_arrives(Server::builder().tls(&Certificate::new()), direct);
+}
+
+/// nginx is started with the first request, when the server's address is known.
+fn behind_nginx(buffering: bool) -> impl Fn(&Server, Curl) -> Curl {
+    let nginx = std::cell::OnceCell::new();
+    move |server, curl| {
+        let socket = nginx.get_or_init(|| Nginx::before(server, buffering)).socket();
+        curl.args(["--unix-socket", &socket.to_string_lossy()])
+    }
+}
+
+#[test]
+fn early_refusals_reach_curl_through_nginx_that_buffers_requests() {
+    every_refusal_arrives(Server::builder(), behind_nginx(true));
+}
+
+#[test]
+fn early_refusals_reach_curl_through_nginx_that_does_not_buffer_requests() {
+    every_refusal_arrives(Server::builder(), behind_nginx(false));
+}
+
+#[test]
+fn too_large_a_body_is_told_to_curl_through_nginx() {
+    too_large_arrives(Server::builder(), behind_nginx(true));
+    too_large_arrives(Server::builder(), behind_nginx(false));
+}
+
+#[test]
+fn a_small_unread_body_does_not_cost_the_connection() {
+    let server = Server::start();
+    let system = server.system();
+    for len in [1, 1000, 64 * 1024] {
+        let mut wire = Wire::to(&server);
+        let request = bare_head("POST", BACKUPS, &[&format!("Content-Length: {len}")]);
+        wire.send([request.as_bytes(), &bytes(len)].concat());
+        let refused = wire.answer();
+        refused.is_invalid_token();
+        assert_ne!(refused.header("connection"), Some("close"), "{len} unread bytes");
+        wire.send(head("GET", BACKUPS, &system, &[]));
+        wire.answer().status(200);
+    }
+}
+
+#[test]
+fn a_client_that_reads_only_after_its_last_byte_has_its_answer() {
+    let server = Server::start();
+    let stranger = System { secret: "wrong".to_owned(), ..server.system() };
+    let mut wire = Wire::upload(&server, &stranger, &["Content-Length: 1000000"]);
+    let _ = wire.try_send(bytes(1_000_000));
+    wire.answer().is_invalid_token();
+}

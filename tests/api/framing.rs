@@ -1,0 +1,148 @@
+//! Bodies whose end is not where it was said to be, and heads that are no HTTP.
+
+use crate::harness::{BACKUPS, GONE, Server, Wire, assert_eventually, bytes, chunk, head, sha256_hex};
+
+#[test]
+fn a_body_shorter_than_declared_is_not_stored() {
+    let server = Server::unlimited();
+    let system = server.system();
+    for sent in [0, 1, 50_000, 99_999] {
+        let before = server.snapshot();
+        let mut wire = Wire::upload(&server, &system, &["Content-Length: 100000"]);
+        wire.send(bytes(sent));
+        wire.finish_sending();
+        if let Ok(answer) = wire.try_answer() {
+            assert!((400..500).contains(&answer.status), "{sent} of 100000 bytes: {answer}");
+        }
+        server.assert_nothing_left(&before);
+    }
+}
+
+#[test]
+fn a_body_in_chunks_without_its_end_is_not_stored() {
+    let server = Server::unlimited();
+    let system = server.system();
+    let unfinished = [chunk(&bytes(50_000)), chunk(&bytes(50_000))[..20_000].to_vec()].concat();
+    for sent in [chunk(&bytes(50_000)), unfinished, b"5\r\nhello".to_vec(), b"5\r\nhello\r\n0\r\n".to_vec()] {
+        let before = server.snapshot();
+        let mut wire = Wire::upload(&server, &system, &["Transfer-Encoding: chunked"]);
+        wire.send(&sent);
+        wire.finish_sending();
+        if let Ok(answer) = wire.try_answer() {
+            assert!((400..500).contains(&answer.status), "{answer}");
+        }
+        server.assert_nothing_left(&before);
+    }
+}
+
+#[test]
+fn broken_chunks_are_refused_and_leave_nothing() {
+    let server = Server::unlimited();
+    let system = server.system();
+    for broken in
+        ["ZZ\r\n", "-5\r\nhello\r\n0\r\n\r\n", "5\r\nhelloXX0\r\n\r\n", "fffffffffffffffff\r\n", "\r\n\r\n"]
+    {
+        for lead in [Vec::new(), chunk(&bytes(5000))] {
+            let before = server.snapshot();
+            let mut wire = Wire::upload(&server, &system, &["Transfer-Encoding: chunked"]);
+            wire.send([&lead[..], broken.as_bytes()].concat());
+            if let Ok(answer) = wire.try_answer() {
+                assert_eq!(answer.status, 400, "{broken:?}: {answer}");
+            }
+            server.assert_nothing_left(&before);
+        }
+    }
+}
+
+#[test]
+fn extensions_and_trailers_of_chunks_are_not_part_of_the_backup() {
+    let server = Server::start();
+    let system = server.system();
+    let mut wire = Wire::upload(&server, &system, &["Transfer-Encoding: chunked"]);
+    wire.send("5;name=value\r\nhello\r\n6;x\r\n world\r\n0\r\n\r\n");
+    assert_eq!(wire.answer().data()["sha256"], sha256_hex(b"hello world"));
+}
+
+#[test]
+fn a_length_beside_chunks_is_refused() {
+    let server = Server::start();
+    let system = server.system();
+    let before = server.snapshot();
+    for lines in [
+        ["Content-Length: 5", "Transfer-Encoding: chunked"],
+        ["Transfer-Encoding: chunked", "Content-Length: 100"],
+    ] {
+        let mut wire = Wire::upload(&server, &system, &lines);
+        wire.send(chunk(b"hello"));
+        wire.send(chunk(b""));
+        assert_eq!(wire.answer().status, 400);
+    }
+    server.assert_nothing_left(&before);
+}
+
+#[test]
+fn lengths_that_are_none_are_refused_by_the_parser() {
+    let server = Server::start();
+    let system = server.system();
+    let before = server.snapshot();
+    for lines in [
+        &["Content-Length: 5", "Content-Length: 6"][..],
+        &["Content-Length: -1"],
+        &["Content-Length: five"],
+        &["Content-Length: 99999999999999999999999"],
+        &["Transfer-Encoding: identity, banana"],
+    ] {
+        let mut wire = Wire::upload(&server, &system, lines);
+        let _ = wire.try_send("hello");
+        let answer = wire.answer();
+        assert!([400, 501].contains(&answer.status), "{lines:?}: {answer}");
+        assert!(answer.body.is_empty(), "the parser answers without a body: {answer}");
+    }
+    server.assert_refused(&before, &system, 0);
+}
+
+#[test]
+fn what_is_no_http_is_answered_by_the_parser() {
+    let server = Server::start();
+    for garbage in
+        ["GARBAGE\r\n\r\n", "GET\r\n\r\n", "GET /a b HTTP/1.1\r\n\r\n", "GET / HTTP/1.1\r\nno colon\r\n\r\n"]
+    {
+        let mut wire = Wire::to(&server);
+        wire.send(garbage);
+        let answer = wire.answer().status(400);
+        assert!(answer.body.is_empty(), "{garbage:?}: {answer}");
+    }
+    let mut wire = Wire::to(&server);
+    let long = format!("GET /api/health HTTP/1.1\r\nHost: x\r\nX-Long: {}\r\n", "a".repeat(1_000_000));
+    let _ = wire.try_send(long);
+    if let Ok(answer) = wire.try_answer() {
+        assert!([400, 431].contains(&answer.status) && answer.body.is_empty(), "{answer}");
+    }
+    server.get("/api/health").send().status(200);
+}
+
+#[test]
+fn bytes_after_the_declared_end_are_no_part_of_the_backup() {
+    let server = Server::start();
+    let system = server.system();
+    let mut wire = Wire::upload(&server, &system, &["Content-Length: 5"]);
+    wire.send("hello, and more than was said");
+    if let Ok(answer) = wire.try_answer()
+        && answer.status == 201
+    {
+        assert_eq!(answer.data()["sha256"], sha256_hex(b"hello"));
+    }
+    assert_eventually("no upload is left open", GONE, || server.receiving() == 0);
+    assert!(server.list(&system).iter().all(|backup| backup["size"] == 5));
+}
+
+#[test]
+fn two_requests_sent_at_once_are_answered_in_order() {
+    let server = Server::start();
+    let system = server.system();
+    let mut wire = Wire::to(&server);
+    let first = head("POST", BACKUPS, &system, &["Content-Length: 3"]);
+    wire.send(format!("{first}one{}", head("GET", BACKUPS, &system, &[])));
+    let id = wire.answer().id();
+    assert_eq!(wire.answer().status(200).data()["backups"][0]["id"], id.as_str());
+}

@@ -1,0 +1,149 @@
+//! An answer, whichever client received it, and what every answer of ours has in common.
+
+use serde_json::Value;
+
+#[derive(Clone, Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: Vec<(String, String)>,
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    /// The value of a header; fails if it was sent twice.
+    #[track_caller]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let mut all = self.headers.iter().filter(|(n, _)| n.eq_ignore_ascii_case(name));
+        let found = all.next().map(|(_, value)| value.as_str());
+        assert!(all.next().is_none(), "{name} was sent twice: {self}");
+        found
+    }
+
+    #[track_caller]
+    pub fn must_have(&self, name: &str) -> &str {
+        self.header(name).unwrap_or_else(|| panic!("no header {name} in {self}"))
+    }
+
+    #[track_caller]
+    pub fn status(self, expected: u16) -> Self {
+        assert_eq!(self.status, expected, "unexpected answer: {self}");
+        self
+    }
+
+    #[track_caller]
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|e| panic!("not JSON ({e}): {self}"))
+    }
+
+    /// `data` of our envelope, after a look at the envelope itself.
+    #[track_caller]
+    pub fn data(&self) -> Value {
+        let content_type = self.must_have("content-type");
+        assert!(content_type.starts_with("application/json"), "an envelope is JSON: {self}");
+        let json = self.json();
+        assert_eq!(json["code"], self.status, "`code` is the status: {self}");
+        let message = json["message"].as_str().unwrap_or_default();
+        assert!(!message.is_empty(), "an envelope has a message: {self}");
+        let members = json.as_object().map(serde_json::Map::len);
+        assert_eq!(members, Some(3), "an envelope is code, message and data: {self}");
+        json.get("data").unwrap_or_else(|| panic!("an envelope has data: {self}")).clone()
+    }
+
+    #[track_caller]
+    pub fn message(&self) -> String {
+        self.data();
+        self.json()["message"].as_str().unwrap_or_default().to_owned()
+    }
+
+    /// Whole seconds of `Retry-After`; 1 or more.
+    #[track_caller]
+    pub fn retry_after(&self) -> u64 {
+        let value = self.must_have("retry-after");
+        let seconds = value.parse().unwrap_or_else(|_| panic!("Retry-After is not in seconds: {self}"));
+        assert!(seconds >= 1, "Retry-After of nothing: {self}");
+        seconds
+    }
+
+    /// 201: the id of the new backup.
+    #[track_caller]
+    pub fn id(&self) -> String {
+        assert_eq!(self.status, 201, "not stored: {self}");
+        assert_eq!(self.message(), "backup stored");
+        self.data()["id"].as_str().unwrap_or_else(|| panic!("no id in {self}")).to_owned()
+    }
+
+    /// 400 with this one field named; gives back the error's message.
+    #[track_caller]
+    pub fn is_validation_error(&self, key: &str) -> String {
+        assert_eq!(self.status, 400, "unexpected answer: {self}");
+        assert_eq!(self.message(), "validation failed", "{self}");
+        let data = self.data();
+        assert_eq!(data["type"], "validation_error", "{self}");
+        let errors = data["errors"].as_array().unwrap_or_else(|| panic!("no errors in {self}")).clone();
+        assert_eq!(errors.len(), 1, "one thing was wrong: {self}");
+        assert_eq!(errors[0]["key"], key, "{self}");
+        assert!(errors[0].get("value").is_some(), "an error has a value: {self}");
+        let message = errors[0]["message"].as_str().unwrap_or_default();
+        assert!(!message.is_empty(), "an error has a message: {self}");
+        message.to_owned()
+    }
+
+    #[track_caller]
+    pub fn is_invalid_token(&self) {
+        assert_eq!(self.status, 401, "unexpected answer: {self}");
+        assert_eq!(self.message(), "invalid token", "{self}");
+        assert_eq!(self.data(), serde_json::json!({}), "{self}");
+        assert_eq!(self.must_have("www-authenticate"), r#"Basic realm="systems""#);
+    }
+
+    #[track_caller]
+    pub fn is_not_found(&self) {
+        assert_eq!(self.status, 404, "unexpected answer: {self}");
+        assert_eq!(self.message(), "backup not found", "{self}");
+        assert_eq!(self.data(), serde_json::json!({}), "{self}");
+    }
+
+    #[track_caller]
+    pub fn is_over_quota(&self) {
+        assert_eq!(self.status, 413, "unexpected answer: {self}");
+        assert_eq!(self.message(), "organization backup quota exceeded", "{self}");
+        let text = self.json().to_string().replacen("413", "", 1);
+        assert!(!text.bytes().any(|b| b.is_ascii_digit()), "no figures of the organization: {self}");
+    }
+
+    #[track_caller]
+    pub fn is_over_size(&self, max_bytes: u64) {
+        assert_eq!(self.status, 413, "unexpected answer: {self}");
+        assert_eq!(self.message(), "backup exceeds max upload size", "{self}");
+        assert_eq!(self.data()["max_bytes"], max_bytes, "{self}");
+    }
+
+    /// 429: gives back the whole seconds, the same in header and body.
+    #[track_caller]
+    pub fn is_rate_limited(&self) -> u64 {
+        assert_eq!(self.status, 429, "unexpected answer: {self}");
+        let seconds = self.retry_after();
+        assert_eq!(self.data(), serde_json::json!({ "retry_after_seconds": seconds }), "{self}");
+        seconds
+    }
+
+    /// 503 that says nothing of what is inside, with a time to come back.
+    #[track_caller]
+    pub fn is_unavailable(&self) {
+        assert_eq!(self.status, 503, "unexpected answer: {self}");
+        let seconds = self.retry_after();
+        assert!(seconds <= 600, "an outage is not waited for that long: {self}");
+        assert_eq!(self.data()["type"], "external_api_error", "{self}");
+        let text = self.json().to_string().to_lowercase();
+        for inside in ["postgres", "diesel", "/tmp", "os error", "sql", "connection", "password", "errno"] {
+            assert!(!text.contains(inside), "{inside} is nothing for a client: {self}");
+        }
+    }
+}
+
+impl std::fmt::Display for Answer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let body = &self.body[..self.body.len().min(500)];
+        write!(f, "{} {:?} {:?}", self.status, self.headers, String::from_utf8_lossy(body))
+    }
+}

@@ -1,0 +1,144 @@
+//! The real command line, run as an operator would.
+
+use std::io::Read;
+use std::process::{Command, Stdio};
+use std::thread;
+
+use serde_json::Value;
+
+use super::{PATIENCE, Server, eventually, os, unique};
+
+/// An appliance as `system add` made it.
+#[derive(Clone, Debug)]
+pub struct System {
+    pub id: String,
+    pub key: String,
+    pub secret: String,
+    pub org: String,
+}
+
+/// What a command came to.
+#[derive(Debug)]
+pub struct Output {
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Output {
+    #[track_caller]
+    pub fn exits(self, code: i32) -> Self {
+        assert_eq!(self.code, code, "exit code\nstdout: {}\nstderr: {}", self.stdout, self.stderr);
+        self
+    }
+
+    /// The one JSON document on stdout.
+    #[track_caller]
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|e| panic!("stdout is not JSON ({e}): {self:?}"))
+    }
+
+    #[track_caller]
+    pub fn says(&self, word: &str) {
+        assert!(self.stdout.contains(word), "no {word:?} on stdout: {self:?}");
+    }
+}
+
+/// `strongroom` with nothing inherited but what a process needs to run.
+pub fn plain_command() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_strongroom"));
+    clean(&mut command);
+    command
+}
+
+/// Takes away every setting that the tests' own environment may have.
+pub fn clean(command: &mut Command) {
+    command.env_clear().stdin(Stdio::null());
+    for name in ["PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH", "LLVM_PROFILE_FILE"] {
+        if let Some(value) = std::env::var_os(name) {
+            command.env(name, value);
+        }
+    }
+}
+
+/// Runs to the end; what does not end is killed and fails the test.
+#[track_caller]
+pub fn run(command: &mut Command) -> Output {
+    os::die_with_parent(command);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap_or_else(|e| panic!("{command:?}: {e}"));
+    let out = read_aside(child.stdout.take().expect("piped"));
+    let err = read_aside(child.stderr.take().expect("piped"));
+    let ended = eventually(PATIENCE, || child.try_wait().expect("wait for a child").is_some());
+    if !ended {
+        let _ = child.kill();
+    }
+    let status = child.wait().expect("wait for a child");
+    let (stdout, stderr) = (out.join().expect("reader"), err.join().expect("reader"));
+    assert!(ended, "does not end: {command:?}\nstdout: {stdout}\nstderr: {stderr}");
+    let code = status.code().unwrap_or_else(|| panic!("killed ({status}): {command:?}\nstderr: {stderr}"));
+    Output { code, stdout, stderr }
+}
+
+fn read_aside(mut from: impl Read + Send + 'static) -> thread::JoinHandle<String> {
+    thread::spawn(move || {
+        let mut bytes = Vec::new();
+        let _ = from.read_to_end(&mut bytes);
+        String::from_utf8_lossy(&bytes).into_owned()
+    })
+}
+
+impl Server {
+    /// A command line with this server's settings.
+    pub fn command<const N: usize>(&self, arguments: [&str; N]) -> Command {
+        let mut command = plain_command();
+        command.args(arguments).envs(self.settings());
+        command
+    }
+
+    /// Runs a command against this server's database and store.
+    #[track_caller]
+    pub fn cli<const N: usize>(&self, arguments: [&str; N]) -> Output {
+        run(&mut self.command(arguments))
+    }
+
+    #[track_caller]
+    pub fn add_org(&self, id: &str, quota: Option<u64>) {
+        let mut command = self.command(["org", "add", id, "--name", "A tenant"]);
+        if let Some(quota) = quota {
+            command.args(["--quota", &quota.to_string()]);
+        }
+        run(&mut command).exits(0);
+    }
+
+    #[track_caller]
+    pub fn add_system(&self, org: &str, name: &str) -> System {
+        let added = self.cli(["system", "add", "--org", org, "--name", name, "--json"]).exits(0).json();
+        let text = |key: &str| added[key].as_str().unwrap_or_else(|| panic!("no {key}: {added}")).to_owned();
+        System { id: text("id"), key: text("system_key"), secret: text("system_secret"), org: text("org_id") }
+    }
+
+    /// A system in an organization of its own without a quota to mention.
+    #[track_caller]
+    pub fn system(&self) -> System {
+        let number = unique();
+        let org = format!("org-{number}");
+        self.add_org(&org, None);
+        self.add_system(&org, &format!("fw-{number}"))
+    }
+
+    /// A system in an organization with this quota.
+    #[track_caller]
+    pub fn system_with_quota(&self, quota: u64) -> System {
+        let number = unique();
+        let org = format!("org-{number}");
+        self.add_org(&org, Some(quota));
+        self.add_system(&org, &format!("fw-{number}"))
+    }
+
+    #[track_caller]
+    pub fn audit_is_clean(&self) {
+        let audit = self.cli(["audit"]);
+        assert_eq!(audit.code, 0, "the books do not balance\n{}\n{}", audit.stdout, audit.stderr);
+    }
+}

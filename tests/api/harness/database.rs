@@ -1,0 +1,214 @@
+//! A migrated database for each test: made once with the real `strongroom migrate`, then copied.
+
+use std::process::Command;
+use std::sync::{Mutex, OnceLock};
+
+use diesel::connection::SimpleConnection as _;
+use diesel::sql_types::{BigInt, Bool, Nullable, Text};
+use diesel::{Connection as _, PgConnection, QueryableByName, RunQueryDsl as _, sql_query};
+
+use super::{PATIENCE, eventually, unique};
+
+const VARIABLE: &str = "STRONGROOM_TEST_DATABASE_URL";
+const PREFIX: &str = "strongroom_test_";
+
+/// A database of its own, dropped with this value.
+pub struct Database {
+    name: String,
+    url: String,
+    connection: Mutex<Option<PgConnection>>,
+}
+
+#[derive(QueryableByName)]
+struct One {
+    #[diesel(sql_type = Nullable<Text>)]
+    value: Option<String>,
+}
+
+impl Database {
+    /// A fresh database with the schema of this build.
+    pub fn new() -> Self {
+        static TEMPLATE: OnceLock<String> = OnceLock::new();
+        let template = TEMPLATE.get_or_init(make_template);
+        let database = Self::create(&format!("TEMPLATE {template}"));
+        assert!(!database.all("SELECT relname::text FROM pg_class WHERE relname = 'backups'").is_empty());
+        database
+    }
+
+    /// A database with nothing in it, not even our tables.
+    pub fn empty() -> Self {
+        Self::create("")
+    }
+
+    fn create(options: &str) -> Self {
+        let name = format!("{PREFIX}{}_{}", std::process::id(), unique());
+        admin(&format!("CREATE DATABASE {name} {options}"));
+        Self { url: url_of(&name), name, connection: Mutex::new(None) }
+    }
+
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Runs SQL, one or more statements.
+    #[track_caller]
+    pub fn execute(&self, sql: &str) {
+        self.try_execute(sql).unwrap_or_else(|e| panic!("{e}: {sql}"));
+    }
+
+    pub fn try_execute(&self, sql: &str) -> diesel::QueryResult<()> {
+        self.with(|connection| connection.batch_execute(sql))
+    }
+
+    /// The only column of every row, as text; null is "null".
+    #[track_caller]
+    pub fn all(&self, sql: &str) -> Vec<String> {
+        let sql = format!("SELECT found.value::text FROM ({sql}) AS found (value)");
+        let rows: Vec<One> =
+            self.with(|connection| sql_query(&sql).load(connection)).unwrap_or_else(|e| panic!("{e}: {sql}"));
+        rows.into_iter().map(|row| row.value.unwrap_or_else(|| "null".to_owned())).collect()
+    }
+
+    /// The only column of the only row.
+    #[track_caller]
+    pub fn one(&self, sql: &str) -> String {
+        let mut rows = self.all(sql);
+        assert_eq!(rows.len(), 1, "one row: {sql}");
+        rows.remove(0)
+    }
+
+    #[track_caller]
+    pub fn number(&self, sql: &str) -> i64 {
+        #[derive(QueryableByName)]
+        struct Number {
+            #[diesel(sql_type = BigInt)]
+            value: i64,
+        }
+        let sql = format!("SELECT (({sql}))::bigint AS value");
+        let row: Number = self
+            .with(|connection| sql_query(&sql).get_result(connection))
+            .unwrap_or_else(|e| panic!("{e}: {sql}"));
+        row.value
+    }
+
+    #[track_caller]
+    pub fn holds(&self, condition: &str) -> bool {
+        #[derive(QueryableByName)]
+        struct Truth {
+            #[diesel(sql_type = Bool)]
+            value: bool,
+        }
+        let sql = format!("SELECT ({condition}) AS value");
+        let row: Truth = self
+            .with(|connection| sql_query(&sql).get_result(connection))
+            .unwrap_or_else(|e| panic!("{e}: {sql}"));
+        row.value
+    }
+
+    /// Nobody can reach the database any more, and who was connected is thrown out.
+    pub fn go_dark(&self) {
+        *self.lock() = None;
+        admin(&format!("ALTER DATABASE {} WITH ALLOW_CONNECTIONS false", self.name));
+        let others = format!(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{}' AND pid <> pg_backend_pid()",
+            self.name
+        );
+        let gone = eventually(PATIENCE, || {
+            admin(&others);
+            let name = &self.name;
+            count(&format!("SELECT count(*) AS value FROM pg_stat_activity WHERE datname = '{name}'")) == 0
+        });
+        assert!(gone, "somebody stays connected to {}", self.name);
+    }
+
+    /// The end of `go_dark`.
+    pub fn come_back(&self) {
+        admin(&format!("ALTER DATABASE {} WITH ALLOW_CONNECTIONS true", self.name));
+    }
+
+    fn with<T>(
+        &self,
+        work: impl FnOnce(&mut PgConnection) -> diesel::QueryResult<T>,
+    ) -> diesel::QueryResult<T> {
+        let mut slot = self.lock();
+        let connection = slot.get_or_insert_with(|| connect(&self.url));
+        work(connection)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<PgConnection>> {
+        self.connection.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        *self.lock() = None;
+        try_admin(&format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name))
+            .unwrap_or_else(|e| eprintln!("{e}"));
+    }
+}
+
+fn make_template() -> String {
+    drop_leftovers();
+    let name = format!("{PREFIX}{}_template", std::process::id());
+    admin(&format!("CREATE DATABASE {name}"));
+    let done = Command::new(env!("CARGO_BIN_EXE_strongroom"))
+        .arg("migrate")
+        .env("DATABASE_URL", url_of(&name))
+        .output()
+        .expect("run strongroom migrate");
+    assert!(done.status.success(), "strongroom migrate: {}", String::from_utf8_lossy(&done.stderr));
+    name
+}
+
+/// Databases of test runs that are over: a killed run drops nothing, and templates live to the end of theirs.
+fn drop_leftovers() {
+    let mut connection = connect(&admin_url());
+    let sql = format!("SELECT datname::text AS value FROM pg_database WHERE datname LIKE '{PREFIX}%'");
+    let names: Vec<One> = sql_query(sql).load(&mut connection).expect("list databases");
+    for name in names.into_iter().filter_map(|row| row.value) {
+        let pid = name[PREFIX.len()..].split('_').next().unwrap_or_default();
+        if !std::path::Path::new("/proc").join(pid).exists() {
+            let _ = try_admin(&format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"));
+        }
+    }
+}
+
+fn count(sql: &str) -> i64 {
+    #[derive(QueryableByName)]
+    struct Count {
+        #[diesel(sql_type = BigInt)]
+        value: i64,
+    }
+    let row: Count = sql_query(sql).get_result(&mut connect(&admin_url())).expect("count");
+    row.value
+}
+
+#[track_caller]
+fn admin(sql: &str) {
+    try_admin(sql).unwrap_or_else(|e| panic!("{e}: {sql}"));
+}
+
+fn try_admin(sql: &str) -> diesel::QueryResult<()> {
+    connect(&admin_url()).batch_execute(sql)
+}
+
+fn connect(url: &str) -> PgConnection {
+    PgConnection::establish(url)
+        .unwrap_or_else(|e| panic!("connect to the tests' Postgres ({VARIABLE}): {e}"))
+}
+
+fn admin_url() -> String {
+    std::env::var(VARIABLE).unwrap_or_else(|_| {
+        panic!("{VARIABLE} is not set: run the tests with script/test, which starts a Postgres for them")
+    })
+}
+
+/// The admin URL with another database name in it.
+fn url_of(database: &str) -> String {
+    let admin = admin_url();
+    let (address, options) = admin.split_once('?').map_or((admin.as_str(), None), |(a, o)| (a, Some(o)));
+    let start = address.find("://").unwrap_or_else(|| panic!("{VARIABLE} is not a URL")) + 3;
+    let server = address[start..].find('/').map_or(address, |slash| &address[..start + slash]);
+    options.map_or_else(|| format!("{server}/{database}"), |o| format!("{server}/{database}?{o}"))
+}

@@ -1,0 +1,80 @@
+//! What the tests stand on: a database and a store folder of their own, the real binary as a process, clients that
+//! can be as rude as a broken link, and a look at what is left afterwards.
+
+mod answer;
+mod cli;
+mod client;
+mod curl;
+mod database;
+mod left;
+mod nginx;
+mod os;
+mod server;
+mod store;
+mod tls;
+mod wait;
+mod wire;
+
+pub use answer::Answer;
+pub use cli::{Output, System, plain_command, run};
+pub use curl::{Curl, big_file};
+pub use database::Database;
+pub use nginx::Nginx;
+pub use os::Vanish;
+pub use server::{Builder, Server};
+pub use store::Store;
+pub use tls::Certificate;
+pub use wait::{assert_eventually, eventually};
+pub use wire::{Wire, bare_head, chunk, head};
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// How long an upload that went away may still be seen.
+pub const GONE: Duration = Duration::from_secs(2);
+/// For whatever has no limit of its own: long enough for a busy machine, short enough to fail.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Where backups are sent to.
+pub const BACKUPS: &str = "/api/systems/backups";
+
+/// Bytes that look random and are the same in every run; different calls give different bytes.
+pub fn bytes(len: usize) -> Vec<u8> {
+    static SEED: AtomicU64 = AtomicU64::new(1);
+    let mut state = SEED.fetch_add(1, Ordering::Relaxed).wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    let mut out = Vec::with_capacity(len + 8);
+    while out.len() < len {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        out.extend_from_slice(&state.to_le_bytes());
+    }
+    out.truncate(len);
+    out
+}
+
+/// SHA-256 in lower-case hex, as the API shows it.
+pub fn sha256_hex(bytes: &[u8]) -> String {
+    hex::encode(sha256(bytes))
+}
+
+/// SHA-256 in base64 as a structured field item, as `Content-Digest` carries it: `sha-256=:...:`.
+pub fn digest_field(bytes: &[u8]) -> String {
+    format!("sha-256=:{}:", base64(&sha256(bytes)))
+}
+
+pub fn base64(bytes: &[u8]) -> String {
+    use ::base64::Engine as _;
+    ::base64::engine::general_purpose::STANDARD.encode(bytes)
+}
+
+fn sha256(bytes: &[u8]) -> Vec<u8> {
+    use sha2::Digest as _;
+    sha2::Sha256::digest(bytes).to_vec()
+}
+
+/// A number of its own for whatever needs a name of its own in this process.
+pub fn unique() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}

@@ -1,0 +1,64 @@
+//! The few calls to the operating system that the standard library does not have.
+
+use std::net::TcpStream;
+use std::os::fd::AsRawFd as _;
+use std::os::unix::process::CommandExt as _;
+use std::process::Command;
+
+/// How a client leaves in the middle of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Vanish {
+    /// Closes in good order: the server reads the end of the stream.
+    Fin,
+    /// Is killed or loses its address: the server is told by a reset.
+    Rst,
+}
+
+impl Vanish {
+    pub fn close(self, stream: TcpStream) {
+        if self == Self::Rst {
+            reset_on_close(&stream);
+        }
+        drop(stream);
+    }
+}
+
+fn reset_on_close(stream: &TcpStream) {
+    let linger = libc::linger { l_onoff: 1, l_linger: 0 };
+    let size = libc::socklen_t::try_from(size_of::<libc::linger>()).expect("a small struct");
+    // SAFETY: the descriptor is open, and the pointer and size are those of one initialised `linger`.
+    let done = unsafe {
+        libc::setsockopt(
+            stream.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_LINGER,
+            std::ptr::from_ref(&linger).cast(),
+            size,
+        )
+    };
+    assert_eq!(done, 0, "set SO_LINGER: {}", std::io::Error::last_os_error());
+}
+
+/// Sends a signal to a process that this test started.
+pub fn signal(pid: u32, signal: i32) {
+    let pid = libc::pid_t::try_from(pid).expect("a process id");
+    // SAFETY: kill takes two numbers.
+    let done = unsafe { libc::kill(pid, signal) };
+    assert_eq!(done, 0, "signal {pid}: {}", std::io::Error::last_os_error());
+}
+
+/// Ends the process with the thread that started it, so that a killed test run leaves nothing behind.
+pub fn die_with_parent(command: &mut Command) {
+    // SAFETY: prctl is safe to call between fork and exec; nothing is allocated.
+    unsafe {
+        command.pre_exec(|| {
+            libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
+            Ok(())
+        });
+    }
+}
+
+pub fn is_root() -> bool {
+    // SAFETY: geteuid has no arguments and cannot fail.
+    unsafe { libc::geteuid() == 0 }
+}

@@ -1,0 +1,276 @@
+//! The real binary, serving, as a process of its own.
+
+use std::collections::BTreeSet;
+use std::fmt::Display;
+use std::io::{BufRead as _, BufReader};
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+
+use super::{Certificate, Database, PATIENCE, Store, assert_eventually, cli, client, eventually, os, store};
+
+/// How a server is to be started.
+#[derive(Clone, Default)]
+pub struct Builder {
+    settings: Vec<(String, String)>,
+    certificate: Option<Arc<Certificate>>,
+    database: Option<Arc<Database>>,
+    store: Option<Arc<Store>>,
+    disk: Option<&'static str>,
+    unready: bool,
+}
+
+/// A running server. Dropping it checks the books, kills it and removes its database and store.
+pub struct Server {
+    pub db: Arc<Database>,
+    pub store: Arc<Store>,
+    builder: Builder,
+    child: Mutex<Child>,
+    log: Arc<Mutex<String>>,
+    base_url: String,
+    agent: ureq::Agent,
+    audit: AtomicBool,
+}
+
+impl Builder {
+    pub fn set(mut self, name: &str, value: impl Display) -> Self {
+        self.settings.push((name.to_owned(), value.to_string()));
+        self
+    }
+
+    /// For tests that upload much and are not about the rate limit.
+    pub fn no_rate_limit(self) -> Self {
+        self.set("BACKUP_RATE_LIMIT_PER_MINUTE", 0).set("BACKUP_RATE_LIMIT_PER_HOUR", 0)
+    }
+
+    pub fn tls(mut self, certificate: &Arc<Certificate>) -> Self {
+        self.certificate = Some(Arc::clone(certificate));
+        self
+    }
+
+    pub fn database(mut self, database: &Arc<Database>) -> Self {
+        self.database = Some(Arc::clone(database));
+        self
+    }
+
+    /// The store gets a file system of its own of this size (`2m`).
+    pub fn disk(mut self, size: &'static str) -> Self {
+        self.disk = Some(size);
+        self
+    }
+
+    /// Does not wait until the server is healthy, only until it listens.
+    pub fn unready(mut self) -> Self {
+        self.unready = true;
+        self
+    }
+
+    pub fn start(mut self) -> Server {
+        let db = self.database.get_or_insert_with(|| Arc::new(Database::new())).clone();
+        let store = self.store.get_or_insert_with(|| Arc::new(Store::new())).clone();
+        let mut command = self.command();
+        command.envs(self.environment()).stdout(Stdio::null()).stderr(Stdio::piped());
+        os::die_with_parent(&mut command);
+        let mut child = command.spawn().expect("start strongroom");
+        let log = follow(&mut child);
+        let base_url = wait_until_it_listens(&mut child, &log);
+        let server = Server {
+            db,
+            store,
+            child: Mutex::new(child),
+            log,
+            agent: client::agent(),
+            base_url,
+            audit: AtomicBool::new(true),
+            builder: self,
+        };
+        if !server.builder.unready {
+            assert_eventually("healthy", PATIENCE, || {
+                server.get("/api/health").try_send().is_ok_and(|answer| answer.status == 200)
+            });
+        }
+        server
+    }
+
+    fn command(&self) -> Command {
+        let binary = env!("CARGO_BIN_EXE_strongroom");
+        let Some(size) = self.disk else {
+            let mut command = Command::new(binary);
+            cli::clean(&mut command);
+            command.arg("serve");
+            return command;
+        };
+        let mut command = Command::new("unshare");
+        cli::clean(&mut command);
+        let flags: &[&str] =
+            if os::is_root() { &["--mount"] } else { &["--user", "--map-root-user", "--mount"] };
+        let script = format!(r#"mount -t tmpfs -o size={size} tmpfs "$BACKUP_DATA_DIR" && exec "$0" serve"#);
+        command.args(flags).args(["sh", "-c", &script, binary]);
+        command
+    }
+
+    fn environment(&self) -> Vec<(String, String)> {
+        let set = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let mut all = vec![set("LISTEN_ADDRESS", "127.0.0.1:0"), set("RUST_BACKTRACE", "1")];
+        if let Some(database) = &self.database {
+            all.push(set("DATABASE_URL", database.url()));
+        }
+        if let Some(store) = &self.store {
+            all.push(set("BACKUP_DATA_DIR", &store.path().to_string_lossy()));
+        }
+        if let Some(certificate) = &self.certificate {
+            all.push(set("TLS_CERT_FILE", &certificate.cert_file().to_string_lossy()));
+            all.push(set("TLS_KEY_FILE", &certificate.key_file().to_string_lossy()));
+        }
+        all.extend(self.settings.iter().cloned());
+        all
+    }
+}
+
+fn follow(child: &mut Child) -> Arc<Mutex<String>> {
+    let log = Arc::new(Mutex::new(String::new()));
+    let (stderr, into) = (child.stderr.take().expect("piped"), Arc::clone(&log));
+    thread::spawn(move || {
+        let mut lines = BufReader::new(stderr);
+        let mut line = Vec::new();
+        while lines.read_until(b'\n', &mut line).is_ok_and(|n| n > 0) {
+            into.lock().unwrap_or_else(PoisonError::into_inner).push_str(&String::from_utf8_lossy(&line));
+            line.clear();
+        }
+    });
+    log
+}
+
+fn wait_until_it_listens(child: &mut Child, log: &Mutex<String>) -> String {
+    let read = || log.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let mut url = None;
+    eventually(PATIENCE, || {
+        url = read().split_once("listening on http").and_then(|(_, rest)| {
+            let (rest, _) = rest.split_once(char::is_whitespace)?;
+            Some(format!("http{}", rest.trim_end_matches(['/', ',', '.'])))
+        });
+        url.is_some() || child.try_wait().expect("wait for strongroom").is_some()
+    });
+    url.unwrap_or_else(|| {
+        let _ = child.kill();
+        panic!("strongroom serve does not listen:\n{}", read())
+    })
+}
+
+impl Server {
+    pub fn start() -> Self {
+        Self::with([])
+    }
+
+    pub fn with<const N: usize>(settings: [(&str, &str); N]) -> Self {
+        settings.into_iter().fold(Builder::default(), |b, (name, value)| b.set(name, value)).start()
+    }
+
+    /// One that takes as many uploads as are sent.
+    pub fn unlimited() -> Self {
+        Self::builder().no_rate_limit().start()
+    }
+
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// A second process on the same database and store with the same settings.
+    pub fn sibling(&self) -> Self {
+        self.builder.clone().start()
+    }
+
+    pub fn settings(&self) -> Vec<(String, String)> {
+        self.builder.environment()
+    }
+
+    pub fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.base_url)
+    }
+
+    /// `127.0.0.1:PORT`.
+    pub fn address(&self) -> &str {
+        self.base_url.rsplit('/').next().unwrap_or_default()
+    }
+
+    pub fn certificate(&self) -> Option<&Arc<Certificate>> {
+        self.builder.certificate.as_ref()
+    }
+
+    pub fn agent(&self) -> &ureq::Agent {
+        &self.agent
+    }
+
+    pub fn log(&self) -> String {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// For tests that spoil the books on purpose, or end without a database.
+    pub fn skip_audit(&self) {
+        self.audit.store(false, Ordering::Relaxed);
+    }
+
+    pub fn signal(&self, signal: i32) {
+        os::signal(self.child().id(), signal);
+    }
+
+    /// SIGTERM; the exit status, once the process has ended.
+    pub fn stop_gracefully(&self) -> ExitStatus {
+        self.signal(libc::SIGTERM);
+        self.wait()
+    }
+
+    #[track_caller]
+    pub fn wait(&self) -> ExitStatus {
+        let mut status = None;
+        assert_eventually("the process ends", PATIENCE, || {
+            status = self.child().try_wait().expect("wait for strongroom");
+            status.is_some()
+        });
+        status.expect("it has ended")
+    }
+
+    /// As a power cut would: no signal handler, no clean-up.
+    pub fn kill(&self) {
+        let _ = self.child().kill();
+        let _ = self.child().wait();
+    }
+
+    pub fn objects(&self) -> BTreeSet<String> {
+        store::objects(&self.store_root())
+    }
+
+    pub fn temporary(&self) -> BTreeSet<String> {
+        store::temporary(&self.store_root())
+    }
+
+    /// The store folder as the server sees it: with a disk of its own it lies in the server's mount namespace.
+    fn store_root(&self) -> PathBuf {
+        let path = self.store.path();
+        if self.builder.disk.is_none() {
+            return path;
+        }
+        let root = PathBuf::from(format!("/proc/{}/root", self.child().id()));
+        root.join(path.strip_prefix("/").expect("an absolute path"))
+    }
+
+    fn child(&self) -> std::sync::MutexGuard<'_, Child> {
+        self.child.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let failed = thread::panicking();
+        let audit = (!failed && self.audit.load(Ordering::Relaxed)).then(|| self.cli(["audit"]));
+        self.kill();
+        if failed {
+            eprintln!("--- log of {}\n{}---", self.base_url, self.log());
+        }
+        if let Some(audit) = audit {
+            assert_eq!(audit.code, 0, "the books do not balance at the end of the test: {audit:?}");
+        }
+    }
+}

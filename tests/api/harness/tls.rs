@@ -1,0 +1,92 @@
+//! Certificates made for a test, and the client's side of TLS.
+
+use std::net::TcpStream;
+use std::path::PathBuf;
+use std::sync::{Arc, RwLock};
+
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use tempfile::TempDir;
+
+/// A certificate for 127.0.0.1 and its key, in files that a server can be given and that can be written over.
+pub struct Certificate {
+    folder: TempDir,
+    current: RwLock<Pair>,
+}
+
+#[derive(Clone)]
+struct Pair {
+    der: CertificateDer<'static>,
+    certificate: String,
+    key: String,
+}
+
+impl Certificate {
+    pub fn new() -> Arc<Self> {
+        let folder = TempDir::with_prefix("strongroom-tls-").expect("make a folder");
+        let this = Self { folder, current: RwLock::new(Pair::new()) };
+        this.write(&this.pair(), &this.pair());
+        Arc::new(this)
+    }
+
+    pub fn cert_file(&self) -> PathBuf {
+        self.folder.path().join("cert.pem")
+    }
+
+    pub fn key_file(&self) -> PathBuf {
+        self.folder.path().join("key.pem")
+    }
+
+    /// Puts a new pair into the files; clients trust only the new one from now on.
+    pub fn renew(&self) {
+        let new = Pair::new();
+        self.write(&new, &new);
+        *self.current.write().expect("not poisoned") = new;
+    }
+
+    /// Puts a new certificate beside a key that is not its own; clients trust the old one as before.
+    pub fn spoil(&self) {
+        self.write(&Pair::new(), &Pair::new());
+    }
+
+    /// Leaves nothing in the file of the certificate.
+    pub fn blank(&self) {
+        std::fs::write(self.cert_file(), "").expect("write the certificate");
+    }
+
+    fn write(&self, certificate: &Pair, key: &Pair) {
+        std::fs::write(self.cert_file(), &certificate.certificate).expect("write the certificate");
+        std::fs::write(self.key_file(), &key.key).expect("write the key");
+    }
+
+    fn pair(&self) -> Pair {
+        self.current.read().expect("not poisoned").clone()
+    }
+
+    /// A TLS client that trusts this certificate and no other. The handshake happens with the first byte.
+    pub fn client(&self, stream: TcpStream) -> StreamOwned<ClientConnection, TcpStream> {
+        let mut roots = RootCertStore::empty();
+        roots.add(self.pair().der).expect("trust the certificate");
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("TLS 1.2 and 1.3")
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let name = ServerName::try_from("127.0.0.1").expect("an address");
+        let connection = ClientConnection::new(Arc::new(config), name).expect("a TLS client");
+        StreamOwned::new(connection, stream)
+    }
+}
+
+impl Pair {
+    fn new() -> Self {
+        let names = ["127.0.0.1".to_owned(), "localhost".to_owned()];
+        let made = rcgen::generate_simple_self_signed(names).expect("make a certificate");
+        Self {
+            der: made.cert.der().clone(),
+            certificate: made.cert.pem(),
+            key: made.signing_key.serialize_pem(),
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! A connection in the hands of the test: half bodies, broken framing, and leaving without a word.
+
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, TcpStream};
+
+use rustls::{ClientConnection, StreamOwned};
+
+use super::client::basic;
+use super::{Answer, BACKUPS, PATIENCE, Server, System, Vanish};
+
+pub struct Wire {
+    stream: Stream,
+    unread: Vec<u8>,
+}
+
+enum Stream {
+    Plain(TcpStream),
+    Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
+}
+
+impl Wire {
+    /// Connects; with TLS if the server has a certificate.
+    #[track_caller]
+    pub fn to(server: &Server) -> Self {
+        Self::try_to(server).unwrap_or_else(|e| panic!("connect to {}: {e}", server.address()))
+    }
+
+    pub fn try_to(server: &Server) -> io::Result<Self> {
+        let stream = TcpStream::connect(server.address())?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(PATIENCE * 5))?;
+        stream.set_write_timeout(Some(PATIENCE * 5))?;
+        let stream = match server.certificate() {
+            None => Stream::Plain(stream),
+            Some(certificate) => Stream::Tls(Box::new(certificate.client(stream))),
+        };
+        Ok(Self { stream, unread: Vec::new() })
+    }
+
+    /// Begins an upload: the head, with these lines added, and nothing of the body.
+    #[track_caller]
+    pub fn upload(server: &Server, system: &System, lines: &[&str]) -> Self {
+        let mut wire = Self::to(server);
+        wire.send(head("POST", BACKUPS, system, lines));
+        wire
+    }
+
+    #[track_caller]
+    pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        self.try_send(bytes).unwrap_or_else(|e| panic!("send: {e}"));
+    }
+
+    pub fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> io::Result<()> {
+        match &mut self.stream {
+            Stream::Plain(stream) => stream.write_all(bytes.as_ref()),
+            Stream::Tls(stream) => stream.write_all(bytes.as_ref()).and_then(|()| stream.flush()),
+        }
+    }
+
+    /// Says that nothing more will come, and can still read.
+    #[track_caller]
+    pub fn finish_sending(&mut self) {
+        if let Stream::Tls(stream) = &mut self.stream {
+            stream.conn.send_close_notify();
+            let _ = stream.flush();
+        }
+        self.tcp().shutdown(Shutdown::Write).expect("shut down sending");
+    }
+
+    /// Leaves in the middle of whatever was going on.
+    pub fn vanish(self, how: Vanish) {
+        match self.stream {
+            Stream::Plain(stream) => how.close(stream),
+            Stream::Tls(stream) => how.close(stream.sock),
+        }
+    }
+
+    /// The next answer, without interim ones.
+    #[track_caller]
+    pub fn answer(&mut self) -> Answer {
+        self.try_answer().unwrap_or_else(|e| panic!("no answer: {e}"))
+    }
+
+    /// Fails if the connection ends before a whole answer was read.
+    pub fn try_answer(&mut self) -> io::Result<Answer> {
+        loop {
+            let (status, headers) = self.read_head()?;
+            let mut answer = Answer { status, headers, body: Vec::new() };
+            if (100..200).contains(&status) {
+                continue;
+            }
+            if answer.header("transfer-encoding").is_some() {
+                answer.body = self.read_chunks()?;
+            } else if status != 204 && status != 304 {
+                let length = answer.header("content-length").and_then(|v| v.parse().ok()).unwrap_or(0);
+                answer.body = self.read_exactly(length)?;
+            }
+            return Ok(answer);
+        }
+    }
+
+    /// Whether the server ends the connection without a further byte.
+    pub fn is_closed(&mut self) -> bool {
+        self.unread.is_empty() && matches!(self.fill(), Err(e) if e.kind() != io::ErrorKind::WouldBlock)
+    }
+
+    /// How much comes after the head of the answer until the server closes the connection.
+    #[track_caller]
+    pub fn bytes_after_head(&mut self) -> usize {
+        self.read_head().unwrap_or_else(|e| panic!("no answer: {e}"));
+        while self.fill().is_ok() {}
+        self.unread.len()
+    }
+
+    /// Whether the server has begun to answer, or has hung up.
+    pub fn has_something_to_read(&self) -> bool {
+        let tcp = self.tcp();
+        tcp.set_nonblocking(true).expect("not wait");
+        let waiting = matches!(tcp.peek(&mut [0]), Err(e) if e.kind() == io::ErrorKind::WouldBlock);
+        tcp.set_nonblocking(false).expect("wait again");
+        !waiting || !self.unread.is_empty()
+    }
+
+    fn read_head(&mut self) -> io::Result<(u16, Vec<(String, String)>)> {
+        let end = loop {
+            if let Some(end) = find(&self.unread, b"\r\n\r\n") {
+                break end;
+            }
+            self.fill()?;
+        };
+        let head = String::from_utf8_lossy(&self.unread[..end]).into_owned();
+        self.unread.drain(..end + 4);
+        let mut lines = head.split("\r\n");
+        let status = lines.next().and_then(|line| line.split(' ').nth(1)).and_then(|s| s.parse().ok());
+        let status = status.ok_or_else(|| io::Error::other(format!("not HTTP: {head}")))?;
+        let split = |line: &str| line.split_once(':').map(|(n, v)| (n.to_lowercase(), v.trim().to_owned()));
+        Ok((status, lines.filter_map(split).collect()))
+    }
+
+    fn read_chunks(&mut self) -> io::Result<Vec<u8>> {
+        let mut body = Vec::new();
+        loop {
+            let end = loop {
+                if let Some(end) = find(&self.unread, b"\r\n") {
+                    break end;
+                }
+                self.fill()?;
+            };
+            let line = self.read_exactly(end + 2)?;
+            let size = String::from_utf8_lossy(&line[..end]).into_owned();
+            let size = usize::from_str_radix(size.trim(), 16).map_err(io::Error::other)?;
+            let chunk = self.read_exactly(size + 2)?;
+            body.extend_from_slice(&chunk[..size]);
+            if size == 0 {
+                return Ok(body);
+            }
+        }
+    }
+
+    fn read_exactly(&mut self, length: usize) -> io::Result<Vec<u8>> {
+        while self.unread.len() < length {
+            self.fill()?;
+        }
+        Ok(self.unread.drain(..length).collect())
+    }
+
+    fn fill(&mut self) -> io::Result<()> {
+        let mut buffer = vec![0; 64 * 1024];
+        let read = match &mut self.stream {
+            Stream::Plain(stream) => stream.read(&mut buffer)?,
+            Stream::Tls(stream) => stream.read(&mut buffer)?,
+        };
+        if read == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        self.unread.extend_from_slice(&buffer[..read]);
+        Ok(())
+    }
+
+    fn tcp(&self) -> &TcpStream {
+        match &self.stream {
+            Stream::Plain(stream) => stream,
+            Stream::Tls(stream) => &stream.sock,
+        }
+    }
+}
+
+/// A request head with a right credential.
+pub fn head(method: &str, path: &str, system: &System, lines: &[&str]) -> String {
+    let authorization = format!("Authorization: {}", basic(&system.key, &system.secret));
+    bare_head(method, path, &[&[authorization.as_str()], lines].concat())
+}
+
+/// A request head without any credential.
+pub fn bare_head(method: &str, path: &str, lines: &[&str]) -> String {
+    let lines: String = lines.iter().flat_map(|line| [line, "\r\n"]).collect();
+    format!("{method} {path} HTTP/1.1\r\nHost: vault.example\r\n{lines}\r\n")
+}
+
+/// One chunk of a body in chunked coding; of nothing, the last.
+pub fn chunk(bytes: &[u8]) -> Vec<u8> {
+    [format!("{:x}\r\n", bytes.len()).as_bytes(), bytes, b"\r\n"].concat()
+}
+
+fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
+    haystack.windows(needle.len()).position(|window| window == needle)
+}

@@ -1,0 +1,34 @@
+//! Black-box tests: the real binary over HTTP, on a real Postgres, with a real store folder. Run by `script/test`.
+
+mod harness;
+
+mod appliance;
+mod auth;
+mod cli_backups;
+mod cli_tenants;
+mod concurrency;
+mod credentials;
+mod damage;
+mod delete;
+mod digests;
+mod download;
+mod early;
+mod framing;
+mod health;
+mod https;
+mod limits;
+mod list;
+mod names;
+mod ranges;
+mod rate;
+mod retention;
+mod routes;
+mod schema;
+mod secrets;
+mod settings;
+mod shutdown;
+mod slow;
+mod store_trouble;
+mod support;
+mod upload;
+mod vanish;

@@ -1,0 +1,163 @@
+//! 429: the sliding window of a system, and how many uploads it may have open.
+
+use std::time::{Duration, Instant};
+
+use crate::harness::{GONE, PATIENCE, Server, System, Wire, assert_eventually, bytes};
+
+/// Makes the system's uploads so far look this much older.
+fn age(server: &Server, system: &System, by: &str) {
+    server.db.execute(&format!(
+        "UPDATE systems SET recent_admissions = ARRAY(SELECT at - interval '{by}' FROM unnest(recent_admissions) at)
+         WHERE id = '{}'",
+        system.id
+    ));
+}
+
+#[test]
+fn the_seventh_upload_within_a_minute_is_refused_and_costs_nothing() {
+    let server = Server::start();
+    let system = server.system();
+    let start = Instant::now();
+    for _ in 0..6 {
+        server.store(&system, b"x");
+    }
+    let before = server.snapshot();
+    for _ in 0..5 {
+        let seconds = server.put(&system, b"x").is_rate_limited();
+        let least = 60_u64.saturating_sub(start.elapsed().as_secs());
+        assert!(
+            (least.max(1)..=60).contains(&seconds),
+            "{seconds} s to wait, {:?} after the first",
+            start.elapsed()
+        );
+        server.upload(&system).chunked("x").send().is_rate_limited();
+    }
+    server.assert_refused(&before, &system, 6);
+    let sibling = server.add_system(&system.org, "another of the same organization");
+    server.store(&sibling, b"not limited by its sibling");
+}
+
+#[test]
+fn the_refused_system_may_still_list_fetch_and_delete() {
+    let server = Server::with([("BACKUP_RATE_LIMIT_PER_MINUTE", "1")]);
+    let system = server.system();
+    let id = server.store(&system, b"x");
+    server.put(&system, b"x").is_rate_limited();
+    assert_eq!(server.ids(&system), [id.as_str()]);
+    server.fetch(&system, &id).send().status(200);
+    server.delete(&system, &id).status(200);
+    assert_eq!(server.slots_used(&system), 1, "a deletion gives no slot back");
+}
+
+#[test]
+fn the_window_slides_and_retry_after_is_the_time_until_it_has() {
+    let server = Server::start();
+    let system = server.system();
+    for _ in 0..6 {
+        server.store(&system, b"x");
+    }
+    age(&server, &system, "56 seconds");
+    let seconds = server.put(&system, b"x").is_rate_limited();
+    assert!(seconds <= 4, "{seconds} s to wait for a window that ends in 4");
+    let end = Instant::now() + Duration::from_secs(seconds);
+    assert_eventually("the time is over", PATIENCE, || Instant::now() >= end);
+    server.store(&system, b"at the end of Retry-After there is room");
+}
+
+#[test]
+fn the_hour_has_a_limit_of_its_own() {
+    let server = Server::with([("BACKUP_RATE_LIMIT_PER_MINUTE", "0"), ("BACKUP_RATE_LIMIT_PER_HOUR", "8")]);
+    let system = server.system();
+    for _ in 0..8 {
+        server.store(&system, b"x");
+    }
+    age(&server, &system, "30 minutes");
+    let before = server.snapshot();
+    let seconds = server.put(&system, b"x").is_rate_limited();
+    assert!((1700..=1800).contains(&seconds), "{seconds} s to wait in the middle of the hour");
+    server.assert_refused(&before, &system, 8);
+}
+
+#[test]
+fn of_two_limits_the_later_one_counts() {
+    let server = Server::with([("BACKUP_RATE_LIMIT_PER_MINUTE", "2"), ("BACKUP_RATE_LIMIT_PER_HOUR", "3")]);
+    let system = server.system();
+    server.store(&system, b"x");
+    age(&server, &system, "10 minutes");
+    server.store(&system, b"x");
+    server.store(&system, b"x");
+    let seconds = server.put(&system, b"x").is_rate_limited();
+    assert!((2900..=3000).contains(&seconds), "{seconds} s to wait until the first is an hour old");
+}
+
+#[test]
+fn a_limit_of_zero_is_no_limit() {
+    let server = Server::with([("BACKUP_RATE_LIMIT_PER_MINUTE", "0"), ("BACKUP_RATE_LIMIT_PER_HOUR", "0")]);
+    let system = server.system();
+    for _ in 0..70 {
+        server.store(&system, b"x");
+    }
+}
+
+#[test]
+fn the_window_is_remembered_over_a_restart() {
+    let server = Server::with([("BACKUP_RATE_LIMIT_PER_MINUTE", "2")]);
+    let system = server.system();
+    server.store(&system, b"x");
+    server.store(&system, b"x");
+    server.kill();
+    let next = server.sibling();
+    assert!(next.put(&system, b"x").is_rate_limited() > 30);
+}
+
+#[test]
+fn two_processes_share_one_window() {
+    let one = Server::start();
+    let other = one.sibling();
+    let system = one.system();
+    for _ in 0..3 {
+        one.store(&system, b"x");
+        other.store(&system, b"x");
+    }
+    one.put(&system, b"x").is_rate_limited();
+    other.put(&system, b"x").is_rate_limited();
+    assert_eq!(one.slots_used(&system), 6);
+}
+
+#[test]
+fn uploads_at_the_same_moment_do_not_slip_through_the_window() {
+    let server = Server::with([("BACKUP_RATE_LIMIT_PER_MINUTE", "3")]);
+    let system = server.system();
+    let statuses: Vec<u16> = std::thread::scope(|scope| {
+        let send = || server.put(&system, b"x").status;
+        let all: Vec<_> = (0..12).map(|_| scope.spawn(send)).collect();
+        all.into_iter().map(|thread| thread.join().expect("a client")).collect()
+    });
+    assert_eq!(statuses.iter().filter(|status| **status == 201).count(), 3, "{statuses:?}");
+    assert_eq!(statuses.iter().filter(|status| **status == 429).count(), 9, "{statuses:?}");
+    assert_eq!(server.slots_used(&system), 3);
+}
+
+#[test]
+fn a_system_has_at_most_four_uploads_open() {
+    let server = Server::start();
+    let system = server.system();
+    let mut open: Vec<Wire> =
+        (0..4).map(|_| Wire::upload(&server, &system, &["Content-Length: 10"])).collect();
+    assert_eventually("four uploads are open", GONE, || server.receiving() == 4);
+    let before = server.snapshot();
+    let seconds = server.put(&system, b"x").is_rate_limited();
+    assert!(seconds <= 10, "{seconds} s is not a short time");
+    server.assert_refused(&before, &system, 4);
+    let sibling = server.add_system(&system.org, "another of the same organization");
+    server.store(&sibling, b"not limited by its sibling");
+    open[0].send(bytes(10));
+    open[0].answer().id();
+    assert_eventually("one may be opened again", Duration::from_secs(seconds + 2), || {
+        server.put(&system, b"x").status == 201
+    });
+    for wire in &mut open[1..] {
+        wire.send(bytes(10));
+        wire.answer().id();
+    }
+}

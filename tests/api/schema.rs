@@ -1,0 +1,155 @@
+//! The tables: there and back again, several at once, and every one explained.
+
+use std::path::{Path, PathBuf};
+
+use crate::harness::{Database, Output, Server, plain_command, run};
+
+fn migrate(database: &Database) -> Output {
+    run(plain_command().arg("migrate").env("DATABASE_URL", database.url()))
+}
+
+/// `up.sql` or `down.sql` of every migration, oldest first.
+fn scripts(name: &str) -> Vec<String> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations");
+    let mut all: Vec<PathBuf> = std::fs::read_dir(&folder)
+        .expect("the migrations")
+        .map(|entry| entry.expect("a migration").path())
+        .filter(|path| path.is_dir())
+        .collect();
+    all.sort();
+    all.iter().map(|path| std::fs::read_to_string(path.join(name)).expect("a script")).collect()
+}
+
+/// Everything that a migration can make, one line each.
+fn schema(database: &Database) -> Vec<String> {
+    database.all(
+        "SELECT what FROM (
+            SELECT concat_ws(' ', 'column', c.relname, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull,
+                pg_get_expr(d.adbin, d.adrelid), col_description(c.oid, a.attnum)) AS what
+            FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+            LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum
+            WHERE c.relnamespace = 'public'::regnamespace AND c.relname NOT LIKE '\\_\\_diesel%'
+            UNION ALL SELECT concat_ws(' ', 'constraint', conname, pg_get_constraintdef(oid)) FROM pg_constraint
+            WHERE connamespace = 'public'::regnamespace AND conname NOT LIKE '\\_\\_diesel%'
+            UNION ALL SELECT concat_ws(' ', 'view', viewname, definition) FROM pg_views WHERE schemaname = 'public'
+            UNION ALL SELECT concat_ws(' ', 'function', oid::regprocedure, prosrc) FROM pg_proc
+            WHERE pronamespace = 'public'::regnamespace AND proname NOT LIKE 'diesel%'
+            UNION ALL SELECT concat_ws(' ', 'trigger', tgname, pg_get_triggerdef(oid)) FROM pg_trigger
+            WHERE NOT tgisinternal
+            UNION ALL SELECT concat_ws(' ', 'type', typname) FROM pg_type
+            WHERE typnamespace = 'public'::regnamespace AND typtype IN ('e', 'd')
+         ) everything ORDER BY what",
+    )
+}
+
+#[test]
+fn every_migration_can_be_taken_back_and_made_again() {
+    let database = Database::empty();
+    let untouched = schema(&database);
+    migrate(&database).exits(0);
+    let made = schema(&database);
+    assert!(made.iter().any(|line| line.starts_with("column backups ")));
+    for script in scripts("down.sql").iter().rev() {
+        database.execute(script);
+    }
+    assert_eq!(schema(&database), untouched, "down.sql leaves nothing");
+    database.execute("DELETE FROM __diesel_schema_migrations");
+    migrate(&database).exits(0);
+    assert_eq!(schema(&database), made);
+}
+
+#[test]
+fn a_taken_back_migration_takes_the_rows_along() {
+    let server = Server::start();
+    server.skip_audit();
+    let system = server.system();
+    server.store(&system, b"x");
+    server.kill();
+    for script in scripts("down.sql").iter().rev() {
+        server.db.execute(script);
+    }
+}
+
+#[test]
+fn several_processes_may_migrate_at_once() {
+    let database = Database::empty();
+    std::thread::scope(|scope| {
+        let all: Vec<_> = (0..4).map(|_| scope.spawn(|| migrate(&database))).collect();
+        for one in all {
+            one.join().expect("a command").exits(0);
+        }
+    });
+    let fresh = Database::new();
+    assert_eq!(schema(&database), schema(&fresh));
+}
+
+#[test]
+fn migrating_again_changes_nothing() {
+    let database = Database::new();
+    let before = schema(&database);
+    migrate(&database).exits(0);
+    assert_eq!(schema(&database), before);
+}
+
+#[test]
+fn serve_makes_the_tables_unless_told_not_to() {
+    let database = std::sync::Arc::new(Database::empty());
+    let server = Server::builder().database(&database).start();
+    let system = server.system();
+    server.store(&system, b"x");
+    let empty = Database::empty();
+    let store = crate::harness::Store::new();
+    let mut command = plain_command();
+    command
+        .args(["serve", "--no-migrate"])
+        .env("DATABASE_URL", empty.url())
+        .env("LISTEN_ADDRESS", "127.0.0.1:0");
+    let mut child = command.env("BACKUP_DATA_DIR", store.path()).spawn().expect("start strongroom");
+    let end = std::time::Instant::now() + std::time::Duration::from_secs(1);
+    crate::harness::eventually(crate::harness::PATIENCE, || {
+        std::time::Instant::now() >= end || child.try_wait().is_ok_and(|ended| ended.is_some())
+    });
+    let made = empty.all("SELECT relname::text FROM pg_class WHERE relname = 'backups'");
+    let _ = child.kill();
+    let _ = child.wait();
+    assert!(made.is_empty(), "--no-migrate made tables");
+}
+
+#[test]
+fn every_table_and_column_explains_itself() {
+    let database = Database::new();
+    let silent = database.all(
+        "SELECT c.relname || coalesce('.' || a.attname, '')
+         FROM pg_class c LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND NOT a.attisdropped AND a.attnum >= 0
+         WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p', 'v')
+           AND c.relname NOT LIKE '\\_\\_diesel%'
+           AND coalesce(col_description(c.oid, a.attnum), '') = '' AND a.attnum IS NOT NULL
+         UNION ALL
+         SELECT relname FROM pg_class
+         WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p', 'v')
+           AND relname NOT LIKE '\\_\\_diesel%' AND coalesce(obj_description(oid, 'pg_class'), '') = ''",
+    );
+    assert_eq!(silent, Vec::<String>::new(), "no COMMENT");
+}
+
+#[test]
+fn what_can_never_be_is_refused_by_the_tables() {
+    let server = Server::start();
+    let system = server.system();
+    server.store(&system, b"x");
+    for never in [
+        "UPDATE org_usage SET stored_bytes = -1",
+        "UPDATE org_usage SET reserved_bytes = -1",
+        "UPDATE backups SET size_bytes = -1",
+        "UPDATE backups SET sha256 = NULL",
+        "UPDATE backups SET size_bytes = NULL",
+        "UPDATE backups SET sha256 = '\\x00'",
+        "UPDATE backups SET state = 'lost'",
+        "UPDATE systems SET secret_sha256 = '\\x00'",
+        "UPDATE systems SET system_key = '../x'",
+        "DELETE FROM organizations",
+        "DELETE FROM systems",
+    ] {
+        assert!(server.db.try_execute(never).is_err(), "{never}");
+    }
+}

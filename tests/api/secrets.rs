@@ -1,0 +1,74 @@
+//! Secrets stay secret, however much is logged and whatever goes wrong.
+
+use crate::harness::{BACKUPS, Server, System, Wire, base64, bytes, digest_field, head};
+
+/// Everything there is to do, right and wrong.
+fn do_everything(server: &Server, system: &System, wrong: &System) {
+    let id = server.store(system, &bytes(1000));
+    for who in [system, wrong] {
+        server.put(who, b"").headers.clear();
+        server.upload(who).header("content-digest", digest_field(b"another")).body("x").send();
+        server.upload(who).header("content-digest", "banana").chunked("x").send();
+        server.get(BACKUPS).user(who).send();
+        server.fetch(who, &id).send();
+        server.fetch(who, "x").send();
+        server.get(&format!("{BACKUPS}/{id}/more")).user(who).send();
+        server.request("PUT", BACKUPS).user(who).body("x").send();
+        server.delete(who, "01934fab-bc33-7890-a1b2-c3d4e5f6a7b8.bin");
+        let mut wire = Wire::to(server);
+        wire.send(head("POST", BACKUPS, who, &["Content-Length: 5", "Content-Length: 6"]));
+        let _ = wire.try_answer();
+        let mut wire = Wire::to(server);
+        wire.send(head("POST", BACKUPS, who, &["Content-Length: 5"]));
+        wire.vanish(crate::harness::Vanish::Rst);
+    }
+    server.db.go_dark();
+    server.put(system, b"x");
+    server.get(BACKUPS).user(wrong).send();
+    server.db.come_back();
+    crate::harness::assert_eventually("healthy", crate::harness::PATIENCE, || {
+        server.get("/api/health").send().status == 200
+    });
+    server.delete(system, &id);
+}
+
+#[test]
+fn no_secret_is_ever_in_the_log() {
+    let server = Server::with([("RUST_LOG", "trace")]);
+    let system = server.system();
+    let wrong = System { secret: "a-wrong-secret-that-may-be-nearly-right".to_owned(), ..system.clone() };
+    do_everything(&server, &system, &wrong);
+    let rotated = server.cli(["system", "rotate-secret", &system.key, "--json"]).exits(0).json();
+    let new = rotated["system_secret"].as_str().expect("the new secret").to_owned();
+    server.stop_gracefully();
+    let log = server.log();
+    assert!(!log.is_empty());
+    for secret in [&system.secret, &wrong.secret, &new] {
+        let basic = base64(format!("{}:{secret}", system.key).as_bytes());
+        let sha256 = crate::harness::sha256_hex(secret.as_bytes());
+        for form in [secret, &basic, &sha256, &base64(secret.as_bytes())] {
+            let line = log.lines().find(|line| line.contains(form.as_str()));
+            assert_eq!(line, None, "a secret is in the log");
+        }
+    }
+    if let Some((_, password)) = server.db.url().split_once("password=") {
+        assert!(!log.contains(password.split('&').next().unwrap_or(password)));
+    }
+}
+
+#[test]
+fn the_command_line_keeps_secrets_too() {
+    let server = Server::start();
+    server.add_org("acme", None);
+    let secret = "0123456789abcdef0123456789abcdef";
+    let add = || {
+        let mut command = server.command(["system", "add", "--org", "acme", "--name", "x", "--key", "FW-1"]);
+        command.args(["--secret", secret]).env("RUST_LOG", "trace");
+        crate::harness::run(&mut command)
+    };
+    assert!(!add().exits(0).stderr.contains(secret), "stderr is the log");
+    let refused = add().exits(1);
+    assert!(!refused.stderr.contains(secret) && !refused.stdout.contains(secret), "{refused:?}");
+    let events = server.db.all("SELECT e::text FROM backup_events e").concat();
+    assert!(!events.contains(secret));
+}

@@ -1,0 +1,177 @@
+//! Settings that are wrong stop the start with one line that names them.
+
+use crate::harness::{Output, Store, plain_command, run};
+
+/// A URL at which nobody listens: the settings are looked at before anybody is called.
+const DATABASE: &str = "postgres://strongroom:a-database-password@127.0.0.1:1/none?connect_timeout=1";
+
+fn serve_with(settings: &[(&str, &str)]) -> Output {
+    let store = Store::new();
+    let mut command = plain_command();
+    command.arg("serve").env("LISTEN_ADDRESS", "127.0.0.1:0").env("DATABASE_URL", DATABASE);
+    command.env("BACKUP_DATA_DIR", store.path()).envs(settings.iter().copied());
+    run(&mut command)
+}
+
+#[track_caller]
+fn is_refused(name: &str, settings: &[(&str, &str)]) {
+    let stopped = serve_with(settings);
+    assert_eq!(stopped.code, 2, "{settings:?}: {stopped:?}");
+    let lines: Vec<&str> = stopped.stderr.lines().filter(|line| !line.trim().is_empty()).collect();
+    assert_eq!(lines.len(), 1, "one line: {settings:?}: {stopped:?}");
+    assert!(lines[0].contains(name), "it names {name}: {stopped:?}");
+    assert!(!stopped.stderr.contains("a-database-password"), "{stopped:?}");
+}
+
+#[test]
+fn a_wrong_value_stops_the_start_with_one_line_that_names_it() {
+    for name in [
+        "BACKUP_MAX_UPLOAD_SIZE",
+        "BACKUP_MAX_PER_SYSTEM",
+        "BACKUP_MAX_SIZE_PER_SYSTEM",
+        "BACKUP_MAX_SIZE_PER_ORG",
+        "BACKUP_RATE_LIMIT_PER_MINUTE",
+        "BACKUP_RATE_LIMIT_PER_HOUR",
+        "BACKUP_BODY_IDLE_TIMEOUT",
+        "BACKUP_BODY_MIN_RATE",
+        "BACKUP_LEASE",
+        "BACKUP_SWEEP_INTERVAL",
+        "SHUTDOWN_GRACE",
+        "BACKUP_UNDELETE_WINDOW",
+    ] {
+        for value in ["many", "-1", "1.5", "", "10 GiB", "99999999999999999999999"] {
+            is_refused(name, &[(name, value)]);
+        }
+    }
+    for value in ["proxy.example.org", "10.0.0.0/33", "10.0.0.1;10.0.0.2"] {
+        is_refused("TRUSTED_PROXIES", &[("TRUSTED_PROXIES", value)]);
+    }
+    for value in ["nonsense", "127.0.0.1", "127.0.0.1:99999", ":", "example.org:x"] {
+        is_refused("LISTEN_ADDRESS", &[("LISTEN_ADDRESS", value)]);
+    }
+}
+
+#[test]
+fn a_time_of_nothing_is_a_wrong_value() {
+    for name in ["BACKUP_LEASE", "BACKUP_SWEEP_INTERVAL", "SHUTDOWN_GRACE"] {
+        is_refused(name, &[(name, "0")]);
+    }
+}
+
+#[test]
+fn a_setting_of_a_part_that_is_not_built_stops_the_start() {
+    for (name, value) in [
+        ("BACKUP_S3_BUCKET", "backups"),
+        ("S3_ENDPOINT", "https://s3.example.org"),
+        ("S3_ACCESS_KEY", "key"),
+        ("S3_SECRET_KEY", "secret"),
+        ("BACKUP_S3_REGION", "us-east-1"),
+        ("BACKUP_PRESIGN_TTL", "300"),
+        ("JWT_ISSUER", "https://login.example.org"),
+        ("JWT_AUDIENCE", "backups"),
+        ("JWT_JWKS_URL", "https://login.example.org/keys"),
+        ("JWT_JWKS_FILE", "/etc/strongroom/keys"),
+        ("JWT_HS256_SECRET", "a-secret-of-the-operator"),
+        ("MANAGEMENT_LISTEN_ADDRESS", "127.0.0.1:8082"),
+        ("BACKUP_UNDELETE_WINDOW", "259200"),
+    ] {
+        is_refused(name, &[(name, value)]);
+    }
+    let stopped = serve_with(&[("JWT_HS256_SECRET", "a-secret-of-the-operator")]);
+    assert!(!stopped.stderr.contains("a-secret-of-the-operator"), "{stopped:?}");
+}
+
+#[test]
+fn one_half_of_a_tls_pair_stops_the_start() {
+    is_refused("TLS_KEY_FILE", &[("TLS_CERT_FILE", "/etc/ssl/cert.pem")]);
+    is_refused("TLS_CERT_FILE", &[("TLS_KEY_FILE", "/etc/ssl/key.pem")]);
+    let missing = [("TLS_CERT_FILE", "/nonexistent/cert.pem"), ("TLS_KEY_FILE", "/nonexistent/key.pem")];
+    is_refused("TLS_CERT_FILE", &missing);
+}
+
+#[test]
+fn without_a_database_url_nothing_starts() {
+    let stopped = run(plain_command().arg("serve").env("LISTEN_ADDRESS", "127.0.0.1:0")).exits(2);
+    assert!(stopped.stderr.contains("DATABASE_URL"), "{stopped:?}");
+    for command in [&["migrate"][..], &["org", "list"], &["audit"]] {
+        let stopped = run(plain_command().args(command)).exits(2);
+        assert!(stopped.stderr.contains("DATABASE_URL"), "{stopped:?}");
+    }
+}
+
+#[test]
+fn the_database_url_may_lie_in_a_file() {
+    let server = crate::harness::Server::start();
+    let file = tempfile::NamedTempFile::new().expect("make a file");
+    std::fs::write(file.path(), format!("{}\n", server.db.url())).expect("fill it");
+    let mut command = plain_command();
+    command.args(["org", "list"]).env("DATABASE_URL_FILE", file.path());
+    run(&mut command).exits(0);
+    let mut missing = plain_command();
+    missing.args(["org", "list"]).env("DATABASE_URL_FILE", "/nonexistent/url");
+    let stopped = run(&mut missing).exits(2);
+    assert!(stopped.stderr.contains("DATABASE_URL_FILE"), "{stopped:?}");
+}
+
+#[test]
+fn a_port_in_use_stops_the_start_and_is_named() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = taken.local_addr().expect("an address").to_string();
+    let stopped = serve_with(&[("LISTEN_ADDRESS", &address)]);
+    assert_ne!(stopped.code, 0);
+    assert!(stopped.stderr.contains(&address) || stopped.stderr.contains("LISTEN_ADDRESS"), "{stopped:?}");
+}
+
+#[test]
+fn the_settings_are_in_the_help() {
+    let help = run(plain_command().args(["serve", "--help"])).exits(0);
+    for name in [
+        "DATABASE_URL",
+        "LISTEN_ADDRESS",
+        "TLS_CERT_FILE",
+        "TLS_KEY_FILE",
+        "BACKUP_DATA_DIR",
+        "BACKUP_MAX_UPLOAD_SIZE",
+        "BACKUP_MAX_PER_SYSTEM",
+        "BACKUP_MAX_SIZE_PER_SYSTEM",
+        "BACKUP_MAX_SIZE_PER_ORG",
+        "BACKUP_RATE_LIMIT_PER_MINUTE",
+        "BACKUP_RATE_LIMIT_PER_HOUR",
+        "BACKUP_BODY_IDLE_TIMEOUT",
+        "BACKUP_BODY_MIN_RATE",
+        "BACKUP_LEASE",
+        "BACKUP_SWEEP_INTERVAL",
+        "SHUTDOWN_GRACE",
+        "RUST_LOG",
+    ] {
+        help.says(name);
+    }
+}
+
+#[test]
+fn wrong_usage_is_exit_code_2() {
+    for arguments in
+        [&["frobnicate"][..], &["org"], &["org", "add"], &["serve", "--fast"], &["backup", "fetch"]]
+    {
+        let refused = run(plain_command().args(arguments).env("DATABASE_URL", DATABASE)).exits(2);
+        assert!(!refused.stderr.is_empty());
+    }
+    run(plain_command().arg("--help")).exits(0);
+    run(plain_command().arg("--version")).exits(0).says(env!("CARGO_PKG_VERSION"));
+}
+
+#[test]
+fn an_unreachable_database_is_exit_code_3() {
+    for arguments in [
+        &["migrate"][..],
+        &["org", "list"],
+        &["org", "add", "acme", "--name", "Acme"],
+        &["system", "list"],
+        &["system", "show", "fw-1"],
+        &["audit"],
+    ] {
+        let stopped = run(plain_command().args(arguments).env("DATABASE_URL", DATABASE)).exits(3);
+        assert!(!stopped.stderr.is_empty() && !stopped.stderr.contains("a-database-password"), "{stopped:?}");
+        assert!(!stopped.stderr.contains("panicked"), "{stopped:?}");
+    }
+}

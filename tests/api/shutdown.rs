@@ -1,0 +1,64 @@
+//! SIGTERM: nothing new, but what was begun is finished.
+
+use std::time::{Duration, Instant};
+
+use crate::harness::{GONE, Server, Wire, assert_eventually, bytes, head};
+
+#[test]
+fn an_upload_in_flight_is_finished_before_the_exit() {
+    let server = Server::start();
+    let system = server.system();
+    let mut known = Wire::upload(&server, &system, &["Content-Length: 10"]);
+    let mut chunked = Wire::upload(&server, &system, &["Transfer-Encoding: chunked"]);
+    known.send("01234");
+    chunked.send(crate::harness::chunk(b"01234"));
+    assert_eventually("both were let in", GONE, || server.receiving() == 2);
+    server.signal(libc::SIGTERM);
+    assert_eventually("new connections are refused", GONE, || Wire::try_to(&server).is_err());
+    known.send("56789");
+    assert_eq!(known.answer().data()["size"], 10);
+    chunked.send([crate::harness::chunk(b"56789"), crate::harness::chunk(b"")].concat());
+    assert_eq!(chunked.answer().data()["size"], 10);
+    assert_eq!(server.wait().code(), Some(0));
+    assert_eq!(server.books(&system.org), (20, 0));
+    assert_eq!(server.objects().len(), 2);
+}
+
+#[test]
+fn an_idle_server_ends_at_once() {
+    let server = Server::start();
+    let system = server.system();
+    let mut idle = Wire::to(&server);
+    idle.send(head("GET", crate::harness::BACKUPS, &system, &[]));
+    idle.answer().status(200);
+    let start = Instant::now();
+    assert_eq!(server.stop_gracefully().code(), Some(0));
+    assert!(start.elapsed() < Duration::from_secs(10), "an idle connection holds nothing up");
+}
+
+#[test]
+fn an_upload_that_outlasts_the_grace_is_taken_back() {
+    let server = Server::with([("SHUTDOWN_GRACE", "1")]);
+    let system = server.system();
+    let before = server.snapshot();
+    let mut wire = Wire::upload(&server, &system, &["Content-Length: 1000000"]);
+    wire.send(bytes(500_000));
+    assert_eventually("it was let in", GONE, || server.receiving() == 1);
+    server.stop_gracefully();
+    assert!(wire.try_answer().is_ok_and(|answer| answer.status != 201) || wire.is_closed());
+    assert!(server.objects().is_empty());
+    server.assert_nothing_left(&before);
+}
+
+#[test]
+fn a_restarted_server_goes_on_where_the_last_one_ended() {
+    let server = Server::start();
+    let system = server.system();
+    let id = server.store(&system, b"x");
+    assert_eq!(server.stop_gracefully().code(), Some(0));
+    let next = server.sibling();
+    assert_eq!(next.ids(&system), [id.as_str()]);
+    let second = next.store(&system, b"y");
+    assert!(second > id);
+    assert_eq!(next.slots_used(&system), 2);
+}

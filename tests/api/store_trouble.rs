@@ -1,0 +1,91 @@
+//! A store that cannot take a backup: 503, nothing kept, nothing counted.
+
+use crate::harness::{BACKUPS, Curl, GONE, PATIENCE, Server, Wire, assert_eventually, big_file, bytes};
+
+#[test]
+fn without_a_store_uploads_are_told_to_come_back_and_cost_nothing() {
+    let server = Server::start();
+    let system = server.system();
+    let id = server.store(&system, b"x");
+    let before = server.snapshot();
+    server.store.break_it();
+    server.put(&system, &bytes(1000)).is_unavailable();
+    server.upload(&system).chunked(bytes(1000)).send().is_unavailable();
+    server.get(BACKUPS).user(&system).send().status(200);
+    server.fetch(&system, &id).send().status(503);
+    server.store.mend_it();
+    assert_eventually("the slots are given back", GONE, || server.slots_used(&system) == 1);
+    server.assert_nothing_left(&before);
+    assert_eventually("a backup is taken again", PATIENCE, || server.put(&system, b"y").status == 201);
+    server.fetch(&system, &id).send().status(200);
+}
+
+#[test]
+fn a_store_folder_that_was_moved_away_is_not_silently_made_anew() {
+    let server = Server::start();
+    let system = server.system();
+    let id = server.store(&system, b"x");
+    server.store.take_away();
+    server.put(&system, b"y").is_unavailable();
+    assert!(!server.store.path().exists(), "an unmounted disk must not be filled at its mount point");
+    server.store.mend_it();
+    assert_eq!(server.fetch(&system, &id).send().status(200).body, b"x");
+}
+
+#[test]
+fn a_store_that_breaks_under_an_upload_leaves_nothing() {
+    let server = Server::start();
+    let system = server.system();
+    let before = server.snapshot();
+    let mut wire = Wire::upload(&server, &system, &["Content-Length: 300000"]);
+    wire.send(bytes(200_000));
+    assert_eventually("the upload was let in", GONE, || server.receiving() == 1);
+    server.store.break_it();
+    let _ = wire.try_send(bytes(100_000));
+    let answer = wire.answer();
+    server.store.mend_it();
+    answer.is_unavailable();
+    assert_eventually("the slot is given back", GONE, || server.slots_used(&system) == 0);
+    server.assert_nothing_left(&before);
+}
+
+#[test]
+fn a_full_disk_is_503_and_leaves_nothing() {
+    let server = Server::builder().disk("3m").start();
+    let system = server.system();
+    let small = server.store(&system, &bytes(100_000));
+    let before = server.snapshot();
+    let body = big_file(8_000_000);
+    let chunked = Curl::upload(&server, &system).chunked(body.path()).run().arrived("chunked");
+    chunked.is_unavailable();
+    server.assert_refused(&before, &system, 1);
+    let known = Curl::upload(&server, &system).known(body.path()).run().arrived("known length");
+    known.is_unavailable();
+    server.assert_refused(&before, &system, 1);
+    server.store(&system, &bytes(1_000_000));
+    assert_eq!(server.fetch(&system, &small).send().status(200).body.len(), 100_000);
+}
+
+#[test]
+fn on_a_full_disk_backups_can_still_be_deleted() {
+    let server = Server::builder().disk("2m").no_rate_limit().start();
+    let system = server.system();
+    let first = server.store(&system, &bytes(1_200_000));
+    let next = bytes(1_200_000);
+    server.put(&system, &next).is_unavailable();
+    server.delete(&system, &first).status(200);
+    assert_eventually("there is room again", PATIENCE, || server.put(&system, &next).status == 201);
+    assert_eq!(server.objects().len(), 1);
+}
+
+#[test]
+fn an_object_that_cannot_be_removed_now_is_removed_later() {
+    let server = Server::start();
+    let system = server.system();
+    let id = server.store(&system, b"x");
+    server.store.break_it();
+    server.delete(&system, &id).status(200);
+    assert!(server.list(&system).is_empty());
+    server.store.mend_it();
+    assert_eventually("the purge is tried again", PATIENCE * 4, || server.objects().is_empty());
+}

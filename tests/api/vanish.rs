@@ -1,0 +1,93 @@
+//! Clients that are gone before their answer: nothing may be left of them two seconds later.
+
+use crate::harness::{
+    Certificate, GONE, PATIENCE, Server, System, Vanish, Wire, assert_eventually, bytes, chunk,
+};
+
+const LEN: usize = 1_000_000;
+const SHARES: [usize; 3] = [0, 50, 99];
+
+/// Sends this many percent of a body and is gone, once the upload was let in.
+fn vanish(server: &Server, system: &System, how: Vanish, percent: usize, chunked: bool) {
+    let before = server.snapshot();
+    let length = format!("Content-Length: {LEN}");
+    let line = if chunked { "Transfer-Encoding: chunked" } else { &length };
+    let mut wire = Wire::upload(server, system, &[line]);
+    let body = bytes(LEN / 100 * percent);
+    for part in body.chunks(100_000) {
+        wire.send(if chunked { chunk(part) } else { part.to_vec() });
+    }
+    assert_eventually("the upload was let in", PATIENCE, || server.receiving() == 1);
+    wire.vanish(how);
+    server.assert_nothing_left(&before);
+}
+
+fn every_way_of_leaving(server: &Server) {
+    let system = server.system();
+    for how in [Vanish::Fin, Vanish::Rst] {
+        for percent in SHARES {
+            for chunked in [false, true] {
+                vanish(server, &system, how, percent, chunked);
+            }
+        }
+    }
+    assert!(server.objects().is_empty());
+    assert_eq!(server.books(&system.org), (0, 0));
+    server.store(&system, b"the next upload is welcome");
+}
+
+#[test]
+fn a_client_that_vanishes_leaves_nothing() {
+    every_way_of_leaving(&Server::unlimited());
+}
+
+#[test]
+fn a_client_that_vanishes_over_tls_leaves_nothing() {
+    every_way_of_leaving(&Server::builder().no_rate_limit().tls(&Certificate::new()).start());
+}
+
+#[test]
+fn a_client_that_vanishes_costs_a_slot_of_its_own() {
+    let server = Server::start();
+    let system = server.system();
+    vanish(&server, &system, Vanish::Rst, 50, false);
+    assert_eq!(server.slots_used(&system), 1, "or breaking off would be a way round the rate limit");
+}
+
+#[test]
+fn four_clients_that_vanish_do_not_lock_the_system_out() {
+    let server = Server::unlimited();
+    let system = server.system();
+    for how in [Vanish::Fin, Vanish::Rst] {
+        let open: Vec<Wire> =
+            (0..4).map(|_| Wire::upload(&server, &system, &["Content-Length: 9"])).collect();
+        assert_eventually("all were let in", PATIENCE, || server.receiving() == 4);
+        for wire in open {
+            wire.vanish(how);
+        }
+        assert_eventually("uploads are possible again", GONE, || server.put(&system, b"x").status == 201);
+    }
+}
+
+#[test]
+fn a_client_that_vanishes_before_its_answer_has_stored_its_backup_or_not() {
+    let server = Server::unlimited();
+    let system = server.system();
+    for how in [Vanish::Rst, Vanish::Fin] {
+        for chunked in [false, true] {
+            let line = if chunked { "Transfer-Encoding: chunked" } else { "Content-Length: 1000" };
+            let body = bytes(1000);
+            let body = if chunked { [chunk(&body), chunk(b"")].concat() } else { body };
+            let mut wire = Wire::upload(&server, &system, &[line]);
+            wire.send(body);
+            wire.vanish(how);
+        }
+    }
+    assert_eventually("all is decided", GONE, || server.receiving() == 0);
+    let rows = || server.db.all("SELECT object_key FROM backups WHERE state = 'stored' ORDER BY object_key");
+    assert_eventually("objects are those of the rows", GONE, || server.objects().into_iter().eq(rows()));
+    assert!(server.temporary().is_empty());
+    for id in server.ids(&system) {
+        assert_eq!(server.fetch(&system, &id).send().status(200).body.len(), 1000);
+    }
+}
