@@ -14,7 +14,7 @@ pub use table::help;
 
 use crate::domain::retention::Retention;
 use crate::domain::window::RateLimits;
-use parse::Variables;
+use parse::{Variables, wrong};
 
 /// A setting that can't be used: one line that names the variable.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -83,7 +83,7 @@ impl Config {
         env.refuse_unbuilt()?;
         let undelete: u64 = env.number("BACKUP_UNDELETE_WINDOW", 0, 0..=u64::MAX)?;
         if undelete != 0 {
-            return Err(env.wrong("BACKUP_UNDELETE_WINDOW", "only 0 is possible in this version"));
+            return Err(wrong("BACKUP_UNDELETE_WINDOW", "only 0 is possible in this version"));
         }
         Ok(Self {
             database_url: env.secret("DATABASE_URL")?,

@@ -8,18 +8,18 @@
 //!                            jobs, cli -> db, store
 //! ```
 //!
-//! * [`cli`]: the command line, one file a command family
-//! * [`startup`]: builds everything from the settings, and stops it in order
-//! * [`config`]: the settings, checked; read by `cli` and `startup` alone
-//! * [`http`]: routes, extractors, thin handlers, the table from errors to status codes
-//! * [`jobs`]: prepare the schema, renew the lease, purge, sweep
-//! * [`backups`]: the use cases: authenticate, upload, list, download, delete
-//! * [`actors`]: one per organization to order and batch what changes its books, one to turn
+//! * [`cli`] - the command line, one file a command family
+//! * [`startup`] - builds everything from the settings, and stops it in order
+//! * [`config`] - the settings, checked; read by `cli` and `startup` alone
+//! * [`http`] - routes, extractors, thin handlers, the table from errors to status codes
+//! * [`jobs`] - prepare the schema, renew the lease, purge, sweep
+//! * [`backups`] - the use cases: authenticate, upload, list, download, delete
+//! * [`actors`] - one per organization to order and batch what changes its books, one to turn
 //!   floods away
-//! * [`db`]: the only room with SQL; `db::accounting` has the transactions that change the books
-//! * [`store`]: the only room with objects
-//! * [`domain`]: pure types and decisions
-//! * [`telemetry`]: logging
+//! * [`db`] - the only room with SQL; `db::accounting` has the transactions that change the books
+//! * [`store`] - the only room with objects
+//! * [`domain`] - pure types and decisions
+//! * [`telemetry`] - logging
 //!
 //! # The life of a backup
 //!

@@ -21,7 +21,7 @@ use crate::domain::ids::OrgId;
 /// Operations that share a transaction.
 const MAX_BATCH: usize = 64;
 /// After this long without work the actor stops; the next operation starts it again.
-const IDLE: Duration = Duration::from_secs(300);
+const IDLE: Duration = Duration::from_mins(5);
 /// Refusals that no transaction takes along get one of their own after this.
 const TICK: Duration = Duration::from_secs(1);
 
@@ -71,10 +71,10 @@ impl OrgQuotaActor {
 
     /// What goes into the next transaction: what frees room before what asks for it.
     fn next_batch(&mut self) -> Vec<Pending> {
+        self.queue.make_contiguous().sort_by_key(|pending| pending.operation.asks_for_room());
         if self.queue.front().is_some_and(|first| first.alone) {
             return self.queue.pop_front().into_iter().collect();
         }
-        self.queue.make_contiguous().sort_by_key(|pending| pending.operation.asks_for_room());
         let together = self.queue.iter().take_while(|pending| !pending.alone).count();
         self.queue.drain(..together.min(MAX_BATCH)).collect()
     }

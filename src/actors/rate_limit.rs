@@ -39,7 +39,7 @@ impl Actor for RateLimitActor {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.set_mailbox_capacity(1024);
-        ctx.run_interval(Duration::from_secs(60), |actor, _| {
+        ctx.run_interval(Duration::from_mins(1), |actor, _| {
             let now = Instant::now();
             actor.refused.retain(|_, refused| refused.until > now);
         });

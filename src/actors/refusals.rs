@@ -2,13 +2,14 @@
 //! each system and reason, so that a flood writes nothing.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
 use crate::db::accounting::Refusal;
 
-const QUIET: Duration = Duration::from_secs(60);
+const QUIET: Duration = Duration::from_mins(1);
 
 #[derive(Default)]
 pub(super) struct Refusals {
@@ -20,9 +21,8 @@ impl Refusals {
     /// Takes it in, unless the same was told within the last minute.
     pub fn note(&mut self, refusal: Refusal, now: Instant) {
         self.told.retain(|_, told| now.duration_since(*told) < QUIET);
-        let about = (refusal.system_id, refusal.reason);
-        if !self.told.contains_key(&about) {
-            self.told.insert(about, now);
+        if let Entry::Vacant(untold) = self.told.entry((refusal.system_id, refusal.reason)) {
+            untold.insert(now);
             self.waiting.push(refusal);
         }
     }

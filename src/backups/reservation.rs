@@ -50,7 +50,7 @@ pub struct UndoQueue(mpsc::UnboundedSender<Undo>);
 /// How long an answer waits for its upload to be taken back. It is taken back in any case.
 const ANSWER_WAITS: Duration = Duration::from_secs(3);
 /// How long the database is asked to take an upload back before that is left to the sweeper.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 impl UndoQueue {
     /// A queue, and the consumer to be spawned on the engine runtime.

@@ -50,7 +50,7 @@ impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::NotFound => Self::Refused("the stored object is missing".to_owned()),
-            error => Self::Unreachable(one_line(&error.to_string())),
+            error @ StoreError::Unavailable { .. } => Self::Unreachable(one_line(&error.to_string())),
         }
     }
 }

@@ -15,6 +15,10 @@ use super::table::UNBUILT;
 use super::{ConfigError, TlsFiles};
 use crate::domain::window::RateLimits;
 
+pub fn wrong(variable: &str, problem: impl Into<String>) -> ConfigError {
+    ConfigError { variable: variable.to_owned(), problem: problem.into() }
+}
+
 /// The variables that are set.
 pub struct Variables(HashMap<String, String>);
 
@@ -34,21 +38,17 @@ impl Variables {
         self.0.get(name).map(String::as_str)
     }
 
-    pub fn wrong(&self, variable: &str, problem: impl Into<String>) -> ConfigError {
-        ConfigError { variable: variable.to_owned(), problem: problem.into() }
-    }
-
     /// A setting of a part that is not built must not be silently ignored.
     pub fn refuse_unbuilt(&self) -> Result<(), ConfigError> {
         match UNBUILT.iter().find(|name| self.get(name).is_some()) {
-            Some(name) => Err(self.wrong(name, "this version has no such part; unset it")),
+            Some(name) => Err(wrong(name, "this version has no such part; unset it")),
             None => Ok(()),
         }
     }
 
     pub fn parsed<T: FromStr>(&self, name: &str, default: &str, expected: &str) -> Result<T, ConfigError> {
         let text = self.get(name).unwrap_or(default);
-        text.trim().parse().map_err(|_| self.wrong(name, format!("{text:?} is not {expected}")))
+        text.trim().parse().map_err(|_| wrong(name, format!("{text:?} is not {expected}")))
     }
 
     pub fn number(&self, name: &str, default: u64, range: RangeInclusive<u64>) -> Result<u64, ConfigError> {
@@ -59,7 +59,7 @@ impl Variables {
         let (least, most) = range.into_inner();
         let bounds =
             if most == u64::MAX { format!("at least {least}") } else { format!("{least} to {most}") };
-        Err(self.wrong(name, format!("{value} is out of range: {bounds}")))
+        Err(wrong(name, format!("{value} is out of range: {bounds}")))
     }
 
     pub fn seconds(&self, name: &str, default: u64) -> Result<Duration, ConfigError> {
@@ -74,7 +74,7 @@ impl Variables {
 
     pub fn path(&self, name: &str, default: &str) -> Result<PathBuf, ConfigError> {
         match self.get(name).unwrap_or(default) {
-            "" => Err(self.wrong(name, "it is empty")),
+            "" => Err(wrong(name, "it is empty")),
             path => Ok(PathBuf::from(path)),
         }
     }
@@ -84,7 +84,7 @@ impl Variables {
         let entries = list.split([',', ' ']).filter(|entry| !entry.is_empty());
         let parse = |entry: &str| {
             let network = entry.parse::<IpNet>().or_else(|_| entry.parse::<IpAddr>().map(IpNet::from));
-            network.map_err(|_| self.wrong(name, format!("{entry:?} is neither an address nor a network")))
+            network.map_err(|_| wrong(name, format!("{entry:?} is neither an address nor a network")))
         };
         entries.map(parse).collect()
     }
@@ -93,8 +93,8 @@ impl Variables {
         match (self.get("TLS_CERT_FILE"), self.get("TLS_KEY_FILE")) {
             (None, None) => Ok(None),
             (Some(cert), Some(key)) => Ok(Some(TlsFiles { cert: cert.into(), key: key.into() })),
-            (Some(_), None) => Err(self.wrong("TLS_CERT_FILE", "it needs TLS_KEY_FILE beside it")),
-            (None, Some(_)) => Err(self.wrong("TLS_KEY_FILE", "it needs TLS_CERT_FILE beside it")),
+            (Some(_), None) => Err(wrong("TLS_CERT_FILE", "it needs TLS_KEY_FILE beside it")),
+            (None, Some(_)) => Err(wrong("TLS_KEY_FILE", "it needs TLS_CERT_FILE beside it")),
         }
     }
 
@@ -105,21 +105,21 @@ impl Variables {
         }
         let file = format!("{name}_FILE");
         if let Some(path) = self.get(&file) {
-            return self.secret_in(&file, Path::new(path));
+            return secret_in(&file, Path::new(path));
         }
         let credential = self.get("CREDENTIALS_DIRECTORY").map(|dir| Path::new(dir).join(name));
         match credential.filter(|path| path.exists()) {
-            Some(path) => self.secret_in(name, &path),
-            None => Err(self.wrong(name, "it is required")),
+            Some(path) => secret_in(name, &path),
+            None => Err(wrong(name, "it is required")),
         }
     }
+}
 
-    fn secret_in(&self, variable: &str, path: &Path) -> Result<SecretString, ConfigError> {
-        let text = fs::read_to_string(path)
-            .map_err(|e| self.wrong(variable, format!("can't read {}: {e}", path.display())))?;
-        match text.trim() {
-            "" => Err(self.wrong(variable, format!("{} is empty", path.display()))),
-            secret => Ok(secret.into()),
-        }
+fn secret_in(variable: &str, path: &Path) -> Result<SecretString, ConfigError> {
+    let text = fs::read_to_string(path)
+        .map_err(|e| wrong(variable, format!("can't read {}: {e}", path.display())))?;
+    match text.trim() {
+        "" => Err(wrong(variable, format!("{} is empty", path.display()))),
+        secret => Ok(secret.into()),
     }
 }

@@ -174,7 +174,7 @@ pub fn mark_destroying(conn: &mut Conn, system: &SystemSummary) -> Result<(), Db
 }
 
 /// A row that is still in the books.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub enum OpenRow {
     Stored(BackupId),
     Receiving(Uuid),

@@ -46,14 +46,13 @@ pub fn decide(entries: &[DateTime<Utc>], clock: DateTime<Utc>, limits: RateLimit
 
     let minute = wait(&kept, now, TimeDelta::minutes(1), limits.per_minute);
     let hour = wait(&kept, now, TimeDelta::hours(1), limits.per_hour);
-    match minute.max(hour) {
-        Some(wait) => Window::Closed { retry_after_seconds: whole_seconds_up(wait) },
-        None => {
-            kept.push(now);
-            let surplus = kept.len().saturating_sub(RateLimits::MOST);
-            kept.drain(..surplus);
-            Window::Open { entry: now, entries: kept }
-        }
+    if let Some(wait) = minute.max(hour) {
+        Window::Closed { retry_after_seconds: whole_seconds_up(wait) }
+    } else {
+        kept.push(now);
+        let surplus = kept.len().saturating_sub(RateLimits::MOST);
+        kept.drain(..surplus);
+        Window::Open { entry: now, entries: kept }
     }
 }
 

@@ -29,7 +29,7 @@ pub async fn download(
 ) -> Result<HttpResponse, ApiError> {
     let row = state.vault.find(&who, parse_id(&id)?).await?;
     let etag = format!("\"{}\"", hex::encode(row.sha256));
-    let asked = |name| request.headers().get(name).map(|value| value.as_bytes());
+    let asked = |name| request.headers().get(name).map(actix_web::http::header::HeaderValue::as_bytes);
     if asked(IF_NONE_MATCH).is_some_and(|list| range::if_none_match(list, &etag)) {
         let mut response = HttpResponseBuilder::new(StatusCode::NOT_MODIFIED);
         describe(&mut response, &row, &etag);
@@ -61,7 +61,7 @@ pub async fn download(
 
 /// `Range` counts for `GET` only (RFC 9110, 14.2), and only if `If-Range` agrees.
 fn requested(request: &HttpRequest, row: &StoredRow, etag: &str) -> Requested {
-    let asked = |name| request.headers().get(name).map(|value| value.as_bytes());
+    let asked = |name| request.headers().get(name).map(actix_web::http::header::HeaderValue::as_bytes);
     if request.method() == Method::GET && range::if_range_allows(asked(IF_RANGE), etag) {
         range::resolve(asked(RANGE), row.size)
     } else {

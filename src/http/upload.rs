@@ -41,14 +41,17 @@ fn parse(headers: &HeaderMap, RemoteAddr(remote_addr): RemoteAddr) -> Result<Upl
     }
     let mut digests = vec![];
     for header in ["content-digest", "repr-digest"] {
-        let lines: Vec<_> = headers.get_all(header).map(|value| value.as_bytes()).collect();
+        let lines: Vec<_> =
+            headers.get_all(header).map(actix_web::http::header::HeaderValue::as_bytes).collect();
         let expected = ExpectedSha256::from_header(&lines)
             .map_err(|_| ApiError::field(header, "malformed", printable(&lines.join(&b", "[..]))))?;
         digests.extend(expected.map(|sha256| ExpectedDigest { header, sha256 }));
     }
     Ok(UploadRequest {
         filename: headers.get("x-filename").and_then(|value| Filename::from_header(value.as_bytes())),
-        mimetype: MediaType::of_header(headers.get(CONTENT_TYPE).map(|value| value.as_bytes())),
+        mimetype: MediaType::of_header(
+            headers.get(CONTENT_TYPE).map(actix_web::http::header::HeaderValue::as_bytes),
+        ),
         length: if chunked { None } else { length },
         digests,
         remote_addr,

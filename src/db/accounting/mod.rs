@@ -20,10 +20,13 @@
 //! | a commit and the reaper | both need the row `receiving` under the lock; the second finds it is not |
 //! | the same operation twice, after a COMMIT of unknown outcome | the lock waits for the lost transaction to end, then the row says whether it was done |
 
+mod admission;
 mod apply;
 mod batch;
+mod commit;
 mod ledger;
 mod operation;
+mod removal;
 
 pub use batch::run;
 pub use operation::{
