@@ -13,10 +13,11 @@
 
 BEGIN;
 
+-- One at a time in this database.
+DO $$ BEGIN PERFORM pg_advisory_xact_lock(hashtext('strongroom: role support')); END $$;
+
 DO $$
 BEGIN
-    -- One at a time in this database.
-    PERFORM pg_advisory_xact_lock(hashtext('strongroom: role support'));
     IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'support') THEN
         CREATE ROLE support LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS;
         COMMENT ON ROLE support IS 'Strongroom: reads organizations, systems and backups; changes nothing.';

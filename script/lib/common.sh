@@ -26,18 +26,19 @@ die() {
 
 child_pid=
 
-# run_child COMMAND...: runs it in a process group of its own and waits. bash acts on a signal at
-# once while it waits like this, and only after the command's end otherwise.
+# run_child COMMAND...: runs it in a process group of its own and waits; what it leaves running is
+# ended too. bash acts on a signal at once while it waits like this, else only after the command.
 run_child() {
     local status=0
     setsid "$@" 9>&- &
     child_pid=$!
     wait "$child_pid" || status=$?
+    kill -TERM -- "-$child_pid" 2>/dev/null || true
     child_pid=
     return "$status"
 }
 
-# Ends what run_child left behind when a signal came: the whole group, after five seconds by force.
+# Ends what run_child waits for when a signal came: the whole group, after five seconds by force.
 stop_child() {
     [ -n "$child_pid" ] || return 0
     local tries=50
