@@ -3,7 +3,6 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use actix_web::dev::{Server, ServerHandle};
@@ -18,7 +17,7 @@ use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use crate::actors::Actors;
-use crate::backups::{Authenticator, BodyLimits, LiveUploads, NewIds, UndoQueue, Vault};
+use crate::backups::{Authenticator, BodyLimits, LastHealth, LiveUploads, NewIds, UndoQueue, Vault};
 use crate::config::{Config, HttpConfig, UploadConfig};
 use crate::db::Db;
 use crate::db::accounting::Policy;
@@ -70,14 +69,13 @@ async fn serve(config: Config, migrate: bool, engine: &Runtime) -> Result<(), St
     let actors = Actors::start(db.clone(), policy.clone());
     let vault = build_vault(&config, db.clone(), Arc::clone(&store), &actors, engine.handle());
 
-    let ready = Arc::new(AtomicBool::new(false));
     let preparation = Preparation {
         db: db.clone(),
         migrate,
         default_quota: policy.default_quota,
         store: Arc::clone(&store),
     };
-    let mut preparing = engine.spawn(jobs::prepare(preparation, Arc::clone(&ready)));
+    let mut preparing = engine.spawn(jobs::prepare(preparation, Arc::clone(&vault.ready)));
     let _ = timeout(FIRST_PREPARATION, &mut preparing).await;
     let lease = start_lease(config.database_url.clone(), process, config.upkeep.lease)?;
     engine.spawn(jobs::purge::run(db.clone(), Arc::clone(&store), Arc::clone(&vault.purge)));
@@ -85,7 +83,10 @@ async fn serve(config: Config, migrate: bool, engine: &Runtime) -> Result<(), St
         jobs::sweep::Sweeper { db, store, policy, lease: config.upkeep.lease, live: vault.live.clone() };
     engine.spawn(sweeper.run(config.upkeep.sweep_interval));
 
-    let state = Data::new(AppState::new(Arc::clone(&vault), config.http.trusted_proxies.clone(), ready));
+    let state = Data::new(AppState {
+        vault: Arc::clone(&vault),
+        trusted_proxies: config.http.trusted_proxies.clone(),
+    });
     let settings = ServerSettings {
         listen: config.http.listen,
         certificates: certificates.clone(),
@@ -149,6 +150,8 @@ fn build_vault(
         purge: Arc::new(Notify::new()),
         engine: engine.clone(),
         tasks,
+        ready: Arc::default(),
+        last_health: LastHealth::default(),
     })
 }
 

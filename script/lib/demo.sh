@@ -17,7 +17,7 @@ demo_curl() {
 # demo_system STRONGROOM URL: there is an organization `demo`, and a system whose secret we know.
 demo_system() {
     if [ -s "$DEMO_KEYS" ] && demo_curl "$2" >/dev/null 2>&1; then return 0; fi
-    "$1" org show demo --json >/dev/null 2>&1 || "$1" org add demo --name Demo >&2
+    "$1" org show demo --json >/dev/null 2>&1 || "$1" org add demo --name Demo >/dev/null
     (umask 077 && "$1" system add --org demo --name demo-fw --json >"$DEMO_KEYS.new")
     mv "$DEMO_KEYS.new" "$DEMO_KEYS"
 }

@@ -8,7 +8,8 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use uuid::Uuid;
 
-use super::READ_PATIENCE;
+use super::error::Outage;
+use super::{READ_PATIENCE, ReadError};
 use crate::db::systems::{self, CredentialRow};
 use crate::db::{Db, DbError, Lane};
 use crate::domain::ids::{OrgId, SystemKey};
@@ -61,7 +62,7 @@ impl Authenticator {
 
     /// `None` for a wrong credential, whatever is wrong with it. An unknown user name costs the
     /// same work as a known one.
-    pub async fn authenticate(&self, key: &str, secret: &str) -> Result<Option<SystemIdentity>, DbError> {
+    pub async fn authenticate(&self, key: &str, secret: &str) -> Result<Option<SystemIdentity>, ReadError> {
         let Ok(key) = SystemKey::parse(key) else { return Ok(None) };
         let row = self.look_up(&key).await?;
         let given = Sha256::digest(secret.as_bytes());
@@ -69,7 +70,7 @@ impl Authenticator {
         let expected = row.as_ref().map_or(nobody.as_slice(), |row| row.secret_sha256.as_slice());
         let matches = bool::from(given.as_slice().ct_eq(expected));
         let Some(row) = row.filter(|row| matches && row.is_active()) else { return Ok(None) };
-        let org = OrgId::parse(&row.org_id).map_err(|e| DbError::Failed(e.to_string()))?;
+        let org = OrgId::parse(&row.org_id).map_err(|e| ReadError::Unavailable(Outage::database(&e)))?;
         Ok(Some(SystemIdentity { id: row.id, key, org, window_epoch: row.window_epoch }))
     }
 

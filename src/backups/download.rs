@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use serde_json::json;
 
+use super::error::Outage;
 use super::{READ_PATIENCE, ReadError, SystemIdentity, Vault};
 use crate::db::Lane;
 use crate::db::backups::{self, StoredRow};
@@ -32,7 +33,7 @@ impl Vault {
         let body = match self.store.get(&row.object_key, range).await {
             Ok(body) => body,
             Err(StoreError::NotFound) => return Err(self.missing(who, row).await),
-            Err(error) => return Err(ReadError::Store(error)),
+            Err(error) => return Err(ReadError::Unavailable(Outage::store(&error))),
         };
         let detail = range.map_or(json!({}), |part| json!({ "first": part.first, "last": part.last }));
         let event = Event {

@@ -1,7 +1,43 @@
 //! How a use case ends when it does not succeed, by what the client can do next.
 
 use crate::db::DbError;
-use crate::store::{PutError, StoreError};
+use crate::store::PutError;
+
+/// What the service needs to do its work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dependency {
+    Database,
+    Store,
+}
+
+impl Dependency {
+    /// For people; the same in logs and answers.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Database => "database",
+            Self::Store => "object store",
+        }
+    }
+}
+
+/// A dependency that could not be asked, or not do what it was asked.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{}: {cause}", .dependency.name())]
+pub struct Outage {
+    pub dependency: Dependency,
+    /// For the log, never for a client.
+    pub cause: String,
+}
+
+impl Outage {
+    pub fn database(cause: &impl ToString) -> Self {
+        Self { dependency: Dependency::Database, cause: cause.to_string() }
+    }
+
+    pub fn store(cause: &impl ToString) -> Self {
+        Self { dependency: Dependency::Store, cause: cause.to_string() }
+    }
+}
 
 /// An upload that was not stored. Nothing of it is left.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -17,17 +53,15 @@ pub enum UploadError {
     #[error("the body is empty")]
     Empty,
     #[error("the body does not have the digest that was sent")]
-    DigestMismatch { header: &'static str },
+    DigestMismatch,
     #[error("the body ended before its end")]
     Interrupted,
     #[error("the client sent too slowly")]
     TimedOut,
     #[error("the system is not active any more")]
     Revoked,
-    #[error("database: {0}")]
-    Database(DbError),
-    #[error("store: {0}")]
-    Store(String),
+    #[error("{0}")]
+    Unavailable(Outage),
     /// Somebody took the upload back: this process was thought dead.
     #[error("the upload was taken back")]
     TakenBack,
@@ -36,7 +70,7 @@ pub enum UploadError {
 impl UploadError {
     /// Whether it failed for our fault: then it costs no slot of the rate limit.
     pub fn is_ours(&self) -> bool {
-        matches!(self, Self::Database(_) | Self::Store(_) | Self::TakenBack)
+        matches!(self, Self::Unavailable(_) | Self::TakenBack)
     }
 
     /// What support reads of it, if it is a refusal.
@@ -45,7 +79,7 @@ impl UploadError {
             Self::RateLimited { .. } | Self::TooManyOpen => Some("rate"),
             Self::TooLarge { .. } => Some("size"),
             Self::QuotaExceeded => Some("quota"),
-            Self::DigestMismatch { .. } => Some("digest"),
+            Self::DigestMismatch => Some("digest"),
             Self::TimedOut => Some("timeout"),
             _ => None,
         }
@@ -56,7 +90,7 @@ impl From<PutError> for UploadError {
     fn from(error: PutError) -> Self {
         match error {
             PutError::Body | PutError::Length { .. } => Self::Interrupted,
-            PutError::Store(error) => Self::Store(error.to_string()),
+            PutError::Store(error) => Self::Unavailable(Outage::store(&error)),
         }
     }
 }
@@ -72,8 +106,12 @@ pub enum ReadError {
     Damaged,
     #[error("the system is not active any more")]
     Revoked,
-    #[error("database: {0}")]
-    Database(#[from] DbError),
-    #[error("store: {0}")]
-    Store(StoreError),
+    #[error("{0}")]
+    Unavailable(Outage),
+}
+
+impl From<DbError> for ReadError {
+    fn from(error: DbError) -> Self {
+        Self::Unavailable(Outage::database(&error))
+    }
 }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 
-use super::upload::ExpectedDigest;
+use super::error::Outage;
 use super::{BodyLimits, UploadError};
 use crate::actors::OrgQuotas;
 use crate::db::accounting::{Growth, Operation, Outcome};
@@ -32,7 +32,8 @@ pub(super) struct Intake {
     pub limits: BodyLimits,
     /// Declared length in bytes.
     pub length: Option<u64>,
-    pub digests: Vec<ExpectedDigest>,
+    /// SHA-256 digests that the client sent along; all have to be the body's.
+    pub digests: Vec<[u8; 32]>,
     /// Bytes that the organization has granted so far.
     pub granted: u64,
     pub backup: BackupId,
@@ -122,7 +123,7 @@ impl Intake {
             Ok(Outcome::QuotaExceeded) => Ok(false),
             Ok(Outcome::Revoked) => Err(UploadError::Revoked),
             Ok(_) => Err(UploadError::TakenBack),
-            Err(error) => Err(UploadError::Database(error)),
+            Err(error) => Err(UploadError::Unavailable(Outage::database(&error))),
         }
     }
 
@@ -134,9 +135,9 @@ impl Intake {
         if receipt.size == 0 {
             return Err(UploadError::Empty);
         }
-        match self.digests.iter().find(|digest| digest.sha256 != receipt.sha256) {
-            Some(wrong) => Err(UploadError::DigestMismatch { header: wrong.header }),
-            None => Ok(receipt),
+        if self.digests.iter().any(|digest| *digest != receipt.sha256) {
+            return Err(UploadError::DigestMismatch);
         }
+        Ok(receipt)
     }
 }

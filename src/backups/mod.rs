@@ -4,6 +4,7 @@ mod authenticate;
 mod delete;
 mod download;
 mod error;
+mod health;
 mod intake;
 mod list;
 mod new_id;
@@ -11,6 +12,7 @@ mod reservation;
 mod upload;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
@@ -18,14 +20,16 @@ use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 
 pub use authenticate::{Authenticator, SystemIdentity};
-pub use error::{ReadError, UploadError};
+pub use error::{Dependency, Outage, ReadError, UploadError};
+pub use health::{Health, LastHealth};
 pub use intake::Part;
 pub use new_id::NewIds;
 pub use reservation::{LiveUploads, Undo, UndoQueue};
-pub use upload::{ExpectedDigest, UploadHandle, UploadRequest};
+pub use upload::{UploadHandle, UploadRequest};
 
 use crate::actors::{OrgQuotas, RateLimiter};
 use crate::db::Db;
+pub use crate::db::backups::StoredRow as Backup;
 use crate::store::BlobStore;
 
 /// What an upload's body has to obey.
@@ -56,6 +60,9 @@ pub struct Vault {
     pub engine: Handle,
     /// What shutdown has to wait for.
     pub tasks: TaskTracker,
+    /// Whether schema and store have been prepared.
+    pub ready: Arc<AtomicBool>,
+    pub last_health: LastHealth,
 }
 
 /// How long a read waits for the database before it is given up: an appliance may ask once a day.

@@ -9,24 +9,17 @@ use futures_util::stream;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{self, timeout_at};
 
+use super::error::Outage;
 use super::intake::{Intake, Part, STEP};
 use super::reservation::Reservation;
 use super::{SystemIdentity, UploadError, Vault};
 use crate::db::accounting::{Admission, Commit, Operation, Outcome, Refusal};
-use crate::db::backups::StoredRow;
+use crate::db::backups::StoredRow as Backup;
 use crate::domain::filename::Filename;
 use crate::domain::ids::{BackupId, Extension};
 use crate::domain::media_type::MediaType;
 use crate::domain::object_key::ObjectKey;
 use crate::store::{PutError, Receipt};
-
-/// A digest that the client sent along.
-#[derive(Debug, Clone)]
-pub struct ExpectedDigest {
-    /// Name of the header it came in, in lower case.
-    pub header: &'static str,
-    pub sha256: [u8; 32],
-}
 
 /// What is known of an upload before its body.
 #[derive(Debug, Clone)]
@@ -35,14 +28,15 @@ pub struct UploadRequest {
     pub mimetype: MediaType,
     /// Declared length in bytes; `None`: chunked.
     pub length: Option<u64>,
-    pub digests: Vec<ExpectedDigest>,
+    /// SHA-256 digests that the client sent along.
+    pub digests: Vec<[u8; 32]>,
     pub remote_addr: Option<IpAddr>,
 }
 
 /// The handler's end of an upload that was let in.
 pub struct UploadHandle {
     pub parts: mpsc::Sender<Part>,
-    pub outcome: oneshot::Receiver<Result<StoredRow, UploadError>>,
+    pub outcome: oneshot::Receiver<Result<Backup, UploadError>>,
 }
 
 /// An admission waits this long for a database that can't be asked: a needless 503 may cost a
@@ -100,7 +94,7 @@ impl Vault {
         request: UploadRequest,
         parts: mpsc::Receiver<Part>,
         admitted: oneshot::Sender<Result<(), UploadError>>,
-        outcome: oneshot::Sender<Result<StoredRow, UploadError>>,
+        outcome: oneshot::Sender<Result<Backup, UploadError>>,
     ) {
         let admission = self.admission(&who, &request);
         let (backup, key) = (admission.backup, admission.object_key.clone());
@@ -114,7 +108,7 @@ impl Vault {
         );
         let granted = match self.admit(&who, &admission, request.length).await {
             Ok(granted) => granted,
-            Err(error @ UploadError::Database(_)) => {
+            Err(error @ UploadError::Unavailable(_)) => {
                 // Whether it was let in is not known.
                 reservation.take_back(true).await;
                 let _ = admitted.send(Err(error));
@@ -198,7 +192,7 @@ impl Vault {
             Ok(Outcome::TooManyOpen) => Err(UploadError::TooManyOpen),
             Ok(Outcome::QuotaExceeded) => Err(UploadError::QuotaExceeded),
             Ok(_) => Err(UploadError::Revoked),
-            Err(error) => Err(UploadError::Database(error)),
+            Err(error) => Err(UploadError::Unavailable(Outage::database(&error))),
         }
     }
 
@@ -207,7 +201,7 @@ impl Vault {
         who: &SystemIdentity,
         admission: Admission,
         intake: Intake,
-    ) -> Result<StoredRow, UploadError> {
+    ) -> Result<Backup, UploadError> {
         let (receipt, last_byte) = self.store_body(&admission, intake).await?;
         let commit = Commit {
             system_id: who.id(),
@@ -222,12 +216,12 @@ impl Vault {
             Ok(Outcome::Revoked) => return Err(UploadError::Revoked),
             Ok(Outcome::QuotaLowered) => return Err(UploadError::QuotaExceeded),
             Ok(_) => return Err(UploadError::TakenBack),
-            Err(error) => return Err(UploadError::Database(error)),
+            Err(error) => return Err(UploadError::Unavailable(Outage::database(&error))),
         };
         if committed.pruned {
             self.purge.notify_one();
         }
-        Ok(StoredRow {
+        Ok(Backup {
             id: admission.backup,
             system_id: who.id(),
             org_id: who.org().to_string(),
@@ -274,9 +268,9 @@ impl Vault {
         let receipt = received?;
         match stored {
             Ok(Ok(size)) if size == receipt.size => Ok((receipt, last_byte)),
-            Ok(Ok(size)) => Err(UploadError::Store(format!("it kept {size} of {} bytes", receipt.size))),
+            Ok(Ok(size)) => Err(broken(&format!("it kept {size} of {} bytes", receipt.size))),
             Ok(Err(error)) => Err(error.into()),
-            Err(_) => Err(UploadError::Store("it did not finish in time".to_owned())),
+            Err(_) => Err(broken(&"it did not finish in time")),
         }
     }
 
@@ -285,4 +279,8 @@ impl Vault {
             self.orgs.note_refusal(who.org(), Refusal { system_id: who.id(), reason, remote_addr });
         }
     }
+}
+
+fn broken(cause: &impl ToString) -> UploadError {
+    UploadError::Unavailable(Outage::store(cause))
 }

@@ -1,12 +1,14 @@
 //! `GET` and `HEAD /api/systems/backups/{id}`.
 
+use std::convert::Infallible;
+
 use actix_web::body::SizedStream;
 use actix_web::http::header::{
     ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_RANGE, CONTENT_TYPE, ETAG, IF_NONE_MATCH,
     IF_RANGE, RANGE, X_CONTENT_TYPE_OPTIONS,
 };
 use actix_web::http::{Method, StatusCode};
-use actix_web::web::{Data, Path};
+use actix_web::web::{Bytes, Data, Path};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 use futures_util::stream;
 
@@ -14,11 +16,9 @@ use super::AppState;
 use super::address::RemoteAddr;
 use super::delete::parse_id;
 use super::error::ApiError;
-use crate::backups::SystemIdentity;
-use crate::db::backups::StoredRow;
+use crate::backups::{Backup, SystemIdentity};
 use crate::domain::digest::repr_digest;
 use crate::domain::range::{self, ByteRange, Requested};
-use crate::store::StoreError;
 
 pub async fn download(
     who: SystemIdentity,
@@ -52,7 +52,7 @@ pub async fn download(
         response.insert_header((CONTENT_RANGE, format!("bytes {first}-{last}/{}", row.size)));
     }
     if request.method() == Method::HEAD {
-        let nothing = stream::empty::<Result<_, StoreError>>();
+        let nothing = stream::empty::<Result<Bytes, Infallible>>();
         return Ok(response.body(SizedStream::new(length, nothing)));
     }
     let body = state.vault.open(&who, &row, part, remote_addr).await?;
@@ -60,7 +60,7 @@ pub async fn download(
 }
 
 /// `Range` counts for `GET` only (RFC 9110, 14.2), and only if `If-Range` agrees.
-fn requested(request: &HttpRequest, row: &StoredRow, etag: &str) -> Requested {
+fn requested(request: &HttpRequest, row: &Backup, etag: &str) -> Requested {
     let asked = |name| request.headers().get(name).map(actix_web::http::header::HeaderValue::as_bytes);
     if request.method() == Method::GET && range::if_range_allows(asked(IF_RANGE), etag) {
         range::resolve(asked(RANGE), row.size)
@@ -69,7 +69,7 @@ fn requested(request: &HttpRequest, row: &StoredRow, etag: &str) -> Requested {
     }
 }
 
-fn describe(response: &mut HttpResponseBuilder, row: &StoredRow, etag: &str) {
+fn describe(response: &mut HttpResponseBuilder, row: &Backup, etag: &str) {
     response
         .insert_header((ETAG, etag))
         .insert_header((ACCEPT_RANGES, "bytes"))

@@ -4,7 +4,7 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, HttpResponseBuilder};
 use serde::Serialize;
 
-use crate::db::backups::StoredRow;
+use crate::backups::Backup;
 use crate::domain::ids::BackupId;
 
 #[derive(Serialize)]
@@ -46,8 +46,8 @@ impl Metadata {
     }
 }
 
-impl From<StoredRow> for Metadata {
-    fn from(row: StoredRow) -> Self {
+impl From<Backup> for Metadata {
+    fn from(row: Backup) -> Self {
         Self {
             id: row.id,
             filename: row.filename,

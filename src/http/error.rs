@@ -7,8 +7,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::envelope;
-use crate::backups::{ReadError, UploadError};
-use crate::db::DbError;
+use crate::backups::{Dependency, Outage, ReadError, UploadError};
 
 /// One field that failed validation.
 #[derive(Debug, Serialize)]
@@ -71,7 +70,7 @@ impl ApiError {
                 json!({ "retry_after_seconds": self.retry_after() })
             }
             Self::Unavailable { details } => json!({ "type": "external_api_error", "details": details }),
-            Self::Damaged => json!({ "type": "external_api_error", "details": "object store" }),
+            Self::Damaged => json!({ "type": "external_api_error", "details": Dependency::Store.name() }),
             _ => json!({}),
         }
     }
@@ -117,10 +116,10 @@ impl ResponseError for ApiError {
     }
 }
 
-impl From<DbError> for ApiError {
-    fn from(error: DbError) -> Self {
-        log::error!("database: {error}");
-        Self::Unavailable { details: "database" }
+impl From<Outage> for ApiError {
+    fn from(outage: Outage) -> Self {
+        log::error!("{outage}");
+        Self::Unavailable { details: outage.dependency.name() }
     }
 }
 
@@ -132,19 +131,12 @@ impl From<UploadError> for ApiError {
             UploadError::TooLarge { max_bytes } => Self::TooLarge { max_bytes },
             UploadError::QuotaExceeded => Self::QuotaExceeded,
             UploadError::Empty => Self::field("body", "required", ""),
-            UploadError::DigestMismatch { header } => {
-                // A body has one digest, whichever header announced it.
-                let _ = header;
-                Self::field("content-digest", "mismatch", "")
-            }
+            // A body has one digest, whichever header announced it.
+            UploadError::DigestMismatch => Self::field("content-digest", "mismatch", ""),
             UploadError::Interrupted => Self::field("body", "incomplete", ""),
             UploadError::TimedOut => Self::Timeout,
             UploadError::Revoked => Self::Unauthorized,
-            UploadError::Database(error) => error.into(),
-            UploadError::Store(error) => {
-                log::error!("object store: {error}");
-                Self::Unavailable { details: "object store" }
-            }
+            UploadError::Unavailable(outage) => outage.into(),
             UploadError::TakenBack => Self::Unavailable { details: "upload was interrupted" },
         }
     }
@@ -156,11 +148,7 @@ impl From<ReadError> for ApiError {
             ReadError::NotFound => Self::NotFound,
             ReadError::Damaged => Self::Damaged,
             ReadError::Revoked => Self::Unauthorized,
-            ReadError::Database(error) => error.into(),
-            ReadError::Store(error) => {
-                log::error!("object store: {error}");
-                Self::Unavailable { details: "object store" }
-            }
+            ReadError::Unavailable(outage) => outage.into(),
         }
     }
 }

@@ -15,7 +15,6 @@ mod tls;
 mod upload;
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use actix_web::http::Method;
 use actix_web::web::{self, ServiceConfig};
@@ -31,15 +30,6 @@ pub struct AppState {
     pub vault: Arc<Vault>,
     /// Whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
-    /// Whether the schema is there.
-    pub ready: Arc<AtomicBool>,
-    pub health: health::Cache,
-}
-
-impl AppState {
-    pub fn new(vault: Arc<Vault>, trusted_proxies: Vec<IpNet>, ready: Arc<AtomicBool>) -> Self {
-        Self { vault, trusted_proxies, ready, health: health::Cache::default() }
-    }
 }
 
 /// The collect API. No route ever redirects: clients follow with their secret.

@@ -11,7 +11,7 @@ use super::AppState;
 use super::address::RemoteAddr;
 use super::envelope::{self, Metadata};
 use super::error::ApiError;
-use crate::backups::{ExpectedDigest, Part, SystemIdentity, UploadError, UploadHandle, UploadRequest};
+use crate::backups::{Backup, Part, SystemIdentity, UploadError, UploadHandle, UploadRequest};
 use crate::domain::digest::ExpectedSha256;
 use crate::domain::filename::Filename;
 use crate::domain::media_type::MediaType;
@@ -45,7 +45,7 @@ fn parse(headers: &HeaderMap, RemoteAddr(remote_addr): RemoteAddr) -> Result<Upl
             headers.get_all(header).map(actix_web::http::header::HeaderValue::as_bytes).collect();
         let expected = ExpectedSha256::from_header(&lines)
             .map_err(|_| ApiError::field(header, "malformed", printable(&lines.join(&b", "[..]))))?;
-        digests.extend(expected.map(|sha256| ExpectedDigest { header, sha256 }));
+        digests.extend(expected);
     }
     Ok(UploadRequest {
         filename: headers.get("x-filename").and_then(|value| Filename::from_header(value.as_bytes())),
@@ -64,7 +64,7 @@ fn printable(value: &[u8]) -> String {
 }
 
 /// Passes the body on, until its end or until the upload has come to its own end.
-async fn pump(mut body: Payload, handle: UploadHandle) -> Result<crate::db::backups::StoredRow, ApiError> {
+async fn pump(mut body: Payload, handle: UploadHandle) -> Result<Backup, ApiError> {
     let UploadHandle { parts, mut outcome } = handle;
     let mut early = None;
     while early.is_none() {

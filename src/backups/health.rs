@@ -1,0 +1,61 @@
+//! Can the dependencies be asked?
+
+use std::sync::atomic::Ordering;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+use tokio::time::timeout;
+
+use super::Vault;
+use crate::db::{Lane, settings};
+
+/// How long a dependency may take to answer.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// Anybody may ask: it must not be a way to keep the database busy.
+const CACHED_FOR: Duration = Duration::from_secs(1);
+
+/// What was found; `up` or what is wrong.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Health {
+    database: &'static str,
+    store: &'static str,
+}
+
+const UP: &str = "up";
+const DOWN: &str = "down";
+const NOT_READY: &str = "being prepared";
+
+impl Health {
+    pub fn is_fine(self) -> bool {
+        self.database == UP && self.store == UP
+    }
+}
+
+/// The last answer.
+#[derive(Default)]
+pub struct LastHealth(Mutex<Option<(Instant, Health)>>);
+
+impl Vault {
+    /// Asks the database and the store, at most once a second.
+    pub async fn health(&self) -> Health {
+        let last = *self.last_health.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((at, health)) = last
+            && at.elapsed() < CACHED_FOR
+        {
+            return health;
+        }
+        let ping = self.db.run(Lane::Reads, PATIENCE, settings::ping);
+        let (database, store) = tokio::join!(ping, timeout(PATIENCE, self.store.check()));
+        let health = Health {
+            database: match database {
+                Ok(()) if self.ready.load(Ordering::Relaxed) => UP,
+                Ok(()) => NOT_READY,
+                Err(_) => DOWN,
+            },
+            store: if matches!(store, Ok(Ok(()))) { UP } else { DOWN },
+        };
+        *self.last_health.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), health));
+        health
+    }
+}
