@@ -3,9 +3,10 @@
 use std::pin::Pin;
 
 use actix_web::dev::Payload;
+use actix_web::http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use actix_web::web::Data;
 use actix_web::{FromRequest, HttpRequest};
-use actix_web_httpauth::extractors::basic::BasicAuth;
+use actix_web_httpauth::headers::authorization::{Basic, Scheme};
 
 use super::AppState;
 use super::error::ApiError;
@@ -15,15 +16,28 @@ impl FromRequest for SystemIdentity {
     type Error = ApiError;
     type Future = Pin<Box<dyn Future<Output = Result<Self, ApiError>>>>;
 
-    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let credential = BasicAuth::from_request(request, payload);
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let credential = credential(request.headers());
         let state = request.app_data::<Data<AppState>>().cloned();
         Box::pin(async move {
-            let credential = credential.await.map_err(|_| ApiError::Unauthorized)?;
+            let credential = credential.ok_or(ApiError::Unauthorized)?;
             let state = state.ok_or(ApiError::Unavailable { details: "service" })?;
             let secret = credential.password().unwrap_or_default();
             let identity = state.vault.authenticator.authenticate(credential.user_id(), secret).await?;
             identity.ok_or(ApiError::Unauthorized)
         })
     }
+}
+
+/// The credential of the one `Authorization` header.
+fn credential(headers: &HeaderMap) -> Option<Basic> {
+    let mut lines = headers.get_all(AUTHORIZATION);
+    let line = lines.next().filter(|_| lines.next().is_none())?;
+    // A scheme's name is matched without case (RFC 9110, 11.1), which the parser does not do.
+    let (scheme, token) = line.to_str().ok()?.split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("Basic") {
+        return None;
+    }
+    let line = HeaderValue::from_str(&format!("Basic {}", token.trim())).ok()?;
+    Basic::parse(&line).ok()
 }
