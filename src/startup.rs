@@ -51,10 +51,22 @@ pub fn run(config: Config, migrate: bool) -> Result<(), StartError> {
         .enable_all()
         .build()
         .map_err(io("start the engine runtime"))?;
+    raise_file_limit();
     let result = System::new().block_on(serve(config, migrate, &engine));
     // What still runs there is past its grace; nothing waits for it.
     engine.shutdown_timeout(Duration::from_secs(1));
     result
+}
+
+/// An upload holds a socket and a file; the soft limit that processes start with is for those that
+/// use `select`.
+fn raise_file_limit() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    if let Err(error) = setrlimit(Resource::Nofile, limit) {
+        log::warn!("raise the limit of open files: {error}");
+    }
 }
 
 async fn serve(config: Config, migrate: bool, engine: &Runtime) -> Result<(), StartError> {

@@ -31,7 +31,7 @@ pub enum System {
         #[arg(long, value_parser = SystemKey::parse)]
         key: Option<SystemKey>,
         /// Secret of at least 32 characters [default: 256 random bits]
-        #[arg(long)]
+        #[arg(long, allow_hyphen_values = true)]
         secret: Option<SecretString>,
     },
     /// List the systems
@@ -46,7 +46,7 @@ pub enum System {
     RotateSecret {
         system: String,
         /// Secret of at least 32 characters [default: 256 random bits]
-        #[arg(long)]
+        #[arg(long, allow_hyphen_values = true)]
         secret: Option<SecretString>,
     },
     /// Refuse the system's credential until it is resumed

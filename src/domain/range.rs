@@ -164,6 +164,8 @@ mod tests {
             (&format!("bytes=1-{huge}"), part(1, 99)),
             (&format!("bytes=-{huge}"), part(0, 99)),
             ("bytes=100-", Requested::Unsatisfiable),
+            // 2^64 + 4.
+            ("bytes=18446744073709551620-", Requested::Unsatisfiable),
             ("bytes=100-200", Requested::Unsatisfiable),
             ("bytes=-0", Requested::Unsatisfiable),
             (&format!("bytes={huge}-"), Requested::Unsatisfiable),

@@ -175,10 +175,9 @@ proptest! {
             let Some(mut after) = apply(&before, limits, step, id(n)) else { continue };
             let ceiling = limits.quota.unwrap_or(u64::MAX).max(before.total());
             prop_assert!(after.total() <= ceiling, "{before:?}\n{step:?}\n{after:?}");
-            if let Step::Commit(..) = step {
-                if after.backups.last().is_some_and(|b| before.uploads.iter().any(|u| u.id == b.id)) {
-                    prop_assert!(after.backups.len() <= slots);
-                }
+            let newest = after.backups.last();
+            if newest.is_some_and(|b| before.uploads.iter().any(|u| u.id == b.id)) {
+                prop_assert!(after.backups.len() <= slots);
             }
             after.pruned.clear();
             (stored, reserved) = (after.stored_bytes, after.reserved_bytes);

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use futures_util::{TryStreamExt, stream};
 
 use super::Disk;
+use crate::domain::ids::OrgId;
 use crate::domain::object_key::ObjectKey;
 use crate::store::{Listing, ObjectInfo, StoreError};
 
@@ -69,10 +70,11 @@ impl Walk {
                 continue;
             };
             let name = format!("{}{entry}", folder.name);
-            if self.open.len() < 3 {
-                self.enter(format!("{name}/"))?;
-            } else if name.starts_with(&self.prefix) {
+            let in_system = self.open.len() == 3;
+            if in_system && name.starts_with(&self.prefix) {
                 found.extend(self.object(&name)?);
+            } else if !in_system && is_ours(&entry) {
+                self.enter(format!("{name}/"))?;
             }
         }
         Ok(found)
@@ -80,8 +82,7 @@ impl Walk {
 
     /// Goes into a folder if keys with the prefix can be in it.
     fn enter(&mut self, name: String) -> io::Result<()> {
-        let hidden = name.starts_with('.');
-        if hidden || !(name.starts_with(&self.prefix) || self.prefix.starts_with(&name)) {
+        if !(name.starts_with(&self.prefix) || self.prefix.starts_with(&name)) {
             return Ok(());
         }
         let path: PathBuf = self.disk.root.join(&name);
@@ -97,7 +98,7 @@ impl Walk {
         let Ok(key) = ObjectKey::parse(name) else {
             return Ok(None);
         };
-        match self.disk.path_of(&key).symlink_metadata() {
+        match self.disk.path_of(&key).metadata() {
             Ok(metadata) if metadata.is_file() => {
                 let size = metadata.len();
                 Ok(Some(ObjectInfo { key, size }))
@@ -107,6 +108,12 @@ impl Walk {
             Err(error) => Err(error),
         }
     }
+}
+
+/// Whether a folder can be an organization's or a system's (both names have the
+/// same alphabet). `lost+found` is not, and may not even be opened.
+fn is_ours(folder: &str) -> bool {
+    OrgId::parse(folder).is_ok()
 }
 
 /// It went away meanwhile, or is a file where a folder would be.

@@ -108,8 +108,9 @@ impl Disk {
     fn probe(&self) -> io::Result<()> {
         let mut temp = Temp::create(self)?;
         temp.write(&[Bytes::from_static(&PROBE)])?;
-        let (_, file) = temp.share();
-        file.sync_all()
+        temp.file().sync_all()?;
+        temp.remove();
+        Ok(())
     }
 }
 

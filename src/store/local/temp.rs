@@ -17,24 +17,17 @@ use uuid::Uuid;
 use super::{Disk, writeback};
 
 /// A temporary file, removed when this is dropped, unless it was
-/// [kept](Temp::keep).
+/// [kept](Temp::keep) or [removed](Temp::remove) before.
 pub(super) struct Temp {
-    /// Always there until this is kept or dropped.
-    leftover: Option<Leftover>,
-    /// Shared with the step that syncs it.
+    path: PathBuf,
     file: Arc<File>,
+    /// There is nothing left to remove.
+    done: bool,
+    /// Bytes so far.
     written: u64,
     /// How far the disk has been set to work.
     started: u64,
     blocking: Handle,
-}
-
-/// Removes the file, wherever this ends.
-struct Leftover {
-    path: PathBuf,
-    /// Closed after the removal: giving a large file's blocks back takes a
-    /// while, and happens when the last descriptor is closed.
-    _file: Arc<File>,
 }
 
 impl Temp {
@@ -43,10 +36,10 @@ impl Temp {
         loop {
             let path = disk.tmp.join(Uuid::now_v7().to_string());
             let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
-            let file = Arc::new(file);
             let temp = Self {
-                leftover: Some(Leftover { path, _file: Arc::clone(&file) }),
-                file,
+                path,
+                file: Arc::new(file),
+                done: false,
                 written: 0,
                 started: 0,
                 blocking: disk.blocking.clone(),
@@ -59,6 +52,14 @@ impl Temp {
                 Err(TryLockError::Error(error)) => return Err(error),
             }
         }
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn file(&self) -> &File {
+        &self.file
     }
 
     /// Appends. Blocks.
@@ -75,35 +76,51 @@ impl Temp {
         Ok(())
     }
 
-    /// For a step that works on it while this stays where it is.
-    pub(super) fn share(&self) -> (PathBuf, Arc<File>) {
-        let path = self.leftover.as_ref().map(|left| left.path.clone());
-        (path.unwrap_or_default(), Arc::clone(&self.file))
+    /// Removes it here and now. Blocks.
+    pub(super) fn remove(mut self) {
+        self.done = true;
+        drop(Leftover::new(std::mem::take(&mut self.path)));
     }
 
     /// It has become an object: it is no leftover any more.
     pub(super) fn keep(mut self) {
-        if let Some(mut leftover) = self.leftover.take() {
-            leftover.path.clear();
-        }
+        self.done = true;
     }
 }
 
 impl Drop for Temp {
     fn drop(&mut self) {
-        // Not here: this may be one of the threads that serve the network. If
-        // the runtime has ended the closure is dropped, which does the same.
-        if let Some(leftover) = self.leftover.take() {
-            self.blocking.spawn_blocking(move || drop(leftover));
+        if !self.done {
+            let leftover =
+                Leftover { path: std::mem::take(&mut self.path), _file: Some(Arc::clone(&self.file)) };
+            leftover.remove_on(&self.blocking);
         }
+    }
+}
+
+/// A file to be removed when this is dropped.
+pub(super) struct Leftover {
+    path: PathBuf,
+    /// Closed after the removal: giving a large file's blocks back takes a
+    /// while, and happens when the last descriptor is closed.
+    _file: Option<Arc<File>>,
+}
+
+impl Leftover {
+    /// A file that may be there, opened by nobody of ours.
+    pub(super) fn new(path: PathBuf) -> Self {
+        Self { path, _file: None }
+    }
+
+    /// Removes the file on a blocking thread: this one may serve the network.
+    /// If the runtime has ended, the closure is dropped, which does the same.
+    pub(super) fn remove_on(self, blocking: &Handle) {
+        blocking.spawn_blocking(move || drop(self));
     }
 }
 
 impl Drop for Leftover {
     fn drop(&mut self) {
-        if self.path.as_os_str().is_empty() {
-            return;
-        }
         match fs::remove_file(&self.path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 log::warn!("remove {}: {error}", self.path.display());

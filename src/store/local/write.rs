@@ -2,13 +2,14 @@
 
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use futures_util::{FutureExt, StreamExt};
+use tokio::runtime::Handle;
 
-use super::temp::Temp;
+use super::temp::{Leftover, Temp};
 use super::{Disk, folders, lock, parent_of};
 use crate::domain::object_key::ObjectKey;
 use crate::store::{PutBody, PutError};
@@ -30,31 +31,40 @@ pub(super) async fn put(
     let mut size = 0;
     // The file is handed to each step and comes back with it. When the future
     // is dropped the step in progress drops it, and with it the file is gone.
-    let temp = loop {
+    loop {
         let batch = gather(&mut body).await?;
         size += batch.size;
         if let Some(declared) = length
             && (size > declared || batch.last && size < declared)
         {
-            return Err(PutError::Length { declared, got: size });
+            let got = size;
+            return Err(PutError::Length { declared, got });
         }
-        let (own, last) = (Arc::clone(disk), batch.last);
-        let write = move || {
+        // The last bytes, the syncs and the rename are one step: most objects
+        // are small, and are nothing but this step.
+        let publication = batch.last.then(|| Unconfirmed::new(disk, key));
+        let own = Arc::clone(disk);
+        let publish = publication.as_ref().map(Unconfirmed::publication);
+        let step = move || {
             let mut temp = match temp {
                 Some(temp) => temp,
                 None => Temp::create(&own)?,
             };
             temp.write(&batch.chunks)?;
+            if let Some(publication) = publish {
+                temp.file().sync_all()?;
+                publication.publish(&own, &temp)?;
+            }
             Ok(temp)
         };
-        let written = disk.run("write the object", write).await?;
-        if last {
-            break written;
+        let written = disk.run("write the object", step).await?;
+        if let Some(publication) = publication {
+            publication.confirm();
+            written.keep();
+            return Ok(size);
         }
         temp = Some(written);
-    };
-    commit(disk, key, temp).await?;
-    Ok(size)
+    }
 }
 
 /// What had arrived of a body.
@@ -87,89 +97,85 @@ async fn gather(body: &mut PutBody) -> Result<Batch, PutError> {
     Ok(batch)
 }
 
-/// Makes an object of a file whose bytes are all written. If this future is
-/// dropped there will be no object, whatever step it was in.
-async fn commit(disk: &Arc<Disk>, key: &ObjectKey, temp: Temp) -> Result<(), PutError> {
-    let (from, file) = temp.share();
-    let publication = Arc::new(Publication { from, to: disk.path_of(key), state: Mutex::default() });
-    // Dropped before `temp`: what was published is a temporary file again
-    // before those are removed.
-    let mut guard = Retract(Some(Arc::clone(&publication)));
-    let own = Arc::clone(disk);
-    let work = move || {
-        file.sync_all()?;
-        publication.publish(&own.root)?;
-        own.settled.sync(&own.root, parent_of(&publication.to)?)
-    };
-    disk.run("sync and publish the object", work).await?;
-    guard.0 = None;
-    temp.keep();
-    Ok(())
-}
-
 /// The one moment in which an object becomes visible, and its undoing. The lock
 /// orders the thread that publishes and the future that may be dropped: once
 /// retracted, it is never published.
 struct Publication {
-    from: PathBuf,
     to: PathBuf,
     state: Mutex<State>,
 }
 
-#[derive(Default, PartialEq)]
+#[derive(Default)]
 enum State {
     #[default]
     Hidden,
-    Published,
+    Published {
+        from: PathBuf,
+    },
     Retracted,
 }
 
 impl Publication {
-    /// Renames the file to its place, in folders that a delete may be removing
-    /// at this moment. Blocks.
-    fn publish(&self, root: &Path) -> io::Result<()> {
+    /// Renames a synced file to its place, durably. Blocks.
+    fn publish(&self, disk: &Disk, temp: &Temp) -> io::Result<()> {
         let folder = parent_of(&self.to)?;
         let mut result = Ok(());
         for _ in 0..FOLDER_TRIES {
-            result = folders::make_below(root, folder).and_then(|()| self.rename());
+            result = folders::make_below(&disk.root, folder).and_then(|()| self.rename(temp));
             match &result {
+                // A delete removed the folder in between.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 _ => break,
             }
         }
-        result
+        result.and_then(|()| disk.settled.sync(&disk.root, folder))
     }
 
-    fn rename(&self) -> io::Result<()> {
+    fn rename(&self, temp: &Temp) -> io::Result<()> {
         let mut state = lock(&self.state);
-        if *state == State::Retracted {
+        if matches!(*state, State::Retracted) {
             return Err(io::ErrorKind::Interrupted.into());
         }
-        fs::rename(&self.from, &self.to)?;
-        *state = State::Published;
+        fs::rename(temp.path(), &self.to)?;
+        let from = temp.path().to_owned();
+        *state = State::Published { from };
         Ok(())
-    }
-
-    /// Takes the object back, or sees to it that there will be none. A rename,
-    /// because a removal of a large file would take too long here.
-    fn retract(&self) {
-        let mut state = lock(&self.state);
-        if *state == State::Published
-            && let Err(error) = fs::rename(&self.to, &self.from)
-        {
-            log::error!("take {} back: {error}", self.to.display());
-        }
-        *state = State::Retracted;
     }
 }
 
-/// Retracts a publication that was not confirmed.
-struct Retract(Option<Arc<Publication>>);
+/// A publication that is retracted when this is dropped: when the future of the
+/// put is, or when a step failed.
+struct Unconfirmed {
+    publication: Arc<Publication>,
+    blocking: Handle,
+}
 
-impl Drop for Retract {
+impl Unconfirmed {
+    fn new(disk: &Disk, key: &ObjectKey) -> Self {
+        let publication = Publication { to: disk.path_of(key), state: Mutex::default() };
+        Self { publication: Arc::new(publication), blocking: disk.blocking.clone() }
+    }
+
+    fn publication(&self) -> Arc<Publication> {
+        Arc::clone(&self.publication)
+    }
+
+    fn confirm(self) {
+        *lock(&self.publication.state) = State::Hidden;
+    }
+}
+
+impl Drop for Unconfirmed {
     fn drop(&mut self) {
-        if let Some(publication) = &self.0 {
-            publication.retract();
+        let before = std::mem::replace(&mut *lock(&self.publication.state), State::Retracted);
+        let State::Published { from } = before else {
+            return;
+        };
+        // Out of sight at once, by a rename: a removal may take long, and this
+        // may be one of the threads that serve the network.
+        match fs::rename(&self.publication.to, &from) {
+            Ok(()) => Leftover::new(from).remove_on(&self.blocking),
+            Err(error) => log::error!("take {} back: {error}", self.publication.to.display()),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! The few calls to the operating system that the standard library does not have.
 
+#![expect(unsafe_code, reason = "signals and socket options that std does not have")]
+
 use std::net::TcpStream;
 use std::os::fd::AsRawFd as _;
 use std::os::unix::process::CommandExt as _;

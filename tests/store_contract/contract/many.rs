@@ -1,0 +1,174 @@
+//! Many objects: lists, copies, and things that happen at the same time.
+
+use std::sync::Arc;
+
+use futures_util::future::join_all;
+use futures_util::{StreamExt, TryStreamExt};
+
+use crate::support::*;
+
+pub async fn a_list_has_what_starts_with_the_prefix(subject: &Subject) {
+    assert_eq!(subject.keys("").await, Vec::<String>::new());
+    let mut all = Vec::new();
+    for (org, system, count) in [
+        ("acme", "fw-01", 3),
+        ("acme", "fw-011", 1),
+        ("acme", "fw-02", 2),
+        ("acme2", "fw-01", 2),
+        ("a", "b", 1),
+    ] {
+        for _ in 0..count {
+            let key = key(org, system);
+            subject.put(&key, b"bytes").await;
+            all.push(key.to_string());
+        }
+    }
+    all.sort();
+    let one = all[4].clone();
+    for prefix in [
+        "",
+        "a",
+        "ac",
+        "acme",
+        "acme/",
+        "acme/f",
+        "acme/fw-01",
+        "acme/fw-01/",
+        "acme/fw-011/",
+        "acme2/",
+        "acme/fw-03/",
+        "b",
+        "b/",
+        "/",
+        "//",
+        ".",
+        "../",
+        "acme/../",
+        "acme//",
+        "ACME/",
+        "acme/fw-01/0",
+        &one[..one.len() - 5],
+        &one,
+        &format!("{one}/"),
+        &format!("{one}x"),
+    ] {
+        let expected: Vec<_> = all.iter().filter(|key| key.starts_with(prefix)).collect();
+        let found = subject.keys(prefix).await;
+        assert_eq!(found.iter().collect::<Vec<_>>(), expected, "{prefix:?}");
+    }
+    let sizes: Vec<_> = subject.store.list("a/").try_collect().await.unwrap();
+    assert_eq!((sizes.len(), sizes[0].size), (1, 5));
+}
+
+pub async fn a_list_bears_objects_that_come_and_go(subject: &Subject) {
+    let stays = key("acme", "stays");
+    subject.put(&stays, b"bytes").await;
+    let change = async {
+        for round in 0..60 {
+            let key = key(["acme", "b", "z"][round % 3], "goes");
+            subject.put(&key, b"bytes").await;
+            subject.store.delete(&key).await.unwrap();
+        }
+    };
+    let watch = async {
+        for _ in 0..60 {
+            assert!(subject.keys("").await.contains(&stays.to_string()));
+        }
+    };
+    tokio::join!(change, watch);
+    // Given up half way.
+    let _ = subject.store.list("").next().await;
+}
+
+pub async fn many_puts_at_once_are_all_kept(subject: &Subject) {
+    let keys: Vec<_> = (0..64).map(|n| key(["acme", "other"][n % 2], &format!("fw-{}", n % 5))).collect();
+    let puts = keys.iter().zip(0_u64..).map(|(key, seed)| {
+        let (store, key) = (Arc::clone(&subject.store), key.clone());
+        tokio::spawn(async move {
+            let content = content(seed, 50_000 + usize::try_from(seed).unwrap() * 10_000);
+            let body = chunked(&content, 20_000);
+            store.put(&key, None, body).await.unwrap();
+            assert!(read(&*store, &key, None).await.unwrap() == content);
+        })
+    });
+    for put in join_all(puts.collect::<Vec<_>>()).await {
+        put.unwrap();
+    }
+    let mut expected: Vec<_> = keys.iter().map(ToString::to_string).collect();
+    expected.sort();
+    assert_eq!(subject.keys("").await, expected);
+    subject.assert_no_leftovers().await;
+}
+
+pub async fn puts_and_deletes_in_one_folder_do_not_hurt_each_other(subject: &Subject) {
+    let workers = (0..16).map(|seed| {
+        let store = Arc::clone(&subject.store);
+        tokio::spawn(async move {
+            let content = content(seed, 1000);
+            for _ in 0..50 {
+                let key = key("acme", "fw-01");
+                store.put(&key, None, whole(&content)).await.unwrap();
+                assert_eq!(read(&*store, &key, None).await.unwrap(), content);
+                store.delete(&key).await.unwrap();
+                assert!(is_not_found(&store.head(&key).await));
+            }
+        })
+    });
+    for worker in join_all(workers.collect::<Vec<_>>()).await {
+        worker.unwrap();
+    }
+    assert_eq!(subject.keys("").await, Vec::<String>::new());
+    subject.assert_no_leftovers().await;
+}
+
+pub async fn a_copy_is_an_object_of_its_own(subject: &Subject) {
+    let (from, to) = (key("acme", "fw-01"), key("other", "fw-01"));
+    for size in [0, 10, 700_000] {
+        let content = content(size as u64, size);
+        subject.put(&from, &content).await;
+        // Twice: also over what an earlier try left.
+        subject.store.copy(&from, &to).await.unwrap();
+        subject.store.copy(&from, &to).await.unwrap();
+        assert!(subject.read(&from).await.unwrap() == content);
+        subject.store.delete(&from).await.unwrap();
+        assert!(subject.read(&to).await.unwrap() == content);
+        subject.store.delete(&to).await.unwrap();
+    }
+    subject.assert_no_leftovers().await;
+}
+
+pub async fn a_copy_of_nothing_is_not_found(subject: &Subject) {
+    let (from, to) = (key("acme", "fw-01"), key("other", "fw-01"));
+    assert!(is_not_found(&subject.store.copy(&from, &to).await));
+    subject.assert_nothing_of(&to).await;
+    subject.put(&to, b"kept").await;
+    assert!(is_not_found(&subject.store.copy(&from, &to).await));
+    assert_eq!(subject.read(&to).await.unwrap(), b"kept");
+}
+
+pub async fn a_check_succeeds_and_leaves_nothing(subject: &Subject) {
+    for _ in 0..3 {
+        subject.store.check().await.unwrap();
+    }
+    subject.assert_no_leftovers().await;
+    assert_eq!(subject.keys("").await, Vec::<String>::new());
+}
+
+pub async fn preparing_and_tidying_touch_no_object_and_no_put(subject: &Subject) {
+    let (there, coming) = (key("acme", "fw-01"), key("acme", "fw-01"));
+    subject.put(&there, b"there").await;
+    let (sender, body) = channel();
+    let put = subject.store.put(&coming, None, body);
+    let meanwhile = async {
+        for seed in 0..10 {
+            sender.send(content(seed, 1000).into()).await.unwrap();
+            subject.store.prepare().await.unwrap();
+            subject.store.remove_leftovers().await.unwrap();
+        }
+        drop(sender);
+    };
+    let (size, ()) = tokio::join!(put, meanwhile);
+    assert_eq!(size.unwrap(), 10_000);
+    assert_eq!(subject.read(&coming).await.unwrap().len(), 10_000);
+    assert_eq!(subject.read(&there).await.unwrap(), b"there");
+}

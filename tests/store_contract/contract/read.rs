@@ -1,0 +1,91 @@
+//! Reading, and taking away.
+
+use futures_util::{StreamExt, TryStreamExt};
+use strongroom::domain::range::ByteRange;
+
+use crate::support::*;
+
+pub async fn a_range_is_exactly_that_part(subject: &Subject) {
+    const SIZE: u64 = 1_000_003;
+    let (key, content) = (key("acme", "fw-01"), content(1, 1_000_003));
+    subject.put(&key, &content).await;
+    for (first, last) in [
+        (0, 0),
+        (0, SIZE - 1),
+        (SIZE - 1, SIZE - 1),
+        (1, 2),
+        (131_071, 131_072),
+        (131_072, 262_143),
+        (131_072, 262_144),
+        (5, 999_999),
+        (262_143, SIZE - 1),
+    ] {
+        let range = Some(ByteRange { first, last });
+        let part = read(&*subject.store, &key, range).await.unwrap();
+        let (from, to) = (usize::try_from(first).unwrap(), usize::try_from(last).unwrap());
+        assert!(part == content[from..=to], "{first}-{last}");
+    }
+}
+
+pub async fn a_range_beyond_the_object_is_an_error(subject: &Subject) {
+    let key = key("acme", "fw-01");
+    subject.put(&key, &content(1, 1000)).await;
+    for (first, last) in [(0, 1000), (999, 1000), (1000, 1000), (5000, 6000), (0, u64::MAX)] {
+        let range = Some(ByteRange { first, last });
+        let result = read(&*subject.store, &key, range).await;
+        assert!(is_unavailable(&result), "{first}-{last}: {result:?}");
+    }
+}
+
+pub async fn a_body_given_up_half_way_does_no_harm(subject: &Subject) {
+    let (key, content) = (key("acme", "fw-01"), content(1, 2 << 20));
+    subject.put(&key, &content).await;
+    for chunks in 0..4 {
+        let body = subject.store.get(&key, None).await.unwrap();
+        let some: Vec<_> = body.take(chunks).try_collect().await.unwrap();
+        assert_eq!(some.len(), chunks);
+    }
+    assert!(subject.read(&key).await.unwrap() == content);
+}
+
+pub async fn what_is_not_there_is_not_found(subject: &Subject) {
+    let (known, unknown) = (key("acme", "fw-01"), key("acme", "fw-01"));
+    for _ in 0..2 {
+        for absent in [&unknown, &key("acme", "fw-02"), &key("other", "fw-01")] {
+            let range = Some(ByteRange { first: 0, last: 0 });
+            assert!(is_not_found(&subject.store.head(absent).await));
+            assert!(is_not_found(&subject.store.get(absent, None).await.map(drop)));
+            assert!(is_not_found(&subject.store.get(absent, range).await.map(drop)));
+        }
+        // The same with and without a neighbour.
+        subject.put(&known, b"bytes").await;
+    }
+}
+
+pub async fn a_delete_may_be_repeated(subject: &Subject) {
+    let (key, other) = (key("acme", "fw-01"), key("acme", "fw-01"));
+    subject.store.delete(&key).await.unwrap();
+    subject.put(&key, b"bytes").await;
+    subject.put(&other, b"other").await;
+    for _ in 0..3 {
+        subject.store.delete(&key).await.unwrap();
+        subject.assert_nothing_of(&key).await;
+    }
+    assert_eq!(subject.read(&other).await.unwrap(), b"other");
+    subject.put(&key, b"again").await;
+    assert_eq!(subject.read(&key).await.unwrap(), b"again");
+}
+
+pub async fn a_reader_finishes_what_it_opened(subject: &Subject) {
+    let (key, old) = (key("acme", "fw-01"), content(1, 3 << 20));
+    subject.put(&key, &old).await;
+    let mut replaced = subject.store.get(&key, None).await.unwrap();
+    let first = replaced.next().await.unwrap().unwrap();
+    subject.put(&key, &content(2, 1 << 20)).await;
+    subject.store.delete(&key).await.unwrap();
+    // Either all of the old object or an error, but never a short end.
+    let rest: Result<Vec<_>, _> = replaced.try_collect().await;
+    if let Ok(rest) = rest {
+        assert!([first].into_iter().chain(rest).flatten().eq(old));
+    }
+}

@@ -1,0 +1,229 @@
+//! The files and folders themselves.
+
+use std::fs::{self, File, OpenOptions};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::{StreamExt, TryStreamExt};
+use strongroom::domain::range::ByteRange;
+use strongroom::store::{BlobStore, LocalStore, StoreError};
+use tempfile::TempDir;
+use tokio::runtime::{Builder, Handle};
+
+use super::{file_of, names_in, subject_in};
+use crate::support::*;
+
+fn mode(path: &Path) -> u32 {
+    path.metadata().unwrap().permissions().mode() & 0o7777
+}
+
+#[tokio::test]
+async fn an_object_is_a_private_file_under_its_key() {
+    let folder = TempDir::new().unwrap();
+    let root = folder.path().join("var/lib/objects");
+    let subject = subject_in(&root).await;
+    let key = key("acme", "fw-01");
+    subject.put(&key, b"bytes").await;
+    assert_eq!(fs::read(root.join(key.as_str())).unwrap(), b"bytes");
+    assert_eq!(mode(&file_of(&root, &key)), 0o600);
+    for made in ["..", ".", ".tmp", "acme", "acme/fw-01"] {
+        assert_eq!(mode(&root.join(made)), 0o700, "{made}");
+    }
+    assert_eq!(names_in(&root), [".tmp", "acme"]);
+}
+
+#[tokio::test]
+async fn empty_folders_go_with_the_last_object() {
+    let folder = TempDir::new().unwrap();
+    let root = folder.path();
+    let subject = subject_in(root).await;
+    let keys = [key("acme", "fw-01"), key("acme", "fw-01"), key("acme", "fw-02")];
+    for key in &keys {
+        subject.put(key, b"bytes").await;
+    }
+    for (key, left) in keys.iter().zip([
+        (&[".tmp", "acme"][..], &["fw-01", "fw-02"][..]),
+        (&[".tmp", "acme"], &["fw-02"]),
+        (&[".tmp"], &[]),
+    ]) {
+        subject.store.delete(key).await.unwrap();
+        assert_eq!(names_in(root), left.0);
+        if !left.1.is_empty() {
+            assert_eq!(names_in(&root.join("acme")), left.1);
+        }
+    }
+    // The same folders again.
+    subject.put(&keys[0], b"again").await;
+    assert_eq!(subject.read(&keys[0]).await.unwrap(), b"again");
+}
+
+#[tokio::test]
+async fn a_file_cut_while_it_is_read_is_an_error_and_no_short_end() {
+    let folder = TempDir::new().unwrap();
+    let subject = subject_in(folder.path()).await;
+    let key = key("acme", "fw-01");
+    subject.put(&key, &content(1, 3 << 20)).await;
+    let mut body = subject.store.get(&key, None).await.unwrap();
+    body.next().await.unwrap().unwrap();
+    let file = OpenOptions::new().write(true).open(file_of(folder.path(), &key)).unwrap();
+    file.set_len(1 << 20).unwrap();
+    let rest: Result<Vec<Bytes>, StoreError> = body.try_collect().await;
+    assert!(rest.unwrap_err().to_string().contains("shorter"));
+    // Opened after it was cut: the books' range is not there.
+    let range = Some(ByteRange { first: 0, last: (3 << 20) - 1 });
+    assert!(is_unavailable(&subject.store.get(&key, range).await.map(drop)));
+}
+
+#[tokio::test]
+async fn a_list_skips_what_is_no_object() {
+    let folder = TempDir::new().unwrap();
+    let root = folder.path();
+    let subject = subject_in(root).await;
+    let key = key("acme", "fw-01");
+    subject.put(&key, b"bytes").await;
+    let (id, upper) = ("018f3a5c-7b1e-7c3d-9a2b-0123456789ab.gpg", "018F3A5C");
+    for other in [
+        "file".to_owned(),
+        "acme/file".to_owned(),
+        "acme/fw-01/notes.txt".to_owned(),
+        "acme/fw-01/.hidden".to_owned(),
+        format!("acme/fw-01/{upper}{}", &id[8..]),
+        format!("acme/{id}"),
+        format!("lost+found/x/{id}"),
+        format!(".tmp/x/{id}"),
+        format!("acme/fw.01/{id}"),
+        format!("acme/.x/{id}"),
+    ] {
+        let path = root.join(other);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, b"not ours").unwrap();
+    }
+    fs::create_dir_all(root.join("acme/fw-01").join(id)).unwrap();
+    std::os::unix::fs::symlink("nowhere", root.join("link")).unwrap();
+    let bytes: &std::ffi::OsStr = std::os::unix::ffi::OsStrExt::from_bytes(b"\xff");
+    fs::create_dir(root.join(bytes)).unwrap();
+    for prefix in ["", "acme/", "acme/fw-01/", ".", ".tmp/", "lost+found/"] {
+        let expected: &[String] = if key.as_str().starts_with(prefix) { &[key.to_string()] } else { &[] };
+        assert_eq!(subject.keys(prefix).await, expected, "{prefix}");
+    }
+}
+
+#[tokio::test]
+async fn a_list_goes_on_behind_much_that_is_no_object() {
+    let folder = TempDir::new().unwrap();
+    let subject = subject_in(folder.path()).await;
+    for org in ["acme", "n", "zeta"] {
+        subject.put(&key(org, "fw-01"), b"bytes").await;
+    }
+    for n in 0..3000 {
+        File::create(folder.path().join(format!("{n}.txt"))).unwrap();
+    }
+    assert_eq!(subject.keys("").await.len(), 3);
+}
+
+#[tokio::test]
+async fn a_store_that_is_not_there_says_so_instead_of_not_found() {
+    let folder = TempDir::new().unwrap();
+    let (root, away) = (folder.path().join("objects"), folder.path().join("away"));
+    let subject = subject_in(&root).await;
+    let key = key("acme", "fw-01");
+    subject.put(&key, b"bytes").await;
+    let (sender, body) = channel();
+    let (store, late) = (Arc::clone(&subject.store), key.clone());
+    let put = tokio::spawn(async move { store.put(&late, None, body).await });
+    sender.send(Bytes::from_static(b"new")).await.unwrap();
+    sender.reserve().await.unwrap();
+    fs::rename(&root, &away).unwrap();
+    drop(sender);
+    store_trouble(put.await.unwrap());
+    assert!(!root.exists());
+    // The folder alone, as where a disk was to be mounted, makes no store.
+    for _ in 0..2 {
+        let store = &subject.store;
+        assert!(is_unavailable(&store.head(&key).await));
+        assert!(is_unavailable(&subject.read(&key).await));
+        assert!(is_unavailable(&store.delete(&key).await));
+        assert!(is_unavailable(&store.copy(&key, &key).await));
+        assert!(is_unavailable(&store.check().await));
+        let list: Result<Vec<_>, _> = store.list("").try_collect().await;
+        assert!(is_unavailable(&list));
+        store_trouble(store.put(&key, None, whole(b"new")).await);
+        let _ = fs::create_dir(&root);
+        assert_eq!(names_in(&root), Vec::<String>::new());
+    }
+    fs::remove_dir(&root).unwrap();
+    fs::rename(&away, &root).unwrap();
+    assert_eq!(subject.read(&key).await.unwrap(), b"bytes");
+    subject.store.check().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_file_where_a_folder_should_be_fails_the_put_alone() {
+    let folder = TempDir::new().unwrap();
+    let subject = subject_in(folder.path()).await;
+    fs::write(folder.path().join("acme"), b"in the way").unwrap();
+    let (blocked, free) = (key("acme", "fw-01"), key("other", "fw-01"));
+    store_trouble(subject.store.put(&blocked, None, whole(b"bytes")).await);
+    subject.assert_no_leftovers().await;
+    assert!(is_unavailable(&subject.read(&blocked).await));
+    subject.put(&free, b"bytes").await;
+    assert_eq!(subject.keys("").await, [free.to_string()]);
+}
+
+#[tokio::test]
+async fn a_store_where_none_can_be_is_ready_once_it_can() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("file");
+    File::create(&file).unwrap();
+    for root in [file.clone(), file.join("objects")] {
+        let store = LocalStore::new(root, Handle::current());
+        for _ in 0..2 {
+            assert!(is_unavailable(&store.prepare().await));
+            assert!(is_unavailable(&store.check().await));
+        }
+        // It comes to be.
+        if file.exists() {
+            fs::remove_file(&file).unwrap();
+        }
+        store.prepare().await.unwrap();
+        store.check().await.unwrap();
+        fs::remove_dir_all(&file).unwrap();
+        File::create(&file).unwrap();
+    }
+}
+
+/// Far more bodies than blocking threads: none may hold a thread while it waits
+/// for its client.
+#[test]
+fn a_thousand_bodies_trickle_in_over_two_blocking_threads() {
+    let runtime =
+        Builder::new_multi_thread().worker_threads(1).max_blocking_threads(2).enable_time().build().unwrap();
+    runtime.block_on(async {
+        let folder = TempDir::new().unwrap();
+        let subject = subject_in(folder.path()).await;
+        let (senders, puts): (Vec<_>, Vec<_>) = (0..1000)
+            .map(|n| {
+                let (sender, body) = channel();
+                let store = Arc::clone(&subject.store);
+                let key = key("acme", &format!("fw-{}", n % 20));
+                let put = async move { store.put(&key, None, body).await };
+                (sender, tokio::spawn(put))
+            })
+            .unzip();
+        for round in 0..5 {
+            for sender in &senders {
+                sender.send(content(round, 100).into()).await.unwrap();
+            }
+        }
+        // All of them are under way, and yet another one gets through.
+        subject.put(&key("other", "fw-01"), b"bytes").await;
+        drop(senders);
+        for put in puts {
+            assert_eq!(put.await.unwrap().unwrap(), 500);
+        }
+        assert_eq!(subject.keys("acme/").await.len(), 1000);
+        subject.assert_no_leftovers().await;
+    });
+}

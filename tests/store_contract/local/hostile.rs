@@ -1,0 +1,180 @@
+//! Disks that are full, read-only or cannot be synced.
+//!
+//! A test that needs such a disk, or must not be root, runs itself again in
+//! namespaces of its own (`unshare`), where it may mount without privileges and
+//! nobody else sees it. Where that is not possible it fails and says so.
+
+use std::fs::{self, DirBuilder};
+use std::future::Future;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use futures_util::TryStreamExt;
+use tempfile::TempDir;
+use tokio::runtime::Builder;
+
+use super::{names_in, subject_in};
+use crate::support::*;
+
+/// Set in the process that runs in the namespaces.
+const INSIDE: &str = "STRONGROOM_TEST_NAMESPACE";
+/// Mounts of its own, as any user; then for root where users may not.
+const MOUNTS: [&[&str]; 2] = [&["--user", "--map-root-user", "--mount"], &["--mount"]];
+/// An ordinary user, also when the tests run as root.
+const ORDINARY: [&[&str]; 1] = [&["--user", "--map-user=1000", "--map-group=1000"]];
+
+fn run(program: &str, args: &[&str]) -> Output {
+    let output = Command::new(program).args(args).output();
+    output.unwrap_or_else(|error| panic!("{program} is needed for this test: {error}"))
+}
+
+fn inside<F: Future<Output = ()>>(ways: &[&[&str]], name: &str, test: impl FnOnce() -> F) {
+    if std::env::var_os(INSIDE).is_some() {
+        let runtime = Builder::new_multi_thread().enable_all().build().unwrap();
+        return runtime.block_on(test());
+    }
+    let works = |way: &&&[&str]| run("unshare", &[way, &["true"][..]].concat()).status.success();
+    let way = ways.iter().find(works).unwrap_or_else(|| {
+        panic!("this machine lets us have no namespaces ({ways:?}): {name} cannot be tested")
+    });
+    let output = Command::new("unshare")
+        .args(*way)
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", &format!("local::hostile::{name}"), "--nocapture"])
+        .env(INSIDE, "1")
+        .output()
+        .unwrap();
+    let said = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
+    let passed = output.status.success() && said[0].contains("1 passed");
+    assert!(passed, "{}\n{}", said[0], said[1]);
+}
+
+fn mount(args: &[&str], folder: &Path) {
+    let args = [args, &[folder.to_str().unwrap()]].concat();
+    let output = run("mount", &args);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "mount {args:?}: {said}");
+}
+
+/// A file system of 1 MiB.
+struct SmallDisk(TempDir);
+
+impl SmallDisk {
+    fn new() -> Self {
+        let folder = TempDir::new().unwrap();
+        mount(&["-t", "tmpfs", "-o", "size=1m", "tmpfs"], folder.path());
+        Self(folder)
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        // Else the folder cannot be removed.
+        run("umount", &["--lazy", self.path().to_str().unwrap()]);
+    }
+}
+
+/// Fills the disk until the store notices, and gives its complaint. The blocks
+/// of a file that was removed a moment ago may come back while this is done.
+async fn full(subject: &Subject, filler: &Path) -> String {
+    for _ in 0..1000 {
+        assert!(fs::write(filler, vec![1; 2 << 20]).is_err());
+        if let Err(error) = subject.store.check().await {
+            return error.to_string();
+        }
+    }
+    panic!("the disk is full, and the store does not notice");
+}
+
+#[test]
+fn a_full_disk_fails_the_put_and_leaves_nothing() {
+    inside(&MOUNTS, "a_full_disk_fails_the_put_and_leaves_nothing", || async {
+        let disk = SmallDisk::new();
+        let subject = subject_in(disk.path()).await;
+        let (kept, old) = (key("acme", "fw-01"), content(1, 100_000));
+        subject.put(&kept, &old).await;
+        for length in [None, Some(3 << 20)] {
+            // Under a new key, then over an object that is there.
+            for key in [key("acme", "fw-02"), kept.clone()] {
+                let put = subject.store.put(&key, length, whole(&content(2, 3 << 20)));
+                let trouble = store_trouble(put.await);
+                assert!(trouble.contains("disk full"), "{trouble}");
+                subject.assert_no_leftovers().await;
+                assert_eq!(subject.keys("").await, [kept.to_string()]);
+            }
+        }
+        assert_eq!(subject.read(&kept).await.unwrap(), old);
+        // What fits, fits, and the room is given back each time.
+        for seed in 0..20 {
+            let key = key("acme", "fw-02");
+            subject.put(&key, &content(seed, 700_000)).await;
+            subject.store.delete(&key).await.unwrap();
+        }
+
+        subject.store.check().await.unwrap();
+        assert_eq!(names_in(&disk.path().join(".tmp")), Vec::<String>::new());
+        let trouble = full(&subject, &disk.path().join("filler")).await;
+        assert!(trouble.contains("disk full"), "{trouble}");
+        assert_eq!(subject.read(&kept).await.unwrap(), old);
+        // A full disk can be made room on.
+        subject.store.delete(&kept).await.unwrap();
+        subject.store.check().await.unwrap();
+    });
+}
+
+#[test]
+fn a_read_only_disk_can_be_read_and_takes_nothing() {
+    inside(&MOUNTS, "a_read_only_disk_can_be_read_and_takes_nothing", || async {
+        let disk = SmallDisk::new();
+        let subject = subject_in(disk.path()).await;
+        let (key, content) = (key("acme", "fw-01"), content(1, 1000));
+        subject.put(&key, &content).await;
+        mount(&["-o", "remount,bind,ro"], disk.path());
+
+        let trouble = store_trouble(subject.store.put(&key, None, whole(b"new")).await);
+        assert!(trouble.contains("disk read-only"), "{trouble}");
+        assert!(is_unavailable(&subject.store.check().await));
+        assert!(is_unavailable(&subject.store.delete(&key).await));
+        assert_eq!(subject.read(&key).await.unwrap(), content);
+        assert_eq!(subject.keys("").await, [key.to_string()]);
+        // Also by a process that starts now.
+        assert_eq!(subject_in(disk.path()).await.read(&key).await.unwrap(), content);
+
+        mount(&["-o", "remount,bind,rw"], disk.path());
+        subject.store.check().await.unwrap();
+        subject.store.delete(&key).await.unwrap();
+    });
+}
+
+/// A folder that may be written but not opened cannot be synced: the put is
+/// past its rename by then.
+#[test]
+fn a_put_whose_folder_cannot_be_synced_is_taken_back() {
+    inside(&ORDINARY, "a_put_whose_folder_cannot_be_synced_is_taken_back", || async {
+        let disk = TempDir::new().unwrap();
+        let subject = subject_in(disk.path()).await;
+        let system = disk.path().join("acme/fw-01");
+        fs::create_dir(disk.path().join("acme")).unwrap();
+        DirBuilder::new().mode(0o300).create(&system).unwrap();
+        let key = key("acme", "fw-01");
+        let result = subject.store.put(&key, None, whole(b"bytes")).await;
+        assert!(store_trouble(result).contains("ermission denied"));
+        subject.assert_no_leftovers().await;
+        assert!(is_not_found(&subject.store.head(&key).await));
+        assert_eq!(names_in(disk.path()), [".tmp", "acme"]);
+
+        // What cannot be looked into is no empty list, unless it is not ours.
+        let list: Result<Vec<_>, _> = subject.store.list("").try_collect().await;
+        assert!(is_unavailable(&list));
+        fs::remove_dir(&system).unwrap();
+        let not_ours = disk.path().join("lost+found");
+        DirBuilder::new().mode(0o000).create(&not_ours).unwrap();
+        assert_eq!(subject.keys("").await, Vec::<String>::new());
+        fs::remove_dir(not_ours).unwrap();
+    });
+}

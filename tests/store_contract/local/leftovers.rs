@@ -1,0 +1,94 @@
+//! What processes leave behind that were killed, and what they are still at.
+
+use std::fs::{self, File};
+use std::time::Duration;
+
+use bytes::Bytes;
+use strongroom::store::{BlobStore, LocalStore};
+use tempfile::TempDir;
+use tokio::runtime::{Builder, Handle};
+
+use super::{names_in, subject_in};
+use crate::support::*;
+
+#[tokio::test]
+async fn what_a_dead_process_left_is_removed_and_what_a_living_one_writes_is_not() {
+    let folder = TempDir::new().unwrap();
+    let tmp = folder.path().join(".tmp");
+    fs::create_dir(&tmp).unwrap();
+    fs::write(tmp.join("dead"), b"half of it").unwrap();
+    let living = File::create(tmp.join("living")).unwrap();
+    living.lock().unwrap();
+    let store = LocalStore::new(folder.path().to_owned(), Handle::current());
+    store.prepare().await.unwrap();
+    assert_eq!(names_in(&tmp), ["living"]);
+
+    fs::write(tmp.join("dead too"), b"").unwrap();
+    fs::create_dir(tmp.join("folder")).unwrap();
+    assert_eq!(store.remove_leftovers().await.unwrap(), 1);
+    assert_eq!(names_in(&tmp), ["folder", "living"]);
+    drop(living);
+    assert_eq!(store.remove_leftovers().await.unwrap(), 1);
+    assert_eq!(store.remove_leftovers().await.unwrap(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_put_in_progress_survives_another_process_that_opens_the_store() {
+    let folder = TempDir::new().unwrap();
+    let subject = subject_in(folder.path()).await;
+    let (key, (sender, body)) = (key("acme", "fw-01"), channel());
+    let put = subject.store.put(&key, None, body);
+    let meanwhile = async {
+        for seed in 0..20 {
+            sender.send(Bytes::from(content(seed, 1000))).await.unwrap();
+            // A lock belongs to the open file, not to the process: the same
+            // holds for another process.
+            subject_in(folder.path()).await;
+        }
+        drop(sender);
+    };
+    let (size, ()) = tokio::join!(put, meanwhile);
+    assert_eq!(size.unwrap(), 20_000);
+    assert_eq!(subject.read(&key).await.unwrap().len(), 20_000);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn puts_that_begin_while_leftovers_are_removed_succeed() {
+    let folder = TempDir::new().unwrap();
+    let subject = subject_in(folder.path()).await;
+    let sweeper = LocalStore::new(folder.path().to_owned(), Handle::current());
+    let done = std::sync::atomic::AtomicBool::new(false);
+    let sweep = async {
+        while !done.load(std::sync::atomic::Ordering::Relaxed) {
+            sweeper.remove_leftovers().await.unwrap();
+        }
+    };
+    let put = async {
+        for _ in 0..300 {
+            subject.put(&key("acme", "fw-01"), b"bytes").await;
+        }
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+    };
+    tokio::join!(sweep, put);
+    assert_eq!(subject.keys("").await.len(), 300);
+}
+
+#[test]
+fn a_runtime_that_ends_takes_its_temporary_files_along() {
+    let folder = TempDir::new().unwrap();
+    let runtime = Builder::new_multi_thread().worker_threads(1).enable_time().build().unwrap();
+    let tmp = folder.path().join(".tmp");
+    let (sender, body) = channel();
+    runtime.block_on(async {
+        let subject = subject_in(folder.path()).await;
+        let key = key("acme", "fw-01");
+        tokio::spawn(async move { subject.store.put(&key, None, body).await });
+        sender.send(content(1, 1000).into()).await.unwrap();
+        while names_in(&tmp).is_empty() {
+            tokio::task::yield_now().await;
+        }
+    });
+    runtime.shutdown_timeout(Duration::from_secs(10));
+    assert_eq!(names_in(&tmp), Vec::<String>::new());
+    assert_eq!(names_in(folder.path()), [".tmp"]);
+}

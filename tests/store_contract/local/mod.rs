@@ -1,0 +1,44 @@
+//! The local store: the contract, and what only files can get wrong.
+
+mod files;
+mod hostile;
+mod leftovers;
+
+use std::path::{Path, PathBuf};
+
+use futures_util::FutureExt;
+use strongroom::domain::object_key::ObjectKey;
+use strongroom::store::{BlobStore, LocalStore};
+use tempfile::TempDir;
+use tokio::runtime::Handle;
+
+use crate::support::Subject;
+
+crate::contract::run_contract!(subject);
+
+pub async fn subject() -> Subject {
+    let folder = TempDir::new().unwrap();
+    subject_in(&folder.path().join("objects")).await.keeping(folder)
+}
+
+/// A store in a folder that the test looks after.
+pub async fn subject_in(root: &Path) -> Subject {
+    let store = LocalStore::new(root.to_owned(), Handle::current());
+    store.prepare().await.unwrap();
+    let tmp = root.join(".tmp");
+    let leftovers = move || std::future::ready(names_in(&tmp)).boxed();
+    Subject::new(store, Box::new(leftovers))
+}
+
+/// What is in a folder.
+pub fn names_in(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).unwrap();
+    let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+/// Where an object's file is.
+pub fn file_of(root: &Path, key: &ObjectKey) -> PathBuf {
+    root.join(key.as_str())
+}

@@ -1,0 +1,11 @@
+//! The contract of `BlobStore`, run against every implementation.
+//!
+//! `contract` says what every store must do; each store's own module makes a
+//! [`Subject`](support::Subject) of it, runs the contract and adds what only
+//! that store can get wrong.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod contract;
+mod local;
+mod support;

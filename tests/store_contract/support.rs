@@ -1,0 +1,176 @@
+//! What the tests say things with.
+
+use std::any::Any;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use futures_util::{StreamExt, TryStreamExt, stream};
+use strongroom::domain::ids::{BackupId, Extension, OrgId, SystemKey};
+use strongroom::domain::object_key::ObjectKey;
+use strongroom::domain::range::ByteRange;
+use strongroom::store::{BlobStore, BodyInterrupted, PutBody, PutError, StoreError};
+use tokio::sync::mpsc;
+use uuid::Uuid;
+
+/// What a store holds besides objects: temporary files, unfinished uploads.
+pub type Leftovers = Box<dyn Fn() -> BoxFuture<'static, Vec<String>> + Send + Sync>;
+
+/// A store under test.
+pub struct Subject {
+    pub store: Arc<dyn BlobStore>,
+    leftovers: Leftovers,
+    keep: Vec<Box<dyn Any + Send + Sync>>,
+}
+
+impl Subject {
+    pub fn new(store: impl BlobStore, leftovers: Leftovers) -> Self {
+        let store = Arc::new(store);
+        let keep = Vec::new();
+        Self { store, leftovers, keep }
+    }
+
+    /// Keeps what must live as long as the store.
+    pub fn keeping(mut self, what: impl Any + Send + Sync) -> Self {
+        self.keep.push(Box::new(what));
+        self
+    }
+
+    pub async fn put(&self, key: &ObjectKey, content: &[u8]) {
+        let body = whole(content);
+        let size = self.store.put(key, Some(content.len() as u64), body).await.unwrap();
+        assert_eq!(size, content.len() as u64);
+    }
+
+    pub async fn read(&self, key: &ObjectKey) -> Result<Vec<u8>, StoreError> {
+        read(&*self.store, key, None).await
+    }
+
+    pub async fn keys(&self, prefix: &str) -> Vec<String> {
+        let found: Vec<_> = self.store.list(prefix).try_collect().await.unwrap();
+        let mut keys: Vec<_> = found.into_iter().map(|info| info.key.to_string()).collect();
+        keys.sort();
+        keys
+    }
+
+    /// Waits until the store has cleaned up behind itself, for 10 s at most.
+    pub async fn assert_no_leftovers(&self) {
+        let start = Instant::now();
+        loop {
+            let left = (self.leftovers)().await;
+            if left.is_empty() {
+                return;
+            }
+            assert!(start.elapsed() < Duration::from_secs(10), "left: {left:?}");
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    }
+
+    /// There is no such object, and nothing else was left by trying.
+    pub async fn assert_nothing_of(&self, key: &ObjectKey) {
+        self.assert_no_leftovers().await;
+        assert!(is_not_found(&self.store.head(key).await), "{key} is there");
+        assert!(is_not_found(&self.read(key).await), "{key} can be read");
+        assert_eq!(self.keys(key.as_str()).await, Vec::<String>::new());
+    }
+}
+
+pub async fn read(
+    store: &dyn BlobStore,
+    key: &ObjectKey,
+    range: Option<ByteRange>,
+) -> Result<Vec<u8>, StoreError> {
+    let body = store.get(key, range).await?;
+    body.try_fold(Vec::new(), |mut all, chunk| async move {
+        all.extend_from_slice(&chunk);
+        Ok(all)
+    })
+    .await
+}
+
+pub fn is_not_found<T>(result: &Result<T, StoreError>) -> bool {
+    matches!(result, Err(StoreError::NotFound))
+}
+
+pub fn is_unavailable<T>(result: &Result<T, StoreError>) -> bool {
+    matches!(result, Err(StoreError::Unavailable { .. }))
+}
+
+/// The message of a put that the store failed.
+pub fn store_trouble(result: Result<u64, PutError>) -> String {
+    match result {
+        Err(PutError::Store(error @ StoreError::Unavailable { .. })) => error.to_string(),
+        other => panic!("not the store's trouble: {other:?}"),
+    }
+}
+
+pub fn key(org: &str, system: &str) -> ObjectKey {
+    let org = OrgId::parse(org).unwrap();
+    let system = SystemKey::parse(system).unwrap();
+    ObjectKey::new(&org, &system, BackupId::new(Uuid::now_v7(), Extension::Gpg))
+}
+
+/// Bytes that look random, other ones for each seed: a piece that is missing,
+/// doubled or at the wrong place is noticed.
+pub fn content(seed: u64, size: usize) -> Vec<u8> {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    std::iter::repeat_with(|| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_be_bytes()
+    })
+    .flatten()
+    .take(size)
+    .collect()
+}
+
+pub fn body(items: Vec<Result<Bytes, BodyInterrupted>>) -> PutBody {
+    Box::pin(stream::iter(items))
+}
+
+pub fn whole(content: &[u8]) -> PutBody {
+    chunked(content, 64 << 10)
+}
+
+pub fn chunked(content: &[u8], size: usize) -> PutBody {
+    let chunks = content.chunks(size).map(Bytes::copy_from_slice).map(Ok);
+    body(chunks.collect())
+}
+
+/// A body that the test sends piece by piece. It ends when the sender is
+/// dropped.
+pub fn channel() -> (mpsc::Sender<Bytes>, PutBody) {
+    let (sender, receiver) = mpsc::channel(1);
+    let next = |mut receiver: mpsc::Receiver<Bytes>| async move {
+        let chunk = receiver.recv().await?;
+        Some((Ok(chunk), receiver))
+    };
+    (sender, stream::unfold(receiver, next).boxed())
+}
+
+/// Polls a future until it has been pending `times` times, then gives it up.
+/// `None` if it was not done by then; `wait` passes before it is dropped.
+pub async fn poll_and_drop<F: Future>(future: F, times: usize, wait: Duration) -> Option<F::Output> {
+    let mut future = pin!(future);
+    let mut pending = 0;
+    poll_fn(move |context| match Pin::as_mut(&mut future).poll(context) {
+        Poll::Ready(output) => Poll::Ready(Some(output)),
+        Poll::Pending => {
+            pending += 1;
+            if pending < times {
+                return Poll::Pending;
+            }
+            let start = Instant::now();
+            while start.elapsed() < wait {
+                std::thread::yield_now();
+            }
+            Poll::Ready(None)
+        }
+    })
+    .await
+}
