@@ -129,3 +129,15 @@ fn one_system_is_not_another() {
     server.get(BACKUPS).user(&one).send().status(200);
     server.get(BACKUPS).user(&other).send().status(200);
 }
+
+#[test]
+fn a_right_secret_is_let_in_however_many_wrong_ones_came_before() {
+    let server = Server::start();
+    let system = server.system();
+    let wrong = System { secret: "a wrong one".to_owned(), ..system.clone() };
+    for _ in 0..60 {
+        server.get(BACKUPS).user(&wrong).send().is_invalid_token();
+    }
+    server.get(BACKUPS).user(&system).send().status(200);
+    server.store(&system, b"x");
+}

@@ -122,3 +122,15 @@ fn the_audit_checks_reservations_of_uploads_under_way() {
     server.db.execute("UPDATE backups SET reserved_bytes = 50; UPDATE org_usage SET reserved_bytes = 50");
     server.cli(["audit"]).exits(1);
 }
+
+#[test]
+fn a_fetch_overwrites_nothing() {
+    let server = Server::start();
+    let system = server.system();
+    let id = server.store(&system, b"the backup");
+    let file = tempfile::NamedTempFile::new().expect("make a file");
+    std::fs::write(file.path(), "something dear").expect("fill it");
+    let refused = server.cli(["backup", "fetch", &id, "-o", &file.path().to_string_lossy()]);
+    assert_ne!(refused.code, 0, "{refused:?}");
+    assert_eq!(std::fs::read(file.path()).expect("the file"), b"something dear");
+}

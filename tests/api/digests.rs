@@ -129,3 +129,16 @@ fn every_refusal_of_a_body_is_in_the_history() {
     let reasons = server.db.all("SELECT detail ->> 'reason' FROM backup_events WHERE kind = 'refused'");
     assert_eq!(reasons, ["digest"]);
 }
+
+#[test]
+fn digests_on_several_lines_all_count() {
+    let server = Server::start();
+    let system = server.system();
+    let sha512 = format!("Content-Digest: sha-512=:{}:", base64(&sha2::Sha512::digest(b"x")));
+    for (digest, status) in [(digest_field(b"another"), 400), (digest_field(b"x"), 201)] {
+        let line = format!("Content-Digest: {digest}");
+        let mut wire = Wire::upload(&server, &system, &["Content-Length: 1", &sha512, &line]);
+        wire.send("x");
+        assert_eq!(wire.answer().status, status, "{digest}");
+    }
+}

@@ -1,6 +1,15 @@
 //! Bodies whose end is not where it was said to be, and heads that are no HTTP.
 
-use crate::harness::{BACKUPS, GONE, Server, Wire, assert_eventually, bytes, chunk, head, sha256_hex};
+use crate::harness::{
+    BACKUPS, GONE, Server, System, Wire, assert_eventually, bytes, chunk, head, sha256_hex,
+};
+
+/// Head and body in one piece: who answers the head and hangs up must have read both, or the answer may be lost.
+fn at_once(server: &Server, system: &System, lines: &[&str], body: &[u8]) -> Wire {
+    let mut wire = Wire::to(server);
+    wire.send([head("POST", BACKUPS, system, lines).as_bytes(), body].concat());
+    wire
+}
 
 #[test]
 fn a_body_shorter_than_declared_is_not_stored() {
@@ -44,8 +53,8 @@ fn broken_chunks_are_refused_and_leave_nothing() {
     {
         for lead in [Vec::new(), chunk(&bytes(5000))] {
             let before = server.snapshot();
-            let mut wire = Wire::upload(&server, &system, &["Transfer-Encoding: chunked"]);
-            wire.send([&lead[..], broken.as_bytes()].concat());
+            let body = [&lead[..], broken.as_bytes()].concat();
+            let mut wire = at_once(&server, &system, &["Transfer-Encoding: chunked"], &body);
             if let Ok(answer) = wire.try_answer() {
                 assert_eq!(answer.status, 400, "{broken:?}: {answer}");
             }
@@ -72,9 +81,7 @@ fn a_length_beside_chunks_is_refused() {
         ["Content-Length: 5", "Transfer-Encoding: chunked"],
         ["Transfer-Encoding: chunked", "Content-Length: 100"],
     ] {
-        let mut wire = Wire::upload(&server, &system, &lines);
-        wire.send(chunk(b"hello"));
-        wire.send(chunk(b""));
+        let mut wire = at_once(&server, &system, &lines, &[chunk(b"hello"), chunk(b"")].concat());
         assert_eq!(wire.answer().status, 400);
     }
     server.assert_nothing_left(&before);
@@ -92,9 +99,7 @@ fn lengths_that_are_none_are_refused_by_the_parser() {
         &["Content-Length: 99999999999999999999999"],
         &["Transfer-Encoding: identity, banana"],
     ] {
-        let mut wire = Wire::upload(&server, &system, lines);
-        let _ = wire.try_send("hello");
-        let answer = wire.answer();
+        let answer = at_once(&server, &system, lines, b"hello").answer();
         assert!([400, 501].contains(&answer.status), "{lines:?}: {answer}");
         assert!(answer.body.is_empty(), "the parser answers without a body: {answer}");
     }
@@ -145,4 +150,45 @@ fn two_requests_sent_at_once_are_answered_in_order() {
     wire.send(format!("{first}one{}", head("GET", BACKUPS, &system, &[])));
     let id = wire.answer().id();
     assert_eq!(wire.answer().status(200).data()["backups"][0]["id"], id.as_str());
+}
+
+#[test]
+fn a_head_that_does_not_end_is_not_waited_for() {
+    let server = Server::start();
+    let mut wire = Wire::to(&server);
+    wire.send("POST /api/systems/backups HTTP/1.1\r\nHost: vault.example\r\nAuthoriz");
+    if let Ok(answer) = wire.try_answer() {
+        assert!(
+            answer.status == 408 && answer.body.is_empty(),
+            "the parser answers without a body: {answer}"
+        );
+    }
+}
+
+#[test]
+fn a_client_that_says_it_has_sent_all_still_has_its_answer() {
+    let server = Server::unlimited();
+    let system = server.system();
+    let chunked = [chunk(b"hello"), chunk(b"")].concat();
+    for (line, body) in [("Content-Length: 5", b"hello".to_vec()), ("Transfer-Encoding: chunked", chunked)] {
+        let mut wire = Wire::upload(&server, &system, &[line]);
+        wire.send(body);
+        wire.finish_sending();
+        wire.answer().id();
+    }
+}
+
+#[test]
+fn an_old_client_may_speak_http_1_0() {
+    let server = Server::start();
+    let system = server.system();
+    let file = tempfile::NamedTempFile::new().expect("make a file");
+    std::fs::write(file.path(), "hello").expect("fill it");
+    let sent = crate::harness::Curl::upload(&server, &system).args(["--http1.0"]).known(file.path()).run();
+    let id = sent.arrived("HTTP/1.0").id();
+    let mut wire = Wire::to(&server);
+    let request = head("GET", &format!("{BACKUPS}/{id}"), &system, &[]);
+    wire.send(request.replace("HTTP/1.1", "HTTP/1.0"));
+    assert_eq!(wire.answer().status(200).body, b"hello");
+    assert!(wire.is_closed());
 }

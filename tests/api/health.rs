@@ -1,9 +1,9 @@
 //! `GET /api/health` and `/api/health/live`, and what clients hear while Postgres is away: 503, never 401.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use crate::harness::{BACKUPS, Database, PATIENCE, Server, System, assert_eventually};
+use crate::harness::{Answer, BACKUPS, Database, PATIENCE, Server, System, Vanish, Wire, assert_eventually};
 
 /// How soon the service must be back once Postgres and the store are.
 const RECOVERED: Duration = Duration::from_secs(3);
@@ -13,6 +13,22 @@ const DEAD: &str = "postgres://nobody@127.0.0.1:1/none?connect_timeout=1";
 fn anybody() -> System {
     let secret = "of no account, nobody can be asked about it".to_owned();
     System { id: String::new(), key: "fw-1".to_owned(), secret, org: String::new() }
+}
+
+/// Asks for everything there is, at the same time: each answer takes the seconds in which Postgres might come back.
+fn everything_is_unavailable(server: &Server, system: &System, id: &str) {
+    std::thread::scope(|scope| {
+        let answers = [
+            scope.spawn(|| server.put(system, b"x")),
+            scope.spawn(|| server.upload(system).chunked("x").send()),
+            scope.spawn(|| server.get(BACKUPS).user(system).send()),
+            scope.spawn(|| server.fetch(system, id).send()),
+            scope.spawn(|| server.delete(system, id)),
+        ];
+        for answer in answers {
+            answer.join().expect("an answer").is_unavailable();
+        }
+    });
 }
 
 #[test]
@@ -34,11 +50,7 @@ fn without_postgres_the_server_starts_and_answers_503() {
     assert!(health.data().to_string().contains("database"), "it says what is down: {health}");
     server.get("/api/health/live").send().status(200);
     let system = anybody();
-    server.put(&system, b"x").is_unavailable();
-    server.get(BACKUPS).user(&system).send().is_unavailable();
-    let one = "01934fab-bc33-7890-a1b2-c3d4e5f6a7b8.gpg";
-    server.fetch(&system, one).send().is_unavailable();
-    server.delete(&system, one).is_unavailable();
+    everything_is_unavailable(&server, &system, "01934fab-bc33-7890-a1b2-c3d4e5f6a7b8.gpg");
     server.get(BACKUPS).send().is_invalid_token();
     assert!(server.stop_gracefully().success());
 }
@@ -66,12 +78,10 @@ fn while_postgres_is_away_clients_are_told_to_come_back_and_nothing_is_counted()
     server.db.go_dark();
     assert_eventually("the outage is noticed", PATIENCE, || server.get("/api/health").send().status == 503);
     server.get("/api/health/live").send().status(200);
-    server.put(&system, b"x").is_unavailable();
-    server.upload(&system).chunked("x").send().is_unavailable();
-    server.get(BACKUPS).user(&system).send().is_unavailable();
-    server.delete(&system, &id).is_unavailable();
+    everything_is_unavailable(&server, &system, &id);
+    // Who cannot be known cannot be refused as unknown.
     let wrong = System { secret: "wrong".to_owned(), ..system.clone() };
-    assert_eq!(server.put(&wrong, b"x").status, 503, "who cannot be known cannot be refused as unknown");
+    everything_is_unavailable(&server, &wrong, &id);
     server.db.come_back();
     assert_eventually("healthy", RECOVERED, || server.get("/api/health").send().status == 200);
     server.assert_refused(&before, &system, 1);
@@ -84,13 +94,13 @@ fn an_upload_over_which_postgres_goes_away_is_not_half_stored() {
     let server = Server::start();
     let system = server.system();
     let before = server.snapshot();
-    let mut wire = crate::harness::Wire::upload(&server, &system, &["Content-Length: 10"]);
+    let mut wire = Wire::upload(&server, &system, &["Content-Length: 10"]);
     wire.send("01234");
     assert_eventually("the upload was let in", PATIENCE, || server.receiving() == 1);
     server.db.go_dark();
     wire.send("56789");
-    let end = std::time::Instant::now() + Duration::from_secs(1);
-    assert_eventually("a second goes by", PATIENCE, || std::time::Instant::now() >= end);
+    let end = Instant::now() + Duration::from_secs(1);
+    assert_eventually("a second goes by", PATIENCE, || Instant::now() >= end);
     server.db.come_back();
     let answer = wire.answer();
     if answer.status == 201 {
@@ -100,6 +110,48 @@ fn an_upload_over_which_postgres_goes_away_is_not_half_stored() {
         assert_eventually("the slot is given back", PATIENCE, || server.slots_used(&system) == 0);
         server.assert_nothing_left(&before);
     }
+}
+
+#[test]
+fn whatever_postgres_does_a_client_has_its_answer_within_half_a_minute() {
+    let server = Server::unlimited();
+    let system = server.system();
+    let open = || {
+        let mut wire = Wire::upload(&server, &system, &["Content-Length: 10"]);
+        wire.send("01234");
+        wire
+    };
+    let (gone, mut finished) = (open(), open());
+    assert_eventually("both were let in", PATIENCE, || server.receiving() == 2);
+    server.db.go_dark();
+    gone.vanish(Vanish::Rst);
+    let start = Instant::now();
+    finished.send("56789");
+    let late: Vec<Answer> = std::thread::scope(|scope| {
+        let uploads = [scope.spawn(|| server.put(&system, b"x")), scope.spawn(|| finished.answer())];
+        uploads.into_iter().map(|upload| upload.join().expect("an answer")).collect()
+    });
+    let took = start.elapsed();
+    server.db.come_back();
+    for answer in late {
+        answer.is_unavailable();
+    }
+    assert!(took < Duration::from_secs(33), "answered after {took:?}");
+    assert_eventually("all is taken back", PATIENCE, || server.receiving() == 0);
+    assert_eventually("healthy", RECOVERED, || server.get("/api/health").send().status == 200);
+    server.store(&system, b"y");
+}
+
+#[test]
+fn the_time_to_come_back_differs_a_little_so_that_a_fleet_does_not_come_at_once() {
+    let server = Server::builder().set("DATABASE_URL", DEAD).unready().start();
+    server.skip_audit();
+    let seconds: std::collections::BTreeSet<u64> = std::thread::scope(|scope| {
+        let ask = || server.get(BACKUPS).user(&anybody()).send().status(503).retry_after();
+        let all: Vec<_> = (0..24).map(|_| scope.spawn(ask)).collect();
+        all.into_iter().map(|client| client.join().expect("an answer")).collect()
+    });
+    assert!(seconds.len() > 1, "24 clients were all told {seconds:?}");
 }
 
 #[test]

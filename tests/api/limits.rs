@@ -144,3 +144,17 @@ fn lowering_the_quota_takes_nothing_away() {
     assert_eq!(server.ids(&system), [id]);
     assert_eq!(server.books(&system.org), (1000, 0));
 }
+
+#[test]
+fn an_upload_that_no_longer_fits_when_it_ends_is_taken_back() {
+    let server = Server::start();
+    let system = server.system_with_quota(1000);
+    let before = server.snapshot();
+    let mut wire = Wire::upload(&server, &system, &["Content-Length: 600"]);
+    wire.send(bytes(300));
+    assert_eventually("admitted", GONE, || server.receiving() == 1);
+    server.cli(["org", "set-quota", &system.org, "100"]).exits(0);
+    wire.send(bytes(300));
+    wire.answer().is_over_quota();
+    server.assert_nothing_left(&before);
+}

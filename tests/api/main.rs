@@ -1,12 +1,16 @@
 //! Black-box tests: the real binary over HTTP, on a real Postgres, with a real store folder. Run by `script/test`.
 
+#![expect(clippy::expect_used, reason = "a test that does not get what it needs ends there")]
+
 mod harness;
 
 mod appliance;
 mod auth;
+mod body_clocks;
 mod cli_backups;
 mod cli_tenants;
 mod concurrency;
+mod crash;
 mod credentials;
 mod damage;
 mod delete;
@@ -27,8 +31,8 @@ mod schema;
 mod secrets;
 mod settings;
 mod shutdown;
-mod slow;
 mod store_trouble;
+mod stuck;
 mod support;
 mod upload;
 mod vanish;

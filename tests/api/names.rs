@@ -129,3 +129,21 @@ fn the_mimetype_is_the_content_type_if_it_is_one() {
     let kept = charset.data()["mimetype"].as_str().expect("a type").to_owned();
     assert_eq!(kept.replace(' ', ""), "text/plain;charset=utf-8");
 }
+
+#[test]
+fn a_file_name_that_is_no_text_is_made_safe_too() {
+    let server = Server::start();
+    let system = server.system();
+    let head = crate::harness::head(
+        "POST",
+        crate::harness::BACKUPS,
+        &system,
+        &["Content-Length: 1", "X-Filename: NAME"],
+    );
+    let (start, end) = head.split_once("NAME").expect("the name");
+    let mut wire = crate::harness::Wire::to(&server);
+    wire.send([start.as_bytes(), b"caf\xe9-\xff.tar.gz", end.as_bytes(), b"x"].concat());
+    let answer = wire.answer();
+    assert!(answer.id().ends_with(".tar.gz"), "{answer}");
+    assert_eq!(answer.data()["filename"], "caf_-_.tar.gz");
+}

@@ -161,3 +161,14 @@ fn a_system_has_at_most_four_uploads_open() {
         wire.answer().id();
     }
 }
+
+#[test]
+fn a_clock_that_was_set_back_locks_nobody_out() {
+    let server = Server::with([("BACKUP_RATE_LIMIT_PER_MINUTE", "2")]);
+    let system = server.system();
+    server.store(&system, b"x");
+    server.store(&system, b"x");
+    age(&server, &system, "-1 day");
+    let seconds = server.put(&system, b"x").is_rate_limited();
+    assert!(seconds <= 60, "{seconds} s to wait for entries of tomorrow");
+}

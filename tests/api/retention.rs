@@ -1,6 +1,6 @@
 //! What a system keeps: so many backups and so many bytes, the oldest goes first and the newest never.
 
-use crate::harness::{GONE, Server, assert_eventually, bytes};
+use crate::harness::{GONE, Server, Wire, assert_eventually, bytes};
 
 #[test]
 fn at_the_slot_cap_the_oldest_makes_room() {
@@ -126,4 +126,54 @@ fn a_full_organization_at_the_size_cap_keeps_rolling_too() {
         assert!(server.books(&system.org).0 <= 300);
     }
     assert_eq!(server.ids(&system).len(), 3);
+}
+
+#[test]
+fn two_uploads_at_once_replace_two_in_a_full_organization() {
+    let server = Server::builder().no_rate_limit().set("BACKUP_MAX_PER_SYSTEM", 3).start();
+    let system = server.system_with_quota(300);
+    let ids: Vec<_> = (0..3).map(|_| server.store(&system, &bytes(100))).collect();
+    let mut open: Vec<Wire> =
+        (0..2).map(|_| Wire::upload(&server, &system, &["Content-Length: 100"])).collect();
+    assert_eventually("both were let in", GONE, || server.receiving() == 2);
+    assert_eq!(server.books(&system.org), (300, 0), "they need nothing but what they replace");
+    let new: Vec<_> = open
+        .iter_mut()
+        .map(|wire| {
+            wire.send(bytes(100));
+            wire.answer().id()
+        })
+        .collect();
+    assert_eq!(server.ids(&system), [&new[1][..], &new[0], &ids[2]]);
+    assert_eq!(server.books(&system.org), (300, 0));
+}
+
+#[test]
+fn what_is_to_be_replaced_may_be_deleted_meanwhile() {
+    let server = Server::builder().no_rate_limit().set("BACKUP_MAX_PER_SYSTEM", 2).start();
+    let system = server.system_with_quota(200);
+    let ids: Vec<_> = (0..2).map(|_| server.store(&system, &bytes(100))).collect();
+    let mut wire = Wire::upload(&server, &system, &["Content-Length: 100"]);
+    assert_eventually("it was let in", GONE, || server.receiving() == 1);
+    server.delete(&system, &ids[0]).status(200);
+    server.audit_is_clean();
+    wire.send(bytes(100));
+    let id = wire.answer().id();
+    assert_eq!(server.ids(&system), [&id[..], &ids[1]]);
+    assert_eq!(server.books(&system.org), (200, 0));
+}
+
+#[test]
+fn an_upload_that_fails_gives_back_what_it_was_to_replace() {
+    let server = Server::builder().no_rate_limit().set("BACKUP_MAX_PER_SYSTEM", 2).start();
+    let system = server.system_with_quota(200);
+    let ids: Vec<_> = (0..2).map(|_| server.store(&system, &bytes(100))).collect();
+    let before = server.snapshot();
+    let wire = Wire::upload(&server, &system, &["Content-Length: 100"]);
+    assert_eventually("it was let in", GONE, || server.receiving() == 1);
+    wire.vanish(crate::harness::Vanish::Rst);
+    server.assert_nothing_left(&before);
+    assert_eq!(server.ids(&system), [&ids[1][..], &ids[0]]);
+    server.store(&system, &bytes(100));
+    assert_eq!(server.books(&system.org), (200, 0));
 }

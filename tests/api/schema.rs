@@ -153,3 +153,17 @@ fn what_can_never_be_is_refused_by_the_tables() {
         assert!(server.db.try_execute(never).is_err(), "{never}");
     }
 }
+
+#[test]
+fn several_servers_may_start_at_once_on_an_empty_database() {
+    let database = std::sync::Arc::new(Database::empty());
+    let store = std::sync::Arc::new(crate::harness::Store::new());
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            let start = || Server::builder().database(&database).store(&store).start();
+            scope.spawn(start);
+        }
+    });
+    let made = database.number("SELECT count(*) FROM __diesel_schema_migrations");
+    assert_eq!(usize::try_from(made), Ok(scripts("up.sql").len()));
+}

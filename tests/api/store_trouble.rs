@@ -33,8 +33,8 @@ fn a_store_folder_that_was_moved_away_is_not_silently_made_anew() {
 }
 
 #[test]
-fn a_store_that_breaks_under_an_upload_leaves_nothing() {
-    let server = Server::start();
+fn a_store_that_breaks_under_an_upload_leaves_nothing_once_it_is_back() {
+    let server = Server::with([("BACKUP_SWEEP_INTERVAL", "1")]);
     let system = server.system();
     let before = server.snapshot();
     let mut wire = Wire::upload(&server, &system, &["Content-Length: 300000"]);
@@ -46,6 +46,7 @@ fn a_store_that_breaks_under_an_upload_leaves_nothing() {
     server.store.mend_it();
     answer.is_unavailable();
     assert_eventually("the slot is given back", GONE, || server.slots_used(&system) == 0);
+    assert_eventually("what was begun is swept away", PATIENCE, || server.temporary().is_empty());
     server.assert_nothing_left(&before);
 }
 

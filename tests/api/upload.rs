@@ -137,3 +137,30 @@ fn a_stored_backup_survives_a_power_cut_of_the_process() {
     assert_eq!(next.ids(&system), [id.as_str()]);
     assert_eq!(next.fetch(&system, &id).send().status(200).body, body);
 }
+
+#[test]
+fn a_great_many_small_chunks_are_one_body() {
+    let server = Server::start();
+    let system = server.system();
+    let body = bytes(20_000);
+    let mut wire = Wire::upload(&server, &system, &["Transfer-Encoding: chunked"]);
+    wire.send(body.iter().flat_map(|byte| chunk(&[*byte])).collect::<Vec<u8>>());
+    wire.send(chunk(b""));
+    assert_eq!(wire.answer().data()["sha256"], sha256_hex(&body));
+}
+
+#[test]
+fn times_are_in_utc_wherever_the_database_thinks_it_is() {
+    let database = std::sync::Arc::new(crate::harness::Database::new());
+    let name = database.one("SELECT current_database()");
+    database.execute(&format!("ALTER DATABASE {name} SET timezone TO 'Asia/Kathmandu'"));
+    let server = Server::builder().database(&database).start();
+    let system = server.system();
+    let stored = server.put(&system, b"x").data()["uploaded_at"].as_str().expect("a time").to_owned();
+    assert_eq!(server.list(&system)[0]["uploaded_at"], stored.as_str());
+    assert!(stored.ends_with('Z'), "{stored}");
+    assert!(
+        server.db.holds(&format!("abs(extract(epoch FROM now() - '{stored}'::timestamptz)) < 60")),
+        "{stored}"
+    );
+}

@@ -70,7 +70,11 @@ fn the_same_oldest_is_not_promised_twice() {
     // The second one commits first: retention takes the oldest, which was pledged to the first,
     // and the first gets the second one's pledge for it.
     let done = commit(&two, limits, id(9), 20).unwrap();
-    assert!(done.total() <= 100, "{done:?}");
+    assert_eq!((done.stored_bytes, done.reserved_bytes), (90, 10));
+    assert_eq!(done.backups[0], StoredBackup { id: id(2), size: 20, pledged_to: Some(id(8)) });
+    // And the first one rolls on with it: its pledge goes, and what it had to add was held.
+    let last = commit(&done, limits, id(8), 30).unwrap();
+    assert_eq!((last.stored_bytes, last.reserved_bytes), (100, 0));
 }
 
 #[test]

@@ -55,6 +55,11 @@ impl Builder {
         self
     }
 
+    pub fn store(mut self, store: &Arc<Store>) -> Self {
+        self.store = Some(Arc::clone(store));
+        self
+    }
+
     /// The store gets a file system of its own of this size (`2m`).
     pub fn disk(mut self, size: &'static str) -> Self {
         self.disk = Some(size);
