@@ -11,6 +11,7 @@ use actix::{
     Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, Message, ResponseFuture, WrapFuture,
 };
 use tokio::sync::oneshot;
+use tokio::time::timeout;
 
 use super::refusals::Refusals;
 use super::registry::Registry;
@@ -22,6 +23,11 @@ use crate::domain::ids::OrgId;
 const MAX_BATCH: usize = 64;
 /// After this long without work the actor stops; the next operation starts it again.
 const IDLE: Duration = Duration::from_mins(5);
+/// How long one transaction is tried before what has arrived meanwhile joins it: whoever is patient
+/// must not hold up whoever is not.
+const ATTEMPT: Duration = Duration::from_secs(1);
+/// What an operation may take beyond its patience, when its last attempt is under way.
+const GRACE: Duration = Duration::from_secs(1);
 /// Refusals that no transaction takes along get one of their own after this.
 const TICK: Duration = Duration::from_secs(1);
 
@@ -102,8 +108,9 @@ impl OrgQuotaActor {
         batch: &[Pending],
         refusals: Vec<Refusal>,
     ) -> impl Future<Output = Result<Vec<Outcome>, DbError>> + use<> {
-        let now = Instant::now();
-        let nearest = batch.iter().map(|pending| pending.deadline).min().unwrap_or(now + TICK);
+        let nearest =
+            batch.iter().map(|pending| pending.deadline.saturating_duration_since(Instant::now())).min();
+        let patience = nearest.map_or(ATTEMPT, |nearest| nearest.min(ATTEMPT));
         let mut operations: Vec<_> = batch.iter().map(|pending| pending.operation.clone()).collect();
         let (registry, org) = (Arc::clone(&self.registry), self.org.clone());
         async move {
@@ -113,7 +120,7 @@ impl OrgQuotaActor {
                 operations.iter_mut().for_each(mark_attempted);
                 result
             };
-            registry.db.run(Lane::Accounting, nearest.saturating_duration_since(now), work).await
+            registry.db.run(Lane::Accounting, patience, work).await
         }
     }
 
@@ -176,7 +183,14 @@ impl Handler<Submit> for OrgQuotaActor {
         let deadline = Instant::now() + message.patience;
         self.queue.push_back(Pending { operation: message.operation, reply, deadline, alone: false });
         self.pump(ctx);
-        Box::pin(async move { outcome.await.unwrap_or(Err(DbError::Busy)) })
+        // A database that hangs in the middle of a transaction must not hang whoever asked; the
+        // outcome is then unknown to them.
+        Box::pin(async move {
+            match timeout(message.patience + GRACE, outcome).await {
+                Ok(answered) => answered.unwrap_or(Err(DbError::Busy)),
+                Err(_) => Err(DbError::Unavailable("no answer in time".to_owned())),
+            }
+        })
     }
 }
 

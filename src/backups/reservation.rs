@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
@@ -49,8 +49,9 @@ pub struct UndoQueue(mpsc::UnboundedSender<Undo>);
 
 /// How long an answer waits for its upload to be taken back. It is taken back in any case.
 const ANSWER_WAITS: Duration = Duration::from_secs(3);
-/// How long the database is asked to take an upload back before that is left to the sweeper.
-const PATIENCE: Duration = Duration::from_mins(1);
+/// How long the database is asked before a line is written and it is asked again.
+const PATIENCE: Duration = Duration::from_secs(30);
+const PAUSE: Duration = Duration::from_secs(1);
 
 impl UndoQueue {
     /// A queue, and the consumer to be spawned on the engine runtime.
@@ -79,15 +80,24 @@ impl UndoQueue {
 
 async fn take_back(undo: Undo, orgs: &OrgQuotas, store: &dyn BlobStore) {
     let id = undo.abort.backup;
-    match orgs.submit(&undo.org, Operation::Abort(undo.abort), PATIENCE).await {
-        // Only what is retired may lose its object: a commit may have won after all.
-        Ok(Outcome::Aborted) => {
-            if let Err(error) = store.delete(&undo.key).await {
-                log::warn!("delete what is left of failed upload {id}: {error}; tried again with its row");
+    let outcome = loop {
+        match orgs.submit(&undo.org, Operation::Abort(undo.abort.clone()), PATIENCE).await {
+            Ok(outcome) => break Some(outcome),
+            Err(error) if error.is_passing() => {
+                log::warn!("take failed upload {id} back: {error}; trying again");
+                sleep(PAUSE).await;
+            }
+            Err(error) => {
+                log::error!("take failed upload {id} back: {error}; left to the sweeper");
+                break None;
             }
         }
-        Ok(_) => {}
-        Err(error) => log::error!("take failed upload {id} back: {error}; left to the sweeper"),
+    };
+    // Only what is retired may lose its object: a commit may have won after all.
+    if outcome == Some(Outcome::Aborted)
+        && let Err(error) = store.delete(&undo.key).await
+    {
+        log::warn!("delete what is left of failed upload {id}: {error}; tried again with its row");
     }
     if let Some(done) = undo.done {
         let _ = done.send(());

@@ -39,9 +39,9 @@ impl From<ConfigError> for Failure {
 impl From<DbError> for Failure {
     fn from(error: DbError) -> Self {
         if error.is_passing() {
-            Self::Unreachable(one_line(&error.to_string()))
+            Self::Unreachable(error.to_string())
         } else {
-            Self::Refused(one_line(&error.to_string()))
+            Self::Refused(error.to_string())
         }
     }
 }
@@ -50,7 +50,7 @@ impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::NotFound => Self::Refused("the stored object is missing".to_owned()),
-            error @ StoreError::Unavailable { .. } => Self::Unreachable(one_line(&error.to_string())),
+            error @ StoreError::Unavailable { .. } => Self::Unreachable(error.to_string()),
         }
     }
 }
@@ -62,9 +62,4 @@ impl From<StartError> for Failure {
             error @ StartError::Io { .. } => Self::Refused(error.to_string()),
         }
     }
-}
-
-/// libpq's messages have several lines.
-fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

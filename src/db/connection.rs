@@ -6,6 +6,7 @@ use diesel::r2d2::ManageConnection;
 use diesel::{Connection, PgConnection};
 
 use super::DbError;
+use super::error::one_line;
 
 /// A connection, for the query functions of this room.
 pub type Conn = PgConnection;
@@ -21,7 +22,7 @@ const CLIENT: [(&str, &str); 2] = [("connect_timeout", "3"), ("tcp_user_timeout"
 /// Opens one connection, for the command line and for loops that need one of their own.
 pub fn connect(database_url: &str) -> Result<Conn, DbError> {
     let url = with_client_timeouts(database_url);
-    let mut conn = PgConnection::establish(&url).map_err(|e| DbError::Unavailable(e.to_string()))?;
+    let mut conn = PgConnection::establish(&url).map_err(|e| DbError::Unavailable(one_line(&e)))?;
     conn.batch_execute(SESSION)?;
     Ok(conn)
 }

@@ -32,7 +32,7 @@ impl DbError {
 
 impl From<Error> for DbError {
     fn from(error: Error) -> Self {
-        let text = error.to_string();
+        let text = one_line(&error);
         match error {
             Error::DatabaseError(
                 DatabaseErrorKind::ClosedConnection
@@ -54,4 +54,9 @@ impl From<Error> for DbError {
             _ => Self::Failed(text),
         }
     }
+}
+
+/// libpq's messages have several lines and end in one; a log's line is one.
+pub(super) fn one_line(error: &impl ToString) -> String {
+    error.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
 }

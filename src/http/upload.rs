@@ -23,6 +23,10 @@ pub async fn upload(
     body: Payload,
     state: Data<AppState>,
 ) -> Result<HttpResponse, ApiError> {
+    if request.head().upgrade() {
+        // The server would read such a body to the connection's end, whatever its length.
+        return Err(ApiError::field("upgrade", "not supported", ""));
+    }
     let upload = parse(request.headers(), remote)?;
     let handle = state.vault.begin_upload(&who, upload).await?;
     let metadata = Metadata::from(pump(body, handle).await?);

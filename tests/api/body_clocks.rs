@@ -1,0 +1,81 @@
+//! 408: clients that stall, and slow ones that do not.
+
+use std::time::{Duration, Instant};
+
+use crate::harness::{PATIENCE, Server, Wire, bytes, chunk, eventually};
+
+/// Time itself is the subject here: lets some of it go by.
+fn pass(time: Duration) {
+    let end = Instant::now() + time;
+    eventually(time, || Instant::now() >= end);
+}
+
+#[test]
+fn a_client_that_stalls_is_answered_408_and_leaves_nothing() {
+    let server = Server::with([("BACKUP_BODY_IDLE_TIMEOUT", "1")]);
+    for begin in ["Content-Length: 1000", "Transfer-Encoding: chunked"] {
+        for sent in [0, 500] {
+            let system = server.system();
+            let before = server.snapshot();
+            let mut wire = Wire::upload(&server, &system, &[begin]);
+            if sent > 0 {
+                wire.send(if begin.starts_with('T') { chunk(&bytes(sent)) } else { bytes(sent) });
+            }
+            wire.answer().status(408).data();
+            server.assert_refused(&before, &system, 1);
+        }
+    }
+    assert!(server.objects().is_empty());
+}
+
+#[test]
+fn a_connection_with_half_a_body_on_it_is_not_kept() {
+    let server = Server::with([("BACKUP_BODY_IDLE_TIMEOUT", "1")]);
+    let system = server.system();
+    let mut wire = Wire::upload(&server, &system, &["Content-Length: 1000"]);
+    wire.answer().status(408);
+    assert!(wire.is_closed());
+}
+
+#[test]
+fn a_slow_client_that_keeps_sending_is_not_idle() {
+    let server = Server::with([("BACKUP_BODY_IDLE_TIMEOUT", "1")]);
+    let system = server.system();
+    let mut known = Wire::upload(&server, &system, &["Content-Length: 8"]);
+    let mut chunked = Wire::upload(&server, &system, &["Transfer-Encoding: chunked"]);
+    for _ in 0..8 {
+        pass(Duration::from_millis(300));
+        known.send("x");
+        chunked.send(chunk(b"x"));
+    }
+    chunked.send(chunk(b""));
+    assert_eq!(known.answer().data()["size"], 8);
+    assert_eq!(chunked.answer().data()["size"], 8);
+}
+
+#[test]
+fn a_client_below_the_minimum_rate_is_answered_408_within_the_minute() {
+    let server = Server::with([("BACKUP_BODY_MIN_RATE", "1000")]);
+    let system = server.system();
+    let before = server.snapshot();
+    let mut wire = Wire::upload(&server, &system, &["Content-Length: 1000000"]);
+    let start = Instant::now();
+    while wire.try_send("x").is_ok() && !wire.has_something_to_read() {
+        assert!(start.elapsed() < PATIENCE * 4, "still served at 5 bytes a second");
+        pass(Duration::from_millis(200));
+    }
+    wire.answer().status(408).data();
+    assert!(start.elapsed() > Duration::from_secs(10), "a minute is given, not {:?}", start.elapsed());
+    server.assert_refused(&before, &system, 1);
+}
+
+#[test]
+fn a_timed_out_upload_is_in_the_history() {
+    let server = Server::with([("BACKUP_BODY_IDLE_TIMEOUT", "1")]);
+    let system = server.system();
+    let mut wire = Wire::upload(&server, &system, &["Content-Length: 2"]);
+    wire.answer().status(408);
+    server.store(&system, b"the next transaction writes it");
+    let reasons = server.db.all("SELECT detail ->> 'reason' FROM backup_events WHERE kind = 'refused'");
+    assert_eq!(reasons, ["timeout"]);
+}

@@ -1,0 +1,126 @@
+//! Processes that are killed or paused: the next one, or another, puts everything right, and guesses nothing.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::harness::{Database, GONE, PATIENCE, Server, System, Wire, assert_eventually, bytes};
+
+/// A server whose death is noticed after a second or two.
+fn short_lease() -> Server {
+    Server::builder().set("BACKUP_LEASE", 1).set("BACKUP_SWEEP_INTERVAL", 1).start()
+}
+
+/// Half an upload, let in.
+fn half_an_upload(server: &Server, system: &System) -> Wire {
+    let mut wire = Wire::upload(server, system, &["Content-Length: 2000000"]);
+    wire.send(bytes(1_000_000));
+    assert_eventually("the upload was let in", GONE, || server.receiving() == 1);
+    assert_eventually("its bytes arrive", GONE, || !server.temporary().is_empty());
+    wire
+}
+
+fn pass(time: Duration) {
+    let end = Instant::now() + time;
+    assert_eventually("time goes by", time + PATIENCE, || Instant::now() >= end);
+}
+
+#[test]
+fn an_upload_that_died_with_its_process_is_taken_back_by_the_next() {
+    let server = short_lease();
+    let system = server.system();
+    let kept = server.store(&system, &bytes(10));
+    let before = server.snapshot();
+    let _wire = half_an_upload(&server, &system);
+    server.kill();
+    assert_eq!(server.books(&system.org), (10, 2_000_000));
+    let next = server.sibling();
+    assert_eventually("the row is taken back", PATIENCE, || next.receiving() == 0);
+    next.assert_nothing_left(&before);
+    assert_eventually("the slot is given back", PATIENCE, || next.slots_used(&system) == 1);
+    assert_eq!(next.ids(&system), [kept]);
+}
+
+#[test]
+fn an_upload_that_died_with_its_process_is_taken_back_by_another() {
+    let server = short_lease();
+    let other = server.sibling();
+    let system = server.system();
+    let before = server.snapshot();
+    let _wire = half_an_upload(&server, &system);
+    server.kill();
+    assert_eventually("the row is taken back", PATIENCE, || other.receiving() == 0);
+    assert_eq!(other.books(&system.org), (0, 0));
+    assert_eventually("the file is removed", PATIENCE, || other.temporary().is_empty());
+    other.assert_nothing_left(&before);
+}
+
+#[test]
+fn an_upload_of_a_living_process_is_not_taken_back_however_long_it_takes() {
+    let server = short_lease();
+    let other = server.sibling();
+    let system = server.system();
+    let mut wire = half_an_upload(&server, &system);
+    pass(Duration::from_secs(5));
+    assert_eq!(other.receiving(), 1);
+    wire.send(bytes(1_000_000));
+    let id = wire.answer().id();
+    assert_eq!(other.ids(&system), [id]);
+}
+
+#[test]
+fn a_process_that_was_paused_for_too_long_stores_nothing_afterwards() {
+    let server = short_lease();
+    let other = server.sibling();
+    let system = server.system();
+    let before = server.snapshot();
+    let mut wire = half_an_upload(&server, &system);
+    server.signal(libc::SIGSTOP);
+    assert_eventually("the other takes the upload back", PATIENCE, || other.receiving() == 0);
+    server.signal(libc::SIGCONT);
+    let _ = wire.try_send(bytes(1_000_000));
+    assert_eq!(wire.answer().status, 503, "its row is gone: what it said could not be kept");
+    assert_eventually("nothing is left", PATIENCE, || other.objects().is_empty());
+    other.assert_nothing_left(&before);
+    assert_eventually("both go on", PATIENCE, || server.put(&system, b"x").status == 201);
+    other.store(&system, b"y");
+}
+
+#[test]
+fn objects_that_nobody_knows_are_never_deleted() {
+    let server = short_lease();
+    let system = server.system();
+    server.store(&system, b"x");
+    let foreign = server.store.object(&format!("{}/{}/{}.bin", system.org, system.key, uuid::Uuid::now_v7()));
+    std::fs::write(&foreign, "of a database that was lost").expect("an object without a row");
+    let objects = server.objects();
+    server.kill();
+    let empty = Arc::new(Database::new());
+    let confused = Server::builder()
+        .set("BACKUP_LEASE", 1)
+        .set("BACKUP_SWEEP_INTERVAL", 1)
+        .database(&empty)
+        .store(&server.store)
+        .start();
+    let next = server.sibling();
+    pass(Duration::from_secs(4));
+    assert_eq!(confused.objects(), objects);
+    assert_eq!(next.objects(), objects);
+    assert!(foreign.exists());
+}
+
+#[test]
+fn a_deletion_that_was_interrupted_is_finished_by_the_next_process() {
+    let server = Server::start();
+    let system = server.system();
+    let id = server.store(&system, b"x");
+    server.kill();
+    server.db.execute(&format!(
+        "UPDATE backups SET state = 'retired', retired_reason = 'system', retired_at = now(), purge_after = now(),
+             purge_started_at = now() - interval '5 minutes' WHERE id = '{}';
+         UPDATE org_usage SET stored_bytes = 0",
+        id.strip_suffix(".bin").expect("no name, no extension")
+    ));
+    let next = server.sibling();
+    assert_eventually("the object is gone", PATIENCE, || next.objects().is_empty());
+    assert_eventually("and its row", PATIENCE, || next.db.number("SELECT count(*) FROM backups") == 0);
+}

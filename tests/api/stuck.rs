@@ -1,0 +1,73 @@
+//! A Postgres that is there and does not answer: nobody waits for ever, and one organization's trouble is its own.
+
+use std::time::{Duration, Instant};
+
+use crate::harness::{BACKUPS, PATIENCE, Server, assert_eventually};
+
+/// How soon a client has its answer after its last byte, whatever the engine does; and a little for the machine.
+const ANSWERED: Duration = Duration::from_secs(33);
+
+#[test]
+fn a_stuck_organization_does_not_hold_up_another() {
+    let server = Server::start();
+    let (stuck, free) = (server.system(), server.system());
+    server.store(&stuck, b"x");
+    let lock = format!("BEGIN; SELECT FROM org_usage WHERE org_id = '{}' FOR UPDATE", stuck.org);
+    server.db.execute(&lock);
+    std::thread::scope(|scope| {
+        let start = Instant::now();
+        let waiting: Vec<_> = (0..3).map(|_| scope.spawn(|| server.put(&stuck, b"x"))).collect();
+        for _ in 0..3 {
+            let start = Instant::now();
+            server.store(&free, b"x");
+            server.get(BACKUPS).user(&free).send().status(200);
+            assert!(start.elapsed() < Duration::from_secs(5), "held up for {:?}", start.elapsed());
+        }
+        for upload in waiting {
+            upload.join().expect("an answer").is_unavailable();
+        }
+        assert!(start.elapsed() < ANSWERED, "answered after {:?}", start.elapsed());
+    });
+    server.db.execute("ROLLBACK");
+    assert_eventually("it goes on", PATIENCE, || server.put(&stuck, b"x").status == 201);
+    assert_eventually("what was refused cost no slot", PATIENCE, || server.slots_used(&stuck) == 2);
+}
+
+#[test]
+fn a_short_wait_for_a_lock_is_no_reason_to_refuse() {
+    let server = Server::start();
+    let system = server.system();
+    server.db.execute(&format!("BEGIN; SELECT FROM org_usage WHERE org_id = '{}' FOR UPDATE", system.org));
+    std::thread::scope(|scope| {
+        let upload = scope.spawn(|| server.put(&system, b"x"));
+        let end = Instant::now() + Duration::from_secs(1);
+        assert_eventually("a second goes by", PATIENCE, || Instant::now() >= end);
+        server.db.execute("ROLLBACK");
+        upload.join().expect("an answer").id();
+    });
+}
+
+#[test]
+fn behind_a_locked_table_everybody_is_told_to_come_back() {
+    let server = Server::start();
+    let system = server.system();
+    let id = server.store(&system, b"x");
+    server.db.execute("BEGIN; LOCK TABLE backups IN ACCESS EXCLUSIVE MODE");
+    let start = Instant::now();
+    std::thread::scope(|scope| {
+        let answers = [
+            scope.spawn(|| server.put(&system, b"y")),
+            scope.spawn(|| server.get(BACKUPS).user(&system).send()),
+            scope.spawn(|| server.fetch(&system, &id).send()),
+            scope.spawn(|| server.delete(&system, &id)),
+        ];
+        server.get("/api/health/live").send().status(200);
+        for answer in answers {
+            answer.join().expect("an answer").is_unavailable();
+        }
+    });
+    assert!(start.elapsed() < ANSWERED, "answered after {:?}", start.elapsed());
+    server.db.execute("ROLLBACK");
+    assert_eventually("it goes on", PATIENCE, || server.put(&system, b"y").status == 201);
+    server.fetch(&system, &id).send().status(200);
+}
