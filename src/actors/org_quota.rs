@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use actix::{
@@ -85,9 +86,19 @@ impl OrgQuotaActor {
         self.queue.drain(..together.min(MAX_BATCH)).collect()
     }
 
+    /// What nobody waits for any more is not started: whoever asked was told that it was not done.
+    fn drop_expired(&mut self) {
+        let now = Instant::now();
+        self.queue.retain(|pending| pending.deadline + GRACE > now);
+    }
+
     /// Starts the next transaction, if none is in flight and there is something to do.
     fn pump(&mut self, ctx: &mut Context<Self>) {
-        if self.in_flight || (self.queue.is_empty() && self.refusals.is_empty()) {
+        if self.in_flight {
+            return;
+        }
+        self.drop_expired();
+        if self.queue.is_empty() && self.refusals.is_empty() {
             return;
         }
         self.in_flight = true;
@@ -95,36 +106,50 @@ impl OrgQuotaActor {
         let batch = self.next_batch();
         let refusals = self.refusals.take();
         let transaction = self.transaction(&batch, refusals.clone());
-        let done = transaction.into_actor(self).map(move |result, actor, ctx| {
+        let done = transaction.into_actor(self).map(move |(result, attempted), actor, ctx| {
             actor.in_flight = false;
-            actor.settle(batch, refusals, result);
+            actor.settle(batch, refusals, result, attempted);
             actor.pump(ctx);
         });
         ctx.spawn(done);
     }
 
+    /// Runs the batch. The second answer says whether it may have been committed all the same.
     fn transaction(
         &self,
         batch: &[Pending],
         refusals: Vec<Refusal>,
-    ) -> impl Future<Output = Result<Vec<Outcome>, DbError>> + use<> {
+    ) -> impl Future<Output = (Result<Vec<Outcome>, DbError>, bool)> + use<> {
         let nearest =
             batch.iter().map(|pending| pending.deadline.saturating_duration_since(Instant::now())).min();
         let patience = nearest.map_or(ATTEMPT, |nearest| nearest.min(ATTEMPT));
         let mut operations: Vec<_> = batch.iter().map(|pending| pending.operation.clone()).collect();
         let (registry, org) = (Arc::clone(&self.registry), self.org.clone());
+        let attempted = Arc::new(AtomicBool::new(false));
         async move {
+            let lost = Arc::clone(&attempted);
             let policy = registry.policy.clone();
             let work = move |conn: &mut _| {
                 let result = accounting::run(conn, &policy, &org, &operations, &refusals);
-                operations.iter_mut().for_each(mark_attempted);
+                if matches!(result, Err(DbError::Unavailable(_) | DbError::Failed(_))) {
+                    // The connection may have been lost in COMMIT.
+                    operations.iter_mut().for_each(mark_attempted);
+                    lost.store(true, Ordering::Relaxed);
+                }
                 result
             };
-            registry.db.run(Lane::Accounting, patience, work).await
+            let result = registry.db.run(Lane::Accounting, patience, work).await;
+            (result, attempted.load(Ordering::Relaxed))
         }
     }
 
-    fn settle(&mut self, batch: Vec<Pending>, refusals: Vec<Refusal>, result: Result<Vec<Outcome>, DbError>) {
+    fn settle(
+        &mut self,
+        batch: Vec<Pending>,
+        refusals: Vec<Refusal>,
+        result: Result<Vec<Outcome>, DbError>,
+        attempted: bool,
+    ) {
         let error = match result {
             Ok(outcomes) => {
                 for (pending, outcome) in batch.into_iter().zip(outcomes) {
@@ -140,7 +165,9 @@ impl OrgQuotaActor {
         let retry_alone = !error.is_passing() && batch.len() > 1;
         for mut pending in batch.into_iter().rev() {
             if retry_alone || (error.is_passing() && pending.deadline > now) {
-                mark_attempted(&mut pending.operation);
+                if attempted {
+                    mark_attempted(&mut pending.operation);
+                }
                 pending.alone = retry_alone;
                 self.queue.push_front(pending);
             } else {
