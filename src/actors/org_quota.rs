@@ -108,8 +108,12 @@ impl OrgQuotaActor {
         let transaction = self.transaction(&batch, refusals.clone());
         let done = transaction.into_actor(self).map(move |(result, attempted), actor, ctx| {
             actor.in_flight = false;
+            // Refusals alone that could not be written wait for the next tick.
+            let wait = batch.is_empty() && result.is_err();
             actor.settle(batch, refusals, result, attempted);
-            actor.pump(ctx);
+            if !wait {
+                actor.pump(ctx);
+            }
         });
         ctx.spawn(done);
     }
@@ -127,19 +131,19 @@ impl OrgQuotaActor {
         let (registry, org) = (Arc::clone(&self.registry), self.org.clone());
         let attempted = Arc::new(AtomicBool::new(false));
         async move {
-            let lost = Arc::clone(&attempted);
+            let unsure = Arc::clone(&attempted);
             let policy = registry.policy.clone();
             let work = move |conn: &mut _| {
                 let result = accounting::run(conn, &policy, &org, &operations, &refusals);
-                if matches!(result, Err(DbError::Unavailable(_) | DbError::Failed(_))) {
-                    // The connection may have been lost in COMMIT.
+                if matches!(result, Err(DbError::Unsure(_))) {
                     operations.iter_mut().for_each(mark_attempted);
-                    lost.store(true, Ordering::Relaxed);
+                    unsure.store(true, Ordering::Relaxed);
                 }
                 result
             };
             let result = registry.db.run(Lane::Accounting, patience, work).await;
-            (result, attempted.load(Ordering::Relaxed))
+            let unsure = attempted.load(Ordering::Relaxed) || matches!(result, Err(DbError::Unsure(_)));
+            (result, unsure)
         }
     }
 

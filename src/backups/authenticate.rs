@@ -1,6 +1,7 @@
 //! From a Basic auth credential to an identity.
 
 use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -47,17 +48,25 @@ const CACHED_FOR: Duration = Duration::from_millis(900);
 /// Guesses of user names must not fill the memory.
 const CACHED_AT_MOST: usize = 10_000;
 
+/// Names share turns; with as many as this they rarely meet.
+const TURNS: u64 = 256;
+
 type Looked = (Instant, Option<CredentialRow>);
 
 /// Checks credentials: one look-up a second for each user name that is used.
 pub struct Authenticator {
     db: Db,
     cache: Mutex<HashMap<String, Looked>>,
+    turns: Vec<tokio::sync::Mutex<()>>,
 }
 
 impl Authenticator {
     pub fn new(db: Db) -> Self {
-        Self { db, cache: Mutex::default() }
+        Self {
+            db,
+            cache: Mutex::default(),
+            turns: (0..TURNS).map(|_| tokio::sync::Mutex::default()).collect(),
+        }
     }
 
     /// `None` for a wrong credential, whatever is wrong with it. An unknown user name costs the
@@ -81,6 +90,17 @@ impl Authenticator {
         {
             return Ok(row);
         }
+        // One look-up at a time for a name: who comes meanwhile finds its answer.
+        let mut hasher = DefaultHasher::new();
+        key.as_str().hash(&mut hasher);
+        let turn = &self.turns[usize::try_from(hasher.finish() % TURNS).unwrap_or(0)];
+        let _turn = turn.lock().await;
+        if let Some((at, row)) = self.cached(key)
+            && asked.duration_since(at) < CACHED_FOR
+        {
+            return Ok(row);
+        }
+        let asked = Instant::now();
         let name = key.as_str().to_owned();
         let query = move |conn: &mut _| systems::credential(conn, &name);
         let row = self.db.run(Lane::Reads, READ_PATIENCE, query).await?;

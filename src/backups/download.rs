@@ -35,7 +35,15 @@ impl Vault {
             Err(StoreError::NotFound) => return Err(self.missing(who, row).await),
             Err(error) => return Err(ReadError::Unavailable(Outage::store(&error))),
         };
-        let detail = range.map_or(json!({}), |part| json!({ "first": part.first, "last": part.last }));
+        if range.is_none_or(|part| part.first == 0) {
+            self.tell_downloaded(row, remote_addr).await;
+        }
+        Ok(body)
+    }
+
+    /// Once a download, however many parts it is fetched in. A restore is not refused because its
+    /// event can't be written.
+    async fn tell_downloaded(&self, row: &StoredRow, remote_addr: Option<IpAddr>) {
         let event = Event {
             kind: "downloaded",
             org_id: row.org_id.clone(),
@@ -43,11 +51,22 @@ impl Vault {
             backup_id: Some(row.id.uuid()),
             actor: "system".to_owned(),
             remote_addr,
-            detail,
+            detail: json!({}),
         };
         let tell = move |conn: &mut _| events::write(conn, std::slice::from_ref(&event));
-        self.db.run(Lane::Reads, READ_PATIENCE, tell).await?;
-        Ok(body)
+        if let Err(error) = self.db.run(Lane::Reads, READ_PATIENCE, tell).await {
+            log::warn!("write down that backup {} was downloaded: {error}", row.id);
+        }
+    }
+
+    /// Whether the backup's object is there and whole, as far as its size tells.
+    pub async fn check_object(&self, who: &SystemIdentity, row: &StoredRow) -> Result<(), ReadError> {
+        match self.store.head(&row.object_key).await {
+            Ok(size) if size == row.size => Ok(()),
+            Ok(_) => Err(ReadError::Damaged),
+            Err(StoreError::NotFound) => Err(self.missing(who, row).await),
+            Err(error) => Err(ReadError::Unavailable(Outage::store(&error))),
+        }
     }
 
     /// No object: either the backup was pruned between the two looks, or it is lost.

@@ -1,10 +1,10 @@
 //! Can the dependencies be asked?
 
 use std::sync::atomic::Ordering;
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
+use tokio::sync::Mutex;
 use tokio::time::timeout;
 
 use super::Vault;
@@ -39,8 +39,9 @@ pub struct LastHealth(Mutex<Option<(Instant, Health)>>);
 impl Vault {
     /// Asks the database and the store, at most once a second.
     pub async fn health(&self) -> Health {
-        let last = *self.last_health.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((at, health)) = last
+        // One look at a time: who comes meanwhile waits for its answer.
+        let mut last = self.last_health.0.lock().await;
+        if let Some((at, health)) = *last
             && at.elapsed() < CACHED_FOR
         {
             return health;
@@ -55,7 +56,7 @@ impl Vault {
             },
             store: if matches!(store, Ok(Ok(()))) { UP } else { DOWN },
         };
-        *self.last_health.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), health));
+        *last = Some((Instant::now(), health));
         health
     }
 }

@@ -2,9 +2,11 @@
 //! step where its length is not known, and its last chunk withheld until everything agrees, so
 //! that a bad upload never becomes an object.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::error::Outage;
 use super::{BodyLimits, UploadError};
@@ -24,6 +26,9 @@ pub enum Part {
 
 /// A body of unknown length is granted this many bytes ahead of what has arrived.
 pub(super) const STEP: u64 = 8 * 1024 * 1024;
+
+/// Longest time without the store taking anything.
+const STORE_STALL: Duration = Duration::from_secs(15);
 
 pub(super) type ToStore = mpsc::Sender<Result<Bytes, BodyInterrupted>>;
 
@@ -59,20 +64,23 @@ impl Intake {
                 break Err(error);
             }
             meter.push(&chunk);
-            if let Some(previous) = withheld.replace(chunk)
-                && to_store.send(Ok(previous)).await.is_err()
-            {
-                // The store has given up: its own error is the answer.
-                return Err(UploadError::Interrupted);
+            if let Some(previous) = withheld.replace(chunk) {
+                match timeout(STORE_STALL, to_store.send(Ok(previous))).await {
+                    Ok(Ok(())) => {}
+                    // The store has given up: its own error is the answer.
+                    Ok(Err(_)) => return Err(UploadError::Interrupted),
+                    Err(_) => return Err(UploadError::Unavailable(Outage::store(&"it takes nothing"))),
+                }
             }
         };
         let last = match (&outcome, withheld) {
             (Ok(_), Some(last)) => Ok(last),
             _ => Err(BodyInterrupted),
         };
-        match to_store.send(last).await {
-            Ok(()) => outcome,
-            Err(_) => outcome.and(Err(UploadError::Interrupted)),
+        match timeout(STORE_STALL, to_store.send(last)).await {
+            Ok(Ok(())) => outcome,
+            Ok(Err(_)) => outcome.and(Err(UploadError::Interrupted)),
+            Err(_) => outcome.and(Err(UploadError::Unavailable(Outage::store(&"it takes nothing")))),
         }
     }
 

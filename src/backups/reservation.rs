@@ -94,10 +94,12 @@ async fn take_back(undo: Undo, orgs: &OrgQuotas, store: &dyn BlobStore) {
         }
     };
     // Only what is retired may lose its object: a commit may have won after all.
-    if outcome == Some(Outcome::Aborted)
-        && let Err(error) = store.delete(&undo.key).await
-    {
-        log::warn!("delete what is left of failed upload {id}: {error}; tried again with its row");
+    if outcome == Some(Outcome::Aborted) {
+        match timeout(PATIENCE, store.delete(&undo.key)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => log::warn!("delete failed upload {id}: {error}; tried again with its row"),
+            Err(_) => log::warn!("delete failed upload {id}: no answer; tried again with its row"),
+        }
     }
     if let Some(done) = undo.done {
         let _ = done.send(());

@@ -43,8 +43,8 @@ pub struct UploadHandle {
 /// day.
 pub(super) const ADMISSION_PATIENCE: Duration = Duration::from_secs(5);
 /// The client has its answer within 30 s of its last byte; this much of it the store may take.
-const STORE_AFTER_LAST_BYTE: Duration = Duration::from_secs(20);
-const ANSWER_AFTER_LAST_BYTE: Duration = Duration::from_secs(26);
+const STORE_AFTER_LAST_BYTE: Duration = Duration::from_secs(18);
+const ANSWER_AFTER_LAST_BYTE: Duration = Duration::from_secs(22);
 /// Chunks between the handler, the intake and the store: enough to overlap, too few to pile up.
 const CHUNKS_IN_FLIGHT: usize = 1;
 
@@ -110,6 +110,7 @@ impl Vault {
             Ok(granted) => granted,
             Err(error @ UploadError::Unavailable(_)) => {
                 // Whether it was let in is not known.
+                log::error!("upload {backup} of system {} was not let in: {error}", who.id());
                 reservation.take_back(true).await;
                 let _ = admitted.send(Err(error));
                 return;
@@ -139,7 +140,8 @@ impl Vault {
             Ok(_) => reservation.disarm(),
             Err(error) => {
                 self.note_refusal(&who, error, remote_addr);
-                log::info!("upload {backup} of system {} was not stored: {error}", who.id());
+                let level = if error.is_ours() { log::Level::Error } else { log::Level::Info };
+                log::log!(level, "upload {backup} of system {} was not stored: {error}", who.id());
                 reservation.take_back(error.is_ours()).await;
             }
         }
@@ -265,6 +267,10 @@ impl Vault {
             Some(result) => Ok(result),
             None => timeout_at(last_byte + STORE_AFTER_LAST_BYTE, &mut put).await,
         };
+        // A store that gave up is why nobody took the rest of the body.
+        if let Ok(Err(error @ PutError::Store(_))) = stored {
+            return Err(error.into());
+        }
         let receipt = received?;
         match stored {
             Ok(Ok(size)) if size == receipt.size => Ok((receipt, last_byte)),

@@ -77,7 +77,8 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
                 Command::Org(org) => org.run(&mut context),
                 Command::System(system) => system.run(&mut context),
                 Command::Backup(backup) => backup.run(&mut context),
-                _ => audit::run(&mut context),
+                Command::Audit => audit::run(&mut context),
+                Command::Serve(_) | Command::Completions { .. } => Ok(ExitCode::SUCCESS),
             }
         }
     }

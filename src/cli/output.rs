@@ -1,5 +1,7 @@
 //! Tables for people, one JSON document for scripts.
 
+use std::io::Write;
+
 use chrono::{DateTime, SecondsFormat, Utc};
 use comfy_table::{Table, presets};
 use serde::Serialize;
@@ -20,11 +22,20 @@ impl Output {
         if self.json {
             let text = serde_json::to_string_pretty(value)
                 .map_err(|e| Failure::Refused(format!("print as JSON: {e}")))?;
-            println!("{text}");
+            write(&text)
         } else {
-            println!("{}", human(value));
+            write(&human(value))
         }
-        Ok(())
+    }
+}
+
+/// A reader that has seen enough (`| head`) is no failure.
+fn write(text: &str) -> Result<(), Failure> {
+    match writeln!(std::io::stdout(), "{text}") {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Failure::Refused(format!("write to stdout: {error}")))
+        }
+        _ => Ok(()),
     }
 }
 

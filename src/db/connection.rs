@@ -1,8 +1,10 @@
 //! One connection to Postgres with its time-outs, and the manager that lets the pool throw away
 //! the ones that were lost.
 
+use std::time::Instant;
+
 use diesel::connection::SimpleConnection;
-use diesel::r2d2::ManageConnection;
+use diesel::r2d2::{ManageConnection, R2D2Connection};
 use diesel::{Connection, PgConnection};
 
 use super::DbError;
@@ -48,6 +50,7 @@ fn with_client_timeouts(url: &str) -> String {
 pub(super) struct Link {
     pub conn: Conn,
     pub lost: bool,
+    pub opened: Instant,
 }
 
 pub(super) struct Manager {
@@ -59,7 +62,7 @@ impl ManageConnection for Manager {
     type Error = DbError;
 
     fn connect(&self) -> Result<Link, DbError> {
-        connect(&self.database_url).map(|conn| Link { conn, lost: false })
+        connect(&self.database_url).map(|conn| Link { conn, lost: false, opened: Instant::now() })
     }
 
     fn is_valid(&self, link: &mut Link) -> Result<(), DbError> {
@@ -67,7 +70,9 @@ impl ManageConnection for Manager {
     }
 
     fn has_broken(&self, link: &mut Link) -> bool {
-        link.lost
+        // After a panic a transaction may still be open: what came next would be a part of it,
+        // and its COMMIT no commit.
+        link.lost || std::thread::panicking() || link.conn.is_broken()
     }
 }
 

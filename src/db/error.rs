@@ -9,6 +9,9 @@ pub enum DbError {
     /// taken place.
     #[error("the database can't be reached: {0}")]
     Unavailable(String),
+    /// The connection was lost in COMMIT: whether it took place has to be found out.
+    #[error("the outcome is unknown: {0}")]
+    Unsure(String),
     /// Another transaction was in the way; the same may work when repeated.
     #[error("the transaction met another one: {0}")]
     Conflict(String),
@@ -26,7 +29,7 @@ pub enum DbError {
 impl DbError {
     /// Whether the same may work a moment later.
     pub fn is_passing(&self) -> bool {
-        matches!(self, Self::Unavailable(_) | Self::Conflict(_) | Self::Busy)
+        matches!(self, Self::Unavailable(_) | Self::Unsure(_) | Self::Conflict(_) | Self::Busy)
     }
 }
 
@@ -44,9 +47,12 @@ impl From<Error> for DbError {
             | Error::BrokenTransactionManager => Self::Unavailable(text),
             Error::DatabaseError(DatabaseErrorKind::SerializationFailure, _) => Self::Conflict(text),
             Error::DatabaseError(DatabaseErrorKind::UniqueViolation, _) => Self::Exists,
-            // Diesel has no kinds for these two.
+            // Diesel has no kinds for these. The session's messages are in English where Postgres
+            // lets us choose.
             Error::DatabaseError(_, info)
-                if info.message().contains("deadlock detected") || info.message().contains("lock timeout") =>
+                if ["deadlock detected", "lock timeout", "statement timeout"]
+                    .iter()
+                    .any(|text| info.message().contains(text)) =>
             {
                 Self::Conflict(text)
             }

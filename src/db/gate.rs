@@ -29,6 +29,12 @@ const PER_LANE: u32 = 8;
 /// How long the pool tries to open a connection before it says that there is no database.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(2);
 
+/// After its patience, how long a caller waits for a query that is under way.
+const FROZEN: Duration = Duration::from_secs(1);
+
+/// A connection older than this that turns out to be lost was lost before.
+const FRESH: Duration = Duration::from_secs(1);
+
 /// A handle on the database; cheap to clone.
 #[derive(Clone)]
 pub struct Db {
@@ -79,9 +85,12 @@ impl Db {
         let mut pause = Duration::from_millis(20);
         let mut work = work;
         loop {
-            let result;
-            (result, work) = self.attempt(lane, deadline, work).await?;
+            let (result, stale);
+            (result, stale, work) = self.attempt(lane, deadline, work).await?;
             match result {
+                // Postgres was restarted, and this was one of the old connections: the next is
+                // another, and at last a new one.
+                Err(_) if stale && Instant::now() < deadline => {}
                 Err(error) if error.is_passing() && Instant::now() + pause < deadline => {
                     log::debug!("database: {error}; trying again");
                     sleep(pause).await;
@@ -97,7 +106,7 @@ impl Db {
         lane: Lane,
         deadline: Instant,
         mut work: F,
-    ) -> Result<(Result<T, DbError>, F), DbError>
+    ) -> Result<(Result<T, DbError>, bool, F), DbError>
     where
         T: Send + 'static,
         F: FnMut(&mut Conn) -> Result<T, DbError> + Send + 'static,
@@ -114,29 +123,36 @@ impl Db {
         let task = self.blocking.spawn_blocking(move || {
             // The permit is given back when the query is over, not when somebody stops waiting.
             let _permit = permit;
-            let result = on_connection(&pool, &mut work);
-            (result, work)
+            let (result, stale) = on_connection(&pool, &mut work);
+            (result, stale, work)
         });
-        task.await.map_err(|e| DbError::Failed(format!("a query panicked: {e}")))
+        // A frozen server does not even keep its own time-outs. Its thread keeps the permit.
+        match timeout_at(deadline + FROZEN, task).await {
+            Ok(done) => done.map_err(|e| DbError::Failed(format!("a query panicked: {e}"))),
+            Err(_) => Err(DbError::Unsure("it does not answer".to_owned())),
+        }
     }
 }
 
+/// The second answer says whether a connection from before was found to be lost.
 fn on_connection<T>(
     pool: &Pool<Manager>,
     work: &mut impl FnMut(&mut Conn) -> Result<T, DbError>,
-) -> Result<T, DbError> {
-    let mut link = pool.get().map_err(|e| DbError::Unavailable(e.to_string()))?;
-    let result = work(&mut link.conn);
-    match result {
-        Err(DbError::Unavailable(_)) => link.lost = true,
+) -> (Result<T, DbError>, bool) {
+    let mut link = match pool.get() {
+        Ok(link) => link,
+        Err(error) => return (Err(DbError::Unavailable(error.to_string())), false),
+    };
+    let result = match work(&mut link.conn) {
         // A lost connection can look like a failed statement: ask the connection itself.
         Err(DbError::Failed(text)) if link.conn.batch_execute("SELECT 1").is_err() => {
-            link.lost = true;
-            return Err(DbError::Unavailable(text));
+            Err(DbError::Unavailable(text))
         }
-        _ => {}
-    }
-    result
+        result => result,
+    };
+    link.lost = matches!(result, Err(DbError::Unavailable(_) | DbError::Unsure(_)));
+    let stale = link.lost && link.opened.elapsed() > FRESH;
+    (result, stale)
 }
 
 /// The pool would log each failed attempt to connect as an error; callers report the outcome.

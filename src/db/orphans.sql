@@ -2,8 +2,10 @@ SELECT b.id, b.system_id, b.org_id, b.object_key
 FROM backups b
 LEFT JOIN writers w ON w.process_id = b.writer
 WHERE b.state = 'receiving'
+  -- What the asking process knows to be under way is alive, whatever its lease says.
+  AND (b.writer IS DISTINCT FROM $1 OR b.id <> ALL ($2))
   AND (
-    (b.writer = $1 AND b.id <> ALL ($2) AND b.admitted_at < clock_timestamp() - interval '1 minute')
+    (b.writer = $1 AND b.admitted_at < clock_timestamp() - interval '1 minute')
     OR (
       (w.process_id IS NULL OR w.lease_expires_at < clock_timestamp() - make_interval(secs => $3))
       AND b.admitted_at < clock_timestamp() - make_interval(secs => $3)

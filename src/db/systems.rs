@@ -1,7 +1,10 @@
 //! `systems`: the appliances and their credentials.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
+use diesel::sql_types::{Array, BigInt, Nullable, Timestamptz, Uuid as SqlUuid};
 use serde::Serialize;
 use serde_json::json;
 use uuid::Uuid;
@@ -101,8 +104,9 @@ pub fn list(conn: &mut Conn, org: Option<&OrgId>, only: Option<&str>) -> Result<
     let rows: Vec<(Uuid, String, String, String, String, DateTime<Utc>)> = query.load(conn)?;
     let ids: Vec<Uuid> = rows.iter().map(|row| row.0).collect();
     let kept = kept(conn, &ids)?;
+    let kept: HashMap<Uuid, Kept> = kept.into_iter().map(|row| (row.system_id, row)).collect();
     let summary = |(id, system_key, org_id, name, state, created_at)| {
-        let of_this = || kept.iter().filter(move |(system, ..)| *system == id);
+        let kept = kept.get(&id);
         SystemSummary {
             id,
             system_key,
@@ -110,21 +114,35 @@ pub fn list(conn: &mut Conn, org: Option<&OrgId>, only: Option<&str>) -> Result<
             name,
             state,
             created_at,
-            backups: i64::try_from(of_this().count()).unwrap_or(i64::MAX),
-            bytes: of_this().map(|(_, size, _)| from_bigint(size.unwrap_or(0))).sum(),
-            last_backup_at: of_this().filter_map(|(.., at)| *at).max(),
+            backups: kept.map_or(0, |kept| kept.backups),
+            bytes: kept.map_or(0, |kept| from_bigint(kept.bytes)),
+            last_backup_at: kept.and_then(|kept| kept.last_backup_at),
         }
     };
     Ok(rows.into_iter().map(summary).collect())
 }
 
-type Kept = (Uuid, Option<i64>, Option<DateTime<Utc>>);
+/// What a system has, in sums.
+#[derive(QueryableByName)]
+struct Kept {
+    #[diesel(sql_type = SqlUuid)]
+    system_id: Uuid,
+    #[diesel(sql_type = BigInt)]
+    backups: i64,
+    #[diesel(sql_type = BigInt)]
+    bytes: i64,
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    last_backup_at: Option<DateTime<Utc>>,
+}
 
 fn kept(conn: &mut Conn, ids: &[Uuid]) -> Result<Vec<Kept>, DbError> {
-    Ok(backups::table
-        .filter(backups::system_id.eq_any(ids).and(backups::state.eq("stored")))
-        .select((backups::system_id, backups::size_bytes, backups::uploaded_at))
-        .load(conn)?)
+    Ok(diesel::sql_query(
+        "SELECT system_id, count(*) AS backups, sum(size_bytes)::bigint AS bytes, \
+           max(uploaded_at) AS last_backup_at \
+         FROM backups WHERE state = 'stored' AND system_id = ANY($1) GROUP BY system_id",
+    )
+    .bind::<Array<SqlUuid>, _>(ids)
+    .load(conn)?)
 }
 
 /// The one system with this id or key.

@@ -52,6 +52,7 @@ pub async fn download(
         response.insert_header((CONTENT_RANGE, format!("bytes {first}-{last}/{}", row.size)));
     }
     if request.method() == Method::HEAD {
+        state.vault.check_object(&who, &row).await?;
         let nothing = stream::empty::<Result<Bytes, Infallible>>();
         return Ok(response.body(SizedStream::new(length, nothing)));
     }

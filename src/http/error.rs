@@ -136,7 +136,8 @@ impl From<UploadError> for ApiError {
             UploadError::Interrupted => Self::field("body", "incomplete", ""),
             UploadError::TimedOut => Self::Timeout,
             UploadError::Revoked => Self::Unauthorized,
-            UploadError::Unavailable(outage) => outage.into(),
+            // Logged where it happened, with its ids.
+            UploadError::Unavailable(outage) => Self::Unavailable { details: outage.dependency.name() },
             UploadError::TakenBack => Self::Unavailable { details: "upload was interrupted" },
         }
     }

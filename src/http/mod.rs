@@ -40,7 +40,8 @@ fn collect_api(config: &mut ServiceConfig) {
             web::resource("/api/systems/backups")
                 .route(web::post().to(upload::upload))
                 .route(web::get().to(list::list))
-                .default_service(web::to(|| error::method_not_allowed("GET, POST"))),
+                .route(head().to(list::list))
+                .default_service(web::to(|| error::method_not_allowed("GET, HEAD, POST"))),
         )
         .service(
             web::resource("/api/systems/backups/{id}")

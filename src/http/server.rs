@@ -39,6 +39,7 @@ pub fn serve(state: Data<AppState>, settings: &ServerSettings) -> io::Result<(So
     })
     .client_disconnect_timeout(LINGER)
     .client_request_timeout(REQUEST_HEAD)
+    .tls_handshake_timeout(REQUEST_HEAD)
     .keep_alive(KEEP_ALIVE)
     .shutdown_timeout(settings.shutdown_grace.as_secs())
     .backlog(BACKLOG)

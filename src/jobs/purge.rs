@@ -42,7 +42,12 @@ pub async fn run_once(db: &Db, store: &dyn BlobStore) -> Result<usize, DbError> 
             break;
         }
         for backup in claimed {
-            dropped += usize::from(purge_one(db, store, backup).await?);
+            let id = backup.id;
+            match purge_one(db, store, backup).await {
+                Ok(gone) => dropped += usize::from(gone),
+                // One bad item never stops the rest.
+                Err(error) => log::warn!("purge backup {id}: {error}; trying again"),
+            }
         }
     }
     db.run(Lane::Reads, PATIENCE, purge::drop_destroyed_systems).await?;
@@ -70,11 +75,15 @@ pub async fn delete_object(store: &dyn BlobStore, key: &str) -> Result<(), Strin
     let key = ObjectKey::parse(key).map_err(|_| format!("{key:?} is no object key"))?;
     let mut pause = Duration::from_millis(100);
     for attempt in 1.. {
-        match store.delete(&key).await {
-            Ok(()) => return Ok(()),
-            Err(error) if attempt == ATTEMPTS => return Err(error.to_string()),
-            Err(_) => sleep(pause).await,
+        let error = match timeout(PATIENCE, store.delete(&key)).await {
+            Ok(Ok(())) => return Ok(()),
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "the store does not answer".to_owned(),
+        };
+        if attempt == ATTEMPTS {
+            return Err(error);
         }
+        sleep(pause).await;
         pause *= 2;
     }
     Ok(())

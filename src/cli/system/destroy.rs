@@ -90,7 +90,10 @@ fn retire_everything(context: &mut Context, system: &SystemSummary) -> Result<()
             return Ok(());
         }
         let operations: Vec<_> = rows.into_iter().map(|row| operation(system.id, row)).collect();
-        context.account(&system.org_id, &operations)?;
+        // In steps, so that the organization's uploads get their turn.
+        for step in operations.chunks(64) {
+            context.account(&system.org_id, step)?;
+        }
     }
 }
 

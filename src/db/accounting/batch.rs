@@ -21,19 +21,27 @@ pub fn run(
     operations: &[Operation],
     refusals: &[Refusal],
 ) -> Result<Vec<Outcome>, DbError> {
-    conn.transaction(|conn| {
+    let mut decided = false;
+    let result = conn.transaction(|conn| {
         let Some(books) = ledger::lock_org(conn, org.as_str(), policy)? else {
             return Ok(vec![Outcome::Revoked; operations.len()]);
         };
         let ids: Vec<Uuid> = operations.iter().map(Operation::system_id).collect();
         let systems = ledger::lock_systems(conn, org.as_str(), &ids)?;
-        let mut batch = Batch { conn, policy, books, systems, events: vec![] };
+        let before = (books.stored, books.reserved);
+        let mut batch = Batch { conn, policy, books, before, systems, events: vec![] };
         for refusal in refusals {
             batch.note_refusal(refusal);
         }
         let outcomes = operations.iter().map(|op| batch.operate(op)).collect::<Result<_, _>>()?;
         batch.finish()?;
+        decided = true;
         Ok(outcomes)
+    });
+    // All was written: what failed was the COMMIT, and it may have taken place.
+    result.map_err(|error| match error {
+        DbError::Unavailable(text) | DbError::Failed(text) if decided => DbError::Unsure(text),
+        error => error,
     })
 }
 
@@ -42,6 +50,8 @@ pub(super) struct Batch<'a> {
     pub conn: &'a mut Conn,
     pub policy: &'a Policy,
     pub books: Books,
+    /// Stored and reserved bytes as they were read.
+    before: (u64, u64),
     pub systems: Vec<SystemRow>,
     events: Vec<Event>,
 }
@@ -88,7 +98,10 @@ impl Batch<'_> {
     }
 
     fn finish(self) -> Result<(), DbError> {
-        apply::books(self.conn, &self.books)?;
+        // A refusal changes nothing, and must not cost a write.
+        if (self.books.stored, self.books.reserved) != self.before {
+            apply::books(self.conn, &self.books)?;
+        }
         events::write(self.conn, &self.events)
     }
 }

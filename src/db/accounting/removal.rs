@@ -53,7 +53,11 @@ impl Batch<'_> {
         match row {
             Some((ext, state, _)) if state == "stored" && ext == op.backup.ext().as_str() => {}
             // The first attempt's COMMIT was lost, but it took place.
-            Some((.., retired)) if op.attempted_before && retired.as_deref() == Some(reason.as_str()) => {
+            Some((ext, _, retired))
+                if op.attempted_before
+                    && ext == op.backup.ext().as_str()
+                    && retired.as_deref() == Some(reason.as_str()) =>
+            {
                 return Ok(Outcome::Deleted);
             }
             None if op.attempted_before => return Ok(Outcome::Deleted),
