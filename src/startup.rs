@@ -1,7 +1,8 @@
 //! Builds pool, store, actors, loops and server from the settings, runs until a signal, and stops
 //! in order.
 
-use std::net::SocketAddr;
+use std::io::ErrorKind;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use actix_web::rt::System;
 use actix_web::web::Data;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::runtime::{Handle, Runtime};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::task::TaskTracker;
@@ -19,8 +20,8 @@ use uuid::Uuid;
 use crate::actors::Actors;
 use crate::backups::{Authenticator, BodyLimits, LastHealth, LiveUploads, NewIds, UndoQueue, Vault};
 use crate::config::{Config, HttpConfig, UploadConfig};
-use crate::db::Db;
 use crate::db::accounting::Policy;
+use crate::db::{self, Db};
 use crate::http::{self, AppState, Certificates, ServerSettings};
 use crate::jobs::{self, Lease, Preparation};
 use crate::store::{BlobStore, LocalStore};
@@ -51,11 +52,27 @@ pub fn run(config: Config, migrate: bool) -> Result<(), StartError> {
         .enable_all()
         .build()
         .map_err(io("start the engine runtime"))?;
+    check_database_url(&config)?;
     raise_file_limit();
-    let result = System::new().block_on(serve(config, migrate, &engine));
+    // A disk that hangs must not use up the threads that ask the database.
+    let disk = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .thread_name("store")
+        .build()
+        .map_err(io("start the store's runtime"))?;
+    let result = System::new().block_on(serve(config, migrate, &engine, disk.handle()));
+    disk.shutdown_background();
     // What still runs there is past its grace; nothing waits for it.
     engine.shutdown_timeout(Duration::from_secs(1));
     result
+}
+
+/// A connection string that can't be one is a wrong setting, not a database that is down.
+pub fn check_database_url(config: &Config) -> Result<(), StartError> {
+    if db::is_connection_string(config.database_url.expose_secret()) {
+        return Ok(());
+    }
+    Err(StartError::Setting("DATABASE_URL: it is not a connection string of Postgres".to_owned()))
 }
 
 /// An upload holds a socket and a file; the soft limit that processes start with is for those that
@@ -69,15 +86,18 @@ fn raise_file_limit() {
     }
 }
 
-async fn serve(config: Config, migrate: bool, engine: &Runtime) -> Result<(), StartError> {
+async fn serve(config: Config, migrate: bool, engine: &Runtime, disk: &Handle) -> Result<(), StartError> {
+    // First of all: a signal that nobody waits for ends the process.
+    let mut signals = Signals::listen()?;
     let certificates = load_certificates(&config.http)?;
+    let listener = bind(config.http.listen)?;
     let process = jobs::sweep::new_process_id();
     let policy = policy(&config.uploads, process);
     if policy.default_quota.is_none() {
         log::warn!("BACKUP_MAX_SIZE_PER_ORG is 0: organizations without a quota of their own have none");
     }
     let db = Db::new(config.database_url.expose_secret(), engine.handle().clone());
-    let store = open_store(&config, engine.handle());
+    let store = open_store(&config, disk);
     let actors = Actors::start(db.clone(), policy.clone());
     let vault = build_vault(&config, db.clone(), Arc::clone(&store), &actors, engine.handle());
 
@@ -100,14 +120,14 @@ async fn serve(config: Config, migrate: bool, engine: &Runtime) -> Result<(), St
         trusted_proxies: config.http.trusted_proxies.clone(),
     });
     let settings = ServerSettings {
-        listen: config.http.listen,
+        listener,
         certificates: certificates.clone(),
         shutdown_grace: config.http.shutdown_grace,
     };
-    let (address, server) = http::serve(state, &settings)
+    let (address, server) = http::serve(state, settings)
         .map_err(|source| StartError::Io { doing: format!("listen on {}", config.http.listen), source })?;
     announce(address, certificates.is_some());
-    run_until_signal(server, certificates).await?;
+    run_until_signal(server, &mut signals, certificates).await?;
 
     // The connections are gone; what they left is committed or taken back now.
     vault.tasks.close();
@@ -185,37 +205,72 @@ fn notify_systemd(states: &[sd_notify::NotifyState]) {
     }
 }
 
-/// SIGTERM lets what is in flight finish; SIGINT cuts; SIGHUP reads the certificate again.
-async fn run_until_signal(server: Server, certificates: Option<Arc<Certificates>>) -> Result<(), StartError> {
-    let listen = |kind| {
-        signal(kind).map_err(|source| StartError::Io { doing: "listen for signals".to_owned(), source })
-    };
-    let mut term = listen(SignalKind::terminate())?;
-    let mut int = listen(SignalKind::interrupt())?;
-    let mut hup = listen(SignalKind::hangup())?;
+/// An address of another machine or a port that is not ours is a wrong setting; one that is in use may
+/// be free in a moment.
+fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address).map_err(|source| match source.kind() {
+        ErrorKind::AddrNotAvailable | ErrorKind::PermissionDenied => {
+            StartError::Setting(format!("LISTEN_ADDRESS: {address}: {source}"))
+        }
+        _ => StartError::Io { doing: format!("LISTEN_ADDRESS: listen on {address}"), source },
+    })
+}
+
+struct Signals {
+    term: Signal,
+    int: Signal,
+    hup: Signal,
+}
+
+impl Signals {
+    fn listen() -> Result<Self, StartError> {
+        let listen = |kind| {
+            signal(kind).map_err(|source| StartError::Io { doing: "listen for signals".to_owned(), source })
+        };
+        Ok(Self {
+            term: listen(SignalKind::terminate())?,
+            int: listen(SignalKind::interrupt())?,
+            hup: listen(SignalKind::hangup())?,
+        })
+    }
+}
+
+/// SIGTERM lets what is in flight finish; SIGINT cuts, and so does a second SIGTERM; SIGHUP reads the
+/// certificate again.
+async fn run_until_signal(
+    server: Server,
+    signals: &mut Signals,
+    certificates: Option<Arc<Certificates>>,
+) -> Result<(), StartError> {
     let handle = server.handle();
     let mut running = actix_web::rt::spawn(server);
     loop {
-        let graceful = tokio::select! {
-            _ = term.recv() => true,
-            _ = int.recv() => false,
-            _ = hup.recv() => {
-                reload(certificates.as_deref());
-                continue;
-            }
+        tokio::select! {
+            _ = signals.term.recv() => break,
+            _ = signals.int.recv() => return stop_at_once(&handle).await,
+            _ = signals.hup.recv() => reload(certificates.as_deref()),
             ended = &mut running => {
                 let failed = |e: std::io::Error| StartError::Io { doing: "serve".to_owned(), source: e };
                 return ended.map_or(Ok(()), |result| result.map_err(failed));
             }
-        };
-        return stop(&handle, graceful).await;
+        }
+    }
+    log::info!("stopping: uploads in flight may finish");
+    notify_systemd(&[sd_notify::NotifyState::Stopping]);
+    // Told once; that all have finished shows in the server's own end.
+    let stopping = handle.stop(true);
+    tokio::select! {
+        () = stopping => Ok(()),
+        _ = signals.term.recv() => stop_at_once(&handle).await,
+        _ = signals.int.recv() => stop_at_once(&handle).await,
     }
 }
 
-async fn stop(handle: &ServerHandle, graceful: bool) -> Result<(), StartError> {
-    log::info!("{}", if graceful { "stopping: uploads in flight may finish" } else { "stopping at once" });
+/// What is in flight is taken back.
+async fn stop_at_once(handle: &ServerHandle) -> Result<(), StartError> {
+    log::info!("stopping at once");
     notify_systemd(&[sd_notify::NotifyState::Stopping]);
-    handle.stop(graceful).await;
+    let _ = timeout(LAST_TASKS, handle.stop(false)).await;
     Ok(())
 }
 

@@ -27,8 +27,11 @@ const IDLE: Duration = Duration::from_mins(5);
 /// How long one transaction is tried before what has arrived meanwhile joins it: whoever is patient
 /// must not hold up whoever is not.
 const ATTEMPT: Duration = Duration::from_secs(1);
-/// What an operation may take beyond its patience, when its last attempt is under way.
-const GRACE: Duration = Duration::from_secs(1);
+/// What an operation may take beyond its patience, when its last attempt is under way: a wait for a lock
+/// has ended by then (the connections' `lock_timeout`), and the outcome is known.
+const GRACE: Duration = Duration::from_millis(3500);
+/// A patience shorter than this is still worth an attempt.
+const LEAST: Duration = Duration::from_millis(500);
 /// Refusals that no transaction takes along get one of their own after this.
 const TICK: Duration = Duration::from_secs(1);
 
@@ -49,7 +52,10 @@ pub(super) struct NoteRefusal(pub Refusal);
 struct Pending {
     operation: Operation,
     reply: oneshot::Sender<Result<Outcome, DbError>>,
+    /// Until then a failed attempt is repeated.
     deadline: Instant,
+    /// From then on no attempt is started.
+    expires: Instant,
     /// It was in a batch that failed on its data: it runs alone, so that one poisoned operation
     /// costs itself only.
     alone: bool,
@@ -89,7 +95,7 @@ impl OrgQuotaActor {
     /// What nobody waits for any more is not started: whoever asked was told that it was not done.
     fn drop_expired(&mut self) {
         let now = Instant::now();
-        self.queue.retain(|pending| pending.deadline + GRACE > now);
+        self.queue.retain(|pending| pending.expires > now);
     }
 
     /// Starts the next transaction, if none is in flight and there is something to do.
@@ -211,8 +217,14 @@ impl Handler<Submit> for OrgQuotaActor {
 
     fn handle(&mut self, message: Submit, ctx: &mut Self::Context) -> Self::Result {
         let (reply, outcome) = oneshot::channel();
-        let deadline = Instant::now() + message.patience;
-        self.queue.push_back(Pending { operation: message.operation, reply, deadline, alone: false });
+        let now = Instant::now();
+        self.queue.push_back(Pending {
+            operation: message.operation,
+            reply,
+            deadline: now + message.patience,
+            expires: now + message.patience.max(LEAST),
+            alone: false,
+        });
         self.pump(ctx);
         // A database that hangs in the middle of a transaction must not hang whoever asked; the
         // outcome is then unknown to them.

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
+use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::error::Outage;
@@ -94,7 +95,7 @@ impl Authenticator {
         let mut hasher = DefaultHasher::new();
         key.as_str().hash(&mut hasher);
         let turn = &self.turns[usize::try_from(hasher.finish() % TURNS).unwrap_or(0)];
-        let _turn = turn.lock().await;
+        let _turn = timeout(READ_PATIENCE, turn.lock()).await.map_err(|_| DbError::Busy)?;
         if let Some((at, row)) = self.cached(key)
             && asked.duration_since(at) < CACHED_FOR
         {

@@ -13,6 +13,7 @@ use crate::db::accounting::{self, Operation, Outcome, Policy};
 use crate::db::systems::{self, SystemSummary};
 use crate::db::{self, Conn};
 use crate::domain::ids::OrgId;
+use crate::startup;
 use crate::store::{BlobStore, LocalStore};
 
 pub struct Context {
@@ -25,6 +26,7 @@ impl Context {
     /// Reads the settings and connects.
     pub fn open(json: bool) -> Result<Self, Failure> {
         let config = Config::from_env()?;
+        startup::check_database_url(&config)?;
         let conn = db::connect(config.database_url.expose_secret())?;
         Ok(Self { config, conn, output: Output::new(json) })
     }

@@ -91,3 +91,10 @@ pub fn find_any(conn: &mut Conn, id: BackupId) -> Result<Option<StoredRow>, DbEr
         .optional()?;
     row.map(StoredRow::try_from).transpose()
 }
+
+/// Whether no backup at all is stored.
+pub fn none_stored(conn: &mut Conn) -> Result<bool, DbError> {
+    let stored = backups::table.filter(backups::state.eq("stored"));
+    let any: bool = diesel::select(diesel::dsl::exists(stored)).get_result(conn)?;
+    Ok(!any)
+}

@@ -1,6 +1,7 @@
 //! One connection to Postgres with its time-outs, and the manager that lets the pool throw away
 //! the ones that were lost.
 
+use std::ffi::CString;
 use std::time::Instant;
 
 use diesel::connection::SimpleConnection;
@@ -15,7 +16,7 @@ pub type Conn = PgConnection;
 
 /// Set on every connection: a hung server or a lock that is never released must not hold a client
 /// for longer than its answer may take.
-const SESSION: &str = "SET timezone = 'UTC'; SET statement_timeout = '10s'; SET lock_timeout = '5s'; \
+const SESSION: &str = "SET timezone = 'UTC'; SET statement_timeout = '10s'; SET lock_timeout = '3s'; \
      SET idle_in_transaction_session_timeout = '15s'; SET application_name = 'strongroom'";
 
 /// libpq's own time-outs: seconds to connect, milliseconds for a peer that does not acknowledge.
@@ -24,9 +25,34 @@ const CLIENT: [(&str, &str); 2] = [("connect_timeout", "3"), ("tcp_user_timeout"
 /// Opens one connection, for the command line and for loops that need one of their own.
 pub fn connect(database_url: &str) -> Result<Conn, DbError> {
     let url = with_client_timeouts(database_url);
-    let mut conn = PgConnection::establish(&url).map_err(|e| DbError::Unavailable(one_line(&e)))?;
+    let mut conn =
+        PgConnection::establish(&url).map_err(|e| DbError::Unavailable(without_secrets(&one_line(&e))))?;
     conn.batch_execute(SESSION)?;
     Ok(conn)
+}
+
+/// What libpq says of a server names its address; what it says of the connection string may repeat any
+/// part of it (`u:sec/ret@host` has the port "sec").
+fn without_secrets(message: &str) -> String {
+    if message.contains("connection to server") {
+        message.to_owned()
+    } else {
+        "libpq can't connect with this DATABASE_URL: look at host, port and options".to_owned()
+    }
+}
+
+/// Whether libpq understands the connection string. Asked first, because its own message about one
+/// that it does not understand would repeat parts of it, the password among them.
+#[expect(unsafe_code, reason = "diesel has no wrapper for libpq's parser")]
+pub fn is_connection_string(database_url: &str) -> bool {
+    let Ok(url) = CString::new(database_url) else { return false };
+    // SAFETY: `url` is a C string that lives through the call, the message is not asked for, and
+    // what is returned is given back to libpq at once.
+    unsafe {
+        let parsed = pq_sys::PQconninfoParse(url.as_ptr(), std::ptr::null_mut());
+        pq_sys::PQconninfoFree(parsed);
+        !parsed.is_null()
+    }
 }
 
 /// Adds what the operator did not set, to both forms of libpq's connection strings.
@@ -79,6 +105,26 @@ impl ManageConnection for Manager {
 #[cfg(test)]
 mod tests {
     use super::with_client_timeouts;
+
+    #[test]
+    fn what_libpq_does_not_understand_is_seen() {
+        for (url, right) in [
+            ("postgres://u:p@h/db", true),
+            ("host=h dbname=db", true),
+            ("postgres://u:pa%zzword@h/db", false),
+            ("nonsense", false),
+        ] {
+            assert_eq!(super::is_connection_string(url), right, "{url}");
+        }
+    }
+
+    #[test]
+    fn a_password_is_not_repeated() {
+        let Err(error) = super::connect("postgres://u:sec/ret@h/db") else { panic!("connected") };
+        assert!(!error.to_string().contains("sec"), "{error}");
+        let Err(error) = super::connect("postgres://u:secret@127.0.0.1:1/db") else { panic!("connected") };
+        assert!(error.to_string().contains("127.0.0.1"), "{error}");
+    }
 
     #[test]
     fn timeouts_are_added_to_both_forms_and_never_twice() {

@@ -29,8 +29,16 @@ const PER_LANE: u32 = 8;
 /// How long the pool tries to open a connection before it says that there is no database.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(2);
 
-/// After its patience, how long a caller waits for a query that is under way.
-const FROZEN: Duration = Duration::from_secs(1);
+impl Lane {
+    /// After its patience, how long a caller waits for a query that is under way. What changes the books
+    /// is not abandoned before Postgres' own time-outs have had their say: until then it may take place.
+    fn frozen_after(self) -> Duration {
+        match self {
+            Self::Accounting => Duration::from_secs(12),
+            Self::Reads => Duration::from_secs(1),
+        }
+    }
+}
 
 /// A connection older than this that turns out to be lost was lost before.
 const FRESH: Duration = Duration::from_secs(1);
@@ -127,7 +135,7 @@ impl Db {
             (result, stale, work)
         });
         // A frozen server does not even keep its own time-outs. Its thread keeps the permit.
-        match timeout_at(deadline + FROZEN, task).await {
+        match timeout_at(deadline + lane.frozen_after(), task).await {
             Ok(done) => done.map_err(|e| DbError::Failed(format!("a query panicked: {e}"))),
             Err(_) => Err(DbError::Unsure("it does not answer".to_owned())),
         }

@@ -18,7 +18,7 @@ pub mod settings;
 pub mod systems;
 pub mod writers;
 
-pub use connection::{Conn, connect};
+pub use connection::{Conn, connect, is_connection_string};
 pub use error::DbError;
 pub use gate::{Db, Lane};
 

@@ -1,7 +1,7 @@
 //! The listener.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use super::{AppState, Certificates, collect_api, early};
 
 /// How the server listens and stops.
 pub struct ServerSettings {
-    pub listen: SocketAddr,
+    pub listener: TcpListener,
     /// `None`: plain HTTP.
     pub certificates: Option<Arc<Certificates>>,
     /// How long uploads in flight may take to finish when the server stops.
@@ -25,10 +25,10 @@ pub struct ServerSettings {
 const LINGER: Duration = Duration::from_secs(8);
 const REQUEST_HEAD: Duration = Duration::from_secs(15);
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
-const BACKLOG: u32 = 4096;
 
-/// Binds and builds the server; it runs when it is awaited. Gives the address it listens on.
-pub fn serve(state: Data<AppState>, settings: &ServerSettings) -> io::Result<(SocketAddr, Server)> {
+/// Builds the server; it runs when it is awaited. Gives the address it listens on.
+pub fn serve(state: Data<AppState>, settings: ServerSettings) -> io::Result<(SocketAddr, Server)> {
+    let address = settings.listener.local_addr()?;
     let server = HttpServer::new(move || {
         App::new()
             .app_data(Data::clone(&state))
@@ -42,15 +42,13 @@ pub fn serve(state: Data<AppState>, settings: &ServerSettings) -> io::Result<(So
     .tls_handshake_timeout(REQUEST_HEAD)
     .keep_alive(KEEP_ALIVE)
     .shutdown_timeout(settings.shutdown_grace.as_secs())
-    .backlog(BACKLOG)
     .disable_signals();
-    let server = match &settings.certificates {
-        None => server.bind(settings.listen)?,
+    let server = match settings.certificates {
+        None => server.listen(settings.listener)?,
         Some(certificates) => {
             let config = certificates.server_config().map_err(io::Error::other)?;
-            server.bind_rustls_0_23(settings.listen, config)?
+            server.listen_rustls_0_23(settings.listener, config)?
         }
     };
-    let address = server.addrs().first().copied().unwrap_or(settings.listen);
     Ok((address, server.run()))
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use crate::db::{Db, DbError, migrations, settings};
+use crate::db::{Db, DbError, backups, migrations, settings};
 use crate::store::BlobStore;
 
 /// What has to be there.
@@ -24,11 +24,12 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 impl Preparation {
     async fn attempt(&self) -> Result<(), String> {
-        self.database().await.map_err(|error| format!("prepare the database: {error}"))?;
-        self.store.prepare().await.map_err(|error| error.to_string())
+        let empty = self.database().await.map_err(|error| format!("prepare the database: {error}"))?;
+        self.store.prepare(empty).await.map_err(|error| error.to_string())
     }
 
-    async fn database(&self) -> Result<(), DbError> {
+    /// Whether there is no backup in the books.
+    async fn database(&self) -> Result<bool, DbError> {
         let (migrate, quota) = (self.migrate, self.default_quota);
         let prepare = move |conn: &mut _| {
             if migrate {
@@ -39,7 +40,8 @@ impl Preparation {
                 let todo = "the schema is not this version's; run `strongroom migrate`";
                 return Err(DbError::Failed(todo.to_owned()));
             }
-            settings::set_default_quota(conn, quota)
+            settings::set_default_quota(conn, quota)?;
+            backups::none_stored(conn)
         };
         self.db.run_alone(prepare).await
     }

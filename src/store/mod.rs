@@ -153,11 +153,13 @@ pub trait BlobStore: Send + Sync + 'static {
     /// Only `Unavailable`.
     async fn check(&self) -> Result<(), StoreError>;
 
-    /// Makes the store ready for use, once at start. May be repeated.
+    /// Makes the store ready for use, once at start. May be repeated. `new`: by the books nothing is in
+    /// it; only then may it be made. A store that should have something in it and is not there (a
+    /// disk that is not mounted) must not be replaced by an empty one.
     ///
     /// # Errors
     /// Only `Unavailable`.
-    async fn prepare(&self) -> Result<(), StoreError>;
+    async fn prepare(&self, new: bool) -> Result<(), StoreError>;
 
     /// Removes what crashed processes left that is not an object, and says how much it was. What a
     /// living process, this or another, is writing stays.

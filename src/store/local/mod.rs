@@ -184,10 +184,13 @@ impl BlobStore for LocalStore {
         self.disk.run("write to the store", move || disk.probe()).await
     }
 
-    async fn prepare(&self) -> Result<(), StoreError> {
+    async fn prepare(&self, new: bool) -> Result<(), StoreError> {
         let store = self.clone();
         let work = move || {
-            folders::make_with_parents(&store.disk.tmp)?;
+            if new {
+                folders::make_with_parents(&store.disk.tmp)?;
+            }
+            store.disk.present()?;
             temp::remove_leftovers(&store.disk.tmp)
         };
         self.disk.run("prepare the store's directory", work).await.map(|_| ())

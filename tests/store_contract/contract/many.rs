@@ -162,7 +162,7 @@ pub async fn preparing_and_tidying_touch_no_object_and_no_put(subject: &Subject)
     let meanwhile = async {
         for seed in 0..10 {
             sender.send(content(seed, 1000).into()).await.unwrap();
-            subject.store.prepare().await.unwrap();
+            subject.store.prepare(true).await.unwrap();
             subject.store.remove_leftovers().await.unwrap();
         }
         drop(sender);

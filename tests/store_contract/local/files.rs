@@ -180,14 +180,14 @@ async fn a_store_where_none_can_be_is_ready_once_it_can() {
     for root in [file.clone(), file.join("objects")] {
         let store = LocalStore::new(root, Handle::current());
         for _ in 0..2 {
-            assert!(is_unavailable(&store.prepare().await));
+            assert!(is_unavailable(&store.prepare(true).await));
             assert!(is_unavailable(&store.check().await));
         }
         // It comes to be.
         if file.exists() {
             fs::remove_file(&file).unwrap();
         }
-        store.prepare().await.unwrap();
+        store.prepare(true).await.unwrap();
         store.check().await.unwrap();
         fs::remove_dir_all(&file).unwrap();
         File::create(&file).unwrap();

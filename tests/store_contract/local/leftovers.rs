@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::time::Duration;
 
 use bytes::Bytes;
-use strongroom::store::{BlobStore, LocalStore};
+use strongroom::store::{BlobStore, LocalStore, StoreError};
 use tempfile::TempDir;
 use tokio::runtime::{Builder, Handle};
 
@@ -20,7 +20,7 @@ async fn what_a_dead_process_left_is_removed_and_what_a_living_one_writes_is_not
     let living = File::create(tmp.join("living")).unwrap();
     living.lock().unwrap();
     let store = LocalStore::new(folder.path().to_owned(), Handle::current());
-    store.prepare().await.unwrap();
+    store.prepare(true).await.unwrap();
     assert_eq!(names_in(&tmp), ["living"]);
 
     fs::write(tmp.join("dead too"), b"").unwrap();
@@ -91,4 +91,18 @@ fn a_runtime_that_ends_takes_its_temporary_files_along() {
     runtime.shutdown_timeout(Duration::from_secs(10));
     assert_eq!(names_in(&tmp), Vec::<String>::new());
     assert_eq!(names_in(folder.path()), [".tmp"]);
+}
+
+#[test]
+fn a_store_that_should_be_there_is_not_made_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("mount-point");
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let store = LocalStore::new(root.clone(), runtime.handle().clone());
+    runtime.block_on(async {
+        assert!(matches!(store.prepare(false).await, Err(StoreError::Unavailable { .. })));
+        assert!(!root.exists(), "or backups would go to the folder below the disk");
+        store.prepare(true).await.unwrap();
+        store.prepare(false).await.unwrap();
+    });
 }

@@ -24,7 +24,7 @@ pub async fn subject() -> Subject {
 /// A store in a folder that the test looks after.
 pub async fn subject_in(root: &Path) -> Subject {
     let store = LocalStore::new(root.to_owned(), Handle::current());
-    store.prepare().await.unwrap();
+    store.prepare(true).await.unwrap();
     let tmp = root.join(".tmp");
     let leftovers = move || std::future::ready(names_in(&tmp)).boxed();
     Subject::new(store, Box::new(leftovers))
