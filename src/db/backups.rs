@@ -1,5 +1,7 @@
 //! Reading `backups`. Nothing here changes the books.
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use uuid::Uuid;
@@ -90,4 +92,13 @@ pub fn find_any(conn: &mut Conn, id: BackupId) -> Result<Option<StoredRow>, DbEr
         .first(conn)
         .optional()?;
     row.map(StoredRow::try_from).transpose()
+}
+
+/// Those of the object keys that an upload under way has.
+pub fn receiving_among(conn: &mut Conn, keys: &[String]) -> Result<HashSet<String>, DbError> {
+    let alive: Vec<String> = backups::table
+        .filter(backups::state.eq("receiving").and(backups::object_key.eq_any(keys)))
+        .select(backups::object_key)
+        .load(conn)?;
+    Ok(alive.into_iter().collect())
 }
