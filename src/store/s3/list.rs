@@ -93,8 +93,10 @@ pub(super) fn list(engine: Arc<Engine>, prefix: &str) -> Listing {
                 (Some(true), token) => Some(token),
                 _ => None,
             };
-            let objects: Vec<_> = page.contents.unwrap_or_default().into_iter().filter_map(info).collect();
-            Ok::<_, StoreError>(Some((stream::iter(objects.into_iter().map(Ok)), next)))
+            let objects = page.contents.unwrap_or_default().into_iter().filter_map(info);
+            // Some engines see more in a prefix than is there, and whole systems are erased by their prefix.
+            let ours = objects.filter(|object| object.key.as_str().starts_with(&prefix)).map(Ok);
+            Ok::<_, StoreError>(Some((stream::iter(ours.collect::<Vec<_>>()), next)))
         }
     });
     Box::pin(pages.try_flatten())

@@ -191,7 +191,10 @@ impl Pump {
         if let Some(chunk) = last {
             self.hand_over(Feed::Chunk(chunk)).await?;
         }
-        self.hand_over(Feed::End).await?;
+        // The end of a streamed body is its last byte: nothing is received any more.
+        if self.stall.is_none() {
+            self.hand_over(Feed::End).await?;
+        }
         match (&mut self.outcome.told).await {
             Ok(Ok(())) => Ok(got),
             Ok(Err(error)) => Err(error.into()),

@@ -72,6 +72,9 @@ fn body(feed: mpsc::Receiver<Feed>, length: u64, progress: Arc<Progress>) -> Byt
     let next = move |(mut feed, left): (mpsc::Receiver<Feed>, u64)| {
         let progress = Arc::clone(&progress);
         async move {
+            if left == 0 {
+                return None;
+            }
             match feed.recv().await {
                 Some(Feed::Chunk(chunk)) => {
                     let left = left.saturating_sub(chunk.len() as u64);
@@ -81,8 +84,9 @@ fn body(feed: mpsc::Receiver<Feed>, length: u64, progress: Arc<Progress>) -> Byt
                     }
                     Some((Ok(chunk), (feed, left)))
                 }
-                Some(Feed::End) => None,
-                None => Some((Err(io::Error::other("the body was given up")), (feed, left))),
+                Some(Feed::End) | None => {
+                    Some((Err(io::Error::other("the body was given up")), (feed, left)))
+                }
             }
         }
     };
