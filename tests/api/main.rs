@@ -1,9 +1,14 @@
-//! Black-box tests: the real binary over HTTP, on a real Postgres, with a real store folder. Run by `script/test`.
+//! Black-box tests: the real binary over HTTP, on a real Postgres, with a real store folder, or with
+//! `STRONGROOM_TEST_STORE=s3` on a bucket of an S3 engine. Run by `script/test`.
 
+#[path = "../engine/mod.rs"]
+mod engine;
+#[macro_use]
 mod harness;
 
 mod appliance;
 mod auth;
+mod bucket;
 mod cli_backups;
 mod cli_tenants;
 mod concurrency;

@@ -4,6 +4,8 @@
 
 #![allow(dead_code, reason = "each suite uses some of it")]
 
+mod proxy;
+
 use std::future::Future;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -23,6 +25,8 @@ use s3s::service::S3ServiceBuilder;
 use tempfile::TempDir;
 use tokio::io::AsyncReadExt as _;
 use tokio::runtime::Runtime;
+
+pub use proxy::{Fault, Proxy};
 
 /// A bucket of its own, removed with this value.
 pub struct Bucket {
