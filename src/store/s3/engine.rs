@@ -161,8 +161,7 @@ impl Engine {
             self.call(limit, async move {
                 let mut response = client.sign_and_dispatch(request).await?;
                 if response.status.is_success() {
-                    let tag = response.headers.get("etag").cloned();
-                    return Ok(tag.unwrap_or_default());
+                    return tagged(response.headers.remove("etag"));
                 }
                 let response = response.buffer().await?;
                 Err(RusotoError::<std::convert::Infallible>::Unknown(response))
@@ -170,6 +169,11 @@ impl Engine {
         };
         attempts(limits, send).await
     }
+}
+
+/// The `ETag` that every engine gives an object. An answer without one is somebody else's.
+pub(super) fn tagged<E>(tag: Option<String>) -> Result<String, RusotoError<E>> {
+    tag.ok_or_else(|| RusotoError::ParseError("it has no ETag".to_owned()))
 }
 
 async fn attempts<T, F>(limits: Limits, attempt: impl Fn(Duration) -> F) -> Result<T, Trouble>

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{TryStreamExt, stream};
+use rusoto_core::RusotoError;
 use rusoto_s3::{
     ListMultipartUploadsRequest, ListObjectsV2Output, ListObjectsV2Request, MultipartUpload, S3, S3Client,
 };
@@ -16,7 +17,7 @@ use crate::store::{Leftover, Listing, ObjectInfo, StoreError};
 const LISTING: &str = "list the objects";
 const PAGE: i64 = 1000;
 /// Engines may have to look through much for a page.
-const LIMITS: Limits = Limits { attempt: Duration::from_secs(30), total: Duration::from_secs(60) };
+const LIMITS: Limits = Limits { attempt: Duration::from_secs(30), total: Duration::from_secs(45) };
 
 impl Engine {
     pub(super) async fn page(
@@ -35,7 +36,11 @@ impl Engine {
         };
         let list = |client: S3Client| {
             let request = request.clone();
-            async move { client.list_objects_v2(request).await }
+            async move {
+                let page = client.list_objects_v2(request).await?;
+                let named = page.name.is_some();
+                listing(page, named)
+            }
         };
         self.repeat(limits, list).await
     }
@@ -54,7 +59,11 @@ impl Engine {
             };
             let list = |client: S3Client| {
                 let request = request.clone();
-                async move { client.list_multipart_uploads(request).await }
+                async move {
+                    let page = client.list_multipart_uploads(request).await?;
+                    let named = page.bucket.is_some();
+                    listing(page, named)
+                }
             };
             let page = match self.repeat(LIMITS, list).await {
                 Ok(page) => page,
@@ -69,6 +78,12 @@ impl Engine {
             (key_marker, upload_id_marker) = (page.next_key_marker, page.next_upload_id_marker);
         }
     }
+}
+
+/// An error in a 200, and whatever else has another form, is read as an empty listing by the generated
+/// code: so one has to name its bucket.
+fn listing<T, E>(page: T, named: bool) -> Result<T, RusotoError<E>> {
+    if named { Ok(page) } else { Err(RusotoError::ParseError("it is no listing".to_owned())) }
 }
 
 /// What another program uploads to the same bucket is not ours to abort.

@@ -13,7 +13,7 @@ use rusoto_s3::{
 };
 use tokio::time::timeout;
 
-use super::engine::{CALL, Engine, Limits};
+use super::engine::{CALL, Engine, Limits, tagged};
 use super::facts::metadata;
 use super::trouble::Trouble;
 use crate::domain::object_key::ObjectKey;
@@ -122,7 +122,11 @@ impl Engine {
         };
         let get = |client: S3Client| {
             let request = request.clone();
-            async move { client.get_object(request).await }
+            async move {
+                let mut opened = client.get_object(request).await?;
+                tagged(opened.e_tag.take())?;
+                Ok(opened)
+            }
         };
         let opened = self.repeat(CALL, get).await.map_err(|trouble| trouble.doing(READING))?;
         let left = expected(&opened, range).map_err(|trouble| trouble.doing(READING))?;

@@ -12,6 +12,7 @@ use crate::store::StoreError;
 
 /// What a probe writes.
 const PROBE: &[u8] = b"Strongroom looks whether it can write here.\n";
+const LIST: &str = "list it";
 const LIMIT: Limits = Limits::once(Duration::from_secs(5));
 
 /// A key that no object of ours has.
@@ -24,7 +25,7 @@ pub(super) async fn prepare(engine: &Engine) -> Result<(), StoreError> {
     let bucket = &engine.bucket;
     // A list and not a look at the bucket: only an answer with a body says what is wrong.
     let list = engine.page(LIMIT, ".strongroom/", None, 1).await;
-    list.map_err(|trouble| refused(trouble, bucket, "list it"))?;
+    list.map_err(|trouble| refused(trouble, bucket, LIST))?;
     let probe = Probe { engine, key: probe_key() };
     probe.write().await.map_err(|trouble| refused(trouble, bucket, "write to it"))?;
     probe.read().await.map_err(|trouble| refused(trouble, bucket, "read from it"))?;
@@ -86,6 +87,9 @@ fn refused(trouble: Trouble, bucket: &str, what: &str) -> StoreError {
                 "SignatureDoesNotMatch" => "the secret is not the key's: S3_SECRET_KEY".to_owned(),
                 "AuthorizationHeaderMalformed" => "is the region right? BACKUP_S3_REGION".to_owned(),
                 "RequestTimeTooSkewed" => "this machine's clock is wrong".to_owned(),
+                _ if what == LIST => {
+                    "the key (S3_ACCESS_KEY) is not known there, or needs the right to list it".to_owned()
+                }
                 _ => format!("the key (S3_ACCESS_KEY) needs the right to {what}"),
             };
             StoreError::Refused(format!("bucket {bucket:?}: {hint} ({})", said(status, &code)))

@@ -11,6 +11,7 @@ use rusoto_s3::{PutObjectRequest, S3};
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::{Duration, sleep};
 
+use super::engine::tagged;
 use super::facts::metadata;
 use super::put::{FINISH, Failure, Feed, Job};
 use super::trouble::Trouble;
@@ -43,7 +44,10 @@ pub(super) async fn run(
         ..PutObjectRequest::default()
     };
     let client = job.engine.fresh.clone();
-    let call = job.engine.call(UNLIMITED, async move { client.put_object(request).await });
+    let call = job.engine.call(UNLIMITED, async move {
+        let stored = client.put_object(request).await?;
+        tagged(stored.e_tag)
+    });
     let mut call = std::pin::pin!(call);
     let answer = tokio::select! {
         answer = &mut call => answer.map(drop),
