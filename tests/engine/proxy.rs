@@ -129,6 +129,18 @@ async fn changed(state: &Mutex<State>, epoch: u64) {
     }
 }
 
+async fn spoilt(state: &Mutex<State>, line: &str, epoch: u64) {
+    loop {
+        {
+            let state = lock(state);
+            if state.epoch != epoch && state.fault.is_some_and(|(_, hits)| hits(line)) {
+                return;
+            }
+        }
+        sleep(Duration::from_millis(10)).await;
+    }
+}
+
 async fn serve(mut client: TcpStream, engine: SocketAddr, state: Arc<Mutex<State>>) {
     let Some((head, rest)) = read_head(&mut client).await else { return };
     let line = head.lines().next().unwrap_or_default().to_owned();
@@ -140,7 +152,11 @@ async fn serve(mut client: TcpStream, engine: SocketAddr, state: Arc<Mutex<State
         (hit.filter(|_| !spent), state.epoch)
     };
     match fault {
-        None => forward(client, engine, &head, &rest, None).await,
+        None => tokio::select! {
+            () = forward(client, engine, &head, &rest, None) => {}
+            // What was under way is hit, too.
+            () = spoilt(&state, &line, epoch) => {}
+        },
         Some(Fault::Refused) => {}
         Some(Fault::Reset) => {
             let _ = client.set_zero_linger();

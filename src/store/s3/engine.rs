@@ -22,6 +22,7 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use super::S3Settings;
+use super::guard::Guard;
 use super::trouble::Trouble;
 
 /// Signing, TLS and copying for all uploads and downloads.
@@ -87,7 +88,7 @@ impl Engine {
         let region = region_at(&settings.endpoint);
         let client = |idle| {
             let provider = StaticProvider::from(credentials.clone());
-            Client::new_with(provider, http_client(idle))
+            Client::new_with(provider, Guard(http_client(idle)))
         };
         let signing = client(usize::MAX);
         Ok(Self {
@@ -128,11 +129,12 @@ impl Engine {
         E: Debug + Send + 'static,
     {
         let task = AbortOnDropHandle::new(self.handle.spawn(timeout(limit, request)));
-        match task.await {
-            Ok(Ok(Ok(output))) => Ok(output),
-            Ok(Ok(Err(error))) => Err(Trouble::of(error)),
-            Ok(Err(_)) => Err(Trouble::late(limit)),
-            Err(error) => Err(Trouble::passing(format!("the answer can't be understood: {error}"))),
+        // The outer limit is for a call that never gives its thread back.
+        match timeout(limit + Duration::from_millis(500), task).await {
+            Ok(Ok(Ok(Ok(output)))) => Ok(output),
+            Ok(Ok(Ok(Err(error)))) => Err(Trouble::of(error)),
+            Ok(Ok(Err(_))) | Err(_) => Err(Trouble::late(limit)),
+            Ok(Err(error)) => Err(Trouble::passing(format!("the answer can't be understood: {error}"))),
         }
     }
 

@@ -15,6 +15,7 @@
 
 mod engine;
 mod facts;
+mod guard;
 mod list;
 mod multipart;
 mod object;

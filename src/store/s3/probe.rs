@@ -1,5 +1,6 @@
 //! Looking at the engine before it is relied on.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -15,38 +16,46 @@ const PROBE: &[u8] = b"Strongroom looks whether it can write here.\n";
 const LIST: &str = "list it";
 const LIMIT: Limits = Limits::once(Duration::from_secs(5));
 
-/// A key that no object of ours has.
-fn probe_key() -> String {
-    format!(".strongroom/probe-{}", Uuid::now_v7())
-}
-
 /// Whether bucket and key are as they have to be: everything that will be done is done once.
-pub(super) async fn prepare(engine: &Engine) -> Result<(), StoreError> {
+pub(super) async fn prepare(engine: &Arc<Engine>) -> Result<(), StoreError> {
     let bucket = &engine.bucket;
     // A list and not a look at the bucket: only an answer with a body says what is wrong.
     let list = engine.page(LIMIT, ".strongroom/", None, 1).await;
     list.map_err(|trouble| refused(trouble, bucket, LIST))?;
-    let probe = Probe { engine, key: probe_key() };
+    let mut probe = Probe::new(engine);
     probe.write().await.map_err(|trouble| refused(trouble, bucket, "write to it"))?;
     probe.read().await.map_err(|trouble| refused(trouble, bucket, "read from it"))?;
-    let deleted = engine.delete(LIMIT, &probe.key).await;
-    deleted.map_err(|trouble| refused(trouble, bucket, "delete in it"))
+    probe.delete().await.map_err(|trouble| refused(trouble, bucket, "delete in it"))
 }
 
 /// Whether an object could be written now.
-pub(super) async fn check(engine: &Engine) -> Result<(), StoreError> {
+pub(super) async fn check(engine: &Arc<Engine>) -> Result<(), StoreError> {
     const DOING: &str = "write to the store";
-    let probe = Probe { engine, key: probe_key() };
+    let mut probe = Probe::new(engine);
     probe.write().await.map_err(|trouble| trouble.unavailable(DOING))?;
-    engine.delete(LIMIT, &probe.key).await.map_err(|trouble| trouble.unavailable(DOING))
+    probe.delete().await.map_err(|trouble| trouble.unavailable(DOING))
 }
 
-struct Probe<'a> {
-    engine: &'a Engine,
+/// A small object. What may be left of it when this is dropped is deleted.
+struct Probe {
+    engine: Arc<Engine>,
+    /// One that no object of ours has.
     key: String,
+    gone: bool,
 }
 
-impl Probe<'_> {
+impl Probe {
+    fn new(engine: &Arc<Engine>) -> Self {
+        let key = format!(".strongroom/probe-{}", Uuid::now_v7());
+        Self { engine: Arc::clone(engine), key, gone: false }
+    }
+
+    async fn delete(&mut self) -> Result<(), Trouble> {
+        self.engine.delete(LIMIT, &self.key).await?;
+        self.gone = true;
+        Ok(())
+    }
+
     async fn write(&self) -> Result<(), Trouble> {
         let request = || {
             let mut request = self.engine.request("PUT", &self.key);
@@ -75,6 +84,19 @@ impl Probe<'_> {
         };
         let all = self.engine.call(LIMIT.total, read).await?;
         if all == PROBE { Ok(()) } else { Err(Trouble::passing("what was written is not what is read")) }
+    }
+}
+
+impl Drop for Probe {
+    fn drop(&mut self) {
+        if !self.gone {
+            let (engine, key) = (Arc::clone(&self.engine), std::mem::take(&mut self.key));
+            self.engine.start(async move {
+                if let Err(trouble) = engine.delete(LIMIT, &key).await {
+                    log::debug!("delete {key}: {trouble:?}");
+                }
+            });
+        }
     }
 }
 
