@@ -2,7 +2,8 @@
 //! `STRONGROOM_TEST_S3_ENDPOINT`, `_BUCKET`, `_ACCESS_KEY` and `_SECRET_KEY` name (its key must be
 //! allowed to make buckets). Each test has a bucket of its own.
 
-#![allow(dead_code, reason = "each suite uses some of it")]
+#![allow(dead_code, unused_imports, reason = "each suite uses some of it")]
+#![allow(clippy::expect_used, reason = "a test that cannot go on fails")]
 
 mod proxy;
 

@@ -48,7 +48,7 @@ struct State {
 pub struct Proxy {
     address: SocketAddr,
     state: Arc<Mutex<State>>,
-    _runtime: Option<Runtime>,
+    runtime: Option<Runtime>,
 }
 
 fn lock(state: &Mutex<State>) -> std::sync::MutexGuard<'_, State> {
@@ -87,7 +87,7 @@ impl Proxy {
             }
         });
         let address = told.recv().expect("the proxy listens");
-        Self { address, state, _runtime: Some(runtime) }
+        Self { address, state, runtime: Some(runtime) }
     }
 
     pub fn endpoint(&self) -> String {
@@ -116,7 +116,7 @@ impl Proxy {
 
 impl Drop for Proxy {
     fn drop(&mut self) {
-        if let Some(runtime) = self._runtime.take() {
+        if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
         }
     }

@@ -26,7 +26,7 @@ fn aborts(line: &str) -> bool {
     line.starts_with("DELETE") && line.contains("uploadId")
 }
 
-fn is_the_stores<T: std::fmt::Debug>(what: &str, result: Result<T, PutError>) {
+fn is_the_stores<T: std::fmt::Debug>(what: &str, result: &Result<T, PutError>) {
     let unavailable = matches!(result, Err(PutError::Store(StoreError::Unavailable { .. })));
     assert!(unavailable, "{what}: {result:?}");
 }
@@ -55,7 +55,7 @@ async fn put_during(call: &str, hits: fn(&str) -> bool, size: usize, known: bool
             assert!(link.read(&key).await.unwrap() == crate::link::content(size), "{what}");
             strongroom::store::BlobStore::delete(&link.store, &key).await.unwrap();
         } else {
-            is_the_stores(&what, result);
+            is_the_stores(&what, &result);
         }
         // An upload whose id never came can only be found by listing.
         let unknown = call == "create" && matches!(fault, Fault::AnswerLost | Fault::Trickle);

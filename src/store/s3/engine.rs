@@ -174,6 +174,7 @@ impl Engine {
 }
 
 /// The `ETag` that every engine gives an object. An answer without one is somebody else's.
+#[expect(clippy::result_large_err, reason = "it is rusoto's")]
 pub(super) fn tagged<E>(tag: Option<String>) -> Result<String, RusotoError<E>> {
     tag.ok_or_else(|| RusotoError::ParseError("it has no ETag".to_owned()))
 }

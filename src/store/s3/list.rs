@@ -82,6 +82,7 @@ impl Engine {
 
 /// An error in a 200, and whatever else has another form, is read as an empty listing by the generated
 /// code: so one has to name its bucket.
+#[expect(clippy::result_large_err, reason = "it is rusoto's")]
 fn listing<T, E>(page: T, named: bool) -> Result<T, RusotoError<E>> {
     if named { Ok(page) } else { Err(RusotoError::ParseError("it is no listing".to_owned())) }
 }

@@ -116,6 +116,6 @@ fn refused(trouble: Trouble, bucket: &str, what: &str) -> StoreError {
             };
             StoreError::Refused(format!("bucket {bucket:?}: {hint} ({})", said(status, &code)))
         }
-        trouble => trouble.unavailable("look at the bucket"),
+        trouble @ Trouble::Passing(_) => trouble.unavailable("look at the bucket"),
     }
 }

@@ -105,7 +105,8 @@ mod tests {
     fn response(status: u16, body: &'static str) -> Trouble {
         let status = status.try_into().unwrap();
         let body = body.as_bytes().into();
-        Trouble::of_response(&BufferedHttpResponse { status, body, headers: Default::default() })
+        let headers = std::iter::empty().collect();
+        Trouble::of_response(&BufferedHttpResponse { status, body, headers })
     }
 
     #[test]
