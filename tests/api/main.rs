@@ -18,6 +18,7 @@ mod delete;
 mod digests;
 mod download;
 mod early;
+mod engine_trouble;
 mod framing;
 mod health;
 mod https;
