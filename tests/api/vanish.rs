@@ -86,7 +86,7 @@ fn a_client_that_vanishes_before_its_answer_has_stored_its_backup_or_not() {
     assert_eventually("all is decided", GONE, || server.receiving() == 0);
     let rows = || server.db.all("SELECT object_key FROM backups WHERE state = 'stored' ORDER BY object_key");
     assert_eventually("objects are those of the rows", GONE, || server.objects().into_iter().eq(rows()));
-    assert!(server.temporary().is_empty());
+    assert_eventually("no part of a body is left", GONE, || server.temporary().is_empty());
     for id in server.ids(&system) {
         assert_eq!(server.fetch(&system, &id).send().status(200).body.len(), 1000);
     }
