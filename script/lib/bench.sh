@@ -77,10 +77,9 @@ system() { # system STRONGROOM: one to upload as
     user=$("$1" system add --org bench --name bench --json | jq -r '.system_key + ":" + .system_secret')
 }
 
-# client ARGUMENT...: curl; the answer goes to $work/answer unless --output is given again. It asks for
-# no leave before it sends (Expect): that is not what is measured.
+# client ARGUMENT...: curl; the answer goes to $work/answer unless --output is given again
 client() {
-    run_child curl --silent --show-error --fail-with-body --header 'Expect:' --output "$work/answer" "$@" ||
+    run_child curl --silent --show-error --fail-with-body --output "$work/answer" "$@" ||
         die "curl failed: $(head -c 500 "$work/answer")"
 }
 
