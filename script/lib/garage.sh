@@ -115,7 +115,9 @@ END
 
     bucket=$(garage_node 1 json-api CreateBucket "{\"globalAlias\": \"$GARAGE_BUCKET\"}" | jq -er .id) ||
         garage_fail "Garage: the bucket was not made"
-    read -r garage_key garage_secret < <(garage_node 1 json-api CreateKey '{"name": "strongroom"}' |
+    # The tests make a bucket each.
+    read -r garage_key garage_secret < <(
+        garage_node 1 json-api CreateKey '{"name": "strongroom", "allow": {"createBucket": true}}' |
         jq -er '.accessKeyId + " " + .secretAccessKey') || garage_fail "Garage: the key was not made"
     garage_node 1 json-api AllowBucketKey "{\"bucketId\": \"$bucket\", \"accessKeyId\": \"$garage_key\",
         \"permissions\": {\"read\": true, \"write\": true, \"owner\": false}}" >/dev/null ||
