@@ -1,6 +1,7 @@
 //! Settings from the environment, checked before anything starts.
 
 mod parse;
+mod store;
 mod table;
 
 use std::net::SocketAddr;
@@ -10,6 +11,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use secrecy::SecretString;
 
+pub use store::{S3Config, StoreConfig};
 pub use table::help;
 
 use crate::domain::retention::Retention;
@@ -46,12 +48,6 @@ pub struct HttpConfig {
 pub struct TlsFiles {
     pub cert: PathBuf,
     pub key: PathBuf,
-}
-
-/// Where objects lie.
-#[derive(Debug)]
-pub struct StoreConfig {
-    pub data_dir: PathBuf,
 }
 
 #[derive(Debug)]
@@ -93,7 +89,7 @@ impl Config {
                 trusted_proxies: env.networks("TRUSTED_PROXIES")?,
                 shutdown_grace: env.seconds("SHUTDOWN_GRACE", 600)?,
             },
-            store: StoreConfig { data_dir: env.path("BACKUP_DATA_DIR", "var/objects")? },
+            store: StoreConfig::read(env)?,
             uploads: UploadConfig {
                 max_size: env.number("BACKUP_MAX_UPLOAD_SIZE", 2_147_483_648, 1..=MAX_BYTES)?,
                 retention: Retention {
@@ -165,6 +161,9 @@ mod tests {
             ("TRUSTED_PROXIES", "proxy.example"),
             ("TLS_CERT_FILE", "cert.pem"),
             ("BACKUP_S3_BUCKET", "backups"),
+            ("S3_ENDPOINT", "https://s3.example"),
+            ("S3_SECRET_KEY_FILE", "key"),
+            ("BACKUP_PRESIGN_TTL", "60"),
             ("JWT_ISSUER", "me"),
         ];
         for (variable, value) in cases {

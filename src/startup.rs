@@ -19,12 +19,12 @@ use uuid::Uuid;
 
 use crate::actors::Actors;
 use crate::backups::{Authenticator, BodyLimits, LastHealth, LiveUploads, NewIds, UndoQueue, Vault};
-use crate::config::{Config, HttpConfig, UploadConfig};
+use crate::config::{Config, HttpConfig, StoreConfig, UploadConfig};
 use crate::db::accounting::Policy;
 use crate::db::{self, Db};
 use crate::http::{self, AppState, Certificates, ServerSettings};
 use crate::jobs::{self, Lease, Preparation};
-use crate::store::{BlobStore, LocalStore};
+use crate::store::{self, BlobStore, Place, S3Settings, StoreError};
 
 /// Why the service could not start.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +32,9 @@ pub enum StartError {
     /// A setting can't be used: it names the variable.
     #[error("{0}")]
     Setting(String),
+    /// The object store does not let us do what has to be done.
+    #[error("{0}")]
+    Refused(String),
     #[error("{doing}: {source}")]
     Io { doing: String, source: std::io::Error },
 }
@@ -97,7 +100,8 @@ async fn serve(config: Config, migrate: bool, engine: &Runtime, disk: &Handle) -
         log::warn!("BACKUP_MAX_SIZE_PER_ORG is 0: organizations without a quota of their own have none");
     }
     let db = Db::new(config.database_url.expose_secret(), engine.handle().clone());
-    let store = open_store(&config, disk);
+    let store = open_store(&config.store, disk)?;
+    look_at(Arc::clone(&store), engine).await?;
     let actors = Actors::start(db.clone(), policy.clone());
     let vault = build_vault(&config, db.clone(), Arc::clone(&store), &actors, engine.handle());
 
@@ -148,8 +152,36 @@ fn policy(uploads: &UploadConfig, writer: Uuid) -> Policy {
     Policy { retention: uploads.retention, rate: uploads.rate, default_quota: uploads.default_quota, writer }
 }
 
-fn open_store(config: &Config, blocking: &Handle) -> Arc<dyn BlobStore> {
-    Arc::new(LocalStore::new(config.store.data_dir.clone(), blocking.clone()))
+/// The store that the settings name, with its file work on the blocking threads of `blocking`.
+pub fn open_store(config: &StoreConfig, blocking: &Handle) -> Result<Arc<dyn BlobStore>, StartError> {
+    let place = match config {
+        StoreConfig::Local { data_dir } => Place::Local(data_dir.clone()),
+        StoreConfig::S3(s3) => {
+            if s3.asked_for_other_style {
+                log::warn!("BACKUP_S3_USE_PATH_STYLE is false: path-style is used all the same");
+            }
+            Place::S3(S3Settings {
+                endpoint: s3.endpoint.clone(),
+                region: s3.region.clone(),
+                bucket: s3.bucket.clone(),
+                access_key: s3.access_key.clone(),
+                secret_key: s3.secret_key.clone(),
+                presign_endpoint: s3.presign_endpoint.clone(),
+            })
+        }
+    };
+    store::open(&place, blocking)
+        .map_err(|source| StartError::Io { doing: "open the store".to_owned(), source })
+}
+
+/// A store that says no at the first look ends the start; one that can't be reached is waited for
+/// by `jobs::prepare`.
+async fn look_at(store: Arc<dyn BlobStore>, engine: &Runtime) -> Result<(), StartError> {
+    let look = engine.spawn(async move { timeout(FIRST_PREPARATION, store.prepare(false)).await });
+    match look.await {
+        Ok(Ok(Err(StoreError::Refused(line)))) => Err(StartError::Refused(line)),
+        _ => Ok(()),
+    }
 }
 
 fn build_vault(

@@ -7,6 +7,10 @@ use std::io::Write;
 pub fn start_logging() {
     let env = env_logger::Env::default().default_filter_or("info");
     let mut builder = env_logger::Builder::from_env(env);
+    // In more detail these write down signatures, with which a request could be repeated.
+    for library in ["rusoto_core", "rusoto_signature"] {
+        builder.filter_module(library, log::LevelFilter::Info);
+    }
     if std::env::var_os("JOURNAL_STREAM").is_some() {
         builder.format(|out, record| {
             let level = match record.level() {

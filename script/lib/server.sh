@@ -2,12 +2,30 @@
 # Starting and stopping `strongroom serve`.
 
 server_pid=
+server_url=
 
 # start_server BINARY: with the environment's settings. In its own session, because a terminal's
 # Ctrl-C would cut the uploads under way; told to stop should the script be killed.
 start_server() {
     setsid setpriv --pdeathsig TERM "$1" serve 9>&- &
     server_pid=$!
+}
+
+# start_listening BINARY LOG: starts it, with its log in a file, and waits until it is healthy. Where it
+# listens is then in server_url: LISTEN_ADDRESS may have left the port open.
+start_listening() {
+    start_server "$1" 2>"$2"
+    server_url=
+    for _ in {1..300}; do
+        server_url=$(sed -n 's|.*listening on \(https\{0,1\}://[^ ]*\).*|\1|p' "$2" | head -n 1)
+        [ -z "$server_url" ] || break
+        kill -0 "$server_pid" 2>/dev/null || break
+        sleep 0.1
+    done
+    if [ -z "$server_url" ] || ! wait_healthy "$server_url"; then
+        tail -n 20 "$2" >&2
+        die "the server did not start"
+    fi
 }
 
 # wait_healthy URL: until `GET URL/api/health` is 200; fails if the server ends before.

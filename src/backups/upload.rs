@@ -19,7 +19,7 @@ use crate::domain::filename::Filename;
 use crate::domain::ids::{BackupId, Extension};
 use crate::domain::media_type::MediaType;
 use crate::domain::object_key::ObjectKey;
-use crate::store::{PutError, Receipt};
+use crate::store::{ObjectFacts, PutError, Receipt};
 
 /// What is known of an upload before its body.
 #[derive(Debug, Clone)]
@@ -246,7 +246,13 @@ impl Vault {
         let (to_store, chunks) = mpsc::channel(CHUNKS_IN_FLIGHT);
         let body = stream::unfold(chunks, |mut chunks| async move { Some((chunks.recv().await?, chunks)) });
         let length = intake.length;
-        let put = self.store.put(&admission.object_key, length, Box::pin(body));
+        let about = ObjectFacts {
+            filename: admission.filename.as_str().to_owned(),
+            mimetype: admission.mimetype.as_str().to_owned(),
+            system_id: admission.system_id,
+            sha256: None,
+        };
+        let put = self.store.put(&admission.object_key, length, &about, Box::pin(body));
         tokio::pin!(put);
         let take_in = intake.run(to_store);
         tokio::pin!(take_in);

@@ -14,7 +14,7 @@ use crate::db::systems::{self, SystemSummary};
 use crate::db::{self, Conn};
 use crate::domain::ids::OrgId;
 use crate::startup;
-use crate::store::{BlobStore, LocalStore};
+use crate::store::BlobStore;
 
 pub struct Context {
     pub config: Config,
@@ -34,8 +34,8 @@ impl Context {
     /// The store, and the runtime that it works on.
     pub fn store(&self) -> Result<(Arc<dyn BlobStore>, Runtime), Failure> {
         let runtime = Runtime::new().map_err(|e| Failure::Refused(format!("start a runtime: {e}")))?;
-        let store = LocalStore::new(self.config.store.data_dir.clone(), runtime.handle().clone());
-        Ok((Arc::new(store), runtime))
+        let store = startup::open_store(&self.config.store, runtime.handle())?;
+        Ok((store, runtime))
     }
 
     /// The system with this id or key.

@@ -50,7 +50,9 @@ impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::NotFound => Self::Refused("the stored object is missing".to_owned()),
-            error @ StoreError::Unavailable { .. } => Self::Unreachable(error.to_string()),
+            error @ (StoreError::Unavailable { .. } | StoreError::Refused(_)) => {
+                Self::Unreachable(error.to_string())
+            }
         }
     }
 }
@@ -59,6 +61,7 @@ impl From<StartError> for Failure {
     fn from(error: StartError) -> Self {
         match error {
             StartError::Setting(line) => Self::Usage(line),
+            StartError::Refused(line) => Self::Unreachable(line),
             error @ StartError::Io { .. } => Self::Refused(error.to_string()),
         }
     }

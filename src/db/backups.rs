@@ -1,5 +1,7 @@
 //! Reading `backups`. Nothing here changes the books.
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use uuid::Uuid;
@@ -97,4 +99,13 @@ pub fn none_stored(conn: &mut Conn) -> Result<bool, DbError> {
     let stored = backups::table.filter(backups::state.eq("stored"));
     let any: bool = diesel::select(diesel::dsl::exists(stored)).get_result(conn)?;
     Ok(!any)
+}
+
+/// Those of the object keys that an upload under way has.
+pub fn receiving_among(conn: &mut Conn, keys: &[String]) -> Result<HashSet<String>, DbError> {
+    let alive: Vec<String> = backups::table
+        .filter(backups::state.eq("receiving").and(backups::object_key.eq_any(keys)))
+        .select(backups::object_key)
+        .load(conn)?;
+    Ok(alive.into_iter().collect())
 }

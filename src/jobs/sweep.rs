@@ -11,7 +11,7 @@ use super::purge::delete_object;
 use crate::backups::LiveUploads;
 use crate::db::accounting::{self, Abort, Operation, Outcome, Policy};
 use crate::db::writers::{self, Orphan};
-use crate::db::{Db, DbError, Lane};
+use crate::db::{Db, DbError, Lane, backups};
 use crate::domain::ids::OrgId;
 use crate::store::BlobStore;
 
@@ -57,10 +57,31 @@ impl Sweeper {
             }
         }
         self.db.run(Lane::Reads, PATIENCE, move |conn| writers::forget_gone(conn, lease)).await?;
-        if let Err(error) = self.store.remove_leftovers().await {
+        self.tidy().await?;
+        Ok(swept)
+    }
+
+    /// Removes what unfinished puts have left in the store. First the store is asked what there is, then
+    /// the books which of it is alive.
+    async fn tidy(&self) -> Result<(), DbError> {
+        let mut left = match self.store.find_leftovers().await {
+            Ok(left) => left,
+            Err(error) => {
+                log::warn!("sweep: {error}");
+                return Ok(());
+            }
+        };
+        let keys: Vec<_> =
+            left.iter().filter_map(|left| left.key.as_ref().map(ToString::to_string)).collect();
+        if !keys.is_empty() {
+            let receiving = move |conn: &mut _| backups::receiving_among(conn, &keys);
+            let alive = self.db.run(Lane::Reads, PATIENCE, receiving).await?;
+            left.retain(|left| left.key.as_ref().is_none_or(|key| !alive.contains(key.as_str())));
+        }
+        if let Err(error) = self.store.remove_leftovers(&left).await {
             log::warn!("sweep: {error}");
         }
-        Ok(swept)
+        Ok(())
     }
 
     async fn take_back(&self, orphan: Orphan) -> Result<bool, DbError> {

@@ -6,20 +6,48 @@
 
 pub mod local;
 pub mod metered;
+pub mod s3;
 
 use std::io;
+use std::path::PathBuf;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::Stream;
 use thiserror::Error;
+use tokio::runtime::Handle;
+use uuid::Uuid;
 
 use crate::domain::object_key::ObjectKey;
 use crate::domain::range::ByteRange;
 
 pub use local::LocalStore;
 pub use metered::{Meter, Receipt};
+pub use s3::{S3Settings, S3Store};
+
+/// Which store is to be used.
+#[derive(Debug, Clone)]
+pub enum Place {
+    /// A local directory.
+    Local(PathBuf),
+    /// A bucket.
+    S3(S3Settings),
+}
+
+/// The store at a place; it has not been looked at yet. File work is done on the blocking threads of
+/// `blocking`.
+///
+/// # Errors
+/// If no threads can be started for it.
+pub fn open(place: &Place, blocking: &Handle) -> io::Result<Arc<dyn BlobStore>> {
+    Ok(match place {
+        Place::Local(root) => Arc::new(LocalStore::new(root.clone(), blocking.clone())),
+        Place::S3(settings) => Arc::new(S3Store::new(settings)?),
+    })
+}
 
 /// The bytes of a new object. After an `Err` nothing more is asked of it.
 pub type PutBody = Pin<Box<dyn Stream<Item = Result<Bytes, BodyInterrupted>> + Send>>;
@@ -36,6 +64,28 @@ pub type Listing = Pin<Box<dyn Stream<Item = Result<ObjectInfo, StoreError>> + S
 #[error("the body was interrupted")]
 pub struct BodyInterrupted;
 
+/// What an object is, kept with it, so that a store explains itself also without the books.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObjectFacts {
+    /// The name that the backup was sent with: `[A-Za-z0-9._-]`.
+    pub filename: String,
+    /// A media type.
+    pub mimetype: String,
+    /// Whose backup it is.
+    pub system_id: Uuid,
+    /// The SHA-256 of the bytes, where it is known before they are.
+    pub sha256: Option<[u8; 32]>,
+}
+
+/// Something that is not an object: what an unfinished put has written so far.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Leftover {
+    /// What it was to become. `None`: the store sees for itself whether somebody is still at it.
+    pub key: Option<ObjectKey>,
+    /// Its name in the store.
+    pub id: String,
+}
+
 /// One object of a listing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ObjectInfo {
@@ -51,6 +101,10 @@ pub enum StoreError {
     /// There is no such object, and the store is sure of it.
     #[error("object not found")]
     NotFound,
+    /// The store works, and does not let us do what has to be done: a wrong key, no bucket, a missing
+    /// right. One line that says what is missing. Only [`prepare`](BlobStore::prepare) says so.
+    #[error("the object store refuses: {0}")]
+    Refused(String),
     /// The store cannot do it now, or its answer cannot be trusted: fail
     /// closed. The message is for the log, not for a client.
     #[error("store unavailable, could not {doing}: {}{source}", remark(.source))]
@@ -114,7 +168,13 @@ pub trait BlobStore: Send + Sync + 'static {
     ///
     /// # Errors
     /// See [`PutError`]. A body longer than `length` is read no further.
-    async fn put(&self, key: &ObjectKey, length: Option<u64>, body: PutBody) -> Result<u64, PutError>;
+    async fn put(
+        &self,
+        key: &ObjectKey,
+        length: Option<u64>,
+        about: &ObjectFacts,
+        body: PutBody,
+    ) -> Result<u64, PutError>;
 
     /// Opens an object, or exactly `range` of it.
     ///
@@ -141,7 +201,11 @@ pub trait BlobStore: Send + Sync + 'static {
     /// meanwhile may be in it or not. Memory does not grow with the store.
     fn list(&self, prefix: &str) -> Listing;
 
-    /// Stores a copy of `from` under `to`, as by `put`.
+    /// A URL with which anybody can get the object for so long, under that name; `None` if the store is
+    /// nothing that clients can reach.
+    fn presign(&self, key: &ObjectKey, valid_for: Duration, filename: &str) -> Option<String>;
+
+    /// Stores a copy of `from` under `to`, with its facts, as by `put`.
     ///
     /// # Errors
     /// See [`StoreError`]; `NotFound` if there is no `from`.
@@ -158,15 +222,24 @@ pub trait BlobStore: Send + Sync + 'static {
     /// disk that is not mounted) must not be replaced by an empty one.
     ///
     /// # Errors
-    /// Only `Unavailable`.
+    /// `Unavailable`, or `Refused` if trying again will not help.
     async fn prepare(&self, new: bool) -> Result<(), StoreError>;
 
-    /// Removes what crashed processes left that is not an object, and says how much it was. What a
-    /// living process, this or another, is writing stays.
+    /// What may be left of puts that nobody finishes any more. Those that somebody is still at are in it
+    /// as well: the caller asks its books for the keys that are alive **after** this has answered, takes
+    /// those away, and gives the rest to [`remove_leftovers`](BlobStore::remove_leftovers). (Two steps,
+    /// because the store does not know the books, and the other order would take an upload for dead that
+    /// began in between.)
     ///
     /// # Errors
     /// Only `Unavailable`.
-    async fn remove_leftovers(&self) -> Result<usize, StoreError>;
+    async fn find_leftovers(&self) -> Result<Vec<Leftover>, StoreError>;
+
+    /// Removes them, and says how many there were. May be repeated.
+    ///
+    /// # Errors
+    /// Only `Unavailable`.
+    async fn remove_leftovers(&self, left: &[Leftover]) -> Result<usize, StoreError>;
 }
 
 #[cfg(test)]

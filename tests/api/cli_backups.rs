@@ -45,15 +45,15 @@ fn a_damaged_backup_is_not_fetched_as_if_it_were_whole() {
     let server = Server::start();
     let system = server.system();
     let id = server.store(&system, &bytes(100_000));
-    let object = server.store.object(&server.object_key(&id));
-    let mut spoilt = std::fs::read(&object).expect("the object");
+    let object = server.object_key(&id);
+    let mut spoilt = server.store.read(&object);
     spoilt[50_000] ^= 1;
-    std::fs::write(&object, spoilt).expect("spoil the object");
+    server.store.write(&object, &spoilt);
     let folder = TempDir::new().expect("make a folder");
     let file = folder.path().join("restored");
     let fetched = server.cli(["backup", "fetch", &id, "-o", &file.to_string_lossy()]).exits(1);
     assert!(!fetched.stderr.is_empty(), "{fetched:?}");
-    std::fs::remove_file(&object).expect("lose the object");
+    server.store.remove(&object);
     let lost = server.cli(["backup", "fetch", &id, "-o", &file.to_string_lossy()]);
     assert!([1, 3].contains(&lost.code), "{lost:?}");
 }

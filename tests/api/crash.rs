@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::harness::{Database, GONE, PATIENCE, Server, System, Wire, assert_eventually, bytes};
+use crate::harness::{Database, GONE, PATIENCE, Server, System, Wire, assert_eventually, bytes, on_s3};
 
 /// A server whose death is noticed after a second or two.
 fn short_lease() -> Server {
@@ -15,7 +15,10 @@ fn half_an_upload(server: &Server, system: &System) -> Wire {
     let mut wire = Wire::upload(server, system, &["Content-Length: 2000000"]);
     wire.send(bytes(1_000_000));
     assert_eventually("the upload was let in", GONE, || server.receiving() == 1);
-    assert_eventually("its bytes arrive", GONE, || !server.temporary().is_empty());
+    // What of a streamed PUT an engine has got can't be seen from outside.
+    if !on_s3() {
+        assert_eventually("its bytes arrive", GONE, || !server.temporary().is_empty());
+    }
     wire
 }
 
@@ -90,8 +93,8 @@ fn objects_that_nobody_knows_are_never_deleted() {
     let server = short_lease();
     let system = server.system();
     server.store(&system, b"x");
-    let foreign = server.store.object(&format!("{}/{}/{}.bin", system.org, system.key, uuid::Uuid::now_v7()));
-    std::fs::write(&foreign, "of a database that was lost").expect("an object without a row");
+    let foreign = format!("{}/{}/{}.bin", system.org, system.key, uuid::Uuid::now_v7());
+    server.store.write(&foreign, b"of a database that was lost");
     let objects = server.objects();
     server.kill();
     let empty = Arc::new(Database::new());
@@ -105,7 +108,7 @@ fn objects_that_nobody_knows_are_never_deleted() {
     pass(Duration::from_secs(4));
     assert_eq!(confused.objects(), objects);
     assert_eq!(next.objects(), objects);
-    assert!(foreign.exists());
+    assert!(next.objects().contains(&foreign));
 }
 
 #[test]

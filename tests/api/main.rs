@@ -1,12 +1,17 @@
-//! Black-box tests: the real binary over HTTP, on a real Postgres, with a real store folder. Run by `script/test`.
+//! Black-box tests: the real binary over HTTP, on a real Postgres, with a real store folder, or with
+//! `STRONGROOM_TEST_STORE=s3` on a bucket of an S3 engine. Run by `script/test`.
 
 #![expect(clippy::expect_used, reason = "a test that does not get what it needs ends there")]
 
+#[path = "../engine/mod.rs"]
+mod engine;
+#[macro_use]
 mod harness;
 
 mod appliance;
 mod auth;
 mod body_clocks;
+mod bucket;
 mod cli_backups;
 mod cli_tenants;
 mod concurrency;
@@ -17,6 +22,7 @@ mod delete;
 mod digests;
 mod download;
 mod early;
+mod engine_trouble;
 mod framing;
 mod health;
 mod https;

@@ -61,12 +61,6 @@ fn a_time_of_nothing_is_a_wrong_value() {
 #[test]
 fn a_setting_of_a_part_that_is_not_built_stops_the_start() {
     for (name, value) in [
-        ("BACKUP_S3_BUCKET", "backups"),
-        ("S3_ENDPOINT", "https://s3.example.org"),
-        ("S3_ACCESS_KEY", "key"),
-        ("S3_SECRET_KEY", "secret"),
-        ("BACKUP_S3_REGION", "us-east-1"),
-        ("BACKUP_PRESIGN_TTL", "300"),
         ("JWT_ISSUER", "https://login.example.org"),
         ("JWT_AUDIENCE", "backups"),
         ("JWT_JWKS_URL", "https://login.example.org/keys"),
@@ -79,6 +73,28 @@ fn a_setting_of_a_part_that_is_not_built_stops_the_start() {
     }
     let stopped = serve_with(&[("JWT_HS256_SECRET", "a-secret-of-the-operator")]);
     assert!(!stopped.stderr.contains("a-secret-of-the-operator"), "{stopped:?}");
+}
+
+#[test]
+fn half_of_what_a_bucket_needs_stops_the_start() {
+    for (name, value) in [
+        ("BACKUP_S3_BUCKET", "backups"),
+        ("S3_ENDPOINT", "https://s3.example.org"),
+        ("S3_ACCESS_KEY", "key"),
+        ("S3_SECRET_KEY", "secret"),
+        ("BACKUP_S3_REGION", "us-east-1"),
+        ("BACKUP_PRESIGN_TTL", "300"),
+    ] {
+        is_refused(name, &[(name, value)]);
+    }
+    let plain = [
+        ("BACKUP_S3_BUCKET", "backups"),
+        ("S3_ENDPOINT", "http://s3.example.org"),
+        ("S3_ACCESS_KEY", "key"),
+        ("S3_SECRET_KEY", "a-secret-of-the-operator"),
+    ];
+    is_refused("S3_ENDPOINT", &plain);
+    assert!(!serve_with(&plain).stderr.contains("a-secret-of-the-operator"));
 }
 
 #[test]

@@ -22,6 +22,7 @@ fn without_a_store_uploads_are_told_to_come_back_and_cost_nothing() {
 
 #[test]
 fn a_store_folder_that_was_moved_away_is_not_silently_made_anew() {
+    needs_a_folder!();
     let server = Server::start();
     let system = server.system();
     let id = server.store(&system, b"x");
@@ -52,6 +53,7 @@ fn a_store_that_breaks_under_an_upload_leaves_nothing_once_it_is_back() {
 
 #[test]
 fn a_full_disk_is_503_and_leaves_nothing() {
+    needs_a_folder!();
     let server = Server::builder().disk("3m").start();
     let system = server.system();
     let small = server.store(&system, &bytes(100_000));
@@ -69,6 +71,7 @@ fn a_full_disk_is_503_and_leaves_nothing() {
 
 #[test]
 fn on_a_full_disk_backups_can_still_be_deleted() {
+    needs_a_folder!();
     let server = Server::builder().disk("2m").no_rate_limit().start();
     let system = server.system();
     let first = server.store(&system, &bytes(1_200_000));

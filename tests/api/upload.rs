@@ -41,7 +41,7 @@ fn a_backup_is_stored_with_its_hash_size_and_names() {
     let key = format!("{}/{}/{id}", system.org, system.key);
     assert_eq!(server.object_key(&id), key);
     assert_eq!(server.objects().into_iter().collect::<Vec<_>>(), [key.as_str()]);
-    assert_eq!(std::fs::read(server.store.object(&key)).expect("the object"), body);
+    assert_eq!(server.store.read(&key), body);
     assert!(server.temporary().is_empty());
     assert_eq!(server.books(&system.org), (3000, 0));
     assert_eq!(server.slots_used(&system), 1);
@@ -72,7 +72,7 @@ fn bodies_of_any_length_are_stored_byte_for_byte() {
             let id = answer.id();
             assert_eq!(answer.data()["size"], len);
             assert_eq!(answer.data()["sha256"], sha256_hex(&body), "{len} bytes");
-            let stored = std::fs::read(server.store.object(&server.object_key(&id))).expect("the object");
+            let stored = server.store.read(&server.object_key(&id));
             assert!(stored == body, "{len} bytes were stored as others");
         }
     }

@@ -7,5 +7,8 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod contract;
+#[path = "../engine/mod.rs"]
+mod engine;
 mod local;
+mod s3;
 mod support;

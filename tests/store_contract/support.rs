@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use strongroom::domain::ids::{BackupId, Extension, OrgId, SystemKey};
 use strongroom::domain::object_key::ObjectKey;
 use strongroom::domain::range::ByteRange;
-use strongroom::store::{BlobStore, BodyInterrupted, PutBody, PutError, StoreError};
+use strongroom::store::{BlobStore, BodyInterrupted, ObjectFacts, PutBody, PutError, StoreError};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
@@ -42,7 +42,7 @@ impl Subject {
 
     pub async fn put(&self, key: &ObjectKey, content: &[u8]) {
         let body = whole(content);
-        let size = self.store.put(key, Some(content.len() as u64), body).await.unwrap();
+        let size = self.store.put(key, Some(content.len() as u64), about(), body).await.unwrap();
         assert_eq!(size, content.len() as u64);
     }
 
@@ -112,6 +112,24 @@ pub fn key(org: &str, system: &str) -> ObjectKey {
     let org = OrgId::parse(org).unwrap();
     let system = SystemKey::parse(system).unwrap();
     ObjectKey::new(&org, &system, BackupId::new(Uuid::now_v7(), Extension::Gpg))
+}
+
+/// What an object is said to be.
+pub fn about() -> &'static ObjectFacts {
+    static ABOUT: LazyLock<ObjectFacts> = LazyLock::new(|| ObjectFacts {
+        filename: "fw-01.tar.gz.gpg".to_owned(),
+        mimetype: "application/pgp-encrypted".to_owned(),
+        system_id: Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0001),
+        sha256: None,
+    });
+    &ABOUT
+}
+
+/// Removes what unfinished puts have left, except of keys that are alive; says how much.
+pub async fn tidy(store: &dyn BlobStore, alive: &[ObjectKey]) -> usize {
+    let mut left = store.find_leftovers().await.unwrap();
+    left.retain(|left| left.key.as_ref().is_none_or(|key| !alive.contains(key)));
+    store.remove_leftovers(&left).await.unwrap()
 }
 
 /// Bytes that look random, other ones for each seed: a piece that is missing,

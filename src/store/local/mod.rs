@@ -18,6 +18,7 @@
 //! File work is blocking: each step is one short call on the blocking threads
 //! of the runtime that the store was given. No thread waits for a client.
 
+mod facts;
 mod folders;
 mod list;
 mod read;
@@ -28,15 +29,19 @@ mod writeback;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::StreamExt;
 use tokio::runtime::Handle;
 
-use super::{BlobStore, BodyInterrupted, Listing, ObjectBody, PutBody, PutError, StoreError};
+use super::{
+    BlobStore, BodyInterrupted, Leftover, Listing, ObjectBody, ObjectFacts, PutBody, PutError, StoreError,
+};
 use crate::domain::object_key::ObjectKey;
 use crate::domain::range::ByteRange;
+use facts::Facts;
 use folders::Settled;
 use temp::Temp;
 
@@ -130,8 +135,14 @@ fn parent_of(path: &Path) -> io::Result<&Path> {
 
 #[async_trait]
 impl BlobStore for LocalStore {
-    async fn put(&self, key: &ObjectKey, length: Option<u64>, body: PutBody) -> Result<u64, PutError> {
-        write::put(&self.disk, key, length, body).await
+    async fn put(
+        &self,
+        key: &ObjectKey,
+        length: Option<u64>,
+        about: &ObjectFacts,
+        body: PutBody,
+    ) -> Result<u64, PutError> {
+        write::put(&self.disk, key, length, Facts::of(about), body).await
     }
 
     async fn get(&self, key: &ObjectKey, range: Option<ByteRange>) -> Result<ObjectBody, StoreError> {
@@ -160,6 +171,7 @@ impl BlobStore for LocalStore {
     async fn copy(&self, from: &ObjectKey, to: &ObjectKey) -> Result<(), StoreError> {
         const DOING: &str = "copy the object";
         let source = read::get(&self.disk, from, None).await?;
+        let facts = read::facts(&self.disk, from).await?;
         // The body of a put cannot say why it ended: kept on the side.
         let trouble = Arc::new(Mutex::new(None));
         let seen = Arc::clone(&trouble);
@@ -169,7 +181,7 @@ impl BlobStore for LocalStore {
                 BodyInterrupted
             })
         });
-        match self.put(to, Some(source.size), Box::pin(body)).await {
+        match write::put(&self.disk, to, Some(source.size), facts, Box::pin(body)).await {
             Ok(_) => Ok(()),
             Err(PutError::Store(error)) => Err(error),
             Err(error @ (PutError::Body | PutError::Length { .. })) => {
@@ -191,14 +203,25 @@ impl BlobStore for LocalStore {
                 folders::make_with_parents(&store.disk.tmp)?;
             }
             store.disk.present()?;
-            temp::remove_leftovers(&store.disk.tmp)
+            let left = temp::find(&store.disk.tmp)?;
+            temp::remove_leftovers(&store.disk.tmp, &left);
+            Ok(())
         };
-        self.disk.run("prepare the store's directory", work).await.map(|_| ())
+        self.disk.run("prepare the store's directory", work).await
     }
 
-    async fn remove_leftovers(&self) -> Result<usize, StoreError> {
+    fn presign(&self, _: &ObjectKey, _: Duration, _: &str) -> Option<String> {
+        None
+    }
+
+    async fn find_leftovers(&self) -> Result<Vec<Leftover>, StoreError> {
         let disk = Arc::clone(&self.disk);
-        let work = move || temp::remove_leftovers(&disk.tmp);
+        self.disk.run("list temporary files", move || temp::find(&disk.tmp)).await
+    }
+
+    async fn remove_leftovers(&self, left: &[Leftover]) -> Result<usize, StoreError> {
+        let (disk, left) = (Arc::clone(&self.disk), left.to_vec());
+        let work = move || Ok(temp::remove_leftovers(&disk.tmp, &left));
         self.disk.run("remove temporary files", work).await
     }
 }

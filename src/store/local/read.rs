@@ -11,6 +11,7 @@ use futures_util::stream;
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
+use super::facts::Facts;
 use super::{Disk, unavailable};
 use crate::domain::object_key::ObjectKey;
 use crate::domain::range::ByteRange;
@@ -60,6 +61,12 @@ pub(super) async fn get(
     let reader = Reader { file: Arc::new(file), offset, left, ahead: None, blocking: disk.blocking.clone() };
     let body = stream::try_unfold(reader, Reader::next);
     Ok(Opened { size: left, body: Box::pin(body) })
+}
+
+/// What the object is, as far as its file says so.
+pub(super) async fn facts(disk: &Arc<Disk>, key: &ObjectKey) -> Result<Facts, StoreError> {
+    let path = disk.path_of(key);
+    disk.run(DOING, move || Ok(Facts::read(&File::open(path)?))).await
 }
 
 struct Reader {

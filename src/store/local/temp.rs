@@ -15,6 +15,7 @@ use tokio::runtime::Handle;
 use uuid::Uuid;
 
 use super::{Disk, writeback};
+use crate::store::Leftover;
 
 /// A temporary file, removed when this is dropped, unless it was
 /// [kept](Temp::keep) or [removed](Temp::remove) before.
@@ -79,7 +80,7 @@ impl Temp {
     /// Removes it here and now. Blocks.
     pub(super) fn remove(mut self) {
         self.done = true;
-        drop(Leftover::new(std::mem::take(&mut self.path)));
+        drop(Removal::new(std::mem::take(&mut self.path)));
     }
 
     /// It has become an object: it is no leftover any more.
@@ -92,21 +93,21 @@ impl Drop for Temp {
     fn drop(&mut self) {
         if !self.done {
             let leftover =
-                Leftover { path: std::mem::take(&mut self.path), _file: Some(Arc::clone(&self.file)) };
+                Removal { path: std::mem::take(&mut self.path), _file: Some(Arc::clone(&self.file)) };
             leftover.remove_on(&self.blocking);
         }
     }
 }
 
 /// A file to be removed when this is dropped.
-pub(super) struct Leftover {
+pub(super) struct Removal {
     path: PathBuf,
     /// Closed after the removal: giving a large file's blocks back takes a
     /// while, and happens when the last descriptor is closed.
     _file: Option<Arc<File>>,
 }
 
-impl Leftover {
+impl Removal {
     /// A file that may be there, opened by nobody of ours.
     pub(super) fn new(path: PathBuf) -> Self {
         Self { path, _file: None }
@@ -119,7 +120,7 @@ impl Leftover {
     }
 }
 
-impl Drop for Leftover {
+impl Drop for Removal {
     fn drop(&mut self) {
         match fs::remove_file(&self.path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -130,20 +131,30 @@ impl Drop for Leftover {
     }
 }
 
-/// Removes the files in `tmp` that nobody writes any more; says how many.
-/// Blocks.
-pub(super) fn remove_leftovers(tmp: &Path) -> io::Result<usize> {
+/// The names of the files in `tmp`, also of those that somebody writes. Blocks.
+pub(super) fn find(tmp: &Path) -> io::Result<Vec<Leftover>> {
+    let name = |entry: io::Result<fs::DirEntry>| {
+        // A name that is not UTF-8 is not ours.
+        let name = entry.map(|entry| entry.file_name().into_string());
+        name.map(|name| name.ok().map(|id| Leftover { key: None, id })).transpose()
+    };
+    fs::read_dir(tmp)?.filter_map(name).collect()
+}
+
+/// Removes those of them that nobody writes any more; says how many. Blocks.
+pub(super) fn remove_leftovers(tmp: &Path, left: &[Leftover]) -> usize {
     let mut removed = 0;
-    for entry in fs::read_dir(tmp)? {
-        let path = entry?.path();
+    for name in left {
+        let path = tmp.join(&name.id);
         match remove_if_left(&path) {
             Ok(true) => removed += 1,
             Ok(false) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             // One bad item does not stop the rest.
             Err(error) => log::warn!("remove {}: {error}", path.display()),
         }
     }
-    Ok(removed)
+    removed
 }
 
 fn remove_if_left(path: &Path) -> io::Result<bool> {

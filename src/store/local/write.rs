@@ -9,7 +9,8 @@ use bytes::Bytes;
 use futures_util::{FutureExt, StreamExt};
 use tokio::runtime::Handle;
 
-use super::temp::{Leftover, Temp};
+use super::facts::Facts;
+use super::temp::{Removal, Temp};
 use super::{Disk, folders, lock, parent_of};
 use crate::domain::object_key::ObjectKey;
 use crate::store::{PutBody, PutError};
@@ -25,10 +26,12 @@ pub(super) async fn put(
     disk: &Arc<Disk>,
     key: &ObjectKey,
     length: Option<u64>,
+    facts: Facts,
     mut body: PutBody,
 ) -> Result<u64, PutError> {
     let mut temp = None;
     let mut size = 0;
+    let facts = Arc::new(facts);
     // The file is handed to each step and comes back with it. When the future
     // is dropped the step in progress drops it, and with it the file is gone.
     loop {
@@ -43,7 +46,7 @@ pub(super) async fn put(
         // The last bytes, the syncs and the rename are one step: most objects
         // are small, and are nothing but this step.
         let publication = batch.last.then(|| Unconfirmed::new(disk, key));
-        let own = Arc::clone(disk);
+        let (own, facts) = (Arc::clone(disk), Arc::clone(&facts));
         let publish = publication.as_ref().map(Unconfirmed::publication);
         let step = move || {
             let mut temp = match temp {
@@ -52,6 +55,7 @@ pub(super) async fn put(
             };
             temp.write(&batch.chunks)?;
             if let Some(publication) = publish {
+                facts.write(temp.file());
                 temp.file().sync_all()?;
                 publication.publish(&own, &temp)?;
             }
@@ -174,7 +178,7 @@ impl Drop for Unconfirmed {
         // Out of sight at once, by a rename: a removal may take long, and this
         // may be one of the threads that serve the network.
         match fs::rename(&self.publication.to, &from) {
-            Ok(()) => Leftover::new(from).remove_on(&self.blocking),
+            Ok(()) => Removal::new(from).remove_on(&self.blocking),
             Err(error) => log::error!("take {} back: {error}", self.publication.to.display()),
         }
     }

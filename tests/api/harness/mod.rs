@@ -10,6 +10,7 @@ mod left;
 mod nginx;
 mod os;
 mod server;
+#[macro_use]
 mod store;
 mod tls;
 mod wait;
@@ -22,7 +23,7 @@ pub use database::Database;
 pub use nginx::Nginx;
 pub use os::Vanish;
 pub use server::{Builder, Server};
-pub use store::Store;
+pub use store::{Store, on_s3};
 pub use tls::Certificate;
 pub use wait::{assert_eventually, eventually};
 pub use wire::{Wire, bare_head, chunk, head};

@@ -20,6 +20,7 @@ pub struct Builder {
     store: Option<Arc<Store>>,
     disk: Option<&'static str>,
     unready: bool,
+    storeless: bool,
 }
 
 /// A running server. Dropping it checks the books, kills it and removes its database and store.
@@ -69,6 +70,12 @@ impl Builder {
     /// Does not wait until the server is healthy, only until it listens.
     pub fn unready(mut self) -> Self {
         self.unready = true;
+        self
+    }
+
+    /// The test's own settings say where the store is.
+    pub fn no_store(mut self) -> Self {
+        self.storeless = true;
         self
     }
 
@@ -122,8 +129,8 @@ impl Builder {
         if let Some(database) = &self.database {
             all.push(set("DATABASE_URL", database.url()));
         }
-        if let Some(store) = &self.store {
-            all.push(set("BACKUP_DATA_DIR", &store.path().to_string_lossy()));
+        if let Some(store) = self.store.as_ref().filter(|_| !self.storeless) {
+            all.extend(store.settings());
         }
         if let Some(certificate) = &self.certificate {
             all.push(set("TLS_CERT_FILE", &certificate.cert_file().to_string_lossy()));
@@ -244,11 +251,11 @@ impl Server {
     }
 
     pub fn objects(&self) -> BTreeSet<String> {
-        store::objects(&self.store_root())
+        self.store.objects_in_bucket().unwrap_or_else(|| store::objects(&self.store_root()))
     }
 
     pub fn temporary(&self) -> BTreeSet<String> {
-        store::temporary(&self.store_root())
+        self.store.uploads_to_bucket().unwrap_or_else(|| store::temporary(&self.store_root()))
     }
 
     /// The store folder as the server sees it: with a disk of its own it lies in the server's mount namespace.

@@ -1,20 +1,59 @@
-//! The folder with the objects, looked at from outside.
+//! The store, looked at from outside.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
-/// A store folder of its own. The server is given `data`, one level below, so that it can be moved away.
+use crate::engine::{Bucket, Fault, Proxy};
+
+/// A store of its own: a folder, or with `STRONGROOM_TEST_STORE=s3` a bucket. The server is given `data`, one
+/// level below the folder, or the address of a link to the engine, so that it can be taken away.
 pub struct Store {
     folder: TempDir,
+    bucket: Option<(Bucket, Proxy)>,
+}
+
+/// Whether the tests run on a bucket.
+pub fn on_s3() -> bool {
+    std::env::var("STRONGROOM_TEST_STORE").is_ok_and(|store| store == "s3")
+}
+
+/// Ends a test that is about files, with a word about it, when there are none.
+macro_rules! needs_a_folder {
+    () => {
+        if $crate::harness::on_s3() {
+            println!("skipped: about the local store's folder, and this run is on S3");
+            return;
+        }
+    };
 }
 
 impl Store {
     pub fn new() -> Self {
         let folder = TempDir::with_prefix("strongroom-store-").expect("make a folder");
         std::fs::create_dir(folder.path().join("data")).expect("make the store folder");
-        Self { folder }
+        let bucket = on_s3().then(|| {
+            let bucket = Bucket::new();
+            let link = Proxy::new(&bucket.endpoint);
+            (bucket, link)
+        });
+        Self { folder, bucket }
+    }
+
+    /// The settings that lead to it.
+    pub fn settings(&self) -> Vec<(String, String)> {
+        let set = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        match &self.bucket {
+            None => vec![set("BACKUP_DATA_DIR", &self.path().to_string_lossy())],
+            Some((bucket, link)) => vec![
+                set("BACKUP_S3_BUCKET", &bucket.name),
+                set("S3_ENDPOINT", &link.endpoint()),
+                set("S3_ACCESS_KEY", &bucket.access_key),
+                set("S3_SECRET_KEY", &bucket.secret_key),
+                set("BACKUP_S3_REGION", &bucket.region),
+            ],
+        }
     }
 
     /// What `BACKUP_DATA_DIR` names.
@@ -22,25 +61,67 @@ impl Store {
         self.folder.path().join("data")
     }
 
-    /// Where the object with this key lies.
-    pub fn object(&self, key: &str) -> PathBuf {
-        self.path().join(key)
+    pub fn read(&self, key: &str) -> Vec<u8> {
+        match &self.bucket {
+            None => std::fs::read(self.path().join(key)).expect("the object"),
+            Some((bucket, _)) => bucket.read(key).expect("the object"),
+        }
     }
 
-    /// Puts a plain file where the folder was.
+    /// Behind the service's back.
+    pub fn write(&self, key: &str, bytes: &[u8]) {
+        match &self.bucket {
+            None => std::fs::write(self.path().join(key), bytes).expect("write the object"),
+            Some((bucket, _)) => bucket.write(key, bytes),
+        }
+    }
+
+    /// Behind the service's back.
+    pub fn remove(&self, key: &str) {
+        match &self.bucket {
+            None => std::fs::remove_file(self.path().join(key)).expect("remove the object"),
+            Some((bucket, _)) => bucket.remove(key),
+        }
+    }
+
+    /// Keys of all objects in the bucket, if it is one; the store's own are not objects.
+    pub fn objects_in_bucket(&self) -> Option<BTreeSet<String>> {
+        let (bucket, _) = self.bucket.as_ref()?;
+        Some(bucket.keys().into_iter().filter(|key| !has_dot_name(key)).collect())
+    }
+
+    /// Uploads to the bucket that have not ended.
+    pub fn uploads_to_bucket(&self) -> Option<BTreeSet<String>> {
+        let (bucket, _) = self.bucket.as_ref()?;
+        Some(bucket.uploads().into_iter().map(|(key, _)| key).collect())
+    }
+
+    /// Puts a plain file where the folder was; the engine answers 500 to everything.
     pub fn break_it(&self) {
+        if let Some((_, link)) = &self.bucket {
+            link.spoil(Fault::Error500, |_| true);
+            return;
+        }
         std::fs::rename(self.path(), self.aside()).expect("move the store folder away");
         std::fs::write(self.path(), "not a folder").expect("put a file in its place");
     }
 
     /// The end of `break_it` or `take_away`.
     pub fn mend_it(&self) {
+        if let Some((_, link)) = &self.bucket {
+            link.mend();
+            return;
+        }
         let _ = std::fs::remove_file(self.path());
         std::fs::rename(self.aside(), self.path()).expect("move the store folder back");
     }
 
-    /// Moves the folder away, with nothing in its place.
+    /// Moves the folder away, with nothing in its place; nobody listens at the engine's address.
     pub fn take_away(&self) {
+        if let Some((_, link)) = &self.bucket {
+            link.spoil(Fault::Refused, |_| true);
+            return;
+        }
         std::fs::rename(self.path(), self.aside()).expect("move the store folder away");
     }
 

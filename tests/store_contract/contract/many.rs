@@ -87,7 +87,7 @@ pub async fn many_puts_at_once_are_all_kept(subject: &Subject) {
         tokio::spawn(async move {
             let content = content(seed, 50_000 + usize::try_from(seed).unwrap() * 10_000);
             let body = chunked(&content, 20_000);
-            store.put(&key, None, body).await.unwrap();
+            store.put(&key, None, about(), body).await.unwrap();
             assert!(read(&*store, &key, None).await.unwrap() == content);
         })
     });
@@ -107,7 +107,7 @@ pub async fn puts_and_deletes_in_one_folder_do_not_hurt_each_other(subject: &Sub
             let content = content(seed, 1000);
             for _ in 0..50 {
                 let key = key("acme", "fw-01");
-                store.put(&key, None, whole(&content)).await.unwrap();
+                store.put(&key, None, about(), whole(&content)).await.unwrap();
                 assert_eq!(read(&*store, &key, None).await.unwrap(), content);
                 store.delete(&key).await.unwrap();
                 assert!(is_not_found(&store.head(&key).await));
@@ -158,12 +158,12 @@ pub async fn preparing_and_tidying_touch_no_object_and_no_put(subject: &Subject)
     let (there, coming) = (key("acme", "fw-01"), key("acme", "fw-01"));
     subject.put(&there, b"there").await;
     let (sender, body) = channel();
-    let put = subject.store.put(&coming, None, body);
+    let put = subject.store.put(&coming, None, about(), body);
     let meanwhile = async {
         for seed in 0..10 {
             sender.send(content(seed, 1000).into()).await.unwrap();
             subject.store.prepare(true).await.unwrap();
-            subject.store.remove_leftovers().await.unwrap();
+            tidy(&*subject.store, std::slice::from_ref(&coming)).await;
         }
         drop(sender);
     };

@@ -132,7 +132,7 @@ async fn a_store_that_is_not_there_says_so_instead_of_not_found() {
     subject.put(&key, b"bytes").await;
     let (sender, body) = channel();
     let (store, late) = (Arc::clone(&subject.store), key.clone());
-    let put = tokio::spawn(async move { store.put(&late, None, body).await });
+    let put = tokio::spawn(async move { store.put(&late, None, about(), body).await });
     sender.send(Bytes::from_static(b"new")).await.unwrap();
     sender.reserve().await.unwrap();
     fs::rename(&root, &away).unwrap();
@@ -149,7 +149,7 @@ async fn a_store_that_is_not_there_says_so_instead_of_not_found() {
         assert!(is_unavailable(&store.check().await));
         let list: Result<Vec<_>, _> = store.list("").try_collect().await;
         assert!(is_unavailable(&list));
-        store_trouble(store.put(&key, None, whole(b"new")).await);
+        store_trouble(store.put(&key, None, about(), whole(b"new")).await);
         let _ = fs::create_dir(&root);
         assert_eq!(names_in(&root), Vec::<String>::new());
     }
@@ -165,7 +165,7 @@ async fn a_file_where_a_folder_should_be_fails_the_put_alone() {
     let subject = subject_in(folder.path()).await;
     fs::write(folder.path().join("acme"), b"in the way").unwrap();
     let (blocked, free) = (key("acme", "fw-01"), key("other", "fw-01"));
-    store_trouble(subject.store.put(&blocked, None, whole(b"bytes")).await);
+    store_trouble(subject.store.put(&blocked, None, about(), whole(b"bytes")).await);
     subject.assert_no_leftovers().await;
     assert!(is_unavailable(&subject.read(&blocked).await));
     subject.put(&free, b"bytes").await;
@@ -208,7 +208,7 @@ fn a_thousand_bodies_trickle_in_over_two_blocking_threads() {
                 let (sender, body) = channel();
                 let store = Arc::clone(&subject.store);
                 let key = key("acme", &format!("fw-{}", n % 20));
-                let put = async move { store.put(&key, None, body).await };
+                let put = async move { store.put(&key, None, about(), body).await };
                 (sender, tokio::spawn(put))
             })
             .unzip();

@@ -101,7 +101,7 @@ fn a_full_disk_fails_the_put_and_leaves_nothing() {
         for length in [None, Some(3 << 20)] {
             // Under a new key, then over an object that is there.
             for key in [key("acme", "fw-02"), kept.clone()] {
-                let put = subject.store.put(&key, length, whole(&content(2, 3 << 20)));
+                let put = subject.store.put(&key, length, about(), whole(&content(2, 3 << 20)));
                 let trouble = store_trouble(put.await);
                 assert!(trouble.contains("disk full"), "{trouble}");
                 subject.assert_no_leftovers().await;
@@ -136,7 +136,7 @@ fn a_read_only_disk_can_be_read_and_takes_nothing() {
         subject.put(&key, &content).await;
         mount(&["-o", "remount,bind,ro"], disk.path());
 
-        let trouble = store_trouble(subject.store.put(&key, None, whole(b"new")).await);
+        let trouble = store_trouble(subject.store.put(&key, None, about(), whole(b"new")).await);
         assert!(trouble.contains("disk read-only"), "{trouble}");
         assert!(is_unavailable(&subject.store.check().await));
         assert!(is_unavailable(&subject.store.delete(&key).await));
@@ -162,7 +162,7 @@ fn a_put_whose_folder_cannot_be_synced_is_taken_back() {
         fs::create_dir(disk.path().join("acme")).unwrap();
         DirBuilder::new().mode(0o300).create(&system).unwrap();
         let key = key("acme", "fw-01");
-        let result = subject.store.put(&key, None, whole(b"bytes")).await;
+        let result = subject.store.put(&key, None, about(), whole(b"bytes")).await;
         assert!(store_trouble(result).contains("ermission denied"));
         subject.assert_no_leftovers().await;
         assert!(is_not_found(&subject.store.head(&key).await));

@@ -25,11 +25,11 @@ async fn what_a_dead_process_left_is_removed_and_what_a_living_one_writes_is_not
 
     fs::write(tmp.join("dead too"), b"").unwrap();
     fs::create_dir(tmp.join("folder")).unwrap();
-    assert_eq!(store.remove_leftovers().await.unwrap(), 1);
+    assert_eq!(tidy(&store, &[]).await, 1);
     assert_eq!(names_in(&tmp), ["folder", "living"]);
     drop(living);
-    assert_eq!(store.remove_leftovers().await.unwrap(), 1);
-    assert_eq!(store.remove_leftovers().await.unwrap(), 0);
+    assert_eq!(tidy(&store, &[]).await, 1);
+    assert_eq!(tidy(&store, &[]).await, 0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -37,7 +37,7 @@ async fn a_put_in_progress_survives_another_process_that_opens_the_store() {
     let folder = TempDir::new().unwrap();
     let subject = subject_in(folder.path()).await;
     let (key, (sender, body)) = (key("acme", "fw-01"), channel());
-    let put = subject.store.put(&key, None, body);
+    let put = subject.store.put(&key, None, about(), body);
     let meanwhile = async {
         for seed in 0..20 {
             sender.send(Bytes::from(content(seed, 1000))).await.unwrap();
@@ -60,7 +60,7 @@ async fn puts_that_begin_while_leftovers_are_removed_succeed() {
     let done = std::sync::atomic::AtomicBool::new(false);
     let sweep = async {
         while !done.load(std::sync::atomic::Ordering::Relaxed) {
-            sweeper.remove_leftovers().await.unwrap();
+            tidy(&sweeper, &[]).await;
         }
     };
     let put = async {
@@ -82,7 +82,7 @@ fn a_runtime_that_ends_takes_its_temporary_files_along() {
     runtime.block_on(async {
         let subject = subject_in(folder.path()).await;
         let key = key("acme", "fw-01");
-        tokio::spawn(async move { subject.store.put(&key, None, body).await });
+        tokio::spawn(async move { subject.store.put(&key, None, about(), body).await });
         sender.send(content(1, 1000).into()).await.unwrap();
         while names_in(&tmp).is_empty() {
             tokio::task::yield_now().await;

@@ -1,5 +1,6 @@
 //! The local store: the contract, and what only files can get wrong.
 
+mod facts;
 mod files;
 mod hostile;
 mod leftovers;

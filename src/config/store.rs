@@ -1,0 +1,182 @@
+//! Where objects lie.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use secrecy::SecretString;
+
+use super::ConfigError;
+use super::parse::{Variables, wrong};
+
+/// Where objects lie.
+#[derive(Debug)]
+pub enum StoreConfig {
+    Local { data_dir: PathBuf },
+    S3(Box<S3Config>),
+}
+
+#[derive(Debug)]
+pub struct S3Config {
+    pub bucket: String,
+    /// `https://host[:port]`.
+    pub endpoint: String,
+    pub access_key: String,
+    pub secret_key: SecretString,
+    pub region: String,
+    /// `BACKUP_S3_USE_PATH_STYLE` is `false`, which can't be had.
+    pub asked_for_other_style: bool,
+    pub presign_ttl: Duration,
+    pub presign_endpoint: Option<String>,
+}
+
+const BUCKET: &str = "BACKUP_S3_BUCKET";
+/// What means nothing without a bucket.
+const OF_S3: &[&str] = &[
+    "S3_ENDPOINT",
+    "S3_ACCESS_KEY",
+    "S3_ACCESS_KEY_FILE",
+    "S3_SECRET_KEY",
+    "S3_SECRET_KEY_FILE",
+    "BACKUP_S3_REGION",
+    "BACKUP_S3_ALLOW_INSECURE",
+    "BACKUP_S3_USE_PATH_STYLE",
+    "BACKUP_PRESIGN_TTL",
+    "BACKUP_S3_PRESIGN_ENDPOINT",
+];
+
+impl StoreConfig {
+    pub(super) fn read(env: &Variables) -> Result<Self, ConfigError> {
+        let data_dir = env.path("BACKUP_DATA_DIR", "var/objects")?;
+        let Some(bucket) = env.get(BUCKET) else {
+            return match OF_S3.iter().find(|name| env.get(name).is_some()) {
+                Some(name) => Err(wrong(name, format!("it needs {BUCKET} beside it"))),
+                None => Ok(Self::Local { data_dir }),
+            };
+        };
+        Ok(Self::S3(Box::new(S3Config::read(env, bucket)?)))
+    }
+}
+
+impl S3Config {
+    fn read(env: &Variables, bucket: &str) -> Result<Self, ConfigError> {
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
+        if bucket.is_empty() || bucket.starts_with('.') || !bucket.chars().all(plain) {
+            return Err(wrong(BUCKET, format!("{bucket:?} is not a bucket's name")));
+        }
+        let insecure = env.parsed("BACKUP_S3_ALLOW_INSECURE", "false", "true or false")?;
+        let required = |name| env.get(name).ok_or_else(|| wrong(name, format!("{BUCKET} needs it")));
+        // For the clients, who see the URL anyway, any network is as good as theirs.
+        let presign_endpoint = match env.get("BACKUP_S3_PRESIGN_ENDPOINT") {
+            Some(url) => Some(endpoint("BACKUP_S3_PRESIGN_ENDPOINT", url, true)?),
+            None => None,
+        };
+        let style: bool = env.parsed("BACKUP_S3_USE_PATH_STYLE", "true", "true or false")?;
+        Ok(Self {
+            bucket: bucket.to_owned(),
+            endpoint: endpoint("S3_ENDPOINT", required("S3_ENDPOINT")?, insecure)?,
+            access_key: secrecy::ExposeSecret::expose_secret(&env.secret("S3_ACCESS_KEY")?).to_owned(),
+            secret_key: env.secret("S3_SECRET_KEY")?,
+            region: env.parsed("BACKUP_S3_REGION", "us-east-1", "a region")?,
+            asked_for_other_style: !style,
+            // Signatures are not valid for longer than a week.
+            presign_ttl: Duration::from_secs(env.number("BACKUP_PRESIGN_TTL", 300, 1..=604_800)?),
+            presign_endpoint,
+        })
+    }
+}
+
+/// Bodies are sent with signed headers only, and the address of the bucket is all the engine's: so
+/// nobody on the way may change them.
+fn endpoint(variable: &str, url: &str, insecure: bool) -> Result<String, ConfigError> {
+    let (scheme, host) = url.trim().split_once("://").unwrap_or_default();
+    let host = host.trim_end_matches('/');
+    let odd = |c: char| c.is_whitespace() || c.is_control() || "/?#@".contains(c);
+    if !matches!(scheme, "http" | "https") || host.is_empty() || host.contains(odd) {
+        return Err(wrong(variable, format!("{url:?} is not https://HOST or https://HOST:PORT")));
+    }
+    if scheme == "http" && !insecure && !is_loopback(host) {
+        let how = "it has to be https (or set BACKUP_S3_ALLOW_INSECURE=true in a network that you trust)";
+        return Err(wrong(variable, how));
+    }
+    Ok(format!("{scheme}://{host}"))
+}
+
+fn is_loopback(host: &str) -> bool {
+    let name = match host.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or_default(),
+        None => host.split(':').next().unwrap_or_default(),
+    };
+    name == "localhost" || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn store(vars: &[(&str, &str)]) -> Result<StoreConfig, ConfigError> {
+        StoreConfig::read(&Variables::from_pairs(vars.iter().copied()))
+    }
+
+    fn s3(vars: &[(&str, &str)]) -> Result<S3Config, ConfigError> {
+        let all = [
+            ("BACKUP_S3_BUCKET", "backups"),
+            ("S3_ENDPOINT", "https://s3.example/"),
+            ("S3_ACCESS_KEY", "name"),
+            ("S3_SECRET_KEY", "secret"),
+        ];
+        let all: Vec<_> = all.iter().chain(vars).copied().collect();
+        match store(&all)? {
+            StoreConfig::S3(config) => Ok(*config),
+            local @ StoreConfig::Local { .. } => panic!("{local:?}"),
+        }
+    }
+
+    #[test]
+    fn without_a_bucket_the_store_is_local() {
+        assert!(matches!(store(&[]), Ok(StoreConfig::Local { .. })));
+        for name in OF_S3 {
+            assert_eq!(store(&[(name, "true")]).unwrap_err().variable, *name);
+        }
+    }
+
+    #[test]
+    fn defaults_are_those_of_the_table() {
+        let config = s3(&[]).unwrap();
+        assert_eq!(config.endpoint, "https://s3.example");
+        assert_eq!((config.region.as_str(), config.presign_ttl.as_secs()), ("us-east-1", 300));
+        assert!(!config.asked_for_other_style && config.presign_endpoint.is_none());
+    }
+
+    #[test]
+    fn plain_http_is_for_loopback_or_where_it_is_allowed() {
+        for endpoint in ["http://127.0.0.1:3900", "http://localhost", "http://[::1]:3900"] {
+            assert_eq!(s3(&[("S3_ENDPOINT", endpoint)]).unwrap().endpoint, endpoint);
+        }
+        for endpoint in ["http://s3.example", "http://10.0.0.1:3900", "http://127.0.0.1.example"] {
+            assert_eq!(s3(&[("S3_ENDPOINT", endpoint)]).unwrap_err().variable, "S3_ENDPOINT");
+            assert!(s3(&[("S3_ENDPOINT", endpoint), ("BACKUP_S3_ALLOW_INSECURE", "true")]).is_ok());
+        }
+    }
+
+    #[test]
+    fn a_wrong_value_names_its_variable() {
+        for (variable, value) in [
+            ("S3_ENDPOINT", "s3.example"),
+            ("S3_ENDPOINT", "https://"),
+            ("S3_ENDPOINT", "https://s3.example/path"),
+            ("S3_ENDPOINT", "https://me:secret@s3.example"),
+            ("S3_ENDPOINT", "ftp://s3.example"),
+            ("S3_ACCESS_KEY", ""),
+            ("S3_SECRET_KEY", ""),
+            ("BACKUP_S3_BUCKET", ""),
+            ("BACKUP_S3_BUCKET", "a/b"),
+            ("BACKUP_S3_USE_PATH_STYLE", "maybe"),
+            ("BACKUP_S3_ALLOW_INSECURE", "1"),
+            ("BACKUP_PRESIGN_TTL", "604801"),
+            ("BACKUP_S3_PRESIGN_ENDPOINT", "public"),
+        ] {
+            assert_eq!(s3(&[(variable, value)]).unwrap_err().variable, variable, "{value}");
+        }
+    }
+}

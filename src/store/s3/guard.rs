@@ -1,0 +1,78 @@
+//! Keeps answers away from the generated code that it would choke on.
+//!
+//! Its reader of XML never ends on a text that is not well-formed: the first error page of a proxy
+//! (`<hr>`, and nothing that closes it) would occupy one of the runtime's threads for ever. So whatever is
+//! not an object's bytes is gathered and looked through first.
+
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use rusoto_core::request::{DispatchSignedRequestFuture, HttpResponse};
+use rusoto_core::signature::SignedRequest;
+use rusoto_core::{DispatchSignedRequest, HttpDispatchError};
+use xml::reader::EventReader;
+
+/// Bytes of the longest answer that is read: a page of a thousand keys has less than 1 MiB.
+const LONGEST: usize = 16 << 20;
+
+pub(super) struct Guard<D>(pub(super) D);
+
+impl<D: DispatchSignedRequest> DispatchSignedRequest for Guard<D> {
+    fn dispatch(&self, request: SignedRequest, timeout: Option<Duration>) -> DispatchSignedRequestFuture {
+        // The only GETs without a parameter are those of objects.
+        let is_object = request.method == "GET" && request.params.is_empty();
+        let answer = self.0.dispatch(request, timeout);
+        Box::pin(async move {
+            let response = answer.await?;
+            if is_object && response.status.is_success() {
+                Ok(response)
+            } else {
+                looked_through(response).await
+            }
+        })
+    }
+}
+
+async fn looked_through(mut response: HttpResponse) -> Result<HttpResponse, HttpDispatchError> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.body.next().await {
+        body.extend_from_slice(&chunk?);
+        if body.len() > LONGEST {
+            return Err(HttpDispatchError::new("the answer is too long".to_owned()));
+        }
+    }
+    if !body.is_empty() && !is_xml(&body) {
+        if response.status.is_success() {
+            return Err(HttpDispatchError::new("the answer is not S3's".to_owned()));
+        }
+        // Its status says enough.
+        body.clear();
+    }
+    response.body = body.into();
+    Ok(response)
+}
+
+fn is_xml(body: &[u8]) -> bool {
+    EventReader::new(body).into_iter().all(|event| event.is_ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_well_formed_is_seen() {
+        assert!(is_xml(b"<?xml version=\"1.0\"?>\n<Error><Code>NoSuchKey</Code></Error>"));
+        for bad in [
+            &b"<html><hr><center>nginx</center></html>"[..],
+            b"<html>this is not S3",
+            b"Bad Gateway",
+            b"{\"error\": 1}",
+            b"<a></b>",
+            b"\xff\xfe<",
+            b" ",
+        ] {
+            assert!(!is_xml(bad), "{}", String::from_utf8_lossy(bad));
+        }
+    }
+}

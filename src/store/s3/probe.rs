@@ -1,0 +1,121 @@
+//! Looking at the engine before it is relied on.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use rusoto_s3::{GetObjectRequest, S3};
+use uuid::Uuid;
+
+use super::engine::{Engine, Limits};
+use super::trouble::{Trouble, said};
+use crate::store::StoreError;
+
+/// What a probe writes.
+const PROBE: &[u8] = b"Strongroom looks whether it can write here.\n";
+const LIST: &str = "list it";
+const LIMIT: Limits = Limits::once(Duration::from_secs(5));
+
+/// Whether bucket and key are as they have to be: everything that will be done is done once.
+pub(super) async fn prepare(engine: &Arc<Engine>) -> Result<(), StoreError> {
+    let bucket = &engine.bucket;
+    // A list and not a look at the bucket: only an answer with a body says what is wrong.
+    let list = engine.page(LIMIT, ".strongroom/", None, 1).await;
+    list.map_err(|trouble| refused(trouble, bucket, LIST))?;
+    let mut probe = Probe::new(engine);
+    probe.write().await.map_err(|trouble| refused(trouble, bucket, "write to it"))?;
+    probe.read().await.map_err(|trouble| refused(trouble, bucket, "read from it"))?;
+    probe.delete().await.map_err(|trouble| refused(trouble, bucket, "delete in it"))
+}
+
+/// Whether an object could be written now.
+pub(super) async fn check(engine: &Arc<Engine>) -> Result<(), StoreError> {
+    const DOING: &str = "write to the store";
+    let mut probe = Probe::new(engine);
+    probe.write().await.map_err(|trouble| trouble.unavailable(DOING))?;
+    probe.delete().await.map_err(|trouble| trouble.unavailable(DOING))
+}
+
+/// A small object. What may be left of it when this is dropped is deleted.
+struct Probe {
+    engine: Arc<Engine>,
+    /// One that no object of ours has.
+    key: String,
+    gone: bool,
+}
+
+impl Probe {
+    fn new(engine: &Arc<Engine>) -> Self {
+        let key = format!(".strongroom/probe-{}", Uuid::now_v7());
+        Self { engine: Arc::clone(engine), key, gone: false }
+    }
+
+    async fn delete(&mut self) -> Result<(), Trouble> {
+        self.engine.delete(LIMIT, &self.key).await?;
+        self.gone = true;
+        Ok(())
+    }
+
+    async fn write(&self) -> Result<(), Trouble> {
+        let request = || {
+            let mut request = self.engine.request("PUT", &self.key);
+            request.set_payload(Some(PROBE));
+            request
+        };
+        self.engine.send(LIMIT, request).await.map(drop)
+    }
+
+    async fn read(&self) -> Result<(), Trouble> {
+        let request = GetObjectRequest {
+            bucket: self.engine.bucket.clone(),
+            key: self.key.clone(),
+            ..GetObjectRequest::default()
+        };
+        let client = self.engine.client.clone();
+        let read = async move {
+            let body = client.get_object(request).await?.body;
+            let mut all = Vec::new();
+            if let Some(mut body) = body {
+                while let Some(chunk) = body.next().await {
+                    all.extend_from_slice(&chunk?);
+                }
+            }
+            Ok::<_, rusoto_core::RusotoError<rusoto_s3::GetObjectError>>(all)
+        };
+        let all = self.engine.call(LIMIT.total, read).await?;
+        if all == PROBE { Ok(()) } else { Err(Trouble::passing("what was written is not what is read")) }
+    }
+}
+
+impl Drop for Probe {
+    fn drop(&mut self) {
+        if !self.gone {
+            let (engine, key) = (Arc::clone(&self.engine), std::mem::take(&mut self.key));
+            self.engine.start(async move {
+                if let Err(trouble) = engine.delete(LIMIT, &key).await {
+                    log::debug!("delete {key}: {trouble:?}");
+                }
+            });
+        }
+    }
+}
+
+fn refused(trouble: Trouble, bucket: &str, what: &str) -> StoreError {
+    match trouble {
+        Trouble::Answer { status, code } => {
+            let hint = match code.as_str() {
+                "NoSuchBucket" => "there is no such bucket: BACKUP_S3_BUCKET".to_owned(),
+                "InvalidAccessKeyId" => "the engine does not know the key: S3_ACCESS_KEY".to_owned(),
+                "SignatureDoesNotMatch" => "the secret is not the key's: S3_SECRET_KEY".to_owned(),
+                "AuthorizationHeaderMalformed" => "is the region right? BACKUP_S3_REGION".to_owned(),
+                "RequestTimeTooSkewed" => "this machine's clock is wrong".to_owned(),
+                _ if what == LIST => {
+                    "the key (S3_ACCESS_KEY) is not known there, or needs the right to list it".to_owned()
+                }
+                _ => format!("the key (S3_ACCESS_KEY) needs the right to {what}"),
+            };
+            StoreError::Refused(format!("bucket {bucket:?}: {hint} ({})", said(status, &code)))
+        }
+        trouble @ Trouble::Passing(_) => trouble.unavailable("look at the bucket"),
+    }
+}

@@ -1,0 +1,52 @@
+//! Starting on a bucket: what will not get better ends the start, what may is waited for.
+
+use crate::engine::{Bucket, Fault, Proxy};
+use crate::harness::{Database, PATIENCE, Server, assert_eventually, plain_command, run};
+
+fn settings<'a>(bucket: &'a Bucket, endpoint: &'a str) -> Vec<(&'static str, &'a str)> {
+    vec![
+        ("BACKUP_S3_BUCKET", &bucket.name),
+        ("S3_ENDPOINT", endpoint),
+        ("S3_ACCESS_KEY", &bucket.access_key),
+        ("S3_SECRET_KEY", &bucket.secret_key),
+        ("BACKUP_S3_REGION", &bucket.region),
+    ]
+}
+
+#[test]
+fn a_bucket_that_refuses_is_exit_code_3_with_one_line() {
+    let (bucket, database) = (Bucket::new(), Database::new());
+    for (name, value) in [
+        ("BACKUP_S3_BUCKET", "no-such-bucket-either"),
+        ("S3_SECRET_KEY", "not-the-right-secret"),
+        ("S3_ACCESS_KEY", "GKffffffffffffffffffffffff"),
+    ] {
+        let mut command = plain_command();
+        command.arg("serve").env("LISTEN_ADDRESS", "127.0.0.1:0").env("DATABASE_URL", database.url());
+        command.env("RUST_LOG", "error").envs(settings(&bucket, &bucket.endpoint)).env(name, value);
+        let stopped = run(&mut command).exits(3);
+        assert_eq!(stopped.stderr.trim().lines().count(), 1, "{stopped:?}");
+        assert!(!stopped.stderr.contains(&bucket.secret_key), "{stopped:?}");
+        assert!(stopped.stderr.contains("BACKUP_S3_") || stopped.stderr.contains("S3_"), "{stopped:?}");
+    }
+}
+
+#[test]
+fn an_engine_that_is_away_at_the_start_is_waited_for() {
+    let bucket = Bucket::new();
+    let link = Proxy::new(&bucket.endpoint);
+    let endpoint = link.endpoint();
+    for fault in [Fault::Refused, Fault::Error500, Fault::Garbage] {
+        link.spoil(fault, |_| true);
+        let builder = settings(&bucket, &endpoint)
+            .into_iter()
+            .fold(Server::builder().unready(), |builder, (name, value)| builder.set(name, value));
+        let server = builder.no_store().start();
+        let answer = server.get("/api/health").send().status(503);
+        assert!(answer.data().to_string().contains("store"), "{answer}");
+        link.mend();
+        assert_eventually("healthy", PATIENCE, || server.get("/api/health").send().status == 200);
+        let system = server.system();
+        server.store(&system, b"at last");
+    }
+}

@@ -1,0 +1,274 @@
+//! A link to the engine that the test can spoil. Each connection carries one request, so that a fault hits
+//! exactly the calls that it is meant for.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Runtime;
+use tokio::time::{sleep, timeout};
+
+/// What goes wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// Nobody listens.
+    Refused,
+    /// The connection is reset once the request's head has come.
+    Reset,
+    /// Nothing is read any more, and nothing answered.
+    BlackHole,
+    /// 500 without reading the body, for the first call only.
+    Error500Once,
+    /// 500 without reading the body.
+    Error500,
+    /// Everything moves on by one byte a second.
+    Trickle,
+    /// The engine does it, and its answer is lost.
+    AnswerLost,
+    /// The answer is cut in the middle of its body.
+    CutAnswer,
+    /// 200, and an error in the body; the engine does nothing.
+    ErrorIn200,
+    /// 200 with something that is not S3.
+    Garbage,
+}
+
+/// Which requests it hits, by what their first line contains.
+pub type Hits = fn(&str) -> bool;
+
+struct State {
+    fault: Option<(Fault, Hits)>,
+    hits: usize,
+    /// Counts changes: what hangs is let go by the next one.
+    epoch: u64,
+}
+
+pub struct Proxy {
+    address: SocketAddr,
+    state: Arc<Mutex<State>>,
+    runtime: Option<Runtime>,
+}
+
+fn lock(state: &Mutex<State>) -> std::sync::MutexGuard<'_, State> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Proxy {
+    /// To an engine at `http://HOST:PORT`.
+    pub fn new(engine: &str) -> Self {
+        let engine: SocketAddr =
+            engine.trim_start_matches("http://").parse().expect("an engine behind plain HTTP");
+        let state = Arc::new(Mutex::new(State { fault: None, hits: 0, epoch: 0 }));
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+        let runtime = runtime.expect("a runtime");
+        let (tell, told) = std::sync::mpsc::channel();
+        let own = Arc::clone(&state);
+        runtime.spawn(async move {
+            let mut listener = Some(TcpListener::bind("127.0.0.1:0").await.expect("a port"));
+            let address = listener.as_ref().and_then(|l| l.local_addr().ok()).expect("an address");
+            tell.send(address).expect("tell it");
+            loop {
+                let refused = matches!(lock(&own).fault, Some((Fault::Refused, _)));
+                if refused {
+                    listener = None;
+                    sleep(Duration::from_millis(10)).await;
+                    continue;
+                }
+                if listener.is_none() {
+                    listener = TcpListener::bind(address).await.ok();
+                }
+                let Some(listener) = &listener else { continue };
+                let accepted = timeout(Duration::from_millis(10), listener.accept()).await;
+                if let Ok(Ok((client, _))) = accepted {
+                    tokio::spawn(serve(client, engine, Arc::clone(&own)));
+                }
+            }
+        });
+        let address = told.recv().expect("the proxy listens");
+        Self { address, state, runtime: Some(runtime) }
+    }
+
+    pub fn endpoint(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    pub fn spoil(&self, fault: Fault, hits: Hits) {
+        let mut state = lock(&self.state);
+        *state = State { fault: Some((fault, hits)), hits: 0, epoch: state.epoch + 1 };
+        drop(state);
+        // Until nobody listens any more.
+        std::thread::sleep(Duration::from_millis(40));
+    }
+
+    /// Gives how many calls the fault has hit.
+    pub fn mend(&self) -> usize {
+        let mut state = lock(&self.state);
+        state.fault = None;
+        state.epoch += 1;
+        let hits = state.hits;
+        drop(state);
+        std::thread::sleep(Duration::from_millis(40));
+        hits
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// Waits until the test changes something.
+async fn changed(state: &Mutex<State>, epoch: u64) {
+    while lock(state).epoch == epoch {
+        sleep(Duration::from_millis(20)).await;
+    }
+}
+
+async fn spoilt(state: &Mutex<State>, line: &str, epoch: u64) {
+    loop {
+        {
+            let state = lock(state);
+            if state.epoch != epoch && state.fault.is_some_and(|(_, hits)| hits(line)) {
+                return;
+            }
+        }
+        sleep(Duration::from_millis(10)).await;
+    }
+}
+
+async fn serve(mut client: TcpStream, engine: SocketAddr, state: Arc<Mutex<State>>) {
+    let Some((head, rest)) = read_head(&mut client).await else { return };
+    let line = head.lines().next().unwrap_or_default().to_owned();
+    let (fault, epoch) = {
+        let mut state = lock(&state);
+        let hit = state.fault.filter(|(_, hits)| hits(&line)).map(|(fault, _)| fault);
+        state.hits += usize::from(hit.is_some());
+        let spent = hit == Some(Fault::Error500Once) && state.hits > 1;
+        (hit.filter(|_| !spent), state.epoch)
+    };
+    match fault {
+        None => tokio::select! {
+            () = forward(client, engine, &head, &rest, None) => {}
+            // What was under way is hit, too.
+            () = spoilt(&state, &line, epoch) => {}
+        },
+        Some(Fault::Refused) => {}
+        Some(Fault::Reset) => {
+            let _ = client.set_zero_linger();
+        }
+        Some(Fault::BlackHole) => {
+            timeout(Duration::from_secs(120), changed(&state, epoch)).await.ok();
+        }
+        Some(Fault::Error500Once | Fault::Error500) => {
+            say(&mut client, 500, "<Error><Code>InternalError</Code><Message>no</Message></Error>").await;
+        }
+        Some(Fault::ErrorIn200) => {
+            drain(&mut client, &head, rest.len()).await;
+            say(&mut client, 200, "<Error><Code>InternalError</Code><Message>no</Message></Error>").await;
+        }
+        Some(Fault::Garbage) => {
+            drain(&mut client, &head, rest.len()).await;
+            say(&mut client, 200, "<html>this is not S3").await;
+        }
+        Some(fault @ (Fault::Trickle | Fault::AnswerLost | Fault::CutAnswer)) => {
+            let work = forward(client, engine, &head, &rest, Some(fault));
+            tokio::select! {
+                () = work => {}
+                () = changed(&state, epoch), if fault == Fault::Trickle => {}
+            }
+        }
+    }
+}
+
+async fn read_head(client: &mut TcpStream) -> Option<(String, Vec<u8>)> {
+    let mut bytes = Vec::new();
+    loop {
+        if let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
+            let rest = bytes.split_off(end + 4);
+            return Some((String::from_utf8(bytes).ok()?, rest));
+        }
+        if client.read_buf(&mut bytes).await.ok()? == 0 {
+            return None;
+        }
+    }
+}
+
+fn content_length(head: &str) -> usize {
+    let lines = head.lines().filter_map(|line| line.split_once(':'));
+    let mut lengths = lines.filter(|(name, _)| name.eq_ignore_ascii_case("content-length"));
+    lengths.next().and_then(|(_, value)| value.trim().parse().ok()).unwrap_or_default()
+}
+
+async fn drain(client: &mut TcpStream, head: &str, mut got: usize) {
+    let mut buffer = vec![0; 64 << 10];
+    while got < content_length(head) {
+        match client.read(&mut buffer).await {
+            Ok(n) if n > 0 => got += n,
+            _ => return,
+        }
+    }
+}
+
+async fn say(client: &mut TcpStream, status: u16, body: &str) {
+    let head = format!("HTTP/1.1 {status} x\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+    let _ = client.write_all(format!("{head}{body}").as_bytes()).await;
+    // Not so soon that the answer is lost in a reset.
+    let _ = client.shutdown().await;
+    let mut buffer = vec![0; 64 << 10];
+    let rest = async { while client.read(&mut buffer).await.is_ok_and(|n| n > 0) {} };
+    let _ = timeout(Duration::from_millis(300), rest).await;
+}
+
+async fn forward(client: TcpStream, engine: SocketAddr, head: &str, rest: &[u8], fault: Option<Fault>) {
+    let Ok(engine) = TcpStream::connect(engine).await else { return };
+    let (mut from_client, mut to_client) = client.into_split();
+    let (mut from_engine, mut to_engine) = engine.into_split();
+    let head = format!("{}Connection: close\r\n\r\n", head.trim_end_matches("\r\n").to_owned() + "\r\n");
+    let up = async {
+        to_engine.write_all(head.as_bytes()).await.ok()?;
+        to_engine.write_all(rest).await.ok()?;
+        copy(&mut from_client, &mut to_engine, fault == Some(Fault::Trickle)).await;
+        to_engine.shutdown().await.ok()
+    };
+    let down = async {
+        match fault {
+            Some(Fault::AnswerLost) => {
+                let mut lost = Vec::new();
+                let _ = from_engine.read_to_end(&mut lost).await;
+            }
+            Some(Fault::CutAnswer) => {
+                let mut answer = Vec::new();
+                let _ = from_engine.read_to_end(&mut answer).await;
+                let body = answer.windows(4).position(|four| four == b"\r\n\r\n").map_or(0, |at| at + 4);
+                let half = body + (answer.len() - body) / 2;
+                let _ = to_client.write_all(&answer[..half]).await;
+            }
+            fault => copy(&mut from_engine, &mut to_client, fault == Some(Fault::Trickle)).await,
+        }
+    };
+    tokio::select! {
+        () = down => {}
+        None = up => {}
+    }
+}
+
+async fn copy(
+    from: &mut (impl AsyncReadExt + Unpin),
+    to: &mut (impl AsyncWriteExt + Unpin),
+    one_by_one: bool,
+) {
+    let mut buffer = vec![0; if one_by_one { 1 } else { 64 << 10 }];
+    while let Ok(n) = from.read(&mut buffer).await {
+        if n == 0 || to.write_all(&buffer[..n]).await.is_err() {
+            return;
+        }
+        if one_by_one {
+            sleep(Duration::from_secs(1)).await;
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! A store, and a link to its engine that can be spoilt.
+
+use std::future::Future;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use futures_util::{TryStreamExt, stream};
+use strongroom::domain::ids::{BackupId, Extension, OrgId, SystemKey};
+use strongroom::domain::object_key::ObjectKey;
+use strongroom::store::{BlobStore, ObjectFacts, PutError, S3Settings, S3Store, StoreError};
+use uuid::Uuid;
+
+use crate::engine::{Bucket, Fault, Proxy};
+
+/// How long the service waits for the store after the client's last byte.
+pub const IN_TIME: Duration = Duration::from_secs(20);
+
+/// No client waits for a list.
+const LIST_IN_TIME: Duration = Duration::from_secs(50);
+
+pub struct Link {
+    pub store: S3Store,
+    proxy: Proxy,
+    bucket: Bucket,
+}
+
+impl Link {
+    pub async fn new() -> Self {
+        let make = || {
+            let bucket = Bucket::new();
+            let proxy = Proxy::new(&bucket.endpoint);
+            let settings = S3Settings {
+                endpoint: proxy.endpoint(),
+                region: bucket.region.clone(),
+                bucket: bucket.name.clone(),
+                access_key: bucket.access_key.clone(),
+                secret_key: bucket.secret_key.clone().into(),
+                presign_endpoint: None,
+            };
+            Self { store: S3Store::new(&settings).unwrap(), proxy, bucket }
+        };
+        tokio::task::spawn_blocking(make).await.unwrap()
+    }
+
+    /// Does something while calls of a kind fail. It has to come to its end in time.
+    pub async fn during<T>(&self, fault: Fault, hits: fn(&str) -> bool, work: impl Future<Output = T>) -> T {
+        self.proxy.spoil(fault, hits);
+        let start = Instant::now();
+        let limit = if hits("list-type=2") { LIST_IN_TIME } else { IN_TIME };
+        let done = tokio::time::timeout(limit, work).await;
+        let done = done.unwrap_or_else(|_| panic!("{fault:?}: no answer within {limit:?}"));
+        let hit = self.proxy.mend();
+        assert!(hit > 0 || fault == Fault::Refused, "{fault:?} hit nothing");
+        println!("  {fault:?}: {hit} calls hit, {:.1} s", start.elapsed().as_secs_f64());
+        done
+    }
+
+    /// Once everything that is under way has ended.
+    pub async fn settle(&self) {
+        let start = Instant::now();
+        while self.store.busy() > 0 {
+            assert!(start.elapsed() < Duration::from_secs(40), "something never ends");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    pub async fn assert_clean(&self, what: &str) {
+        self.settle().await;
+        let (keys, uploads) = tokio::task::block_in_place(|| (self.bucket.keys(), self.bucket.uploads()));
+        assert!(keys.is_empty() && uploads.is_empty(), "{what}: left: {keys:?} {uploads:?}");
+    }
+
+    /// What a crashed process would leave is found by listing it, where the engine can list it.
+    pub async fn sweep(&self) {
+        self.settle().await;
+        let left = self.store.find_leftovers().await.unwrap();
+        self.store.remove_leftovers(&left).await.unwrap();
+    }
+
+    pub async fn put(&self, size: usize, known: bool) -> (ObjectKey, Result<u64, PutError>) {
+        let (key, about) = (key(), about());
+        let chunks: Vec<_> = content(size).chunks(64 << 10).map(Bytes::copy_from_slice).map(Ok).collect();
+        let length = known.then_some(size as u64);
+        let result = self.store.put(&key, length, &about, Box::pin(stream::iter(chunks))).await;
+        (key, result)
+    }
+
+    pub async fn read(&self, key: &ObjectKey) -> Result<Vec<u8>, StoreError> {
+        let body = self.store.get(key, None).await?;
+        let chunks: Vec<Bytes> = body.try_collect().await?;
+        Ok(chunks.concat())
+    }
+
+    /// A put that nothing disturbs is stored, read and deleted.
+    pub async fn assert_works(&self, size: usize, known: bool) {
+        let (key, result) = self.put(size, known).await;
+        assert_eq!(result.unwrap(), size as u64);
+        assert!(self.read(&key).await.unwrap() == content(size));
+        self.store.delete(&key).await.unwrap();
+    }
+}
+
+pub fn key() -> ObjectKey {
+    let org = OrgId::parse("acme").unwrap();
+    let system = SystemKey::parse("fw-01").unwrap();
+    ObjectKey::new(&org, &system, BackupId::new(Uuid::now_v7(), Extension::Gpg))
+}
+
+pub fn about() -> ObjectFacts {
+    let filename = "fw-01.gpg".to_owned();
+    let mimetype = "application/octet-stream".to_owned();
+    ObjectFacts { filename, mimetype, system_id: Uuid::now_v7(), sha256: None }
+}
+
+pub fn content(size: usize) -> Vec<u8> {
+    let bytes = (0_u64..).flat_map(|n| n.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes());
+    bytes.take(size).collect()
+}

@@ -1,0 +1,11 @@
+//! An engine that fails, at each kind of call and in each way: every answer comes in time and is true, nothing is
+//! left, and the next call works.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+#[path = "../engine/mod.rs"]
+mod engine;
+
+mod link;
+mod put;
+mod read;

@@ -1,0 +1,126 @@
+//! Puts: whole, streamed, in parts.
+
+use futures_util::future::join_all;
+use strongroom::store::{PutError, StoreError};
+
+use crate::engine::{Fault, is_real};
+use crate::link::Link;
+
+fn whole(line: &str) -> bool {
+    line.starts_with("PUT") && !line.contains("partNumber")
+}
+
+fn creates(line: &str) -> bool {
+    line.starts_with("POST") && line.contains("uploads")
+}
+
+fn part(line: &str) -> bool {
+    line.contains("partNumber")
+}
+
+fn completes(line: &str) -> bool {
+    line.starts_with("POST") && line.contains("uploadId")
+}
+
+fn aborts(line: &str) -> bool {
+    line.starts_with("DELETE") && line.contains("uploadId")
+}
+
+fn is_the_stores<T: std::fmt::Debug>(what: &str, result: &Result<T, PutError>) {
+    let unavailable = matches!(result, Err(PutError::Store(StoreError::Unavailable { .. })));
+    assert!(unavailable, "{what}: {result:?}");
+}
+
+const ALL: [Fault; 9] = [
+    Fault::Refused,
+    Fault::Reset,
+    Fault::BlackHole,
+    Fault::Error500Once,
+    Fault::Error500,
+    Fault::Trickle,
+    Fault::AnswerLost,
+    Fault::ErrorIn200,
+    Fault::Garbage,
+];
+
+/// Puts while each fault is there in turn, on a link of its own: refused in time, unless it is in `stored`.
+async fn put_during(call: &str, hits: fn(&str) -> bool, size: usize, known: bool, stored: &[Fault]) {
+    let cases = ALL.map(|fault| async move {
+        let what = format!("{call}, {fault:?}");
+        let link = Link::new().await;
+        let (key, result) = link.during(fault, hits, link.put(size, known)).await;
+        if stored.contains(&fault) {
+            assert_eq!(result.unwrap(), size as u64, "{what}");
+            link.settle().await;
+            assert!(link.read(&key).await.unwrap() == crate::link::content(size), "{what}");
+            strongroom::store::BlobStore::delete(&link.store, &key).await.unwrap();
+        } else {
+            is_the_stores(&what, &result);
+        }
+        // An upload whose id never came can only be found by listing.
+        let unknown = call == "create" && matches!(fault, Fault::AnswerLost | Fault::Trickle);
+        if unknown {
+            link.sweep().await;
+        }
+        if !unknown || is_real() {
+            link.assert_clean(&what).await;
+        }
+        link.assert_works(size, known).await;
+    });
+    println!("{call}:");
+    join_all(cases).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_small_put_is_repeated_and_then_refused() {
+    put_during("small put", whole, 10_000, true, &[Fault::Error500Once]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_streamed_put_is_refused() {
+    put_during("streamed put", whole, 8 << 20, true, &[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn beginning_an_upload_is_repeated_and_then_refused() {
+    put_during("create", creates, 9 << 20, false, &[Fault::Error500Once]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_part_is_repeated_and_then_refused() {
+    put_during("part", part, 9 << 20, false, &[Fault::Error500Once]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn completing_an_upload_is_believed_only_when_the_object_is_there() {
+    // When only the answer was lost, or is endless, the object is there.
+    let stored = [Fault::Error500Once, Fault::AnswerLost, Fault::Trickle];
+    put_during("complete", completes, 9 << 20, false, &stored).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_upload_that_cannot_be_aborted_is_left_to_the_sweeper() {
+    let link = Link::new().await;
+    let body = async {
+        let chunk = Ok(crate::link::content(9 << 20).into());
+        let broken: Vec<Result<bytes::Bytes, _>> = vec![chunk, Err(strongroom::store::BodyInterrupted)];
+        let body = Box::pin(futures_util::stream::iter(broken));
+        let result = strongroom::store::BlobStore::put(
+            &link.store,
+            &crate::link::key(),
+            None,
+            &crate::link::about(),
+            body,
+        )
+        .await;
+        link.settle().await;
+        result
+    };
+    let result = link.during(Fault::Error500, aborts, body).await;
+    assert!(matches!(result, Err(PutError::Body)), "{result:?}");
+    link.sweep().await;
+    if is_real() {
+        link.assert_clean("abort").await;
+    }
+    link.assert_works(9 << 20, false).await;
+}

@@ -1,0 +1,117 @@
+//! Everything that is not a put.
+
+use std::future::Future;
+
+use futures_util::TryStreamExt;
+use futures_util::future::join_all;
+use strongroom::store::{BlobStore, StoreError};
+
+use crate::engine::Fault;
+use crate::link::{Link, content, key};
+
+const SIZE: usize = 300_000;
+
+/// Asks while each fault is there in turn, on a link of its own, and once more afterwards.
+async fn ask_during<T: std::fmt::Debug, F: Future<Output = Result<T, StoreError>>>(
+    faults: &[Fault],
+    hits: fn(&str) -> bool,
+    ask: impl Fn(std::sync::Arc<Link>, strongroom::domain::object_key::ObjectKey) -> F,
+) {
+    let ask = &ask;
+    join_all(faults.iter().map(|&fault| async move {
+        let link = std::sync::Arc::new(Link::new().await);
+        let (key, put) = link.put(SIZE, true).await;
+        put.unwrap();
+        let result = link.during(fault, hits, ask(std::sync::Arc::clone(&link), key.clone())).await;
+        match (fault, &result) {
+            (Fault::Error500Once, Ok(_)) | (_, Err(StoreError::Unavailable { .. })) => {}
+            other => panic!("{other:?}"),
+        }
+        ask(std::sync::Arc::clone(&link), key.clone()).await.unwrap();
+        link.store.delete(&key).await.unwrap();
+        link.assert_clean(&format!("{fault:?}")).await;
+    }))
+    .await;
+}
+
+const SILENT: [Fault; 7] = [
+    Fault::Refused,
+    Fault::Reset,
+    Fault::BlackHole,
+    Fault::Error500Once,
+    Fault::Error500,
+    Fault::Trickle,
+    Fault::AnswerLost,
+];
+
+fn with<const N: usize>(more: [Fault; N]) -> Vec<Fault> {
+    SILENT.into_iter().chain(more).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_object_is_read_whole_or_with_an_error() {
+    let faults = with([Fault::CutAnswer, Fault::ErrorIn200, Fault::Garbage]);
+    let get = |line: &str| line.starts_with("GET") && line.contains("/acme/");
+    ask_during(&faults, get, |link, key| async move {
+        let bytes = link.read(&key).await?;
+        assert!(bytes == content(SIZE), "{} bytes came", bytes.len());
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_list_is_whole_or_an_error() {
+    let faults = with([Fault::CutAnswer, Fault::ErrorIn200, Fault::Garbage]);
+    ask_during(
+        &faults,
+        |line| line.contains("list-type=2"),
+        |link, key| async move {
+            let found: Vec<_> = link.store.list("acme/").try_collect().await?;
+            assert_eq!(found.len(), 1);
+            assert_eq!((&found[0].key, found[0].size), (&key, SIZE as u64));
+            Ok(())
+        },
+    )
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_look_at_an_object_is_right_or_an_error() {
+    ask_during(
+        &SILENT,
+        |line| line.starts_with("HEAD"),
+        |link, key| async move {
+            assert_eq!(link.store.head(&key).await?, SIZE as u64);
+            Ok(())
+        },
+    )
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_delete_that_fails_may_be_repeated() {
+    ask_during(
+        &SILENT,
+        |line| line.starts_with("DELETE"),
+        |link, key| async move { link.store.delete(&key).await },
+    )
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_check_fails_while_nothing_can_be_written() {
+    let faults = with([Fault::ErrorIn200, Fault::Garbage]);
+    ask_during(&faults, |line| line.starts_with("PUT"), |link, _| async move { link.store.check().await })
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_not_there_is_not_found_only_when_the_engine_says_so() {
+    let link = Link::new().await;
+    assert!(matches!(link.store.head(&key()).await, Err(StoreError::NotFound)));
+    for fault in [Fault::Refused, Fault::Error500, Fault::Garbage] {
+        let asked = link.during(fault, |line| line.starts_with("GET"), link.store.head(&key())).await;
+        assert!(matches!(asked, Err(StoreError::Unavailable { .. })), "{fault:?}: {asked:?}");
+    }
+}
