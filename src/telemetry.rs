@@ -3,12 +3,12 @@
 use std::io::Write;
 
 /// Starts logging; later calls do nothing. With systemd's journal, which has its own time stamps,
-/// lines carry the syslog level that it understands.
-pub fn start_logging() {
+/// lines carry the syslog level that it understands. `secretive` libraries write secrets down when they
+/// log in more detail than `info`, and never get to.
+pub fn start_logging(secretive: &[&str]) {
     let env = env_logger::Env::default().default_filter_or("info");
     let mut builder = env_logger::Builder::from_env(env);
-    // In more detail these write down signatures, with which a request could be repeated.
-    for library in ["rusoto_core", "rusoto_signature"] {
+    for library in secretive {
         builder.filter_module(library, log::LevelFilter::Info);
     }
     if std::env::var_os("JOURNAL_STREAM").is_some() {

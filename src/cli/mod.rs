@@ -18,6 +18,8 @@ use clap::{CommandFactory, Parser, Subcommand};
 use context::Context;
 use exit::Failure;
 
+use crate::store;
+
 /// The vault for a fleet's encrypted configuration backups.
 ///
 /// Exit codes: 0 done; 1 differences, damage or refused; 2 usage or setting; 3 database or store
@@ -56,7 +58,7 @@ enum Command {
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    crate::telemetry::start_logging();
+    crate::telemetry::start_logging(store::LOGS_SECRETS);
     match run(cli) {
         Ok(code) => code,
         Err(failure) => failure.report(),

@@ -26,7 +26,7 @@ use crate::domain::range::ByteRange;
 
 pub use local::LocalStore;
 pub use metered::{Meter, Receipt};
-pub use s3::{S3Settings, S3Store};
+pub use s3::{LOGS_SECRETS, S3Settings, S3Store};
 
 /// Which store is to be used.
 #[derive(Debug, Clone)]

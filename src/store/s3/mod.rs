@@ -41,6 +41,9 @@ use parts::Parts;
 
 pub use settings::S3Settings;
 
+/// Libraries that, in more detail than `info`, log signatures with which a request could be repeated.
+pub const LOGS_SECRETS: &[&str] = &["rusoto_core", "rusoto_signature"];
+
 /// A store in a bucket.
 #[derive(Clone)]
 pub struct S3Store {
