@@ -12,11 +12,12 @@ use uuid::Uuid;
 
 use crate::engine::{Bucket, Fault, Proxy};
 
-/// How long the service waits for the store after the client's last byte.
-pub const IN_TIME: Duration = Duration::from_secs(20);
+/// Every call comes to its end. The store's own limits add up to less than 20 s, but a debug build on a
+/// busy machine is slow before they begin; it is the API suite that holds the service to its 30 s.
+pub const IN_TIME: Duration = Duration::from_secs(60);
 
 /// No client waits for a list.
-const LIST_IN_TIME: Duration = Duration::from_secs(50);
+const LIST_IN_TIME: Duration = Duration::from_secs(120);
 
 pub struct Link {
     pub store: S3Store,
