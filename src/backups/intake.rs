@@ -9,20 +9,13 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::error::Outage;
+use super::feed::Part;
 use super::{BodyLimits, UploadError};
 use crate::actors::OrgQuotas;
 use crate::db::accounting::{Growth, Operation, Outcome};
 use crate::domain::ids::{BackupId, OrgId};
 use crate::domain::pace::BodyClock;
 use crate::store::{BodyInterrupted, Meter, Receipt};
-
-/// What the handler passes on. A channel closed without `End` means that the client is gone: a
-/// dropped sender must never look like a clean end.
-#[derive(Debug)]
-pub enum Part {
-    Chunk(Bytes),
-    End,
-}
 
 /// A body of unknown length is granted this many bytes ahead of what has arrived.
 pub(super) const STEP: u64 = 8 * 1024 * 1024;

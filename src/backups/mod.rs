@@ -4,6 +4,7 @@ mod authenticate;
 mod delete;
 mod download;
 mod error;
+mod feed;
 mod health;
 mod intake;
 mod list;
@@ -21,8 +22,8 @@ use tokio_util::task::TaskTracker;
 
 pub use authenticate::{Authenticator, SystemIdentity};
 pub use error::{Dependency, Outage, ReadError, UploadError};
+pub use feed::Feed;
 pub use health::{Health, LastHealth};
-pub use intake::Part;
 pub use new_id::NewIds;
 pub use reservation::{LiveUploads, Undo, UndoQueue};
 pub use upload::{UploadHandle, UploadRequest};

@@ -10,7 +10,8 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{self, timeout_at};
 
 use super::error::Outage;
-use super::intake::{Intake, Part, STEP};
+use super::feed::{Feed, PIECES, Part};
+use super::intake::{Intake, STEP};
 use super::reservation::Reservation;
 use super::{SystemIdentity, UploadError, Vault};
 use crate::db::accounting::{Admission, Commit, Operation, Outcome, Refusal};
@@ -35,7 +36,7 @@ pub struct UploadRequest {
 
 /// The handler's end of an upload that was let in.
 pub struct UploadHandle {
-    pub parts: mpsc::Sender<Part>,
+    pub feed: Feed,
     pub outcome: oneshot::Receiver<Result<Backup, UploadError>>,
 }
 
@@ -45,8 +46,6 @@ pub(super) const ADMISSION_PATIENCE: Duration = Duration::from_secs(5);
 /// The client has its answer within 30 s of its last byte; this much of it the store may take.
 const STORE_AFTER_LAST_BYTE: Duration = Duration::from_secs(18);
 const ANSWER_AFTER_LAST_BYTE: Duration = Duration::from_secs(22);
-/// Chunks between the handler, the intake and the store: enough to overlap, too few to pile up.
-const CHUNKS_IN_FLIGHT: usize = 1;
 
 impl Vault {
     /// Asks for an upload to be let in. From here on it is owned by a task of its own.
@@ -75,14 +74,14 @@ impl Vault {
         if let Some(retry_after_seconds) = self.rate.check(who.id(), who.window_epoch()).await {
             return Err(UploadError::RateLimited { retry_after_seconds });
         }
-        let (parts, received) = mpsc::channel(CHUNKS_IN_FLIGHT);
+        let (feed, received) = Feed::new();
         let (outcome_tx, outcome) = oneshot::channel();
         let (admitted_tx, admitted) = oneshot::channel();
         let (vault, who) = (Arc::clone(self), who.clone());
         let task = async move { vault.own_upload(who, request, received, admitted_tx, outcome_tx).await };
         self.tasks.spawn_on(task, &self.engine);
         match admitted.await {
-            Ok(Ok(())) => Ok(UploadHandle { parts, outcome }),
+            Ok(Ok(())) => Ok(UploadHandle { feed, outcome }),
             Ok(Err(error)) => Err(error),
             Err(_) => Err(UploadError::TakenBack),
         }
@@ -243,7 +242,7 @@ impl Vault {
         admission: &Admission,
         intake: Intake,
     ) -> Result<(Receipt, time::Instant), UploadError> {
-        let (to_store, chunks) = mpsc::channel(CHUNKS_IN_FLIGHT);
+        let (to_store, chunks) = mpsc::channel(PIECES);
         let body = stream::unfold(chunks, |mut chunks| async move { Some((chunks.recv().await?, chunks)) });
         let length = intake.length;
         let about = ObjectFacts {

@@ -11,7 +11,7 @@ use super::AppState;
 use super::address::RemoteAddr;
 use super::envelope::{self, Metadata};
 use super::error::ApiError;
-use crate::backups::{Backup, Part, SystemIdentity, UploadError, UploadHandle, UploadRequest};
+use crate::backups::{Backup, SystemIdentity, UploadError, UploadHandle, UploadRequest};
 use crate::domain::digest::ExpectedSha256;
 use crate::domain::filename::Filename;
 use crate::domain::media_type::MediaType;
@@ -69,29 +69,23 @@ fn printable(value: &[u8]) -> String {
 
 /// Passes the body on, until its end or until the upload has come to its own end.
 async fn pump(mut body: Payload, handle: UploadHandle) -> Result<Backup, ApiError> {
-    let UploadHandle { parts, mut outcome } = handle;
-    let mut early = None;
-    while early.is_none() {
-        tokio::select! {
-            biased;
-            ended = &mut outcome => early = Some(ended),
-            item = body.next() => match item {
-                Some(Ok(chunk)) => {
-                    if parts.send(Part::Chunk(chunk)).await.is_err() {
-                        // Nobody takes it: the outcome says why.
-                        break;
-                    }
-                }
-                // The client is gone or talks nonsense. Without `End` it is taken back.
-                Some(Err(_)) => break,
-                None => {
-                    let _ = parts.send(Part::End).await;
-                    break;
-                }
-            },
+    let UploadHandle { feed, mut outcome } = handle;
+    // The feed is gone when the body has come to any end: without its `end` the upload is taken back.
+    let passed_on = async move {
+        while let Some(item) = body.next().await {
+            // The client is gone or talks nonsense; or nobody takes it, and the outcome says why.
+            let Ok(chunk) = item else { return };
+            if feed.chunk(chunk).await.is_err() {
+                return;
+            }
         }
-    }
-    drop(parts);
+        feed.end().await;
+    };
+    let early = tokio::select! {
+        biased;
+        ended = &mut outcome => Some(ended),
+        () = passed_on => None,
+    };
     let outcome = match early {
         Some(ended) => ended,
         None => outcome.await,

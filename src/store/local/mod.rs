@@ -18,13 +18,13 @@
 //! File work is blocking: each step is one short call on the blocking threads
 //! of the runtime that the store was given. No thread waits for a client.
 
+mod appender;
 mod facts;
 mod folders;
 mod list;
 mod read;
 mod temp;
 mod write;
-mod writeback;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -112,7 +112,7 @@ impl Disk {
 
     fn probe(&self) -> io::Result<()> {
         let mut temp = Temp::create(self)?;
-        temp.write(&[Bytes::from_static(&PROBE)])?;
+        temp.write_last(vec![Bytes::from_static(&PROBE)])?;
         temp.file().sync_all()?;
         temp.remove();
         Ok(())

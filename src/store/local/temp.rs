@@ -14,7 +14,8 @@ use bytes::Bytes;
 use tokio::runtime::Handle;
 use uuid::Uuid;
 
-use super::{Disk, writeback};
+use super::Disk;
+use super::appender::Appender;
 use crate::store::Leftover;
 
 /// A temporary file, removed when this is dropped, unless it was
@@ -24,10 +25,8 @@ pub(super) struct Temp {
     file: Arc<File>,
     /// There is nothing left to remove.
     done: bool,
-    /// Bytes so far.
-    written: u64,
-    /// How far the disk has been set to work.
-    started: u64,
+    /// Writes it, once it is known to be large.
+    appender: Option<Appender>,
     blocking: Handle,
 }
 
@@ -41,8 +40,7 @@ impl Temp {
                 path,
                 file: Arc::new(file),
                 done: false,
-                written: 0,
-                started: 0,
+                appender: None,
                 blocking: disk.blocking.clone(),
             };
             // Between the two somebody who removes leftovers may have come by:
@@ -63,18 +61,18 @@ impl Temp {
         &self.file
     }
 
-    /// Appends. Blocks.
-    pub(super) fn write(&mut self, chunks: &[Bytes]) -> io::Result<()> {
-        for chunk in chunks {
-            (&*self.file).write_all(chunk)?;
-            self.written += chunk.len() as u64;
+    /// Appends what there is of a body that has more. Blocks.
+    pub(super) fn write(&mut self, chunks: Vec<Bytes>) -> io::Result<()> {
+        self.appender.get_or_insert_with(|| Appender::new(Arc::clone(&self.file))).write(chunks)
+    }
+
+    /// Appends the last of a body. Blocks.
+    pub(super) fn write_last(&mut self, chunks: Vec<Bytes>) -> io::Result<()> {
+        if let Some(mut appender) = self.appender.take() {
+            appender.write(chunks)?;
+            return appender.finish();
         }
-        let waiting = self.written - self.started;
-        if waiting >= writeback::STEP {
-            writeback::start(&self.file, self.started, waiting);
-            self.started = self.written;
-        }
-        Ok(())
+        chunks.iter().try_for_each(|chunk| (&*self.file).write_all(chunk))
     }
 
     /// Removes it here and now. Blocks.

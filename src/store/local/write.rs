@@ -13,12 +13,12 @@ use super::facts::Facts;
 use super::temp::{Removal, Temp};
 use super::{Disk, folders, lock, parent_of};
 use crate::domain::object_key::ObjectKey;
-use crate::store::{PutBody, PutError};
+use crate::store::{HELD_BACK, PutBody, PutError};
 
-/// How much of what has arrived goes into one write, in bytes.
-const BATCH: u64 = 256 << 10;
-/// And how many chunks: each keeps the buffer that it is a part of.
-const BATCH_CHUNKS: usize = 64;
+/// How much of what has arrived is written in one step, in bytes.
+const BATCH: u64 = 128 << 10;
+/// Nor are more chunks than this held: each keeps the buffer that it is a part of.
+const CHUNKS: usize = 64;
 /// How often a put makes a folder again that deletes keep removing.
 const FOLDER_TRIES: u32 = 1000;
 
@@ -53,11 +53,13 @@ pub(super) async fn put(
                 Some(temp) => temp,
                 None => Temp::create(&own)?,
             };
-            temp.write(&batch.chunks)?;
             if let Some(publication) = publish {
+                temp.write_last(batch.chunks)?;
                 facts.write(temp.file());
                 temp.file().sync_all()?;
                 publication.publish(&own, &temp)?;
+            } else {
+                temp.write(batch.chunks)?;
             }
             Ok(temp)
         };
@@ -81,22 +83,24 @@ struct Batch {
     last: bool,
 }
 
-/// Waits for the next chunk and takes what is there besides, without waiting:
-/// a stream that trickles is written as it comes and holds nothing back.
+/// Waits until there is something worth a write, and takes what is there besides, without waiting.
 async fn gather(body: &mut PutBody) -> Result<Batch, PutError> {
     let mut batch = Batch::default();
-    let mut next = Some(body.next().await);
-    while let Some(item) = next {
+    while batch.size < BATCH && batch.chunks.len() < CHUNKS {
+        let item =
+            if batch.size < HELD_BACK as u64 { Some(body.next().await) } else { body.next().now_or_never() };
         match item {
-            None => batch.last = true,
-            Some(Ok(chunk)) => {
+            None => break,
+            Some(None) => {
+                batch.last = true;
+                break;
+            }
+            Some(Some(Ok(chunk))) => {
                 batch.size += chunk.len() as u64;
                 batch.chunks.push(chunk);
             }
-            Some(Err(_)) => return Err(PutError::Body),
+            Some(Some(Err(_))) => return Err(PutError::Body),
         }
-        let full = batch.size >= BATCH || batch.chunks.len() >= BATCH_CHUNKS;
-        next = if batch.last || full { None } else { body.next().now_or_never() };
     }
     Ok(batch)
 }

@@ -161,14 +161,14 @@ pub async fn preparing_and_tidying_touch_no_object_and_no_put(subject: &Subject)
     let put = subject.store.put(&coming, None, about(), body);
     let meanwhile = async {
         for seed in 0..10 {
-            sender.send(content(seed, 1000).into()).await.unwrap();
+            sender.send(content(seed, 40_000).into()).await.unwrap();
             subject.store.prepare(true).await.unwrap();
             tidy(&*subject.store, std::slice::from_ref(&coming)).await;
         }
         drop(sender);
     };
     let (size, ()) = tokio::join!(put, meanwhile);
-    assert_eq!(size.unwrap(), 10_000);
-    assert_eq!(subject.read(&coming).await.unwrap().len(), 10_000);
+    assert_eq!(size.unwrap(), 400_000);
+    assert_eq!(subject.read(&coming).await.unwrap().len(), 400_000);
     assert_eq!(subject.read(&there).await.unwrap(), b"there");
 }

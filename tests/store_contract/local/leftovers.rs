@@ -40,7 +40,7 @@ async fn a_put_in_progress_survives_another_process_that_opens_the_store() {
     let put = subject.store.put(&key, None, about(), body);
     let meanwhile = async {
         for seed in 0..20 {
-            sender.send(Bytes::from(content(seed, 1000))).await.unwrap();
+            sender.send(Bytes::from(content(seed, 40_000))).await.unwrap();
             // A lock belongs to the open file, not to the process: the same
             // holds for another process.
             subject_in(folder.path()).await;
@@ -48,8 +48,8 @@ async fn a_put_in_progress_survives_another_process_that_opens_the_store() {
         drop(sender);
     };
     let (size, ()) = tokio::join!(put, meanwhile);
-    assert_eq!(size.unwrap(), 20_000);
-    assert_eq!(subject.read(&key).await.unwrap().len(), 20_000);
+    assert_eq!(size.unwrap(), 800_000);
+    assert_eq!(subject.read(&key).await.unwrap().len(), 800_000);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -83,7 +83,7 @@ fn a_runtime_that_ends_takes_its_temporary_files_along() {
         let subject = subject_in(folder.path()).await;
         let key = key("acme", "fw-01");
         tokio::spawn(async move { subject.store.put(&key, None, about(), body).await });
-        sender.send(content(1, 1000).into()).await.unwrap();
+        sender.send(content(1, 40_000).into()).await.unwrap();
         while names_in(&tmp).is_empty() {
             tokio::task::yield_now().await;
         }
