@@ -8,7 +8,10 @@ SMALL=65536                # bytes of a small upload
 SECRET=script-bench-script-bench-script-bench
 other_pid=                 # of a second server, where there are two
 other_url=
-leftover=()                # retired backups at the end of each round's load, and what it took to purge them
+left=                      # what a load left to be purged, and how many seconds that took
+drained=
+leftover=()                # the same of each round
+purged=()                  # uploads a second, the time until what they pruned was purged taken in
 
 stop_servers() {
     stop_server
@@ -23,11 +26,10 @@ start_other() { # as start_listening, for the second one
     other_pid=$server_pid other_url=$server_url server_pid=$pid server_url=$url
 }
 
-# fleet NAME ORGS SYSTEMS ROWS ORG_OF: a database with that in it; ORG_OF says of system `n` its organization
+# fleet ORGS SYSTEMS ROWS ORG_OF: fills the database; ORG_OF says of system `n` its organization
 fleet() {
-    database "$1"
     "$strongroom" migrate >/dev/null 2>"$work/migrate.log" || die "$(tail -n 5 "$work/migrate.log")"
-    sql -v orgs="$2" -v systems="$3" -v rows="$4" -v org_of="$5" -v secret="$SECRET" \
+    sql -v orgs="$1" -v systems="$2" -v rows="$3" -v org_of="$4" -v secret="$SECRET" \
         -f script/lib/bench-books.sql
 }
 
@@ -47,7 +49,7 @@ load() {
         die "not every answer was $status: $(cat "$work/load.json")"
 }
 
-figure() { jq -r ".$1" "${2:-$work/load.json}"; }
+figure() { jq -r ".$1" "$work/load.json"; }
 
 # upload_small CREDENTIALS ARGUMENT...
 upload_small() {
@@ -56,17 +58,24 @@ upload_small() {
     load 201 --url "$server_url/api/systems/backups" --method POST --size "$SMALL" --credentials "$who" "$@"
 }
 
-# Waits until what was pruned is gone, and nothing is on its way to the disk.
+due() { sql -c "SELECT count(*) FROM backups WHERE state = 'retired' AND purge_after <= now()"; }
+
+# Waits until what was pruned is gone (`drained` seconds), and nothing is on its way to the disk.
 settle() {
-    local count waiting
-    count=$(sql -c "SELECT count(*) FROM backups WHERE state = 'retired' AND purge_after <= now()")
-    waiting=$EPOCHREALTIME
+    local start=$EPOCHREALTIME i
+    left=$(due)
     for ((i = 0; i < 6000; i++)); do
-        [ "$(sql -c "SELECT count(*) FROM backups WHERE state = 'retired' AND purge_after <= now()")" -ne 0 ] || break
+        [ "$(due)" -ne 0 ] || break
         sleep 0.1
     done
-    leftover+=("$count/$(awk -v a="$waiting" -v b="$EPOCHREALTIME" 'BEGIN { printf "%.1f s", b - a }')")
+    drained=$(awk -v start="$start" -v end="$EPOCHREALTIME" 'BEGIN { printf "%.1f", end - start }')
     sync
+}
+
+# What happens by itself within a minute of a database's first load: plans made for empty tables are given up.
+steady() {
+    settle
+    sql -c 'VACUUM (ANALYZE)'
 }
 
 audited() {
@@ -75,14 +84,20 @@ audited() {
 
 small_many() {
     upload_small "$work/many" --clients "$CLIENTS" --seconds "$PERIOD"
-    took=$(figure per_second)
-    settle
+    small_done
 }
 
 small_one() {
     upload_small "$work/one" --clients "$CLIENTS" --seconds "$PERIOD"
+    small_done
+}
+
+small_done() {
     took=$(figure per_second)
     settle
+    leftover+=("$left/$drained s")
+    purged+=("$(awk -v sent="$(figure requests)" -v seconds="$PERIOD" -v drained="$drained" \
+        'BEGIN { printf "%.1f", sent / (seconds + drained) }')")
 }
 
 small_nginx() {
@@ -96,27 +111,30 @@ bench_small() {
     defaults
     unlimited_rate
     # 64 systems with an organization each, and 64 in one.
-    fleet small $((CLIENTS + 1)) $((2 * CLIENTS)) 0 "least(n, $((CLIENTS + 1)))"
+    database small
+    fleet $((CLIENTS + 1)) $((2 * CLIENTS)) 0 "least(n, $((CLIENTS + 1)))"
     credentials "$work/many" 1 "$CLIENTS"
     credentials "$work/one" $((CLIENTS + 1)) $((2 * CLIENTS))
     BACKUP_DATA_DIR=$work/small start_listening "$strongroom" "$work/small.log"
     # Each is at its cap of ten before anything is measured.
     upload_small "$work/many" --clients "$CLIENTS" --requests 11
     upload_small "$work/one" --clients "$CLIENTS" --requests 11
-    settle
+    steady
     if wants upload-small; then
         nginx_start "$work/nginx-small"
-        leftover=()
+        leftover=() purged=()
         rounds small_many small_nginx
         nginx_stop
         report upload-small /s "${ours[*]}" "${theirs[*]}" 0.1 0.2
-        say "    retired and not purged at a load's end, and until they were: ${leftover[*]}"
+        # A rate that leaves more and more to be purged would be no steady state.
+        report '  until purged' /s "${purged[*]:1}" "${theirs[*]}" - -
+        say "    left to be purged at a load's end, and how long that took: ${leftover[*]}"
     fi
     if wants upload-one-org; then
         leftover=()
         rounds small_one small_many
         report upload-one-org /s "${ours[*]}" "${theirs[*]}" 0.8 1.0
-        say "    retired and not purged at a load's end, and until they were: ${leftover[*]}"
+        say "    left to be purged at a load's end, and how long that took: ${leftover[*]}"
     fi
     audited
     stop_servers
@@ -144,7 +162,8 @@ bench_refused() {
     local refused asked=()
     defaults
     export BACKUP_RATE_LIMIT_PER_MINUTE=0 BACKUP_RATE_LIMIT_PER_HOUR=1
-    fleet refused 1 1 0 1
+    database refused
+    fleet 1 1 0 1
     sql -c "ALTER DATABASE refused SET log_statement = 'all'" # of the connections made from here on
     credentials "$work/refused-one" 1 1
     refused=(--clients "$CLIENTS" --size 1024 --seconds "$PERIOD" --credentials "$work/refused-one")
@@ -165,6 +184,7 @@ trickle_round() { # trickle_round NUMBER
     local base loading busy most=0 i
     BACKUP_DATA_DIR=$work/trickle start_listening "$strongroom" "$work/trickle.log"
     upload_small "$work/beside" --requests 50
+    steady
     upload_small "$work/beside" --seconds $((PERIOD / 2))
     alone+=("$(figure p50_ms)")
     base=$(kib VmRSS)
@@ -203,14 +223,15 @@ bench_trickle() {
     defaults
     unlimited_rate
     ulimit -n "$(ulimit -Hn)"
-    fleet trickle 16 251 0 '(n - 1) % 16 + 1'
+    database trickle
+    fleet 16 251 0 '(n - 1) % 16 + 1'
     credentials "$work/slow" 1 250 # four each, which is what a system may have open
     credentials "$work/beside" 251 251
     for ((round = 0; round < ROUNDS; round++)); do
         trickle_round
         raised+=("$took")
     done
-    report_alone trickle MB "${raised[*]}" '<= 128' '<= 96'
+    report_alone trickle MiB "${raised[*]}" '<= 128' '<= 96'
     say "    MiB resident before: ${resident[*]}; a client's upload beside them, alone: ${beside[*]}, ${alone[*]} ms"
     say "    most connections to Postgres in use while nothing but bodies came in: ${connections[*]}"
 }
@@ -238,20 +259,23 @@ bench_million() {
     local thousand million url
     defaults
     unlimited_rate
-    fleet thousand 100 100 1000 n
+    # Started first: a service whose books are full does not take an empty directory for its store.
+    database thousand
     thousand=$DATABASE_URL
     BACKUP_DATA_DIR=$work/thousand start_listening "$strongroom" "$work/thousand.log"
-    fleet million 1000 100000 1000000 '((n - 1) % 1000 + 1)'
+    fleet 100 100 1000 n
+    database million
     million=$DATABASE_URL
     BACKUP_DATA_DIR=$work/million start_other "$strongroom" "$work/million.log"
+    fleet 1000 100000 1000000 '(n - 1) % 1000 + 1'
     # The filled rows have no objects: the systems that are measured get real ones in their place.
     credentials "$work/some" 1 8
     for url in "$server_url" "$other_url"; do
         load 201 --url "$url/api/systems/backups" --method POST --size "$SMALL" --credentials "$work/some" \
             --clients 8 --requests 11
     done
-    DATABASE_URL=$thousand settle
-    DATABASE_URL=$million settle
+    DATABASE_URL=$thousand steady
+    DATABASE_URL=$million steady
     rounds list_million list_thousand
     report 'million, list' ms "${ours[*]}" "${theirs[*]}" '<= 1.2' '<= 1.05'
     rounds upload_million upload_thousand

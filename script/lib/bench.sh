@@ -115,7 +115,7 @@ report() {
     mine=$(median $3) other=$(median $4)
     case $2$5 in /s*|*'<='*) turned=1 ;; esac
     awk -v row="$1" -v unit="$2" -v mine="$mine" -v other="$other" -v turned="$turned" -v least="$5" -v aim="$6" \
-        'BEGIN { printf "%-16s %10.3f %-2s %10.3f %-2s %7.2f %10s %8s\n", row, mine, unit, other, unit,
+        'BEGIN { printf "%-16s %10.3f %-3s %10.3f %-3s %7.2f %10s %8s\n", row, mine, unit, other, unit,
             turned ? mine / other : other / mine, least, aim }'
     say "    $1: Strongroom $3; reference $4"
 }
@@ -123,6 +123,6 @@ report() {
 # report_alone ROW UNIT OURS LEAST AIM: of what is measured against nothing
 report_alone() {
     # shellcheck disable=SC2086 # a list of figures
-    printf '%-16s %10.3f %-2s %10s %-2s %7s %10s %8s\n' "$1" "$(median $3)" "$2" - '' - "$4" "$5"
+    printf '%-16s %10.3f %-3s %10s %-3s %7s %10s %8s\n' "$1" "$(median $3)" "$2" - '' - "$4" "$5"
     say "    $1: $3"
 }
