@@ -149,7 +149,7 @@ bench_local() {
         rounds local_download_ours local_download_nginx
         report download-local s "${ours[*]}" "${theirs[*]}" 0.7 1.0
     fi
-    stop_servers
+    servers_done
     nginx_stop
 }
 
@@ -170,5 +170,5 @@ bench_s3() {
         rounds s3_download_ours s3_download_curl
         report download-s3 s "${ours[*]}" "${theirs[*]}" 0.85 0.95
     fi
-    stop_servers
+    servers_done
 }

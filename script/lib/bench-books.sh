@@ -8,15 +8,22 @@ SMALL=65536                # bytes of a small upload
 SECRET=script-bench-script-bench-script-bench
 other_pid=                 # of a second server, where there are two
 other_url=
+loading=                   # a load that runs beside what is measured
 left=                      # what a load left to be purged, and how many seconds that took
 drained=
 leftover=()                # the same of each round
 purged=()                  # uploads a second, the time until what they pruned was purged taken in
 
+# Servers wait for the uploads of a load: that goes first.
 stop_servers() {
+    if [ -n "$loading" ]; then kill "$loading" 2>/dev/null || true; fi
     stop_server
     server_pid=$other_pid other_pid=
     stop_server
+}
+
+servers_done() {
+    stop_servers
     traps # stop_server has its own
 }
 
@@ -137,7 +144,7 @@ bench_small() {
         say "    left to be purged at a load's end, and how long that took: ${leftover[*]}"
     fi
     audited
-    stop_servers
+    servers_done
 }
 
 statements() { grep -cE 'LOG:  (statement|execute)' "$PG_HOME/log" || true; }
@@ -172,7 +179,7 @@ bench_refused() {
     rounds refused_ours refused_live
     report refused /s "${ours[*]}" "${theirs[*]}" 0.5 0.8
     say "    SQL statements / credential look-ups in each $PERIOD s of it: ${asked[*]}"
-    stop_servers
+    servers_done
 }
 
 kib() { sed -n "s/^$1:[^0-9]*\([0-9]*\) kB/\1/p" "/proc/$server_pid/status"; }
@@ -180,8 +187,8 @@ mib() { awk -v base="${2:-0}" -v kib="$1" 'BEGIN { printf "%.1f", (kib - base) /
 receiving() { sql -c "SELECT count(*) FROM backups WHERE state = 'receiving'"; }
 
 # One server's life: a server that has borne the load once keeps some of its memory. Sets `took` to MiB.
-trickle_round() { # trickle_round NUMBER
-    local base loading busy most=0 i
+trickle_round() {
+    local base busy most=0 i
     BACKUP_DATA_DIR=$work/trickle start_listening "$strongroom" "$work/trickle.log"
     upload_small "$work/beside" --requests 50
     steady
@@ -206,6 +213,7 @@ trickle_round() { # trickle_round NUMBER
     upload_small "$work/beside" --seconds $((PERIOD / 2))
     beside+=("$(figure p50_ms)")
     wait "$loading" || die "the trickle broke off"
+    loading=
     jq -e '.open == 1000' "$work/trickle.json" >/dev/null || die "not all stayed open: $(cat "$work/trickle.json")"
     took=$(mib "$(kib VmHWM)" "$base")
     resident+=("$(mib "$base")")
@@ -215,7 +223,7 @@ trickle_round() { # trickle_round NUMBER
         sleep 0.1
     done
     audited
-    stop_servers
+    servers_done
 }
 
 bench_trickle() {
@@ -281,5 +289,5 @@ bench_million() {
     rounds upload_million upload_thousand
     report 'million, upload' ms "${ours[*]}" "${theirs[*]}" '<= 1.2' '<= 1.05'
     for url in "$thousand" "$million"; do DATABASE_URL=$url audited; done
-    stop_servers
+    servers_done
 }
