@@ -1,24 +1,14 @@
 # shellcheck shell=bash
-# shellcheck disable=SC2154 # work and body are the script's, the rest is of the other files beside this
-# What script/bench measures. Each `*_ours` and its counterpart set `took` to seconds of wall clock.
+# shellcheck disable=SC2154 # work is the script's, the rest is of the other files beside this
+# What all rows of script/bench need: nginx, databases, rounds and their report.
 
 nginx_pid=
 nginx_url=
-user=         # the system's key:secret
-took=         # of the last thing measured, in seconds
+took=         # the figure of the last thing measured: seconds, milliseconds, requests a second
 ours=()       # one figure a round
 theirs=()
 ours_cpu=()   # seconds of the server's processors, of the same uploads
 openssl_cpu=()
-stored=       # the id of the backup that is downloaded
-
-# random_file FILE: SIZE bytes that no engine can compress or has seen before
-random_file() {
-    # A keystream is much faster to have than random numbers.
-    head -c "$SIZE" /dev/zero |
-        openssl enc -aes-256-ctr -K "$(openssl rand -hex 32)" -iv "$(openssl rand -hex 16)" >"$1"
-    sync "$1"
-}
 
 nginx_start() { # nginx_start DIRECTORY: it takes PUT and gives what is in DIRECTORY/files
     local port
@@ -34,6 +24,7 @@ error_log $1/error.log;
 events {}
 http {
     access_log off;
+    keepalive_requests 1000000000;
     sendfile on;
     tcp_nopush on;
     client_body_temp_path $1/tmp/body;
@@ -72,23 +63,15 @@ database() { # database NAME
     export DATABASE_URL
 }
 
-system() { # system STRONGROOM: one to upload as
-    "$1" org add bench --name Bench >/dev/null
-    user=$("$1" system add --org bench --name bench --json | jq -r '.system_key + ":" + .system_secret')
+sql() { "$PG_BIN/psql" -X -qAtv ON_ERROR_STOP=1 "$@" "$DATABASE_URL"; }
+
+# The defaults are measured: what the caller's environment says is forgotten, and what the rows before set.
+defaults() {
+    unset "${!BACKUP_@}" "${!S3_@}" "${!TLS_@}" DATABASE_URL_FILE CREDENTIALS_DIRECTORY RUST_LOG
+    export LISTEN_ADDRESS=127.0.0.1:0
 }
 
-# client ARGUMENT...: curl; the answer goes to $work/answer unless --output is given again
-client() {
-    run_child curl --silent --show-error --fail-with-body --output "$work/answer" "$@" ||
-        die "curl failed: $(head -c 500 "$work/answer")"
-}
-
-signed() { # signed ARGUMENT...: curl's own signature, which like Strongroom's leaves a streamed body out
-    client --header 'x-amz-content-sha256: UNSIGNED-PAYLOAD' --aws-sigv4 "aws:amz:$GARAGE_REGION:s3" \
-        --user "$garage_key:$garage_secret" "$@"
-}
-
-as_system() { client --user "$user" "$@"; }
+unlimited_rate() { export BACKUP_RATE_LIMIT_PER_MINUTE=0 BACKUP_RATE_LIMIT_PER_HOUR=0; }
 
 timed() { # timed COMMAND...
     local start=$EPOCHREALTIME
@@ -124,102 +107,22 @@ median() {
     printf '%s\n' "$@" | sort -n | awk '{ v[NR] = $1 } END { print (v[int((NR + 1) / 2)] + v[int(NR / 2) + 1]) / 2 }'
 }
 
-# report ROW UNIT OURS THEIRS LEAST AIM: of times, how much of the reference's speed is reached; where
-# less is better (<=), how many times as much it takes.
+# report ROW UNIT OURS THEIRS LEAST AIM: how much of the reference's speed is reached, from times or, if the
+# unit is /s, from rates; where less is better (<=), how many times as much it takes.
 report() {
     local mine other turned=0
     # shellcheck disable=SC2086 # a list of figures
     mine=$(median $3) other=$(median $4)
-    case $5 in '<='*) turned=1 ;; esac
+    case $2$5 in /s*|*'<='*) turned=1 ;; esac
     awk -v row="$1" -v unit="$2" -v mine="$mine" -v other="$other" -v turned="$turned" -v least="$5" -v aim="$6" \
-        'BEGIN { printf "%-16s %10.3f %s %10.3f %s %8.2f %10s %8s\n", row, mine, unit, other, unit,
+        'BEGIN { printf "%-16s %10.3f %-3s %10.3f %-3s %7.2f %10s %8s\n", row, mine, unit, other, unit,
             turned ? mine / other : other / mine, least, aim }'
     say "    $1: Strongroom $3; reference $4"
 }
 
-# What was uploaded is what arrived.
-check_upload() {
-    local file=$1 sha256
-    sha256=$(openssl dgst -sha256 -r "$file" | cut -d' ' -f1)
-    jq -e --arg sha256 "$sha256" --argjson size "$SIZE" \
-        '.data.sha256 == $sha256 and .data.size == $size' "$work/answer" >/dev/null ||
-        die "what was stored is not what was sent: $(head -c 500 "$work/answer")"
+# report_alone ROW UNIT OURS LEAST AIM: of what is measured against nothing
+report_alone() {
+    # shellcheck disable=SC2086 # a list of figures
+    printf '%-16s %10.3f %-3s %10s %-3s %7s %10s %8s\n' "$1" "$(median $3)" "$2" - '' - "$4" "$5"
+    say "    $1: $3"
 }
-
-upload() { # upload FILE
-    as_system -X POST -H 'Content-Type: application/octet-stream' -T "$1" "$server_url/api/systems/backups"
-}
-
-# Deletes the backup of the last answer, and waits until nothing of it is on its way to the disk.
-remove_upload() {
-    as_system -X DELETE "$server_url/api/systems/backups/$(jq -r .data.id "$work/answer")"
-    for _ in {1..100}; do
-        [ "$("$PG_BIN/psql" -Atc 'SELECT count(*) FROM backups' "$DATABASE_URL")" -ne 0 ] || break
-        sleep 0.1
-    done
-    sync
-}
-
-local_upload_ours() {
-    local cpu before
-    before=$(cpu_of "$server_pid")
-    timed upload "$body"
-    cpu=$(awk -v before="$before" -v after="$(cpu_of "$server_pid")" 'BEGIN { print after - before }')
-    ours_cpu+=("$cpu")
-    check_upload "$body"
-    remove_upload
-    local TIMEFORMAT='%U %S'
-    openssl_cpu+=("$({ time openssl dgst -sha256 "$body" >/dev/null; } 2>&1 | awk '{ print $1 + $2 }')")
-}
-
-nginx_put() {
-    client -T "$body" "$nginx_url/upload"
-    sync "$work/nginx/files/upload"
-}
-
-local_upload_nginx() {
-    timed nginx_put
-    rm "$work/nginx/files/upload"
-    sync
-}
-
-store_body() {
-    upload "$body"
-    check_upload "$body"
-    stored=$(jq -r .data.id "$work/answer")
-    sync
-    cat "$body" >/dev/null
-}
-
-# download CURL URL: all of it, to nowhere
-download() {
-    "$1" --output /dev/null --write-out '%{size_download}' "$2" >"$work/got"
-    [ "$(cat "$work/got")" = "$SIZE" ] || die "$(cat "$work/got") of $SIZE bytes came from $2"
-}
-
-local_download_ours() { timed download as_system "$server_url/api/systems/backups/$stored"; }
-local_download_nginx() { timed download client "$nginx_url/body"; }
-
-# An engine that has seen a block need not write it again: each upload has bytes of its own.
-s3_upload_ours() {
-    random_file "$work/fresh"
-    timed upload "$work/fresh"
-    check_upload "$work/fresh"
-    remove_upload
-}
-
-s3_upload_curl() {
-    random_file "$work/fresh"
-    timed signed -T "$work/fresh" "$garage_endpoint/$GARAGE_BUCKET/direct"
-    signed -X DELETE "$garage_endpoint/$GARAGE_BUCKET/direct"
-    sync
-}
-
-object_url() {
-    local key
-    key=$("$PG_BIN/psql" -Atc "SELECT object_key FROM backups WHERE state = 'stored'" "$DATABASE_URL")
-    echo "$garage_endpoint/$GARAGE_BUCKET/$key"
-}
-
-s3_download_ours() { local_download_ours; }
-s3_download_curl() { timed download signed "$(object_url)"; }
