@@ -24,6 +24,7 @@ mod download;
 mod early;
 mod engine_trouble;
 mod framing;
+mod guessing;
 mod health;
 mod https;
 mod limits;
