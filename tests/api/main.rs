@@ -30,6 +30,7 @@ mod https;
 mod limits;
 mod list;
 mod names;
+mod no_room;
 mod ranges;
 mod rate;
 mod retention;
