@@ -114,7 +114,7 @@ mod tests {
     #[test]
     fn what_makes_room_here_is_noticed() {
         let now = Instant::now();
-        let backup = BackupId::new(Uuid::from_u128(7), Extension::Bin);
+        let backup = BackupId::new(Uuid::now_v7(), Extension::Bin);
         let growth = Operation::Grow(Growth { system_id: SYSTEM, backup, want: 100 });
         let delete = |system_id| {
             let (by_operator, attempted_before) = (false, false);
