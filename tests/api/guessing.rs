@@ -1,6 +1,8 @@
 //! Guessed credentials: what they cost, whom they harm (nobody), and what is said of them.
 
-use crate::harness::{Answer, BACKUPS, Server, System, base64};
+use std::time::{Duration, Instant};
+
+use crate::harness::{Answer, BACKUPS, Server, assert_eventually, base64};
 
 /// Says that a request comes from this address, as a trusted proxy would.
 fn from(server: &Server, address: &str, key: &str, secret: &str) -> Answer {
@@ -71,7 +73,7 @@ fn what_the_operator_does_shows_to_an_address_that_guesses() {
     let system = server.system();
     from(&server, address, &system.key, &system.secret).status(200);
     server.cli(["system", "suspend", &system.key]).exits(0);
-    crate::harness::assert_eventually("refused", std::time::Duration::from_secs(2), || {
+    assert_eventually("refused", Duration::from_secs(2), || {
         from(&server, address, &system.key, &system.secret).status == 401
     });
     server.cli(["system", "resume", &system.key]).exits(0);
@@ -79,17 +81,40 @@ fn what_the_operator_does_shows_to_an_address_that_guesses() {
 }
 
 #[test]
-fn a_fleet_that_comes_back_at_once_is_let_in_and_not_told_of() {
+fn a_fleet_behind_one_address_does_not_count_as_guessing() {
     let server = behind_a_proxy();
     server.add_org("fleet", None);
-    let systems: Vec<System> = (0..4).map(|n| server.add_system("fleet", &format!("fw-{n}"))).collect();
+    server.db.execute(
+        "INSERT INTO systems (id, system_key, org_id, name, secret_sha256)
+         SELECT gen_random_uuid(), 'fw-' || n, 'fleet', 'fw', sha256('the same everywhere')
+         FROM generate_series(0, 399) n",
+    );
     std::thread::scope(|scope| {
-        for n in 0..400 {
-            let (server, system) = (&server, &systems[n % systems.len()]);
-            scope.spawn(move || from(server, "192.0.2.1", &system.key, &system.secret).status(200));
+        for part in 0..40 {
+            let server = &server;
+            scope.spawn(move || {
+                for n in (part..400).step_by(40) {
+                    from(server, "192.0.2.1", &format!("fw-{n}"), "the same everywhere").status(200);
+                }
+            });
         }
     });
+    for n in 0..20 {
+        from(&server, "192.0.2.1", &format!("fw-{n}"), "wrong").is_invalid_token();
+    }
     assert_eq!(told(&server, "192.0.2.1"), 0);
+}
+
+#[test]
+fn a_wrong_credential_is_not_answered_sooner_because_its_name_is_known() {
+    let server = Server::start();
+    let system = server.system();
+    server.get(BACKUPS).user(&system).send().status(200);
+    for key in [system.key.as_str(), "nobody", system.key.as_str(), "nobody"] {
+        let start = Instant::now();
+        from(&server, "", key, "wrong").is_invalid_token();
+        assert!(start.elapsed() >= Duration::from_millis(50), "{key}: {:?}", start.elapsed());
+    }
 }
 
 #[test]
