@@ -198,7 +198,7 @@ fn build_vault(
         UndoQueue::new(orgs.clone(), Arc::clone(&store), live.clone(), tasks.clone(), engine.clone());
     engine.spawn(undo_consumer);
     Arc::new(Vault {
-        authenticator: Authenticator::new(db.clone()),
+        authenticator: Authenticator::new(db.clone(), engine.clone()),
         db,
         store,
         orgs,

@@ -4,6 +4,7 @@
 //! (group commit): a busy organization costs one row lock and one fsync a batch.
 
 use std::collections::VecDeque;
+use std::future::ready;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -14,6 +15,7 @@ use actix::{
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
+use super::no_room::NoRoom;
 use super::refusals::Refusals;
 use super::registry::Registry;
 use crate::db::accounting::{self, Operation, Outcome, Refusal};
@@ -59,6 +61,8 @@ struct Pending {
     /// It was in a batch that failed on its data: it runs alone, so that one poisoned operation
     /// costs itself only.
     alone: bool,
+    /// It was in a batch that failed: what it has come to is found by repeating it.
+    tried: bool,
 }
 
 pub(super) struct OrgQuotaActor {
@@ -66,6 +70,7 @@ pub(super) struct OrgQuotaActor {
     registry: Arc<Registry>,
     queue: VecDeque<Pending>,
     refusals: Refusals,
+    no_room: NoRoom,
     in_flight: bool,
     last_work: Instant,
 }
@@ -77,6 +82,7 @@ impl OrgQuotaActor {
             registry,
             queue: VecDeque::new(),
             refusals: Refusals::default(),
+            no_room: NoRoom::default(),
             in_flight: false,
             last_work: Instant::now(),
         }
@@ -96,6 +102,18 @@ impl OrgQuotaActor {
     fn drop_expired(&mut self) {
         let now = Instant::now();
         self.queue.retain(|pending| pending.expires > now);
+    }
+
+    /// What has queued up behind a refusal that holds for it, too.
+    fn answer_foreseen(&mut self, now: Instant) {
+        let (queue, no_room) = (&mut self.queue, &self.no_room);
+        for pending in std::mem::take(queue) {
+            let foreseen = no_room.foresees(&pending.operation, now).filter(|_| !pending.tried);
+            match foreseen {
+                Some(outcome) => drop(pending.reply.send(Ok(outcome))),
+                None => queue.push_back(pending),
+            }
+        }
     }
 
     /// Starts the next transaction, if none is in flight and there is something to do.
@@ -162,10 +180,13 @@ impl OrgQuotaActor {
     ) {
         let error = match result {
             Ok(outcomes) => {
+                let now = Instant::now();
                 for (pending, outcome) in batch.into_iter().zip(outcomes) {
+                    self.no_room.learn(&pending.operation, &outcome, now);
                     // Whoever asked may be gone; the books are right either way.
                     let _ = pending.reply.send(Ok(outcome));
                 }
+                self.answer_foreseen(now);
                 return;
             }
             Err(error) => error,
@@ -179,6 +200,7 @@ impl OrgQuotaActor {
                     mark_attempted(&mut pending.operation);
                 }
                 pending.alone = retry_alone;
+                pending.tried = true;
                 self.queue.push_front(pending);
             } else {
                 let _ = pending.reply.send(Err(error.clone()));
@@ -218,12 +240,16 @@ impl Handler<Submit> for OrgQuotaActor {
     fn handle(&mut self, message: Submit, ctx: &mut Self::Context) -> Self::Result {
         let (reply, outcome) = oneshot::channel();
         let now = Instant::now();
+        if let Some(outcome) = self.no_room.foresees(&message.operation, now) {
+            return Box::pin(ready(Ok(outcome)));
+        }
         self.queue.push_back(Pending {
             operation: message.operation,
             reply,
             deadline: now + message.patience,
             expires: now + message.patience.max(LEAST),
             alone: false,
+            tried: false,
         });
         self.pump(ctx);
         // A database that hangs in the middle of a transaction must not hang whoever asked; the

@@ -121,7 +121,7 @@ impl Intake {
                 self.granted = want;
                 Ok(true)
             }
-            Ok(Outcome::QuotaExceeded) => Ok(false),
+            Ok(Outcome::QuotaExceeded { .. }) => Ok(false),
             Ok(Outcome::Revoked) => Err(UploadError::Revoked),
             Ok(_) => Err(UploadError::TakenBack),
             Err(error) => Err(UploadError::Unavailable(Outage::database(&error))),

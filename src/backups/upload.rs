@@ -185,13 +185,13 @@ impl Vault {
         let asked = Instant::now();
         let operation = Operation::Admit(Box::new(admission.clone()));
         match self.orgs.submit(who.org(), operation, ADMISSION_PATIENCE).await {
-            Ok(Outcome::Admitted(_)) => Ok(admission.want),
+            Ok(Outcome::Admitted) => Ok(admission.want),
             Ok(Outcome::RateLimited { retry_after_seconds }) => {
                 self.rate.refused(who.id(), who.window_epoch(), asked, retry_after_seconds);
                 Err(UploadError::RateLimited { retry_after_seconds })
             }
             Ok(Outcome::TooManyOpen) => Err(UploadError::TooManyOpen),
-            Ok(Outcome::QuotaExceeded) => Err(UploadError::QuotaExceeded),
+            Ok(Outcome::QuotaExceeded { .. }) => Err(UploadError::QuotaExceeded),
             Ok(_) => Err(UploadError::Revoked),
             Err(error) => Err(UploadError::Unavailable(Outage::database(&error))),
         }

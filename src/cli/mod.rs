@@ -66,22 +66,17 @@ pub fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> Result<ExitCode, Failure> {
+    let open = || Context::open(cli.json);
     match cli.command {
         Command::Serve(serve) => serve.run(),
+        Command::Migrate => migrate::run(&mut open()?),
+        Command::Org(org) => org.run(&mut open()?),
+        Command::System(system) => system.run(&mut open()?),
+        Command::Backup(backup) => backup.run(&mut open()?),
+        Command::Audit => audit::run(&mut open()?),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "strongroom", &mut std::io::stdout());
             Ok(ExitCode::SUCCESS)
-        }
-        command => {
-            let mut context = Context::open(cli.json)?;
-            match command {
-                Command::Migrate => migrate::run(&mut context),
-                Command::Org(org) => org.run(&mut context),
-                Command::System(system) => system.run(&mut context),
-                Command::Backup(backup) => backup.run(&mut context),
-                Command::Audit => audit::run(&mut context),
-                Command::Serve(_) | Command::Completions { .. } => Ok(ExitCode::SUCCESS),
-            }
         }
     }
 }

@@ -19,8 +19,17 @@ pub type Conn = PgConnection;
 const SESSION: &str = "SET timezone = 'UTC'; SET statement_timeout = '10s'; SET lock_timeout = '3s'; \
      SET idle_in_transaction_session_timeout = '15s'; SET application_name = 'strongroom'";
 
-/// libpq's own time-outs: seconds to connect, milliseconds for a peer that does not acknowledge.
-const CLIENT: [(&str, &str); 2] = [("connect_timeout", "3"), ("tcp_user_timeout", "10000")];
+/// libpq's own time-outs: seconds to connect, milliseconds for a peer that does not acknowledge. A machine that
+/// lost its power says nothing: whoever waits for its answer finds out by asking every few seconds whether it
+/// is still there (the system's default is two hours, for as long as which the thread and its share of the
+/// pool would be gone). It also keeps firewalls from forgetting connections that lie in the pool.
+const CLIENT: [(&str, &str); 5] = [
+    ("connect_timeout", "3"),
+    ("tcp_user_timeout", "10000"),
+    ("keepalives_idle", "5"),
+    ("keepalives_interval", "2"),
+    ("keepalives_count", "3"),
+];
 
 /// Opens one connection, for the command line and for loops that need one of their own.
 pub fn connect(database_url: &str) -> Result<Conn, DbError> {
@@ -128,14 +137,17 @@ mod tests {
 
     #[test]
     fn timeouts_are_added_to_both_forms_and_never_twice() {
+        let all = |separator| super::CLIENT.map(|(name, value)| format!("{name}={value}")).join(separator);
         let cases = [
-            ("postgres://h/db", "postgres://h/db?connect_timeout=3&tcp_user_timeout=10000"),
-            ("postgres:///db?host=/s", "postgres:///db?host=/s&connect_timeout=3&tcp_user_timeout=10000"),
-            ("host=h dbname=db", "host=h dbname=db connect_timeout=3 tcp_user_timeout=10000"),
-            ("host=h connect_timeout=9 tcp_user_timeout=1", "host=h connect_timeout=9 tcp_user_timeout=1"),
+            ("postgres://h/db", format!("postgres://h/db?{}", all("&"))),
+            ("postgres:///db?host=/s", format!("postgres:///db?host=/s&{}", all("&"))),
+            ("host=h dbname=db", format!("host=h dbname=db {}", all(" "))),
         ];
         for (given, expected) in cases {
             assert_eq!(with_client_timeouts(given), expected);
+            assert_eq!(with_client_timeouts(&expected), expected);
         }
+        let own = with_client_timeouts("host=h connect_timeout=9");
+        assert!(own.starts_with("host=h connect_timeout=9 tcp_user_timeout=") && !own.contains("timeout=3"));
     }
 }

@@ -47,8 +47,8 @@ impl From<Error> for DbError {
             | Error::BrokenTransactionManager => Self::Unavailable(text),
             Error::DatabaseError(DatabaseErrorKind::SerializationFailure, _) => Self::Conflict(text),
             Error::DatabaseError(DatabaseErrorKind::UniqueViolation, _) => Self::Exists,
-            // Diesel has no kinds for these. The session's messages are in English where Postgres
-            // lets us choose.
+            // Diesel has no kinds for these and does not give the code. In another language than English they
+            // are told by the time that they took: `gate`.
             Error::DatabaseError(_, info)
                 if ["deadlock detected", "lock timeout", "statement timeout"]
                     .iter()

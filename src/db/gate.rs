@@ -40,6 +40,10 @@ impl Lane {
     }
 }
 
+/// What fails after this long has waited for something: a deadlock is looked for after a second (Postgres'
+/// `deadlock_timeout`), and our own time-outs are longer.
+const WAITED: Duration = Duration::from_millis(900);
+
 /// A connection older than this that turns out to be lost was lost before.
 const FRESH: Duration = Duration::from_secs(1);
 
@@ -151,11 +155,15 @@ fn on_connection<T>(
         Ok(link) => link,
         Err(error) => return (Err(DbError::Unavailable(error.to_string())), false),
     };
+    let started = std::time::Instant::now();
     let result = match work(&mut link.conn) {
         // A lost connection can look like a failed statement: ask the connection itself.
         Err(DbError::Failed(text)) if link.conn.batch_execute("SELECT 1").is_err() => {
             Err(DbError::Unavailable(text))
         }
+        // Another session was in the way, whatever language Postgres says it in (only a superuser may choose
+        // it). If it was something else, repeating it fails sooner.
+        Err(DbError::Failed(text)) if started.elapsed() >= WAITED => Err(DbError::Conflict(text)),
         result => result,
     };
     link.lost = matches!(result, Err(DbError::Unavailable(_) | DbError::Unsure(_)));

@@ -32,13 +32,12 @@ impl CredentialRow {
     }
 }
 
-/// Looks a user name up.
-pub fn credential(conn: &mut Conn, key: &str) -> Result<Option<CredentialRow>, DbError> {
+/// Looks user names up. Those that do not exist have no row.
+pub fn credentials(conn: &mut Conn, keys: &[String]) -> Result<Vec<CredentialRow>, DbError> {
     Ok(systems::table
-        .filter(systems::system_key.eq(key))
+        .filter(systems::system_key.eq_any(keys))
         .select(CredentialRow::as_select())
-        .first(conn)
-        .optional()?)
+        .load(conn)?)
 }
 
 /// A system as people see it.

@@ -12,19 +12,25 @@ use ipnet::IpNet;
 
 use super::AppState;
 
-/// The client's address, for events.
+/// The client's address, for events and for counting guesses.
 #[derive(Debug, Clone, Copy)]
 pub struct RemoteAddr(pub Option<IpAddr>);
+
+impl RemoteAddr {
+    pub fn of(request: &HttpRequest) -> Self {
+        let peer = request.peer_addr().map(|peer| peer.ip().to_canonical());
+        let state = request.app_data::<Data<AppState>>();
+        let trusted = state.map_or(&[][..], |state| &state.trusted_proxies);
+        Self(peer.map(|peer| client_of(peer, request.headers(), trusted)))
+    }
+}
 
 impl FromRequest for RemoteAddr {
     type Error = Infallible;
     type Future = Ready<Result<Self, Infallible>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let peer = request.peer_addr().map(|peer| peer.ip().to_canonical());
-        let state = request.app_data::<Data<AppState>>();
-        let trusted = state.map_or(&[][..], |state| &state.trusted_proxies);
-        ready(Ok(Self(peer.map(|peer| client_of(peer, request.headers(), trusted)))))
+        ready(Ok(Self::of(request)))
     }
 }
 

@@ -9,6 +9,7 @@ use actix_web::{FromRequest, HttpRequest};
 use actix_web_httpauth::headers::authorization::{Basic, Scheme};
 
 use super::AppState;
+use super::address::RemoteAddr;
 use super::error::ApiError;
 use crate::backups::SystemIdentity;
 
@@ -18,12 +19,14 @@ impl FromRequest for SystemIdentity {
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let credential = credential(request.headers());
+        let RemoteAddr(from) = RemoteAddr::of(request);
         let state = request.app_data::<Data<AppState>>().cloned();
         Box::pin(async move {
             let credential = credential.ok_or(ApiError::Unauthorized)?;
             let state = state.ok_or(ApiError::Unavailable { details: "service" })?;
             let secret = credential.password().unwrap_or_default();
-            let identity = state.vault.authenticator.authenticate(credential.user_id(), secret).await?;
+            let authenticator = &state.vault.authenticator;
+            let identity = authenticator.authenticate(credential.user_id(), secret, from).await?;
             identity.ok_or(ApiError::Unauthorized)
         })
     }

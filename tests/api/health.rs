@@ -16,7 +16,7 @@ fn anybody() -> System {
 }
 
 /// Asks for everything there is, at the same time: each answer takes the seconds in which Postgres might come back.
-fn everything_is_unavailable(server: &Server, system: &System, id: &str) {
+pub fn everything_is_unavailable(server: &Server, system: &System, id: &str) {
     std::thread::scope(|scope| {
         let answers = [
             scope.spawn(|| server.put(system, b"x")),

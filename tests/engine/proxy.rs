@@ -6,9 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::runtime::Runtime;
+use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
+
+use super::door::Door;
 
 /// What goes wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,9 +47,8 @@ struct State {
 }
 
 pub struct Proxy {
-    address: SocketAddr,
+    door: Door,
     state: Arc<Mutex<State>>,
-    runtime: Option<Runtime>,
 }
 
 fn lock(state: &Mutex<State>) -> std::sync::MutexGuard<'_, State> {
@@ -61,45 +61,20 @@ impl Proxy {
         let engine: SocketAddr =
             engine.trim_start_matches("http://").parse().expect("an engine behind plain HTTP");
         let state = Arc::new(Mutex::new(State { fault: None, hits: 0, epoch: 0 }));
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
-        let runtime = runtime.expect("a runtime");
-        let (tell, told) = std::sync::mpsc::channel();
         let own = Arc::clone(&state);
-        runtime.spawn(async move {
-            let mut listener = Some(TcpListener::bind("127.0.0.1:0").await.expect("a port"));
-            let address = listener.as_ref().and_then(|l| l.local_addr().ok()).expect("an address");
-            tell.send(address).expect("tell it");
-            loop {
-                let refused = matches!(lock(&own).fault, Some((Fault::Refused, _)));
-                if refused {
-                    listener = None;
-                    sleep(Duration::from_millis(10)).await;
-                    continue;
-                }
-                if listener.is_none() {
-                    listener = TcpListener::bind(address).await.ok();
-                }
-                let Some(listener) = &listener else { continue };
-                let accepted = timeout(Duration::from_millis(10), listener.accept()).await;
-                if let Ok(Ok((client, _))) = accepted {
-                    tokio::spawn(serve(client, engine, Arc::clone(&own)));
-                }
-            }
-        });
-        let address = told.recv().expect("the proxy listens");
-        Self { address, state, runtime: Some(runtime) }
+        let door = Door::open(move |client| serve(client, engine, Arc::clone(&own)));
+        Self { door, state }
     }
 
     pub fn endpoint(&self) -> String {
-        format!("http://{}", self.address)
+        format!("http://{}", self.door.address())
     }
 
     pub fn spoil(&self, fault: Fault, hits: Hits) {
         let mut state = lock(&self.state);
         *state = State { fault: Some((fault, hits)), hits: 0, epoch: state.epoch + 1 };
         drop(state);
-        // Until nobody listens any more.
-        std::thread::sleep(Duration::from_millis(40));
+        self.door.set_open(fault != Fault::Refused);
     }
 
     /// Gives how many calls the fault has hit.
@@ -109,16 +84,8 @@ impl Proxy {
         state.epoch += 1;
         let hits = state.hits;
         drop(state);
-        std::thread::sleep(Duration::from_millis(40));
+        self.door.set_open(true);
         hits
-    }
-}
-
-impl Drop for Proxy {
-    fn drop(&mut self) {
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
-        }
     }
 }
 

@@ -6,7 +6,7 @@ use diesel::prelude::*;
 use super::super::DbError;
 use super::super::schema::{backups, systems};
 use super::batch::Batch;
-use super::operation::{Admission, Admitted, Growth, Outcome};
+use super::operation::{Admission, Growth, Outcome};
 use super::{apply, ledger};
 use crate::domain::accounting::{self, QuotaExceeded};
 use crate::domain::window::{self, Window};
@@ -21,10 +21,10 @@ impl Batch<'_> {
             return Ok(Outcome::Revoked);
         }
         let before = ledger::read(self.conn, &self.books, system.id)?;
-        let clock = ledger::clock(self.conn)?;
         if before.uploads.iter().any(|upload| upload.id == op.backup.uuid()) {
-            return Ok(Outcome::Admitted(Admitted { at: clock }));
+            return Ok(Outcome::Admitted);
         }
+        let clock = ledger::clock(self.conn)?;
         let admissions: Vec<_> = system.recent_admissions.iter().flatten().copied().collect();
         let (entry, entries) = match window::decide(&admissions, clock, self.policy.rate) {
             Window::Open { entry, entries } => (entry, entries),
@@ -36,13 +36,14 @@ impl Batch<'_> {
             return Ok(Outcome::TooManyOpen);
         }
         let limits = self.books.limits;
-        let Ok(after) = accounting::admit(&before, limits, op.backup.uuid(), op.want) else {
-            return Ok(Outcome::QuotaExceeded);
+        let after = match accounting::admit(&before, limits, op.backup.uuid(), op.want) {
+            Ok(after) => after,
+            Err(QuotaExceeded { below }) => return Ok(Outcome::QuotaExceeded { below }),
         };
         self.insert_receiving(op, clock, entry)?;
         apply::changes(self.conn, &mut self.books, &before, &after)?;
         self.set_admissions(index, entries, false)?;
-        Ok(Outcome::Admitted(Admitted { at: clock }))
+        Ok(Outcome::Admitted)
     }
 
     fn insert_receiving(
@@ -100,7 +101,7 @@ impl Batch<'_> {
                 apply::changes(self.conn, &mut self.books, &before, &after)?;
                 Ok(Outcome::Granted)
             }
-            Err(QuotaExceeded) => Ok(Outcome::QuotaExceeded),
+            Err(QuotaExceeded { below }) => Ok(Outcome::QuotaExceeded { below }),
         }
     }
 }

@@ -30,5 +30,5 @@ mod removal;
 
 pub use batch::run;
 pub use operation::{
-    Abort, Admission, Admitted, Commit, Committed, Delete, Growth, Operation, Outcome, Policy, Refusal,
+    Abort, Admission, Commit, Committed, Delete, Growth, Operation, Outcome, Policy, Refusal,
 };

@@ -97,12 +97,15 @@ pub struct Refusal {
 /// The answer to an [`Operation`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    Admitted(Admitted),
+    Admitted,
     RateLimited {
         retry_after_seconds: u64,
     },
     TooManyOpen,
-    QuotaExceeded,
+    /// A larger one would be refused, too, if it is smaller than `below` bytes.
+    QuotaExceeded {
+        below: u64,
+    },
     Granted,
     Committed(Committed),
     /// The upload's row is retired as failed: its object may be deleted.
@@ -116,11 +119,6 @@ pub enum Outcome {
     TakenBack,
     /// A lowered quota has no room for it; it was taken back.
     QuotaLowered,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Admitted {
-    pub at: DateTime<Utc>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

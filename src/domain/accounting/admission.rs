@@ -8,7 +8,11 @@ use crate::domain::retention::prune;
 
 /// The organization has no room for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct QuotaExceeded;
+pub struct QuotaExceeded {
+    /// A larger one has no room either, if it is smaller than this: from here on retention would free one
+    /// more backup for it.
+    pub below: u64,
+}
 
 /// Lets a new upload of `want` bytes in, or not.
 pub fn admit(before: &Ledger, limits: Limits, upload: Uuid, want: u64) -> Result<Ledger, QuotaExceeded> {
@@ -31,7 +35,8 @@ fn raise(mut after: Ledger, limits: Limits, upload: Uuid, want: u64) -> Result<L
     if let Some(open) = after.uploads.iter_mut().find(|u| u.id == upload) {
         open.want = open.want.max(want);
     }
-    for id in would_be_pruned(&after, limits, upload) {
+    let (victims, below) = would_be_pruned(&after, limits, upload);
+    for id in victims {
         if let Some(backup) = after.backups.iter_mut().find(|b| b.id == id) {
             backup.pledged_to = Some(upload);
         }
@@ -39,16 +44,20 @@ fn raise(mut after: Ledger, limits: Limits, upload: Uuid, want: u64) -> Result<L
     after.rereserve();
     // Nothing more is held than before, or all of it fits.
     let fits = limits.quota.is_none_or(|quota| after.total() <= quota);
-    if fits || after.total() <= before { Ok(after) } else { Err(QuotaExceeded) }
+    if fits || after.total() <= before { Ok(after) } else { Err(QuotaExceeded { below }) }
 }
 
 /// Retention over the stored backups that are not pledged to others, then the open uploads as if
-/// they were stored, then this one.
-fn would_be_pruned(ledger: &Ledger, limits: Limits, upload: Uuid) -> Vec<Uuid> {
+/// they were stored, then this one. Gives what it would take, and from which size of this one on it would
+/// take one more.
+fn would_be_pruned(ledger: &Ledger, limits: Limits, upload: Uuid) -> (Vec<Uuid>, u64) {
     let free: Vec<_> = ledger.backups.iter().filter(|b| b.pledged_to.is_none_or(|to| to == upload)).collect();
     let (this, others): (Vec<&OpenUpload>, Vec<_>) = ledger.uploads.iter().partition(|u| u.id == upload);
-    let wants = others.iter().chain(&this).map(|u| u.want);
-    let sizes: Vec<u64> = free.iter().map(|b| b.size).chain(wants).collect();
+    let older: Vec<u64> = free.iter().map(|b| b.size).chain(others.iter().map(|u| u.want)).collect();
+    let sizes: Vec<u64> = older.iter().copied().chain(this.iter().map(|u| u.want)).collect();
     let victims = prune(&sizes, limits.retention).len();
-    free.iter().take(victims).map(|b| b.id).collect()
+    let kept = older.iter().skip(victims).fold(0u64, |sum, &size| sum.saturating_add(size));
+    let more_from = limits.retention.bytes.saturating_sub(kept).saturating_add(1);
+    let more_from = if victims < free.len() { more_from } else { u64::MAX };
+    (free.iter().take(victims).map(|b| b.id).collect(), more_from)
 }

@@ -105,6 +105,14 @@ impl Database {
         row.value
     }
 
+    /// Transactions so far, of those connections that have reported theirs: all that have ended.
+    #[track_caller]
+    pub fn transactions(&self) -> i64 {
+        self.number(
+            "SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = current_database()",
+        )
+    }
+
     /// Nobody can reach the database any more, and who was connected is thrown out.
     pub fn go_dark(&self) {
         *self.lock() = None;

@@ -9,7 +9,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-use super::{Certificate, Database, PATIENCE, Store, assert_eventually, cli, client, eventually, os, store};
+use super::{
+    Certificate, Database, PATIENCE, PostgresLink, Store, assert_eventually, cli, client, eventually, os,
+    store,
+};
 
 /// How a server is to be started.
 #[derive(Clone, Default)]
@@ -187,6 +190,15 @@ impl Server {
 
     pub fn builder() -> Builder {
         Builder::default()
+    }
+
+    /// One whose connections to Postgres are in the hands of the test. The link comes first, because it has to
+    /// be dropped last.
+    pub fn on_a_link() -> (PostgresLink, Self) {
+        let database = Arc::new(Database::new());
+        let link = PostgresLink::to(&database);
+        let server = Self::builder().database(&database).set("DATABASE_URL", link.url()).no_rate_limit();
+        (link, server.start())
     }
 
     /// A second process on the same database and store with the same settings.

@@ -1,0 +1,95 @@
+//! A map that forgets what is old and never holds more than so much.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::time::{Duration, Instant};
+
+pub(super) struct Bounded<K, V> {
+    entries: HashMap<K, (Instant, V)>,
+    keep: Duration,
+    most: usize,
+    /// Looking through a full map at each insertion would be what the bound is there to prevent.
+    looked_through: Option<Instant>,
+}
+
+/// Parts of `keep` between two looks through a full map.
+const LOOKS: u32 = 8;
+
+impl<K: Hash + Eq, V> Bounded<K, V> {
+    /// Entries live for `keep` from their insertion.
+    pub fn new(keep: Duration, most: usize) -> Self {
+        Self { entries: HashMap::new(), keep, most, looked_through: None }
+    }
+
+    pub fn get<Q>(&self, key: &Q, now: Instant) -> Option<&V>
+    where
+        K: std::borrow::Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        let (at, value) = self.entries.get(key)?;
+        (now.saturating_duration_since(*at) < self.keep).then_some(value)
+    }
+
+    /// Replaces what is there. A map that is full of what is not old yet stays as it is.
+    pub fn insert(&mut self, key: K, value: V, now: Instant) {
+        if self.entries.contains_key(&key) || self.has_room(now) {
+            self.entries.insert(key, (now, value));
+        }
+    }
+
+    /// The entry, made anew where there is none or an old one; `None` if there is no room for it.
+    pub fn entry(&mut self, key: K, now: Instant) -> Option<&mut V>
+    where
+        V: Default,
+    {
+        if self.get(&key, now).is_none() {
+            if !self.entries.contains_key(&key) && !self.has_room(now) {
+                return None;
+            }
+            return Some(&mut self.entries.entry(key).insert_entry((now, V::default())).into_mut().1);
+        }
+        self.get_mut(&key, now)
+    }
+
+    pub fn get_mut(&mut self, key: &K, now: Instant) -> Option<&mut V> {
+        let keep = self.keep;
+        let (at, value) = self.entries.get_mut(key)?;
+        (now.saturating_duration_since(*at) < keep).then_some(value)
+    }
+
+    fn has_room(&mut self, now: Instant) -> bool {
+        let pause = self.keep / LOOKS;
+        let looked = |at: Instant| now.saturating_duration_since(at) < pause;
+        if self.entries.len() >= self.most && !self.looked_through.is_some_and(looked) {
+            self.looked_through = Some(now);
+            let keep = self.keep;
+            self.entries.retain(|_, (at, _)| now.saturating_duration_since(*at) < keep);
+        }
+        self.entries.len() < self.most
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_forgets_and_never_grows_beyond_its_bound() {
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let mut map = Bounded::new(Duration::from_secs(10), 2);
+        map.insert("a", 1, at(0));
+        map.insert("b", 2, at(5));
+        map.insert("c", 3, at(6));
+        assert_eq!((map.get("a", at(9)), map.get("c", at(9))), (Some(&1), None), "it was full");
+        assert!(map.entry("c", at(9)).is_none());
+        map.insert("a", 4, at(9));
+        assert_eq!(map.get("a", at(18)), Some(&4), "what is there is replaced");
+        assert_eq!(map.get("b", at(15)), None, "old");
+        *map.entry("c", at(15)).expect("room, since b is old") += 5;
+        *map.entry("c", at(16)).expect("it is there") += 5;
+        assert_eq!(map.get("c", at(16)), Some(&10));
+        assert_eq!(map.entry("c", at(25)), Some(&mut 0), "made anew");
+        assert!(map.entries.len() <= 2);
+    }
+}

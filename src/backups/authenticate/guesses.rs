@@ -1,0 +1,168 @@
+//! Who guesses: wrong credentials, counted for a minute from the first.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv6Addr};
+use std::time::{Duration, Instant};
+
+use super::bounded::Bounded;
+use crate::domain::ids::SystemKey;
+
+/// So many wrong ones a minute have a look-up of their own: of one user name from one origin, and of one
+/// origin in all.
+const PER_KEY: u32 = 30;
+const PER_ORIGIN: u32 = 300;
+const MINUTE: Duration = Duration::from_secs(60);
+/// Entries of each table. Origins beyond it are counted together.
+const AT_MOST: usize = 10_000;
+
+/// Where guesses come from: an IPv4 address, or the /64 of an IPv6 address, in which one host can have as
+/// many addresses as it likes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Origin(Option<IpAddr>);
+
+impl Origin {
+    pub fn of(address: Option<IpAddr>) -> Self {
+        Self(address.map(|address| match address {
+            IpAddr::V4(_) => address,
+            IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64).into(),
+        }))
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(IpAddr::V6(prefix)) => write!(f, "{prefix}/64"),
+            Some(address) => write!(f, "{address}"),
+            None => f.write_str("an unknown address"),
+        }
+    }
+}
+
+#[derive(Default)]
+struct Tally {
+    count: u32,
+    told: bool,
+}
+
+pub(super) struct Guesses {
+    origins: Bounded<Origin, Tally>,
+    keys: Bounded<(Origin, SystemKey), u32>,
+    /// For origins that the table has no room for.
+    others: Bounded<(), Tally>,
+}
+
+impl Guesses {
+    pub fn new() -> Self {
+        Self {
+            origins: Bounded::new(MINUTE, AT_MOST),
+            keys: Bounded::new(MINUTE, AT_MOST),
+            others: Bounded::new(MINUTE, 1),
+        }
+    }
+
+    /// Counts a credential that is not known to be right, before it is looked up: many at the same time
+    /// are not let through because none of them has failed yet. Says whether there were too many.
+    pub fn count(&mut self, origin: Origin, key: &SystemKey, now: Instant) -> bool {
+        let Some(tally) = self.tally(origin, now) else { return true };
+        tally.count = tally.count.saturating_add(1);
+        if tally.count > PER_ORIGIN {
+            return true;
+        }
+        // Without room the origin's own count has to do.
+        let Some(count) = self.keys.entry((origin, key.clone()), now) else { return false };
+        *count += 1;
+        *count > PER_KEY
+    }
+
+    /// It was right, or nobody could tell.
+    pub fn take_back(&mut self, origin: Origin, key: &SystemKey, now: Instant) {
+        if let Some(tally) = self.tally(origin, now) {
+            tally.count = tally.count.saturating_sub(1);
+        }
+        if let Some(count) = self.keys.get_mut(&(origin, key.clone()), now) {
+            *count = count.saturating_sub(1);
+        }
+    }
+
+    /// One of too many was wrong indeed. Says whether that is to be told: once a minute for an origin.
+    pub fn is_news(&mut self, origin: Origin, now: Instant) -> bool {
+        self.tally(origin, now).is_some_and(|tally| !std::mem::replace(&mut tally.told, true))
+    }
+
+    fn tally(&mut self, origin: Origin, now: Instant) -> Option<&mut Tally> {
+        match self.origins.entry(origin, now) {
+            Some(tally) => Some(tally),
+            None => self.others.entry((), now),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn origin(address: &str) -> Origin {
+        Origin::of(Some(address.parse().unwrap()))
+    }
+
+    fn key(name: &str) -> SystemKey {
+        SystemKey::parse(name).unwrap()
+    }
+
+    #[test]
+    fn the_31st_of_a_key_and_the_301st_of_an_origin_are_too_many() {
+        let (mut guesses, start) = (Guesses::new(), Instant::now());
+        let (one, other) = (origin("192.0.2.1"), origin("192.0.2.2"));
+        for _ in 0..30 {
+            assert!(!guesses.count(one, &key("fw"), start));
+        }
+        assert!(guesses.count(one, &key("fw"), start));
+        assert!(!guesses.count(other, &key("fw"), start), "another address");
+        for n in 0..269 {
+            assert!(!guesses.count(one, &key(&format!("k{n}")), start), "{n}");
+        }
+        assert!(guesses.count(one, &key("another"), start));
+        let later = start + Duration::from_secs(59);
+        assert!(guesses.count(one, &key("another"), later));
+        assert!(!guesses.count(one, &key("another"), start + MINUTE), "the minute is over");
+    }
+
+    #[test]
+    fn right_ones_do_not_count() {
+        let (mut guesses, now) = (Guesses::new(), Instant::now());
+        let fleet = origin("192.0.2.1");
+        for _ in 0..1000 {
+            assert!(!guesses.count(fleet, &key("fw"), now));
+            guesses.take_back(fleet, &key("fw"), now);
+        }
+    }
+
+    #[test]
+    fn it_is_told_once_a_minute_for_each_origin() {
+        let (mut guesses, start) = (Guesses::new(), Instant::now());
+        let (one, other) = (origin("192.0.2.1"), origin("192.0.2.2"));
+        assert!(guesses.is_news(one, start));
+        assert!(!guesses.is_news(one, start));
+        assert!(guesses.is_news(other, start));
+        assert!(guesses.is_news(one, start + MINUTE));
+    }
+
+    #[test]
+    fn the_tables_are_bounded_and_who_has_no_room_is_counted_with_the_others() {
+        let (mut guesses, now) = (Guesses::new(), Instant::now());
+        let many: u32 = 10_500;
+        let too_many = (0..many)
+            .filter(|n| guesses.count(Origin(Some(IpAddr::V4((*n).into()))), &key("fw"), now))
+            .count();
+        assert_eq!(too_many, 200, "300 of the 500 beyond the table are looked up");
+    }
+
+    #[test]
+    fn a_host_is_its_ipv6_prefix() {
+        assert_eq!(origin("2001:db8::1"), origin("2001:db8::ffff:1"));
+        assert_ne!(origin("2001:db8::1"), origin("2001:db8:0:1::1"));
+        assert_eq!(origin("2001:db8::1").to_string(), "2001:db8::/64");
+        assert_eq!(origin("192.0.2.1").to_string(), "192.0.2.1");
+    }
+}

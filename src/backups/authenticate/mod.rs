@@ -1,0 +1,137 @@
+//! From a Basic auth credential to an identity, and what guessing may cost.
+//!
+//! Two promises, for any number of guesses: a right secret is always let in, and what is wrong beyond 30 a
+//! minute for a user name and address, or 300 for an address, is answered without a query of its own.
+//!
+//! A secret can't be known to be right without its row, so there has to be a look-up, also for an address
+//! that guesses. But it need not be one for each: beyond the limits the names are gathered, and all of them
+//! go into one query a quarter of a second, on one connection ([`look_up`]). So
+//! * **what a throttled guess costs the database** is an index probe in a query that is sent at most four
+//!   times a second, however many addresses guess however many names. Names that exist are remembered
+//!   apart from those that do not, so guesses never push out what appliances use;
+//! * **a right secret** finds its row remembered (at most a second old) and is let in before anything is
+//!   counted, or it waits for the next beat like the guesses around it, and is let in by the same comparison.
+//!   Nothing here turns a row that matches into a 401, and no count stops a look-up: a count that is too
+//!   high, whether by guesses, by a full table or by a fleet behind one address that comes back all at once,
+//!   costs a quarter of a second;
+//! * **an answer of 401 tells nothing by its time**: below the limits no wrong credential is answered before
+//!   [`WRONG_TAKES`] is over, which is longer than a look-up takes; beyond them all answers come with a beat,
+//!   whose query is made with the name in it whether it exists or not, remembered or not.
+
+mod bounded;
+mod guesses;
+mod look_up;
+
+use std::net::IpAddr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+use tokio::runtime::Handle;
+use tokio::time::sleep_until;
+use uuid::Uuid;
+
+use super::ReadError;
+use super::error::Outage;
+use crate::db::Db;
+use crate::db::systems::CredentialRow;
+use crate::domain::ids::{OrgId, SystemKey};
+use guesses::{Guesses, Origin};
+use look_up::LookUps;
+
+/// An authenticated system. Only [`Authenticator::authenticate`] makes one.
+#[derive(Debug, Clone)]
+pub struct SystemIdentity {
+    id: Uuid,
+    key: SystemKey,
+    org: OrgId,
+    window_epoch: i64,
+}
+
+impl SystemIdentity {
+    pub fn id(&self) -> Uuid {
+        self.id
+    }
+
+    pub fn key(&self) -> &SystemKey {
+        &self.key
+    }
+
+    pub fn org(&self) -> &OrgId {
+        &self.org
+    }
+
+    /// See `systems.window_epoch`.
+    pub fn window_epoch(&self) -> i64 {
+        self.window_epoch
+    }
+}
+
+/// A wrong credential is answered no sooner than this after it was given.
+const WRONG_TAKES: Duration = Duration::from_millis(50);
+
+/// Checks credentials.
+pub struct Authenticator {
+    look_ups: LookUps,
+    guesses: Mutex<Guesses>,
+}
+
+impl Authenticator {
+    /// Look-ups that are gathered run on `engine`.
+    pub fn new(db: Db, engine: Handle) -> Self {
+        Self { look_ups: LookUps::new(db, engine), guesses: Mutex::new(Guesses::new()) }
+    }
+
+    /// `None` for a wrong credential, whatever is wrong with it. An unknown user name costs the
+    /// same work as a known one.
+    pub async fn authenticate(
+        &self,
+        key: &str,
+        secret: &str,
+        from: Option<IpAddr>,
+    ) -> Result<Option<SystemIdentity>, ReadError> {
+        let Ok(key) = SystemKey::parse(key) else { return Ok(None) };
+        let given = Sha256::digest(secret.as_bytes());
+        let started = Instant::now();
+        let known = self.look_ups.known(&key, started);
+        if let Some(identity) = identify(&key, &given, known.as_ref())? {
+            return Ok(Some(identity));
+        }
+        let origin = Origin::of(from);
+        let too_many = self.guesses().count(origin, &key, started);
+        let found = if too_many { self.look_ups.together(&key).await } else { self.look_ups.one(&key).await };
+        let result = found.map_err(ReadError::from).and_then(|row| identify(&key, &given, row.as_ref()));
+        match &result {
+            Ok(None) if too_many => self.tell(origin, started),
+            Ok(None) => sleep_until((started + WRONG_TAKES).into()).await,
+            _ => self.guesses().take_back(origin, &key, started),
+        }
+        result
+    }
+
+    /// One line a minute for each origin, without anything that was guessed.
+    fn tell(&self, origin: Origin, now: Instant) {
+        if self.guesses().is_news(origin, now) {
+            log::warn!("too many wrong credentials from {origin}: their look-ups are gathered for now");
+        }
+    }
+
+    fn guesses(&self) -> MutexGuard<'_, Guesses> {
+        self.guesses.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whose credential it is, if it is right.
+fn identify(
+    key: &SystemKey,
+    given: &[u8],
+    row: Option<&CredentialRow>,
+) -> Result<Option<SystemIdentity>, ReadError> {
+    let nobody = [0u8; 32];
+    let expected = row.map_or(nobody.as_slice(), |row| row.secret_sha256.as_slice());
+    let matches = bool::from(given.ct_eq(expected));
+    let Some(row) = row.filter(|row| matches && row.is_active()) else { return Ok(None) };
+    let org = OrgId::parse(&row.org_id).map_err(|e| ReadError::Unavailable(Outage::database(&e)))?;
+    Ok(Some(SystemIdentity { id: row.id, key: key.clone(), org, window_epoch: row.window_epoch }))
+}

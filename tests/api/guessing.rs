@@ -1,0 +1,144 @@
+//! Guessed credentials: what they cost, whom they harm (nobody), and what is said of them.
+
+use std::time::{Duration, Instant};
+
+use crate::harness::{Answer, BACKUPS, Server, assert_eventually, base64};
+
+/// Says that a request comes from this address, as a trusted proxy would.
+fn from(server: &Server, address: &str, key: &str, secret: &str) -> Answer {
+    let credential = format!("Basic {}", base64(format!("{key}:{secret}").as_bytes()));
+    let request = server.get(BACKUPS).header("x-forwarded-for", address);
+    request.header("authorization", credential).send()
+}
+
+/// Guesses at so many names from this address, some at a time.
+fn guess(server: &Server, address: &str, name: impl Fn(usize) -> String + Sync, times: usize) {
+    const AT_ONCE: usize = 60;
+    std::thread::scope(|scope| {
+        for part in 0..AT_ONCE {
+            let name = &name;
+            scope.spawn(move || {
+                for n in (part..times).step_by(AT_ONCE) {
+                    from(server, address, &name(n), "wrong").is_invalid_token();
+                }
+            });
+        }
+    });
+}
+
+fn behind_a_proxy() -> Server {
+    Server::with([("TRUSTED_PROXIES", "127.0.0.0/8")])
+}
+
+/// Lines about guesses from this address.
+fn told(server: &Server, address: &str) -> usize {
+    let says = format!("too many wrong credentials from {address}");
+    server.log().lines().filter(|line| line.contains(&says)).count()
+}
+
+#[test]
+fn beyond_the_limit_guesses_at_random_names_cost_no_query_each() {
+    let server = Server::start();
+    let before = server.db.transactions();
+    guess(&server, "", |n| format!("name-{n}"), 2000);
+    // Its connections report what they did when they end.
+    assert!(server.stop_gracefully().success());
+    let cost = server.db.transactions() - before;
+    assert!(cost >= 300, "the first ones are looked up: {cost}");
+    assert!(cost < 700, "{cost} transactions for 2000 guesses");
+}
+
+#[test]
+fn a_right_secret_is_let_in_from_an_address_that_guesses() {
+    let server = behind_a_proxy();
+    let (system, other) = (server.system(), server.system());
+    guess(&server, "192.0.2.1", |n| format!("name-{n}"), 400);
+    guess(&server, "192.0.2.1", |_| system.key.clone(), 100);
+    std::thread::scope(|scope| {
+        scope.spawn(|| guess(&server, "192.0.2.1", |n| format!("name-{n}"), 300));
+        for _ in 0..5 {
+            for system in [&system, &other] {
+                from(&server, "192.0.2.1", &system.key, &system.secret).status(200);
+            }
+        }
+    });
+    assert_eq!(told(&server, "192.0.2.1"), 1);
+}
+
+#[test]
+fn what_the_operator_does_shows_to_an_address_that_guesses() {
+    let server = behind_a_proxy();
+    let address = "192.0.2.1";
+    guess(&server, address, |n| format!("name-{n}"), 330);
+    let system = server.system();
+    from(&server, address, &system.key, &system.secret).status(200);
+    server.cli(["system", "suspend", &system.key]).exits(0);
+    assert_eventually("refused", Duration::from_secs(2), || {
+        from(&server, address, &system.key, &system.secret).status == 401
+    });
+    server.cli(["system", "resume", &system.key]).exits(0);
+    from(&server, address, &system.key, &system.secret).status(200);
+}
+
+#[test]
+fn a_fleet_behind_one_address_does_not_count_as_guessing() {
+    let server = behind_a_proxy();
+    server.add_org("fleet", None);
+    server.db.execute(
+        "INSERT INTO systems (id, system_key, org_id, name, secret_sha256)
+         SELECT gen_random_uuid(), 'fw-' || n, 'fleet', 'fw', sha256('the same everywhere')
+         FROM generate_series(0, 399) n",
+    );
+    std::thread::scope(|scope| {
+        for part in 0..40 {
+            let server = &server;
+            scope.spawn(move || {
+                for n in (part..400).step_by(40) {
+                    from(server, "192.0.2.1", &format!("fw-{n}"), "the same everywhere").status(200);
+                }
+            });
+        }
+    });
+    for n in 0..20 {
+        from(&server, "192.0.2.1", &format!("fw-{n}"), "wrong").is_invalid_token();
+    }
+    assert_eq!(told(&server, "192.0.2.1"), 0);
+}
+
+#[test]
+fn a_wrong_credential_is_not_answered_sooner_because_its_name_is_known() {
+    let server = Server::start();
+    let system = server.system();
+    server.get(BACKUPS).user(&system).send().status(200);
+    for key in [system.key.as_str(), "nobody", system.key.as_str(), "nobody"] {
+        let start = Instant::now();
+        from(&server, "", key, "wrong").is_invalid_token();
+        assert!(start.elapsed() >= Duration::from_millis(50), "{key}: {:?}", start.elapsed());
+    }
+}
+
+#[test]
+fn each_address_is_told_of_once_and_nothing_that_was_guessed_is() {
+    let server = behind_a_proxy();
+    guess(&server, "192.0.2.1", |_| "fw-guessed".to_owned(), 100);
+    guess(&server, "192.0.2.2", |_| "fw-guessed".to_owned(), 29);
+    guess(&server, "192.0.2.1", |_| "fw-another".to_owned(), 100);
+    guess(&server, "2001:db8::1", |_| "fw-guessed".to_owned(), 20);
+    guess(&server, "2001:db8::2", |_| "fw-guessed".to_owned(), 20);
+    assert_eq!(told(&server, "192.0.2.1"), 1, "one line a minute");
+    assert_eq!(told(&server, "192.0.2.2"), 0, "few enough");
+    assert_eq!(told(&server, "2001:db8::/64"), 1, "one host");
+    assert_eq!(told(&server, "127."), 0, "the proxy does not guess");
+    assert!(!server.log().contains("guessed") && !server.log().contains("wrong:"));
+}
+
+#[test]
+fn an_outage_is_503_also_for_an_address_that_guesses() {
+    let server = behind_a_proxy();
+    let system = server.system();
+    guess(&server, "192.0.2.1", |_| system.key.clone(), 40);
+    server.db.go_dark();
+    from(&server, "192.0.2.1", &system.key, "wrong").is_unavailable();
+    server.db.come_back();
+    from(&server, "192.0.2.1", &system.key, &system.secret).status(200);
+}

@@ -1,0 +1,248 @@
+//! A link to Postgres that the test can spoil.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::{TcpStream, UnixStream};
+use tokio::sync::watch;
+
+use super::Database;
+use crate::engine::Door;
+
+/// What goes wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// Nobody listens, and who was connected is thrown out.
+    Refused,
+    /// Every connection is reset, new ones at once.
+    Reset,
+    /// Connections are made and stay, and nothing comes through.
+    BlackHole,
+    /// The same, but it all comes through in the end.
+    Frozen,
+    /// The next COMMIT does not arrive.
+    Commit(Ending),
+    /// The next COMMIT takes place, and its answer is lost.
+    CommitAnswer(Ending),
+}
+
+/// What then becomes of the connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    Reset,
+    Hangs,
+}
+
+#[derive(Clone, Copy, Default)]
+struct State {
+    trouble: Option<Trouble>,
+    /// How often all connections were hit; each compares it with what it was at its beginning.
+    hit: usize,
+    /// Counts changes: what hangs is let go, and reset, by the next one.
+    epoch: usize,
+}
+
+struct Shared {
+    state: watch::Sender<State>,
+    /// Where Postgres is: a path, or an address and a port.
+    upstream: String,
+    commits_hit: AtomicUsize,
+    /// Texts in what Postgres says, and what is said instead; of the same length.
+    translations: Mutex<Vec<(&'static str, &'static str)>>,
+}
+
+pub struct PostgresLink {
+    door: Door,
+    url: String,
+    shared: Arc<Shared>,
+}
+
+trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
+
+impl PostgresLink {
+    pub fn to(database: &Database) -> Self {
+        let upstream = database.one(
+            "SELECT coalesce(host(inet_server_addr()) || ':' || inet_server_port(),
+                 split_part(current_setting('unix_socket_directories'), ',', 1) || '/.s.PGSQL.' || current_setting('port'))",
+        );
+        let shared = Arc::new(Shared {
+            state: watch::Sender::new(State::default()),
+            upstream,
+            commits_hit: AtomicUsize::new(0),
+            translations: Mutex::default(),
+        });
+        let own = Arc::clone(&shared);
+        let door = Door::open(move |client| {
+            let shared = Arc::clone(&own);
+            async move {
+                shared.serve(client).await;
+            }
+        });
+        let user = user_info(database.url()).unwrap_or_else(|| database.one("SELECT current_user"));
+        let name = database.one("SELECT current_database()");
+        let url = format!("postgres://{user}@{}/{name}?sslmode=disable", door.address());
+        Self { door, url, shared }
+    }
+
+    pub fn port(&self) -> u16 {
+        self.door.address().port()
+    }
+
+    /// What the service is to be given.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    pub fn spoil(&self, trouble: Trouble) {
+        self.shared.commits_hit.store(0, Ordering::Relaxed);
+        self.change(Some(trouble), !matches!(trouble, Trouble::Commit(_) | Trouble::CommitAnswer(_)));
+    }
+
+    /// What hangs ends in a reset. Gives how many COMMITs were hit.
+    pub fn mend(&self) -> usize {
+        self.change(None, false);
+        self.shared.commits_hit.load(Ordering::Relaxed)
+    }
+
+    /// Resets all connections, as a restart of Postgres would; new ones are fine.
+    pub fn cut(&self) {
+        self.change(None, true);
+    }
+
+    /// Postgres says `to` for `from` from now on.
+    pub fn translate(&self, from: &'static str, to: &'static str) {
+        assert_eq!(from.len(), to.len(), "a message's length stands before it");
+        lock(&self.shared.translations).push((from, to));
+    }
+
+    fn change(&self, trouble: Option<Trouble>, hit: bool) {
+        self.door.set_open(trouble != Some(Trouble::Refused));
+        self.shared.state.send_modify(|state| {
+            let (hit, epoch) = (state.hit + usize::from(hit), state.epoch + 1);
+            *state = State { trouble, hit, epoch };
+        });
+    }
+}
+
+/// `user:password` of a URL that has it.
+fn user_info(url: &str) -> Option<String> {
+    let (_, rest) = url.split_once("://")?;
+    let authority = rest.split(['/', '?']).next()?;
+    Some(authority.rsplit_once('@')?.0.to_owned())
+}
+
+impl Shared {
+    async fn connect(&self) -> std::io::Result<Box<dyn Stream>> {
+        if self.upstream.starts_with('/') {
+            return Ok(Box::new(UnixStream::connect(&self.upstream).await?));
+        }
+        Ok(Box::new(TcpStream::connect(&self.upstream).await?))
+    }
+
+    async fn serve(&self, mut client: TcpStream) {
+        let mut changes = self.state.subscribe();
+        let mut born = *changes.borrow_and_update();
+        match born.trouble {
+            Some(Trouble::Refused | Trouble::Reset) => return reset(&client),
+            Some(Trouble::BlackHole) => {
+                let _ = changes.changed().await;
+                return reset(&client);
+            }
+            Some(Trouble::Frozen) => drop(changes.changed().await),
+            _ => {}
+        }
+        let Ok(mut postgres) = self.connect().await else { return reset(&client) };
+        let (mut up, mut down) = (vec![0; 64 << 10], vec![0; 64 << 10]);
+        loop {
+            tokio::select! {
+                biased;
+                _ = changes.changed() => {
+                    let now = *changes.borrow_and_update();
+                    if now.hit > born.hit {
+                        if matches!(now.trouble, Some(Trouble::BlackHole | Trouble::Frozen)) {
+                            let _ = changes.changed().await;
+                        }
+                        if now.trouble != Some(Trouble::Frozen) {
+                            return reset(&client);
+                        }
+                        born.hit = now.hit;
+                    }
+                }
+                read = client.read(&mut up) => {
+                    let Ok(n @ 1..) = read else { return };
+                    if let Some(trouble) = self.take_commit(&up[..n]) {
+                        return self.spoil_commit(trouble, client, postgres, &up[..n]).await;
+                    }
+                    if postgres.write_all(&up[..n]).await.is_err() {
+                        return;
+                    }
+                }
+                read = postgres.read(&mut down) => {
+                    let Ok(n @ 1..) = read else { return };
+                    self.say_it_otherwise(&mut down[..n]);
+                    if client.write_all(&down[..n]).await.is_err() {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    /// What is to become of these bytes if they are a COMMIT. Each trouble hits one.
+    fn take_commit(&self, message: &[u8]) -> Option<Trouble> {
+        if message.first() != Some(&b'Q') || !message.ends_with(b"COMMIT\0") {
+            return None;
+        }
+        let mut taken = None;
+        self.state.send_if_modified(|state| {
+            if matches!(state.trouble, Some(Trouble::Commit(_) | Trouble::CommitAnswer(_))) {
+                taken = state.trouble.take();
+            }
+            false
+        });
+        self.commits_hit.fetch_add(usize::from(taken.is_some()), Ordering::Relaxed);
+        taken
+    }
+
+    async fn spoil_commit(
+        &self,
+        trouble: Trouble,
+        client: TcpStream,
+        mut postgres: Box<dyn Stream>,
+        message: &[u8],
+    ) {
+        let mut changes = self.state.subscribe();
+        let (arrives, ending) = match trouble {
+            Trouble::Commit(ending) => (false, ending),
+            Trouble::CommitAnswer(ending) => (true, ending),
+            _ => return,
+        };
+        if arrives && postgres.write_all(message).await.is_ok() {
+            let _ = postgres.read(&mut [0; 1024]).await;
+        }
+        if ending == Ending::Hangs {
+            let _ = changes.changed().await;
+        }
+        reset(&client);
+    }
+
+    fn say_it_otherwise(&self, message: &mut [u8]) {
+        for (from, to) in lock(&self.translations).iter() {
+            let found = message.windows(from.len()).position(|window| window == from.as_bytes());
+            if let Some(at) = found {
+                message[at..at + to.len()].copy_from_slice(to.as_bytes());
+            }
+        }
+    }
+}
+
+/// Whoever drops it now resets it.
+fn reset(client: &TcpStream) {
+    let _ = client.set_zero_linger();
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

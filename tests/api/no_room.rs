@@ -1,0 +1,77 @@
+//! A system that goes on asking for room that its organization does not have.
+
+use crate::harness::{PATIENCE, Server, assert_eventually, bytes};
+
+#[test]
+fn a_loop_of_quota_refusals_does_not_starve_its_siblings() {
+    let server = Server::builder().no_rate_limit().set("BACKUP_MAX_PER_SYSTEM", 1).start();
+    let sibling = server.system_with_quota(1000);
+    let greedy = server.add_system(&sibling.org, "greedy");
+    server.store(&sibling, &bytes(1000));
+    let before = server.db.transactions();
+    std::thread::scope(|scope| {
+        let looping: Vec<_> = (0..4)
+            .map(|n| {
+                let (server, greedy) = (&server, &greedy);
+                scope.spawn(move || {
+                    for _ in 0..100 {
+                        server.put(greedy, &bytes(100 + n)).is_over_quota();
+                    }
+                    for _ in 0..50 {
+                        server.upload(greedy).chunked(bytes(100)).send().is_over_quota();
+                    }
+                })
+            })
+            .collect();
+        for _ in 0..5 {
+            server.store(&sibling, &bytes(1000));
+        }
+        for thread in looping {
+            thread.join().expect("all were refused");
+        }
+    });
+    // Its connections report what they did when they end.
+    assert!(server.stop_gracefully().success());
+    let cost = server.db.transactions() - before;
+    assert!(cost < 200, "{cost} transactions for 600 refusals");
+}
+
+#[test]
+fn a_smaller_one_is_let_in_right_after_a_refusal() {
+    let server = Server::unlimited();
+    let system = server.system_with_quota(1000);
+    server.store(&system, &bytes(900));
+    server.put(&system, &bytes(200)).is_over_quota();
+    server.put(&system, &bytes(101)).is_over_quota();
+    server.store(&system, &bytes(100));
+}
+
+#[test]
+fn room_that_the_system_makes_is_there_at_once() {
+    let server = Server::unlimited();
+    let system = server.system_with_quota(1000);
+    let id = server.store(&system, &bytes(900));
+    server.put(&system, &bytes(200)).is_over_quota();
+    server.delete(&system, &id).status(200);
+    server.store(&system, &bytes(200));
+}
+
+#[test]
+fn a_larger_one_for_which_retention_makes_room_is_let_in_right_after_a_refusal() {
+    let server = Server::builder().no_rate_limit().set("BACKUP_MAX_SIZE_PER_SYSTEM", 1000).start();
+    let system = server.system_with_quota(950);
+    server.store(&system, &bytes(900));
+    server.put(&system, &bytes(90)).is_over_quota();
+    server.store(&system, &bytes(120));
+    assert_eq!(server.books(&system.org), (120, 0));
+}
+
+#[test]
+fn room_that_another_process_makes_is_seen_within_a_second() {
+    let server = Server::unlimited();
+    let system = server.system_with_quota(1000);
+    server.store(&system, &bytes(900));
+    server.put(&system, &bytes(200)).is_over_quota();
+    server.cli(["org", "set-quota", &system.org, "2000"]).exits(0);
+    assert_eventually("let in", PATIENCE, || server.put(&system, &bytes(200)).status == 201);
+}

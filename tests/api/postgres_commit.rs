@@ -1,0 +1,116 @@
+//! COMMITs that do not arrive, and COMMITs whose answer is lost: the truth is found out, and what was done is
+//! done once.
+
+use crate::harness::{
+    Ending, PATIENCE, PostgresLink, Server, System, Trouble, Wire, assert_eventually, bytes,
+};
+
+const RESETS: [Trouble; 2] = [Trouble::Commit(Ending::Reset), Trouble::CommitAnswer(Ending::Reset)];
+const HANGS: [Trouble; 2] = [Trouble::Commit(Ending::Hangs), Trouble::CommitAnswer(Ending::Hangs)];
+
+/// Nothing but so many backups of 1000 bytes is there, and everything works.
+#[track_caller]
+fn is_well(server: &Server, system: &System, backups: usize) {
+    assert_eventually("nothing is being received", PATIENCE * 2, || server.receiving() == 0);
+    assert_eq!(server.ids(system).len(), backups);
+    assert_eq!(server.books(&system.org), (i64::try_from(backups).expect("a few") * 1000, 0));
+    assert_eventually("each has its object", PATIENCE, || server.objects().len() == backups);
+    server.audit_is_clean();
+    let id = server.store(system, &bytes(1000));
+    server.delete(system, &id).status(200);
+    assert_eventually("gone", PATIENCE, || server.objects().len() == backups);
+}
+
+/// Each on a server of its own, all at the same time: what hangs takes its time.
+fn during_each(troubles: [Trouble; 2], test: impl Fn(&Server, &PostgresLink, Trouble) + Sync) {
+    std::thread::scope(|scope| {
+        for trouble in troubles {
+            let test = &test;
+            scope.spawn(move || {
+                let (link, server) = Server::on_a_link();
+                test(&server, &link, trouble);
+            });
+        }
+    });
+}
+
+fn upload_with_its_commit_hit(server: &Server, link: &PostgresLink, trouble: Trouble) {
+    let system = server.system();
+    let body = bytes(1000);
+    let mut wire = Wire::upload(server, &system, &["Content-Length: 1000"]);
+    wire.send(&body[..500]);
+    assert_eventually("let in", PATIENCE, || server.receiving() == 1);
+    link.spoil(trouble);
+    wire.send(&body[500..]);
+    let id = wire.answer().id();
+    assert_eq!(link.mend(), 1, "{trouble:?}");
+    assert_eq!(server.ids(&system), std::slice::from_ref(&id), "{trouble:?}");
+    assert_eq!(server.fetch(&system, &id).send().status(200).body, body);
+    assert_eq!(server.events("uploaded"), 1, "{trouble:?}");
+    is_well(server, &system, 1);
+}
+
+#[test]
+fn a_backup_whose_commit_is_cut_is_stored_once() {
+    during_each(RESETS, upload_with_its_commit_hit);
+}
+
+#[test]
+fn a_backup_whose_commit_hangs_is_stored_once() {
+    during_each(HANGS, upload_with_its_commit_hit);
+}
+
+#[test]
+fn an_upload_whose_admission_is_cut_is_let_in_once() {
+    during_each(RESETS, |server, link, trouble| {
+        let system = server.system();
+        link.spoil(trouble);
+        server.store(&system, &bytes(1000));
+        assert_eq!(link.mend(), 1, "{trouble:?}");
+        assert_eq!(server.slots_used(&system), 1, "{trouble:?}");
+        assert_eq!(server.db.number("SELECT count(*) FROM backups"), 1, "{trouble:?}");
+        is_well(server, &system, 1);
+    });
+}
+
+#[test]
+fn an_upload_whose_admission_hangs_is_refused_and_taken_back() {
+    during_each(HANGS, |server, link, trouble| {
+        let system = server.system();
+        link.spoil(trouble);
+        server.put(&system, &bytes(1000)).is_unavailable();
+        assert_eventually("the slot is given back", PATIENCE * 2, || server.slots_used(&system) == 0);
+        assert_eventually("taken back", PATIENCE * 2, || server.receiving() == 0);
+        assert_eq!(link.mend(), 1, "{trouble:?}");
+        is_well(server, &system, 0);
+    });
+}
+
+#[test]
+fn a_deletion_whose_commit_is_cut_is_done_once() {
+    during_each(RESETS, |server, link, trouble| {
+        let system = server.system();
+        let id = server.store(&system, &bytes(1000));
+        link.spoil(trouble);
+        server.delete(&system, &id).status(200);
+        assert_eq!(link.mend(), 1, "{trouble:?}");
+        assert_eq!(server.events("deleted"), 1, "{trouble:?}");
+        server.delete(&system, &id).is_not_found();
+        is_well(server, &system, 0);
+    });
+}
+
+#[test]
+fn a_deletion_whose_commit_hangs_is_done_or_not_done_and_can_be_repeated() {
+    during_each(HANGS, |server, link, trouble| {
+        let system = server.system();
+        let id = server.store(&system, &bytes(1000));
+        link.spoil(trouble);
+        server.delete(&system, &id).is_unavailable();
+        assert_eq!(link.mend(), 1, "{trouble:?}");
+        let done = trouble == Trouble::CommitAnswer(Ending::Hangs);
+        let again = server.delete(&system, &id);
+        assert_eq!(again.status, if done { 404 } else { 200 }, "{trouble:?}: {again}");
+        is_well(server, &system, 0);
+    });
+}

@@ -1,0 +1,265 @@
+//! Postgres that is away, or hangs, at each step of a request: the answer, and what is left of it.
+
+use std::time::{Duration, Instant};
+
+use crate::harness::{
+    Answer, BACKUPS, PATIENCE, PostgresLink, Server, System, Trouble, Wire, assert_eventually, bytes, chunk,
+};
+use crate::health::everything_is_unavailable;
+
+const EACH: [Trouble; 3] = [Trouble::Refused, Trouble::Reset, Trouble::BlackHole];
+
+/// How soon the service must be back once Postgres is; and a little for the machine.
+const RECOVERED: Duration = Duration::from_secs(4);
+
+/// How soon a client has its answer after its last byte; and a little for the machine.
+const ANSWERED: Duration = Duration::from_secs(33);
+
+/// Nothing but these backups is there, and everything works.
+#[track_caller]
+fn is_well(server: &Server, system: &System, backups: &[String]) {
+    assert_eventually("nothing is being received", PATIENCE, || server.receiving() == 0);
+    assert_eq!(server.ids(system), backups);
+    let stored = i64::try_from(backups.len()).expect("a few") * 1000;
+    assert_eq!(server.books(&system.org), (stored, 0));
+    assert_eventually("no object is left", PATIENCE, || server.objects().len() == backups.len());
+    server.audit_is_clean();
+    let id = server.store(system, &bytes(1000));
+    server.fetch(system, &id).send().status(200);
+    server.delete(system, &id).status(200);
+    assert_eventually("it is purged", PATIENCE, || {
+        server.db.number("SELECT count(*) FROM backups WHERE retired_reason = 'system'") == 0
+    });
+}
+
+#[test]
+fn a_server_that_starts_while_postgres_is_away_is_well_soon_after_its_return() {
+    let first = Server::start();
+    let system = first.system();
+    let id = first.store(&system, &bytes(1000));
+    first.kill();
+    for trouble in [Trouble::Refused, Trouble::BlackHole] {
+        let link = PostgresLink::to(&first.db);
+        link.spoil(trouble);
+        let server = Server::builder()
+            .database(&first.db)
+            .store(&first.store)
+            .set("DATABASE_URL", link.url())
+            .unready()
+            .start();
+        let health = server.get("/api/health").send();
+        assert_eq!(health.status, 503, "{health}");
+        assert_eq!(health.data()["database"], "down", "{health}");
+        everything_is_unavailable(&server, &system, &id);
+        link.mend();
+        let start = Instant::now();
+        let answer = server.put(&system, &bytes(1000));
+        assert!(start.elapsed() < RECOVERED, "{trouble:?}: {:?}", start.elapsed());
+        server.delete(&system, &answer.id()).status(200);
+        is_well(&server, &system, std::slice::from_ref(&id));
+    }
+}
+
+#[test]
+fn everybody_is_told_to_come_back_while_postgres_is_away() {
+    let (link, server) = Server::on_a_link();
+    let system = server.system();
+    let id = server.store(&system, &bytes(1000));
+    for trouble in EACH {
+        // Whom the service has not seen yet, it has to look up.
+        let stranger = server.system();
+        link.spoil(trouble);
+        let start = Instant::now();
+        everything_is_unavailable(&server, &stranger, &id);
+        assert!(start.elapsed() < ANSWERED, "{trouble:?}: {:?}", start.elapsed());
+        assert_eq!(server.get("/api/health").send().status, 503);
+        link.mend();
+        is_well(&server, &system, std::slice::from_ref(&id));
+    }
+}
+
+#[test]
+fn it_goes_away_when_it_is_known_who_asks() {
+    let (link, server) = Server::on_a_link();
+    let system = server.system();
+    let id = server.store(&system, &bytes(1000));
+    for trouble in EACH {
+        // Who has been let in is let in for a moment longer.
+        server.get(BACKUPS).user(&system).send().status(200);
+        link.spoil(trouble);
+        let start = Instant::now();
+        everything_is_unavailable(&server, &system, &id);
+        assert!(start.elapsed() < ANSWERED, "{trouble:?}: {:?}", start.elapsed());
+        link.mend();
+        is_well(&server, &system, std::slice::from_ref(&id));
+    }
+}
+
+/// It goes away under an upload's body, and stays away (or comes back in a moment).
+fn under_a_body(trouble: Trouble, back: bool) {
+    let (link, server) = Server::on_a_link();
+    let system = server.system();
+    let id = server.store(&system, &bytes(1000));
+    let mut wire = Wire::upload(&server, &system, &["Content-Length: 1000"]);
+    wire.send(bytes(500));
+    assert_eventually("let in", PATIENCE, || server.receiving() == 1);
+    link.spoil(trouble);
+    wire.send(bytes(500));
+    let start = Instant::now();
+    if back {
+        assert_eventually("a moment goes by", PATIENCE, || start.elapsed() > Duration::from_secs(2));
+        link.mend();
+        let new = wire.answer().id();
+        return is_well(&server, &system, &[new, id]);
+    }
+    wire.answer().is_unavailable();
+    assert!(start.elapsed() < ANSWERED, "{trouble:?}: {:?}", start.elapsed());
+    link.mend();
+    is_well(&server, &system, &[id]);
+}
+
+#[test]
+fn a_backup_waits_at_its_commit_for_postgres_to_come_back() {
+    std::thread::scope(|scope| {
+        for trouble in EACH {
+            scope.spawn(move || under_a_body(trouble, true));
+        }
+    });
+}
+
+#[test]
+fn a_backup_that_cannot_be_committed_is_taken_back() {
+    std::thread::scope(|scope| {
+        for trouble in EACH {
+            scope.spawn(move || under_a_body(trouble, false));
+        }
+    });
+}
+
+#[test]
+fn a_body_of_unknown_length_that_needs_more_room_is_refused() {
+    let (link, server) = Server::on_a_link();
+    let system = server.system();
+    for trouble in EACH {
+        let mut wire = Wire::upload(&server, &system, &["Transfer-Encoding: chunked"]);
+        wire.send(chunk(&bytes(1 << 20)));
+        assert_eventually("let in", PATIENCE, || server.receiving() == 1);
+        link.spoil(trouble);
+        for _ in 0..8 {
+            if wire.try_send(chunk(&bytes(1 << 20))).is_err() {
+                break;
+            }
+        }
+        wire.answer().is_unavailable();
+        link.mend();
+        is_well(&server, &system, &[]);
+    }
+}
+
+#[test]
+fn a_restart_of_postgres_is_not_noticed_by_who_comes_after_it() {
+    let (link, server) = Server::on_a_link();
+    let system = server.system();
+    for _ in 0..3 {
+        // Many connections lie in the pool.
+        std::thread::scope(|scope| {
+            for _ in 0..20 {
+                scope.spawn(|| server.list(&system));
+            }
+        });
+        link.cut();
+        let id = server.put(&system, &bytes(1000)).id();
+        link.cut();
+        server.get(BACKUPS).user(&system).send().status(200);
+        link.cut();
+        server.fetch(&system, &id).send().status(200);
+        link.cut();
+        server.delete(&system, &id).status(200);
+        link.cut();
+        std::thread::scope(|scope| {
+            let answers: Vec<_> =
+                (0..20).map(|_| scope.spawn(|| server.get(BACKUPS).user(&system).send())).collect();
+            let answers: Vec<Answer> = answers.into_iter().map(|a| a.join().expect("an answer")).collect();
+            assert!(answers.iter().all(|answer| answer.status == 200), "{answers:?}");
+        });
+        assert_eq!(server.get("/api/health").send().status, 200);
+    }
+    // A purge that was cut off is begun again after a minute.
+    assert_eventually("no object is left", PATIENCE * 5, || server.objects().is_empty());
+    is_well(&server, &system, &[]);
+}
+
+#[test]
+fn a_server_can_be_stopped_while_postgres_hangs() {
+    let (link, server) = Server::on_a_link();
+    server.skip_audit();
+    let system = server.system();
+    server.store(&system, &bytes(1000));
+    link.spoil(Trouble::BlackHole);
+    std::thread::scope(|scope| {
+        let answer = scope.spawn(|| server.get(BACKUPS).user(&system).send());
+        answer.join().expect("an answer").is_unavailable();
+    });
+    assert!(server.stop_gracefully().success());
+}
+
+#[test]
+fn what_postgres_does_late_is_put_right() {
+    let database = std::sync::Arc::new(crate::harness::Database::new());
+    let link = PostgresLink::to(&database);
+    let server = Server::builder()
+        .database(&database)
+        .set("DATABASE_URL", link.url())
+        .set("BACKUP_SWEEP_INTERVAL", 1)
+        .start();
+    let system = server.system();
+    let id = server.store(&system, &bytes(1000));
+    let mut wire = Wire::upload(&server, &system, &["Content-Length: 1000"]);
+    wire.send(bytes(500));
+    assert_eventually("let in", PATIENCE, || server.receiving() == 1);
+    link.spoil(Trouble::Frozen);
+    wire.send(bytes(500));
+    everything_is_unavailable(&server, &system, &id);
+    wire.answer().is_unavailable();
+    link.mend();
+    // An admission that comes through after its undo is found by the sweeper, when it is a minute old.
+    let swept = Duration::from_secs(90);
+    assert_eventually("nothing is being received", swept, || server.receiving() == 0);
+    // What was answered 503 because nobody knew may have been done all the same: the deletion, and the commit of
+    // the upload that was under way. The other two were not stored, and cost nothing.
+    let left = server.ids(&system);
+    let (old, new): (Vec<_>, Vec<_>) = left.iter().partition(|left| **left == id);
+    assert!(old.len() <= 1 && new.len() <= 1, "{left:?}");
+    let slots = 1 + i64::try_from(new.len()).expect("one");
+    assert_eventually("the slots are given back", PATIENCE, || server.slots_used(&system) == slots);
+    assert_eventually("no other object", PATIENCE * 5, || server.objects().len() == left.len());
+    assert_eq!(server.books(&system.org), (i64::try_from(left.len()).expect("two") * 1000, 0));
+    server.audit_is_clean();
+}
+
+/// The timers of the connections to this port, as the system shows them: which one, and in how many
+/// hundredths of a second.
+fn timers(port: u16) -> Vec<(u8, u64)> {
+    let table = std::fs::read_to_string("/proc/net/tcp").expect("the system's connections");
+    let remote = format!(":{port:04X}");
+    let rows = table.lines().skip(1).map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let ours = rows.filter(|row| row[2].ends_with(&remote) && row[3] == "01");
+    ours.map(|row| {
+        let (timer, when) = row[5].split_once(':').expect("a timer");
+        let number = |hex| u64::from_str_radix(hex, 16).expect("hexadecimal");
+        (u8::try_from(number(timer)).expect("a small number"), number(when))
+    })
+    .collect()
+}
+
+#[test]
+fn a_postgres_that_lost_its_power_is_noticed_by_who_waits_for_its_answer() {
+    const KEEPALIVE: u8 = 2;
+    let (link, server) = Server::on_a_link();
+    let system = server.system();
+    server.store(&system, &bytes(1000));
+    assert_eventually("every connection is looked after every few seconds", PATIENCE, || {
+        let timers = timers(link.port());
+        timers.len() >= 2 && timers.iter().all(|&(timer, when)| timer == KEEPALIVE && when <= 500)
+    });
+}

@@ -1,0 +1,142 @@
+//! Other sessions in the way, and a Postgres that only reads: waits, then 503, then fine again.
+
+use std::time::{Duration, Instant};
+
+use diesel::connection::SimpleConnection as _;
+use diesel::{Connection as _, PgConnection};
+
+use crate::harness::{BACKUPS, PATIENCE, Server, System, assert_eventually, bytes};
+
+/// A session of somebody else.
+fn session(server: &Server) -> PgConnection {
+    PgConnection::establish(server.db.url()).expect("connect")
+}
+
+fn lock_system(system: &System) -> String {
+    format!("BEGIN; SELECT FROM systems WHERE id = '{}' FOR UPDATE", system.id)
+}
+
+/// Whether a session of the service waits for a lock.
+fn waits(server: &Server) -> bool {
+    server.db.holds(
+        "EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() \
+         AND application_name = 'strongroom' AND wait_event_type = 'Lock')",
+    )
+}
+
+/// The service's transaction is the victim of a deadlock: it has the organization and waits for the system, which
+/// somebody else has who wants the organization.
+fn a_deadlock_meets_an_upload(server: &Server) {
+    let system = server.system();
+    let mut other = session(server);
+    other.batch_execute(&format!("SET deadlock_timeout = '1min'; {}", lock_system(&system))).expect("lock");
+    std::thread::scope(|scope| {
+        let upload = scope.spawn(|| server.put(&system, &bytes(1000)));
+        assert_eventually("it waits", PATIENCE, || waits(server));
+        let want = format!("SELECT FROM org_usage WHERE org_id = '{}' FOR UPDATE; ROLLBACK", system.org);
+        other.batch_execute(&want).expect("the other one was chosen");
+        upload.join().expect("an answer").id();
+    });
+    let deadlocks = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()";
+    assert_eventually("there was one", PATIENCE * 2, || server.db.number(deadlocks) > 0);
+    assert_eq!(server.ids(&system).len(), 1);
+}
+
+/// A lock is held for longer than a statement waits for it, and shorter than an upload does.
+fn a_lock_is_waited_for_again(server: &Server) {
+    let system = server.system();
+    let mut other = session(server);
+    other.batch_execute(&lock_system(&system)).expect("lock");
+    let start = Instant::now();
+    std::thread::scope(|scope| {
+        let upload = scope.spawn(|| server.put(&system, &bytes(1000)));
+        assert_eventually("a statement has given up", PATIENCE, || {
+            start.elapsed() > Duration::from_millis(3600)
+        });
+        other.batch_execute("ROLLBACK").expect("unlock");
+        upload.join().expect("an answer").id();
+    });
+}
+
+#[test]
+fn a_deadlock_is_survived() {
+    a_deadlock_meets_an_upload(&Server::start());
+}
+
+#[test]
+fn a_deadlock_is_survived_in_any_language() {
+    let (link, server) = Server::on_a_link();
+    link.translate("deadlock detected", "Verklemmung da!!!");
+    a_deadlock_meets_an_upload(&server);
+}
+
+#[test]
+fn a_lock_that_is_held_for_a_while_is_waited_for() {
+    a_lock_is_waited_for_again(&Server::start());
+}
+
+#[test]
+fn a_lock_that_is_held_for_a_while_is_waited_for_in_any_language() {
+    let (link, server) = Server::on_a_link();
+    link.translate("lock timeout", "Sperrzeitout");
+    a_lock_is_waited_for_again(&server);
+}
+
+#[test]
+fn behind_a_locked_row_the_books_wait_and_the_rest_goes_on() {
+    let server = Server::start();
+    let system = server.system();
+    let id = server.store(&system, &bytes(1000));
+    let uuid = id.strip_suffix(".bin").expect("no name, no extension");
+    for lock in [lock_system(&system), format!("BEGIN; SELECT FROM backups WHERE id = '{uuid}' FOR UPDATE")] {
+        let mut other = session(&server);
+        other.batch_execute(&lock).expect("lock");
+        std::thread::scope(|scope| {
+            let waiting = [
+                scope.spawn(|| server.put(&system, &bytes(1000))),
+                scope.spawn(|| server.delete(&system, &id)),
+            ];
+            server.get(BACKUPS).user(&system).send().status(200);
+            server.fetch(&system, &id).send().status(200);
+            for answer in waiting {
+                answer.join().expect("an answer").is_unavailable();
+            }
+        });
+        other.batch_execute("ROLLBACK").expect("unlock");
+        assert_eventually("it goes on", PATIENCE, || server.put(&system, &bytes(1000)).status == 201);
+        assert_eventually("nothing is being received", PATIENCE, || server.receiving() == 0);
+        server.audit_is_clean();
+    }
+    server.delete(&system, &id).status(200);
+}
+
+#[test]
+fn a_postgres_that_only_reads_is_read_and_the_rest_is_told_to_come_back() {
+    let (link, server) = Server::on_a_link();
+    let system = server.system();
+    let id = server.store(&system, &bytes(1000));
+    let read_only = |on: &str| {
+        let name = server.db.one("SELECT current_database()");
+        server.db.execute(&format!("ALTER DATABASE {name} SET default_transaction_read_only = {on}"));
+    };
+    read_only("on");
+    link.cut();
+    std::thread::scope(|scope| {
+        let answers = [
+            scope.spawn(|| server.put(&system, &bytes(1000))),
+            scope.spawn(|| server.upload(&system).chunked(bytes(1000)).send()),
+            scope.spawn(|| server.delete(&system, &id)),
+        ];
+        server.get(BACKUPS).user(&system).send().status(200);
+        server.fetch(&system, &id).send().status(200);
+        for answer in answers {
+            answer.join().expect("an answer").is_unavailable();
+        }
+    });
+    // The sessions are still those that only read.
+    read_only("off");
+    server.put(&system, &bytes(1000)).id();
+    server.delete(&system, &id).status(200);
+    assert_eventually("nothing is being received", PATIENCE, || server.receiving() == 0);
+    assert_eq!(server.books(&system.org), (1000, 0));
+}
