@@ -100,8 +100,8 @@ impl Walk {
         };
         match self.disk.path_of(&key).metadata() {
             Ok(metadata) if metadata.is_file() => {
-                let size = metadata.len();
-                Ok(Some(ObjectInfo { key, size }))
+                let modified = metadata.modified().ok().map(Into::into);
+                Ok(Some(ObjectInfo { key, size: metadata.len(), modified }))
             }
             Ok(_) => Ok(None),
             Err(error) if is_passing(&error) => Ok(None),
