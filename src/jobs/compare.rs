@@ -104,7 +104,9 @@ impl Comparison {
             // A system's rows follow each other: one list shows the objects of all of them.
             let systems = page.chunk_by(|a, b| a.key.prefix() == b.key.prefix());
             let suspects = stream::iter(systems.map(|rows| self.suspects(rows))).buffer_unordered(AT_ONCE);
-            let suspects: Vec<_> = suspects.try_collect::<Vec<_>>().await?.into_iter().flatten().collect();
+            let mut suspects: Vec<_> =
+                suspects.try_collect::<Vec<_>>().await?.into_iter().flatten().collect();
+            suspects.sort_by_key(|(row, _)| row.place());
             let keys: Vec<_> = suspects.iter().map(|(row, _)| row.key.to_string()).collect();
             let ask = move |conn: &mut _| objects::stored_among(conn, &keys);
             let stored = self.db.run(Lane::Reads, PATIENCE, ask).await?;
