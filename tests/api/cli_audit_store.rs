@@ -94,12 +94,13 @@ fn what_is_on_its_way_in_or_out_is_no_difference() {
     let server = Server::start();
     server.skip_audit();
     let system = server.system();
-    let wires: Vec<_> = ["Content-Length: 2000000", "Transfer-Encoding: chunked"]
+    let wires: Vec<_> = ["Content-Length: 20000000", "Transfer-Encoding: chunked"]
         .into_iter()
         .map(|framing| {
             let mut wire = Wire::upload(&server, &system, &[framing]);
-            wire.send("f4240\r\n");
-            wire.send(bytes(999_000));
+            // More than one part of a bucket's upload.
+            wire.send("a00000\r\n");
+            wire.send(bytes(10_000_000));
             wire
         })
         .collect();

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use crate::harness::{Database, Server, bytes};
+use crate::harness::{Database, GONE, Server, Wire, assert_eventually, bytes};
 
 /// Keys of objects without a row, older than any row.
 const ORPHANS: [&str; 2] = [
@@ -134,6 +134,20 @@ fn a_standby_of_the_database_is_not_asked() {
     crate::harness::run(command.env("DATABASE_URL", read_only)).exits(3);
     assert_eq!(server.objects().len(), 2);
     server.store.remove(ORPHANS[0]);
+}
+
+#[test]
+fn an_object_whose_upload_is_not_committed_yet_is_no_orphan() {
+    let server = Server::start();
+    server.skip_comparison();
+    let system = server.system();
+    let _wire = Wire::upload(&server, &system, &["Content-Length: 100"]);
+    assert_eventually("the upload was let in", GONE, || server.receiving() == 1);
+    let key = server.db.one("SELECT object_key FROM backups");
+    server.store.write(&key, &bytes(100));
+    let swept = server.cli(["sweep", "--orphans", "--older-than", "0s", "--force", "--json"]).exits(0).json();
+    assert_eq!(swept["orphans_deleted"], 0, "{swept}");
+    assert_eq!(server.store.read(&key).len(), 100);
 }
 
 #[test]
