@@ -12,7 +12,7 @@
 //! * [`startup`] - builds everything from the settings, and stops it in order
 //! * [`config`] - the settings, checked; read by `cli` and `startup` alone
 //! * [`http`] - routes, extractors, thin handlers, the table from errors to status codes
-//! * [`jobs`] - prepare the schema, renew the lease, purge, sweep
+//! * [`jobs`] - prepare the schema, renew the lease, purge, sweep, compare rows with objects
 //! * [`backups`] - the use cases: authenticate, upload, list, download, delete
 //! * [`actors`] - one per organization to order and batch what changes its books, one to turn
 //!   floods away

@@ -11,7 +11,7 @@ use super::output::Output;
 use crate::config::Config;
 use crate::db::accounting::{self, Operation, Outcome, Policy};
 use crate::db::systems::{self, SystemSummary};
-use crate::db::{self, Conn};
+use crate::db::{self, Conn, Db};
 use crate::domain::ids::OrgId;
 use crate::startup;
 use crate::store::BlobStore;
@@ -20,6 +20,13 @@ pub struct Context {
     pub config: Config,
     pub conn: Conn,
     pub output: Output,
+}
+
+/// A pool, the store, and the runtime that both work on.
+pub struct Tools {
+    pub db: Db,
+    pub store: Arc<dyn BlobStore>,
+    pub runtime: Runtime,
 }
 
 impl Context {
@@ -44,16 +51,28 @@ impl Context {
             .ok_or_else(|| Failure::Refused(format!("no system {id_or_key:?}")))
     }
 
-    /// Changes an organization's books, in the same transaction and under the same locks as the service.
-    pub fn account(&mut self, org: &str, operations: &[Operation]) -> Result<Vec<Outcome>, Failure> {
+    /// What the jobs of the service work with.
+    pub fn tools(&self) -> Result<Tools, Failure> {
+        let (store, runtime) = self.store()?;
+        let db = Db::new(self.config.database_url.expose_secret(), runtime.handle().clone());
+        Ok(Tools { db, store, runtime })
+    }
+
+    /// The settings that the books obey.
+    pub fn policy(&self) -> Policy {
         let uploads = &self.config.uploads;
-        let policy = Policy {
+        Policy {
             retention: uploads.retention,
             rate: uploads.rate,
             default_quota: uploads.default_quota,
             // The command line never admits an upload.
             writer: Uuid::nil(),
-        };
+        }
+    }
+
+    /// Changes an organization's books, in the same transaction and under the same locks as the service.
+    pub fn account(&mut self, org: &str, operations: &[Operation]) -> Result<Vec<Outcome>, Failure> {
+        let policy = self.policy();
         let org = OrgId::parse(org).map_err(|e| Failure::Refused(e.to_string()))?;
         Ok(accounting::run(&mut self.conn, &policy, &org, operations, &[])?)
     }

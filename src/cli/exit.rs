@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use crate::config::ConfigError;
 use crate::db::DbError;
+use crate::jobs::JobError;
 use crate::startup::StartError;
 use crate::store::StoreError;
 
@@ -53,6 +54,15 @@ impl From<StoreError> for Failure {
             error @ (StoreError::Unavailable { .. } | StoreError::Refused(_)) => {
                 Self::Unreachable(error.to_string())
             }
+        }
+    }
+}
+
+impl From<JobError> for Failure {
+    fn from(error: JobError) -> Self {
+        match error {
+            JobError::Db(error) => error.into(),
+            JobError::Store(error) => error.into(),
         }
     }
 }

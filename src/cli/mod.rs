@@ -7,8 +7,10 @@ mod exit;
 mod migrate;
 mod org;
 mod output;
+mod report;
 mod secret;
 mod serve;
+mod sweep;
 mod system;
 
 use std::process::ExitCode;
@@ -49,8 +51,10 @@ enum Command {
     /// Backups
     #[command(subcommand)]
     Backup(backup::Backup),
+    /// Do by hand what the service does by itself: take back what dead processes left, purge what is due
+    Sweep(sweep::Sweep),
     /// Check that the books balance; exit code 1 if they do not
-    Audit,
+    Audit(audit::Audit),
     /// Print a completion script for a shell
     Completions { shell: clap_complete::Shell },
 }
@@ -73,7 +77,8 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Org(org) => org.run(&mut open()?),
         Command::System(system) => system.run(&mut open()?),
         Command::Backup(backup) => backup.run(&mut open()?),
-        Command::Audit => audit::run(&mut open()?),
+        Command::Sweep(sweep) => sweep.run(&open()?),
+        Command::Audit(audit) => audit.run(&mut open()?),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "strongroom", &mut std::io::stdout());
             Ok(ExitCode::SUCCESS)

@@ -22,16 +22,16 @@ impl Output {
         if self.json {
             let text = serde_json::to_string_pretty(value)
                 .map_err(|e| Failure::Refused(format!("print as JSON: {e}")))?;
-            write(&text)
+            write(&format!("{text}\n"))
         } else {
-            write(&human(value))
+            write(&format!("{}\n", human(value)))
         }
     }
 }
 
 /// A reader that has seen enough (`| head`) is no failure.
-fn write(text: &str) -> Result<(), Failure> {
-    match writeln!(std::io::stdout(), "{text}") {
+pub fn write(text: &str) -> Result<(), Failure> {
+    match std::io::stdout().write_all(text.as_bytes()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
             Err(Failure::Refused(format!("write to stdout: {error}")))
         }

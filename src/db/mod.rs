@@ -11,6 +11,7 @@ mod error;
 pub mod events;
 mod gate;
 pub mod migrations;
+pub mod objects;
 pub mod organizations;
 pub mod purge;
 mod schema;

@@ -1,7 +1,7 @@
 //! The end of a retired backup: claim, (the object is deleted by the caller), drop the row.
 
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Double, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{BigInt, Bool, Double, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use uuid::Uuid;
 
 use super::{Conn, DbError};
@@ -13,6 +13,9 @@ pub struct Claimed {
     pub id: Uuid,
     #[diesel(sql_type = Text)]
     pub object_key: String,
+    /// Whether it is the tombstone of a failed upload.
+    #[diesel(sql_type = Bool)]
+    pub failed: bool,
 }
 
 /// Claims up to `limit` rows that are due. Rows claimed by somebody who did not finish within
@@ -23,7 +26,7 @@ pub fn claim_due(conn: &mut Conn, limit: i64) -> Result<Vec<Claimed>, DbError> {
            SELECT id FROM backups WHERE state = 'retired' AND purge_after <= clock_timestamp() \
              AND (purge_started_at IS NULL OR purge_started_at < clock_timestamp() - interval '1 minute') \
            ORDER BY purge_after LIMIT $1 FOR NO KEY UPDATE SKIP LOCKED) \
-         AND state = 'retired' RETURNING id, object_key",
+         AND state = 'retired' RETURNING id, object_key, retired_reason = 'failed' AS failed",
     )
     .bind::<BigInt, _>(limit)
     .load(conn)?)
@@ -34,7 +37,8 @@ pub fn claim_of_system(conn: &mut Conn, system: Uuid) -> Result<Vec<Claimed>, Db
     Ok(diesel::sql_query(
         "UPDATE backups SET purge_started_at = clock_timestamp() \
          WHERE system_id = $1 AND state = 'retired' \
-           AND (retired_reason <> 'failed' OR purge_after <= clock_timestamp()) RETURNING id, object_key",
+           AND (retired_reason <> 'failed' OR purge_after <= clock_timestamp()) \
+         RETURNING id, object_key, retired_reason = 'failed' AS failed",
     )
     .bind::<SqlUuid, _>(system)
     .load(conn)?)

@@ -7,6 +7,7 @@ pub mod ids;
 pub mod media_type;
 pub mod object_key;
 pub mod openpgp;
+pub mod orphans;
 pub mod pace;
 pub mod range;
 pub mod retention;

@@ -17,13 +17,16 @@ pub struct InvalidObjectKey;
 
 /// `{org_id}/{system_key}/{uuidv7}.{ext}`, the id in lower case.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ObjectKey(String);
+pub struct ObjectKey {
+    text: String,
+    id: BackupId,
+}
 
 impl ObjectKey {
     /// The key of a system's backup.
     #[must_use]
     pub fn new(org: &OrgId, system: &SystemKey, id: BackupId) -> Self {
-        Self(format!("{org}/{system}/{id}"))
+        Self { text: format!("{org}/{system}/{id}"), id }
     }
 
     /// Reads a key back, from the books or from a listing of the store.
@@ -42,13 +45,31 @@ impl ObjectKey {
         let system = SystemKey::parse(system).map_err(|_| InvalidObjectKey)?;
         let id = BackupId::parse(id).map_err(|_| InvalidObjectKey)?;
         let key = Self::new(&org, &system, id);
-        if key.0 == text { Ok(key) } else { Err(InvalidObjectKey) }
+        if key.text == text { Ok(key) } else { Err(InvalidObjectKey) }
     }
 
     /// The whole key.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.text
+    }
+
+    /// The organization that it was written for.
+    #[must_use]
+    pub fn org(&self) -> &str {
+        self.text.split('/').next().unwrap_or_default()
+    }
+
+    /// The backup's id.
+    #[must_use]
+    pub const fn id(&self) -> BackupId {
+        self.id
+    }
+
+    /// What the keys beside it start with as well: `org/system/`.
+    #[must_use]
+    pub fn prefix(&self) -> &str {
+        self.text.rfind('/').map_or("", |slash| &self.text[..=slash])
     }
 
     /// What all keys of a system start with, and no others: `org/system/`.
@@ -60,7 +81,7 @@ impl ObjectKey {
 
 impl fmt::Display for ObjectKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.text)
     }
 }
 
@@ -79,6 +100,8 @@ mod tests {
         assert_eq!(key.as_str(), KEY);
         assert_eq!(ObjectKey::parse(KEY), Ok(key.clone()));
         assert!(KEY.starts_with(&ObjectKey::prefix_of(&org, &system)));
+        assert_eq!(key.prefix(), ObjectKey::prefix_of(&org, &system));
+        assert_eq!((key.org(), key.id()), ("acme", id));
         assert_eq!(key.to_string(), KEY);
     }
 

@@ -32,26 +32,51 @@ pub async fn run(db: Db, store: Arc<dyn BlobStore>, wake: Arc<Notify>) {
     }
 }
 
-/// Purges everything that is due. Gives how many rows were dropped.
-pub async fn run_once(db: &Db, store: &dyn BlobStore) -> Result<usize, DbError> {
-    let mut dropped = 0;
+/// What a purge did.
+#[derive(Debug, Default)]
+pub struct Purged {
+    /// Retired backups whose object and row are gone.
+    pub backups: usize,
+    /// Failed uploads whose tombstone is gone.
+    pub tombstones: usize,
+    /// Destroyed systems whose row is gone.
+    pub systems: usize,
+    /// What is tried again later.
+    pub failed: usize,
+}
+
+/// Purges everything that is due.
+pub async fn run_once(db: &Db, store: &dyn BlobStore) -> Result<Purged, DbError> {
+    let mut purged = Purged::default();
     loop {
         let claim = |conn: &mut _| purge::claim_due(conn, BATCH);
         let claimed = db.run(Lane::Reads, PATIENCE, claim).await?;
         if claimed.is_empty() {
             break;
         }
+        let mut gone = 0;
         for backup in claimed {
-            let id = backup.id;
+            let (id, failed) = (backup.id, backup.failed);
             match purge_one(db, store, backup).await {
-                Ok(gone) => dropped += usize::from(gone),
+                Ok(true) => {
+                    gone += 1;
+                    *(if failed { &mut purged.tombstones } else { &mut purged.backups }) += 1;
+                }
+                Ok(false) => purged.failed += 1,
                 // One bad item never stops the rest.
-                Err(error) => log::warn!("purge backup {id}: {error}; trying again"),
+                Err(error) => {
+                    log::warn!("purge backup {id}: {error}; trying again");
+                    purged.failed += 1;
+                }
             }
         }
+        // With a store that does nothing at all, what was put off would be due again before the end is near.
+        if gone == 0 {
+            break;
+        }
     }
-    db.run(Lane::Reads, PATIENCE, purge::drop_destroyed_systems).await?;
-    Ok(dropped)
+    purged.systems = db.run(Lane::Reads, PATIENCE, purge::drop_destroyed_systems).await?;
+    Ok(purged)
 }
 
 async fn purge_one(db: &Db, store: &dyn BlobStore, backup: Claimed) -> Result<bool, DbError> {

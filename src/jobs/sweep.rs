@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::time::{MissedTickBehavior, interval};
 use uuid::Uuid;
 
+use super::JobError;
 use super::purge::delete_object;
 use crate::backups::LiveUploads;
 use crate::db::accounting::{self, Abort, Operation, Outcome, Policy};
@@ -16,6 +17,17 @@ use crate::domain::ids::OrgId;
 use crate::store::BlobStore;
 
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What a pass did.
+#[derive(Debug, Default)]
+pub struct Swept {
+    /// Uploads of dead processes that were taken back.
+    pub uploads: usize,
+    /// Unfinished writes that were removed from the store.
+    pub leftovers: usize,
+    /// What is tried again later.
+    pub failed: usize,
+}
 
 /// What a pass needs.
 pub struct Sweeper {
@@ -28,6 +40,11 @@ pub struct Sweeper {
 }
 
 impl Sweeper {
+    /// One that has no uploads of its own: for a pass by hand, also beside processes that serve.
+    pub fn by_hand(db: Db, store: Arc<dyn BlobStore>, policy: Policy, lease: Duration) -> Self {
+        Self { db, store, policy, lease, live: LiveUploads::default() }
+    }
+
     /// Sweeps every `every`, for ever.
     pub async fn run(self, every: Duration) {
         let mut ticks = interval(every);
@@ -35,42 +52,46 @@ impl Sweeper {
         loop {
             ticks.tick().await;
             match self.run_once().await {
-                Ok(0) => {}
-                Ok(swept) => log::info!("sweep: took {swept} uploads of dead processes back"),
+                Ok(Swept { uploads: 0, .. }) => {}
+                Ok(swept) => log::info!("sweep: took {} uploads of dead processes back", swept.uploads),
                 Err(error) => log::warn!("sweep: {error}; trying again"),
             }
         }
     }
 
-    /// One pass. Gives how many uploads were taken back.
-    pub async fn run_once(&self) -> Result<usize, DbError> {
+    /// One pass.
+    pub async fn run_once(&self) -> Result<Swept, DbError> {
         let (process, alive, lease) = (Some(self.policy.writer), self.live.ids(), self.lease);
         let find = move |conn: &mut _| writers::orphans(conn, process, &alive, lease);
         let orphans = self.db.run(Lane::Reads, PATIENCE, find).await?;
-        let mut swept = 0;
+        let mut swept = Swept::default();
         for orphan in orphans {
             let id = orphan.id;
             match self.take_back(orphan).await {
-                Ok(taken) => swept += usize::from(taken),
+                Ok(taken) => swept.uploads += usize::from(taken),
                 // One bad item never stops the rest.
-                Err(error) => log::warn!("sweep upload {id}: {error}"),
+                Err(error) => {
+                    log::warn!("sweep upload {id}: {error}");
+                    swept.failed += 1;
+                }
             }
         }
         self.db.run(Lane::Reads, PATIENCE, move |conn| writers::forget_gone(conn, lease)).await?;
-        self.tidy().await?;
+        match self.tidy().await {
+            Ok(removed) => swept.leftovers = removed,
+            Err(JobError::Store(error)) => {
+                log::warn!("sweep: {error}");
+                swept.failed += 1;
+            }
+            Err(JobError::Db(error)) => return Err(error),
+        }
         Ok(swept)
     }
 
     /// Removes what unfinished puts have left in the store. First the store is asked what there is, then
     /// the books which of it is alive.
-    async fn tidy(&self) -> Result<(), DbError> {
-        let mut left = match self.store.find_leftovers().await {
-            Ok(left) => left,
-            Err(error) => {
-                log::warn!("sweep: {error}");
-                return Ok(());
-            }
-        };
+    async fn tidy(&self) -> Result<usize, JobError> {
+        let mut left = self.store.find_leftovers().await?;
         let keys: Vec<_> =
             left.iter().filter_map(|left| left.key.as_ref().map(ToString::to_string)).collect();
         if !keys.is_empty() {
@@ -78,10 +99,7 @@ impl Sweeper {
             let alive = self.db.run(Lane::Reads, PATIENCE, receiving).await?;
             left.retain(|left| left.key.as_ref().is_none_or(|key| !alive.contains(key.as_str())));
         }
-        if let Err(error) = self.store.remove_leftovers(&left).await {
-            log::warn!("sweep: {error}");
-        }
-        Ok(())
+        Ok(self.store.remove_leftovers(&left).await?)
     }
 
     async fn take_back(&self, orphan: Orphan) -> Result<bool, DbError> {

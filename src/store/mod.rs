@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 use futures_util::Stream;
 use thiserror::Error;
 use tokio::runtime::Handle;
@@ -83,7 +84,7 @@ pub struct ObjectFacts {
 /// Something that is not an object: what an unfinished put has written so far.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Leftover {
-    /// What it was to become. `None`: the store sees for itself whether somebody is still at it.
+    /// What it was to become. `None`: the store has seen for itself that nobody is still at it.
     pub key: Option<ObjectKey>,
     /// Its name in the store.
     pub id: String,
@@ -96,6 +97,8 @@ pub struct ObjectInfo {
     pub key: ObjectKey,
     /// Its size in bytes.
     pub size: u64,
+    /// When it was written, by the store's clock; `None` if the store does not say.
+    pub modified: Option<DateTime<Utc>>,
 }
 
 /// Why the store did not do what it was asked to.
@@ -228,9 +231,9 @@ pub trait BlobStore: Send + Sync + 'static {
     /// `Unavailable`, or `Refused` if trying again will not help.
     async fn prepare(&self, new: bool) -> Result<(), StoreError>;
 
-    /// What may be left of puts that nobody finishes any more. Those that somebody is still at are in it
-    /// as well: the caller asks its books for the keys that are alive **after** this has answered, takes
-    /// those away, and gives the rest to [`remove_leftovers`](BlobStore::remove_leftovers). (Two steps,
+    /// What may be left of puts that nobody finishes any more; nothing is changed. Of what has a key, those
+    /// that somebody is still at are in it as well: the caller asks its books for the keys that are alive
+    /// **after** this has answered, takes those away, and gives the rest to [`remove_leftovers`](BlobStore::remove_leftovers). (Two steps,
     /// because the store does not know the books, and the other order would take an upload for dead that
     /// began in between.)
     ///

@@ -30,6 +30,7 @@ fn a_missing_object_is_told_as_damaged() {
 #[test]
 fn a_truncated_object_is_never_a_clean_short_answer() {
     let server = Server::start();
+    server.skip_comparison();
     let system = server.system();
     let body = bytes(3_000_000);
     for left in [0, 1, 1_000_000, 2_999_999] {
@@ -48,6 +49,7 @@ fn a_truncated_object_is_never_a_clean_short_answer() {
 #[test]
 fn an_object_that_grew_is_not_served_longer_than_it_was() {
     let server = Server::start();
+    server.skip_comparison();
     let system = server.system();
     let body = bytes(1000);
     let id = server.store(&system, &body);

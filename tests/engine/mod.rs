@@ -19,8 +19,9 @@ use hyper_util::server::conn::auto::Builder;
 use rusoto_core::credential::StaticProvider;
 use rusoto_core::{HttpClient, Region};
 use rusoto_s3::{
-    AbortMultipartUploadRequest, CreateBucketRequest, DeleteBucketRequest, DeleteObjectRequest,
-    GetObjectRequest, ListMultipartUploadsRequest, ListObjectsV2Request, PutObjectRequest, S3, S3Client,
+    AbortMultipartUploadRequest, CreateBucketRequest, CreateMultipartUploadRequest, DeleteBucketRequest,
+    DeleteObjectRequest, GetObjectRequest, ListMultipartUploadsRequest, ListObjectsV2Request,
+    PutObjectRequest, S3, S3Client,
 };
 use s3s::auth::SimpleAuth;
 use s3s::service::S3ServiceBuilder;
@@ -172,6 +173,17 @@ impl Bucket {
             ..Default::default()
         };
         self.ask(|client| async move { client.put_object(request).await }).expect("write an object");
+    }
+
+    /// An upload in parts that nobody ends.
+    pub fn begin_upload(&self, key: &str) {
+        let request = CreateMultipartUploadRequest {
+            bucket: self.name.clone(),
+            key: key.to_owned(),
+            ..Default::default()
+        };
+        let begun = self.ask(|client| async move { client.create_multipart_upload(request).await });
+        begun.expect("begin an upload");
     }
 
     pub fn remove(&self, key: &str) {

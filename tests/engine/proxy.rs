@@ -28,6 +28,10 @@ pub enum Fault {
     Trickle,
     /// The engine does it, and its answer is lost.
     AnswerLost,
+    /// The engine hears of it once the test changes something.
+    RequestHeld,
+    /// The engine does it, and its answer comes once the test changes something.
+    AnswerHeld,
     /// The answer is cut in the middle of its body.
     CutAnswer,
     /// 200, and an error in the body; the engine does nothing.
@@ -42,6 +46,8 @@ pub type Hits = fn(&str) -> bool;
 struct State {
     fault: Option<(Fault, Hits)>,
     hits: usize,
+    /// Calls that wait for the next change.
+    held: usize,
     /// Counts changes: what hangs is let go by the next one.
     epoch: u64,
 }
@@ -60,7 +66,7 @@ impl Proxy {
     pub fn new(engine: &str) -> Self {
         let engine: SocketAddr =
             engine.trim_start_matches("http://").parse().expect("an engine behind plain HTTP");
-        let state = Arc::new(Mutex::new(State { fault: None, hits: 0, epoch: 0 }));
+        let state = Arc::new(Mutex::new(State { fault: None, hits: 0, held: 0, epoch: 0 }));
         let own = Arc::clone(&state);
         let door = Door::open(move |client| serve(client, engine, Arc::clone(&own)));
         Self { door, state }
@@ -72,9 +78,14 @@ impl Proxy {
 
     pub fn spoil(&self, fault: Fault, hits: Hits) {
         let mut state = lock(&self.state);
-        *state = State { fault: Some((fault, hits)), hits: 0, epoch: state.epoch + 1 };
+        *state = State { fault: Some((fault, hits)), hits: 0, held: 0, epoch: state.epoch + 1 };
         drop(state);
         self.door.set_open(fault != Fault::Refused);
+    }
+
+    /// How many calls wait to be let go by the next change.
+    pub fn held(&self) -> usize {
+        lock(&self.state).held
     }
 
     /// Gives how many calls the fault has hit.
@@ -94,6 +105,15 @@ async fn changed(state: &Mutex<State>, epoch: u64) {
     while lock(state).epoch == epoch {
         sleep(Duration::from_millis(20)).await;
     }
+}
+
+async fn hold(state: &Mutex<State>) {
+    let epoch = {
+        let mut state = lock(state);
+        state.held += 1;
+        state.epoch
+    };
+    timeout(Duration::from_secs(120), changed(state, epoch)).await.ok();
 }
 
 async fn spoilt(state: &Mutex<State>, line: &str, epoch: u64) {
@@ -120,7 +140,7 @@ async fn serve(mut client: TcpStream, engine: SocketAddr, state: Arc<Mutex<State
     };
     match fault {
         None => tokio::select! {
-            () = forward(client, engine, &head, &rest, None) => {}
+            () = forward(client, engine, &head, &rest, None, &state) => {}
             // What was under way is hit, too.
             () = spoilt(&state, &line, epoch) => {}
         },
@@ -142,8 +162,15 @@ async fn serve(mut client: TcpStream, engine: SocketAddr, state: Arc<Mutex<State
             drain(&mut client, &head, rest.len()).await;
             say(&mut client, 200, "<html>this is not S3").await;
         }
+        Some(Fault::RequestHeld) => {
+            hold(&state).await;
+            forward(client, engine, &head, &rest, None, &state).await;
+        }
+        Some(Fault::AnswerHeld) => {
+            forward(client, engine, &head, &rest, Some(Fault::AnswerHeld), &state).await;
+        }
         Some(fault @ (Fault::Trickle | Fault::AnswerLost | Fault::CutAnswer)) => {
-            let work = forward(client, engine, &head, &rest, Some(fault));
+            let work = forward(client, engine, &head, &rest, Some(fault), &state);
             tokio::select! {
                 () = work => {}
                 () = changed(&state, epoch), if fault == Fault::Trickle => {}
@@ -191,7 +218,14 @@ async fn say(client: &mut TcpStream, status: u16, body: &str) {
     let _ = timeout(Duration::from_millis(300), rest).await;
 }
 
-async fn forward(client: TcpStream, engine: SocketAddr, head: &str, rest: &[u8], fault: Option<Fault>) {
+async fn forward(
+    client: TcpStream,
+    engine: SocketAddr,
+    head: &str,
+    rest: &[u8],
+    fault: Option<Fault>,
+    state: &Mutex<State>,
+) {
     let Ok(engine) = TcpStream::connect(engine).await else { return };
     let (mut from_client, mut to_client) = client.into_split();
     let (mut from_engine, mut to_engine) = engine.into_split();
@@ -207,6 +241,12 @@ async fn forward(client: TcpStream, engine: SocketAddr, head: &str, rest: &[u8],
             Some(Fault::AnswerLost) => {
                 let mut lost = Vec::new();
                 let _ = from_engine.read_to_end(&mut lost).await;
+            }
+            Some(Fault::AnswerHeld) => {
+                let mut answer = Vec::new();
+                let _ = from_engine.read_to_end(&mut answer).await;
+                hold(state).await;
+                let _ = to_client.write_all(&answer).await;
             }
             Some(Fault::CutAnswer) => {
                 let mut answer = Vec::new();

@@ -84,7 +84,7 @@ impl Appender {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 // Not for this file system, or not after a write that was cut short.
                 Err(error) if error.kind() == io::ErrorKind::InvalidInput && self.direct => {
-                    self.leave_direct()?
+                    self.leave_direct()?;
                 }
                 Err(error) => return Err(error),
             }

@@ -23,8 +23,8 @@ pub(super) fn list(disk: Arc<Disk>, prefix: &str) -> Listing {
     Box::pin(batches)
 }
 
-/// The way down to where the walk is: the root, an organization's folder, a
-/// system's folder.
+/// The way down to where the walk is, from where it began: the root, an
+/// organization's folder, a system's folder.
 struct Walk {
     disk: Arc<Disk>,
     prefix: String,
@@ -54,7 +54,7 @@ impl Walk {
             self.begun = true;
             // An empty answer from a store that is not there would be a lie.
             self.disk.present()?;
-            self.enter(String::new())?;
+            self.begin()?;
         }
         let mut found = Vec::new();
         for _ in 0..BATCH {
@@ -70,7 +70,7 @@ impl Walk {
                 continue;
             };
             let name = format!("{}{entry}", folder.name);
-            let in_system = self.open.len() == 3;
+            let in_system = folder.name.matches('/').count() == 2;
             if in_system && name.starts_with(&self.prefix) {
                 found.extend(self.object(&name)?);
             } else if !in_system && is_ours(&entry) {
@@ -78,6 +78,18 @@ impl Walk {
             }
         }
         Ok(found)
+    }
+
+    /// Goes straight to the deepest folder that all keys with the prefix are in: an organization may have very
+    /// many systems, and each is listed by itself.
+    fn begin(&mut self) -> io::Result<()> {
+        let folder = self.prefix.rfind('/').map_or("", |slash| &self.prefix[..=slash]);
+        let segments: Vec<_> = folder.split_terminator('/').collect();
+        // No key has more segments, or others.
+        if segments.len() <= 2 && segments.iter().all(|segment| is_ours(segment)) {
+            self.enter(folder.to_owned())?;
+        }
+        Ok(())
     }
 
     /// Goes into a folder if keys with the prefix can be in it.
@@ -100,8 +112,8 @@ impl Walk {
         };
         match self.disk.path_of(&key).metadata() {
             Ok(metadata) if metadata.is_file() => {
-                let size = metadata.len();
-                Ok(Some(ObjectInfo { key, size }))
+                let modified = metadata.modified().ok().map(Into::into);
+                Ok(Some(ObjectInfo { key, size: metadata.len(), modified }))
             }
             Ok(_) => Ok(None),
             Err(error) if is_passing(&error) => Ok(None),

@@ -9,6 +9,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::runtime::Handle;
@@ -17,6 +18,9 @@ use uuid::Uuid;
 use super::Disk;
 use super::appender::Appender;
 use crate::store::Leftover;
+
+/// How long an empty file may be between its making and its lock.
+const JUST_MADE: Duration = Duration::from_mins(1);
 
 /// A temporary file, removed when this is dropped, unless it was
 /// [kept](Temp::keep) or [removed](Temp::remove) before.
@@ -129,14 +133,33 @@ impl Drop for Removal {
     }
 }
 
-/// The names of the files in `tmp`, also of those that somebody writes. Blocks.
+/// The names of the files in `tmp` that nobody writes any more. Blocks.
 pub(super) fn find(tmp: &Path) -> io::Result<Vec<Leftover>> {
-    let name = |entry: io::Result<fs::DirEntry>| {
+    let mut left = Vec::new();
+    for entry in fs::read_dir(tmp)? {
         // A name that is not UTF-8 is not ours.
-        let name = entry.map(|entry| entry.file_name().into_string());
-        name.map(|name| name.ok().map(|id| Leftover { key: None, id })).transpose()
-    };
-    fs::read_dir(tmp)?.filter_map(name).collect()
+        let Ok(id) = entry?.file_name().into_string() else { continue };
+        match is_left(&tmp.join(&id)) {
+            Ok(true) => left.push(Leftover { key: None, id }),
+            Ok(false) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            // One bad item does not stop the rest.
+            Err(error) => log::warn!("look at {}: {error}", tmp.join(id).display()),
+        }
+    }
+    Ok(left)
+}
+
+/// Whether nobody writes it. A file is locked before its first byte; so an empty one may have been made
+/// just now, and is left alone for a while.
+fn is_left(path: &Path) -> io::Result<bool> {
+    let metadata = path.symlink_metadata()?;
+    let fresh = || metadata.modified().is_ok_and(|at| at.elapsed().unwrap_or_default() < JUST_MADE);
+    if metadata.len() == 0 && fresh() {
+        return Ok(false);
+    }
+    // What is locked here is let go of at once.
+    Ok(unclaimed(path)?.is_some())
 }
 
 /// Removes those of them that nobody writes any more; says how many. Blocks.
@@ -156,21 +179,20 @@ pub(super) fn remove_leftovers(tmp: &Path, left: &[Leftover]) -> usize {
 }
 
 fn remove_if_left(path: &Path) -> io::Result<bool> {
+    // Removed while the lock is held: who made it just now will see it.
+    let Some(_locked) = unclaimed(path)? else { return Ok(false) };
+    fs::remove_file(path).map(|()| true)
+}
+
+/// The file, locked, if it is one and nobody else holds its lock.
+fn unclaimed(path: &Path) -> io::Result<Option<File>> {
     if !path.symlink_metadata()?.is_file() {
-        return Ok(false);
+        return Ok(None);
     }
-    let gone = |error: io::Error| match error.kind() {
-        io::ErrorKind::NotFound => Ok(false),
-        _ => Err(error),
-    };
-    let file = match File::open(path) {
-        Ok(file) => file,
-        Err(error) => return gone(error),
-    };
+    let file = File::open(path)?;
     match file.try_lock() {
-        // Removed while the lock is held: who made it just now will see it.
-        Ok(()) => fs::remove_file(path).map(|()| true).or_else(gone),
-        Err(TryLockError::WouldBlock) => Ok(false),
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Ok(None),
         Err(TryLockError::Error(error)) => Err(error),
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::DateTime;
 use futures_util::{TryStreamExt, stream};
 use rusoto_core::RusotoError;
 use rusoto_s3::{
@@ -121,7 +122,8 @@ pub(super) fn list(engine: Arc<Engine>, prefix: &str) -> Listing {
 fn info(object: rusoto_s3::Object) -> Option<ObjectInfo> {
     let key = ObjectKey::parse(&object.key?).ok()?;
     let size = u64::try_from(object.size?).ok()?;
-    Some(ObjectInfo { key, size })
+    let modified = object.last_modified.and_then(|at| Some(DateTime::parse_from_rfc3339(&at).ok()?.to_utc()));
+    Some(ObjectInfo { key, size, modified })
 }
 
 /// Aborts what was begun and is nobody's any more.

@@ -71,7 +71,11 @@ impl Store {
     /// Behind the service's back.
     pub fn write(&self, key: &str, bytes: &[u8]) {
         match &self.bucket {
-            None => std::fs::write(self.path().join(key), bytes).expect("write the object"),
+            None => {
+                let path = self.path().join(key);
+                std::fs::create_dir_all(path.parent().expect("a folder")).expect("make the folder");
+                std::fs::write(path, bytes).expect("write the object");
+            }
             Some((bucket, _)) => bucket.write(key, bytes),
         }
     }
@@ -82,6 +86,12 @@ impl Store {
             None => std::fs::remove_file(self.path().join(key)).expect("remove the object"),
             Some((bucket, _)) => bucket.remove(key),
         }
+    }
+
+    /// Begins an upload to the bucket that nobody ends, behind the service's back; only on a real engine.
+    pub fn begin_upload(&self, key: &str) {
+        let (bucket, _) = self.bucket.as_ref().expect("a bucket");
+        bucket.begin_upload(key);
     }
 
     /// Keys of all objects in the bucket, if it is one; the store's own are not objects.

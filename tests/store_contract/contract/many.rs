@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use chrono::{TimeDelta, Utc};
 use futures_util::future::join_all;
 use futures_util::{StreamExt, TryStreamExt};
 
@@ -58,6 +59,21 @@ pub async fn a_list_has_what_starts_with_the_prefix(subject: &Subject) {
     }
     let sizes: Vec<_> = subject.store.list("a/").try_collect().await.unwrap();
     assert_eq!((sizes.len(), sizes[0].size), (1, 5));
+}
+
+pub async fn a_list_tells_when_an_object_was_written(subject: &Subject) {
+    // Clocks of an engine may be a little off, and rounded.
+    let (before, bound) = (Utc::now(), TimeDelta::minutes(5));
+    subject.put(&key("acme", "fw-01"), b"bytes").await;
+    let (copied_from, copy) = (key("acme", "fw-02"), key("acme", "fw-03"));
+    subject.put(&copied_from, b"bytes").await;
+    subject.store.copy(&copied_from, &copy).await.unwrap();
+    let found: Vec<_> = subject.store.list("").try_collect().await.unwrap();
+    assert_eq!(found.len(), 3);
+    for object in found {
+        let modified = object.modified.unwrap();
+        assert!(before - bound < modified && modified < Utc::now() + bound, "{modified}");
+    }
 }
 
 pub async fn a_list_bears_objects_that_come_and_go(subject: &Subject) {

@@ -1,7 +1,8 @@
 //! What processes leave behind that were killed, and what they are still at.
 
 use std::fs::{self, File};
-use std::time::Duration;
+use std::io::Write as _;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use strongroom::store::{BlobStore, LocalStore, StoreError};
@@ -23,13 +24,39 @@ async fn what_a_dead_process_left_is_removed_and_what_a_living_one_writes_is_not
     store.prepare(true).await.unwrap();
     assert_eq!(names_in(&tmp), ["living"]);
 
-    fs::write(tmp.join("dead too"), b"").unwrap();
+    fs::write(tmp.join("dead too"), b"its first byte").unwrap();
     fs::create_dir(tmp.join("folder")).unwrap();
     assert_eq!(tidy(&store, &[]).await, 1);
     assert_eq!(names_in(&tmp), ["folder", "living"]);
+    (&living).write_all(b"its first byte").unwrap();
     drop(living);
     assert_eq!(tidy(&store, &[]).await, 1);
     assert_eq!(tidy(&store, &[]).await, 0);
+}
+
+#[tokio::test]
+async fn looking_for_leftovers_finds_what_nobody_writes_and_changes_nothing() {
+    let folder = TempDir::new().unwrap();
+    let store = LocalStore::new(folder.path().to_owned(), Handle::current());
+    store.prepare(true).await.unwrap();
+    let tmp = folder.path().join(".tmp");
+    fs::write(tmp.join("dead"), b"half of it").unwrap();
+    fs::write(tmp.join("written"), b"half of it").unwrap();
+    let written = File::open(tmp.join("written")).unwrap();
+    written.lock().unwrap();
+    // Between its making and its lock a file has no bytes.
+    fs::write(tmp.join("just made"), b"").unwrap();
+    let old = File::create(tmp.join("made long ago")).unwrap();
+    old.set_modified(SystemTime::now() - Duration::from_hours(1)).unwrap();
+    let before = names_in(&tmp);
+    for _ in 0..2 {
+        let left = store.find_leftovers().await.unwrap();
+        let mut names: Vec<_> = left.into_iter().map(|left| left.id).collect();
+        names.sort();
+        assert_eq!(names, ["dead", "made long ago"]);
+        assert_eq!(names_in(&tmp), before);
+    }
+    assert_eq!(tidy(&store, &[]).await, 2);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

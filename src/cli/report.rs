@@ -1,0 +1,111 @@
+//! Long lists, printed while they are found: memory must not grow with what is wrong.
+
+use comfy_table::{Table, presets};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::exit::Failure;
+use super::output::write;
+
+/// Lines that are gathered before they are printed: their columns stand in line.
+const GATHERED: usize = 500;
+
+/// One list and what is said at its end: a table for people, one JSON document for scripts.
+pub struct Report<T, const N: usize> {
+    json: bool,
+    /// The list's name in the document.
+    name: &'static str,
+    header: [&'static str; N],
+    cells: fn(&T) -> [String; N],
+    gathered: Vec<T>,
+    begun: bool,
+    count: u64,
+    /// The first that went wrong; nothing is printed after it.
+    failure: Option<Failure>,
+}
+
+impl<T: Serialize, const N: usize> Report<T, N> {
+    pub fn new(
+        json: bool,
+        name: &'static str,
+        header: [&'static str; N],
+        cells: fn(&T) -> [String; N],
+    ) -> Self {
+        let gathered = Vec::new();
+        Self { json, name, header, cells, gathered, begun: false, count: 0, failure: None }
+    }
+
+    /// How many lines there are.
+    pub fn count(&self) -> u64 {
+        self.count
+    }
+
+    pub fn push(&mut self, line: T) {
+        self.count += 1;
+        self.gathered.push(line);
+        if self.gathered.len() >= GATHERED {
+            self.flush();
+        }
+    }
+
+    /// Ends the list; `summary`'s members follow it in the document, or `human` follows the table.
+    pub fn finish(mut self, summary: &impl Serialize, human: &str) -> Result<(), Failure> {
+        self.flush();
+        let end = if self.json { self.end(summary) } else { human.to_owned() };
+        self.print(&end);
+        self.failure.map_or(Ok(()), Err)
+    }
+
+    fn flush(&mut self) {
+        let lines = std::mem::take(&mut self.gathered);
+        if self.json {
+            for line in &lines {
+                let before = if self.begun { ",\n" } else { &self.beginning() };
+                self.begun = true;
+                match serde_json::to_string(line) {
+                    Ok(line) => self.put(&format!("{before}    {line}")),
+                    Err(error) => self.fail(Failure::Refused(format!("print as JSON: {error}"))),
+                }
+            }
+        } else if !lines.is_empty() {
+            let mut table = Table::new();
+            table.load_style(presets::NOTHING);
+            if !self.begun {
+                table.set_header(self.header);
+            }
+            self.begun = true;
+            for line in &lines {
+                table.add_row((self.cells)(line));
+            }
+            self.print(&table.trim_fmt());
+        }
+    }
+
+    fn beginning(&self) -> String {
+        format!("{{\n  \"{}\": [\n", self.name)
+    }
+
+    fn end(&self, summary: &impl Serialize) -> String {
+        let mut end = if self.begun { "\n  ]".to_owned() } else { self.beginning() + "  ]" };
+        if let Ok(Value::Object(members)) = serde_json::to_value(summary) {
+            end.extend(members.iter().map(|(name, value)| format!(",\n  \"{name}\": {value}")));
+        }
+        end + "\n}"
+    }
+
+    fn print(&mut self, text: &str) {
+        self.put(&format!("{text}\n"));
+    }
+
+    fn put(&mut self, text: &str) {
+        if self.failure.is_none()
+            && let Err(failure) = write(text)
+        {
+            self.fail(failure);
+        }
+    }
+
+    fn fail(&mut self, failure: Failure) {
+        self.failure.get_or_insert(failure);
+    }
+}

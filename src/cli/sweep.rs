@@ -1,0 +1,145 @@
+//! `strongroom sweep`: by hand what the service does by itself, and what it never does by itself.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use indicatif::ProgressBar;
+use serde::Serialize;
+
+use super::context::{Context, Tools};
+use super::exit::Failure;
+use super::output::{bytes, table, time};
+use super::report::Report;
+use crate::domain::orphans::objection;
+use crate::jobs::orphans::{self, Cleared};
+use crate::jobs::purge::{self, Purged};
+use crate::jobs::sweep::{Sweeper, Swept};
+use crate::store::ObjectInfo;
+
+#[derive(clap::Args)]
+pub struct Sweep {
+    /// Delete objects that have no row, too
+    #[arg(long, requires = "older_than")]
+    orphans: bool,
+    /// Only those last written longer ago than this: 7d, 12h, 30m
+    #[arg(long, value_name = "AGE", requires = "orphans", value_parser = humantime::parse_duration)]
+    older_than: Option<Duration>,
+    /// Delete them even if it looks as if the database were the one that misses something
+    #[arg(long, requires = "orphans")]
+    force: bool,
+}
+
+/// An object that was deleted.
+#[derive(Serialize)]
+struct Orphan {
+    object_key: String,
+    size: u64,
+    modified: Option<DateTime<Utc>>,
+}
+
+/// What was done.
+#[derive(Default, Serialize)]
+struct Done {
+    /// Uploads of dead processes.
+    uploads_taken_back: usize,
+    backups_purged: usize,
+    tombstones_dropped: usize,
+    systems_dropped: usize,
+    leftovers_removed: usize,
+    orphans_deleted: u64,
+    orphans_kept: u64,
+    /// What could not be done and is tried again by the next pass.
+    failed: u64,
+}
+
+impl Sweep {
+    pub fn run(self, context: &Context) -> Result<ExitCode, Failure> {
+        let before = self.older_than.map(cutoff).transpose()?;
+        let tools = context.tools()?;
+        tools.runtime.block_on(tools.store.check())?;
+        if before.is_some() && !self.force {
+            refuse_on_doubt(&tools)?;
+        }
+        let cells = |orphan: &Orphan| {
+            let modified = orphan.modified.map(time).unwrap_or_default();
+            [orphan.object_key.clone(), bytes(orphan.size), modified]
+        };
+        let mut report = Report::new(context.output.json, "orphans", ["DELETED", "SIZE", "MODIFIED"], cells);
+        let mut done = Done::default();
+        let passed = pass(context, &tools, &mut done).and_then(|()| match before {
+            None => Ok(()),
+            Some(before) => clear(&tools, before, &mut done, &mut report),
+        });
+        report.finish(&done, &describe(&done))?;
+        passed?;
+        if done.failed > 0 {
+            return Err(Failure::Unreachable(format!("{} of it could not be done", done.failed)));
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn cutoff(age: Duration) -> Result<DateTime<Utc>, Failure> {
+    let age = chrono::Duration::from_std(age).ok();
+    age.and_then(|age| Utc::now().checked_sub_signed(age))
+        .ok_or_else(|| Failure::Usage("--older-than: that is too long ago".to_owned()))
+}
+
+/// Looks at everything first: what is deleted does not come back.
+fn refuse_on_doubt(tools: &Tools) -> Result<(), Failure> {
+    let progress = ProgressBar::new_spinner().with_message("objects looked at");
+    let seen = |count| progress.inc(count);
+    let evidence = tools.runtime.block_on(orphans::evidence(&tools.db, tools.store.as_ref(), &seen));
+    progress.finish_and_clear();
+    objection(&evidence?).map_or(Ok(()), |objection| {
+        Err(Failure::Refused(format!(
+            "nothing was deleted: {objection}. Is it the right database? With --force they are deleted all the same"
+        )))
+    })
+}
+
+/// What `serve` does every BACKUP_SWEEP_INTERVAL, and whenever there is something to purge.
+fn pass(context: &Context, tools: &Tools, done: &mut Done) -> Result<(), Failure> {
+    let lease = context.config.upkeep.lease;
+    let sweeper = Sweeper::by_hand(tools.db.clone(), tools.store.clone(), context.policy(), lease);
+    let Swept { uploads, leftovers, failed } = tools.runtime.block_on(sweeper.run_once())?;
+    (done.uploads_taken_back, done.leftovers_removed) = (uploads, leftovers);
+    done.failed += failed as u64;
+    let Purged { backups, tombstones, systems, failed } =
+        tools.runtime.block_on(purge::run_once(&tools.db, tools.store.as_ref()))?;
+    (done.backups_purged, done.tombstones_dropped, done.systems_dropped) = (backups, tombstones, systems);
+    done.failed += failed as u64;
+    Ok(())
+}
+
+fn clear(
+    tools: &Tools,
+    before: DateTime<Utc>,
+    done: &mut Done,
+    report: &mut Report<Orphan, 3>,
+) -> Result<(), Failure> {
+    let mut say = |object: ObjectInfo| {
+        let ObjectInfo { key, size, modified } = object;
+        report.push(Orphan { object_key: key.to_string(), size, modified });
+    };
+    let delete = orphans::delete(&tools.db, tools.store.as_ref(), before, &mut say);
+    let Cleared { deleted, kept, failed } = tools.runtime.block_on(delete)?;
+    (done.orphans_deleted, done.orphans_kept) = (deleted, kept);
+    done.failed += failed;
+    Ok(())
+}
+
+fn describe(done: &Done) -> String {
+    let rows = [
+        ("uploads of dead processes taken back", done.uploads_taken_back as u64),
+        ("retired backups purged", done.backups_purged as u64),
+        ("tombstones of failed uploads dropped", done.tombstones_dropped as u64),
+        ("destroyed systems dropped", done.systems_dropped as u64),
+        ("unfinished writes removed", done.leftovers_removed as u64),
+        ("objects without a row deleted", done.orphans_deleted),
+        ("objects without a row kept (too young)", done.orphans_kept),
+        ("failed, to be tried again", done.failed),
+    ];
+    table(["DONE", "COUNT"], rows.map(|(what, count)| [what.to_owned(), count.to_string()]))
+}

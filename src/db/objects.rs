@@ -1,0 +1,106 @@
+//! What the rows say of the objects in the store: for those who compare the two. Nothing here changes
+//! the books.
+
+use std::collections::HashSet;
+
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Uuid as SqlUuid};
+use serde_json::json;
+use uuid::Uuid;
+
+use super::events::{self, Event};
+use super::schema::backups;
+use super::{Conn, DbError, from_bigint};
+use crate::domain::object_key::ObjectKey;
+
+/// The object that a stored backup needs.
+#[derive(Debug, Clone)]
+pub struct StoredObject {
+    /// The backup's.
+    pub id: Uuid,
+    pub org_id: String,
+    pub key: ObjectKey,
+    /// Bytes.
+    pub size: u64,
+    place: Place,
+}
+
+/// A row's place in the order of [`stored_after`]: system, number of its commit, id.
+pub type Place = (Uuid, i64, Uuid);
+
+/// Before all rows.
+pub const START: Place = (Uuid::nil(), i64::MIN, Uuid::nil());
+
+impl StoredObject {
+    pub fn place(&self) -> Place {
+        self.place
+    }
+}
+
+#[derive(QueryableByName)]
+#[diesel(table_name = backups)]
+struct Row {
+    id: Uuid,
+    system_id: Uuid,
+    #[diesel(sql_type = BigInt)]
+    seq: i64,
+    org_id: String,
+    object_key: String,
+    #[diesel(sql_type = BigInt)]
+    size_bytes: i64,
+}
+
+/// The next page of stored backups, system by system.
+pub fn stored_after(conn: &mut Conn, after: Place, limit: i64) -> Result<Vec<StoredObject>, DbError> {
+    let rows: Vec<Row> = diesel::sql_query(
+        "SELECT id, system_id, seq, org_id, object_key, size_bytes FROM backups \
+         WHERE state = 'stored' AND (system_id, seq, id) > ($1, $2, $3) ORDER BY system_id, seq, id LIMIT $4",
+    )
+    .bind::<SqlUuid, _>(after.0)
+    .bind::<BigInt, _>(after.1)
+    .bind::<SqlUuid, _>(after.2)
+    .bind::<BigInt, _>(limit)
+    .load(conn)?;
+    let object = |row: Row| {
+        let key = ObjectKey::parse(&row.object_key)
+            .map_err(|_| DbError::Failed(format!("backup {} has no valid object key", row.id)))?;
+        let place = (row.system_id, row.seq, row.id);
+        Ok(StoredObject { id: row.id, org_id: row.org_id, key, size: from_bigint(row.size_bytes), place })
+    };
+    rows.into_iter().map(object).collect()
+}
+
+/// Those of the keys that a stored backup has.
+pub fn stored_among(conn: &mut Conn, keys: &[String]) -> Result<HashSet<String>, DbError> {
+    let stored: Vec<String> = backups::table
+        .filter(backups::state.eq("stored").and(backups::object_key.eq_any(keys)))
+        .select(backups::object_key)
+        .load(conn)?;
+    Ok(stored.into_iter().collect())
+}
+
+/// Those of the keys that a row has, in whatever state.
+pub fn known_among(conn: &mut Conn, keys: &[String]) -> Result<HashSet<String>, DbError> {
+    let known: Vec<String> =
+        backups::table.filter(backups::object_key.eq_any(keys)).select(backups::object_key).load(conn)?;
+    Ok(known.into_iter().collect())
+}
+
+/// The newest row's id, in whatever state.
+pub fn newest(conn: &mut Conn) -> Result<Option<Uuid>, DbError> {
+    Ok(backups::table.select(backups::id).order(backups::id.desc()).first(conn).optional()?)
+}
+
+/// Writes down that objects without a row were deleted.
+pub fn note_deleted_orphans(conn: &mut Conn, orphans: &[(ObjectKey, u64)]) -> Result<(), DbError> {
+    let event = |(key, size): &(ObjectKey, u64)| Event {
+        kind: "orphan_deleted",
+        org_id: key.org().to_owned(),
+        system_id: None,
+        backup_id: Some(key.id().uuid()),
+        actor: "operator".to_owned(),
+        remote_addr: None,
+        detail: json!({ "object_key": key.as_str(), "size": size }),
+    };
+    events::write(conn, &orphans.iter().map(event).collect::<Vec<_>>())
+}

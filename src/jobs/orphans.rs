@@ -1,0 +1,117 @@
+//! Objects without a row: found, and deleted if that is asked for.
+//!
+//! **Why an upload under way is never one of them.** The row of an upload is committed before its object
+//! comes to be, and dropped only after its object is gone; keys are used once. The store is asked first
+//! and the books after it: what was listed had a row then, and a row that is missing a moment later was
+//! dropped, its object with it. So either the object really has no row, or it is gone; deleting what is gone
+//! does nothing. Whatever makes rows of objects that are there (none does) must not run beside this.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use futures_util::stream::TryChunksError;
+use futures_util::{Stream, TryStreamExt};
+
+use super::JobError;
+use super::purge::delete_object;
+use crate::db::{Db, Lane, backups, objects};
+use crate::domain::orphans::Evidence;
+use crate::store::{BlobStore, ObjectInfo};
+
+/// Objects whose rows are asked for in one query.
+const BATCH: usize = 1000;
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A part of a listing.
+pub(super) struct Looked {
+    /// How many have a row.
+    pub(super) known: u64,
+    /// Those that have none.
+    pub(super) unknown: Vec<ObjectInfo>,
+}
+
+impl Looked {
+    pub(super) fn count(&self) -> u64 {
+        self.known + self.unknown.len() as u64
+    }
+}
+
+/// All objects, and whether they have a row. Memory does not grow with the store.
+pub(super) fn look_up(db: Db, store: &dyn BlobStore) -> impl Stream<Item = Result<Looked, JobError>> {
+    let batches = store.list("").try_chunks(BATCH).map_err(|TryChunksError(_, error)| JobError::from(error));
+    batches.and_then(move |batch| {
+        let db = db.clone();
+        async move {
+            let keys: Vec<_> = batch.iter().map(|object| object.key.to_string()).collect();
+            let ask = move |conn: &mut _| objects::known_among(conn, &keys);
+            let known = db.run(Lane::Reads, PATIENCE, ask).await?;
+            let all = batch.len() as u64;
+            let unknown: Vec<_> =
+                batch.into_iter().filter(|object| !known.contains(object.key.as_str())).collect();
+            Ok(Looked { known: all - unknown.len() as u64, unknown })
+        }
+    })
+}
+
+/// Looks at everything on both sides, and changes nothing.
+pub async fn evidence(db: &Db, store: &dyn BlobStore, step: &dyn Fn(u64)) -> Result<Evidence, JobError> {
+    let mut evidence = Evidence::default();
+    let mut looked = std::pin::pin!(look_up(db.clone(), store));
+    while let Some(part) = looked.try_next().await? {
+        step(part.count());
+        evidence.known += part.known;
+        evidence.orphans += part.unknown.len() as u64;
+        let newest = part.unknown.iter().map(|object| object.key.id().uuid()).max();
+        evidence.newest_orphan = evidence.newest_orphan.max(newest);
+    }
+    evidence.any_stored = !db.run(Lane::Reads, PATIENCE, backups::none_stored).await?;
+    evidence.newest_row = db.run(Lane::Reads, PATIENCE, objects::newest).await?;
+    Ok(evidence)
+}
+
+/// What became of the objects without a row.
+#[derive(Debug, Default)]
+pub struct Cleared {
+    pub deleted: u64,
+    /// Not old enough, or of unknown age.
+    pub kept: u64,
+    pub failed: u64,
+}
+
+/// Deletes the objects that have no row and were last written before `before`, by the store's clock.
+/// Each one is told to `deleted`, and to the history.
+pub async fn delete(
+    db: &Db,
+    store: &dyn BlobStore,
+    before: DateTime<Utc>,
+    deleted: &mut dyn FnMut(ObjectInfo),
+) -> Result<Cleared, JobError> {
+    let mut cleared = Cleared::default();
+    let mut looked = std::pin::pin!(look_up(db.clone(), store));
+    while let Some(part) = looked.try_next().await? {
+        let mut gone = Vec::new();
+        for object in part.unknown {
+            if object.modified.is_none_or(|modified| modified >= before) {
+                cleared.kept += 1;
+                continue;
+            }
+            match delete_object(store, object.key.as_str()).await {
+                Ok(()) => {
+                    log::info!("deleted {}, an object without a row", object.key);
+                    gone.push((object.key.clone(), object.size));
+                    cleared.deleted += 1;
+                    deleted(object);
+                }
+                // One bad item never stops the rest.
+                Err(error) => {
+                    log::warn!("delete {}: {error}", object.key);
+                    cleared.failed += 1;
+                }
+            }
+        }
+        // After a lost connection it may be written twice: better than not at all.
+        let note = move |conn: &mut _| objects::note_deleted_orphans(conn, &gone);
+        db.run(Lane::Reads, PATIENCE, note).await?;
+    }
+    Ok(cleared)
+}

@@ -1,0 +1,92 @@
+//! `audit --store` and `sweep --orphans` while rows and objects come and go at the worst moment: the link to
+//! the engine holds a listing until it has happened.
+
+use std::thread;
+
+use crate::engine::{Bucket, Fault, Proxy};
+use crate::harness::{Output, PATIENCE, Server, assert_eventually, bytes};
+
+/// A server on a bucket, and the link between the two. The server has to go first.
+fn on_a_link() -> (Bucket, Proxy, Server) {
+    let bucket = Bucket::new();
+    let link = Proxy::new(&bucket.endpoint);
+    let server = Server::builder()
+        .no_store()
+        .set("BACKUP_S3_BUCKET", &bucket.name)
+        .set("S3_ENDPOINT", link.endpoint())
+        .set("S3_ACCESS_KEY", &bucket.access_key)
+        .set("S3_SECRET_KEY", &bucket.secret_key)
+        .set("BACKUP_S3_REGION", &bucket.region)
+        .start();
+    (bucket, link, server)
+}
+
+fn lists_all(line: &str) -> bool {
+    line.contains("list-type") && !line.contains("prefix=")
+}
+
+fn lists_a_system(line: &str) -> bool {
+    line.contains("list-type") && line.contains("prefix=")
+}
+
+/// Runs a command, and `meanwhile` while its first listing of that sort is held.
+fn held<const N: usize>(
+    server: &Server,
+    link: &Proxy,
+    (fault, listing): (Fault, fn(&str) -> bool),
+    command: [&str; N],
+    meanwhile: impl FnOnce(),
+) -> Output {
+    link.spoil(fault, listing);
+    thread::scope(|scope| {
+        let output = scope.spawn(|| server.cli(command));
+        assert_eventually("a listing is held", PATIENCE, || link.held() > 0);
+        meanwhile();
+        link.mend();
+        output.join().expect("it ends")
+    })
+}
+
+fn rows(server: &Server) -> i64 {
+    server.db.number("SELECT count(*) FROM backups")
+}
+
+#[test]
+fn a_backup_that_is_deleted_after_its_row_was_read_is_not_missing() {
+    let (bucket, link, server) = on_a_link();
+    let system = server.system();
+    let id = server.store(&system, &bytes(10));
+    server.store(&system, &bytes(20));
+    let audit = held(&server, &link, (Fault::RequestHeld, lists_a_system), ["audit", "--store"], || {
+        server.delete(&system, &id).status(200);
+        assert_eventually("its object is gone", PATIENCE, || bucket.keys().len() == 1);
+    });
+    audit.exits(0).says("stored backups: 2, objects: 1");
+}
+
+#[test]
+fn a_backup_that_is_deleted_after_its_object_was_listed_is_no_orphan() {
+    let (_bucket, link, server) = on_a_link();
+    let system = server.system();
+    let id = server.store(&system, &bytes(10));
+    let audit = held(&server, &link, (Fault::AnswerHeld, lists_all), ["audit", "--store"], || {
+        server.delete(&system, &id).status(200);
+        assert_eventually("its row is gone", PATIENCE, || rows(&server) == 0);
+    });
+    audit.exits(0).says("stored backups: 1, objects: 1");
+}
+
+#[test]
+fn a_backup_that_is_stored_while_objects_are_listed_is_no_orphan() {
+    let (bucket, link, server) = on_a_link();
+    let system = server.system();
+    let command = ["sweep", "--orphans", "--older-than", "0s", "--force", "--json"];
+    for fault in [Fault::RequestHeld, Fault::AnswerHeld] {
+        let before = bucket.keys().len();
+        let sweep = held(&server, &link, (fault, lists_all), command, || {
+            server.store(&system, &bytes(10));
+        });
+        assert_eq!(sweep.exits(0).json()["orphans_deleted"], 0);
+        assert_eq!(bucket.keys().len(), before + 1);
+    }
+}

@@ -1,0 +1,131 @@
+//! `strongroom sweep`: by hand what the service does by itself.
+
+use std::time::Duration;
+
+use crate::harness::{GONE, PATIENCE, Server, System, Wire, assert_eventually, bytes, on_s3};
+
+/// A server whose death is noticed after a second or two, and that does not sweep by itself again.
+fn idle() -> Server {
+    Server::builder().set("BACKUP_LEASE", 1).set("BACKUP_SWEEP_INTERVAL", 3600).start()
+}
+
+fn half_an_upload(server: &Server, system: &System) -> Wire {
+    let mut wire = Wire::upload(server, system, &["Content-Length: 2000000"]);
+    wire.send(bytes(1_000_000));
+    assert_eventually("the upload was let in", GONE, || server.receiving() == 1);
+    if !on_s3() {
+        assert_eventually("its bytes arrive", GONE, || !server.temporary().is_empty());
+    }
+    wire
+}
+
+#[test]
+fn a_sweep_with_nothing_to_do_does_nothing_beside_a_server() {
+    let server = idle();
+    let system = server.system();
+    let id = server.store(&system, &bytes(10));
+    let mut wire = half_an_upload(&server, &system);
+    let before = server.snapshot();
+    let swept = server.cli(["sweep", "--json"]).exits(0).json();
+    for (name, value) in swept.as_object().expect("an object") {
+        assert!(value.as_u64() == Some(0) || value.as_array().is_some_and(Vec::is_empty), "{name}: {swept}");
+    }
+    assert_eq!(server.snapshot(), before);
+    wire.send(bytes(1_000_000));
+    let new = wire.answer().id();
+    assert_eq!(server.ids(&system), [new, id]);
+}
+
+#[test]
+fn a_sweep_takes_the_uploads_of_the_dead_back() {
+    let server = idle();
+    let system = server.system();
+    let kept = server.store(&system, &bytes(10));
+    let before = server.snapshot();
+    let _wire = half_an_upload(&server, &system);
+    server.kill();
+    assert_eq!(server.books(&system.org), (10, 2_000_000));
+    let mut taken_back = 0;
+    assert_eventually("the lease is over", PATIENCE, || {
+        let swept = server.cli(["sweep", "--json"]).exits(0).json();
+        taken_back += swept["uploads_taken_back"].as_u64().expect("a number");
+        taken_back > 0
+    });
+    assert_eq!(taken_back, 1);
+    assert_eq!(server.snapshot(), before, "row, bytes and file are gone");
+    assert_eq!(server.slots_used(&system), 1, "its slot is given back");
+    assert_eq!(server.db.all("SELECT retired_reason FROM backups WHERE state = 'retired'"), ["failed"]);
+    server.cli(["sweep"]).exits(0).says("COUNT");
+    assert!(server.object_key(&kept).starts_with(&system.org));
+}
+
+#[test]
+fn a_sweep_purges_what_is_due_and_nothing_else() {
+    let server = idle();
+    let system = server.system();
+    let ids: Vec<_> = (0..4).map(|size| server.store(&system, &bytes(10 + size))).collect();
+    server.kill();
+    let keys: Vec<_> = ids.iter().map(|id| server.object_key(id)).collect();
+    for (key, reason, due) in
+        [(&keys[0], "slots", "-1"), (&keys[1], "failed", "-1"), (&keys[2], "system", "1")]
+    {
+        server.db.execute(&format!(
+            "UPDATE backups SET state = 'retired', retired_reason = '{reason}', retired_at = now(),
+                 purge_after = now() + interval '{due} hour' WHERE object_key = '{key}'"
+        ));
+    }
+    server.db.execute("UPDATE org_usage SET stored_bytes = 13");
+    let swept = server.cli(["sweep", "--json"]).exits(0).json();
+    assert_eq!((&swept["backups_purged"], &swept["tombstones_dropped"]), (&1.into(), &1.into()), "{swept}");
+    assert_eq!(server.objects().into_iter().collect::<Vec<_>>(), keys[2..]);
+    assert_eq!(server.db.all("SELECT object_key FROM backups ORDER BY id"), keys[2..]);
+}
+
+#[test]
+fn a_sweep_removes_what_unfinished_writes_left() {
+    needs_a_folder!();
+    let server = idle();
+    let left = server.store.path().join(".tmp/left-by-the-dead");
+    std::fs::write(&left, b"half of it").expect("a file");
+    let swept = server.cli(["sweep", "--json"]).exits(0).json();
+    assert_eq!(swept["leftovers_removed"], 1, "{swept}");
+    assert!(!left.exists());
+}
+
+#[test]
+fn a_sweep_without_store_or_database_says_so() {
+    let server = idle();
+    server.store.take_away();
+    server.cli(["sweep"]).exits(3);
+    server.cli(["sweep", "--orphans", "--older-than", "0s", "--force"]).exits(3);
+    server.store.mend_it();
+    server.cli(["sweep"]).exits(0);
+    server.db.go_dark();
+    server.cli(["sweep"]).exits(3);
+    server.db.come_back();
+}
+
+#[test]
+fn what_the_store_does_not_delete_is_told_and_swept_later() {
+    needs_a_folder!();
+    let server = idle();
+    let system = server.system();
+    let key = server.object_key(&server.store(&system, b"x"));
+    server.kill();
+    server.db.execute(
+        "UPDATE backups SET state = 'retired', retired_reason = 'slots', retired_at = now(), purge_after = now();
+         UPDATE org_usage SET stored_bytes = 0",
+    );
+    // A folder where the object was can't be deleted as a file.
+    server.store.remove(&key);
+    let folder = server.store.path().join(&key);
+    std::fs::create_dir_all(folder.join("x")).expect("make a folder");
+    let swept = server.cli(["sweep", "--json"]).exits(3);
+    assert_eq!(swept.json()["failed"], 1, "{swept:?}");
+    std::fs::remove_dir_all(folder).expect("remove the folder");
+    let gone = || {
+        server.cli(["sweep"]).exits(0).stdout.contains("purged")
+            && server.db.number("SELECT count(*) FROM backups") == 0
+    };
+    assert_eventually("it is tried again", PATIENCE + Duration::from_secs(10), gone);
+}

@@ -1,0 +1,184 @@
+//! `strongroom sweep --orphans`: the only way in which an object without a row is deleted.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use crate::harness::{Database, GONE, Server, Wire, assert_eventually, bytes};
+
+/// Keys of objects without a row, older than any row.
+const ORPHANS: [&str; 2] = [
+    "lost-org/lost-system/01934fab-bc33-7890-a1b2-c3d4e5f6a7b8.gpg",
+    "lost-org/lost-system/01934fab-bc33-7890-a1b2-c3d4e5f6a7b9.gpg",
+];
+
+#[test]
+fn orphans_that_are_old_enough_are_deleted_and_told() {
+    let server = Server::start();
+    let system = server.system();
+    let ids = [server.store(&system, &bytes(10)), server.store(&system, &bytes(20))];
+    let before = server.objects();
+    for key in ORPHANS {
+        server.store.write(key, b"of a system that was destroyed");
+    }
+    server.cli(["sweep"]).exits(0);
+    let young = server.cli(["sweep", "--orphans", "--older-than", "1h", "--json"]).exits(0).json();
+    assert_eq!((&young["orphans_kept"], &young["orphans_deleted"]), (&2.into(), &0.into()), "{young}");
+    assert_eq!(server.objects().len(), 4, "they are younger than that");
+
+    let swept = server.cli(["sweep", "--orphans", "--older-than", "0s", "--json"]).exits(0).json();
+    let mut told: Vec<_> = swept["orphans"].as_array().expect("a list").iter().collect();
+    told.sort_by_key(|orphan| orphan["object_key"].to_string());
+    assert_eq!(told.len(), 2, "{swept}");
+    assert_eq!(
+        (told[0]["object_key"].as_str(), told[1]["object_key"].as_str()),
+        (Some(ORPHANS[0]), Some(ORPHANS[1]))
+    );
+    assert!(told[0]["size"] == 30 && told[0]["modified"].is_string(), "{swept}");
+    assert_eq!(swept["orphans_deleted"], 2, "{swept}");
+    assert_eq!(server.objects(), before);
+    for id in ids {
+        server.fetch(&system, &id).send().status(200);
+    }
+    let history = "SELECT detail ->> 'object_key' FROM backup_events
+        WHERE kind = 'orphan_deleted' AND org_id = 'lost-org' AND actor = 'operator' ORDER BY 1";
+    assert_eq!(server.db.all(history), ORPHANS);
+
+    server.store.write(ORPHANS[0], b"again");
+    server.cli(["sweep", "--orphans", "--older-than", "0s"]).exits(0).says(ORPHANS[0]);
+    assert_eq!(server.objects(), before);
+}
+
+#[test]
+fn the_age_is_the_objects_own() {
+    needs_a_folder!();
+    let server = Server::start();
+    let system = server.system();
+    server.store(&system, &bytes(10));
+    server.store.write(ORPHANS[0], b"x");
+    let file = std::fs::File::open(server.store.path().join(ORPHANS[0])).expect("the object");
+    let two_days_ago = std::time::SystemTime::now() - std::time::Duration::from_hours(48);
+    file.set_modified(two_days_ago).expect("set its time");
+    server.cli(["sweep", "--orphans", "--older-than", "3d"]).exits(0);
+    assert!(server.objects().contains(ORPHANS[0]));
+    server.cli(["sweep", "--orphans", "--older-than", "1d"]).exits(0).says(ORPHANS[0]);
+    assert_eq!(server.objects().len(), 1);
+}
+
+#[test]
+fn the_age_has_to_be_said() {
+    let server = Server::start();
+    server.cli(["sweep", "--orphans"]).exits(2);
+    server.cli(["sweep", "--older-than", "7d"]).exits(2);
+    server.cli(["sweep", "--force"]).exits(2);
+    for nonsense in ["7", "d", "-1d", "7 dogs", ""] {
+        server.cli(["sweep", "--orphans", "--older-than", nonsense]).exits(2);
+    }
+    server.cli(["sweep", "--orphans", "--older-than", "400000years"]).exits(2);
+    for fine in ["7d", "12h", "30m", "1d 12h"] {
+        server.cli(["sweep", "--orphans", "--older-than", fine]).exits(0);
+    }
+}
+
+#[test]
+fn an_empty_database_does_not_empty_the_store() {
+    let server = Server::start();
+    let system = server.system();
+    server.store(&system, &bytes(10));
+    let objects = server.objects();
+    let empty = Arc::new(Database::new());
+    let confused = Server::builder().database(&empty).store(&server.store).start();
+    confused.skip_comparison();
+    let refused = confused.cli(["sweep", "--orphans", "--older-than", "0s"]).exits(1);
+    assert!(refused.stderr.contains("no stored backup") && refused.stdout.is_empty(), "{refused:?}");
+    // One backup of its own does not make it the right one.
+    let own = confused.system();
+    confused.store(&own, b"x");
+    server.store(&system, &bytes(20));
+    let refused = confused.cli(["sweep", "--orphans", "--older-than", "0s"]).exits(1);
+    assert!(refused.stderr.contains("2 objects have no row"), "{refused:?}");
+    assert!(server.objects().is_superset(&objects));
+    server.skip_comparison();
+    confused.cli(["sweep", "--orphans", "--older-than", "0s", "--force"]).exits(0);
+    assert_eq!(server.objects().len(), 1, "whoever insists gets it");
+}
+
+#[test]
+fn an_old_database_does_not_delete_what_came_after_it() {
+    let server = Server::start();
+    server.skip_audit();
+    let system = server.system();
+    for _ in 0..3 {
+        server.store(&system, &bytes(10));
+    }
+    let objects = server.objects();
+    // As after the restore of a dump that was taken before the last upload.
+    server.db.execute(
+        "DELETE FROM backups WHERE id = (SELECT id FROM backups ORDER BY id DESC LIMIT 1);
+         UPDATE org_usage SET stored_bytes = 20",
+    );
+    let refused = server.cli(["sweep", "--orphans", "--older-than", "0s"]).exits(1);
+    assert!(refused.stderr.contains("older than the store"), "{refused:?}");
+    assert_eq!(server.objects(), objects);
+}
+
+#[test]
+fn a_standby_of_the_database_is_not_asked() {
+    let server = Server::start();
+    let system = server.system();
+    server.store(&system, &bytes(10));
+    server.store.write(ORPHANS[0], b"its row has not been replicated yet");
+    let mut command = server.command(["sweep", "--orphans", "--older-than", "0s", "--force"]);
+    let separator = if server.db.url().contains('?') { '&' } else { '?' };
+    let read_only = format!("{}{separator}options=-c%20default_transaction_read_only%3Don", server.db.url());
+    crate::harness::run(command.env("DATABASE_URL", read_only)).exits(3);
+    assert_eq!(server.objects().len(), 2);
+    server.store.remove(ORPHANS[0]);
+}
+
+#[test]
+fn an_object_whose_upload_is_not_committed_yet_is_no_orphan() {
+    let server = Server::start();
+    server.skip_comparison();
+    let system = server.system();
+    let _wire = Wire::upload(&server, &system, &["Content-Length: 100"]);
+    assert_eventually("the upload was let in", GONE, || server.receiving() == 1);
+    let key = server.db.one("SELECT object_key FROM backups");
+    server.store.write(&key, &bytes(100));
+    let swept = server.cli(["sweep", "--orphans", "--older-than", "0s", "--force", "--json"]).exits(0).json();
+    assert_eq!(swept["orphans_deleted"], 0, "{swept}");
+    assert_eq!(server.store.read(&key).len(), 100);
+}
+
+#[test]
+fn uploads_under_way_are_never_taken_for_orphans() {
+    let server = Server::builder().no_rate_limit().set("BACKUP_MAX_PER_SYSTEM", 2).start();
+    let over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let workers: Vec<_> = (0..3)
+            .map(|_| {
+                let system = server.system();
+                let (server, over) = (&server, &over);
+                scope.spawn(move || {
+                    let mut stored = 0;
+                    while !over.load(Ordering::Relaxed) || stored < 10 {
+                        let body = bytes(70_000);
+                        let id = server.upload(&system).chunked(body.clone()).send().id();
+                        assert!(server.fetch(&system, &id).send().status(200).body == body);
+                        server.store(&system, &bytes(1000));
+                        stored += 1;
+                    }
+                })
+            })
+            .collect();
+        let sweep = || server.cli(["sweep", "--orphans", "--older-than", "0s", "--force", "--json"]);
+        let swept: Vec<_> = (0..25).map(|_| sweep()).collect();
+        over.store(true, Ordering::Relaxed);
+        for worker in workers {
+            worker.join().expect("uploads succeed");
+        }
+        for sweep in swept {
+            sweep.exits(0);
+        }
+    });
+}
