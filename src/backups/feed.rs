@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::time::Instant;
 
 use crate::store::HELD_BACK;
 
@@ -14,17 +15,18 @@ use crate::store::HELD_BACK;
 #[derive(Debug)]
 pub(super) enum Part {
     Chunk(Bytes),
-    End,
+    /// And when it was.
+    End(Instant),
 }
 
 /// Bytes of a body that may be on their way at once.
-const ROOM: u32 = 128 << 10;
+const ROOM: u32 = 160 << 10;
 /// The longest piece, in bytes.
-const PIECE: usize = 32 << 10;
+const PIECE: usize = 64 << 10;
 /// One piece is withheld until the next has come, and the store may wait for more than it has.
 const _: () = assert!(ROOM as usize >= 2 * PIECE + HELD_BACK);
-/// Pieces on their way between two stations. Small ones are parts of larger buffers.
-pub(super) const PIECES: usize = 8;
+/// Pieces that nobody has taken yet. Small ones are parts of larger buffers.
+const PIECES: usize = 8;
 
 /// The handler's end.
 pub struct Feed {
@@ -57,7 +59,7 @@ impl Feed {
     /// The body is over, and all of it has been passed on.
     pub async fn end(self) {
         // If nobody takes it any more, the outcome says why.
-        let _ = self.parts.send(Part::End).await;
+        let _ = self.parts.send(Part::End(Instant::now())).await;
     }
 }
 

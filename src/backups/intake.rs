@@ -2,11 +2,13 @@
 //! step where its length is not known, and its last chunk withheld until everything agrees, so
 //! that a bad upload never becomes an object.
 
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::sync::mpsc;
-use tokio::time::{Instant, timeout, timeout_at};
+use futures_util::stream;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::error::Outage;
 use super::feed::Part;
@@ -15,15 +17,13 @@ use crate::actors::OrgQuotas;
 use crate::db::accounting::{Growth, Operation, Outcome};
 use crate::domain::ids::{BackupId, OrgId};
 use crate::domain::pace::BodyClock;
-use crate::store::{BodyInterrupted, Meter, Receipt};
+use crate::store::{BodyInterrupted, Meter, PutBody, Receipt};
 
 /// A body of unknown length is granted this many bytes ahead of what has arrived.
 pub(super) const STEP: u64 = 8 * 1024 * 1024;
 
 /// Longest time without the store taking anything.
 const STORE_STALL: Duration = Duration::from_secs(15);
-
-pub(super) type ToStore = mpsc::Sender<Result<Bytes, BodyInterrupted>>;
 
 pub(super) struct Intake {
     pub parts: mpsc::Receiver<Part>,
@@ -40,56 +40,43 @@ pub(super) struct Intake {
     pub orgs: OrgQuotas,
 }
 
+/// What was received, and when its last byte was.
+pub(super) type Received = Result<(Receipt, Instant), UploadError>;
+
 impl Intake {
-    /// Takes the whole body in and passes it on. What the store gets ends cleanly only if the
-    /// answer is `Ok`.
-    pub async fn run(mut self, to_store: ToStore) -> Result<Receipt, UploadError> {
-        let mut meter = Meter::new();
-        let mut clock = BodyClock::new(self.limits.min_rate);
-        let mut withheld: Option<Bytes> = None;
-        let outcome = loop {
-            let chunk = match self.receive(&mut clock).await {
-                Ok(Some(chunk)) => chunk,
-                Ok(None) => break self.verify(meter),
-                Err(error) => break Err(error),
-            };
-            if let Err(error) = self.allow(meter.count() + chunk.len() as u64).await {
-                break Err(error);
+    /// The body as the store gets it: it ends cleanly only if what was received is `Ok`. All work on it
+    /// is done where the store asks for it, so a fast body meets no more threads than it has to.
+    pub fn into_body(self) -> (PutBody, Watch) {
+        let (tell, received) = oneshot::channel();
+        let turn = Turn(Arc::new(Mutex::new(Some(Instant::now()))));
+        let watch = Watch { received, turn: turn.clone() };
+        let clock = BodyClock::new(self.limits.min_rate);
+        let flow = Flow { intake: self, meter: Meter::new(), clock, withheld: None, tell };
+        let body = stream::unfold(Some(flow), move |flow| {
+            let turn = turn.clone();
+            async move {
+                turn.is(None);
+                let next = flow?.next().await;
+                turn.is(Some(Instant::now()));
+                next
             }
-            meter.push(&chunk);
-            if let Some(previous) = withheld.replace(chunk) {
-                match timeout(STORE_STALL, to_store.send(Ok(previous))).await {
-                    Ok(Ok(())) => {}
-                    // The store has given up: its own error is the answer.
-                    Ok(Err(_)) => return Err(UploadError::Interrupted),
-                    Err(_) => return Err(UploadError::Unavailable(Outage::store(&"it takes nothing"))),
-                }
-            }
-        };
-        let last = match (&outcome, withheld) {
-            (Ok(_), Some(last)) => Ok(last),
-            _ => Err(BodyInterrupted),
-        };
-        match timeout(STORE_STALL, to_store.send(last)).await {
-            Ok(Ok(())) => outcome,
-            Ok(Err(_)) => outcome.and(Err(UploadError::Interrupted)),
-            Err(_) => outcome.and(Err(UploadError::Unavailable(Outage::store(&"it takes nothing")))),
-        }
+        });
+        (Box::pin(body), watch)
     }
 
-    /// The next chunk; `None` at the end. The clocks run only here: while the store pushes back,
+    /// What comes next. The clocks run only here: while the store pushes back,
     /// nobody waits for the client.
-    async fn receive(&mut self, clock: &mut BodyClock) -> Result<Option<Bytes>, UploadError> {
+    async fn receive(&mut self, clock: &mut BodyClock) -> Result<Part, UploadError> {
         let started = Instant::now();
         let part = timeout_at(started + self.limits.idle_timeout, self.parts.recv()).await;
         clock.waited(started.elapsed());
         match part {
             Err(_) => Err(UploadError::TimedOut),
             Ok(None) => Err(UploadError::Interrupted),
-            Ok(Some(Part::End)) => Ok(None),
+            Ok(Some(end @ Part::End(_))) => Ok(end),
             Ok(Some(Part::Chunk(chunk))) => {
                 clock.received(chunk.len() as u64);
-                if clock.too_slow() { Err(UploadError::TimedOut) } else { Ok(Some(chunk)) }
+                if clock.too_slow() { Err(UploadError::TimedOut) } else { Ok(Part::Chunk(chunk)) }
             }
         }
     }
@@ -140,5 +127,76 @@ impl Intake {
             return Err(UploadError::DigestMismatch);
         }
         Ok(receipt)
+    }
+}
+
+/// A body under way.
+struct Flow {
+    intake: Intake,
+    meter: Meter,
+    clock: BodyClock,
+    withheld: Option<Bytes>,
+    tell: oneshot::Sender<Received>,
+}
+
+type Item = Result<Bytes, BodyInterrupted>;
+
+impl Flow {
+    async fn next(mut self) -> Option<(Item, Option<Self>)> {
+        loop {
+            let received = match self.take_in().await {
+                Ok(Part::Chunk(chunk)) => match self.withheld.replace(chunk) {
+                    Some(previous) => return Some((Ok(previous), Some(self))),
+                    None => continue,
+                },
+                Ok(Part::End(at)) => self.intake.verify(self.meter).map(|receipt| (receipt, at)),
+                Err(error) => Err(error),
+            };
+            let last = match (&received, self.withheld) {
+                (Ok(_), Some(last)) => Ok(last),
+                _ => Err(BodyInterrupted),
+            };
+            // Nobody listens to an upload that has been given up.
+            let _ = self.tell.send(received);
+            return Some((last, None));
+        }
+    }
+
+    async fn take_in(&mut self) -> Result<Part, UploadError> {
+        let part = self.intake.receive(&mut self.clock).await?;
+        if let Part::Chunk(chunk) = &part {
+            self.intake.allow(self.meter.count() + chunk.len() as u64).await?;
+            self.meter.push(chunk);
+        }
+        Ok(part)
+    }
+}
+
+/// The other end of a body on its way into the store.
+pub(super) struct Watch {
+    /// Told when the body is over; closed when the store has let go of it before.
+    pub received: oneshot::Receiver<Received>,
+    pub turn: Turn,
+}
+
+/// Whose turn it is: since when the store's. `None`: the client is waited for.
+#[derive(Clone)]
+pub(super) struct Turn(Arc<Mutex<Option<Instant>>>);
+
+impl Turn {
+    fn is(&self, store: Option<Instant>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = store;
+    }
+
+    /// Ends when the store has taken nothing for too long.
+    pub async fn missed(&self) {
+        loop {
+            let since = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let late = since.unwrap_or_else(Instant::now) + STORE_STALL;
+            if late <= Instant::now() {
+                return;
+            }
+            sleep_until(late).await;
+        }
     }
 }

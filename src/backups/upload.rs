@@ -2,16 +2,16 @@
 //! at any await when the peer resets, and what was admitted must be finished or taken back.
 
 use std::net::IpAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures_util::stream;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{self, timeout_at};
 
 use super::error::Outage;
-use super::feed::{Feed, PIECES, Part};
-use super::intake::{Intake, STEP};
+use super::feed::{Feed, Part};
+use super::intake::{Intake, STEP, Watch};
 use super::reservation::Reservation;
 use super::{SystemIdentity, UploadError, Vault};
 use crate::db::accounting::{Admission, Commit, Operation, Outcome, Refusal};
@@ -242,8 +242,6 @@ impl Vault {
         admission: &Admission,
         intake: Intake,
     ) -> Result<(Receipt, time::Instant), UploadError> {
-        let (to_store, chunks) = mpsc::channel(PIECES);
-        let body = stream::unfold(chunks, |mut chunks| async move { Some((chunks.recv().await?, chunks)) });
         let length = intake.length;
         let about = ObjectFacts {
             filename: admission.filename.as_str().to_owned(),
@@ -251,23 +249,25 @@ impl Vault {
             system_id: admission.system_id,
             sha256: None,
         };
-        let put = self.store.put(&admission.object_key, length, &about, Box::pin(body));
-        tokio::pin!(put);
-        let take_in = intake.run(to_store);
-        tokio::pin!(take_in);
+        let (body, watch) = intake.into_body();
+        let Watch { mut received, turn } = watch;
+        let mut put = pin!(self.store.put(&admission.object_key, length, &about, body));
         let mut stored = None;
         let received = loop {
             tokio::select! {
+                biased;
+                // A store that let go of the body has said why.
+                told = &mut received => break told.unwrap_or(Err(UploadError::Interrupted)),
                 result = &mut put, if stored.is_none() => match result {
                     // A store that gives up before the body's end has the word.
                     Err(error @ PutError::Store(_)) => return Err(error.into()),
                     result => stored = Some(result),
                 },
-                received = &mut take_in => break received,
+                () = turn.missed() => return Err(broken(&"it takes nothing")),
             }
         };
-        let last_byte = time::Instant::now();
         // Also after a failed body: the store ends its own clean-up first.
+        let last_byte = received.as_ref().map_or_else(|_| time::Instant::now(), |(_, at)| *at);
         let stored = match stored {
             Some(result) => Ok(result),
             None => timeout_at(last_byte + STORE_AFTER_LAST_BYTE, &mut put).await,
@@ -276,7 +276,7 @@ impl Vault {
         if let Ok(Err(error @ PutError::Store(_))) = stored {
             return Err(error.into());
         }
-        let receipt = received?;
+        let (receipt, _) = received?;
         match stored {
             Ok(Ok(size)) if size == receipt.size => Ok((receipt, last_byte)),
             Ok(Ok(size)) => Err(broken(&format!("it kept {size} of {} bytes", receipt.size))),

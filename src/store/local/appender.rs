@@ -37,25 +37,29 @@ impl Appender {
         Self { file, direct, buffer: vec![], start: 0, waiting: 0 }
     }
 
-    /// Appends; the last bytes may wait for more. Blocks.
-    pub(super) fn write(&mut self, chunks: Vec<Bytes>) -> io::Result<()> {
-        self.make_room(chunks.iter().map(Bytes::len).sum());
-        for mut chunk in chunks {
-            while !chunk.is_empty() {
-                let part = chunk.split_to(chunk.len().min(WRITE - self.waiting));
-                let start = self.start + self.waiting;
-                self.buffer[start..start + part.len()].copy_from_slice(&part);
-                self.waiting += part.len();
-                if self.waiting == WRITE {
-                    self.flush(WRITE)?;
-                }
+    /// Appends; what does not fill a write waits. Blocks.
+    pub(super) fn push(&mut self, mut chunk: Bytes) -> io::Result<()> {
+        while !chunk.is_empty() {
+            let part = chunk.split_to(chunk.len().min(WRITE - self.waiting));
+            self.make_room(part.len());
+            let start = self.start + self.waiting;
+            self.buffer[start..start + part.len()].copy_from_slice(&part);
+            self.waiting += part.len();
+            if self.waiting == WRITE {
+                self.flush(WRITE)?;
             }
         }
+        Ok(())
+    }
+
+    /// Writes what waits, but for less than a block. Blocks.
+    pub(super) fn settle(&mut self) -> io::Result<()> {
         self.flush(self.waiting / BLOCK * BLOCK)
     }
 
     /// Writes what waits. Blocks.
     pub(super) fn finish(mut self) -> io::Result<()> {
+        self.settle()?;
         if self.waiting > 0 {
             self.leave_direct()?;
             self.flush(self.waiting)?;
@@ -64,9 +68,10 @@ impl Appender {
     }
 
     fn make_room(&mut self, coming: usize) {
-        let room = WRITE.min(self.waiting + coming);
+        let room = self.waiting + coming;
         if self.buffer.len() < self.start + room {
-            let before = std::mem::replace(&mut self.buffer, vec![0; room + BLOCK]);
+            let enough = WRITE.min(room.next_power_of_two());
+            let before = std::mem::replace(&mut self.buffer, vec![0; enough + BLOCK]);
             let waiting = &before[self.start..self.start + self.waiting];
             self.start = self.buffer.as_ptr().align_offset(BLOCK);
             self.buffer[self.start..self.start + self.waiting].copy_from_slice(waiting);
@@ -125,7 +130,8 @@ mod tests {
         (&*file).write_all(before).unwrap();
         let mut appender = Appender::new(file);
         for chunks in writes {
-            appender.write(chunks.iter().cloned().map(Bytes::from).collect()).unwrap();
+            chunks.iter().cloned().map(Bytes::from).try_for_each(|chunk| appender.push(chunk)).unwrap();
+            appender.settle().unwrap();
         }
         appender.finish().unwrap();
         fs::read(path).unwrap()

@@ -65,15 +65,15 @@ impl Temp {
         &self.file
     }
 
-    /// Appends what there is of a body that has more. Blocks.
-    pub(super) fn write(&mut self, chunks: Vec<Bytes>) -> io::Result<()> {
-        self.appender.get_or_insert_with(|| Appender::new(Arc::clone(&self.file))).write(chunks)
+    /// For a body that does not come in one piece.
+    pub(super) fn appender(&mut self) -> &mut Appender {
+        self.appender.get_or_insert_with(|| Appender::new(Arc::clone(&self.file)))
     }
 
     /// Appends the last of a body. Blocks.
     pub(super) fn write_last(&mut self, chunks: Vec<Bytes>) -> io::Result<()> {
         if let Some(mut appender) = self.appender.take() {
-            appender.write(chunks)?;
+            chunks.into_iter().try_for_each(|chunk| appender.push(chunk))?;
             return appender.finish();
         }
         chunks.iter().try_for_each(|chunk| (&*self.file).write_all(chunk))

@@ -4,10 +4,12 @@ use std::fs;
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{FutureExt, StreamExt};
 use tokio::runtime::Handle;
+use tokio::time::timeout;
 
 use super::facts::Facts;
 use super::temp::{Removal, Temp};
@@ -15,10 +17,10 @@ use super::{Disk, folders, lock, parent_of};
 use crate::domain::object_key::ObjectKey;
 use crate::store::{HELD_BACK, PutBody, PutError};
 
-/// How much of what has arrived is written in one step, in bytes.
-const BATCH: u64 = 128 << 10;
-/// Nor are more chunks than this held: each keeps the buffer that it is a part of.
+/// No more chunks than this are held: each keeps the buffer that it is a part of.
 const CHUNKS: usize = 64;
+/// How long a thread waits for the next chunk of a body that has been coming fast.
+const LINGER: Duration = Duration::from_millis(2);
 /// How often a put makes a folder again that deletes keep removing.
 const FOLDER_TRIES: u32 = 1000;
 
@@ -27,49 +29,73 @@ pub(super) async fn put(
     key: &ObjectKey,
     length: Option<u64>,
     facts: Facts,
-    mut body: PutBody,
+    body: PutBody,
 ) -> Result<u64, PutError> {
     let mut temp = None;
-    let mut size = 0;
-    let facts = Arc::new(facts);
+    let mut body = Counted { body, length, size: 0 };
     // The file is handed to each step and comes back with it. When the future
     // is dropped the step in progress drops it, and with it the file is gone.
-    loop {
+    let batch = loop {
         let batch = gather(&mut body).await?;
-        size += batch.size;
-        if let Some(declared) = length
-            && (size > declared || batch.last && size < declared)
-        {
-            let got = size;
-            return Err(PutError::Length { declared, got });
+        if batch.last {
+            break batch;
         }
-        // The last bytes, the syncs and the rename are one step: most objects
-        // are small, and are nothing but this step.
-        let publication = batch.last.then(|| Unconfirmed::new(disk, key));
-        let (own, facts) = (Arc::clone(disk), Arc::clone(&facts));
-        let publish = publication.as_ref().map(Unconfirmed::publication);
+        let (own, timers) = (Arc::clone(disk), Handle::current());
         let step = move || {
             let mut temp = match temp {
                 Some(temp) => temp,
                 None => Temp::create(&own)?,
             };
-            if let Some(publication) = publish {
-                temp.write_last(batch.chunks)?;
-                facts.write(temp.file());
-                temp.file().sync_all()?;
-                publication.publish(&own, &temp)?;
-            } else {
-                temp.write(batch.chunks)?;
-            }
-            Ok(temp)
+            let ended = flow(&timers, &mut temp, &mut body, batch)?;
+            Ok((temp, body, ended))
         };
-        let written = disk.run("write the object", step).await?;
-        if let Some(publication) = publication {
-            publication.confirm();
-            written.keep();
-            return Ok(size);
+        let (written, rest, ended) = disk.run("write the object", step).await?;
+        (temp, body) = (Some(written), rest);
+        if ended? {
+            break Batch::default();
         }
-        temp = Some(written);
+    };
+    // The last bytes, the syncs and the rename are one step: most objects
+    // are small, and are nothing but this step.
+    let publication = Unconfirmed::new(disk, key);
+    let (own, publish) = (Arc::clone(disk), publication.publication());
+    let step = move || {
+        let mut temp = match temp {
+            Some(temp) => temp,
+            None => Temp::create(&own)?,
+        };
+        temp.write_last(batch.chunks)?;
+        facts.write(temp.file());
+        temp.file().sync_all()?;
+        publish.publish(&own, &temp)?;
+        Ok(temp)
+    };
+    let written = disk.run("write the object", step).await?;
+    publication.confirm();
+    written.keep();
+    Ok(body.size)
+}
+
+/// A body, held to the length that it was said to have.
+struct Counted {
+    body: PutBody,
+    length: Option<u64>,
+    /// Bytes so far.
+    size: u64,
+}
+
+impl Counted {
+    /// The next chunk; `None` at the end.
+    async fn next(&mut self) -> Result<Option<Bytes>, PutError> {
+        let item = self.body.next().await;
+        let chunk = item.transpose().map_err(|_| PutError::Body)?;
+        self.size += chunk.as_ref().map_or(0, |chunk| chunk.len() as u64);
+        match self.length {
+            Some(declared) if self.size > declared || chunk.is_none() && self.size < declared => {
+                Err(PutError::Length { declared, got: self.size })
+            }
+            _ => Ok(chunk),
+        }
     }
 }
 
@@ -77,32 +103,49 @@ pub(super) async fn put(
 #[derive(Default)]
 struct Batch {
     chunks: Vec<Bytes>,
-    /// Of all of them, in bytes.
-    size: u64,
     /// The body is over.
     last: bool,
 }
 
-/// Waits until there is something worth a write, and takes what is there besides, without waiting.
-async fn gather(body: &mut PutBody) -> Result<Batch, PutError> {
+/// Waits until there is something worth a step, and takes what is there besides, without waiting.
+async fn gather(body: &mut Counted) -> Result<Batch, PutError> {
     let mut batch = Batch::default();
-    while batch.size < BATCH && batch.chunks.len() < CHUNKS {
-        let item =
-            if batch.size < HELD_BACK as u64 { Some(body.next().await) } else { body.next().now_or_never() };
-        match item {
+    let before = body.size;
+    while batch.chunks.len() < CHUNKS {
+        let enough = body.size - before >= HELD_BACK as u64;
+        let item = if enough { body.next().now_or_never() } else { Some(body.next().await) };
+        match item.transpose()? {
             None => break,
+            Some(Some(chunk)) => batch.chunks.push(chunk),
             Some(None) => {
                 batch.last = true;
                 break;
             }
-            Some(Some(Ok(chunk))) => {
-                batch.size += chunk.len() as u64;
-                batch.chunks.push(chunk);
-            }
-            Some(Some(Err(_))) => return Err(PutError::Body),
         }
     }
     Ok(batch)
+}
+
+/// Writes a batch and what comes after it, for as long as it keeps coming: a fast body stays on its
+/// thread, a slow one holds none. Says whether the body is over. Blocks.
+fn flow(
+    timers: &Handle,
+    temp: &mut Temp,
+    body: &mut Counted,
+    batch: Batch,
+) -> io::Result<Result<bool, PutError>> {
+    let appender = temp.appender();
+    batch.chunks.into_iter().try_for_each(|chunk| appender.push(chunk))?;
+    timers.block_on(async {
+        loop {
+            match timeout(LINGER, body.next()).await {
+                Ok(Ok(Some(chunk))) => appender.push(chunk)?,
+                Ok(Ok(None)) => return Ok(Ok(true)),
+                Ok(Err(error)) => return Ok(Err(error)),
+                Err(_) => return appender.settle().map(|()| Ok(false)),
+            }
+        }
+    })
 }
 
 /// The one moment in which an object becomes visible, and its undoing. The lock
