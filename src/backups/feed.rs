@@ -1,6 +1,6 @@
-//! The way of a body from its handler into the upload's task, with room for so many bytes and no
-//! more, wherever on the way to the store they are. While the store is busy the room fills, and is
-//! then taken in one go: the faster a body comes, the fewer times the threads wake each other.
+//! The way of a body from its handler into the upload's task: room for so many bytes, however few or
+//! many chunks they come in. While the store is busy the room fills, and is then taken in one go: the
+//! faster a body comes, the fewer times the threads wake each other.
 
 use std::sync::Arc;
 
@@ -8,24 +8,21 @@ use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::Instant;
 
-use crate::store::HELD_BACK;
-
 /// What the handler passes on. A channel closed without `End` means that the client is gone: a
 /// dropped sender must never look like a clean end.
 #[derive(Debug)]
 pub(super) enum Part {
-    Chunk(Bytes),
+    /// And the room that it takes up until it has been received.
+    Chunk(Bytes, OwnedSemaphorePermit),
     /// And when it was.
     End(Instant),
 }
 
-/// Bytes of a body that may be on their way at once.
-const ROOM: u32 = 160 << 10;
-/// The longest piece, in bytes.
-const PIECE: usize = 64 << 10;
-/// One piece is withheld until the next has come, and the store may wait for more than it has.
-const _: () = assert!(ROOM as usize >= 2 * PIECE + HELD_BACK);
-/// Pieces that nobody has taken yet. Small ones are parts of larger buffers.
+/// Bytes of a body that may wait for whoever takes them in.
+const ROOM: usize = 96 << 10;
+/// The longest piece, in bytes: a connection's chunks may be longer than there is room.
+const PIECE: usize = 32 << 10;
+/// Pieces that may wait. Small ones are parts of larger buffers.
 const PIECES: usize = 8;
 
 /// The handler's end.
@@ -41,7 +38,7 @@ pub struct Closed;
 impl Feed {
     pub(super) fn new() -> (Self, mpsc::Receiver<Part>) {
         let (parts, received) = mpsc::channel(PIECES);
-        (Self { parts, room: Arc::new(Semaphore::new(ROOM as usize)) }, received)
+        (Self { parts, room: Arc::new(Semaphore::new(ROOM)) }, received)
     }
 
     /// Passes a chunk on, as soon as there is room.
@@ -50,8 +47,7 @@ impl Feed {
             let piece = chunk.split_to(chunk.len().min(PIECE));
             let size = u32::try_from(piece.len()).map_err(|_| Closed)?;
             let room = Arc::clone(&self.room).acquire_many_owned(size).await.map_err(|_| Closed)?;
-            let piece = Bytes::from_owner(Held { piece, _room: room });
-            self.parts.send(Part::Chunk(piece)).await.map_err(|_| Closed)?;
+            self.parts.send(Part::Chunk(piece, room)).await.map_err(|_| Closed)?;
         }
         Ok(())
     }
@@ -60,17 +56,5 @@ impl Feed {
     pub async fn end(self) {
         // If nobody takes it any more, the outcome says why.
         let _ = self.parts.send(Part::End(Instant::now())).await;
-    }
-}
-
-/// A piece, and the room that it takes up until the last who holds it lets go.
-struct Held {
-    piece: Bytes,
-    _room: OwnedSemaphorePermit,
-}
-
-impl AsRef<[u8]> for Held {
-    fn as_ref(&self) -> &[u8] {
-        &self.piece
     }
 }

@@ -66,17 +66,17 @@ impl Intake {
 
     /// What comes next. The clocks run only here: while the store pushes back,
     /// nobody waits for the client.
-    async fn receive(&mut self, clock: &mut BodyClock) -> Result<Part, UploadError> {
+    async fn receive(&mut self, clock: &mut BodyClock) -> Result<Next, UploadError> {
         let started = Instant::now();
         let part = timeout_at(started + self.limits.idle_timeout, self.parts.recv()).await;
         clock.waited(started.elapsed());
         match part {
             Err(_) => Err(UploadError::TimedOut),
             Ok(None) => Err(UploadError::Interrupted),
-            Ok(Some(end @ Part::End(_))) => Ok(end),
-            Ok(Some(Part::Chunk(chunk))) => {
+            Ok(Some(Part::End(at))) => Ok(Next::End(at)),
+            Ok(Some(Part::Chunk(chunk, _room))) => {
                 clock.received(chunk.len() as u64);
-                if clock.too_slow() { Err(UploadError::TimedOut) } else { Ok(Part::Chunk(chunk)) }
+                if clock.too_slow() { Err(UploadError::TimedOut) } else { Ok(Next::Chunk(chunk)) }
             }
         }
     }
@@ -130,6 +130,13 @@ impl Intake {
     }
 }
 
+/// What comes next of a body.
+enum Next {
+    Chunk(Bytes),
+    /// And when it was.
+    End(Instant),
+}
+
 /// A body under way.
 struct Flow {
     intake: Intake,
@@ -145,11 +152,11 @@ impl Flow {
     async fn next(mut self) -> Option<(Item, Option<Self>)> {
         loop {
             let received = match self.take_in().await {
-                Ok(Part::Chunk(chunk)) => match self.withheld.replace(chunk) {
+                Ok(Next::Chunk(chunk)) => match self.withheld.replace(chunk) {
                     Some(previous) => return Some((Ok(previous), Some(self))),
                     None => continue,
                 },
-                Ok(Part::End(at)) => self.intake.verify(self.meter).map(|receipt| (receipt, at)),
+                Ok(Next::End(at)) => self.intake.verify(self.meter).map(|receipt| (receipt, at)),
                 Err(error) => Err(error),
             };
             let last = match (&received, self.withheld) {
@@ -162,13 +169,13 @@ impl Flow {
         }
     }
 
-    async fn take_in(&mut self) -> Result<Part, UploadError> {
-        let part = self.intake.receive(&mut self.clock).await?;
-        if let Part::Chunk(chunk) = &part {
+    async fn take_in(&mut self) -> Result<Next, UploadError> {
+        let next = self.intake.receive(&mut self.clock).await?;
+        if let Next::Chunk(chunk) = &next {
             self.intake.allow(self.meter.count() + chunk.len() as u64).await?;
             self.meter.push(chunk);
         }
-        Ok(part)
+        Ok(next)
     }
 }
 

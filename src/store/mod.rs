@@ -60,9 +60,6 @@ pub type ObjectBody = Pin<Box<dyn Stream<Item = Result<Bytes, StoreError>> + Sen
 /// What a listing finds. After an `Err` it is over, and incomplete.
 pub type Listing = Pin<Box<dyn Stream<Item = Result<ObjectInfo, StoreError>> + Send>>;
 
-/// A put that holds fewer bytes than this may keep them and wait for more of the body.
-pub const HELD_BACK: usize = 32 << 10;
-
 /// The source of a [`PutBody`] gave up: the object must not come to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("the body was interrupted")]

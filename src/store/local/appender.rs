@@ -52,14 +52,20 @@ impl Appender {
         Ok(())
     }
 
-    /// Writes what waits, but for less than a block. Blocks.
+    /// The body pauses: writes what waits, but for less than a block, and keeps no more memory than
+    /// that takes. Blocks.
     pub(super) fn settle(&mut self) -> io::Result<()> {
-        self.flush(self.waiting / BLOCK * BLOCK)
+        self.flush(self.waiting / BLOCK * BLOCK)?;
+        self.buffer.drain(..self.start);
+        self.start = 0;
+        self.buffer.truncate(self.waiting);
+        self.buffer.shrink_to_fit();
+        Ok(())
     }
 
     /// Writes what waits. Blocks.
     pub(super) fn finish(mut self) -> io::Result<()> {
-        self.settle()?;
+        self.flush(self.waiting / BLOCK * BLOCK)?;
         if self.waiting > 0 {
             self.leave_direct()?;
             self.flush(self.waiting)?;

@@ -15,12 +15,16 @@ use super::facts::Facts;
 use super::temp::{Removal, Temp};
 use super::{Disk, folders, lock, parent_of};
 use crate::domain::object_key::ObjectKey;
-use crate::store::{HELD_BACK, PutBody, PutError};
+use crate::store::{PutBody, PutError};
 
+/// Fewer bytes than this wait for more before they are written.
+const LEAST: u64 = 32 << 10;
 /// No more chunks than this are held: each keeps the buffer that it is a part of.
 const CHUNKS: usize = 64;
 /// How long a thread waits for the next chunk of a body that has been coming fast.
 const LINGER: Duration = Duration::from_millis(2);
+/// Bytes after which a fast body lets another one have its thread.
+const TURN: u64 = 1 << 20;
 /// How often a put makes a folder again that deletes keep removing.
 const FOLDER_TRIES: u32 = 1000;
 
@@ -112,7 +116,7 @@ async fn gather(body: &mut Counted) -> Result<Batch, PutError> {
     let mut batch = Batch::default();
     let before = body.size;
     while batch.chunks.len() < CHUNKS {
-        let enough = body.size - before >= HELD_BACK as u64;
+        let enough = body.size - before >= LEAST;
         let item = if enough { body.next().now_or_never() } else { Some(body.next().await) };
         match item.transpose()? {
             None => break,
@@ -127,7 +131,7 @@ async fn gather(body: &mut Counted) -> Result<Batch, PutError> {
 }
 
 /// Writes a batch and what comes after it, for as long as it keeps coming: a fast body stays on its
-/// thread, a slow one holds none. Says whether the body is over. Blocks.
+/// thread for a while, a slow one holds none. Says whether the body is over. Blocks.
 fn flow(
     timers: &Handle,
     temp: &mut Temp,
@@ -136,8 +140,9 @@ fn flow(
 ) -> io::Result<Result<bool, PutError>> {
     let appender = temp.appender();
     batch.chunks.into_iter().try_for_each(|chunk| appender.push(chunk))?;
+    let enough = body.size + TURN;
     timers.block_on(async {
-        loop {
+        while body.size < enough {
             match timeout(LINGER, body.next()).await {
                 Ok(Ok(Some(chunk))) => appender.push(chunk)?,
                 Ok(Ok(None)) => return Ok(Ok(true)),
@@ -145,6 +150,7 @@ fn flow(
                 Err(_) => return appender.settle().map(|()| Ok(false)),
             }
         }
+        Ok(Ok(false))
     })
 }
 
