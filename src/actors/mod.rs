@@ -3,6 +3,7 @@
 //! Actors make accounting fast and orderly; they are never what makes it right: that are the
 //! locked transactions in `db::accounting`, which hold for any number of processes.
 
+mod crowded;
 mod no_room;
 mod org_quota;
 mod rate_limit;

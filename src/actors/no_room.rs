@@ -31,6 +31,7 @@ struct Refused {
     from: u64,
     /// Sizes from here on have to ask themselves.
     below: u64,
+    crowded: bool,
     until: Instant,
 }
 
@@ -40,17 +41,17 @@ impl NoRoom {
         let Operation::Admit(op) = operation else { return None };
         let refused = self.0.get(&op.system_id)?;
         let same = (refused.from..refused.below).contains(&op.want) && now < refused.until;
-        same.then_some(Outcome::QuotaExceeded { below: refused.below })
+        same.then_some(Outcome::QuotaExceeded { below: refused.below, crowded: refused.crowded })
     }
 
     /// Takes in what an operation has come to.
     pub fn learn(&mut self, operation: &Operation, outcome: &Outcome, now: Instant) {
         match (operation, outcome) {
-            (Operation::Admit(op), Outcome::QuotaExceeded { below }) => {
-                self.refused(op.system_id, op.backup.uuid(), op.want, *below, now);
+            (Operation::Admit(op), Outcome::QuotaExceeded { below, crowded }) => {
+                self.refused(op.system_id, op.backup.uuid(), op.want, (*below, *crowded), now);
             }
-            (Operation::Grow(op), Outcome::QuotaExceeded { below }) => {
-                self.refused(op.system_id, op.backup.uuid(), op.want, *below, now);
+            (Operation::Grow(op), Outcome::QuotaExceeded { below, crowded }) => {
+                self.refused(op.system_id, op.backup.uuid(), op.want, (*below, *crowded), now);
             }
             (Operation::Delete(_), _) => self.0.clear(),
             (Operation::Abort(op), _) => self.0.retain(|_, refused| refused.upload == op.backup),
@@ -59,9 +60,16 @@ impl NoRoom {
         }
     }
 
-    fn refused(&mut self, system: Uuid, upload: Uuid, from: u64, below: u64, now: Instant) {
+    fn refused(
+        &mut self,
+        system: Uuid,
+        upload: Uuid,
+        from: u64,
+        (below, crowded): (u64, bool),
+        now: Instant,
+    ) {
         self.0.retain(|_, refused| now < refused.until);
-        self.0.insert(system, Refused { upload, from, below, until: now + REMEMBERED });
+        self.0.insert(system, Refused { upload, from, below, crowded, until: now + REMEMBERED });
     }
 }
 
@@ -94,7 +102,7 @@ mod tests {
     #[test]
     fn a_refusal_is_repeated_for_its_sizes_for_a_second() {
         let (mut memory, start) = (NoRoom::default(), Instant::now());
-        memory.learn(&admit(SYSTEM, 100), &Outcome::QuotaExceeded { below: 500 }, start);
+        memory.learn(&admit(SYSTEM, 100), &Outcome::QuotaExceeded { below: 500, crowded: false }, start);
         let soon = start + Duration::from_millis(999);
         for (system, want, now, known) in [
             (SYSTEM, 99, soon, false),
@@ -133,7 +141,7 @@ mod tests {
             (abort(backup.uuid()), false),
         ] {
             let mut memory = NoRoom::default();
-            memory.learn(&growth, &Outcome::QuotaExceeded { below: u64::MAX }, now);
+            memory.learn(&growth, &Outcome::QuotaExceeded { below: u64::MAX, crowded: false }, now);
             memory.learn(&operation, &Outcome::NotFound, now);
             assert_eq!(memory.foresees(&admit(SYSTEM, 100), now).is_none(), forgotten, "{operation:?}");
         }

@@ -183,6 +183,9 @@ impl OrgQuotaActor {
                 let now = Instant::now();
                 for (pending, outcome) in batch.into_iter().zip(outcomes) {
                     self.no_room.learn(&pending.operation, &outcome, now);
+                    if matches!(outcome, Outcome::QuotaExceeded { crowded: true, .. }) {
+                        self.registry.note_crowd(&self.org);
+                    }
                     // Whoever asked may be gone; the books are right either way.
                     let _ = pending.reply.send(Ok(outcome));
                 }

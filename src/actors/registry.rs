@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix::{Actor, Addr, ArbiterHandle};
 
+use super::crowded::Crowded;
 use super::org_quota::{NoteRefusal, OrgQuotaActor, Submit};
 use crate::db::accounting::{Operation, Outcome, Policy, Refusal};
 use crate::db::{Db, DbError};
@@ -17,6 +18,7 @@ pub struct OrgQuotas(Arc<Registry>);
 
 pub(super) struct Registry {
     actors: Mutex<HashMap<OrgId, Addr<OrgQuotaActor>>>,
+    crowded: Crowded,
     arbiter: ArbiterHandle,
     pub db: Db,
     pub policy: Policy,
@@ -28,7 +30,13 @@ const LOOKUPS: usize = 3;
 impl OrgQuotas {
     /// Actors will live on `arbiter`.
     pub fn new(db: Db, policy: Policy, arbiter: ArbiterHandle) -> Self {
-        Self(Arc::new(Registry { actors: Mutex::default(), arbiter, db, policy }))
+        Self(Arc::new(Registry {
+            actors: Mutex::default(),
+            crowded: Crowded::default(),
+            arbiter,
+            db,
+            policy,
+        }))
     }
 
     /// Does one thing to an organization's books, in order with everything else that this process
@@ -49,6 +57,11 @@ impl OrgQuotas {
         Err(DbError::Busy)
     }
 
+    /// Whether uploads have lately been turned away for what those under way have reserved.
+    pub fn is_crowded(&self, org: &OrgId) -> bool {
+        self.0.crowded.is(org, Instant::now())
+    }
+
     /// Remembers that an upload was turned away; the next transaction writes it down.
     pub fn note_refusal(&self, org: &OrgId, refusal: Refusal) {
         self.0.actor_of(org).do_send(NoteRefusal(refusal));
@@ -65,6 +78,11 @@ impl Registry {
         let address = OrgQuotaActor::start_in_arbiter(&self.arbiter, |_| actor);
         actors.insert(org.clone(), address.clone());
         address
+    }
+
+    /// An upload was turned away for what others have reserved.
+    pub fn note_crowd(&self, org: &OrgId) {
+        self.crowded.note(org, Instant::now());
     }
 
     /// An idle actor takes its leave.

@@ -76,7 +76,12 @@ impl Intake {
             Ok(Some(Part::End(at))) => Ok(Next::End(at)),
             Ok(Some(Part::Chunk(chunk, _room))) => {
                 clock.received(chunk.len() as u64);
-                if clock.too_slow() { Err(UploadError::TimedOut) } else { Ok(Next::Chunk(chunk)) }
+                let others_wait = || self.orgs.is_crowded(&self.org);
+                if clock.too_slow() || clock.too_slow_for_others() && others_wait() {
+                    Err(UploadError::TimedOut)
+                } else {
+                    Ok(Next::Chunk(chunk))
+                }
             }
         }
     }

@@ -12,6 +12,9 @@ const WINDOW: usize = 60;
 /// client is judged over a little more than a minute, never over less.
 const BUCKETS: usize = WINDOW + 1;
 
+/// How many times the rate is asked of a body while others wait for what it has reserved.
+const RAISED: u64 = 16;
+
 /// Watches that any minute of waiting brought enough bytes.
 ///
 /// Fed with what happened ([`waited`](Self::waited), [`received`](Self::received));
@@ -65,7 +68,18 @@ impl BodyClock {
     /// 60 seconds of waiting.
     #[must_use]
     pub fn too_slow(&self) -> bool {
-        self.waited >= Duration::from_secs(WINDOW as u64) && self.in_window < self.needed
+        self.slower_than(1)
+    }
+
+    /// The same, when so many times the rate is asked of it because others wait for what it holds.
+    #[must_use]
+    pub fn too_slow_for_others(&self) -> bool {
+        self.slower_than(RAISED)
+    }
+
+    fn slower_than(&self, times: u64) -> bool {
+        let needed = self.needed.saturating_mul(times);
+        self.waited >= Duration::from_secs(WINDOW as u64) && self.in_window < needed
     }
 }
 
@@ -97,6 +111,21 @@ mod tests {
         assert!(!clock.too_slow());
         clock.waited(Duration::from_millis(1));
         assert!(clock.too_slow());
+    }
+
+    #[test]
+    fn more_is_asked_while_others_wait() {
+        for (rate, too_slow, for_others) in [
+            (RATE - 1, true, true),
+            (RATE, false, true),
+            (RAISED * RATE - 1, false, true),
+            (RAISED * RATE, false, false),
+        ] {
+            let mut clock = BodyClock::new(RATE);
+            trickle(&mut clock, 61, Duration::from_secs(1), rate);
+            clock.waited(Duration::from_millis(999));
+            assert_eq!((clock.too_slow(), clock.too_slow_for_others()), (too_slow, for_others), "{rate}");
+        }
     }
 
     #[test]

@@ -70,6 +70,25 @@ fn a_client_below_the_minimum_rate_is_answered_408_within_the_minute() {
 }
 
 #[test]
+fn a_slow_client_has_to_hurry_when_others_wait_for_what_it_has_reserved() {
+    let server = Server::with([("BACKUP_BODY_MIN_RATE", "1")]);
+    let slow = server.system_with_quota(1_000_000);
+    let fast = server.add_system(&slow.org, "fast");
+    let mut wire = Wire::upload(&server, &slow, &["Content-Length: 1000000"]);
+    let start = Instant::now();
+    while wire.try_send("x").is_ok() && !wire.has_something_to_read() {
+        assert!(start.elapsed() < PATIENCE * 6, "still served at 5 bytes a second");
+        pass(Duration::from_millis(200));
+        if start.elapsed() > Duration::from_secs(5) {
+            // Until the slow one has been turned out.
+            let _ = server.put(&fast, b"no room for a byte");
+        }
+    }
+    wire.answer().status(408).data();
+    server.put(&fast, b"there is room again").status(201);
+}
+
+#[test]
 fn a_timed_out_upload_is_in_the_history() {
     let server = Server::with([("BACKUP_BODY_IDLE_TIMEOUT", "1")]);
     let system = server.system();

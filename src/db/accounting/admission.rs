@@ -38,7 +38,7 @@ impl Batch<'_> {
         let limits = self.books.limits;
         let after = match accounting::admit(&before, limits, op.backup.uuid(), op.want) {
             Ok(after) => after,
-            Err(QuotaExceeded { below }) => return Ok(Outcome::QuotaExceeded { below }),
+            Err(QuotaExceeded { below, crowded }) => return Ok(Outcome::QuotaExceeded { below, crowded }),
         };
         self.insert_receiving(op, clock, entry)?;
         apply::changes(self.conn, &mut self.books, &before, &after)?;
@@ -101,7 +101,7 @@ impl Batch<'_> {
                 apply::changes(self.conn, &mut self.books, &before, &after)?;
                 Ok(Outcome::Granted)
             }
-            Err(QuotaExceeded { below }) => Ok(Outcome::QuotaExceeded { below }),
+            Err(QuotaExceeded { below, crowded }) => Ok(Outcome::QuotaExceeded { below, crowded }),
         }
     }
 }

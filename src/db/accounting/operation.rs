@@ -105,6 +105,8 @@ pub enum Outcome {
     /// A larger one would be refused, too, if it is smaller than `below` bytes.
     QuotaExceeded {
         below: u64,
+        /// What other uploads have reserved is in its way.
+        crowded: bool,
     },
     Granted,
     Committed(Committed),

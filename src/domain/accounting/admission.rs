@@ -12,6 +12,8 @@ pub struct QuotaExceeded {
     /// A larger one has no room either, if it is smaller than this: from here on retention would free one
     /// more backup for it.
     pub below: u64,
+    /// There would be room if it were not for what other uploads under way have reserved.
+    pub crowded: bool,
 }
 
 /// Lets a new upload of `want` bytes in, or not.
@@ -43,8 +45,12 @@ fn raise(mut after: Ledger, limits: Limits, upload: Uuid, want: u64) -> Result<L
     }
     after.rereserve();
     // Nothing more is held than before, or all of it fits.
-    let fits = limits.quota.is_none_or(|quota| after.total() <= quota);
-    if fits || after.total() <= before { Ok(after) } else { Err(QuotaExceeded { below }) }
+    let quota = limits.quota.unwrap_or(u64::MAX);
+    if after.total() <= quota || after.total() <= before {
+        return Ok(after);
+    }
+    let own = after.uploads.iter().find(|u| u.id == upload).map_or(0, |u| u.reserved);
+    Err(QuotaExceeded { below, crowded: after.stored_bytes.saturating_add(own) <= quota })
 }
 
 /// Retention over the stored backups that are not pledged to others, then the open uploads as if

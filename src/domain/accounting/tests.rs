@@ -182,7 +182,7 @@ proptest! {
             before = admit(&before, limits(slots, bytes, None), id(n), want).unwrap();
         }
         let limits = limits(slots, bytes, Some(before.total() + room));
-        if let Err(QuotaExceeded { below }) = admit(&before, limits, id(9), want) {
+        if let Err(QuotaExceeded { below, .. }) = admit(&before, limits, id(9), want) {
             for larger in want..below.min(300) {
                 prop_assert!(admit(&before, limits, id(9), larger).is_err(), "{want} {larger} {below}");
             }
