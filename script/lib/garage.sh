@@ -12,10 +12,10 @@ garage_endpoint= # the first node's S3 listener
 garage_key=
 garage_secret=
 
-# garage_install: finds Garage 2 in PATH, or installs it once with cargo, below CARGO_INSTALL_ROOT or
-# var/tools. Takes ten minutes and more when it has to be built.
+# garage_install: finds Garage 2 in PATH, or installs it once with cargo, below CARGO_INSTALL_ROOT or the
+# user's cache, which all checkouts share. Takes ten minutes and more when it has to be built.
 garage_install() {
-    local root=${CARGO_INSTALL_ROOT:-$VAR/tools}
+    local root=${CARGO_INSTALL_ROOT:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/strongroom}
     GARAGE=$(command -v garage || true)
     if [ -n "$GARAGE" ] && "$GARAGE" --version 2>/dev/null | grep -qE "^garage (v|cargo:)?2[.]"; then return 0; fi
     GARAGE=$root/bin/garage
