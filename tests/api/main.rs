@@ -38,6 +38,7 @@ mod no_room;
 mod postgres_commit;
 mod postgres_gone;
 mod postgres_locks;
+mod purge;
 mod ranges;
 mod rate;
 mod retention;
