@@ -43,3 +43,8 @@ impl<B> Query for Prepared<B> {
 }
 
 impl<B> RunQueryDsl<Conn> for Prepared<B> {}
+
+/// One value of each row, for an array.
+pub(super) fn column<'a, T, U>(rows: &'a [T], value: impl Fn(&'a T) -> U) -> Vec<U> {
+    rows.iter().map(value).collect()
+}

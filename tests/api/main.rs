@@ -10,6 +10,7 @@ mod harness;
 
 mod appliance;
 mod auth;
+mod batches;
 mod body_clocks;
 mod bucket;
 mod cli_audit_store;
