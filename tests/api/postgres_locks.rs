@@ -159,6 +159,7 @@ fn what_was_changed_during_the_wait_for_a_lock_counts() {
         other.batch_execute("COMMIT").expect("unlock");
         upload.join().expect("an answer").is_over_quota();
     });
+    assert_eq!(server.db.number("SELECT count(*) FROM backups"), 0, "it was not even let in");
     // The time: an upload is let in, and stored, after the wait for its system.
     let free = |other: &mut PgConnection, name: &str| {
         other

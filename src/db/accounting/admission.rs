@@ -2,7 +2,6 @@
 
 use chrono::{DateTime, Utc};
 
-use super::super::DbError;
 use super::batch::Batch;
 use super::operation::{Admission, Growth, Outcome};
 use crate::domain::accounting::{self, QuotaExceeded};
@@ -12,28 +11,28 @@ use crate::domain::window::{self, Window};
 const MAX_OPEN_UPLOADS: usize = 4;
 
 impl Batch<'_> {
-    pub(super) fn admit(&mut self, index: usize, op: &Admission) -> Result<Outcome, DbError> {
+    pub(super) fn admit(&mut self, index: usize, op: &Admission) -> Outcome {
         let system = &self.systems[index];
         if !system.is_active() {
-            return Ok(Outcome::Revoked);
+            return Outcome::Revoked;
         }
         let id = op.backup.uuid();
         if system.upload(id).is_some() {
-            return Ok(Outcome::Admitted);
+            return Outcome::Admitted;
         }
         let rate = self.policy.rate;
         let (entry, entries) = match window::decide(&system.row.recent_admissions, system.row.clock, rate) {
             Window::Open { entry, entries } => (entry, entries),
             Window::Closed { retry_after_seconds } => {
-                return Ok(Outcome::RateLimited { retry_after_seconds });
+                return Outcome::RateLimited { retry_after_seconds };
             }
         };
         if system.uploads.len() >= MAX_OPEN_UPLOADS {
-            return Ok(Outcome::TooManyOpen);
+            return Outcome::TooManyOpen;
         }
         let after = match accounting::admit(&self.ledger(index), self.limits, id, op.want) {
             Ok(after) => after,
-            Err(QuotaExceeded { below }) => return Ok(Outcome::QuotaExceeded { below }),
+            Err(QuotaExceeded { below }) => return Outcome::QuotaExceeded { below },
         };
         self.settle(index, after);
         self.facts.admitted.push((op.clone(), entry));
@@ -43,7 +42,7 @@ impl Batch<'_> {
         if !rate.are_off() {
             self.set_admissions(index, entries);
         }
-        Ok(Outcome::Admitted)
+        Outcome::Admitted
     }
 
     pub(super) fn set_admissions(&mut self, index: usize, entries: Vec<DateTime<Utc>>) {

@@ -11,89 +11,8 @@ use uuid::Uuid;
 use super::super::prepared::{column, prepared};
 use super::super::{Conn, DbError, to_bigint};
 use super::batch::Books;
-use super::ledger::{BackupRow, System};
-use super::operation::Admission;
-
-/// Why a backup is retired, as in `backups.retired_reason`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Reason {
-    Slots,
-    Size,
-    System,
-    Operator,
-    Failed,
-}
-
-impl Reason {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Slots => "slots",
-            Self::Size => "size",
-            Self::System => "system",
-            Self::Operator => "operator",
-            Self::Failed => "failed",
-        }
-    }
-
-    /// After how many seconds the object may go.
-    fn pause(self) -> f64 {
-        if self == Self::Failed { TOMBSTONE_SECONDS } else { 0.0 }
-    }
-}
-
-/// How long a failed upload's row stays: a paused process or an aborted PUT may still land late.
-const TOMBSTONE_SECONDS: f64 = 3600.0;
-
-/// What can't be told from the difference between the rows as they were read and as they are to be.
-#[derive(Default)]
-pub(super) struct Facts {
-    /// New uploads, with their entries in the rate limit's window.
-    pub admitted: Vec<(Admission, DateTime<Utc>)>,
-    pub stored: Vec<Stored>,
-    pub retired: Vec<(Uuid, Reason)>,
-}
-
-/// Of an upload that is complete.
-pub(super) struct Stored {
-    pub id: Uuid,
-    pub seq: i64,
-    pub size: u64,
-    pub sha256: [u8; 32],
-    pub encrypted: bool,
-}
-
-/// A row of `backups` as it has to be.
-struct Change<'a> {
-    row: &'a BackupRow,
-    state: &'static str,
-    want: Option<u64>,
-    reserved: u64,
-    pledged_to: Option<Uuid>,
-    stored: Option<&'a Stored>,
-    retired: Option<Reason>,
-}
-
-impl<'a> Change<'a> {
-    /// `None` if there is nothing to write.
-    fn of(row: &'a BackupRow, system: &System, facts: &'a Facts) -> Result<Option<Self>, DbError> {
-        let stored = facts.stored.iter().find(|stored| stored.id == row.id);
-        let change =
-            Self { row, state: "retired", want: None, reserved: 0, pledged_to: None, stored, retired: None };
-        if let Some(upload) = system.upload(row.id) {
-            let (want, reserved) = (Some(upload.want), upload.reserved);
-            let change = Self { state: "receiving", want, reserved, ..change };
-            return Ok((upload != row.as_upload()).then_some(change));
-        }
-        if let Some(backup) = system.backups.iter().find(|backup| backup.id == row.id) {
-            let pledged_to = backup.pledged_to;
-            let change = Self { state: "stored", pledged_to, ..change };
-            return Ok((stored.is_some() || pledged_to != row.pledged_to).then_some(change));
-        }
-        let reason = facts.retired.iter().find(|(id, _)| *id == row.id).map(|(_, reason)| *reason);
-        let unknown = || DbError::Failed(format!("backup {} left the books for no reason", row.id));
-        Ok(Some(Self { retired: Some(reason.ok_or_else(unknown)?), ..change }))
-    }
-}
+use super::change::{Change, Facts, Reason};
+use super::ledger::System;
 
 /// Writes all that differs from what was read.
 pub(super) fn all(
@@ -115,12 +34,9 @@ pub(super) fn all(
         clock.into_sql::<Timestamptz>(),
     );
     let upload = |id| systems.iter().find_map(|system| system.upload(id));
-    let new: Vec<_> = facts
-        .admitted
-        .iter()
-        .filter_map(|(op, entry)| upload(op.backup.uuid()).map(|upload| (op, *entry, upload)))
-        .collect();
-    let new = &new;
+    let new = facts.admitted.iter().map(|(op, entry)| Some((op, *entry, upload(op.backup.uuid())?)));
+    let gone = || DbError::Failed("an upload was taken back before it was written".to_owned());
+    let new = &new.collect::<Option<Vec<_>>>().ok_or_else(gone)?;
     let admitted = (
         column(new, |(op, ..)| op.backup.uuid()).into_sql::<Array<SqlUuid>>(),
         column(new, |(op, ..)| op.system_id).into_sql::<Array<SqlUuid>>(),
@@ -133,7 +49,7 @@ pub(super) fn all(
         column(new, |(.., upload)| to_bigint(upload.want)).into_sql::<Array<BigInt>>(),
         column(new, |(.., upload)| to_bigint(upload.reserved)).into_sql::<Array<BigInt>>(),
     );
-    let changed = (
+    let rewritten = (
         column(&changes, |c| c.row.id).into_sql::<Array<SqlUuid>>(),
         column(&changes, |c| c.row.state.as_str()).into_sql::<Array<Text>>(),
         column(&changes, |c| c.state).into_sql::<Array<Text>>(),
@@ -162,7 +78,7 @@ pub(super) fn all(
         column(&entries, |(_, at)| *at).into_sql::<Array<Timestamptz>>(),
     );
     let sql = include_str!("apply.sql");
-    let written: Written = prepared(sql, (totals, admitted, changed, counted)).get_result(conn)?;
+    let written: Written = prepared(sql, (totals, admitted, rewritten, counted)).get_result(conn)?;
     if written.changed == i64::try_from(changes.len()).unwrap_or(i64::MAX) {
         Ok(())
     } else {

@@ -9,7 +9,8 @@ use uuid::Uuid;
 
 use super::super::events::{self, Event};
 use super::super::{Conn, DbError, from_bigint, organizations};
-use super::apply::{self, Facts};
+use super::apply;
+use super::change::Facts;
 use super::ledger::{self, System};
 use super::operation::{Operation, Outcome, Policy, Refusal};
 use crate::domain::accounting::{Ledger, Limits};
@@ -99,7 +100,7 @@ impl<'a> Batch<'a> {
             self.write_so_far()?;
         }
         match operation {
-            Operation::Admit(op) => self.admit(index, op),
+            Operation::Admit(op) => Ok(self.admit(index, op)),
             Operation::Grow(op) => Ok(self.grow(index, op)),
             Operation::Commit(op) => self.commit(index, op),
             Operation::Abort(op) => self.abort(index, op),

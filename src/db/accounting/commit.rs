@@ -6,8 +6,8 @@ use serde_json::json;
 
 use super::super::DbError;
 use super::super::schema::backups;
-use super::apply::{Reason, Stored};
 use super::batch::Batch;
+use super::change::{Reason, Stored};
 use super::operation::{Commit, Committed, Outcome};
 use crate::domain::accounting;
 use crate::domain::retention::PruneReason;

@@ -27,6 +27,7 @@
 mod admission;
 mod apply;
 mod batch;
+mod change;
 mod commit;
 mod ledger;
 mod operation;

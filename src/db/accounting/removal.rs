@@ -6,8 +6,8 @@ use uuid::Uuid;
 
 use super::super::DbError;
 use super::super::schema::backups;
-use super::apply::Reason;
 use super::batch::Batch;
+use super::change::Reason;
 use super::operation::{Abort, Delete, Outcome};
 use crate::domain::accounting;
 
