@@ -97,9 +97,7 @@ pub fn tombstones(conn: &mut Conn, system: Uuid) -> Result<Tombstones, DbError> 
 
 /// Drops the rows of destroyed systems that have no backup left in any state. Gives how many.
 pub fn drop_destroyed_systems(conn: &mut Conn) -> Result<usize, DbError> {
-    Ok(diesel::sql_query(
-        "DELETE FROM systems s WHERE state = 'destroying' \
-         AND NOT EXISTS (SELECT 1 FROM backups b WHERE b.system_id = s.id)",
-    )
-    .execute(conn)?)
+    let sql = "DELETE FROM systems s WHERE state = 'destroying' \
+         AND NOT EXISTS (SELECT 1 FROM backups b WHERE b.system_id = s.id)";
+    Ok(prepared(sql, ()).execute(conn)?)
 }
