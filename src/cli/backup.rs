@@ -104,7 +104,7 @@ fn delete(context: &mut Context, id: BackupId) -> Result<(), Failure> {
     let (store, runtime) = context.store()?;
     if purge::claim(&mut context.conn, id.uuid())? {
         runtime.block_on(store.delete(&row.object_key))?;
-        purge::drop_row(&mut context.conn, id.uuid())?;
+        purge::drop_rows(&mut context.conn, &[id.uuid()])?;
     }
     context.output.print(&Deleted { id }, |deleted| format!("deleted {}", deleted.id))
 }

@@ -3,11 +3,12 @@
 use std::net::IpAddr;
 
 use diesel::prelude::*;
+use diesel::sql_types::{Array, Inet, Jsonb, Nullable, Text, Uuid as SqlUuid};
 use ipnet::IpNet;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::schema::backup_events;
+use super::prepared::{column, prepared};
 use super::{Conn, DbError};
 
 /// One line of history, written in the transaction of what it tells of.
@@ -28,20 +29,19 @@ pub fn write(conn: &mut Conn, events: &[Event]) -> Result<(), DbError> {
     if events.is_empty() {
         return Ok(());
     }
-    let rows: Vec<_> = events
-        .iter()
-        .map(|event| {
-            (
-                backup_events::kind.eq(event.kind),
-                backup_events::org_id.eq(&event.org_id),
-                backup_events::system_id.eq(event.system_id),
-                backup_events::backup_id.eq(event.backup_id),
-                backup_events::actor.eq(&event.actor),
-                backup_events::remote_addr.eq(event.remote_addr.map(IpNet::from)),
-                backup_events::detail.eq(&event.detail),
-            )
-        })
-        .collect();
-    diesel::insert_into(backup_events::table).values(rows).execute(conn)?;
+    let sql = "INSERT INTO backup_events (kind, org_id, system_id, backup_id, actor, remote_addr, detail) \
+         SELECT kind, org_id, system_id, backup_id, actor, remote_addr, detail FROM unnest($*) WITH ORDINALITY \
+             AS new (kind, org_id, system_id, backup_id, actor, remote_addr, detail, place) \
+         ORDER BY place";
+    let columns = (
+        column(events, |event| event.kind).into_sql::<Array<Text>>(),
+        column(events, |event| event.org_id.as_str()).into_sql::<Array<Text>>(),
+        column(events, |event| event.system_id).into_sql::<Array<Nullable<SqlUuid>>>(),
+        column(events, |event| event.backup_id).into_sql::<Array<Nullable<SqlUuid>>>(),
+        column(events, |event| event.actor.as_str()).into_sql::<Array<Text>>(),
+        column(events, |event| event.remote_addr.map(IpNet::from)).into_sql::<Array<Nullable<Inet>>>(),
+        column(events, |event| &event.detail).into_sql::<Array<Jsonb>>(),
+    );
+    prepared(sql, columns).execute(conn)?;
     Ok(())
 }

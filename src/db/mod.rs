@@ -13,6 +13,7 @@ mod gate;
 pub mod migrations;
 pub mod objects;
 pub mod organizations;
+mod prepared;
 pub mod purge;
 mod schema;
 pub mod settings;

@@ -1,10 +1,11 @@
-//! The end of a retired backup: claim, (the object is deleted by the caller), drop the row.
+//! The end of a retired backup: claim, (the objects are deleted by the caller), drop the rows.
 
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Bool, Double, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{Array, BigInt, Bool, Double, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use uuid::Uuid;
 
-use super::{Conn, DbError};
+use super::prepared::prepared;
+use super::{Conn, DbError, to_bigint};
 
 /// A retired row whose object may be deleted: the claim is committed.
 #[derive(Debug, QueryableByName)]
@@ -20,16 +21,16 @@ pub struct Claimed {
 
 /// Claims up to `limit` rows that are due. Rows claimed by somebody who did not finish within
 /// a minute are claimed again: deleting an object twice does no harm.
-pub fn claim_due(conn: &mut Conn, limit: i64) -> Result<Vec<Claimed>, DbError> {
-    Ok(diesel::sql_query(
-        "UPDATE backups SET purge_started_at = clock_timestamp() WHERE id IN ( \
-           SELECT id FROM backups WHERE state = 'retired' AND purge_after <= clock_timestamp() \
-             AND (purge_started_at IS NULL OR purge_started_at < clock_timestamp() - interval '1 minute') \
-           ORDER BY purge_after LIMIT $1 FOR NO KEY UPDATE SKIP LOCKED) \
-         AND state = 'retired' RETURNING id, object_key, retired_reason = 'failed' AS failed",
-    )
-    .bind::<BigInt, _>(limit)
-    .load(conn)?)
+///
+/// The rows are chosen once, before any is written (`ARRAY`). Joined to `IN (SELECT ... LIMIT ...)` the
+/// planner may choose again for every row, each time past those that are locked by then: without a limit.
+pub fn claim_due(conn: &mut Conn, limit: usize) -> Result<Vec<Claimed>, DbError> {
+    let sql = "UPDATE backups SET purge_started_at = clock_timestamp() WHERE id = ANY(ARRAY( \
+           SELECT id FROM backups WHERE state = 'retired' AND purge_after <= statement_timestamp() \
+             AND (purge_started_at IS NULL OR purge_started_at < statement_timestamp() - interval '1 minute') \
+           ORDER BY purge_after LIMIT $* FOR NO KEY UPDATE SKIP LOCKED)) \
+         RETURNING id, object_key, retired_reason = 'failed' AS failed";
+    Ok(prepared(sql, to_bigint(limit as u64).into_sql::<BigInt>()).load(conn)?)
 }
 
 /// Claims the retired rows of one system, due or not: it is being destroyed. Tombstones stay.
@@ -54,23 +55,21 @@ pub fn claim(conn: &mut Conn, id: Uuid) -> Result<bool, DbError> {
     Ok(claimed == 1)
 }
 
-/// Drops a row whose object is gone.
-pub fn drop_row(conn: &mut Conn, id: Uuid) -> Result<(), DbError> {
-    diesel::sql_query(
-        "DELETE FROM backups WHERE id = $1 AND state = 'retired' AND purge_started_at IS NOT NULL",
-    )
-    .bind::<SqlUuid, _>(id)
-    .execute(conn)?;
+/// Drops claimed rows whose objects are gone. Only retired rows can be claimed (the table says so), and
+/// `state` is not asked for: it would lead the planner through all that is to be purged.
+pub fn drop_rows(conn: &mut Conn, ids: &[Uuid]) -> Result<(), DbError> {
+    let sql = "DELETE FROM backups WHERE id = ANY($*) AND purge_started_at IS NOT NULL";
+    prepared(sql, ids.into_sql::<Array<SqlUuid>>()).execute(conn)?;
     Ok(())
 }
 
-/// The object could not be deleted: try again after `pause` seconds.
-pub fn postpone(conn: &mut Conn, id: Uuid, pause: f64) -> Result<(), DbError> {
+/// The objects of claimed rows could not be deleted: try again after `pause` seconds.
+pub fn postpone(conn: &mut Conn, ids: &[Uuid], pause: f64) -> Result<(), DbError> {
     diesel::sql_query(
         "UPDATE backups SET purge_after = clock_timestamp() + make_interval(secs => $2), \
-           purge_started_at = NULL WHERE id = $1 AND state = 'retired'",
+           purge_started_at = NULL WHERE id = ANY($1) AND purge_started_at IS NOT NULL",
     )
-    .bind::<SqlUuid, _>(id)
+    .bind::<Array<SqlUuid>, _>(ids)
     .bind::<Double, _>(pause)
     .execute(conn)?;
     Ok(())
@@ -98,9 +97,7 @@ pub fn tombstones(conn: &mut Conn, system: Uuid) -> Result<Tombstones, DbError> 
 
 /// Drops the rows of destroyed systems that have no backup left in any state. Gives how many.
 pub fn drop_destroyed_systems(conn: &mut Conn) -> Result<usize, DbError> {
-    Ok(diesel::sql_query(
-        "DELETE FROM systems s WHERE state = 'destroying' \
-         AND NOT EXISTS (SELECT 1 FROM backups b WHERE b.system_id = s.id)",
-    )
-    .execute(conn)?)
+    let sql = "DELETE FROM systems s WHERE state = 'destroying' \
+         AND NOT EXISTS (SELECT 1 FROM backups b WHERE b.system_id = s.id)";
+    Ok(prepared(sql, ()).execute(conn)?)
 }

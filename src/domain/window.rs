@@ -16,6 +16,11 @@ pub struct RateLimits {
 impl RateLimits {
     /// The most that the settings accept: it bounds the array kept with each system.
     pub const MOST: usize = 600;
+
+    /// Whether nothing is limited at all.
+    pub fn are_off(self) -> bool {
+        self.per_minute == 0 && self.per_hour == 0
+    }
 }
 
 /// What the window says to one more upload.

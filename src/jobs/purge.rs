@@ -5,16 +5,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::{StreamExt, stream};
 use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
+use uuid::Uuid;
 
 use crate::db::purge::{self, Claimed};
-use crate::db::{Db, DbError, Lane};
+use crate::db::{Conn, Db, DbError, Lane};
 use crate::domain::object_key::ObjectKey;
 use crate::store::BlobStore;
 
 /// Rows claimed at a time.
-const BATCH: i64 = 50;
+const BATCH: usize = 50;
+/// Objects deleted at a time: an engine answers each a while later, a disk syncs several folders as fast as one.
+const AT_ONCE: usize = 8;
 /// A look without being woken: for tombstones, and for what other processes left.
 const INTERVAL: Duration = Duration::from_secs(5);
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -51,27 +55,10 @@ pub async fn run_once(db: &Db, store: &dyn BlobStore) -> Result<Purged, DbError>
     loop {
         let claim = |conn: &mut _| purge::claim_due(conn, BATCH);
         let claimed = db.run(Lane::Reads, PATIENCE, claim).await?;
-        if claimed.is_empty() {
-            break;
-        }
-        let mut gone = 0;
-        for backup in claimed {
-            let (id, failed) = (backup.id, backup.failed);
-            match purge_one(db, store, backup).await {
-                Ok(true) => {
-                    gone += 1;
-                    *(if failed { &mut purged.tombstones } else { &mut purged.backups }) += 1;
-                }
-                Ok(false) => purged.failed += 1,
-                // One bad item never stops the rest.
-                Err(error) => {
-                    log::warn!("purge backup {id}: {error}; trying again");
-                    purged.failed += 1;
-                }
-            }
-        }
+        let all = claimed.len() < BATCH;
+        let gone = purge_batch(db, store, claimed, &mut purged).await;
         // With a store that does nothing at all, what was put off would be due again before the end is near.
-        if gone == 0 {
+        if all || gone == 0 {
             break;
         }
     }
@@ -79,20 +66,56 @@ pub async fn run_once(db: &Db, store: &dyn BlobStore) -> Result<Purged, DbError>
     Ok(purged)
 }
 
-async fn purge_one(db: &Db, store: &dyn BlobStore, backup: Claimed) -> Result<bool, DbError> {
-    let id = backup.id;
-    match delete_object(store, &backup.object_key).await {
-        Ok(()) => {
-            db.run(Lane::Reads, PATIENCE, move |conn| purge::drop_row(conn, id)).await?;
-            Ok(true)
-        }
-        Err(error) => {
-            log::warn!("purge backup {id}: {error}; trying again in {RETRY_AFTER_SECONDS} s");
-            let later = move |conn: &mut _| purge::postpone(conn, id, RETRY_AFTER_SECONDS);
-            db.run(Lane::Reads, PATIENCE, later).await?;
-            Ok(false)
+/// Gives how many are gone. One bad item never stops the rest.
+async fn purge_batch(db: &Db, store: &dyn BlobStore, claimed: Vec<Claimed>, purged: &mut Purged) -> usize {
+    let deletions = claimed.into_iter().map(|backup| async move {
+        let result = delete_object(store, &backup.object_key).await;
+        (backup, result)
+    });
+    let done: Vec<_> = stream::iter(deletions).buffer_unordered(AT_ONCE).collect().await;
+    let (mut gone, mut left) = (vec![], vec![]);
+    let mut tombstones = 0;
+    for (Claimed { id, failed, .. }, result) in done {
+        match result {
+            Ok(()) => {
+                gone.push(id);
+                tombstones += usize::from(failed);
+            }
+            Err(error) => {
+                log::warn!("purge backup {id}: {error}; trying again in {RETRY_AFTER_SECONDS} s");
+                left.push(id);
+            }
         }
     }
+    let (count, mut failed) = (gone.len(), left.len());
+    let dropped = write(db, gone, purge::drop_rows).await;
+    if dropped {
+        purged.tombstones += tombstones;
+        purged.backups += count - tombstones;
+    } else {
+        failed += count;
+    }
+    // What can't be written is claimed again in a minute.
+    write(db, left, |conn, ids| purge::postpone(conn, ids, RETRY_AFTER_SECONDS)).await;
+    purged.failed += failed;
+    if dropped { count } else { 0 }
+}
+
+/// Writes what has become of these rows, if there are any.
+async fn write(
+    db: &Db,
+    ids: Vec<Uuid>,
+    query: impl Fn(&mut Conn, &[Uuid]) -> Result<(), DbError> + Send + 'static,
+) -> bool {
+    if ids.is_empty() {
+        return true;
+    }
+    let count = ids.len();
+    let written = db.run(Lane::Reads, PATIENCE, move |conn| query(conn, &ids)).await;
+    if let Err(error) = &written {
+        log::warn!("purge {count} backups: {error}; trying again");
+    }
+    written.is_ok()
 }
 
 /// Deletes an object, with a few attempts.

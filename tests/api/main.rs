@@ -10,6 +10,7 @@ mod harness;
 
 mod appliance;
 mod auth;
+mod batches;
 mod body_clocks;
 mod bucket;
 mod cli_audit_store;
@@ -38,6 +39,7 @@ mod no_room;
 mod postgres_commit;
 mod postgres_gone;
 mod postgres_locks;
+mod purge;
 mod ranges;
 mod rate;
 mod retention;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use diesel::connection::SimpleConnection as _;
 use diesel::{Connection as _, PgConnection};
 
-use crate::harness::{BACKUPS, PATIENCE, Server, System, assert_eventually, bytes};
+use crate::harness::{BACKUPS, PATIENCE, Server, System, Wire, assert_eventually, bytes};
 
 /// A session of somebody else.
 fn session(server: &Server) -> PgConnection {
@@ -139,4 +139,47 @@ fn a_postgres_that_only_reads_is_read_and_the_rest_is_told_to_come_back() {
     server.delete(&system, &id).status(200);
     assert_eventually("nothing is being received", PATIENCE, || server.receiving() == 0);
     assert_eq!(server.books(&system.org), (1000, 0));
+}
+
+#[test]
+fn what_was_changed_during_the_wait_for_a_lock_counts() {
+    let server = Server::start();
+    let system = server.system();
+    // A quota, set under the lock of the books.
+    let mut other = session(&server);
+    let (org, id) = (&system.org, &system.id);
+    let lower = format!(
+        "BEGIN; SELECT FROM org_usage WHERE org_id = '{org}' FOR UPDATE;
+         UPDATE organizations SET quota_bytes = 100 WHERE id = '{org}'"
+    );
+    other.batch_execute(&lower).expect("lock");
+    std::thread::scope(|scope| {
+        let upload = scope.spawn(|| server.put(&system, &bytes(101)));
+        assert_eventually("it waits", PATIENCE, || waits(&server));
+        other.batch_execute("COMMIT").expect("unlock");
+        upload.join().expect("an answer").is_over_quota();
+    });
+    assert_eq!(server.db.number("SELECT count(*) FROM backups"), 0, "it was not even let in");
+    // The time: an upload is let in, and stored, after the wait for its system.
+    let free = |other: &mut PgConnection, name: &str| {
+        other
+            .batch_execute(&format!("CREATE TABLE {name} AS SELECT clock_timestamp() AS at; COMMIT"))
+            .expect("unlock");
+    };
+    other.batch_execute(&lock_system(&system)).expect("lock");
+    let mut wire = Wire::upload(&server, &system, &["Content-Length: 100"]);
+    assert_eventually("the admission waits", PATIENCE, || waits(&server));
+    free(&mut other, "let_in");
+    assert_eventually("it was let in", PATIENCE, || server.receiving() == 1);
+    other.batch_execute(&lock_system(&system)).expect("lock");
+    wire.send(bytes(100));
+    assert_eventually("the commit waits", PATIENCE, || waits(&server));
+    free(&mut other, "stored");
+    wire.answer().id();
+    let later = |what: &str, than: &str| {
+        assert!(server.db.holds(&format!("(SELECT {what}) > (SELECT at FROM {than})")), "{what}");
+    };
+    later("admitted_at FROM backups", "let_in");
+    later(&format!("recent_admissions[1] FROM systems WHERE id = '{id}'"), "let_in");
+    later("uploaded_at FROM backups", "stored");
 }

@@ -97,6 +97,7 @@ fn a_limit_of_zero_is_no_limit() {
     for _ in 0..70 {
         server.store(&system, b"x");
     }
+    assert_eq!(server.slots_used(&system), 0, "a window that nobody looks at is not kept");
 }
 
 #[test]

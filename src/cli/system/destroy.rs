@@ -42,9 +42,9 @@ pub fn run(context: &mut Context, name: &str, yes: bool) -> Result<(), Failure> 
 
     let (store, runtime) = context.store()?;
     let objects_erased = runtime.block_on(erase(&store, &system))?;
-    for claimed in purge::claim_of_system(&mut context.conn, system.id)? {
-        purge::drop_row(&mut context.conn, claimed.id)?;
-    }
+    let claimed = purge::claim_of_system(&mut context.conn, system.id)?;
+    let claimed: Vec<_> = claimed.into_iter().map(|claimed| claimed.id).collect();
+    purge::drop_rows(&mut context.conn, &claimed)?;
     let tombstones = purge::tombstones(&mut context.conn, system.id)?;
     purge::drop_destroyed_systems(&mut context.conn)?;
     let destroyed = Destroyed {

@@ -1,86 +1,93 @@
-//! Writing what the domain decided.
+//! Writing what the operations of a batch have decided.
 
+use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::{Double, Text, Uuid as SqlUuid};
+use diesel::sql_types::{
+    Array, BigInt, Bool, Bytea, Double, Inet, Nullable, Text, Timestamptz, Uuid as SqlUuid,
+};
+use ipnet::IpNet;
 use uuid::Uuid;
 
-use super::super::schema::{backups, org_usage};
+use super::super::prepared::{column, prepared};
 use super::super::{Conn, DbError, to_bigint};
-use super::ledger::Books;
-use crate::domain::accounting::Ledger;
+use super::batch::Books;
+use super::change::{Change, Facts, Reason};
+use super::ledger::System;
 
-/// Why a backup is retired, as in `backups.retired_reason`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Reason {
-    Slots,
-    Size,
-    System,
-    Operator,
-    Failed,
-}
-
-impl Reason {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Slots => "slots",
-            Self::Size => "size",
-            Self::System => "system",
-            Self::Operator => "operator",
-            Self::Failed => "failed",
-        }
-    }
-}
-
-/// How long a failed upload's row stays: a paused process or an aborted PUT may still land late.
-const TOMBSTONE_SECONDS: f64 = 3600.0;
-
-/// Writes the rows that differ and takes the new totals into the books.
-pub(super) fn changes(
+/// Writes all that differs from what was read.
+pub(super) fn all(
     conn: &mut Conn,
-    books: &mut Books,
-    before: &Ledger,
-    after: &Ledger,
+    (books, writer, clock): (&Books, Uuid, DateTime<Utc>),
+    systems: &[System],
+    facts: &Facts,
 ) -> Result<(), DbError> {
-    let changes = before.changes_to(after);
-    for (backup, pledged_to) in changes.pledges {
-        diesel::update(backups::table.find(backup)).set(backups::pledged_to.eq(pledged_to)).execute(conn)?;
+    let changes = systems
+        .iter()
+        .flat_map(|system| system.rows.iter().map(move |row| Change::of(row, system, facts)))
+        .filter_map(Result::transpose)
+        .collect::<Result<Vec<_>, _>>()?;
+    let totals = (
+        books.org_id.as_str().into_sql::<Text>(),
+        to_bigint(books.stored).into_sql::<BigInt>(),
+        to_bigint(books.reserved).into_sql::<BigInt>(),
+        writer.into_sql::<SqlUuid>(),
+        clock.into_sql::<Timestamptz>(),
+    );
+    let upload = |id| systems.iter().find_map(|system| system.upload(id));
+    let new = facts.admitted.iter().map(|(op, entry)| Some((op, *entry, upload(op.backup.uuid())?)));
+    let gone = || DbError::Failed("an upload was taken back before it was written".to_owned());
+    let new = &new.collect::<Option<Vec<_>>>().ok_or_else(gone)?;
+    let admitted = (
+        column(new, |(op, ..)| op.backup.uuid()).into_sql::<Array<SqlUuid>>(),
+        column(new, |(op, ..)| op.system_id).into_sql::<Array<SqlUuid>>(),
+        column(new, |(op, ..)| op.object_key.as_str()).into_sql::<Array<Text>>(),
+        column(new, |(op, ..)| op.backup.ext().as_str()).into_sql::<Array<Text>>(),
+        column(new, |(op, ..)| op.filename.as_str()).into_sql::<Array<Text>>(),
+        column(new, |(op, ..)| op.mimetype.as_str()).into_sql::<Array<Text>>(),
+        column(new, |(op, ..)| op.remote_addr.map(IpNet::from)).into_sql::<Array<Nullable<Inet>>>(),
+        column(new, |(_, entry, _)| *entry).into_sql::<Array<Timestamptz>>(),
+        column(new, |(.., upload)| to_bigint(upload.want)).into_sql::<Array<BigInt>>(),
+        column(new, |(.., upload)| to_bigint(upload.reserved)).into_sql::<Array<BigInt>>(),
+    );
+    let rewritten = (
+        column(&changes, |c| c.row.id).into_sql::<Array<SqlUuid>>(),
+        column(&changes, |c| c.row.state.as_str()).into_sql::<Array<Text>>(),
+        column(&changes, |c| c.state).into_sql::<Array<Text>>(),
+        column(&changes, |c| c.want.map(to_bigint)).into_sql::<Array<Nullable<BigInt>>>(),
+        column(&changes, |c| to_bigint(c.reserved)).into_sql::<Array<BigInt>>(),
+        column(&changes, |c| c.pledged_to).into_sql::<Array<Nullable<SqlUuid>>>(),
+        column(&changes, |c| c.stored.map(|s| s.seq)).into_sql::<Array<Nullable<BigInt>>>(),
+        column(&changes, |c| c.stored.map(|s| to_bigint(s.size))).into_sql::<Array<Nullable<BigInt>>>(),
+        column(&changes, |c| c.stored.map(|s| s.sha256.as_slice())).into_sql::<Array<Nullable<Bytea>>>(),
+        column(&changes, |c| c.stored.map(|s| s.encrypted)).into_sql::<Array<Nullable<Bool>>>(),
+        column(&changes, |c| c.retired.map(Reason::as_str)).into_sql::<Array<Nullable<Text>>>(),
+        column(&changes, |c| c.retired.map(Reason::pause)).into_sql::<Array<Nullable<Double>>>(),
+    );
+    let counted: Vec<_> = systems.iter().filter(|system| system.changed).collect();
+    let entries: Vec<_> = counted
+        .iter()
+        .filter(|system| system.slides)
+        .flat_map(|system| system.row.recent_admissions.iter().map(|at| (system.row.id, *at)))
+        .collect();
+    let counted = (
+        column(&counted, |system| system.row.id).into_sql::<Array<SqlUuid>>(),
+        column(&counted, |system| system.row.last_seq).into_sql::<Array<BigInt>>(),
+        column(&counted, |system| system.given_back).into_sql::<Array<BigInt>>(),
+        column(&counted, |system| system.slides).into_sql::<Array<Bool>>(),
+        column(&entries, |(system, _)| *system).into_sql::<Array<SqlUuid>>(),
+        column(&entries, |(_, at)| *at).into_sql::<Array<Timestamptz>>(),
+    );
+    let sql = include_str!("apply.sql");
+    let written: Written = prepared(sql, (totals, admitted, rewritten, counted)).get_result(conn)?;
+    if written.changed == i64::try_from(changes.len()).unwrap_or(i64::MAX) {
+        Ok(())
+    } else {
+        Err(DbError::Failed("a locked row was not as it had been read".to_owned()))
     }
-    for upload in changes.uploads {
-        diesel::update(backups::table.find(upload.id))
-            .set((
-                backups::want_bytes.eq(to_bigint(upload.want)),
-                backups::reserved_bytes.eq(to_bigint(upload.reserved)),
-            ))
-            .execute(conn)?;
-    }
-    books.stored = after.stored_bytes;
-    books.reserved = after.reserved_bytes;
-    Ok(())
 }
 
-/// Retires a row that is in state `from`; its object may go when `purge_after` has come.
-pub(super) fn retire(conn: &mut Conn, id: Uuid, from: &str, reason: Reason) -> Result<bool, DbError> {
-    let seconds = if reason == Reason::Failed { TOMBSTONE_SECONDS } else { 0.0 };
-    let changed = diesel::sql_query(
-        "UPDATE backups SET state = 'retired', retired_reason = $3, retired_at = clock_timestamp(), \
-           purge_after = clock_timestamp() + make_interval(secs => $4), reserved_bytes = 0, pledged_to = NULL \
-         WHERE id = $1 AND state = $2",
-    )
-    .bind::<SqlUuid, _>(id)
-    .bind::<Text, _>(from)
-    .bind::<Text, _>(reason.as_str())
-    .bind::<Double, _>(seconds)
-    .execute(conn)?;
-    Ok(changed == 1)
-}
-
-/// Writes the organization's totals.
-pub(super) fn books(conn: &mut Conn, books: &Books) -> Result<(), DbError> {
-    diesel::update(org_usage::table.find(&books.org_id))
-        .set((
-            org_usage::stored_bytes.eq(to_bigint(books.stored)),
-            org_usage::reserved_bytes.eq(to_bigint(books.reserved)),
-        ))
-        .execute(conn)?;
-    Ok(())
+#[derive(QueryableByName)]
+struct Written {
+    #[diesel(sql_type = BigInt)]
+    changed: i64,
 }

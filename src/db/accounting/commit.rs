@@ -2,14 +2,12 @@
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use ipnet::IpNet;
 use serde_json::json;
 
-use super::super::schema::{backups, systems};
-use super::super::{DbError, to_bigint};
-use super::apply::{self, Reason};
+use super::super::DbError;
+use super::super::schema::backups;
 use super::batch::Batch;
-use super::ledger;
+use super::change::{Reason, Stored};
 use super::operation::{Commit, Committed, Outcome};
 use crate::domain::accounting;
 use crate::domain::retention::PruneReason;
@@ -20,35 +18,35 @@ type Settled = (String, Option<Vec<u8>>, Option<DateTime<Utc>>);
 impl Batch<'_> {
     pub(super) fn commit(&mut self, index: usize, op: &Commit) -> Result<Outcome, DbError> {
         let id = op.backup.uuid();
-        let before = ledger::read(self.conn, &self.books, op.system_id)?;
-        let Some(upload) = before.uploads.iter().find(|upload| upload.id == id) else {
+        let Some(upload) = self.systems[index].upload(id) else {
             return self.committed_before(index, op);
         };
         if op.size > upload.want {
             return Err(DbError::Failed(format!("backup {id} is larger than what it was granted")));
         }
         if !self.systems[index].is_active() {
-            self.take_back(&before, id)?;
+            self.take_back(index, id);
             return Ok(Outcome::Revoked);
         }
-        let Ok(after) = accounting::commit(&before, self.books.limits, id, op.size) else {
+        let Ok(after) = accounting::commit(&self.ledger(index), self.limits, id, op.size) else {
             // The quota was lowered meanwhile.
-            self.take_back(&before, id)?;
+            self.take_back(index, id);
             return Ok(Outcome::QuotaLowered);
         };
-        let uploaded_at = self.mark_stored(index, op)?;
-        apply::changes(self.conn, &mut self.books, &before, &after)?;
-        self.tell_uploaded(op)?;
+        self.mark_stored(index, op);
+        self.tell_uploaded(index, op);
         for (victim, reason) in &after.pruned {
             let reason = match reason {
                 PruneReason::Slots => Reason::Slots,
                 PruneReason::Size => Reason::Size,
             };
-            apply::retire(self.conn, victim.id, "stored", reason)?;
+            self.facts.retired.push((victim.id, reason));
             let detail = json!({ "reason": reason.as_str(), "size": victim.size });
             self.tell("pruned", "service", op.system_id, Some(victim.id), None, detail);
         }
-        Ok(Outcome::Committed(Committed { uploaded_at, pruned: !after.pruned.is_empty() }))
+        let pruned = !after.pruned.is_empty();
+        self.settle(index, after);
+        Ok(Outcome::Committed(Committed { uploaded_at: self.clock, pruned }))
     }
 
     /// The row is not `receiving`: either this very commit was done and its answer lost, or the
@@ -57,7 +55,7 @@ impl Batch<'_> {
         let row: Option<Settled> = backups::table
             .find(op.backup.uuid())
             .select((backups::state, backups::sha256, backups::uploaded_at))
-            .first(self.conn)
+            .first(self.look()?)
             .optional()?;
         Ok(match row {
             Some((state, Some(sha256), Some(uploaded_at))) if state == "stored" && sha256 == op.sha256 => {
@@ -68,31 +66,22 @@ impl Batch<'_> {
         })
     }
 
-    fn mark_stored(&mut self, index: usize, op: &Commit) -> Result<DateTime<Utc>, DbError> {
-        let uploaded_at = ledger::clock(self.conn)?;
+    fn mark_stored(&mut self, index: usize, op: &Commit) {
         let system = &mut self.systems[index];
-        system.last_seq += 1;
-        diesel::update(systems::table.find(system.id))
-            .set(systems::last_seq.eq(system.last_seq))
-            .execute(self.conn)?;
-        diesel::update(backups::table.find(op.backup.uuid()))
-            .set((
-                backups::state.eq("stored"),
-                backups::seq.eq(system.last_seq),
-                backups::size_bytes.eq(to_bigint(op.size)),
-                backups::sha256.eq(op.sha256.as_slice()),
-                backups::encrypted.eq(op.encrypted),
-                backups::uploaded_at.eq(uploaded_at),
-                backups::reserved_bytes.eq(0),
-            ))
-            .execute(self.conn)?;
-        Ok(uploaded_at)
+        system.row.last_seq += 1;
+        system.changed = true;
+        self.facts.stored.push(Stored {
+            id: op.backup.uuid(),
+            seq: system.row.last_seq,
+            size: op.size,
+            sha256: op.sha256,
+            encrypted: op.encrypted,
+        });
     }
 
-    fn tell_uploaded(&mut self, op: &Commit) -> Result<(), DbError> {
-        let remote: Option<IpNet> =
-            backups::table.find(op.backup.uuid()).select(backups::remote_addr).first(self.conn)?;
-        let remote = remote.map(|net| net.addr());
+    fn tell_uploaded(&mut self, index: usize, op: &Commit) {
+        let row = self.systems[index].row_of(op.backup.uuid());
+        let remote = row.and_then(|row| row.remote_addr).map(|net| net.addr());
         let id = Some(op.backup.uuid());
         let detail = json!({ "size": op.size, "encrypted": op.encrypted });
         self.tell("uploaded", "system", op.system_id, id, remote, detail);
@@ -108,6 +97,5 @@ impl Batch<'_> {
                 json!({ "size": op.size, "cap": cap }),
             );
         }
-        Ok(())
     }
 }

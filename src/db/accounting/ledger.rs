@@ -2,110 +2,139 @@
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
+use diesel::sql_types::{Array, BigInt, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use ipnet::IpNet;
 use uuid::Uuid;
 
-use super::super::schema::{backups, organizations, systems};
-use super::super::{Conn, DbError, from_bigint, organizations as orgs};
-use super::operation::Policy;
-use crate::domain::accounting::{Ledger, Limits, OpenUpload, StoredBackup};
+use super::super::prepared::prepared;
+use super::super::schema::backups;
+use super::super::{Conn, DbError, from_bigint};
+use crate::domain::accounting::{OpenUpload, StoredBackup};
 
-/// The organization's books while its row is locked.
-pub(super) struct Books {
-    pub org_id: String,
-    pub stored: u64,
-    pub reserved: u64,
-    pub limits: Limits,
+/// A system while its row is locked: the rows as they were read, and what the operations so far made of them.
+pub(super) struct System {
+    pub row: SystemRow,
+    /// Its backups and uploads as they were read.
+    pub rows: Vec<BackupRow>,
+    /// Oldest first.
+    pub backups: Vec<StoredBackup>,
+    /// Oldest first.
+    pub uploads: Vec<OpenUpload>,
+    /// Whether something of `row` is to be written, and whether its window is.
+    pub changed: bool,
+    pub slides: bool,
+    /// Slots of the rate limit that were given back.
+    pub given_back: i64,
 }
 
-/// Locks the organization; `None` if there is none.
-pub(super) fn lock_org(conn: &mut Conn, org: &str, policy: &Policy) -> Result<Option<Books>, DbError> {
-    let Some((stored, reserved)) = orgs::lock(conn, org)? else { return Ok(None) };
-    let quota: Option<i64> = organizations::table.find(org).select(organizations::quota_bytes).first(conn)?;
-    let limits = Limits { retention: policy.retention, quota: orgs::quota_of(quota, policy.default_quota) };
-    Ok(Some(Books {
-        org_id: org.to_owned(),
-        stored: from_bigint(stored),
-        reserved: from_bigint(reserved),
-        limits,
-    }))
-}
-
-/// A system's row while it is locked.
-#[derive(Debug, Clone, Queryable, Selectable)]
-#[diesel(table_name = systems)]
-pub(super) struct SystemRow {
-    pub id: Uuid,
-    pub org_id: String,
-    pub state: String,
-    pub last_seq: i64,
-    pub recent_admissions: Vec<Option<DateTime<Utc>>>,
-}
-
-impl SystemRow {
+impl System {
     pub fn is_active(&self) -> bool {
-        self.state == "active"
+        self.row.state == "active"
+    }
+
+    pub fn upload(&self, id: Uuid) -> Option<OpenUpload> {
+        self.uploads.iter().find(|upload| upload.id == id).copied()
+    }
+
+    /// As it was read.
+    pub fn row_of(&self, id: Uuid) -> Option<&BackupRow> {
+        self.rows.iter().find(|row| row.id == id)
     }
 }
 
-/// Locks the systems by id. One that has moved to another organization is as good as gone.
-pub(super) fn lock_systems(conn: &mut Conn, org: &str, ids: &[Uuid]) -> Result<Vec<SystemRow>, DbError> {
-    let rows: Vec<SystemRow> = systems::table
-        .filter(systems::id.eq_any(ids))
-        .order(systems::id)
-        .select(SystemRow::as_select())
-        .for_no_key_update()
-        .load(conn)?;
-    Ok(rows.into_iter().filter(|row| row.org_id == org).collect())
+#[derive(QueryableByName)]
+pub(super) struct SystemRow {
+    #[diesel(sql_type = SqlUuid)]
+    pub id: Uuid,
+    #[diesel(sql_type = Text)]
+    org_id: String,
+    #[diesel(sql_type = Text)]
+    state: String,
+    #[diesel(sql_type = BigInt)]
+    pub last_seq: i64,
+    #[diesel(sql_type = Array<Timestamptz>)]
+    pub recent_admissions: Vec<DateTime<Utc>>,
+    /// The organization's own quota.
+    #[diesel(sql_type = Nullable<BigInt>)]
+    pub quota_bytes: Option<i64>,
+    /// The database's, read when this row was locked; or the last admission's entry, which is no earlier.
+    #[diesel(sql_type = Timestamptz)]
+    pub clock: DateTime<Utc>,
 }
 
+/// Locks the systems by id. One that has moved to another organization is as good as gone.
+///
+/// The clock is read of rows that come out of the sub-select, so they are locked by then (a `FOR UPDATE` in
+/// the same select would be applied to rows whose clock has been read already). The quota changes under the
+/// lock of the organization alone: this statement began when that was held, so it sees the last change and
+/// no other follows. In the statement that waits for that lock it could be one from before the wait.
+pub(super) fn lock_systems(conn: &mut Conn, org: &str, ids: &[Uuid]) -> Result<Vec<System>, DbError> {
+    let sql = "SELECT locked.*, clock_timestamp() AS clock, \
+             (SELECT quota_bytes FROM organizations WHERE organizations.id = locked.org_id) AS quota_bytes \
+         FROM (SELECT id, org_id, state, last_seq, recent_admissions FROM systems \
+             WHERE id = ANY($*) ORDER BY id FOR NO KEY UPDATE) AS locked";
+    let rows: Vec<SystemRow> = prepared(sql, ids.into_sql::<Array<SqlUuid>>()).load(conn)?;
+    let system = |row| System {
+        row,
+        rows: vec![],
+        backups: vec![],
+        uploads: vec![],
+        changed: false,
+        slides: false,
+        given_back: 0,
+    };
+    Ok(rows.into_iter().filter(|row| row.org_id == org).map(system).collect())
+}
+
+/// A stored backup or an open upload as it was read.
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = backups)]
-struct BackupRow {
-    id: Uuid,
-    state: String,
-    seq: Option<i64>,
+pub(super) struct BackupRow {
+    pub id: Uuid,
+    system_id: Uuid,
+    pub state: String,
+    pub extension: String,
+    pub remote_addr: Option<IpNet>,
     admitted_at: DateTime<Utc>,
-    size_bytes: Option<i64>,
+    pub window_entry: Option<DateTime<Utc>>,
     want_bytes: i64,
     reserved_bytes: i64,
-    pledged_to: Option<Uuid>,
+    pub pledged_to: Option<Uuid>,
+    seq: Option<i64>,
+    size_bytes: Option<i64>,
 }
 
-/// Locks the system's backups and uploads by id, and builds its ledger.
-pub(super) fn read(conn: &mut Conn, books: &Books, system: Uuid) -> Result<Ledger, DbError> {
+impl BackupRow {
+    pub fn as_upload(&self) -> OpenUpload {
+        OpenUpload {
+            id: self.id,
+            want: from_bigint(self.want_bytes),
+            reserved: from_bigint(self.reserved_bytes),
+        }
+    }
+
+    fn as_backup(&self) -> StoredBackup {
+        let size = from_bigint(self.size_bytes.unwrap_or(0));
+        StoredBackup { id: self.id, size, pledged_to: self.pledged_to }
+    }
+}
+
+/// Locks the systems' backups and uploads by id, and takes them in.
+pub(super) fn read(conn: &mut Conn, systems: &mut [System]) -> Result<(), DbError> {
+    let ids: Vec<Uuid> = systems.iter().map(|system| system.row.id).collect();
     let mut rows: Vec<BackupRow> = backups::table
-        .filter(backups::system_id.eq(system).and(backups::state.ne("retired")))
+        .filter(backups::system_id.eq_any(ids).and(backups::state.ne("retired")))
         .order(backups::id)
         .select(BackupRow::as_select())
         .for_no_key_update()
         .load(conn)?;
     rows.sort_by_key(|row| (row.seq, row.admitted_at, row.id));
-    let (open, stored): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| row.state == "receiving");
-    Ok(Ledger {
-        stored_bytes: books.stored,
-        reserved_bytes: books.reserved,
-        backups: stored
-            .into_iter()
-            .map(|row| StoredBackup {
-                id: row.id,
-                size: from_bigint(row.size_bytes.unwrap_or(0)),
-                pledged_to: row.pledged_to,
-            })
-            .collect(),
-        uploads: open
-            .into_iter()
-            .map(|row| OpenUpload {
-                id: row.id,
-                want: from_bigint(row.want_bytes),
-                reserved: from_bigint(row.reserved_bytes),
-            })
-            .collect(),
-        pruned: vec![],
-    })
-}
-
-/// The clock, asked after the locks: `now()` stands still from before the wait for them.
-pub(super) fn clock(conn: &mut Conn) -> Result<DateTime<Utc>, DbError> {
-    diesel::define_sql_function! { fn clock_timestamp() -> Timestamptz }
-    Ok(diesel::select(clock_timestamp()).get_result(conn)?)
+    for system in systems {
+        let (own, others) = rows.into_iter().partition(|row| row.system_id == system.row.id);
+        (system.rows, rows) = (own, others);
+        let (open, stored): (Vec<_>, Vec<_>) = system.rows.iter().partition(|row| row.state == "receiving");
+        system.uploads = open.into_iter().map(BackupRow::as_upload).collect();
+        system.backups = stored.into_iter().map(BackupRow::as_backup).collect();
+    }
+    Ok(())
 }

@@ -1,12 +1,16 @@
 //! The transactions that change the books. Nothing else in the program does.
 //!
 //! A batch of operations of one organization is one transaction:
-//! 1. lock the organization's row in `org_usage`, then the systems by id, then their backups by
-//!    id; each lock is a statement of its own, so that what follows reads what was committed
-//!    before it (READ COMMITTED);
-//! 2. for each operation: read the clock, build the [`Ledger`](crate::domain::accounting::Ledger),
-//!    let `domain::accounting` decide, write what changed;
-//! 3. write the books and the events, commit.
+//! 1. lock the organization's row in `org_usage`, then the systems by id (with the quota, and the
+//!    clock read when they are locked), then their backups by id; each lock is a statement of its
+//!    own, so that what follows reads what was committed before it (READ COMMITTED);
+//! 2. for each operation: build the [`Ledger`](crate::domain::accounting::Ledger) as the operations
+//!    before it have left it, and let `domain::accounting` decide. Only an operation on a row that is
+//!    not among those read, or that this batch has made, first has written what was decided so far;
+//! 3. write all that differs from what was read, and the events, commit.
+//!
+//! That the rows are read once is safe because they are locked: nobody else changes them, and of the
+//! organization's rows none is added or taken away without the lock of its row in `org_usage`.
 //!
 //! With the organization's row locked, all that any number of processes do to one organization
 //! is a sequence of such steps, and the proof in `domain::accounting` speaks of sequences.
@@ -23,6 +27,7 @@
 mod admission;
 mod apply;
 mod batch;
+mod change;
 mod commit;
 mod ledger;
 mod operation;

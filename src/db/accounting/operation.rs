@@ -141,6 +141,17 @@ impl Operation {
         }
     }
 
+    /// The backup or upload that it is about.
+    pub fn backup(&self) -> Uuid {
+        match self {
+            Self::Admit(op) => op.backup.uuid(),
+            Self::Grow(op) => op.backup.uuid(),
+            Self::Commit(op) => op.backup.uuid(),
+            Self::Abort(op) => op.backup,
+            Self::Delete(op) => op.backup.uuid(),
+        }
+    }
+
     /// What frees or finishes goes before what asks for room.
     pub fn asks_for_room(&self) -> bool {
         matches!(self, Self::Admit(_) | Self::Grow(_))

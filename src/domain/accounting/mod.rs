@@ -1,8 +1,8 @@
 //! The books as pure functions over one system's rows and its organization's totals.
 //!
 //! Each operation takes a [`Ledger`], read under the lock of the organization's row, and gives
-//! the ledger as it has to be afterwards; [`Ledger::changes_to`] says which rows differ, and
-//! `db::accounting` writes them in the same transaction.
+//! the ledger as it has to be afterwards; `db::accounting` writes the rows that differ in the same
+//! transaction.
 //!
 //! What always holds (`strongroom audit` checks it):
 //! * an open upload's `reserved` is max(0, `want` - the bytes of the backups pledged to it);
@@ -67,15 +67,6 @@ pub struct Ledger {
     pub pruned: Vec<(StoredBackup, PruneReason)>,
 }
 
-/// The rows that differ between two ledgers.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Changes {
-    /// Stored backups and whom they are pledged to now.
-    pub pledges: Vec<(Uuid, Option<Uuid>)>,
-    /// Open uploads with their new `want` and `reserved`.
-    pub uploads: Vec<OpenUpload>,
-}
-
 impl Ledger {
     /// Bytes pledged to `upload`.
     fn pledged(&self, upload: Uuid) -> u64 {
@@ -119,17 +110,6 @@ impl Ledger {
 
     fn total(&self) -> u64 {
         self.stored_bytes.saturating_add(self.reserved_bytes)
-    }
-
-    /// What has to be written to get from `self` to `after`. Rows that are gone from `after` are
-    /// not listed: they are retired by whoever asked for the operation.
-    pub fn changes_to(&self, after: &Self) -> Changes {
-        let pledges = after.backups.iter().filter_map(|b| {
-            let before = self.backups.iter().find(|old| old.id == b.id)?;
-            (before.pledged_to != b.pledged_to).then_some((b.id, b.pledged_to))
-        });
-        let uploads = after.uploads.iter().filter(|u| !self.uploads.contains(u));
-        Changes { pledges: pledges.collect(), uploads: uploads.copied().collect() }
     }
 }
 

@@ -200,7 +200,12 @@ impl Server {
     pub fn on_a_link() -> (PostgresLink, Self) {
         let database = Arc::new(Database::new());
         let link = PostgresLink::to(&database);
-        let server = Self::builder().database(&database).set("DATABASE_URL", link.url()).no_rate_limit();
+        // A rate limit that is far away: with none at all no slots would be counted.
+        let server = Self::builder()
+            .database(&database)
+            .set("DATABASE_URL", link.url())
+            .set("BACKUP_RATE_LIMIT_PER_MINUTE", 600)
+            .set("BACKUP_RATE_LIMIT_PER_HOUR", 600);
         (link, server.start())
     }
 

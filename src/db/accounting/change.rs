@@ -1,0 +1,90 @@
+//! What becomes of a row of `backups`: the difference between the rows as they were read and the ledgers
+//! as they are, and what can't be told from that.
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use super::super::DbError;
+use super::ledger::{BackupRow, System};
+use super::operation::Admission;
+
+/// Why a backup is retired, as in `backups.retired_reason`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reason {
+    Slots,
+    Size,
+    System,
+    Operator,
+    Failed,
+}
+
+impl Reason {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Slots => "slots",
+            Self::Size => "size",
+            Self::System => "system",
+            Self::Operator => "operator",
+            Self::Failed => "failed",
+        }
+    }
+
+    /// After how many seconds the object may go.
+    pub fn pause(self) -> f64 {
+        if self == Self::Failed { TOMBSTONE_SECONDS } else { 0.0 }
+    }
+}
+
+/// How long a failed upload's row stays: a paused process or an aborted PUT may still land late.
+const TOMBSTONE_SECONDS: f64 = 3600.0;
+
+/// What can't be told from the difference between the rows as they were read and as they are to be.
+#[derive(Default)]
+pub(super) struct Facts {
+    /// New uploads, with their entries in the rate limit's window.
+    pub admitted: Vec<(Admission, DateTime<Utc>)>,
+    pub stored: Vec<Stored>,
+    pub retired: Vec<(Uuid, Reason)>,
+}
+
+/// Of an upload that is complete.
+pub(super) struct Stored {
+    pub id: Uuid,
+    pub seq: i64,
+    pub size: u64,
+    pub sha256: [u8; 32],
+    pub encrypted: bool,
+}
+
+/// A row of `backups` as it has to be.
+pub(super) struct Change<'a> {
+    pub row: &'a BackupRow,
+    pub state: &'static str,
+    pub want: Option<u64>,
+    pub reserved: u64,
+    pub pledged_to: Option<Uuid>,
+    pub stored: Option<&'a Stored>,
+    pub retired: Option<Reason>,
+}
+
+impl<'a> Change<'a> {
+    /// `None` if there is nothing to write.
+    pub fn of(row: &'a BackupRow, system: &System, facts: &'a Facts) -> Result<Option<Self>, DbError> {
+        let stored = facts.stored.iter().find(|stored| stored.id == row.id);
+        let change =
+            Self { row, state: "retired", want: None, reserved: 0, pledged_to: None, stored, retired: None };
+        if let Some(upload) = system.upload(row.id) {
+            let (want, reserved) = (Some(upload.want), upload.reserved);
+            let change = Self { state: "receiving", want, reserved, ..change };
+            return Ok((upload != row.as_upload()).then_some(change));
+        }
+        if let Some(backup) = system.backups.iter().find(|backup| backup.id == row.id) {
+            let pledged_to = backup.pledged_to;
+            let change = Self { state: "stored", pledged_to, ..change };
+            return Ok((stored.is_some() || pledged_to != row.pledged_to).then_some(change));
+        }
+        let reason = facts.retired.iter().find(|(id, _)| *id == row.id).map(|(_, reason)| *reason);
+        let unknown = || DbError::Failed(format!("backup {} left the books for no reason", row.id));
+        Ok(Some(Self { retired: Some(reason.ok_or_else(unknown)?), ..change }))
+    }
+}

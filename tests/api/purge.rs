@@ -1,0 +1,84 @@
+//! What is retired goes in bounded steps, many at a time, and what can't go keeps nothing else.
+
+use std::time::Duration;
+
+use crate::harness::{PATIENCE, Server, assert_eventually};
+
+/// More than one step of the purger.
+const BACKLOG: usize = 120;
+
+/// A server that was killed before it purged anything, with this many backups to be purged.
+fn with_a_backlog() -> Server {
+    let server = Server::builder().set("BACKUP_SWEEP_INTERVAL", 3600).start();
+    let system = server.system();
+    let id = server.store(&system, b"x");
+    server.kill();
+    let uuid = id.strip_suffix(".bin").expect("no name, no extension");
+    // Statistics of a table in which hardly anything was retired.
+    server.db.execute(&format!(
+        "ALTER TABLE backups SET (autovacuum_enabled = off);
+         ANALYZE backups;
+         INSERT INTO backups (id, system_id, org_id, object_key, extension, state, filename, mimetype, admitted_at,
+             want_bytes, reserved_bytes, retired_at, retired_reason, purge_after)
+         SELECT new, system_id, org_id, replace(object_key, '{uuid}', new::text), extension, 'retired', filename,
+             mimetype, admitted_at, 0, 0, now(), 'slots', now()
+         FROM backups, LATERAL (
+             SELECT overlay(gen_random_uuid()::text PLACING '7' FROM 15)::uuid AS new
+             FROM generate_series(1, {BACKLOG})) AS more"
+    ));
+    for key in keys(&server) {
+        server.store.write(&key, b"retired");
+    }
+    server
+}
+
+fn keys(server: &Server) -> Vec<String> {
+    server.db.all("SELECT object_key FROM backups WHERE state = 'retired' ORDER BY object_key")
+}
+
+/// Writes down how many rows each statement of this kind changes.
+fn watch(server: &Server, kind: &str, rows: &str) {
+    server.db.execute(&format!(
+        "CREATE TABLE {kind}s (rows bigint);
+         CREATE FUNCTION note_{kind}() RETURNS trigger LANGUAGE plpgsql AS
+             'BEGIN INSERT INTO {kind}s SELECT count(*) FROM touched; RETURN NULL; END';
+         CREATE TRIGGER note_{kind} AFTER {kind} ON backups REFERENCING {rows} TABLE AS touched
+             FOR EACH STATEMENT EXECUTE FUNCTION note_{kind}()"
+    ));
+}
+
+#[test]
+fn a_backlog_is_purged_in_steps_whatever_the_statistics_say() {
+    let server = with_a_backlog();
+    watch(&server, "update", "NEW");
+    watch(&server, "delete", "OLD");
+    let swept = server.cli(["sweep", "--json"]).exits(0).json();
+    assert_eq!(swept["backups_purged"], BACKLOG, "{swept}");
+    assert_eq!(server.objects().len(), 1, "what is stored stays");
+    for kind in ["updates", "deletes"] {
+        let steps = server.db.all(&format!("SELECT rows FROM {kind} WHERE rows > 0 ORDER BY rows DESC"));
+        assert_eq!(steps, ["50", "50", "20"], "{kind}: claimed and dropped by the batch, never more at once");
+    }
+}
+
+#[test]
+fn what_cannot_be_deleted_keeps_nothing_else_from_it() {
+    needs_a_folder!();
+    let server = with_a_backlog();
+    // Folders where objects were can't be deleted as files.
+    let bad: Vec<_> = keys(&server).into_iter().step_by(40).collect();
+    for key in &bad {
+        server.store.remove(key);
+        std::fs::create_dir_all(server.store.path().join(key).join("x")).expect("make a folder");
+    }
+    let swept = server.cli(["sweep", "--json"]).exits(3).json();
+    assert_eq!((&swept["backups_purged"], &swept["failed"]), (&(BACKLOG - 3).into(), &3.into()), "{swept}");
+    assert_eq!(keys(&server), bad);
+    for key in &bad {
+        std::fs::remove_dir_all(server.store.path().join(key)).expect("remove the folder");
+    }
+    assert_eventually("they are tried again", PATIENCE + Duration::from_secs(10), || {
+        server.cli(["sweep"]).exits(0);
+        keys(&server).is_empty()
+    });
+}
