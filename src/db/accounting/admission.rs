@@ -25,7 +25,7 @@ impl Batch<'_> {
             return Ok(Outcome::Admitted);
         }
         let clock = ledger::clock(self.conn)?;
-        let admissions: Vec<_> = system.recent_admissions.iter().flatten().copied().collect();
+        let admissions = self.settled_admissions(index, clock)?;
         let (entry, entries) = match window::decide(&admissions, clock, self.policy.rate) {
             Window::Open { entry, entries } => (entry, entries),
             Window::Closed { retry_after_seconds } => {
@@ -71,6 +71,29 @@ impl Batch<'_> {
             ))
             .execute(self.conn)?;
         Ok(())
+    }
+
+    /// The entries of the system's window, none in the future.
+    fn settled_admissions(
+        &mut self,
+        index: usize,
+        clock: DateTime<Utc>,
+    ) -> Result<Vec<DateTime<Utc>>, DbError> {
+        let system = &self.systems[index];
+        let id = system.id;
+        let mut entries: Vec<_> = system.recent_admissions.iter().flatten().copied().collect();
+        let moved = window::settle(&mut entries, clock);
+        if !moved.is_empty() {
+            self.set_admissions(index, entries.clone(), false)?;
+        }
+        for (from, to) in moved {
+            // An upload under way has to find its own again, should its slot be given back. Its row is locked.
+            let of_entry = backups::system_id.eq(id).and(backups::window_entry.eq(from));
+            diesel::update(backups::table.filter(of_entry.and(backups::state.eq("receiving"))))
+                .set(backups::window_entry.eq(to))
+                .execute(self.conn)?;
+        }
+        Ok(entries)
     }
 
     pub(super) fn set_admissions(
