@@ -6,21 +6,25 @@ mod cli;
 mod client;
 mod curl;
 mod database;
+mod dice;
 mod left;
 mod link;
 mod nginx;
 mod os;
+mod process;
 mod server;
 #[macro_use]
 mod store;
 mod tls;
 mod wait;
+mod watch;
 mod wire;
 
 pub use answer::Answer;
 pub use cli::{Output, System, plain_command, run};
 pub use curl::{Curl, big_file};
 pub use database::Database;
+pub use dice::Dice;
 pub use link::{Ending, PostgresLink, Trouble};
 pub use nginx::Nginx;
 pub use os::Vanish;
@@ -28,6 +32,7 @@ pub use server::{Builder, Server};
 pub use store::{Store, on_s3};
 pub use tls::Certificate;
 pub use wait::{assert_eventually, eventually};
+pub use watch::Over;
 pub use wire::{Wire, bare_head, chunk, head};
 
 use std::sync::atomic::{AtomicU64, Ordering};

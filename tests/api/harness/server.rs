@@ -245,7 +245,7 @@ impl Server {
     }
 
     pub fn signal(&self, signal: i32) {
-        os::signal(self.child().id(), signal);
+        os::signal(self.pid(), signal);
     }
 
     /// SIGTERM; the exit status, once the process has ended.
@@ -279,13 +279,17 @@ impl Server {
     }
 
     /// The store folder as the server sees it: with a disk of its own it lies in the server's mount namespace.
-    fn store_root(&self) -> PathBuf {
+    pub fn store_root(&self) -> PathBuf {
         let path = self.store.path();
         if self.builder.disk.is_none() {
             return path;
         }
-        let root = PathBuf::from(format!("/proc/{}/root", self.child().id()));
+        let root = PathBuf::from(format!("/proc/{}/root", self.pid()));
         root.join(path.strip_prefix("/").expect("an absolute path"))
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child().id()
     }
 
     fn child(&self) -> std::sync::MutexGuard<'_, Child> {
