@@ -40,10 +40,32 @@ pub enum Window {
     },
 }
 
+/// An entry that has to be written anew: as it was, and as it is now.
+pub type Moved = (DateTime<Utc>, DateTime<Utc>);
+
+/// The entries that lie in the future, moved to `clock`: it was stepped back. They have to be kept
+/// like this before [`decide`] is asked, or each refusal would find them as far ahead as before
+/// and nobody were let in until the clock has caught up. Each stays apart from its neighbours, so
+/// that it can still be given back. Gives the moves, earliest first: made in this order, none meets
+/// an entry that is still to be moved.
+pub fn settle(entries: &mut [DateTime<Utc>], clock: DateTime<Utc>) -> Vec<Moved> {
+    entries.sort_unstable();
+    let (mut latest, mut moved) = (clock, Vec::new());
+    for entry in entries.iter_mut().rev() {
+        if *entry > latest {
+            moved.push((*entry, latest));
+            *entry = latest;
+        }
+        latest = *entry - TimeDelta::microseconds(1);
+    }
+    moved.reverse();
+    moved
+}
+
 /// Decides over one more admission. `clock` is the database's clock, read after the system's row
-/// was locked. Entries in the future (the clock was stepped back) count as made at `clock`.
+/// was locked; the entries are [settled](settle).
 pub fn decide(entries: &[DateTime<Utc>], clock: DateTime<Utc>, limits: RateLimits) -> Window {
-    let mut kept: Vec<_> = entries.iter().map(|&entry| entry.min(clock)).collect();
+    let mut kept = entries.to_vec();
     kept.sort_unstable();
     let after_last = kept.last().map(|&last| last + TimeDelta::microseconds(1));
     let now = after_last.map_or(clock, |after| after.max(clock));
@@ -76,80 +98,4 @@ fn whole_seconds_up(wait: TimeDelta) -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    const LIMITS: RateLimits = RateLimits { per_minute: 6, per_hour: 60 };
-
-    fn at(micros: i64) -> DateTime<Utc> {
-        DateTime::from_timestamp_micros(1_700_000_000_000_000 + micros).unwrap()
-    }
-
-    fn seconds(list: &[i64]) -> Vec<DateTime<Utc>> {
-        list.iter().map(|s| at(s * 1_000_000)).collect()
-    }
-
-    #[test]
-    fn the_seventh_in_a_minute_waits_for_the_first_to_leave() {
-        let entries = seconds(&[0, 1, 2, 3, 4, 5]);
-        let closed = |s| Window::Closed { retry_after_seconds: s };
-        assert_eq!(decide(&entries, at(10_000_000), LIMITS), closed(50));
-        assert_eq!(decide(&entries, at(59_999_999), LIMITS), closed(1));
-        assert!(matches!(decide(&entries, at(60_000_000), LIMITS), Window::Open { .. }));
-    }
-
-    #[test]
-    fn the_hour_counts_too() {
-        let entries: Vec<_> = (0..60).map(|n| at(n * 20_000_000)).collect();
-        let now = at(59 * 20_000_000 + 60_000_000);
-        assert_eq!(
-            decide(&entries, now, LIMITS),
-            Window::Closed { retry_after_seconds: 3600 - 59 * 20 - 60 }
-        );
-    }
-
-    #[test]
-    fn zero_switches_a_limit_off() {
-        let entries = seconds(&[0; 600]);
-        let off = RateLimits { per_minute: 0, per_hour: 0 };
-        let Window::Open { entries, .. } = decide(&entries, at(0), off) else { panic!("closed") };
-        assert_eq!(entries.len(), RateLimits::MOST);
-    }
-
-    #[test]
-    fn entries_from_the_future_count_as_now_and_do_not_lock_the_system_out() {
-        let entries = seconds(&[1_000_000; 6]);
-        assert_eq!(decide(&entries, at(0), LIMITS), Window::Closed { retry_after_seconds: 60 });
-    }
-
-    proptest! {
-        #[test]
-        fn no_window_ever_holds_more_than_the_limit(
-            steps in prop::collection::vec(0i64..40_000_000, 1..300),
-            per_minute in 1usize..8,
-            per_hour in 1usize..30,
-        ) {
-            let limits = RateLimits { per_minute, per_hour };
-            let (mut now, mut entries, mut admitted) = (0i64, Vec::new(), Vec::new());
-            for step in steps {
-                now += step;
-                match decide(&entries, at(now), limits) {
-                    Window::Open { entry, entries: kept } => { admitted.push(entry); entries = kept; }
-                    Window::Closed { retry_after_seconds } => {
-                        // Exact: the wait is enough, and a second less would not be.
-                        let later = at(now + i64::try_from(retry_after_seconds).unwrap() * 1_000_000);
-                        prop_assert!(matches!(decide(&entries, later, limits), Window::Open { .. }), "too short");
-                        let sooner = later - TimeDelta::seconds(1);
-                        prop_assert!(matches!(decide(&entries, sooner, limits), Window::Closed { .. }), "too long");
-                    }
-                }
-            }
-            for (span, limit) in [(TimeDelta::minutes(1), per_minute), (TimeDelta::hours(1), per_hour)] {
-                for pair in admitted.windows(limit + 1) {
-                    prop_assert!(pair[limit] - pair[0] >= span);
-                }
-            }
-        }
-    }
-}
+mod tests;

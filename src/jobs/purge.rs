@@ -69,6 +69,7 @@ pub async fn run_once(db: &Db, store: &dyn BlobStore) -> Result<Purged, DbError>
 /// Gives how many are gone. One bad item never stops the rest.
 async fn purge_batch(db: &Db, store: &dyn BlobStore, claimed: Vec<Claimed>, purged: &mut Purged) -> usize {
     let deletions = claimed.into_iter().map(|backup| async move {
+        fail_point!("purge.claimed");
         let result = delete_object(store, &backup.object_key).await;
         (backup, result)
     });
@@ -78,6 +79,7 @@ async fn purge_batch(db: &Db, store: &dyn BlobStore, claimed: Vec<Claimed>, purg
     for (Claimed { id, failed, .. }, result) in done {
         match result {
             Ok(()) => {
+                fail_point!("purge.deleted");
                 gone.push(id);
                 tombstones += usize::from(failed);
             }

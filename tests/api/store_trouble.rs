@@ -93,3 +93,100 @@ fn an_object_that_cannot_be_removed_now_is_removed_later() {
     server.store.mend_it();
     assert_eventually("the purge is tried again", PATIENCE * 4, || server.objects().is_empty());
 }
+
+#[test]
+fn a_full_disk_refuses_all_at_once_gives_the_slots_back_and_is_well_when_there_is_room() {
+    needs_a_folder!();
+    let server = Server::builder().disk("6m").start();
+    let system = server.system();
+    let siblings: Vec<_> = (0..3).map(|n| server.add_system(&system.org, &format!("fw-{n}"))).collect();
+    let kept = server.store(&system, &bytes(100_000));
+    let before = server.snapshot();
+    let filler = server.store_root().join(".filler");
+    let full =
+        std::fs::File::create(&filler).and_then(|mut file| std::io::copy(&mut std::io::repeat(0), &mut file));
+    assert!(full.is_err(), "the disk is not full");
+    std::thread::scope(|scope| {
+        let send = |n: usize| {
+            let (system, body) = (&siblings[n % 3], bytes(200_000));
+            if n < 6 { server.put(system, &body) } else { server.upload(system).chunked(body).send() }
+        };
+        let answers: Vec<_> = (0..12).map(|n| scope.spawn(move || send(n))).collect();
+        for answer in answers {
+            answer.join().expect("an answer").is_unavailable();
+        }
+    });
+    server.assert_nothing_left(&before);
+    for sibling in &siblings {
+        assert_eventually("all slots are given back", GONE, || server.slots_used(sibling) == 0);
+    }
+    server.audit_is_clean();
+    assert_eq!(server.fetch(&system, &kept).send().status(200).body.len(), 100_000);
+    std::fs::remove_file(filler).expect("make room");
+    for sibling in &siblings {
+        server.store(sibling, &bytes(200_000));
+    }
+    server.has_not_panicked();
+}
+
+#[test]
+fn a_read_only_disk_is_503_and_is_well_when_it_can_be_written_again() {
+    needs_a_folder!();
+    let server = Server::builder().disk("6m").start();
+    let system = server.system();
+    let kept = server.store(&system, b"x");
+    let before = server.snapshot();
+    server.remount("ro");
+    for _ in 0..3 {
+        server.put(&system, &bytes(100_000)).is_unavailable();
+        server.upload(&system).chunked(bytes(100_000)).send().is_unavailable();
+    }
+    assert_eq!(server.fetch(&system, &kept).send().status(200).body, b"x");
+    server.assert_nothing_left(&before);
+    assert_eventually("the slots are given back", GONE, || server.slots_used(&system) == 1);
+    server.audit_is_clean();
+    server.remount("rw");
+    server.store(&system, &bytes(100_000));
+    server.has_not_panicked();
+}
+
+#[test]
+fn out_of_descriptors_is_503_and_is_over_when_there_are_some_again() {
+    needs_a_folder!();
+    let server = Server::start();
+    let system = server.system();
+    let kept = server.store(&system, b"x");
+    let before = server.snapshot();
+    let mut wires: Vec<_> = (0..3).map(|_| Wire::to(&server)).collect();
+    // All three are accepted: who has an answer has a descriptor.
+    let list = crate::harness::head("GET", BACKUPS, &system, &[]);
+    for wire in &mut wires {
+        wire.send(&list);
+        wire.answer().status(200);
+    }
+    let limit = server.run_out_of_descriptors();
+    for wire in &mut wires {
+        for _ in 0..2 {
+            let head = crate::harness::head("POST", BACKUPS, &system, &["Content-Length: 1000"]);
+            wire.send([head.into_bytes(), bytes(1000)].concat());
+            wire.answer().is_unavailable();
+        }
+        wire.send(&list);
+        assert_eq!(wire.answer().status(200).data()["backups"][0]["id"], kept.as_str());
+    }
+    // Who comes now waits to be let in.
+    let mut late = Wire::upload(&server, &system, &["Content-Length: 4"]);
+    late.send("late");
+    server.limit_descriptors(limit);
+    late.answer().id();
+    assert_eventually("only the late one was counted", GONE, || server.slots_used(&system) == 2);
+    for wire in &mut wires {
+        wire.send(&list);
+        wire.answer().status(200);
+    }
+    let late = server.ids(&system).into_iter().find(|id| *id != kept).expect("the late one");
+    server.delete(&system, &late).status(200);
+    server.assert_nothing_left(&before);
+    server.store(&system, &bytes(200_000));
+    server.has_not_panicked();
+}

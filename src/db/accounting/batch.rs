@@ -42,9 +42,11 @@ pub fn run(
         }
         let outcomes = operations.iter().map(|op| batch.operate(op)).collect::<Result<_, _>>()?;
         batch.finish()?;
+        fail_point!("books.written");
         decided = true;
         Ok(outcomes)
     });
+    fail_point!("books.committed");
     // All was written: what failed was the COMMIT, and it may have taken place.
     result.map_err(|error| match error {
         DbError::Unavailable(text) | DbError::Failed(text) if decided => DbError::Unsure(text),
@@ -79,7 +81,7 @@ pub(super) struct Batch<'a> {
     pub systems: Vec<System>,
     pub facts: Facts,
     /// Whether there is something to write.
-    changed: bool,
+    pub changed: bool,
     events: Vec<Event>,
 }
 
@@ -104,7 +106,7 @@ impl<'a> Batch<'a> {
             self.write_so_far()?;
         }
         match operation {
-            Operation::Admit(op) => Ok(self.admit(index, op)),
+            Operation::Admit(op) => self.admit(index, op),
             Operation::Grow(op) => Ok(self.grow(index, op)),
             Operation::Commit(op) => self.commit(index, op),
             Operation::Abort(op) => self.abort(index, op),

@@ -46,10 +46,7 @@ pub(super) async fn put(
         }
         let (own, timers) = (Arc::clone(disk), Handle::current());
         let step = move || {
-            let mut temp = match temp {
-                Some(temp) => temp,
-                None => Temp::create(&own)?,
-            };
+            let mut temp = begun(temp, &own)?;
             let ended = flow(&timers, &mut temp, &mut body, batch)?;
             Ok((temp, body, ended))
         };
@@ -64,20 +61,30 @@ pub(super) async fn put(
     let publication = Unconfirmed::new(disk, key);
     let (own, publish) = (Arc::clone(disk), publication.publication());
     let step = move || {
-        let mut temp = match temp {
-            Some(temp) => temp,
-            None => Temp::create(&own)?,
-        };
+        let mut temp = begun(temp, &own)?;
         temp.write_last(batch.chunks)?;
         facts.write(temp.file());
+        fail_point!("local.written");
         temp.file().sync_all()?;
+        fail_point!("local.synced");
         publish.publish(&own, &temp)?;
         Ok(temp)
     };
     let written = disk.run("write the object", step).await?;
+    fail_point!("local.published");
     publication.confirm();
     written.keep();
     Ok(body.size)
+}
+
+/// The file, which is made when there is something to write. Blocks.
+fn begun(temp: Option<Temp>, disk: &Disk) -> io::Result<Temp> {
+    if let Some(temp) = temp {
+        return Ok(temp);
+    }
+    let temp = Temp::create(disk)?;
+    fail_point!("local.created");
+    Ok(temp)
 }
 
 /// A body, held to the length that it was said to have.
@@ -194,6 +201,7 @@ impl Publication {
             return Err(io::ErrorKind::Interrupted.into());
         }
         fs::rename(temp.path(), &self.to)?;
+        fail_point!("local.renamed");
         let from = temp.path().to_owned();
         *state = State::Published { from };
         Ok(())

@@ -118,6 +118,18 @@ impl Server {
         System { id: text("id"), key: text("system_key"), secret: text("system_secret"), org: text("org_id") }
     }
 
+    /// This many systems of one organization.
+    #[track_caller]
+    pub fn add_systems(&self, org: &str, count: usize) -> Vec<System> {
+        let add = |first: usize| {
+            (first..count).step_by(4).map(|n| self.add_system(org, &format!("fw-{n}"))).collect::<Vec<_>>()
+        };
+        std::thread::scope(|scope| {
+            let some: Vec<_> = (0..4).map(|first| scope.spawn(move || add(first))).collect();
+            some.into_iter().flat_map(|thread| thread.join().expect("systems")).collect()
+        })
+    }
+
     /// A system in an organization of its own without a quota to mention.
     #[track_caller]
     pub fn system(&self) -> System {

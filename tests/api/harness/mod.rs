@@ -1,33 +1,42 @@
 //! What the tests stand on: a database and a store folder of their own, the real binary as a process, clients that
 //! can be as rude as a broken link, and a look at what is left afterwards.
 
+#![allow(dead_code, unused_imports, unused_macros, reason = "each suite uses some of it")]
+
 mod answer;
 mod cli;
 mod client;
 mod curl;
 mod database;
+mod dice;
 mod left;
 mod link;
 mod nginx;
 mod os;
+mod process;
+mod random;
 mod server;
 #[macro_use]
 mod store;
 mod tls;
 mod wait;
+mod watch;
 mod wire;
 
 pub use answer::Answer;
 pub use cli::{Output, System, plain_command, run};
 pub use curl::{Curl, big_file};
 pub use database::Database;
+pub use dice::Dice;
 pub use link::{Ending, PostgresLink, Trouble};
 pub use nginx::Nginx;
 pub use os::Vanish;
+pub use random::{Random, seconds};
 pub use server::{Builder, Server};
 pub use store::{Store, on_s3};
 pub use tls::Certificate;
 pub use wait::{assert_eventually, eventually};
+pub use watch::Over;
 pub use wire::{Wire, bare_head, chunk, head};
 
 use std::sync::atomic::{AtomicU64, Ordering};

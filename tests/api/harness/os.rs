@@ -60,6 +60,20 @@ pub fn die_with_parent(command: &mut Command) {
     }
 }
 
+/// How many descriptors a process may have open from now on; gives how many it was before.
+pub fn limit_descriptors(pid: u32, most: u64) -> u64 {
+    let pid = libc::pid_t::try_from(pid).expect("a process id");
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: both pointers are null or of one initialised `rlimit`.
+    let read = unsafe { libc::prlimit(pid, libc::RLIMIT_NOFILE, std::ptr::null(), &raw mut limit) };
+    assert_eq!(read, 0, "read the limit of {pid}: {}", std::io::Error::last_os_error());
+    let before = std::mem::replace(&mut limit.rlim_cur, most);
+    // SAFETY: as above.
+    let set = unsafe { libc::prlimit(pid, libc::RLIMIT_NOFILE, &raw const limit, std::ptr::null_mut()) };
+    assert_eq!(set, 0, "limit {pid}: {}", std::io::Error::last_os_error());
+    before
+}
+
 pub fn is_root() -> bool {
     // SAFETY: geteuid has no arguments and cannot fail.
     unsafe { libc::geteuid() == 0 }

@@ -214,6 +214,11 @@ impl Server {
         self.builder.clone().start()
     }
 
+    /// The same with one setting changed.
+    pub fn sibling_with(&self, name: &str, value: impl Display) -> Self {
+        self.builder.clone().set(name, value).start()
+    }
+
     pub fn settings(&self) -> Vec<(String, String)> {
         self.builder.environment()
     }
@@ -250,13 +255,25 @@ impl Server {
     }
 
     pub fn signal(&self, signal: i32) {
-        os::signal(self.child().id(), signal);
+        os::signal(self.pid(), signal);
     }
 
     /// SIGTERM; the exit status, once the process has ended.
     pub fn stop_gracefully(&self) -> ExitStatus {
         self.signal(libc::SIGTERM);
         self.wait()
+    }
+
+    /// Whether the process has ended by itself or by a signal, and which.
+    pub fn died_of(&self) -> Option<i32> {
+        use std::os::unix::process::ExitStatusExt as _;
+        self.child().try_wait().expect("wait for strongroom")?.signal()
+    }
+
+    /// Whether the process stands still (SIGSTOP).
+    pub fn is_stopped(&self) -> bool {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child().id())).unwrap_or_default();
+        stat.rsplit_once(") ").is_some_and(|(_, state)| state.starts_with('T'))
     }
 
     #[track_caller]
@@ -284,13 +301,17 @@ impl Server {
     }
 
     /// The store folder as the server sees it: with a disk of its own it lies in the server's mount namespace.
-    fn store_root(&self) -> PathBuf {
+    pub fn store_root(&self) -> PathBuf {
         let path = self.store.path();
         if self.builder.disk.is_none() {
             return path;
         }
-        let root = PathBuf::from(format!("/proc/{}/root", self.child().id()));
+        let root = PathBuf::from(format!("/proc/{}/root", self.pid()));
         root.join(path.strip_prefix("/").expect("an absolute path"))
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child().id()
     }
 
     fn child(&self) -> std::sync::MutexGuard<'_, Child> {

@@ -67,6 +67,11 @@ impl Wire {
         self.tcp().shutdown(Shutdown::Write).expect("shut down sending");
     }
 
+    /// Says that nothing more will come, if there is still somebody to hear it.
+    pub fn end_sending(&mut self) {
+        let _ = self.tcp().shutdown(Shutdown::Write);
+    }
+
     /// Leaves in the middle of whatever was going on.
     pub fn vanish(self, how: Vanish) {
         match self.stream {
@@ -96,6 +101,22 @@ impl Wire {
                 answer.body = self.read_exactly(length)?;
             }
             return Ok(answer);
+        }
+    }
+
+    /// The status of the next answer, whatever its body is like (that of HEAD has none). What reads on
+    /// finds the next one behind it.
+    pub fn try_status(&mut self) -> io::Result<u16> {
+        loop {
+            let Some(start) = find(&self.unread, b"HTTP/1.") else {
+                self.fill()?;
+                continue;
+            };
+            self.unread.drain(..start);
+            let (status, _) = self.read_head()?;
+            if status >= 200 {
+                return Ok(status);
+            }
         }
     }
 

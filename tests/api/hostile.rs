@@ -1,0 +1,178 @@
+//! Whatever is sent, the service lives, keeps its memory, and serves who means well.
+//!
+//! Everything follows from a seed, which is printed: `STRONGROOM_HOSTILE_SEED` sends the same again,
+//! `STRONGROOM_HOSTILE_REQUESTS` sets how many requests a round has.
+
+use std::collections::BTreeSet;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::harness::{
+    BACKUPS, Dice, GONE, Over, PATIENCE, Server, System, Vanish, Wire, assert_eventually, bytes, chunk,
+    eventually, sha256_hex,
+};
+use crate::hostile_cases;
+
+/// What the allocator may keep of one round after another that was the same, in KiB.
+const KEPT: u64 = 16 * 1024;
+const CLIENTS: u64 = 6;
+
+fn from_environment(name: &str, default: u64) -> u64 {
+    std::env::var(name).map_or(default, |text| text.parse().unwrap_or_else(|_| panic!("{name}: {text}")))
+}
+
+/// Sends a request, all of it or a part, and reads what is answered. Gives the statuses.
+fn play(server: &Server, dice: &mut Dice, system: &System) -> Vec<u16> {
+    let mut request = hostile_cases::request(dice, system);
+    let leaves = dice.one_in(4);
+    if leaves {
+        request.truncate(dice.below(request.len()));
+    }
+    let how = if dice.one_in(2) { Vanish::Fin } else { Vanish::Rst };
+    let mut wire = Wire::to(server);
+    // Who is refused early may not be able to send all of it.
+    let (first, rest) = request.split_at(dice.below(request.len() + 1));
+    let _ = wire.try_send(first).and_then(|()| wire.try_send(rest));
+    if leaves {
+        wire.vanish(how);
+        return Vec::new();
+    }
+    wire.end_sending();
+    let mut statuses = Vec::new();
+    while let Ok(status) = wire.try_status() {
+        statuses.push(status);
+    }
+    statuses
+}
+
+/// A round of hostile requests by a few clients at once; each client's dice are its own, so it can be had again.
+fn round(server: &Server, systems: &[System], seed: u64, requests: u64) -> BTreeSet<u16> {
+    let statuses = Mutex::new(BTreeSet::new());
+    std::thread::scope(|scope| {
+        for client in 0..CLIENTS {
+            let (statuses, system) =
+                (&statuses, &systems[usize::try_from(client).expect("small") % systems.len()]);
+            scope.spawn(move || {
+                let mut dice = Dice::new(seed ^ (client << 32));
+                for number in 0..requests / CLIENTS {
+                    let before = dice.clone();
+                    for status in play(server, &mut dice, system) {
+                        let request = || hostile_cases::request(&mut before.clone(), system);
+                        assert!(
+                            status < 500,
+                            "{status} for request {number} of client {client}, seed {seed}: {}",
+                            request().escape_ascii()
+                        );
+                        statuses.lock().expect("not poisoned").insert(status);
+                    }
+                }
+            });
+        }
+    });
+    statuses.into_inner().expect("not poisoned")
+}
+
+/// One who uploads, looks and fetches until told to stop; how often.
+fn good_client(server: &Server, system: &System, over: &AtomicBool) -> u64 {
+    let mut times = 0;
+    while !over.load(Ordering::Relaxed) || times == 0 {
+        let body = bytes(2000);
+        let answer = server.put(system, &body);
+        let id = answer.id();
+        assert_eq!(answer.data()["sha256"], sha256_hex(&body));
+        assert_eq!(server.fetch(system, &id).send().status(200).body, body);
+        times += 1;
+    }
+    times
+}
+
+/// Every object has a key of ours, of one of these systems.
+fn objects_are_where_they_belong(server: &Server, systems: &[System]) {
+    for key in server.objects() {
+        let parts: Vec<&str> = key.split('/').collect();
+        assert_eq!(parts.len(), 3, "an object at {key}");
+        let owner = systems.iter().find(|system| system.org == parts[0] && system.key == parts[1]);
+        assert!(owner.is_some(), "an object of nobody at {key}");
+    }
+    if !crate::harness::on_s3() {
+        let beside = server.store.path().parent().expect("a folder").read_dir().expect("list it");
+        assert_eq!(beside.count(), 1, "something was written beside the store");
+    }
+}
+
+#[test]
+fn thousands_of_hostile_requests_harm_nobody() {
+    let seed = from_environment("STRONGROOM_HOSTILE_SEED", u64::from(std::process::id()) ^ 0x5EED);
+    let requests = from_environment("STRONGROOM_HOSTILE_REQUESTS", 3000);
+    println!("STRONGROOM_HOSTILE_SEED={seed} STRONGROOM_HOSTILE_REQUESTS={requests}");
+    let server = Server::unlimited();
+    let systems: Vec<System> = (0..3).map(|_| server.system()).collect();
+    let (good, hostile) = systems.split_first().expect("three");
+    let over = AtomicBool::new(false);
+    let resident = std::thread::scope(|scope| {
+        let client = scope.spawn(|| good_client(&server, good, &over));
+        let end = Over(&over);
+        let mut resident = Vec::new();
+        for _ in 0..2 {
+            let statuses = round(&server, hostile, seed, requests);
+            for status in [200, 201, 400, 401, 404] {
+                assert!(
+                    statuses.contains(&status) || requests < 1000,
+                    "never answered {status}: {statuses:?}"
+                );
+            }
+            assert_eventually("no upload is left open", PATIENCE, || {
+                hostile.iter().all(|system| server.books(&system.org).1 == 0)
+            });
+            resident.push(server.resident());
+        }
+        drop(end);
+        println!("{} good uploads meanwhile", client.join().expect("the good client"));
+        resident
+    });
+    println!("resident after each round, in KiB: {resident:?}");
+    assert!(resident[1] <= resident[0] + KEPT, "memory grows: {resident:?} KiB");
+    server.has_not_panicked();
+    assert_eventually("what was begun is gone", PATIENCE, || server.temporary().is_empty());
+    objects_are_where_they_belong(&server, &systems);
+}
+
+#[test]
+fn hundreds_of_slow_clients_hold_nobody_up() {
+    let server = Server::builder().no_rate_limit().set("BACKUP_MAX_SIZE_PER_ORG", 0).start();
+    server.add_org("slow", None);
+    let systems = server.add_systems("slow", 40);
+    let good = server.system();
+    let mut slow: Vec<Wire> = Vec::new();
+    for system in &systems {
+        let bodies = ["Content-Length: 100000", "Transfer-Encoding: chunked"];
+        slow.extend((0..4).map(|n| Wire::upload(&server, system, &[bodies[n % 2]])));
+    }
+    assert_eventually("the slow bodies are under way", PATIENCE, || server.receiving() == 160);
+    slow.extend((0..240).map(|_| Wire::to(&server)));
+    let before = server.resident();
+    for turn in 0..10 {
+        for (number, wire) in slow.iter_mut().enumerate() {
+            let drop = match number {
+                160.. => b"X".to_vec(),
+                _ if number % 2 == 0 => b"x".to_vec(),
+                _ => chunk(b"x"),
+            };
+            wire.try_send(drop).unwrap_or_else(|e| panic!("turn {turn}, slow client {number}: {e}"));
+        }
+        let start = Instant::now();
+        let id = server.store(&good, &bytes(50_000));
+        server.fetch(&good, &id).send().status(200);
+        assert!(start.elapsed() < Duration::from_secs(10), "held up for {:?}", start.elapsed());
+    }
+    let after = server.resident();
+    assert!(after <= before + KEPT, "{before} KiB before the drops, {after} after");
+    for (number, wire) in slow.into_iter().enumerate() {
+        wire.vanish(if number % 2 == 0 { Vanish::Fin } else { Vanish::Rst });
+    }
+    assert_eventually("all is taken back", GONE * 10, || server.books("slow") == (0, 0));
+    assert!(eventually(PATIENCE, || server.temporary().is_empty()), "temporary files are left");
+    server.has_not_panicked();
+    server.get(BACKUPS).user(&good).send().status(200);
+}

@@ -1,0 +1,265 @@
+//! Requests that nobody means well with, made by chance.
+
+use crate::harness::{BACKUPS, Dice, System, bare_head, chunk, digest_field, head};
+
+const METHODS: &[&str] = &[
+    "GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "CONNECT", "get", "BREW", "G\0T",
+    "", "PRI",
+];
+const PATHS: &[&str] = &[
+    "/api",
+    "/systems",
+    "/backups",
+    "/health",
+    "/live",
+    "/",
+    "//",
+    "..",
+    "/../",
+    "%2e%2e",
+    "%2f",
+    "%00",
+    "%",
+    "%zz",
+    ";",
+    "?",
+    "#",
+    "&a=b",
+    "/etc/passwd",
+    "\\",
+    "http://other.example",
+    "*",
+    "é",
+    " ",
+    "\t",
+    "\u{0}",
+    ".tmp",
+];
+const IDS: &[&str] = &[
+    "01934fab-bc33-7890-a1b2-c3d4e5f6a7b8",
+    "01934FAB-bc33-7890-a1b2-c3d4e5f6a7b8",
+    "00000000-0000-0000-0000-000000000000",
+    "01934fabbc337890a1b2c3d4e5f6a7b8",
+    "{",
+    "}",
+    "urn:uuid:",
+    ".gpg",
+    ".tar.gz",
+    ".GPG",
+    ".bin",
+    ".",
+    "..",
+    "/",
+    "%2f",
+    "%00",
+    "' OR 1=1 --",
+    "-",
+    "0",
+    "f",
+    "é",
+    "999999999999999999999999",
+];
+const NAMES: &[&str] = &[
+    "../",
+    "..\\",
+    "/etc/",
+    "C:\\",
+    ".tar.gz",
+    ".gpg",
+    ".GPG",
+    ".",
+    "a",
+    "北",
+    "é",
+    " ",
+    "\t",
+    "\"",
+    "'",
+    ";",
+    "%2e",
+    "%00",
+    "$(reboot)",
+    "`id`",
+    "|",
+    "*",
+    "<script>",
+    "\u{7f}",
+    "\u{202e}",
+    "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+];
+const HEADERS: &[&str] = &[
+    "X-Filename",
+    "Content-Type",
+    "Content-Digest",
+    "Repr-Digest",
+    "Expect",
+    "Range",
+    "If-Range",
+    "If-None-Match",
+    "If-Match",
+    "Authorization",
+    "Host",
+    "Connection",
+    "Upgrade",
+    "Content-Encoding",
+    "Accept-Encoding",
+    "Transfer-Encoding",
+    "Content-Length",
+    "Trailer",
+    "TE",
+    "X-Forwarded-For",
+    "Forwarded",
+    "Cookie",
+    "X",
+    "",
+];
+const VALUES: &[&str] = &[
+    "sha-256=",
+    ":AAAA:",
+    "sha-256=:",
+    ":",
+    "bytes=",
+    "0-",
+    "-0",
+    "-5",
+    "5-2",
+    "18446744073709551616-",
+    ",",
+    "100-continue",
+    "\"",
+    "W/\"",
+    "*",
+    "close",
+    "keep-alive",
+    "upgrade",
+    "websocket",
+    "h2c",
+    "chunked",
+    "identity",
+    "gzip",
+    "0",
+    "-1",
+    "5",
+    "99999999999999999999",
+    "Basic ",
+    "Basic !!!",
+    "Bearer x",
+    "application/",
+    "/x",
+    "a/b;c=\"",
+    "\t",
+    " ",
+    "\u{1}",
+    "é",
+    "=",
+    ";",
+];
+const CHUNKS: &[&str] = &[
+    "5\r\nhello\r\n",
+    "0\r\n\r\n",
+    "0\r\nX: y\r\n\r\n",
+    "5;a=b\r\nhello\r\n",
+    "0x5\r\n",
+    "+5\r\n",
+    "-1\r\n",
+    "5\n",
+    "\r\n",
+    "ffffffffffffffff\r\n",
+    "fffffffffffffffff\r\n",
+    "5 \r\nhello\r\n",
+    ";\r\n",
+    "000000000000000005\r\nhello\r\n",
+    "GET / HTTP/1.1\r\n\r\n",
+    "\0",
+];
+
+/// One request, or what looks a little like one.
+pub fn request(dice: &mut Dice, system: &System) -> Vec<u8> {
+    match dice.below(8) {
+        0 => anywhere(dice, system),
+        1 => some_backup(dice, system),
+        2 => upload(dice, system),
+        3 => upload_in_chunks(dice, system),
+        4 => stranger(dice),
+        5 => changed(dice, system),
+        6 => with_headers(dice, system),
+        _ => [upload(dice, system), some_backup(dice, system)].concat(),
+    }
+}
+
+fn anywhere(dice: &mut Dice, system: &System) -> Vec<u8> {
+    let path = dice.mix(PATHS, 6);
+    let head = head(dice.pick(METHODS), "PATH", system, &["Content-Length: 0"]);
+    replace(&head, "PATH", &path)
+}
+
+fn some_backup(dice: &mut Dice, system: &System) -> Vec<u8> {
+    let unknown = [IDS[0], dice.pick(&[".gpg", ".tar.gz", ".GPG"])].concat();
+    let id = if dice.one_in(3) { unknown.into_bytes() } else { dice.mix(IDS, 4) };
+    let method = dice.pick(&["GET", "DELETE", "HEAD", "PUT"]);
+    replace(&head(method, &format!("{BACKUPS}/ID"), system, &[]), "ID HTTP", &[&id[..], b" HTTP"].concat())
+}
+
+fn upload(dice: &mut Dice, system: &System) -> Vec<u8> {
+    let (name, kind, body) = (dice.mix(NAMES, 8), dice.mix(VALUES, 3), dice.bytes(3000));
+    let wrong = if dice.one_in(4) { dice.below(5000) } else { body.len() };
+    let mut lines =
+        vec![format!("Content-Length: {wrong}"), "X-Filename: NAME".into(), "Content-Type: KIND".into()];
+    if dice.one_in(3) {
+        lines.push(format!("Content-Digest: {}", digest_field(&body)));
+    }
+    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+    let head = replace(&head("POST", BACKUPS, system, &lines), "NAME", &name);
+    [replace_bytes(&head, b"KIND", &kind), body].concat()
+}
+
+fn upload_in_chunks(dice: &mut Dice, system: &System) -> Vec<u8> {
+    let head = head("POST", BACKUPS, system, &["Transfer-Encoding: chunked"]);
+    let lead = if dice.one_in(2) { chunk(&dice.bytes(500)) } else { Vec::new() };
+    let end = if dice.one_in(2) { chunk(b"") } else { Vec::new() };
+    [head.into_bytes(), lead, dice.mix(CHUNKS, 5), end].concat()
+}
+
+fn stranger(dice: &mut Dice) -> Vec<u8> {
+    let credential = dice.mix(VALUES, 3);
+    let path = if dice.one_in(2) { BACKUPS } else { "/api/health" };
+    let method = dice.pick(METHODS);
+    replace(
+        &bare_head(method, path, &["Authorization: CREDENTIAL", "Content-Length: 0"]),
+        "CREDENTIAL",
+        &credential,
+    )
+}
+
+fn with_headers(dice: &mut Dice, system: &System) -> Vec<u8> {
+    let mut lines = Vec::new();
+    let most = if dice.one_in(20) { 150 } else { 8 };
+    for _ in 0..dice.below(most) {
+        lines.extend_from_slice(dice.pick(HEADERS).as_bytes());
+        lines.extend_from_slice(dice.pick(&[": ", ":", " : ", "", ":\t", ":\r\n "]).as_bytes());
+        lines.extend(dice.mix(VALUES, 4));
+        lines.extend_from_slice(dice.pick(&["\r\n", "\r\n", "\r\n", "\n", "\r"]).as_bytes());
+    }
+    let head = head(dice.pick(&["GET", "POST", "DELETE"]), BACKUPS, system, &["LINES"]);
+    [replace(&head, "LINES\r\n", &lines), dice.bytes(50)].concat()
+}
+
+/// A good request with a few of its bytes changed.
+fn changed(dice: &mut Dice, system: &System) -> Vec<u8> {
+    let mut request = upload(dice, system);
+    for _ in 0..=dice.below(4) {
+        let at = dice.below(request.len().min(400));
+        request[at] = dice.bytes(1).first().copied().unwrap_or(b'\n');
+    }
+    request
+}
+
+fn replace(head: &str, placeholder: &str, with: &[u8]) -> Vec<u8> {
+    replace_bytes(head.as_bytes(), placeholder.as_bytes(), with)
+}
+
+fn replace_bytes(head: &[u8], placeholder: &[u8], with: &[u8]) -> Vec<u8> {
+    let at = head.windows(placeholder.len()).position(|window| window == placeholder);
+    let at = at.expect("the head has the placeholder");
+    [&head[..at], with, &head[at + placeholder.len()..]].concat()
+}

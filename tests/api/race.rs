@@ -1,0 +1,170 @@
+//! The last bytes of a quota, asked for by many at once at three processes. All the while Postgres is asked: the books
+//! are those of the rows, and never above the quota.
+
+use std::sync::Barrier;
+
+use crate::harness::{Answer, GONE, Server, System, Wire, assert_eventually, bytes};
+
+const MIB: usize = 1024 * 1024;
+
+/// One process, and two more on the same database and store.
+fn three(slots: usize) -> [Server; 3] {
+    let first = Server::builder().no_rate_limit().set("BACKUP_MAX_PER_SYSTEM", slots).start();
+    let (second, third) = (first.sibling(), first.sibling());
+    [first, second, third]
+}
+
+fn figure(bytes: usize) -> i64 {
+    i64::try_from(bytes).expect("a figure of the books")
+}
+
+/// Uploads of these sizes at the same moment, each by the system beside it; by turns at each of the servers.
+fn at_once(servers: &[Server], uploads: &[(&System, usize)], chunked: bool) -> Vec<Answer> {
+    let start = Barrier::new(uploads.len());
+    std::thread::scope(|scope| {
+        let upload = |number: usize, system: &System, size: usize| {
+            let request = servers[number % servers.len()].upload(system);
+            let request = if chunked { request.chunked(bytes(size)) } else { request.body(bytes(size)) };
+            start.wait();
+            request.send()
+        };
+        let clients: Vec<_> = uploads
+            .iter()
+            .enumerate()
+            .map(|(number, &(system, size))| scope.spawn(move || upload(number, system, size)))
+            .collect();
+        clients.into_iter().map(|client| client.join().expect("a client")).collect()
+    })
+}
+
+/// How many were stored; the others must have been over the quota.
+fn stored(answers: &[Answer]) -> usize {
+    let (stored, refused): (Vec<_>, Vec<_>) = answers.iter().partition(|answer| answer.status == 201);
+    for answer in refused {
+        answer.is_over_quota();
+    }
+    stored.len()
+}
+
+#[test]
+fn of_fifty_uploads_at_three_processes_into_room_for_one_exactly_one_is_stored() {
+    let servers = three(10);
+    let quota = 300_000;
+    servers[0].add_org("acme", Some(quota as u64));
+    let systems = servers[0].add_systems("acme", 51);
+    let (other, systems) = systems.split_last().expect("51");
+    for round in 0..8 {
+        // Less room each time: from a refusal each process remembers that there is none for more.
+        servers[0].store(other, b"x");
+        let free = quota - 1 - round;
+        let uploads: Vec<_> = systems.iter().map(|system| (system, free)).collect();
+        let (answers, looks) =
+            servers[0].watched("acme", figure(quota), || at_once(&servers, &uploads, false));
+        assert_eq!(stored(&answers), 1, "round {round}");
+        assert!(looks.len() > 10, "{} looks", looks.len());
+        assert_eq!(servers[0].books("acme"), (figure(quota), 0), "round {round}");
+        assert_eq!(servers[0].receiving(), 0, "round {round}");
+        let winner = answers.iter().position(|answer| answer.status == 201).expect("one");
+        servers[1].delete(&systems[winner], &answers[winner].id()).status(200);
+    }
+}
+
+#[test]
+fn while_one_of_fifty_holds_the_room_the_others_are_refused_before_their_bodies() {
+    let servers = three(10);
+    let size = 100_000;
+    servers[0].add_org("acme", Some(size as u64));
+    let systems = servers[0].add_systems("acme", 50);
+    let length = format!("Content-Length: {size}");
+    let ((), looks) = servers[0].watched("acme", figure(size), || {
+        let mut wires: Vec<_> = systems
+            .iter()
+            .enumerate()
+            .map(|(number, system)| Wire::upload(&servers[number % 3], system, &[&length]))
+            .collect();
+        assert_eventually("all but one are answered", GONE * 10, || {
+            wires.iter().filter(|wire| !wire.has_something_to_read()).count() == 1
+        });
+        assert_eq!(servers[0].books("acme"), (0, figure(size)));
+        let (refused, mut holds): (Vec<_>, Vec<_>) = wires.drain(..).partition(Wire::has_something_to_read);
+        for mut wire in refused {
+            wire.answer().is_over_quota();
+        }
+        holds[0].send(bytes(size));
+        holds[0].answer().id();
+    });
+    assert!(looks.iter().any(|look| look.reserved == figure(size)), "the room was seen to be held");
+    assert_eq!(servers[0].books("acme"), (figure(size), 0));
+}
+
+#[test]
+fn of_two_halves_and_one_byte_two_are_stored_whoever_is_first() {
+    let servers = three(10);
+    let half = 50_000;
+    for round in 0..12 {
+        let org = format!("acme-{round}");
+        servers[0].add_org(&org, Some(2 * half as u64));
+        let systems = servers[0].add_systems(&org, 3);
+        // The one byte sits between the halves, before them and after them.
+        let mut sizes = [half, half, 1];
+        sizes.rotate_left(round % 3);
+        let uploads: Vec<_> = systems.iter().zip(sizes).collect();
+        let (answers, _) = servers[0].watched(&org, figure(2 * half), || at_once(&servers, &uploads, false));
+        assert_eq!(stored(&answers), 2, "round {round}");
+        let kept = answers.iter().zip(sizes).filter(|(answer, _)| answer.status == 201).map(|(_, size)| size);
+        assert_eq!(servers[0].books(&org), (figure(kept.sum()), 0), "round {round}");
+    }
+}
+
+#[test]
+fn in_a_full_organization_all_systems_roll_on_at_once() {
+    let (size, slots, count) = (20_000, 2, 12);
+    let servers = three(slots);
+    let mut quota = size * slots * count;
+    servers[0].add_org("acme", Some(quota as u64));
+    let systems = servers[0].add_systems("acme", count);
+    for system in &systems {
+        (0..slots).for_each(|_| drop(servers[0].store(system, &bytes(size))));
+    }
+    assert_eq!(servers[0].books("acme"), (figure(quota), 0), "it is full to the last byte");
+    for round in 0..4 {
+        // Each system with both its slots at once, at different processes, and a little smaller each time: then
+        // books that were read too early are seen.
+        let sizes = (0..count * slots).map(|number| size - round * 10 - number % 7);
+        let uploads: Vec<_> = systems.iter().cycle().zip(sizes).collect();
+        let before: Vec<_> = systems.iter().map(|system| servers[0].ids(system)).collect();
+        let (answers, _) =
+            servers[0].watched("acme", figure(quota), || at_once(&servers, &uploads, round == 1));
+        assert_eq!(stored(&answers), uploads.len(), "round {round}: somebody was refused");
+        quota = uploads.iter().map(|(_, size)| size).sum();
+        assert_eq!(servers[0].books("acme"), (figure(quota), 0), "round {round}");
+        // Full again: for the next round only what it replaces is free.
+        servers[0].cli(["org", "set-quota", "acme", &quota.to_string()]).exits(0);
+        for (system, old) in systems.iter().zip(before) {
+            let kept = servers[0].ids(system);
+            assert_eq!(kept.len(), slots);
+            assert!(kept.iter().all(|id| !old.contains(id)), "round {round}: an old one was kept");
+        }
+    }
+}
+
+#[test]
+fn bodies_of_unknown_length_race_for_the_last_steps() {
+    let servers = three(10);
+    let (quota, size) = (24 * MIB + 3, 9 * MIB);
+    servers[0].add_org("acme", Some(quota as u64));
+    let systems = servers[0].add_systems("acme", 7);
+    let uploads: Vec<_> = systems[..6].iter().map(|system| (system, size)).collect();
+    let (answers, looks) = servers[0].watched("acme", figure(quota), || at_once(&servers, &uploads, true));
+    let count = stored(&answers);
+    assert!(count <= 2, "{count} of 9 MiB in 24");
+    assert!(looks.iter().any(|look| look.reserved >= figure(8 * MIB)), "a step was seen to be held");
+    assert_eventually("nothing is held any more", GONE, || {
+        servers[0].books("acme") == (figure(count * size), 0)
+    });
+    // What is left is exactly what the books say.
+    let left = quota - count * size;
+    servers[1].upload(&systems[6]).chunked(bytes(left + 1)).send().is_over_quota();
+    servers[2].upload(&systems[6]).chunked(bytes(left)).send().id();
+    assert_eq!(servers[0].books("acme"), (figure(quota), 0));
+}

@@ -1,0 +1,119 @@
+//! Requests that two servers could read differently: a proxy in front of us must never be made to believe that a
+//! request ends elsewhere than we do. Whatever is ambiguous is refused, and what follows it is not looked at.
+
+use crate::harness::{BACKUPS, Server, System, Wire, chunk, head};
+
+/// The request that must not be found in another's body.
+fn deletion(system: &System, id: &str) -> String {
+    head("DELETE", &format!("{BACKUPS}/{id}"), system, &["Content-Length: 0"])
+}
+
+/// Sends a head with these bytes in place of `LINES`, and a body that ends with a deletion.
+fn send(server: &Server, system: &System, id: &str, lines: &str, body: &str) -> Wire {
+    let head = head("POST", BACKUPS, system, &["LINES"]).replace("LINES", lines);
+    let mut wire = Wire::to(server);
+    let _ = wire.try_send(format!("{head}{body}{}", deletion(system, id)));
+    wire.end_sending();
+    wire
+}
+
+fn is_refused_and_goes_no_further(lines: &str, body: &str) {
+    let server = Server::unlimited();
+    let system = server.system();
+    let id = server.store(&system, b"to be there afterwards");
+    let before = server.snapshot();
+    let mut wire = send(&server, &system, &id, lines, body);
+    if let Ok(status) = wire.try_status() {
+        assert!((400..500).contains(&status), "{status} for {lines:?} {body:?}");
+    }
+    assert!(wire.try_status().is_err(), "a second answer after {lines:?} {body:?}");
+    server.assert_nothing_left(&before);
+    server.has_not_panicked();
+}
+
+#[test]
+fn a_head_that_gives_two_lengths_is_refused_and_goes_no_further() {
+    for lines in [
+        "Content-Length: 5\r\nContent-Length: 300",
+        "Content-Length: 5\r\nContent-Length: 5",
+        "Content-Length: 5, 5",
+        "Content-Length: 5, 300",
+        "Content-Length: 5\r\nTransfer-Encoding: chunked",
+        "Transfer-Encoding: chunked\r\nContent-Length: 5",
+    ] {
+        is_refused_and_goes_no_further(lines, "0\r\n\r\n");
+    }
+}
+
+#[test]
+fn a_length_that_is_not_only_digits_is_refused_and_goes_no_further() {
+    for length in ["+5", "-5", "0x5", "5 5", "5;", "\"5\"", "", "5.0", "5\u{b}", "\u{b}5"] {
+        is_refused_and_goes_no_further(&format!("Content-Length: {length}"), "hello");
+    }
+}
+
+#[test]
+fn a_disguised_coding_is_refused_and_goes_no_further() {
+    for lines in [
+        "Transfer-Encoding: xchunked",
+        "Transfer-Encoding: chunkedx",
+        "Transfer-Encoding: \"chunked\"",
+        "Transfer-Encoding: chunked, identity",
+        "Transfer-Encoding: chunked, gzip",
+        "Transfer-Encoding: \u{b}chunked",
+        "Transfer-Encoding: chunked\u{b}",
+        "Transfer-Encoding : chunked",
+        "Transfer-Encoding\t: chunked",
+        " Transfer-Encoding: chunked",
+        "X: y\r\n Transfer-Encoding: chunked",
+        "X: y\rTransfer-Encoding: chunked",
+        "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity",
+        "Transfer-Encoding: identity\r\nTransfer-Encoding: chunked",
+        "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked",
+        "Content-Length: 5\r\nTransfer-Encoding: cow",
+        "Content-Length: 5\r\nTransfer-Encoding : chunked",
+        "Content-Length: 5\r\nTransfer_Encoding : chunked",
+    ] {
+        is_refused_and_goes_no_further(lines, "5\r\nhello\r\n0\r\n\r\n");
+    }
+}
+
+#[test]
+fn chunks_that_can_be_read_in_two_ways_are_refused_and_go_no_further() {
+    for body in [
+        "5\nhello\r\n0\r\n\r\n",
+        "5\r\nhello\n0\r\n\r\n",
+        "5\rhello\r\n0\r\n\r\n",
+        "0x5\r\nhello\r\n0\r\n\r\n",
+        "+5\r\nhello\r\n0\r\n\r\n",
+        "5;a\nb\r\nhello\r\n0\r\n\r\n",
+        "5;a\rb\r\nhello\r\n0\r\n\r\n",
+        "10000000000000005\r\nhello\r\n0\r\n\r\n",
+        "5\r\nhello0\r\n\r\n",
+        "5\r\nhelloXX0\r\n\r\n",
+        "\r\n5\r\nhello\r\n0\r\n\r\n",
+        "5\r\nhello\r\n0\n\n",
+    ] {
+        is_refused_and_goes_no_further("Transfer-Encoding: chunked", body);
+    }
+}
+
+#[test]
+fn trailers_are_no_requests() {
+    let server = Server::unlimited();
+    let system = server.system();
+    let id = server.store(&system, b"to be there afterwards");
+    let trailer = format!("DELETE {BACKUPS}/{id} HTTP/1.1");
+    for trailers in ["X: y\r\n", "Content-Length: 300\r\n", &format!("X: y\r\n{trailer}\r\n")] {
+        let body = [chunk(b"hello"), format!("0\r\n{trailers}\r\n").into_bytes()].concat();
+        let head = head("POST", BACKUPS, &system, &["Transfer-Encoding: chunked"]);
+        let mut wire = Wire::to(&server);
+        wire.send([head.as_bytes(), &body].concat());
+        wire.end_sending();
+        while let Ok(status) = wire.try_status() {
+            assert!(status == 201 || (400..500).contains(&status), "{status} for {trailers:?}");
+        }
+        assert!(server.ids(&system).contains(&id), "deleted by {trailers:?}");
+    }
+    server.has_not_panicked();
+}
