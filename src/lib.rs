@@ -20,6 +20,7 @@
 //! * [`store`] - the only room with objects
 //! * [`domain`] - pure types and decisions
 //! * [`telemetry`] - logging
+//! * `failpoints` - where the crash tests kill a process; nothing without its feature
 //!
 //! # The life of a backup
 //!
@@ -27,6 +28,9 @@
 //! `retired` (out of the books; its object is deleted, then its row). An upload that fails goes
 //! from `receiving` to `retired`. Follow one from `http/upload.rs` to `backups/upload.rs`,
 //! `backups/intake.rs`, `store/`, `actors/org_quota.rs`, `db/accounting/` and `jobs/purge.rs`.
+
+#[macro_use]
+pub mod failpoints;
 
 pub mod actors;
 pub mod backups;

@@ -156,6 +156,7 @@ impl Flow {
                 (Ok(_), Some(last)) => Ok(last),
                 _ => Err(BodyInterrupted),
             };
+            fail_point!("upload.received");
             // Nobody listens to an upload that has been given up.
             let _ = self.tell.send(received);
             return Some((last, None));
@@ -167,6 +168,7 @@ impl Flow {
         if let Part::Chunk(chunk) = &part {
             self.intake.allow(self.meter.count() + chunk.len() as u64).await?;
             self.meter.push(chunk);
+            fail_point!("upload.chunk");
         }
         Ok(part)
     }

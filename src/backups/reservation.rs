@@ -95,6 +95,7 @@ async fn take_back(undo: Undo, orgs: &OrgQuotas, store: &dyn BlobStore) {
     };
     // Only what is retired may lose its object: a commit may have won after all.
     if outcome == Some(Outcome::Aborted) {
+        fail_point!("undo.retired");
         match timeout(PATIENCE, store.delete(&undo.key)).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => log::warn!("delete failed upload {id}: {error}; tried again with its row"),

@@ -74,6 +74,7 @@ impl Vault {
         if let Some(retry_after_seconds) = self.rate.check(who.id(), who.window_epoch()).await {
             return Err(UploadError::RateLimited { retry_after_seconds });
         }
+        fail_point!("upload.authenticated");
         let (feed, received) = Feed::new();
         let (outcome_tx, outcome) = oneshot::channel();
         let (admitted_tx, admitted) = oneshot::channel();
@@ -120,6 +121,7 @@ impl Vault {
                 return;
             }
         };
+        fail_point!("upload.admitted");
         // If nobody listens any more, the parts end without `End` and the upload is taken back.
         let _ = admitted.send(Ok(()));
         let remote_addr = request.remote_addr;
@@ -204,6 +206,7 @@ impl Vault {
         intake: Intake,
     ) -> Result<Backup, UploadError> {
         let (receipt, last_byte) = self.store_body(&admission, intake).await?;
+        fail_point!("upload.stored");
         let commit = Commit {
             system_id: who.id(),
             backup: admission.backup,

@@ -103,7 +103,9 @@ fn delete(context: &mut Context, id: BackupId) -> Result<(), Failure> {
     }
     let (store, runtime) = context.store()?;
     if purge::claim(&mut context.conn, id.uuid())? {
+        fail_point!("delete.claimed");
         runtime.block_on(store.delete(&row.object_key))?;
+        fail_point!("delete.deleted");
         purge::drop_row(&mut context.conn, id.uuid())?;
     }
     context.output.print(&Deleted { id }, |deleted| format!("deleted {}", deleted.id))

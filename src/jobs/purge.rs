@@ -54,6 +54,7 @@ pub async fn run_once(db: &Db, store: &dyn BlobStore) -> Result<Purged, DbError>
         if claimed.is_empty() {
             break;
         }
+        fail_point!("purge.claimed");
         let mut gone = 0;
         for backup in claimed {
             let (id, failed) = (backup.id, backup.failed);
@@ -83,6 +84,7 @@ async fn purge_one(db: &Db, store: &dyn BlobStore, backup: Claimed) -> Result<bo
     let id = backup.id;
     match delete_object(store, &backup.object_key).await {
         Ok(()) => {
+            fail_point!("purge.deleted");
             db.run(Lane::Reads, PATIENCE, move |conn| purge::drop_row(conn, id)).await?;
             Ok(true)
         }

@@ -65,6 +65,7 @@ impl Sweeper {
         let find = move |conn: &mut _| writers::orphans(conn, process, &alive, lease);
         let orphans = self.db.run(Lane::Reads, PATIENCE, find).await?;
         let mut swept = Swept::default();
+        fail_point!("sweep.found");
         for orphan in orphans {
             let id = orphan.id;
             match self.take_back(orphan).await {
@@ -99,6 +100,7 @@ impl Sweeper {
             let alive = self.db.run(Lane::Reads, PATIENCE, receiving).await?;
             left.retain(|left| left.key.as_ref().is_none_or(|key| !alive.contains(key.as_str())));
         }
+        fail_point!("sweep.looked");
         Ok(self.store.remove_leftovers(&left).await?)
     }
 
@@ -112,6 +114,7 @@ impl Sweeper {
         if outcomes != [Outcome::Aborted] {
             return Ok(false);
         }
+        fail_point!("sweep.retired");
         if let Err(error) = delete_object(self.store.as_ref(), &object_key).await {
             log::warn!("sweep upload {id}: {error}; tried again with its row");
         }

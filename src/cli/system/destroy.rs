@@ -38,12 +38,16 @@ pub fn run(context: &mut Context, name: &str, yes: bool) -> Result<(), Failure> 
         confirm(&system)?;
     }
     systems::mark_destroying(&mut context.conn, &system)?;
+    fail_point!("destroy.marked");
     retire_everything(context, &system)?;
+    fail_point!("destroy.retired");
 
     let (store, runtime) = context.store()?;
     let objects_erased = runtime.block_on(erase(&store, &system))?;
+    fail_point!("destroy.erased");
     for claimed in purge::claim_of_system(&mut context.conn, system.id)? {
         purge::drop_row(&mut context.conn, claimed.id)?;
+        fail_point!("destroy.dropped");
     }
     let tombstones = purge::tombstones(&mut context.conn, system.id)?;
     purge::drop_destroyed_systems(&mut context.conn)?;
@@ -127,6 +131,7 @@ async fn erase(store: &Arc<dyn BlobStore>, system: &SystemSummary) -> Result<u64
         for object in objects {
             store.delete(&object.key).await?;
             erased += 1;
+            fail_point!("destroy.deleted");
             progress.inc(1);
         }
     }

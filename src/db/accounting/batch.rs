@@ -35,9 +35,11 @@ pub fn run(
         }
         let outcomes = operations.iter().map(|op| batch.operate(op)).collect::<Result<_, _>>()?;
         batch.finish()?;
+        fail_point!("books.written");
         decided = true;
         Ok(outcomes)
     });
+    fail_point!("books.committed");
     // All was written: what failed was the COMMIT, and it may have taken place.
     result.map_err(|error| match error {
         DbError::Unavailable(text) | DbError::Failed(text) if decided => DbError::Unsure(text),

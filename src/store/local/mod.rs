@@ -157,6 +157,7 @@ impl BlobStore for LocalStore {
         let (disk, path) = (Arc::clone(&self.disk), self.disk.path_of(key));
         let work = move || {
             std::fs::remove_file(&path).or_else(|error| disk.missing(error))?;
+            fail_point!("local.removed");
             // Also when the file is gone: who removed it may have died before
             // the folder was synced.
             folders::remove_empty(&disk.root, parent_of(&path)?)

@@ -66,11 +66,14 @@ pub(super) async fn put(
         };
         temp.write_last(batch.chunks)?;
         facts.write(temp.file());
+        fail_point!("local.written");
         temp.file().sync_all()?;
+        fail_point!("local.synced");
         publish.publish(&own, &temp)?;
         Ok(temp)
     };
     let written = disk.run("write the object", step).await?;
+    fail_point!("local.published");
     publication.confirm();
     written.keep();
     Ok(body.size)
@@ -188,6 +191,7 @@ impl Publication {
             return Err(io::ErrorKind::Interrupted.into());
         }
         fs::rename(temp.path(), &self.to)?;
+        fail_point!("local.renamed");
         let from = temp.path().to_owned();
         *state = State::Published { from };
         Ok(())

@@ -47,6 +47,7 @@ pub(super) async fn run(job: Job) -> Result<(), Failure> {
         return send_whole(&engine, &body.job.key, &body.job.about, first.bytes, deadline).await;
     }
     let upload = body.create().await.map_err(Failure::clean)?;
+    fail_point!("s3.created");
     let result = body.send_parts(&upload, first).await;
     if result.is_err() {
         // Before the answer, for as long as an answer may wait; to its end in any case.
@@ -185,6 +186,7 @@ impl Parted {
             parts.extend(finished(&mut sending).await?);
             parts.extend(self.sent.take());
         };
+        fail_point!("s3.parts_sent");
         self.complete(upload, parts, size, deadline).await
     }
 
@@ -221,6 +223,7 @@ impl Parted {
             let limits = FINISH.until(deadline);
             let complete = async move { client.complete_multipart_upload(request).await };
             let answer = self.job.engine.call(limits.attempt, complete).await;
+            fail_point!("s3.completed");
             if self.is_there(size, deadline).await {
                 return Ok(());
             }

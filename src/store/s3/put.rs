@@ -125,7 +125,10 @@ pub(super) async fn send_whole(
     let about = ObjectFacts { sha256: Some(sha256), ..about.clone() };
     let request = || engine.put_request(key, &about, body.clone());
     match engine.send(FINISH.until(deadline), request).await {
-        Ok(_) => Ok(()),
+        Ok(_) => {
+            fail_point!("s3.sent");
+            Ok(())
+        }
         Err(trouble) => Err(Failure { maybe_stored: trouble.is_passing(), trouble: Some(trouble) }),
     }
 }

@@ -65,6 +65,7 @@ pub(super) async fn run(
         }
     };
     let complete = progress.complete.load(Ordering::Acquire);
+    fail_point!("s3.streamed");
     match answer {
         Ok(()) if complete => Ok(()),
         Ok(()) => Err(Failure::clean(Trouble::passing("the engine answered before the body's end"))),

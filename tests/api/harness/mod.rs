@@ -1,6 +1,8 @@
 //! What the tests stand on: a database and a store folder of their own, the real binary as a process, clients that
 //! can be as rude as a broken link, and a look at what is left afterwards.
 
+#![allow(dead_code, unused_imports, unused_macros, reason = "each suite uses some of it")]
+
 mod answer;
 mod cli;
 mod client;
@@ -10,6 +12,7 @@ mod left;
 mod link;
 mod nginx;
 mod os;
+mod random;
 mod server;
 #[macro_use]
 mod store;
@@ -24,6 +27,7 @@ pub use database::Database;
 pub use link::{Ending, PostgresLink, Trouble};
 pub use nginx::Nginx;
 pub use os::Vanish;
+pub use random::{Random, seconds};
 pub use server::{Builder, Server};
 pub use store::{Store, on_s3};
 pub use tls::Certificate;

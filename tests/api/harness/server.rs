@@ -209,6 +209,11 @@ impl Server {
         self.builder.clone().start()
     }
 
+    /// The same with one setting changed.
+    pub fn sibling_with(&self, name: &str, value: impl Display) -> Self {
+        self.builder.clone().set(name, value).start()
+    }
+
     pub fn settings(&self) -> Vec<(String, String)> {
         self.builder.environment()
     }
@@ -252,6 +257,18 @@ impl Server {
     pub fn stop_gracefully(&self) -> ExitStatus {
         self.signal(libc::SIGTERM);
         self.wait()
+    }
+
+    /// Whether the process has ended by itself or by a signal, and which.
+    pub fn died_of(&self) -> Option<i32> {
+        use std::os::unix::process::ExitStatusExt as _;
+        self.child().try_wait().expect("wait for strongroom")?.signal()
+    }
+
+    /// Whether the process stands still (SIGSTOP).
+    pub fn is_stopped(&self) -> bool {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child().id())).unwrap_or_default();
+        stat.rsplit_once(") ").is_some_and(|(_, state)| state.starts_with('T'))
     }
 
     #[track_caller]

@@ -1,0 +1,19 @@
+//! The real binary dies at every step of what it does, and the next process puts everything right: nothing that was
+//! answered `201` is lost, nothing is left of the rest, and the books balance. Needs the feature `failpoints`
+//! (src/failpoints.rs); run by `script/test`, on a bucket with `STRONGROOM_TEST_STORE=s3`.
+
+#![expect(clippy::expect_used, reason = "a test that does not get what it needs ends there")]
+
+#[path = "../engine/mod.rs"]
+mod engine;
+#[macro_use]
+#[path = "../api/harness/mod.rs"]
+mod harness;
+
+mod paused;
+mod points;
+mod random;
+mod removal;
+mod scene;
+mod sweep;
+mod upload;

@@ -1,0 +1,155 @@
+//! A process that dies while it takes something away: a deletion, a prune, the purge after either, the end of a system.
+
+use crate::harness::{PATIENCE, assert_eventually, bytes};
+use crate::scene::{POINT, Scene, settles};
+
+/// The newest is deleted by its system; whether it is gone afterwards.
+fn delete_dies(point: &str, gone: bool) {
+    let mut scene = Scene::new();
+    scene.doom(format!("kill {point}"));
+    let newest = scene.kept[1].0.clone();
+    let path = format!("{}/{newest}", crate::harness::BACKUPS);
+    let answer = scene.server.request("DELETE", &path).user(&scene.system).try_send();
+    scene.dies(answer);
+    scene.restart();
+    scene.is_whole(if gone { &scene.kept[..1] } else { &scene.kept });
+    if gone {
+        scene.server.fetch(&scene.system, &newest).send().is_not_found();
+    }
+}
+
+#[test]
+fn a_deletion_dead_before_its_commit_was_none() {
+    delete_dies("books.written", false);
+}
+
+#[test]
+fn a_deletion_dead_after_its_commit_is_finished() {
+    delete_dies("books.committed", true);
+}
+
+#[test]
+fn a_purge_dead_after_its_claim_is_finished() {
+    delete_dies("purge.claimed", true);
+}
+
+#[test]
+fn a_purge_dead_after_the_object_is_finished() {
+    delete_dies("purge.deleted", true);
+}
+
+#[test]
+fn a_purge_dead_between_file_and_folder_is_finished() {
+    needs_a_folder!();
+    delete_dies("local.removed", true);
+}
+
+/// An upload that prunes is answered, and then its purge dies.
+fn prune_dies(point: &str) {
+    let mut scene = Scene::new();
+    scene.doom(format!("kill {point}"));
+    let body = bytes(3000);
+    let answer = scene.server.upload(&scene.system).body(body.clone()).try_send();
+    assert_eventually("the purge comes to the point", PATIENCE, || scene.server.died_of().is_some());
+    scene.restart();
+    // Purge and answer race; the backup is there either way.
+    let id = scene.server.ids(&scene.system).swap_remove(0);
+    if let Ok(answer) = answer {
+        assert_eq!(answer.id(), id);
+    }
+    scene.is_whole(&[scene.kept[1].clone(), (id, body)]);
+}
+
+#[test]
+fn a_prune_dead_after_the_claim_is_finished() {
+    prune_dies("purge.claimed");
+}
+
+#[test]
+fn a_prune_dead_after_the_object_is_finished() {
+    prune_dies("purge.deleted");
+}
+
+/// The command dies; the service beside it finishes what was begun.
+fn delete_by_hand_dies(point: &str, gone: bool) {
+    let mut scene = Scene::new();
+    let oldest = scene.kept[0].0.clone();
+    scene.command_dies(&["backup", "delete", &oldest], &format!("kill {point}"));
+    scene.server.kill();
+    scene.restart();
+    scene.is_whole(if gone { &scene.kept[1..] } else { &scene.kept });
+}
+
+#[test]
+fn a_deletion_by_hand_dead_before_its_commit_was_none() {
+    delete_by_hand_dies("books.written", false);
+}
+
+#[test]
+fn a_deletion_by_hand_dead_after_its_claim_is_finished() {
+    delete_by_hand_dies("delete.claimed", true);
+}
+
+#[test]
+fn a_deletion_by_hand_dead_after_the_object_is_finished() {
+    delete_by_hand_dies("delete.deleted", true);
+}
+
+/// The command dies, is run again, and then nothing of the system is left, and everything of its sibling.
+fn destroy_dies(point: &str) {
+    let scene = Scene::new();
+    let sibling = scene.server.add_system(&scene.system.org, "of the same organization");
+    let body = bytes(100);
+    let id = scene.server.store(&sibling, &body);
+    let destroy = ["system", "destroy", &scene.system.key, "--yes"];
+    scene.command_dies(&destroy, &format!("kill {point}"));
+    scene.server.audit_is_clean();
+    assert_eventually("the credential stops working", PATIENCE, || {
+        scene.server.put(&scene.system, b"x").status == 401
+    });
+    scene.server.cli(destroy).exits(0);
+    settles(&scene.server);
+    assert_eq!(scene.server.ids(&sibling), [id.as_str()]);
+    assert_eq!(scene.server.fetch(&sibling, &id).send().status(200).body, body);
+    assert_eq!(scene.server.objects().len(), 1);
+    assert_eq!(scene.server.books(&scene.system.org), (100, 0));
+    assert_eq!(scene.server.db.number("SELECT count(*) FROM systems"), 1);
+    scene.server.store(&sibling, b"y");
+}
+
+#[test]
+fn a_destruction_dead_when_the_system_is_marked_can_be_run_again() {
+    destroy_dies("destroy.marked");
+}
+
+#[test]
+fn a_destruction_dead_before_its_commit_can_be_run_again() {
+    destroy_dies("books.written");
+}
+
+#[test]
+fn a_destruction_dead_when_all_is_retired_can_be_run_again() {
+    destroy_dies("destroy.retired");
+}
+
+#[test]
+fn a_destruction_dead_after_an_object_can_be_run_again() {
+    destroy_dies("destroy.deleted");
+}
+
+#[test]
+fn a_destruction_dead_when_all_objects_are_gone_can_be_run_again() {
+    destroy_dies("destroy.erased");
+}
+
+#[test]
+fn a_destruction_dead_after_a_row_is_finished_by_the_service() {
+    let scene = Scene::new();
+    let destroy = ["system", "destroy", &scene.system.key, "--yes"];
+    scene.command_dies(&destroy, "kill destroy.dropped");
+    scene.server.db.execute("UPDATE backups SET purge_started_at = now() - interval '2 minutes'");
+    assert_eventually("nothing is left of it", PATIENCE, || {
+        scene.server.db.number("SELECT (SELECT count(*) FROM systems) + (SELECT count(*) FROM backups)") == 0
+    });
+    settles(&scene.server.sibling_with(POINT, ""));
+}

@@ -1,0 +1,107 @@
+//! A vault with something in it, a process that dies in it, and what has to be true afterwards.
+
+use std::collections::BTreeSet;
+use std::fmt::Display;
+
+use crate::engine;
+use crate::harness::{
+    Answer, Builder, PATIENCE, Server, System, assert_eventually, bytes, on_s3, plain_command, run,
+};
+
+pub const POINT: &str = "STRONGROOM_FAILPOINT";
+/// What a system keeps.
+pub const SLOTS: usize = 2;
+
+/// A system at its slot cap, so that the next upload prunes.
+pub struct Scene {
+    pub server: Server,
+    pub system: System,
+    /// Oldest first.
+    pub kept: Vec<(String, Vec<u8>)>,
+}
+
+/// Processes whose death is noticed after a second or two.
+pub fn builder() -> Builder {
+    let builder = Server::builder().no_rate_limit().set("BACKUP_MAX_PER_SYSTEM", SLOTS);
+    builder.set("BACKUP_LEASE", 1).set("BACKUP_SWEEP_INTERVAL", 1)
+}
+
+impl Scene {
+    pub fn new() -> Self {
+        let server = builder().start();
+        let system = server.system_with_quota(100_000_000);
+        let kept = (0..SLOTS).map(|_| bytes(1000)).map(|body| (server.store(&system, &body), body)).collect();
+        Self { server, system, kept }
+    }
+
+    /// The process is replaced by one that will die (or stop) at this point.
+    pub fn doom(&mut self, point: impl Display) {
+        assert!(self.server.stop_gracefully().success());
+        self.server = self.server.sibling_with(POINT, point);
+    }
+
+    /// It dies, with or without an answer.
+    #[track_caller]
+    pub fn dies(&self, answer: Result<Answer, ureq::Error>) {
+        assert_eventually("the process comes to the point", PATIENCE, || self.server.died_of().is_some());
+        assert_eq!(self.server.died_of(), Some(libc::SIGKILL), "{answer:?}");
+    }
+
+    /// The next process starts, without a point. Claims of the purger are a minute old by then.
+    pub fn restart(&mut self) {
+        self.server.db.execute(
+            "UPDATE backups SET purge_started_at = purge_started_at - interval '1 minute' WHERE state = 'retired'",
+        );
+        self.server = self.server.sibling_with(POINT, "");
+    }
+
+    /// Runs a command that dies at this point.
+    #[track_caller]
+    pub fn command_dies(&self, arguments: &[&str], point: &str) {
+        use std::os::unix::process::ExitStatusExt as _;
+        let mut command = plain_command();
+        command.args(arguments).envs(self.server.settings()).env(POINT, point);
+        let done = command.output().expect("run strongroom");
+        assert_eq!(done.status.signal(), Some(libc::SIGKILL), "{done:?}");
+    }
+
+    /// Everything is as if nobody had died, and these backups are there, oldest first.
+    #[track_caller]
+    pub fn is_whole(&self, expected: &[(String, Vec<u8>)]) {
+        settles(&self.server);
+        let ids: Vec<_> = expected.iter().rev().map(|(id, _)| id.clone()).collect();
+        assert_eq!(self.server.ids(&self.system), ids);
+        for (id, body) in expected {
+            assert_eq!(&self.server.fetch(&self.system, id).send().status(200).body, body, "{id}");
+        }
+        let stored = expected.iter().map(|(_, body)| i64::try_from(body.len()).expect("a size")).sum();
+        assert_eq!(self.server.books(&self.system.org), (stored, 0));
+        let new = bytes(500);
+        let id = self.server.store(&self.system, &new);
+        assert_eq!(self.server.fetch(&self.system, &id).send().status(200).body, new);
+    }
+}
+
+/// Without a hand: no upload of the dead, no object without a stored row, no temporary file. Then, with time turned
+/// on: no row but the stored ones. The audit has nothing to say.
+#[track_caller]
+pub fn settles(server: &Server) {
+    assert_eventually("uploads of the dead are taken back", PATIENCE, || server.receiving() == 0);
+    assert_eventually("only what was pruned, deleted or failed is on its way out", PATIENCE, || {
+        server
+            .db
+            .holds("NOT EXISTS (SELECT FROM backups WHERE state = 'retired' AND retired_reason <> 'failed')")
+    });
+    assert_eventually("the objects are those of the stored rows", PATIENCE, || {
+        let rows = server.db.all("SELECT object_key FROM backups WHERE state = 'stored'");
+        server.objects() == rows.into_iter().collect::<BTreeSet<_>>()
+    });
+    // The engine in this process cannot list its unfinished uploads, so nobody can clear them away.
+    if !on_s3() || engine::is_real() {
+        assert_eventually("nothing half-written is left", PATIENCE, || server.temporary().is_empty());
+    }
+    server.db.execute("UPDATE backups SET purge_after = now() WHERE retired_reason = 'failed'");
+    run(&mut server.command(["sweep"])).exits(0);
+    assert_eq!(server.db.number("SELECT count(*) FROM backups WHERE state <> 'stored'"), 0);
+    run(&mut server.command(["audit", "--store"])).exits(0);
+}

@@ -1,0 +1,45 @@
+//! A sweep that dies half-way: the next one finds what is left of it.
+
+use crate::harness::{GONE, PATIENCE, Wire, assert_eventually, bytes, on_s3};
+use crate::scene::Scene;
+
+/// Half an upload dies with its process; then a sweep of it dies; then a process starts that is well.
+fn sweep_dies(point: &str) {
+    let mut scene = Scene::new();
+    let mut wire = Wire::upload(&scene.server, &scene.system, &["Content-Length: 2000000"]);
+    wire.send(bytes(1_000_000));
+    assert_eventually("the upload was let in", GONE, || scene.server.receiving() == 1);
+    if !on_s3() {
+        assert_eventually("its bytes arrive", GONE, || !scene.server.temporary().is_empty());
+    }
+    scene.server.kill();
+    assert_eventually("its lease is over", PATIENCE, || {
+        scene.server.db.holds(
+            "NOT EXISTS (SELECT FROM writers WHERE lease_expires_at > clock_timestamp() - interval '1 second')",
+        )
+    });
+    scene.command_dies(&["sweep"], &format!("kill {point}"));
+    scene.server.audit_is_clean();
+    scene.restart();
+    scene.is_whole(&scene.kept);
+}
+
+#[test]
+fn a_sweep_dead_when_it_has_found_something_is_done_by_the_next() {
+    sweep_dies("sweep.found");
+}
+
+#[test]
+fn a_sweep_dead_inside_its_commit_is_done_by_the_next() {
+    sweep_dies("books.written");
+}
+
+#[test]
+fn a_sweep_dead_when_the_row_is_retired_is_finished_by_the_next() {
+    sweep_dies("sweep.retired");
+}
+
+#[test]
+fn a_sweep_dead_before_it_removes_what_is_half_written_is_finished_by_the_next() {
+    sweep_dies("sweep.looked");
+}
