@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::harness::{BACKUPS, GONE, PATIENCE, Server, System, Wire, assert_eventually, bytes, eventually};
+use crate::harness::{
+    BACKUPS, GONE, PATIENCE, Server, System, Wire, assert_eventually, bytes, chunk, eventually,
+};
 
 /// A second, and a little for the machine.
 const SOON: Duration = Duration::from_millis(1500);
@@ -129,6 +131,19 @@ fn a_system_may_be_destroyed_under_its_own_upload() {
     assert_eventually("nothing is left", PATIENCE, || server.objects().is_empty() && server.receiving() == 0);
     assert_eq!(server.books(&system.org), (0, 0));
     assert!(server.temporary().is_empty());
+}
+
+#[test]
+fn a_growing_upload_of_a_destroyed_system_is_refused_like_any_other() {
+    let server = Server::start();
+    let system = server.system_with_quota(5000);
+    let mut wire = Wire::upload(&server, &system, &["Transfer-Encoding: chunked"]);
+    wire.send(chunk(&bytes(1000)));
+    assert_eventually("it has its first bytes", GONE, || server.books(&system.org) == (0, 1000));
+    server.cli(["system", "destroy", &system.key, "--yes"]).exits(0);
+    wire.send([chunk(&bytes(1000)), chunk(b"")].concat());
+    wire.answer().is_invalid_token();
+    assert_eq!(server.books(&system.org), (0, 0));
 }
 
 #[test]

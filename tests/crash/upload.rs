@@ -91,6 +91,7 @@ macro_rules! deaths_in_a_store {
 
 deaths_in_a_store! {
     false:
+    dead_when_the_file_is_made_and_empty: "local.created", Known;
     dead_when_the_file_is_written: "local.written", Known;
     dead_when_the_file_is_synced: "local.synced", Known;
     dead_when_a_chunked_file_is_synced: "local.synced", Chunked;

@@ -90,11 +90,12 @@ impl Batch<'_> {
         Ok(())
     }
 
-    pub(super) fn grow(&mut self, op: &Growth) -> Result<Outcome, DbError> {
+    pub(super) fn grow(&mut self, index: usize, op: &Growth) -> Result<Outcome, DbError> {
         let before = ledger::read(self.conn, &self.books, op.system_id)?;
         let id = op.backup.uuid();
         if !before.uploads.iter().any(|upload| upload.id == id) {
-            return Ok(Outcome::TakenBack);
+            let active = self.systems[index].is_active();
+            return Ok(if active { Outcome::TakenBack } else { Outcome::Revoked });
         }
         match accounting::grow(&before, self.books.limits, id, op.want) {
             Ok(after) => {

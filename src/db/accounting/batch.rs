@@ -66,7 +66,7 @@ impl Batch<'_> {
         };
         match operation {
             Operation::Admit(op) => self.admit(index, op),
-            Operation::Grow(op) => self.grow(op),
+            Operation::Grow(op) => self.grow(index, op),
             Operation::Commit(op) => self.commit(index, op),
             Operation::Abort(op) => self.abort(index, op),
             Operation::Delete(op) => self.delete(op),

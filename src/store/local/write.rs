@@ -42,10 +42,7 @@ pub(super) async fn put(
         }
         let (own, timers) = (Arc::clone(disk), Handle::current());
         let step = move || {
-            let mut temp = match temp {
-                Some(temp) => temp,
-                None => Temp::create(&own)?,
-            };
+            let mut temp = begun(temp, &own)?;
             let ended = flow(&timers, &mut temp, &mut body, batch)?;
             Ok((temp, body, ended))
         };
@@ -60,10 +57,7 @@ pub(super) async fn put(
     let publication = Unconfirmed::new(disk, key);
     let (own, publish) = (Arc::clone(disk), publication.publication());
     let step = move || {
-        let mut temp = match temp {
-            Some(temp) => temp,
-            None => Temp::create(&own)?,
-        };
+        let mut temp = begun(temp, &own)?;
         temp.write_last(batch.chunks)?;
         facts.write(temp.file());
         fail_point!("local.written");
@@ -77,6 +71,16 @@ pub(super) async fn put(
     publication.confirm();
     written.keep();
     Ok(body.size)
+}
+
+/// The file, which is made when there is something to write. Blocks.
+fn begun(temp: Option<Temp>, disk: &Disk) -> io::Result<Temp> {
+    if let Some(temp) = temp {
+        return Ok(temp);
+    }
+    let temp = Temp::create(disk)?;
+    fail_point!("local.created");
+    Ok(temp)
 }
 
 /// A body, held to the length that it was said to have.

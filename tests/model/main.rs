@@ -1,0 +1,65 @@
+//! Long random sequences against the real server, and beside it a small model of what the papers promise: answers,
+//! lists, books and objects have to be the model's after each step. `STRONGROOM_MODEL_SECONDS` (15) says for how long
+//! each of the sequences runs, `STRONGROOM_MODEL_SEED` repeats them step by step. Run by `script/test`, on a bucket
+//! with `STRONGROOM_TEST_STORE=s3`.
+
+#![expect(clippy::expect_used, reason = "a test that does not get what it needs ends there")]
+
+#[path = "../engine/mod.rs"]
+mod engine;
+#[macro_use]
+#[path = "../api/harness/mod.rs"]
+mod harness;
+
+mod books;
+mod check;
+mod operate;
+mod pairs;
+mod uploads;
+mod world;
+
+use std::time::Instant;
+
+use crate::harness::{Random, seconds};
+use crate::world::World;
+
+fn sequence(number: u64) {
+    let mut random = Random::seeded("STRONGROOM_MODEL_SEED");
+    for _ in 0..number {
+        random = random.fork();
+    }
+    let end = Instant::now() + seconds("STRONGROOM_MODEL_SECONDS", 15);
+    let mut world = World::new(random);
+    let mut steps = 0;
+    while Instant::now() < end {
+        steps += 1;
+        print!("{steps}: ");
+        world.step();
+        world.check();
+        if steps % 50 == 0 {
+            world.server.audit_is_clean();
+        }
+    }
+    println!("{steps} steps");
+    world.end();
+}
+
+#[test]
+fn a_first_random_sequence_is_as_the_model_says() {
+    sequence(1);
+}
+
+#[test]
+fn a_second_random_sequence_is_as_the_model_says() {
+    sequence(2);
+}
+
+#[test]
+fn a_third_random_sequence_is_as_the_model_says() {
+    sequence(3);
+}
+
+#[test]
+fn a_fourth_random_sequence_is_as_the_model_says() {
+    sequence(4);
+}

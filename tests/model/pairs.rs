@@ -1,0 +1,76 @@
+//! Two uploads at the same moment: what comes of them is what comes of one of the orders in which their admissions and
+//! commits can follow each other, in the answers, the lists and the books.
+
+use std::sync::Barrier;
+
+use crate::books::{Books, MAX_UPLOAD};
+use crate::harness::Answer;
+use crate::world::World;
+
+/// Which of the two goes on, step by step.
+const ORDERS: [[usize; 4]; 6] =
+    [[0, 0, 1, 1], [0, 1, 0, 1], [0, 1, 1, 0], [1, 0, 0, 1], [1, 0, 1, 0], [1, 1, 0, 0]];
+
+struct One {
+    system: usize,
+    tag: u64,
+    body: Vec<u8>,
+}
+
+/// The answers and the books after one order.
+fn play(mut books: Books, pair: &[One; 2], order: [usize; 4]) -> ([u16; 2], Books) {
+    let mut answers = [None, None];
+    for index in order {
+        let One { system, tag, body } = &pair[index];
+        let size = body.len() as u64;
+        answers[index] = Some(match answers[index] {
+            None => books.admit(*system, *tag, size),
+            Some(201) => books.commit(*system, *tag, size),
+            Some(refused) => refused,
+        });
+    }
+    (answers.map(Option::unwrap_or_default), books)
+}
+
+impl World {
+    fn one(&mut self) -> Option<One> {
+        let system = self.some_unrefused()?;
+        let most = usize::try_from(MAX_UPLOAD).expect("a small number");
+        let (size, tag) = (self.some_size(system).min(most), self.tag());
+        Some(One { system, tag, body: self.random.bytes(size) })
+    }
+
+    pub fn pair(&mut self) {
+        let (Some(first), Some(second)) = (self.one(), self.one()) else {
+            println!("nothing");
+            return;
+        };
+        let pair = [first, second];
+        for One { system, tag, body } in &pair {
+            println!("at once: {tag} of {} to {system}", body.len());
+        }
+        let start = Barrier::new(2);
+        let send = |one: &One| {
+            start.wait();
+            self.server.put(&self.systems[one.system], &one.body)
+        };
+        let answers: [Answer; 2] = std::thread::scope(|scope| {
+            let clients = pair.each_ref().map(|one| scope.spawn(|| send(one)));
+            clients.map(|client| client.join().expect("a client"))
+        });
+        let told = [answers[0].status, answers[1].status];
+        for (one, answer) in pair.iter().zip(&answers) {
+            if answer.status == 201 {
+                self.learn(one.tag, answer.id(), one.system, one.body.clone());
+            } else {
+                self.refused.insert(one.system, std::time::Instant::now());
+            }
+        }
+        let possible: Vec<_> = ORDERS.iter().map(|order| play(self.books.clone(), &pair, *order)).collect();
+        let fitting = possible.iter().find(|(said, books)| *said == told && self.is_so(books));
+        let Some((_, books)) = fitting else {
+            panic!("{told:?} is the outcome of no order: {possible:#?}");
+        };
+        self.books = books.clone();
+    }
+}

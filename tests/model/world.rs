@@ -1,0 +1,171 @@
+//! The real server, the model beside it, and what is known of both.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use crate::books::{Books, MAX_UPLOAD, SLOTS, SYSTEM_BYTES, State, Tenant};
+use crate::harness::{Random, Server, System, Wire, sha256_hex};
+
+/// For so long a process may repeat a refusal for lack of room from memory, while something else made room.
+pub const MEMORY: Duration = Duration::from_millis(1200);
+
+/// A backup that was answered 201 at some time.
+#[derive(Clone)]
+pub struct Known {
+    pub id: String,
+    pub system: usize,
+    pub body: Vec<u8>,
+}
+
+impl Known {
+    /// As a list shows it.
+    pub fn line(&self) -> String {
+        format!("{} {} {}", self.id, self.body.len(), sha256_hex(&self.body))
+    }
+}
+
+/// An upload that waits half-way.
+pub struct Half {
+    pub tag: u64,
+    pub system: usize,
+    pub wire: Wire,
+    pub body: Vec<u8>,
+    pub sent: usize,
+    pub chunked: bool,
+}
+
+pub struct World {
+    pub server: Server,
+    pub random: Random,
+    pub books: Books,
+    pub orgs: Vec<String>,
+    pub systems: Vec<System>,
+    pub known: BTreeMap<u64, Known>,
+    pub half: Vec<Half>,
+    /// Uploads of dead processes, not swept yet.
+    pub dead: BTreeSet<(usize, u64)>,
+    /// When a system was last refused for lack of room.
+    pub refused: BTreeMap<usize, Instant>,
+    next_tag: u64,
+}
+
+impl World {
+    pub fn new(random: Random) -> Self {
+        // Nothing happens by itself but the purge: sweeps are steps.
+        let server = Server::builder()
+            .no_rate_limit()
+            .set("BACKUP_MAX_PER_SYSTEM", SLOTS)
+            .set("BACKUP_MAX_SIZE_PER_SYSTEM", SYSTEM_BYTES)
+            .set("BACKUP_MAX_UPLOAD_SIZE", MAX_UPLOAD)
+            .set("BACKUP_BODY_IDLE_TIMEOUT", 3600)
+            .set("BACKUP_BODY_MIN_RATE", 0)
+            .set("BACKUP_LEASE", 3600)
+            .set("BACKUP_SWEEP_INTERVAL", 3600)
+            .start();
+        let mut world = Self {
+            server,
+            random,
+            books: Books::default(),
+            orgs: Vec::new(),
+            systems: Vec::new(),
+            known: BTreeMap::new(),
+            half: Vec::new(),
+            dead: BTreeSet::new(),
+            refused: BTreeMap::new(),
+            next_tag: 0,
+        };
+        for (org, quota) in [("acme", Some(150_000)), ("emca", None)] {
+            world.server.add_org(org, quota);
+            world.orgs.push(org.to_owned());
+            world.books.quotas.push(quota);
+        }
+        for org in [0, 0, 0, 1] {
+            world.add_system(org);
+        }
+        world
+    }
+
+    pub fn add_system(&mut self, org: usize) {
+        let system = self.server.add_system(&self.orgs[org], &format!("fw-{}", self.systems.len()));
+        self.systems.push(system);
+        self.books.systems.push(Tenant { org, state: State::Active, stored: vec![], open: vec![] });
+    }
+
+    pub fn tag(&mut self) -> u64 {
+        self.next_tag += 1;
+        self.next_tag
+    }
+
+    pub fn state(&self, system: usize) -> State {
+        self.books.systems[system].state
+    }
+
+    /// One that was not destroyed.
+    pub fn some_system(&mut self) -> usize {
+        let there: Vec<_> =
+            (0..self.systems.len()).filter(|system| self.state(*system) != State::Destroyed).collect();
+        there[self.random.below(there.len())]
+    }
+
+    /// An active one whose process remembers no refusal, if there is one.
+    pub fn some_unrefused(&mut self) -> Option<usize> {
+        let systems = 0..self.systems.len();
+        let fit: Vec<_> =
+            systems.filter(|of| self.state(*of) == State::Active && !self.may_remember(*of)).collect();
+        (!fit.is_empty()).then(|| fit[self.random.below(fit.len())])
+    }
+
+    pub fn may_remember(&self, system: usize) -> bool {
+        self.refused.get(&system).is_some_and(|at| at.elapsed() < MEMORY)
+    }
+
+    pub fn learn(&mut self, tag: u64, id: String, system: usize, body: Vec<u8>) {
+        self.known.insert(tag, Known { id, system, body });
+    }
+
+    /// Sizes that matter: any, the largest, and what just fits into the organization or just does not.
+    pub fn some_size(&mut self, system: usize) -> usize {
+        let tenant = &self.books.systems[system];
+        let room = self.books.quotas[tenant.org]
+            .map_or(MAX_UPLOAD, |quota| quota.saturating_sub(self.books.total(tenant.org)));
+        let oldest = tenant.stored.first().map_or(0, |backup| backup.size);
+        let size = match self.random.below(12) {
+            0 => MAX_UPLOAD,
+            1 => MAX_UPLOAD + 1,
+            2 => room,
+            3 => room + 1,
+            4 => room + oldest,
+            5 => room + oldest + 1,
+            6 => oldest,
+            7 => oldest + 1,
+            8 => SYSTEM_BYTES,
+            _ => 1 + self.random.below(25_000) as u64,
+        };
+        usize::try_from(size.clamp(1, MAX_UPLOAD + 1)).expect("a small number")
+    }
+
+    pub fn step(&mut self) {
+        match self.random.below(100) {
+            0..28 => self.upload(),
+            28..48 => self.begin(),
+            48..60 => self.end_half(),
+            60..72 => self.delete(),
+            72..82 => self.pair(),
+            82..86 => self.look_for_nothing(),
+            86..91 => self.set_quota(),
+            91..94 => self.suspend_or_resume(),
+            94..95 => self.destroy(),
+            95..97 => self.crash(),
+            _ => self.sweep(),
+        }
+    }
+
+    /// What is under way is given up, and nothing but the stored is left.
+    pub fn end(mut self) {
+        while !self.half.is_empty() {
+            self.break_off(0);
+        }
+        self.sweep();
+        self.check();
+    }
+}
