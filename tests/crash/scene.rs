@@ -49,11 +49,8 @@ impl Scene {
         assert_eq!(self.server.died_of(), Some(libc::SIGKILL), "{answer:?}");
     }
 
-    /// The next process starts, without a point. Claims of the purger are a minute old by then.
+    /// The next process starts, without a point.
     pub fn restart(&mut self) {
-        self.server.db.execute(
-            "UPDATE backups SET purge_started_at = purge_started_at - interval '1 minute' WHERE state = 'retired'",
-        );
         self.server = self.server.sibling_with(POINT, "");
     }
 
@@ -84,11 +81,15 @@ impl Scene {
     }
 }
 
-/// Without a hand: no upload of the dead, no object without a stored row, no temporary file. Then, with time turned
-/// on: no row but the stored ones. The audit has nothing to say.
+/// Without a hand: no upload of the dead, no object without a stored row, no temporary file (what a dead purger had
+/// claimed is free after a minute, and that minute is over). Then, with the tombstones' hour over: no row but the
+/// stored ones. The audit has nothing to say.
 #[track_caller]
 pub fn settles(server: &Server) {
     assert_eventually("uploads of the dead are taken back", PATIENCE, || server.receiving() == 0);
+    server.db.execute(
+        "UPDATE backups SET purge_started_at = purge_started_at - interval '1 minute' WHERE state = 'retired'",
+    );
     assert_eventually("only what was pruned, deleted or failed is on its way out", PATIENCE, || {
         server
             .db
