@@ -92,6 +92,8 @@ fn raise_file_limit() {
 async fn serve(config: Config, migrate: bool, engine: &Runtime, disk: &Handle) -> Result<(), StartError> {
     // First of all: a signal that nobody waits for ends the process.
     let mut signals = Signals::listen()?;
+    #[cfg(feature = "failpoints")]
+    log::warn!("built with fail points, for tests: not for use");
     let certificates = load_certificates(&config.http)?;
     let listener = bind(config.http.listen)?;
     let process = jobs::sweep::new_process_id();

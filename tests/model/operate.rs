@@ -60,6 +60,7 @@ impl World {
             0 => None,
             1 => Some(total.max(1)),
             2 => Some((total / 2).max(1)),
+            3 => Some(self.books.stored(org).max(1)),
             _ => Some(50_000 + self.random.below(150_000) as u64),
         };
         println!("quota of {org}: {quota:?}");

@@ -130,7 +130,10 @@ impl World {
 
     /// Half an upload. Whether it was let in shows in the books.
     pub fn begin(&mut self) {
-        let Some(system) = self.some_unrefused().filter(|_| self.half.len() < 6) else {
+        // Several of one system: what one is to replace, another may take.
+        let near = self.half.first().map(|half| half.system).filter(|of| self.may_take(*of));
+        let system = near.filter(|_| self.random.below(3) > 0).or_else(|| self.some_unrefused());
+        let Some(system) = system.filter(|_| self.half.len() < 6) else {
             println!("nothing");
             return;
         };

@@ -79,7 +79,7 @@ impl World {
             world.orgs.push(org.to_owned());
             world.books.quotas.push(quota);
         }
-        for org in [0, 0, 0, 1] {
+        for org in [0, 0, 1] {
             world.add_system(org);
         }
         world
@@ -109,10 +109,13 @@ impl World {
 
     /// An active one whose process remembers no refusal, if there is one.
     pub fn some_unrefused(&mut self) -> Option<usize> {
-        let systems = 0..self.systems.len();
-        let fit: Vec<_> =
-            systems.filter(|of| self.state(*of) == State::Active && !self.may_remember(*of)).collect();
+        let fit: Vec<_> = (0..self.systems.len()).filter(|of| self.may_take(*of)).collect();
         (!fit.is_empty()).then(|| fit[self.random.below(fit.len())])
+    }
+
+    /// Whether what it is answered follows from the books alone.
+    pub fn may_take(&self, system: usize) -> bool {
+        self.state(system) == State::Active && !self.may_remember(system)
     }
 
     pub fn may_remember(&self, system: usize) -> bool {
@@ -129,16 +132,19 @@ impl World {
         let room = self.books.quotas[tenant.org]
             .map_or(MAX_UPLOAD, |quota| quota.saturating_sub(self.books.total(tenant.org)));
         let oldest = tenant.stored.first().map_or(0, |backup| backup.size);
-        let size = match self.random.below(12) {
-            0 => MAX_UPLOAD,
-            1 => MAX_UPLOAD + 1,
-            2 => room,
-            3 => room + 1,
-            4 => room + oldest,
-            5 => room + oldest + 1,
-            6 => oldest,
-            7 => oldest + 1,
-            8 => SYSTEM_BYTES,
+        let newer: u64 = tenant.stored.iter().skip(1).map(|backup| backup.size).sum();
+        let size = match self.random.below(16) {
+            0 => MAX_UPLOAD + self.random.below(2) as u64,
+            1 => room,
+            2 => room + 1,
+            3 => room + oldest,
+            4 => room + oldest + 1,
+            5 => oldest,
+            6 => oldest + 1,
+            7 => SYSTEM_BYTES.saturating_sub(newer + oldest),
+            8 => SYSTEM_BYTES.saturating_sub(newer + oldest) + 1,
+            9 => SYSTEM_BYTES.saturating_sub(newer),
+            10 => SYSTEM_BYTES.saturating_sub(newer) + 1,
             _ => 1 + self.random.below(25_000) as u64,
         };
         usize::try_from(size.clamp(1, MAX_UPLOAD + 1)).expect("a small number")
@@ -151,11 +157,11 @@ impl World {
             48..60 => self.end_half(),
             60..72 => self.delete(),
             72..82 => self.pair(),
-            82..86 => self.look_for_nothing(),
-            86..91 => self.set_quota(),
-            91..94 => self.suspend_or_resume(),
-            94..95 => self.destroy(),
-            95..97 => self.crash(),
+            82..88 => self.look_for_nothing(),
+            88..93 => self.set_quota(),
+            93..95 => self.suspend_or_resume(),
+            95..96 => self.destroy(),
+            96..98 => self.crash(),
             _ => self.sweep(),
         }
     }
