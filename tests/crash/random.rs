@@ -53,7 +53,7 @@ fn client(fleet: &Fleet, system: &System, mut random: Random) -> Known {
         let server = fleet.one_of(&mut random);
         match random.below(10) {
             0..6 if known.stored.len() - known.deleted.len() < MOST => {
-                upload(&server, system, &mut random, &mut known)
+                upload(&server, system, &mut random, &mut known);
             }
             ..8 => delete(&server, system, &mut random, &mut known),
             _ => break_off(&server, system, &mut random),

@@ -10,7 +10,7 @@ fn delete_dies(point: &str, gone: bool) {
     let newest = scene.kept[1].0.clone();
     let path = format!("{}/{newest}", crate::harness::BACKUPS);
     let answer = scene.server.request("DELETE", &path).user(&scene.system).try_send();
-    scene.dies(answer);
+    scene.dies(&answer);
     scene.restart();
     scene.is_whole(if gone { &scene.kept[..1] } else { &scene.kept });
     if gone {

@@ -44,7 +44,7 @@ impl Scene {
 
     /// It dies, with or without an answer.
     #[track_caller]
-    pub fn dies(&self, answer: Result<Answer, ureq::Error>) {
+    pub fn dies(&self, answer: &Result<Answer, ureq::Error>) {
         assert_eventually("the process comes to the point", PATIENCE, || self.server.died_of().is_some());
         assert_eq!(self.server.died_of(), Some(libc::SIGKILL), "{answer:?}");
     }

@@ -36,7 +36,7 @@ fn dies(point: &str, body: Body, then: Then) {
     }
     .try_send();
     assert!(answer.is_err(), "nobody was left to say {answer:?}");
-    scene.dies(answer);
+    scene.dies(&answer);
     scene.restart();
     let mut expected = scene.kept.clone();
     if then == Then::Stored {
@@ -115,7 +115,7 @@ fn dead_in_taking_a_failed_upload_back() {
     let wrong = crate::harness::digest_field(b"another");
     let answer =
         scene.server.upload(&scene.system).header("content-digest", wrong).body(bytes(3_000_000)).try_send();
-    scene.dies(answer);
+    scene.dies(&answer);
     scene.restart();
     scene.is_whole(&scene.kept);
 }

@@ -26,7 +26,8 @@ impl World {
 
     /// Ids, sizes and hashes of a system's backups, newest first.
     fn list(&self, books: &Books, system: usize) -> Vec<String> {
-        let line = |tag: &u64| self.known.get(tag).map_or_else(|| "unknown".to_owned(), |known| known.line());
+        let line =
+            |tag: &u64| self.known.get(tag).map_or_else(|| "unknown".to_owned(), crate::world::Known::line);
         books.systems[system].stored.iter().rev().map(|backup| line(&backup.tag)).collect()
     }
 

@@ -34,9 +34,7 @@ impl World {
         if admitted != 201 {
             return Some(admitted);
         }
-        let Some(granted) = self.feed_chunked(system, tag, length(body)) else {
-            return None;
-        };
+        let granted = self.feed_chunked(system, tag, length(body))?;
         if granted {
             return Some(self.books.commit(system, tag, length(body)));
         }
