@@ -19,9 +19,15 @@
 //! |---|---|
 //! | two batches of one organization | the second waits for the lock and reads what the first wrote |
 //! | two batches of different organizations | they share no row |
+//! | a commit and a deletion of what is pledged to it | one of the two is first; the pledge goes with the row, and the upload reserves what it loses |
+//! | a batch and a new quota | the quota is set under the organization's lock, and read after it was taken |
 //! | a batch and the purger | the purger touches retired rows only, and they are out of the books |
+//! | two purgers | a claim skips rows that are locked and is committed before the object is touched; deleting what is gone succeeds |
 //! | a batch and suspend, rotate | the system's row is locked by both: the commit sees one or the other |
+//! | a commit and destroy | the system is marked under its lock first: a commit before that is retired with the rest, one after it takes its upload back |
 //! | a commit and the reaper | both need the row `receiving` under the lock; the second finds it is not |
+//! | a process that was stopped, and all that happened meanwhile | its commit finds the row not `receiving` any more, its object is deleted with the tombstone |
+//! | an audit and anything | it is one statement, and sees one moment |
 //! | the same operation twice, after a COMMIT of unknown outcome | the lock waits for the lost transaction to end, then the row says whether it was done |
 
 mod admission;
