@@ -67,6 +67,10 @@ impl Scene {
     /// Everything is as if nobody had died, and these backups are there, oldest first.
     #[track_caller]
     pub fn is_whole(&self, expected: &[(String, Vec<u8>)]) {
+        is_taken_back(&self.server);
+        assert_eventually("failed uploads leave no object to their tombstones", PATIENCE, || {
+            self.server.objects() == stored(&self.server)
+        });
         settles(&self.server);
         let ids: Vec<_> = expected.iter().rev().map(|(id, _)| id.clone()).collect();
         assert_eq!(self.server.ids(&self.system), ids);
@@ -81,23 +85,18 @@ impl Scene {
     }
 }
 
-/// Without a hand: no upload of the dead, no object without a stored row, no temporary file (what a dead purger had
-/// claimed is free after a minute, and that minute is over). Then, with the tombstones' hour over: no row but the
-/// stored ones. The audit has nothing to say.
+/// Without a hand: no upload of the dead, no object without a row, no temporary file. Then, with the tombstones' hour
+/// over: no object and no row but the stored ones. The audit has nothing to say.
+///
+/// A process that dies between retiring a failed upload and deleting its object leaves that to the tombstone's end.
 #[track_caller]
 pub fn settles(server: &Server) {
-    assert_eventually("uploads of the dead are taken back", PATIENCE, || server.receiving() == 0);
-    server.db.execute(
-        "UPDATE backups SET purge_started_at = purge_started_at - interval '1 minute' WHERE state = 'retired'",
-    );
-    assert_eventually("only what was pruned, deleted or failed is on its way out", PATIENCE, || {
-        server
-            .db
-            .holds("NOT EXISTS (SELECT FROM backups WHERE state = 'retired' AND retired_reason <> 'failed')")
-    });
-    assert_eventually("the objects are those of the stored rows", PATIENCE, || {
-        let rows = server.db.all("SELECT object_key FROM backups WHERE state = 'stored'");
-        server.objects() == rows.into_iter().collect::<BTreeSet<_>>()
+    is_taken_back(server);
+    let tombstones = keys(server, "retired");
+    assert_eventually("there are no objects but those of stored rows and tombstones", PATIENCE, || {
+        let mut objects = server.objects();
+        objects.retain(|key| !tombstones.contains(key));
+        objects == stored(server)
     });
     // The engine in this process cannot list its unfinished uploads, so nobody can clear them away.
     if !on_s3() || engine::is_real() {
@@ -108,8 +107,33 @@ pub fn settles(server: &Server) {
     }
     server.db.execute("UPDATE backups SET purge_after = now() WHERE retired_reason = 'failed'");
     run(&mut server.command(["sweep"])).exits(0);
-    assert_eq!(server.db.number("SELECT count(*) FROM backups WHERE state <> 'stored'"), 0);
+    assert_eventually("only stored rows are left", PATIENCE, || keys(server, "retired").is_empty());
+    assert_eq!(server.objects(), stored(server));
     run(&mut server.command(["audit", "--store"])).exits(0);
+}
+
+/// No upload of the dead is open, and what was pruned or deleted is gone. What a dead purger had claimed is free after
+/// a minute, and that minute is over.
+#[track_caller]
+fn is_taken_back(server: &Server) {
+    assert_eventually("uploads of the dead are taken back", PATIENCE, || server.receiving() == 0);
+    server.db.execute(
+        "UPDATE backups SET purge_started_at = purge_started_at - interval '1 minute' WHERE state = 'retired'",
+    );
+    assert_eventually("only what failed is on its way out", PATIENCE, || {
+        server
+            .db
+            .holds("NOT EXISTS (SELECT FROM backups WHERE state = 'retired' AND retired_reason <> 'failed')")
+    });
+}
+
+fn stored(server: &Server) -> BTreeSet<String> {
+    keys(server, "stored")
+}
+
+fn keys(server: &Server, state: &str) -> BTreeSet<String> {
+    let rows = server.db.all(&format!("SELECT object_key FROM backups WHERE state = '{state}'"));
+    rows.into_iter().collect()
 }
 
 /// An empty temporary file may have been made just now, and is left alone for a minute: that minute is over.
