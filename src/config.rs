@@ -1,5 +1,6 @@
 //! Settings from the environment, checked before anything starts.
 
+mod management;
 mod parse;
 mod store;
 mod table;
@@ -11,6 +12,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use secrecy::SecretString;
 
+pub use management::{Jwks, ManagementConfig, TokenConfig};
 pub use store::{S3Config, StoreConfig};
 pub use table::help;
 
@@ -31,6 +33,7 @@ pub struct ConfigError {
 pub struct Config {
     pub database_url: SecretString,
     pub http: HttpConfig,
+    pub management: ManagementConfig,
     pub store: StoreConfig,
     pub uploads: UploadConfig,
     pub upkeep: UpkeepConfig,
@@ -39,6 +42,8 @@ pub struct Config {
 #[derive(Debug)]
 pub struct HttpConfig {
     pub listen: SocketAddr,
+    /// `https://host[:port]`, as clients reach the collect API; `None`: the host of their request.
+    pub public_url: Option<String>,
     pub tls: Option<TlsFiles>,
     pub trusted_proxies: Vec<IpNet>,
     pub shutdown_grace: Duration,
@@ -76,7 +81,6 @@ impl Config {
     }
 
     fn read(env: &Variables) -> Result<Self, ConfigError> {
-        env.refuse_unbuilt()?;
         let undelete: u64 = env.number("BACKUP_UNDELETE_WINDOW", 0, 0..=u64::MAX)?;
         if undelete != 0 {
             return Err(wrong("BACKUP_UNDELETE_WINDOW", "only 0 is possible in this version"));
@@ -85,10 +89,12 @@ impl Config {
             database_url: env.secret("DATABASE_URL")?,
             http: HttpConfig {
                 listen: env.parsed("LISTEN_ADDRESS", "127.0.0.1:8081", "an address like 127.0.0.1:8081")?,
+                public_url: management::public_url(env, "PUBLIC_URL")?,
                 tls: env.tls_files()?,
                 trusted_proxies: env.networks("TRUSTED_PROXIES")?,
                 shutdown_grace: env.seconds("SHUTDOWN_GRACE", 600)?,
             },
+            management: ManagementConfig::read(env)?,
             store: StoreConfig::read(env)?,
             uploads: UploadConfig {
                 max_size: env.number("BACKUP_MAX_UPLOAD_SIZE", 2_147_483_648, 1..=MAX_BYTES)?,

@@ -68,7 +68,7 @@ sql() { "$PG_BIN/psql" -X -qAtv ON_ERROR_STOP=1 "$@" "$DATABASE_URL"; }
 # The defaults are measured: what the caller's environment says is forgotten, and what the rows before set.
 defaults() {
     unset "${!BACKUP_@}" "${!S3_@}" "${!TLS_@}" DATABASE_URL_FILE CREDENTIALS_DIRECTORY RUST_LOG
-    export LISTEN_ADDRESS=127.0.0.1:0
+    export LISTEN_ADDRESS=127.0.0.1:0 MANAGEMENT_LISTEN_ADDRESS=127.0.0.1:0
 }
 
 unlimited_rate() { export BACKUP_RATE_LIMIT_PER_MINUTE=0 BACKUP_RATE_LIMIT_PER_HOUR=0; }

@@ -11,7 +11,6 @@ use std::time::Duration;
 use ipnet::IpNet;
 use secrecy::SecretString;
 
-use super::table::UNBUILT;
 use super::{ConfigError, TlsFiles};
 use crate::domain::window::RateLimits;
 
@@ -36,14 +35,6 @@ impl Variables {
 
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str)
-    }
-
-    /// A setting of a part that is not built must not be silently ignored.
-    pub fn refuse_unbuilt(&self) -> Result<(), ConfigError> {
-        match UNBUILT.iter().find(|name| self.get(name).is_some()) {
-            Some(name) => Err(wrong(name, "this version has no such part; unset it")),
-            None => Ok(()),
-        }
     }
 
     pub fn parsed<T: FromStr>(&self, name: &str, default: &str, expected: &str) -> Result<T, ConfigError> {
@@ -100,18 +91,20 @@ impl Variables {
 
     /// A secret: the variable itself, the file that `NAME_FILE` names, or a systemd credential.
     pub fn secret(&self, name: &str) -> Result<SecretString, ConfigError> {
+        self.optional_secret(name)?.ok_or_else(|| wrong(name, "it is required"))
+    }
+
+    /// The same, where it may be missing.
+    pub fn optional_secret(&self, name: &str) -> Result<Option<SecretString>, ConfigError> {
         if let Some(value) = self.get(name).filter(|value| !value.is_empty()) {
-            return Ok(value.into());
+            return Ok(Some(value.into()));
         }
         let file = format!("{name}_FILE");
         if let Some(path) = self.get(&file) {
-            return secret_in(&file, Path::new(path));
+            return secret_in(&file, Path::new(path)).map(Some);
         }
         let credential = self.get("CREDENTIALS_DIRECTORY").map(|dir| Path::new(dir).join(name));
-        match credential.filter(|path| path.exists()) {
-            Some(path) => secret_in(name, &path),
-            None => Err(wrong(name, "it is required")),
-        }
+        credential.filter(|path| path.exists()).map(|path| secret_in(name, &path)).transpose()
     }
 }
 

@@ -102,7 +102,7 @@ fn endpoint(variable: &str, url: &str, insecure: bool) -> Result<String, ConfigE
     Ok(format!("{scheme}://{host}"))
 }
 
-fn is_loopback(host: &str) -> bool {
+pub(super) fn is_loopback(host: &str) -> bool {
     let name = match host.strip_prefix('[') {
         Some(rest) => rest.split(']').next().unwrap_or_default(),
         None => host.split(':').next().unwrap_or_default(),

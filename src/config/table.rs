@@ -5,6 +5,16 @@ const SETTINGS: &[(&str, &str, &str)] = &[
     ("DATABASE_URL", "required", "Postgres; also DATABASE_URL_FILE or a systemd credential"),
     ("LISTEN_ADDRESS", "127.0.0.1:8081", "the collect API"),
     (
+        "MANAGEMENT_LISTEN_ADDRESS",
+        "127.0.0.1:8082",
+        "the management API; with TLS_CERT_FILE it speaks TLS unless it is on loopback",
+    ),
+    ("PUBLIC_URL", "the request's host", "how clients reach the collect API: https://HOST[:PORT]"),
+    ("MANAGEMENT_PUBLIC_URL", "the request's host", "the same for the management API"),
+    ("JWT_JWKS_URL, JWT_JWKS_FILE", "unset", "the keys that tokens are signed with; one of the two"),
+    ("JWT_HS256_SECRET", "unset", "for development only: a secret that tokens are signed with; also _FILE"),
+    ("JWT_ISSUER, JWT_AUDIENCE", "required with a key", "what a token's iss and aud have to be"),
+    (
         "TLS_CERT_FILE, TLS_KEY_FILE",
         "unset",
         "PEM files; unset: plain HTTP behind a proxy; reloaded on SIGHUP",
@@ -36,18 +46,6 @@ const SETTINGS: &[(&str, &str, &str)] = &[
     ("BACKUP_UNDELETE_WINDOW", "0", "seconds; only 0 in this version"),
     ("TRUSTED_PROXIES", "none", "addresses or networks whose X-Forwarded-For is believed"),
     ("RUST_LOG", "info", "log level"),
-];
-
-/// Settings of parts that this version does not have.
-pub const UNBUILT: &[&str] = &[
-    "MANAGEMENT_LISTEN_ADDRESS",
-    "PUBLIC_URL",
-    "MANAGEMENT_PUBLIC_URL",
-    "JWT_JWKS_FILE",
-    "JWT_JWKS_URL",
-    "JWT_ISSUER",
-    "JWT_AUDIENCE",
-    "JWT_HS256_SECRET",
 ];
 
 /// The settings as a text for `--help`.

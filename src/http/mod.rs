@@ -20,7 +20,7 @@ use actix_web::http::Method;
 use actix_web::web::{self, ServiceConfig};
 use ipnet::IpNet;
 
-pub use server::{ServerSettings, serve};
+pub use server::{Api, ServerSettings, serve};
 pub use tls::Certificates;
 
 use crate::backups::Vault;
@@ -63,4 +63,9 @@ fn collect_api(config: &mut ServiceConfig) {
                 .default_service(web::to(|| error::method_not_allowed("GET, HEAD"))),
         )
         .default_service(web::to(error::unknown_path));
+}
+
+/// The management API, for portals and automation.
+fn management_api(config: &mut ServiceConfig) {
+    config.default_service(web::to(error::unknown_path));
 }

@@ -1,5 +1,6 @@
-//! The listener.
+//! The listeners.
 
+use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -10,7 +11,25 @@ use actix_web::middleware::{Logger, from_fn};
 use actix_web::web::Data;
 use actix_web::{App, HttpServer};
 
-use super::{AppState, Certificates, collect_api, early};
+use super::{AppState, Certificates, collect_api, early, management_api};
+
+/// What a listener serves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Api {
+    /// For appliances, with Basic auth.
+    Collect,
+    /// For portals and automation, with bearer tokens.
+    Management,
+}
+
+impl fmt::Display for Api {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Collect => "collect",
+            Self::Management => "management",
+        })
+    }
+}
 
 /// How the server listens and stops.
 pub struct ServerSettings {
@@ -27,12 +46,16 @@ const REQUEST_HEAD: Duration = Duration::from_secs(15);
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
 /// Builds the server; it runs when it is awaited. Gives the address it listens on.
-pub fn serve(state: Data<AppState>, settings: ServerSettings) -> io::Result<(SocketAddr, Server)> {
+pub fn serve(api: Api, state: Data<AppState>, settings: ServerSettings) -> io::Result<(SocketAddr, Server)> {
     let address = settings.listener.local_addr()?;
+    let routes = match api {
+        Api::Collect => collect_api,
+        Api::Management => management_api,
+    };
     let server = HttpServer::new(move || {
         App::new()
             .app_data(Data::clone(&state))
-            .configure(collect_api)
+            .configure(routes)
             .wrap(from_fn(early::answer_early))
             // Never a header: they carry secrets.
             .wrap(Logger::new("%a \"%r\" %s %bB %Ts"))

@@ -23,6 +23,7 @@ fn a_bucket_that_refuses_is_exit_code_3_with_one_line() {
     ] {
         let mut command = plain_command();
         command.arg("serve").env("LISTEN_ADDRESS", "127.0.0.1:0").env("DATABASE_URL", database.url());
+        command.env("MANAGEMENT_LISTEN_ADDRESS", "127.0.0.1:0");
         command.env("RUST_LOG", "error").envs(settings(&bucket, &bucket.endpoint)).env(name, value);
         let stopped = run(&mut command).exits(3);
         assert_eq!(stopped.stderr.trim().lines().count(), 1, "{stopped:?}");

@@ -86,7 +86,7 @@ fn a_wrong_pair_at_the_start_stops_it() {
         spoil(&certificate);
         let mut command = plain_command();
         command.arg("serve").env("DATABASE_URL", "postgres://nobody@127.0.0.1:1/none");
-        command.env("LISTEN_ADDRESS", "127.0.0.1:0");
+        command.env("LISTEN_ADDRESS", "127.0.0.1:0").env("MANAGEMENT_LISTEN_ADDRESS", "127.0.0.1:0");
         command.env("TLS_CERT_FILE", certificate.cert_file()).env("TLS_KEY_FILE", certificate.key_file());
         let stopped = run(&mut command).exits(2);
         assert!(

@@ -103,7 +103,8 @@ fn serve_makes_the_tables_unless_told_not_to() {
     command
         .args(["serve", "--no-migrate"])
         .env("DATABASE_URL", empty.url())
-        .env("LISTEN_ADDRESS", "127.0.0.1:0");
+        .env("LISTEN_ADDRESS", "127.0.0.1:0")
+        .env("MANAGEMENT_LISTEN_ADDRESS", "127.0.0.1:0");
     let mut child = command.env("BACKUP_DATA_DIR", store.path()).spawn().expect("start strongroom");
     let end = std::time::Instant::now() + std::time::Duration::from_secs(1);
     crate::harness::eventually(crate::harness::PATIENCE, || {

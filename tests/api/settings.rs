@@ -9,6 +9,7 @@ fn serve_with(settings: &[(&str, &str)]) -> Output {
     let store = Store::new();
     let mut command = plain_command();
     command.arg("serve").env("LISTEN_ADDRESS", "127.0.0.1:0").env("DATABASE_URL", DATABASE);
+    command.env("MANAGEMENT_LISTEN_ADDRESS", "127.0.0.1:0");
     command.env("BACKUP_DATA_DIR", store.path()).envs(settings.iter().copied());
     run(&mut command)
 }
@@ -48,6 +49,7 @@ fn a_wrong_value_stops_the_start_with_one_line_that_names_it() {
     }
     for value in ["nonsense", "127.0.0.1", "127.0.0.1:99999", ":", "example.org:x"] {
         is_refused("LISTEN_ADDRESS", &[("LISTEN_ADDRESS", value)]);
+        is_refused("MANAGEMENT_LISTEN_ADDRESS", &[("MANAGEMENT_LISTEN_ADDRESS", value)]);
     }
 }
 
@@ -59,19 +61,24 @@ fn a_time_of_nothing_is_a_wrong_value() {
 }
 
 #[test]
-fn a_setting_of_a_part_that_is_not_built_stops_the_start() {
+fn half_of_what_tokens_need_stops_the_start() {
     for (name, value) in [
         ("JWT_ISSUER", "https://login.example.org"),
         ("JWT_AUDIENCE", "backups"),
-        ("JWT_JWKS_URL", "https://login.example.org/keys"),
-        ("JWT_JWKS_FILE", "/etc/strongroom/keys"),
-        ("JWT_HS256_SECRET", "a-secret-of-the-operator"),
-        ("MANAGEMENT_LISTEN_ADDRESS", "127.0.0.1:8082"),
+        ("JWT_JWKS_URL", "http://login.example.org/keys"),
+        ("JWT_JWKS_URL", "/etc/strongroom/keys"),
+        ("JWT_JWKS_FILE", ""),
+        ("JWT_HS256_SECRET", "a-secret-of-31-characters-long!"),
+        ("PUBLIC_URL", "backups.example.org"),
+        ("MANAGEMENT_PUBLIC_URL", "https://backups.example.org/path"),
         ("BACKUP_UNDELETE_WINDOW", "259200"),
     ] {
         is_refused(name, &[(name, value)]);
     }
-    let stopped = serve_with(&[("JWT_HS256_SECRET", "a-secret-of-the-operator")]);
+    let secret = ("JWT_HS256_SECRET", "a-secret-of-the-operator-that-is-long-enough");
+    is_refused("JWT_ISSUER", &[secret]);
+    is_refused("JWT_AUDIENCE", &[secret, ("JWT_ISSUER", "https://login.example.org")]);
+    let stopped = serve_with(&[secret]);
     assert!(!stopped.stderr.contains("a-secret-of-the-operator"), "{stopped:?}");
 }
 

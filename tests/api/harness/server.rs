@@ -34,6 +34,7 @@ pub struct Server {
     child: Mutex<Child>,
     log: Arc<Mutex<String>>,
     base_url: String,
+    management_url: String,
     agent: ureq::Agent,
     audit: AtomicBool,
     compare: AtomicBool,
@@ -91,7 +92,7 @@ impl Builder {
         os::die_with_parent(&mut command);
         let mut child = command.spawn().expect("start strongroom");
         let log = follow(&mut child);
-        let base_url = wait_until_it_listens(&mut child, &log);
+        let (base_url, management_url) = wait_until_it_listens(&mut child, &log);
         let server = Server {
             db,
             store,
@@ -99,6 +100,7 @@ impl Builder {
             log,
             agent: client::agent(),
             base_url,
+            management_url,
             audit: AtomicBool::new(true),
             // The file system of its own is seen by the server alone.
             compare: AtomicBool::new(self.disk.is_none()),
@@ -131,7 +133,9 @@ impl Builder {
 
     fn environment(&self) -> Vec<(String, String)> {
         let set = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-        let mut all = vec![set("LISTEN_ADDRESS", "127.0.0.1:0"), set("RUST_BACKTRACE", "1")];
+        let mut all =
+            vec![set("LISTEN_ADDRESS", "127.0.0.1:0"), set("MANAGEMENT_LISTEN_ADDRESS", "127.0.0.1:0")];
+        all.push(set("RUST_BACKTRACE", "1"));
         if let Some(database) = &self.database {
             all.push(set("DATABASE_URL", database.url()));
         }
@@ -161,17 +165,21 @@ fn follow(child: &mut Child) -> Arc<Mutex<String>> {
     log
 }
 
-fn wait_until_it_listens(child: &mut Child, log: &Mutex<String>) -> String {
+/// Where the collect API and the management API listen, without a slash at the end.
+fn wait_until_it_listens(child: &mut Child, log: &Mutex<String>) -> (String, String) {
     let read = || log.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    let mut url = None;
+    let url_behind = |log: &str, words: &str| {
+        let (_, rest) = log.split_once(words)?;
+        let (url, _) = rest.split_once(char::is_whitespace)?;
+        Some(url.trim_end_matches(['/', ',', '.']).to_owned())
+    };
+    let mut urls = None;
     eventually(PATIENCE, || {
-        url = read().split_once("listening on http").and_then(|(_, rest)| {
-            let (rest, _) = rest.split_once(char::is_whitespace)?;
-            Some(format!("http{}", rest.trim_end_matches(['/', ',', '.'])))
-        });
-        url.is_some() || child.try_wait().expect("wait for strongroom").is_some()
+        let log = read();
+        urls = url_behind(&log, "] listening on ").zip(url_behind(&log, "] management API on "));
+        urls.is_some() || child.try_wait().expect("wait for strongroom").is_some()
     });
-    url.unwrap_or_else(|| {
+    urls.unwrap_or_else(|| {
         let _ = child.kill();
         panic!("strongroom serve does not listen:\n{}", read())
     })
@@ -225,6 +233,11 @@ impl Server {
 
     pub fn url(&self, path: &str) -> String {
         format!("{}{path}", self.base_url)
+    }
+
+    /// Of the management API.
+    pub fn management_url(&self, path: &str) -> String {
+        format!("{}{path}", self.management_url)
     }
 
     /// `127.0.0.1:PORT`.

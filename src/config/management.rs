@@ -1,0 +1,163 @@
+//! The management API, and whose tokens it takes.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use secrecy::{ExposeSecret, SecretString};
+
+use super::ConfigError;
+use super::parse::{Variables, wrong};
+
+#[derive(Debug)]
+pub struct ManagementConfig {
+    pub listen: SocketAddr,
+    /// `https://host[:port]`, as clients reach the management API; `None`: the host of their request.
+    pub public_url: Option<String>,
+    /// `None`: no token is good.
+    pub tokens: Option<TokenConfig>,
+}
+
+/// At least one of `jwks` and `hs256` is there.
+#[derive(Debug)]
+pub struct TokenConfig {
+    pub jwks: Option<Jwks>,
+    /// For development only.
+    pub hs256: Option<SecretString>,
+    pub issuer: String,
+    pub audience: String,
+}
+
+/// Where a JSON Web Key Set (RFC 7517) is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Jwks {
+    File(PathBuf),
+    Url(String),
+}
+
+const HS256: &str = "JWT_HS256_SECRET";
+/// RFC 7518, 3.2: a key has to be as long as the hash.
+const HS256_LEAST: usize = 32;
+
+impl ManagementConfig {
+    pub(super) fn read(env: &Variables) -> Result<Self, ConfigError> {
+        let (listen, default) = ("MANAGEMENT_LISTEN_ADDRESS", "127.0.0.1:8082");
+        Ok(Self {
+            listen: env.parsed(listen, default, "an address like 127.0.0.1:8082")?,
+            public_url: public_url(env, "MANAGEMENT_PUBLIC_URL")?,
+            tokens: TokenConfig::read(env)?,
+        })
+    }
+}
+
+impl TokenConfig {
+    fn read(env: &Variables) -> Result<Option<Self>, ConfigError> {
+        let jwks = match (env.get("JWT_JWKS_FILE"), env.get("JWT_JWKS_URL")) {
+            (None, None) => None,
+            (Some(_), None) => Some(Jwks::File(env.path("JWT_JWKS_FILE", "")?)),
+            (None, Some(url)) => Some(Jwks::Url(key_set_url(url)?)),
+            (Some(_), Some(_)) => return Err(wrong("JWT_JWKS_FILE", "JWT_JWKS_URL is set, too: unset one")),
+        };
+        let hs256 = env.optional_secret(HS256)?;
+        if hs256.as_ref().is_some_and(|secret| secret.expose_secret().len() < HS256_LEAST) {
+            return Err(wrong(HS256, format!("it has to be at least {HS256_LEAST} characters long")));
+        }
+        let claims = ["JWT_ISSUER", "JWT_AUDIENCE"];
+        if jwks.is_none() && hs256.is_none() {
+            return match claims.iter().find(|name| env.get(name).is_some()) {
+                Some(name) => Err(wrong(name, "it needs JWT_JWKS_URL or JWT_JWKS_FILE beside it")),
+                None => Ok(None),
+            };
+        }
+        let required = |name| {
+            let text = env.get(name).map(str::trim).filter(|text| !text.is_empty());
+            text.map(str::to_owned).ok_or_else(|| wrong(name, "it is required: tokens are told by it"))
+        };
+        let [issuer, audience] = claims;
+        Ok(Some(Self { jwks, hs256, issuer: required(issuer)?, audience: required(audience)? }))
+    }
+}
+
+/// Who can change the keys on their way can make any token.
+fn key_set_url(url: &str) -> Result<String, ConfigError> {
+    let url = url.trim();
+    let (scheme, rest) = url.split_once("://").unwrap_or_default();
+    let host = rest.split('/').next().unwrap_or_default();
+    let odd = |c: char| c.is_whitespace() || c.is_control() || "@#".contains(c);
+    if !matches!(scheme, "http" | "https") || host.is_empty() || url.contains(odd) {
+        return Err(wrong("JWT_JWKS_URL", format!("{url:?} is not a URL like https://HOST/PATH")));
+    }
+    if scheme == "http" && !super::store::is_loopback(host) {
+        return Err(wrong("JWT_JWKS_URL", "it has to be https"));
+    }
+    Ok(url.to_owned())
+}
+
+/// `https://host[:port]`, without a slash at its end.
+pub(super) fn public_url(env: &Variables, name: &str) -> Result<Option<String>, ConfigError> {
+    let Some(url) = env.get(name) else { return Ok(None) };
+    let (scheme, host) = url.trim().split_once("://").unwrap_or_default();
+    let host = host.trim_end_matches('/');
+    let odd = |c: char| c.is_whitespace() || c.is_control() || "/?#@\"'<>".contains(c);
+    if !matches!(scheme, "http" | "https") || host.is_empty() || host.contains(odd) {
+        return Err(wrong(name, format!("{url:?} is not https://HOST or https://HOST:PORT")));
+    }
+    Ok(Some(format!("{scheme}://{host}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECRET: &str = "0123456789abcdef0123456789abcdef";
+
+    fn read(vars: &[(&str, &str)]) -> Result<ManagementConfig, ConfigError> {
+        ManagementConfig::read(&Variables::from_pairs(vars.iter().copied()))
+    }
+
+    #[test]
+    fn without_a_key_there_are_no_tokens() {
+        let config = read(&[]).unwrap();
+        assert_eq!(config.listen.to_string(), "127.0.0.1:8082");
+        assert!(config.tokens.is_none() && config.public_url.is_none());
+    }
+
+    #[test]
+    fn a_key_set_comes_from_a_url_or_a_file() {
+        let claims = [("JWT_ISSUER", "me"), ("JWT_AUDIENCE", "backups")];
+        let cases = [
+            ("JWT_JWKS_FILE", "/etc/keys", Jwks::File("/etc/keys".into())),
+            ("JWT_JWKS_URL", "https://login.example/keys", Jwks::Url("https://login.example/keys".into())),
+            ("JWT_JWKS_URL", "http://[::1]:80/keys", Jwks::Url("http://[::1]:80/keys".into())),
+        ];
+        for (name, value, jwks) in cases {
+            let tokens = read(&[claims[0], claims[1], (name, value)]).unwrap().tokens.unwrap();
+            assert_eq!(tokens.jwks, Some(jwks));
+            assert_eq!((tokens.issuer.as_str(), tokens.audience.as_str()), ("me", "backups"));
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_names_its_variable() {
+        let all = [("JWT_ISSUER", "me"), ("JWT_AUDIENCE", "us"), ("JWT_HS256_SECRET", SECRET)];
+        assert!(read(&all).unwrap().tokens.is_some());
+        let cases: &[(&str, &[(&str, &str)])] = &[
+            ("JWT_ISSUER", &[("JWT_HS256_SECRET", SECRET), ("JWT_AUDIENCE", "us")]),
+            ("JWT_AUDIENCE", &[("JWT_HS256_SECRET", SECRET), ("JWT_ISSUER", "me")]),
+            ("JWT_AUDIENCE", &[("JWT_HS256_SECRET", SECRET), ("JWT_ISSUER", "me"), ("JWT_AUDIENCE", " ")]),
+            ("JWT_ISSUER", &[("JWT_ISSUER", "me")]),
+            ("JWT_AUDIENCE", &[("JWT_AUDIENCE", "us")]),
+            ("JWT_HS256_SECRET", &[("JWT_HS256_SECRET", "short")]),
+            ("JWT_JWKS_URL", &[("JWT_JWKS_URL", "http://login.example/keys")]),
+            ("JWT_JWKS_URL", &[("JWT_JWKS_URL", "login.example")]),
+            ("JWT_JWKS_FILE", &[("JWT_JWKS_FILE", "")]),
+            ("JWT_JWKS_FILE", &[("JWT_JWKS_FILE", "k"), ("JWT_JWKS_URL", "https://login.example/keys")]),
+            ("MANAGEMENT_PUBLIC_URL", &[("MANAGEMENT_PUBLIC_URL", "https://example.org/path")]),
+            ("MANAGEMENT_PUBLIC_URL", &[("MANAGEMENT_PUBLIC_URL", "example.org")]),
+        ];
+        for (variable, vars) in cases {
+            let error = read(vars).unwrap_err();
+            assert_eq!(error.variable, *variable, "{vars:?}: {error}");
+            assert!(!error.to_string().contains("short"));
+        }
+    }
+}

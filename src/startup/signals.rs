@@ -1,0 +1,95 @@
+//! What the service is told while it runs, and what it tells systemd.
+
+use std::sync::Arc;
+
+use actix_web::dev::{Server, ServerHandle};
+use futures_util::future::join_all;
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::timeout;
+
+use super::{LAST_TASKS, StartError};
+use crate::http::Certificates;
+
+pub(super) struct Signals {
+    term: Signal,
+    int: Signal,
+    hup: Signal,
+}
+
+impl Signals {
+    pub(super) fn listen() -> Result<Self, StartError> {
+        let listen = |kind| {
+            signal(kind).map_err(|source| StartError::Io { doing: "listen for signals".to_owned(), source })
+        };
+        Ok(Self {
+            term: listen(SignalKind::terminate())?,
+            int: listen(SignalKind::interrupt())?,
+            hup: listen(SignalKind::hangup())?,
+        })
+    }
+}
+
+/// SIGTERM lets what is in flight finish; SIGINT cuts, and so does a second SIGTERM; SIGHUP reads the
+/// certificate again.
+pub(super) async fn run_until_signal(
+    servers: Vec<Server>,
+    signals: &mut Signals,
+    certificates: Option<Arc<Certificates>>,
+) -> Result<(), StartError> {
+    let handles: Vec<_> = servers.iter().map(Server::handle).collect();
+    let mut running: FuturesUnordered<_> = servers.into_iter().map(actix_web::rt::spawn).collect();
+    loop {
+        tokio::select! {
+            _ = signals.term.recv() => break,
+            _ = signals.int.recv() => return stop_at_once(&handles).await,
+            _ = signals.hup.recv() => reload(certificates.as_deref()),
+            Some(ended) = running.next() => {
+                let failed = |e: std::io::Error| StartError::Io { doing: "serve".to_owned(), source: e };
+                return ended.map_or(Ok(()), |result| result.map_err(failed));
+            }
+        }
+    }
+    log::info!("stopping: uploads in flight may finish");
+    notify_systemd(&[sd_notify::NotifyState::Stopping]);
+    // Told once; that all have finished shows in the servers' own ends.
+    let stopping = join_all(handles.iter().map(|handle| handle.stop(true)));
+    tokio::select! {
+        _ = stopping => Ok(()),
+        _ = signals.term.recv() => stop_at_once(&handles).await,
+        _ = signals.int.recv() => stop_at_once(&handles).await,
+    }
+}
+
+/// What is in flight is taken back.
+async fn stop_at_once(handles: &[ServerHandle]) -> Result<(), StartError> {
+    log::info!("stopping at once");
+    notify_systemd(&[sd_notify::NotifyState::Stopping]);
+    let stopping = join_all(handles.iter().map(|handle| handle.stop(false)));
+    let _ = timeout(LAST_TASKS, stopping).await;
+    Ok(())
+}
+
+fn reload(certificates: Option<&Certificates>) {
+    let Some(certificates) = certificates else {
+        log::info!("SIGHUP: no certificate to reload");
+        return;
+    };
+    let states =
+        sd_notify::NotifyState::monotonic_usec_now().map(|now| [sd_notify::NotifyState::Reloading, now]);
+    if let Ok(states) = states {
+        notify_systemd(&states);
+    }
+    match certificates.reload() {
+        Ok(()) => log::info!("certificate reloaded"),
+        Err(error) => log::error!("certificate not reloaded, the old one is kept: {error}"),
+    }
+    notify_systemd(&[sd_notify::NotifyState::Ready]);
+}
+
+/// Without systemd this does nothing.
+pub(super) fn notify_systemd(states: &[sd_notify::NotifyState]) {
+    if let Err(error) = sd_notify::notify(states) {
+        log::warn!("tell systemd: {error}");
+    }
+}
