@@ -119,7 +119,7 @@ async fn serve(config: Config, migrate: bool, engine: &Runtime, disk: &Handle) -
     let mut preparing = engine.spawn(jobs::prepare(preparation, Arc::clone(&vault.ready)));
     let _ = timeout(FIRST_PREPARATION, &mut preparing).await;
     let lease = start_lease(config.database_url.clone(), process, config.upkeep.lease)?;
-    let listener = start_listener(config.database_url.clone(), vault.waiters.clone())?;
+    let hearing = start_listener(config.database_url.clone(), vault.waiters.clone())?;
     engine.spawn(jobs::purge::run(db.clone(), Arc::clone(&store), Arc::clone(&vault.purge)));
     let sweeper =
         jobs::sweep::Sweeper { db, store, policy, lease: config.upkeep.lease, live: vault.live.clone() };
@@ -153,7 +153,7 @@ async fn serve(config: Config, migrate: bool, engine: &Runtime, disk: &Handle) -
     // The connections are gone; what they left is committed or taken back now.
     vault.tasks.close();
     let _ = timeout_at(Instant::now() + LAST_TASKS, vault.tasks.wait()).await;
-    drop(listener);
+    drop(hearing);
     drop(lease);
     actors.stop();
     log::info!("stopped");

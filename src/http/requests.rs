@@ -106,13 +106,23 @@ mod tests {
 
     #[test]
     fn a_wait_is_a_whole_number_of_seconds_up_to_a_minute() {
-        let right = [("", 0), ("wait=0", 0), ("wait=1", 1), ("wait=60", 60), ("x=wait&wait=7", 7), ("Wait=9", 0)];
+        let right =
+            [("", 0), ("wait=0", 0), ("wait=1", 1), ("wait=60", 60), ("x=wait&wait=7", 7), ("Wait=9", 0)];
         for (query, seconds) in right {
             assert_eq!(wait(query).ok(), Some(Duration::from_secs(seconds)), "{query}");
         }
-        for query in
-            ["wait=61", "wait=-1", "wait=+1", "wait=%2B1", "wait=", "wait", "wait=1.5", "wait=1s", "wait= 1", "wait=1&wait=2"]
-        {
+        for query in [
+            "wait=61",
+            "wait=-1",
+            "wait=+1",
+            "wait=%2B1",
+            "wait=",
+            "wait",
+            "wait=1.5",
+            "wait=1s",
+            "wait= 1",
+            "wait=1&wait=2",
+        ] {
             assert!(wait(query).is_err(), "{query}");
         }
         assert!(wait("wait=99999999999999999999999").is_err());

@@ -98,7 +98,8 @@ impl Sweeper {
     async fn expire_requests(&self) -> Result<usize, DbError> {
         let mut expired = 0;
         loop {
-            let some = self.db.run(Lane::Reads, PATIENCE, |conn| requests::expire(conn, EXPIRED_AT_ONCE)).await?;
+            let some =
+                self.db.run(Lane::Reads, PATIENCE, |conn| requests::expire(conn, EXPIRED_AT_ONCE)).await?;
             expired += some;
             if i64::try_from(some).is_ok_and(|some| some < EXPIRED_AT_ONCE) {
                 return Ok(expired);
