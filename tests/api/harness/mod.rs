@@ -15,6 +15,7 @@ mod nginx;
 mod os;
 mod process;
 mod random;
+mod requests;
 mod server;
 #[macro_use]
 mod store;
@@ -32,6 +33,7 @@ pub use link::{Ending, PostgresLink, Trouble};
 pub use nginx::Nginx;
 pub use os::Vanish;
 pub use random::{Random, seconds};
+pub use requests::{REQUESTS, request_ids};
 pub use server::{Builder, Server};
 pub use store::{Store, on_s3};
 pub use tls::Certificate;
