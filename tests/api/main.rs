@@ -8,6 +8,7 @@ mod engine;
 #[macro_use]
 mod harness;
 
+mod agent;
 mod appliance;
 mod auth;
 mod batches;
