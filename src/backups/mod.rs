@@ -32,6 +32,7 @@ use crate::actors::{OrgQuotas, RateLimiter};
 use crate::db::Db;
 pub use crate::db::backups::StoredRow as Backup;
 use crate::store::BlobStore;
+use crate::telemetry::Metrics;
 
 /// What an upload's body has to obey.
 #[derive(Debug, Clone)]
@@ -64,6 +65,7 @@ pub struct Vault {
     /// Whether schema and store have been prepared.
     pub ready: Arc<AtomicBool>,
     pub last_health: LastHealth,
+    pub metrics: Metrics,
 }
 
 /// How long a read waits for the database before it is given up: an appliance may ask once a day.

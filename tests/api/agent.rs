@@ -5,7 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use crate::harness::{GONE, PATIENCE, Server, System, Wire, assert_eventually, bytes, on_s3};
+use crate::harness::{
+    BACKUPS, GONE, PATIENCE, Server, System, Wire, assert_eventually, bytes, on_s3, signal,
+};
 
 /// A machine with a configuration, the agent, and its settings.
 struct Appliance {
@@ -82,7 +84,8 @@ impl Appliance {
     fn start(&self, arguments: &[&str]) -> Running {
         let log = self.path("log");
         let file = fs::File::create(&log).expect("a log");
-        let child = self.command(arguments).stdout(Stdio::null()).stderr(file).spawn().expect("run the agent");
+        let child =
+            self.command(arguments).stdout(Stdio::null()).stderr(file).spawn().expect("run the agent");
         Running { child, log }
     }
 
@@ -136,8 +139,10 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        crate::harness::os::signal(self.child.id(), libc::SIGTERM);
-        let _ = self.child.wait();
+        if self.child.try_wait().is_ok_and(|ended| ended.is_none()) {
+            signal(self.child.id(), libc::SIGTERM);
+            let _ = self.child.wait();
+        }
     }
 }
 
@@ -177,7 +182,7 @@ fn it_stores_again_what_the_vault_no_longer_has() {
     let appliance = Appliance::of(&server, &system);
     appliance.run(&["backup"]).done("stored ");
     let id = server.ids(&system).remove(0);
-    server.request("DELETE", &format!("{}/{id}", crate::harness::BACKUPS)).user(&system).send().status(200);
+    server.request("DELETE", &format!("{BACKUPS}/{id}")).user(&system).send().status(200);
     appliance.run(&["backup"]).done("stored ");
     assert_eq!(server.ids(&system).len(), 1);
 }
@@ -207,7 +212,11 @@ fn what_it_stored_comes_back_with_a_passphrase_or_with_the_private_key() {
     assert_eq!(server.db.number("SELECT count(*) FROM backups WHERE encrypted"), 2);
     appliance.run(&["restore", "--to", &appliance.path("second").to_string_lossy()]).done("unpacked below");
     appliance.is_restored_in("second");
-    let _ = Command::new("gpgconf").arg("--homedir").arg(appliance.path("gnupg")).args(["--kill", "all"]).status();
+    let _ = Command::new("gpgconf")
+        .arg("--homedir")
+        .arg(appliance.path("gnupg"))
+        .args(["--kill", "all"])
+        .status();
 
     let (id, file) = (server.ids(&system).remove(1), appliance.path("ciphertext"));
     appliance.run(&["fetch", &id, "-o", &file.to_string_lossy()]).done("its SHA-256 is right");
@@ -248,7 +257,9 @@ fn it_waits_as_long_as_it_is_told() {
         .collect();
     assert_eventually("four uploads are open", GONE, || server.receiving() == 4);
     let mut agent = appliance.start(&["backup"]);
-    assert_eventually("it is told to wait", PATIENCE, || agent.says("status 429") && agent.says("; again in "));
+    assert_eventually("it is told to wait", PATIENCE, || {
+        agent.says("status 429") && agent.says("; again in ")
+    });
     drop(open);
     assert_eq!(agent.ends(), 0);
     assert!(agent.says("stored "));
@@ -260,7 +271,8 @@ fn it_stores_nothing_rather_than_half() {
     let system = server.system();
     let appliance = Appliance::of(&server, &system);
     let conf = fs::read_to_string(appliance.path("agent.conf")).expect("the configuration");
-    let with = |line: &str| fs::write(appliance.path("agent.conf"), format!("{conf}{line}\n")).expect("write it");
+    let with =
+        |line: &str| fs::write(appliance.path("agent.conf"), format!("{conf}{line}\n")).expect("write it");
     with("PATHS=\"$PATHS /nonexistent/path\"");
     appliance.run(&["backup"]).exits(1, "tar failed: nothing is stored");
     with("RECIPIENT_FILE=$CREDENTIAL PASSPHRASE_FILE=");

@@ -37,6 +37,7 @@ mod hostile_cases;
 mod https;
 mod limits;
 mod list;
+mod metrics;
 mod names;
 mod no_room;
 mod postgres_commit;

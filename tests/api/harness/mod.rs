@@ -30,7 +30,7 @@ pub use database::Database;
 pub use dice::Dice;
 pub use link::{Ending, PostgresLink, Trouble};
 pub use nginx::Nginx;
-pub use os::Vanish;
+pub use os::{Vanish, signal};
 pub use random::{Random, seconds};
 pub use server::{Builder, Server};
 pub use store::{Store, on_s3};
