@@ -1,4 +1,4 @@
-//! The use cases: authenticate, upload, list, download, delete. No HTTP, no SQL.
+//! The use cases: authenticate, upload, list, download, delete, request. No HTTP, no SQL.
 
 mod authenticate;
 mod delete;
@@ -9,8 +9,10 @@ mod health;
 mod intake;
 mod list;
 mod new_id;
+mod requests;
 mod reservation;
 mod upload;
+mod waiters;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -21,16 +23,18 @@ use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 
 pub use authenticate::{Authenticator, SystemIdentity};
-pub use error::{Dependency, Outage, ReadError, UploadError};
+pub use error::{Dependency, Outage, ReadError, RequestError, UploadError};
 pub use feed::Feed;
 pub use health::{Health, LastHealth};
 pub use new_id::NewIds;
 pub use reservation::{LiveUploads, Undo, UndoQueue};
 pub use upload::{UploadHandle, UploadRequest};
+pub use waiters::Waiters;
 
 use crate::actors::{OrgQuotas, RateLimiter};
 use crate::db::Db;
 pub use crate::db::backups::StoredRow as Backup;
+pub use crate::db::requests::BackupRequest;
 use crate::store::BlobStore;
 use crate::telemetry::Metrics;
 
@@ -56,6 +60,8 @@ pub struct Vault {
     pub new_ids: NewIds,
     pub undo: UndoQueue,
     pub live: LiveUploads,
+    /// The appliances that wait for a request.
+    pub waiters: Waiters,
     /// Wakes the purger.
     pub purge: Arc<Notify>,
     /// The runtime that uploads live on, whatever becomes of the connection they came by.

@@ -10,5 +10,6 @@ pub mod openpgp;
 pub mod orphans;
 pub mod pace;
 pub mod range;
+pub mod request;
 pub mod retention;
 pub mod window;

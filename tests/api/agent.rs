@@ -126,6 +126,15 @@ impl Running {
         fs::read_to_string(&self.log).is_ok_and(|log| log.contains(words))
     }
 
+    /// Its curl holds a long poll.
+    fn is_polling(&self) -> bool {
+        let children = format!("/proc/{0}/task/{0}/children", self.child.id());
+        let children = fs::read_to_string(children).unwrap_or_default();
+        children.split_whitespace().any(|child| {
+            fs::read_to_string(format!("/proc/{child}/cmdline")).is_ok_and(|line| line.contains("wait=55"))
+        })
+    }
+
     #[track_caller]
     fn ends(&mut self) -> i32 {
         let mut code = None;
@@ -159,11 +168,7 @@ fn it_stores_what_has_changed_and_says_so_when_nothing_has() {
     appliance.change("lan 192.0.2.1/24\n");
     appliance.run(&["backup"]).done("unchanged since ");
     assert_eq!(server.ids(&system).len(), 1);
-    assert_eq!(
-        server.db.number("SELECT count(*) FROM backup_events WHERE kind = 'unchanged'"),
-        1,
-        "said to the vault, and told once"
-    );
+    assert!(server.db.holds("(SELECT unchanged_at FROM systems) > (SELECT max(uploaded_at) FROM backups)"));
 
     appliance.change("lan 192.0.2.2/24\n");
     appliance.run(&["backup"]).done("stored ");
@@ -284,4 +289,44 @@ fn it_stores_nothing_rather_than_half() {
     appliance.run(&["backup"]).exits(1, "does not know the credential");
     assert_eq!(server.db.number("SELECT count(*) FROM backups"), 0);
     appliance.left_nothing_behind();
+}
+
+#[test]
+fn a_backup_that_is_asked_for_is_made_although_nothing_has_changed() {
+    let server = Server::unlimited();
+    let other = server.sibling();
+    let system = server.system();
+    let appliance = Appliance::of(&server, &system);
+    appliance.run(&["backup"]).done("stored ");
+    let first = server.ids(&system);
+
+    // Asked for through one process, heard of by another.
+    let waiting = appliance.start(&["wait"]);
+    assert_eventually("it waits", PATIENCE, || waiting.is_polling());
+    let asked = other.cli(["request", &system.key, "--wait", "60", "--json"]).exits(0).json();
+    assert!(waiting.says("a backup was asked for"));
+    let ids = server.ids(&system);
+    assert_eq!(ids.len(), 2, "{asked}");
+    assert_eq!(ids[1], first[0]);
+
+    // It waits again, and ends when it is told to, also in the middle of a poll.
+    assert_eventually("it waits again", PATIENCE, || waiting.says("stored ") && waiting.is_polling());
+    drop(waiting);
+    appliance.left_nothing_behind();
+}
+
+#[test]
+fn the_daily_run_sees_a_request_too() {
+    let server = Server::unlimited();
+    let system = server.system();
+    let appliance = Appliance::of(&server, &system);
+    appliance.run(&["backup"]).done("stored ");
+    server.cli(["request", &system.key]).exits(0);
+    let mut code = String::new();
+    assert_eventually("it is seen within a second or two", PATIENCE, || {
+        code = appliance.run(&["backup"]).done("").text;
+        code.contains("stored ")
+    });
+    assert_eq!(server.ids(&system).len(), 2);
+    appliance.run(&["backup"]).done("unchanged since ");
 }
