@@ -26,7 +26,8 @@ use crate::db::accounting::Policy;
 use crate::db::{self, Db};
 use crate::http::{self, Api, AppState, Certificates, ServerSettings};
 use crate::jobs::{self, Lease, Listener, Preparation};
-use crate::store::{BlobStore, StoreError};
+use crate::store::{BlobStore, ObservedStore, StoreError};
+use crate::telemetry::Metrics;
 
 /// Why the service could not start.
 #[derive(Debug, thiserror::Error)]
@@ -105,10 +106,16 @@ async fn serve(config: Config, migrate: bool, engine: &Runtime, disk: &Handle) -
         log::warn!("BACKUP_MAX_SIZE_PER_ORG is 0: organizations without a quota of their own have none");
     }
     let db = Db::new(config.database_url.expose_secret(), engine.handle().clone());
+    let metrics = Metrics::new().map_err(|error| StartError::Io {
+        doing: "make the metrics".to_owned(),
+        source: std::io::Error::other(error),
+    })?;
     let store = open_store(&config.store, disk)?;
+    let store: Arc<dyn BlobStore> = Arc::new(ObservedStore { store, metrics: metrics.clone() });
     look_at(Arc::clone(&store), engine).await?;
-    let actors = Actors::start(db.clone(), policy.clone());
-    let vault = parts::build_vault(&config, db.clone(), Arc::clone(&store), &actors, engine.handle());
+    let actors = Actors::start(db.clone(), policy.clone(), metrics.clone());
+    let (books, objects, runtime) = (db.clone(), Arc::clone(&store), engine.handle());
+    let vault = parts::build_vault(&config, books, objects, &actors, runtime, metrics.clone());
 
     let preparation = Preparation {
         db: db.clone(),
@@ -127,6 +134,7 @@ async fn serve(config: Config, migrate: bool, engine: &Runtime, disk: &Handle) -
 
     let state = Data::new(AppState {
         vault: Arc::clone(&vault),
+        metrics,
         trusted_proxies: config.http.trusted_proxies.clone(),
     });
     let grace = config.http.shutdown_grace;

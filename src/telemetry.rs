@@ -1,6 +1,10 @@
-//! Logging: to stderr, level by `RUST_LOG`.
+//! Logging: to stderr, level by `RUST_LOG`; and [`Metrics`].
+
+mod metrics;
 
 use std::io::Write;
+
+pub use metrics::{Metrics, Request};
 
 /// Starts logging; later calls do nothing. With systemd's journal, which has its own time stamps,
 /// lines carry the syslog level that it understands. `secretive` libraries write secrets down when they

@@ -17,6 +17,7 @@ use actix::Arbiter;
 
 use crate::db::Db;
 use crate::db::accounting::Policy;
+use crate::telemetry::Metrics;
 
 /// The actors of this process and the thread that they live on.
 pub struct Actors {
@@ -27,9 +28,9 @@ pub struct Actors {
 
 impl Actors {
     /// Starts them; to be called within the HTTP server's system.
-    pub fn start(db: Db, policy: Policy) -> Self {
+    pub fn start(db: Db, policy: Policy, metrics: Metrics) -> Self {
         let arbiter = Arbiter::new();
-        let orgs = OrgQuotas::new(db, policy, arbiter.handle());
+        let orgs = OrgQuotas::new(db, policy, metrics, arbiter.handle());
         Self { orgs, rate: RateLimiter::start(&arbiter.handle()), arbiter }
     }
 

@@ -151,6 +151,7 @@ impl OrgQuotaActor {
         let nearest =
             batch.iter().map(|pending| pending.deadline.saturating_duration_since(Instant::now())).min();
         let patience = nearest.map_or(ATTEMPT, |nearest| nearest.min(ATTEMPT));
+        let items = batch.len();
         let mut operations: Vec<_> = batch.iter().map(|pending| pending.operation.clone()).collect();
         let (registry, org) = (Arc::clone(&self.registry), self.org.clone());
         let attempted = Arc::new(AtomicBool::new(false));
@@ -165,7 +166,9 @@ impl OrgQuotaActor {
                 }
                 result
             };
+            let started = Instant::now();
             let result = registry.db.run(Lane::Accounting, patience, work).await;
+            registry.metrics.batch(items, started.elapsed(), result.is_ok());
             let unsure = attempted.load(Ordering::Relaxed) || matches!(result, Err(DbError::Unsure(_)));
             (result, unsure)
         }

@@ -11,6 +11,7 @@ use super::org_quota::{NoteRefusal, OrgQuotaActor, Submit};
 use crate::db::accounting::{Operation, Outcome, Policy, Refusal};
 use crate::db::{Db, DbError};
 use crate::domain::ids::OrgId;
+use crate::telemetry::Metrics;
 
 /// The books of all organizations, as far as this process is concerned; cheap to clone.
 #[derive(Clone)]
@@ -22,6 +23,7 @@ pub(super) struct Registry {
     arbiter: ArbiterHandle,
     pub db: Db,
     pub policy: Policy,
+    pub metrics: Metrics,
 }
 
 /// An actor may stop between being looked up and being sent to; then another one is started.
@@ -29,13 +31,14 @@ const LOOKUPS: usize = 3;
 
 impl OrgQuotas {
     /// Actors will live on `arbiter`.
-    pub fn new(db: Db, policy: Policy, arbiter: ArbiterHandle) -> Self {
+    pub fn new(db: Db, policy: Policy, metrics: Metrics, arbiter: ArbiterHandle) -> Self {
         Self(Arc::new(Registry {
             actors: Mutex::default(),
             crowded: Crowded::default(),
             arbiter,
             db,
             policy,
+            metrics,
         }))
     }
 

@@ -36,6 +36,7 @@ use crate::db::Db;
 pub use crate::db::backups::StoredRow as Backup;
 pub use crate::db::requests::BackupRequest;
 use crate::store::BlobStore;
+use crate::telemetry::Metrics;
 
 /// What an upload's body has to obey.
 #[derive(Debug, Clone)]
@@ -70,6 +71,7 @@ pub struct Vault {
     /// Whether schema and store have been prepared.
     pub ready: Arc<AtomicBool>,
     pub last_health: LastHealth,
+    pub metrics: Metrics,
 }
 
 /// How long a read waits for the database before it is given up: an appliance may ask once a day.

@@ -291,6 +291,7 @@ impl Vault {
 
     fn note_refusal(&self, who: &SystemIdentity, error: &UploadError, remote_addr: Option<IpAddr>) {
         if let Some(reason) = error.refusal_reason() {
+            self.metrics.refused(reason);
             self.orgs.note_refusal(who.org(), Refusal { system_id: who.id(), reason, remote_addr });
         }
     }

@@ -73,6 +73,12 @@ impl Db {
         Self { pool, accounting: lane(), reads: lane(), blocking, database_url }
     }
 
+    /// How many connections each lane uses at this moment, of [`PER_LANE`].
+    pub fn used(&self) -> [(&'static str, usize); 2] {
+        let used = |lane: &Semaphore| (PER_LANE as usize).saturating_sub(lane.available_permits());
+        [("accounting", used(&self.accounting)), ("reads", used(&self.reads))]
+    }
+
     /// Runs `work` once on a connection of its own, which is closed afterwards: for what changes
     /// the session or takes long.
     pub async fn run_alone<T, F>(&self, work: F) -> Result<T, DbError>

@@ -10,6 +10,8 @@ mod error;
 mod health;
 mod identity;
 mod list;
+mod measure;
+mod metrics;
 mod requests;
 mod server;
 mod tls;
@@ -26,10 +28,12 @@ pub use server::{Api, ServerSettings, serve};
 pub use tls::Certificates;
 
 use crate::backups::Vault;
+use crate::telemetry::Metrics;
 
 /// What the handlers share.
 pub struct AppState {
     pub vault: Arc<Vault>,
+    pub metrics: Metrics,
     /// Whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
 }
@@ -84,5 +88,13 @@ fn collect_api(config: &mut ServiceConfig) {
 
 /// The management API, for portals and automation.
 fn management_api(config: &mut ServiceConfig) {
-    config.default_service(web::to(error::unknown_path));
+    let head = || web::method(Method::HEAD);
+    config
+        .service(
+            web::resource("/metrics")
+                .route(web::get().to(metrics::metrics))
+                .route(head().to(metrics::metrics))
+                .default_service(web::to(|| error::method_not_allowed("GET, HEAD"))),
+        )
+        .default_service(web::to(error::unknown_path));
 }

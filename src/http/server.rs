@@ -11,7 +11,7 @@ use actix_web::middleware::{Logger, from_fn};
 use actix_web::web::Data;
 use actix_web::{App, HttpServer};
 
-use super::{AppState, Certificates, collect_api, early, management_api};
+use super::{AppState, Certificates, collect_api, early, management_api, measure};
 
 /// What a listener serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,12 +22,18 @@ pub enum Api {
     Management,
 }
 
-impl fmt::Display for Api {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl Api {
+    pub fn name(&self) -> &'static str {
+        match self {
             Self::Collect => "collect",
             Self::Management => "management",
-        })
+        }
+    }
+}
+
+impl fmt::Display for Api {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
     }
 }
 
@@ -55,8 +61,10 @@ pub fn serve(api: Api, state: Data<AppState>, settings: ServerSettings) -> io::R
     let server = HttpServer::new(move || {
         App::new()
             .app_data(Data::clone(&state))
+            .app_data(api)
             .configure(routes)
             .wrap(from_fn(early::answer_early))
+            .wrap(from_fn(measure::measure))
             // Never a header: they carry secrets.
             .wrap(Logger::new("%a \"%r\" %s %bB %Ts"))
     })

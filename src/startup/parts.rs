@@ -12,6 +12,7 @@ use crate::backups::{Authenticator, BodyLimits, LastHealth, LiveUploads, NewIds,
 use crate::config::{Config, StoreConfig};
 use crate::db::Db;
 use crate::store::{self, BlobStore, Place, S3Settings};
+use crate::telemetry::Metrics;
 
 /// The store that the settings name, with its file work on the blocking threads of `blocking`.
 pub fn open_store(config: &StoreConfig, blocking: &Handle) -> Result<Arc<dyn BlobStore>, StartError> {
@@ -41,6 +42,7 @@ pub(super) fn build_vault(
     store: Arc<dyn BlobStore>,
     actors: &Actors,
     engine: &Handle,
+    metrics: Metrics,
 ) -> Arc<Vault> {
     let orgs = actors.orgs.clone();
     let live = LiveUploads::default();
@@ -68,5 +70,6 @@ pub(super) fn build_vault(
         tasks,
         ready: Arc::default(),
         last_health: LastHealth::default(),
+        metrics,
     })
 }

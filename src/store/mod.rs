@@ -6,6 +6,7 @@
 
 pub mod local;
 pub mod metered;
+pub mod observed;
 pub mod s3;
 
 use std::io;
@@ -27,6 +28,7 @@ use crate::domain::range::ByteRange;
 
 pub use local::LocalStore;
 pub use metered::{Meter, Receipt};
+pub use observed::ObservedStore;
 pub use s3::{LOGS_SECRETS, S3Settings, S3Store};
 
 /// Which store is to be used.

@@ -8,6 +8,7 @@ mod engine;
 #[macro_use]
 mod harness;
 
+mod agent;
 mod appliance;
 mod auth;
 mod batches;
@@ -36,6 +37,7 @@ mod hostile_cases;
 mod https;
 mod limits;
 mod list;
+mod metrics;
 mod names;
 mod no_room;
 mod postgres_commit;

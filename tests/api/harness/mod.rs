@@ -31,7 +31,7 @@ pub use database::Database;
 pub use dice::Dice;
 pub use link::{Ending, PostgresLink, Trouble};
 pub use nginx::Nginx;
-pub use os::Vanish;
+pub use os::{Vanish, signal};
 pub use random::{Random, seconds};
 pub use requests::{REQUESTS, request_ids};
 pub use server::{Builder, Server};

@@ -1,0 +1,99 @@
+//! Counts and times what is asked of a store.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use futures_util::StreamExt;
+
+use super::{BlobStore, Leftover, Listing, ObjectBody, ObjectFacts, PutBody, PutError, StoreError};
+use crate::domain::object_key::ObjectKey;
+use crate::domain::range::ByteRange;
+use crate::telemetry::Metrics;
+
+/// A store that tells the metrics of each call.
+pub struct ObservedStore {
+    pub store: Arc<dyn BlobStore>,
+    pub metrics: Metrics,
+}
+
+impl ObservedStore {
+    async fn observe<T>(
+        &self,
+        operation: &'static str,
+        call: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        let started = Instant::now();
+        let result = call.await;
+        // That something is not there is an answer.
+        let fine = matches!(result, Ok(_) | Err(StoreError::NotFound));
+        self.metrics.store(operation, started.elapsed(), fine);
+        result
+    }
+}
+
+#[async_trait]
+impl BlobStore for ObservedStore {
+    async fn put(
+        &self,
+        key: &ObjectKey,
+        length: Option<u64>,
+        about: &ObjectFacts,
+        body: PutBody,
+    ) -> Result<u64, PutError> {
+        let started = Instant::now();
+        let result = self.store.put(key, length, about, body).await;
+        // A body that breaks off is the client's trouble.
+        let fine = !matches!(result, Err(PutError::Store(_)));
+        self.metrics.store("put", started.elapsed(), fine);
+        result
+    }
+
+    async fn get(&self, key: &ObjectKey, range: Option<ByteRange>) -> Result<ObjectBody, StoreError> {
+        let body = self.observe("get", self.store.get(key, range)).await?;
+        let metrics = self.metrics.clone();
+        let told = body.inspect(move |chunk| {
+            if chunk.is_err() {
+                metrics.store("read", Duration::ZERO, false);
+            }
+        });
+        Ok(Box::pin(told))
+    }
+
+    async fn head(&self, key: &ObjectKey) -> Result<u64, StoreError> {
+        self.observe("head", self.store.head(key)).await
+    }
+
+    async fn delete(&self, key: &ObjectKey) -> Result<(), StoreError> {
+        self.observe("delete", self.store.delete(key)).await
+    }
+
+    fn list(&self, prefix: &str) -> Listing {
+        self.store.list(prefix)
+    }
+
+    fn presign(&self, key: &ObjectKey, valid_for: Duration, filename: &str) -> Option<String> {
+        self.store.presign(key, valid_for, filename)
+    }
+
+    async fn copy(&self, from: &ObjectKey, to: &ObjectKey) -> Result<(), StoreError> {
+        self.observe("copy", self.store.copy(from, to)).await
+    }
+
+    async fn check(&self) -> Result<(), StoreError> {
+        self.observe("check", self.store.check()).await
+    }
+
+    async fn prepare(&self, new: bool) -> Result<(), StoreError> {
+        // Asked before anybody knows whether there should be something: a no is no trouble.
+        self.store.prepare(new).await
+    }
+
+    async fn find_leftovers(&self) -> Result<Vec<Leftover>, StoreError> {
+        self.observe("find_leftovers", self.store.find_leftovers()).await
+    }
+
+    async fn remove_leftovers(&self, left: &[Leftover]) -> Result<usize, StoreError> {
+        self.observe("remove_leftovers", self.store.remove_leftovers(left)).await
+    }
+}

@@ -1,0 +1,163 @@
+//! What Prometheus is told. Labels have few values: the route is the pattern that was matched, never the path.
+
+use std::time::Duration;
+
+use prometheus::core::Collector;
+use prometheus::process_collector::ProcessCollector;
+use prometheus::{
+    HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
+};
+
+/// From a look-up in memory to a large upload on a slow link, in seconds.
+const SECONDS: &[f64] = &[0.001, 0.005, 0.025, 0.1, 0.5, 2.5, 10.0, 60.0, 600.0];
+/// Operations of a batch (64 at most).
+const ITEMS: &[f64] = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0];
+
+/// The process's counters; cheap to clone.
+#[derive(Clone)]
+pub struct Metrics {
+    registry: Registry,
+    requests: IntCounterVec,
+    request_seconds: HistogramVec,
+    received_bytes: IntCounterVec,
+    sent_bytes: IntCounterVec,
+    refusals: IntCounterVec,
+    batch_items: HistogramVec,
+    batch_seconds: HistogramVec,
+    store_seconds: HistogramVec,
+    store_errors: IntCounterVec,
+    uploads_open: IntGauge,
+    connections: IntGaugeVec,
+}
+
+/// A request as the metrics know it.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// `collect` or `management`.
+    pub api: &'static str,
+    pub method: &'static str,
+    /// Pattern of the route, `none` for unknown paths.
+    pub route: String,
+}
+
+impl Metrics {
+    /// # Errors
+    /// If two of them have the same name, which would be a mistake in this file.
+    pub fn new() -> prometheus::Result<Self> {
+        let registry = Registry::new();
+        // Processor time, memory, descriptors.
+        registry.register(Box::new(ProcessCollector::for_self()))?;
+        let route = &["api", "method", "route", "status"];
+        let counter = |name: &str, help: &str, labels: &[&str]| {
+            registered(&registry, IntCounterVec::new(Opts::new(name, help), labels)?)
+        };
+        let histogram = |name: &str, help: &str, buckets: &[f64], labels: &[&str]| {
+            let options = HistogramOpts::new(name, help).buckets(buckets.to_vec());
+            registered(&registry, HistogramVec::new(options, labels)?)
+        };
+        Ok(Self {
+            requests: counter("strongroom_http_requests_total", "Requests that were answered.", route)?,
+            request_seconds: histogram(
+                "strongroom_http_request_seconds",
+                "From a request's head until its answer's last byte.",
+                SECONDS,
+                route,
+            )?,
+            received_bytes: counter(
+                "strongroom_http_received_bytes_total",
+                "Bytes of requests' bodies.",
+                &["api", "method", "route"],
+            )?,
+            sent_bytes: counter("strongroom_http_sent_bytes_total", "Bytes of answers' bodies.", route)?,
+            refusals: counter(
+                "strongroom_refusals_total",
+                "Uploads turned away: rate, size, quota, digest, timeout.",
+                &["reason"],
+            )?,
+            batch_items: histogram(
+                "strongroom_batch_items",
+                "Operations on an organization's books that shared a transaction.",
+                ITEMS,
+                &[],
+            )?,
+            batch_seconds: histogram(
+                "strongroom_batch_seconds",
+                "How long such a transaction took, with its wait for a connection and for locks.",
+                SECONDS,
+                &["result"],
+            )?,
+            store_seconds: histogram(
+                "strongroom_store_seconds",
+                "Calls to the object store; a put takes as long as its body.",
+                SECONDS,
+                &["operation"],
+            )?,
+            store_errors: counter(
+                "strongroom_store_errors_total",
+                "Calls to the object store that failed for the store's own reasons.",
+                &["operation"],
+            )?,
+            uploads_open: registered(
+                &registry,
+                IntGauge::new("strongroom_uploads_open", "Uploads under way in this process.")?,
+            )?,
+            connections: registered(
+                &registry,
+                IntGaugeVec::new(
+                    Opts::new("strongroom_database_connections_used", "Of 8 in each lane; at 8 others wait."),
+                    &["lane"],
+                )?,
+            )?,
+            registry,
+        })
+    }
+
+    pub fn refused(&self, reason: &str) {
+        self.refusals.with_label_values(&[reason]).inc();
+    }
+
+    pub fn batch(&self, items: usize, took: Duration, fine: bool) {
+        let none: &[&str] = &[];
+        self.batch_items.with_label_values(none).observe(f64::from(u32::try_from(items).unwrap_or(u32::MAX)));
+        let result = if fine { "done" } else { "failed" };
+        self.batch_seconds.with_label_values(&[result]).observe(took.as_secs_f64());
+    }
+
+    pub fn store(&self, operation: &str, took: Duration, fine: bool) {
+        self.store_seconds.with_label_values(&[operation]).observe(took.as_secs_f64());
+        if !fine {
+            self.store_errors.with_label_values(&[operation]).inc();
+        }
+    }
+
+    /// A counter for the bytes of this request's body.
+    pub fn received(&self, request: &Request) -> impl Fn(u64) + use<> {
+        let counter =
+            self.received_bytes.with_label_values(&[request.api, request.method, request.route.as_str()]);
+        move |bytes| counter.inc_by(bytes)
+    }
+
+    /// It has been answered, and the answer is out, or its client gone.
+    pub fn answered(&self, request: &Request, status: u16, sent: u64, took: Duration) {
+        let status = status.to_string();
+        let labels = &[request.api, request.method, request.route.as_str(), status.as_str()];
+        self.requests.with_label_values(labels).inc();
+        self.request_seconds.with_label_values(labels).observe(took.as_secs_f64());
+        self.sent_bytes.with_label_values(labels).inc_by(sent);
+    }
+
+    /// All of it as text (Prometheus' exposition format 0.0.4), with what is true at this moment.
+    pub fn render(&self, uploads_open: usize, connections: &[(&str, usize)]) -> prometheus::Result<String> {
+        let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        self.uploads_open.set(number(uploads_open));
+        for (lane, used) in connections {
+            self.connections.with_label_values(&[*lane]).set(number(*used));
+        }
+        TextEncoder::new().encode_to_string(&self.registry.gather())
+    }
+}
+
+fn registered<C: Collector + Clone + 'static>(registry: &Registry, metric: C) -> prometheus::Result<C> {
+    registry.register(Box::new(metric.clone()))?;
+    Ok(metric)
+}

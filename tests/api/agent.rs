@@ -1,0 +1,332 @@
+//! The appliance's agent (`deploy/appliance/strongroom-agent`) as it is installed, in the system's own shell, with real
+//! `tar`, `gpg` and `curl`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use crate::harness::{
+    BACKUPS, GONE, PATIENCE, Server, System, Wire, assert_eventually, bytes, on_s3, signal,
+};
+
+/// A machine with a configuration, the agent, and its settings.
+struct Appliance {
+    home: tempfile::TempDir,
+}
+
+struct Said {
+    code: i32,
+    text: String,
+}
+
+impl Said {
+    #[track_caller]
+    fn done(self, words: &str) -> Self {
+        self.exits(0, words)
+    }
+
+    #[track_caller]
+    fn exits(self, code: i32, words: &str) -> Self {
+        assert_eq!(self.code, code, "{}", self.text);
+        assert!(self.text.contains(words), "no {words:?} in: {}", self.text);
+        self
+    }
+}
+
+impl Appliance {
+    fn of(server: &Server, system: &System) -> Self {
+        let home = tempfile::TempDir::with_prefix("strongroom-agent-").expect("make a folder");
+        let this = Self { home };
+        fs::create_dir_all(this.path("etc/network")).expect("folders");
+        fs::write(this.path("etc/network/interfaces"), "lan 192.0.2.1/24\n").expect("a configuration");
+        fs::write(this.path("etc/large"), bytes(300_000)).expect("a configuration");
+        fs::write(this.path("etc/skipped.swp"), "not this").expect("a file");
+        fs::write(this.path("passphrase"), "correct horse battery staple\n").expect("a passphrase");
+        this.give(&format!("user = \"{}:{}\"\n", system.key, system.secret));
+        this.configure(server, "PASSPHRASE_FILE", "passphrase");
+        this
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.home.path().join(name)
+    }
+
+    fn give(&self, credential: &str) {
+        fs::write(self.path("credential"), credential).expect("write the credential");
+    }
+
+    fn configure(&self, server: &Server, encryption: &str, file: &str) {
+        let home = self.home.path().display();
+        let text = format!(
+            "URL={}/\nCREDENTIAL={home}/credential\nPATHS='{home}/etc'\nEXCLUDE='*.swp'\nSTATE={home}/state\n\
+             {encryption}={home}/{file}\nATTEMPTS=3\n",
+            server.url("")
+        );
+        fs::write(self.path("agent.conf"), text).expect("write the configuration");
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/appliance/strongroom-agent");
+        let mut command = Command::new(script);
+        command.arg("-c").arg(self.path("agent.conf")).args(arguments);
+        command.env_clear().env("PATH", std::env::var_os("PATH").expect("a path"));
+        command.env("GNUPGHOME", self.path("gnupg")).stdin(Stdio::null());
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> Said {
+        let done = self.command(arguments).output().expect("run the agent");
+        let text = String::from_utf8_lossy(&[done.stdout, done.stderr].concat()).into_owned();
+        Said { code: done.status.code().unwrap_or(-1), text }
+    }
+
+    /// In the background, with what it says in a file.
+    fn start(&self, arguments: &[&str]) -> Running {
+        let log = self.path("log");
+        let file = fs::File::create(&log).expect("a log");
+        let child =
+            self.command(arguments).stdout(Stdio::null()).stderr(file).spawn().expect("run the agent");
+        Running { child, log }
+    }
+
+    fn change(&self, text: &str) {
+        fs::write(self.path("etc/network/interfaces"), text).expect("a configuration");
+    }
+
+    /// What `restore` has unpacked below `to` is what is configured now.
+    #[track_caller]
+    fn is_restored_in(&self, to: &str) {
+        let home = self.home.path().strip_prefix("/").expect("absolute");
+        let there = self.path(to).join(home).join("etc");
+        for file in ["network/interfaces", "large"] {
+            let (new, old) = (fs::read(there.join(file)), fs::read(self.path("etc").join(file)));
+            assert_eq!(new.expect(file), old.expect(file));
+        }
+        assert!(!there.join("skipped.swp").exists());
+    }
+
+    #[track_caller]
+    fn left_nothing_behind(&self) {
+        let left: Vec<_> = fs::read_dir(self.path("state"))
+            .expect("its state")
+            .map(|entry| entry.expect("an entry").file_name().into_string().expect("a name"))
+            .filter(|name| name != "last" && name != "lock")
+            .collect();
+        assert!(left.is_empty(), "{left:?}");
+    }
+}
+
+struct Running {
+    child: Child,
+    log: PathBuf,
+}
+
+impl Running {
+    fn says(&self, words: &str) -> bool {
+        fs::read_to_string(&self.log).is_ok_and(|log| log.contains(words))
+    }
+
+    /// Its curl holds a long poll.
+    fn is_polling(&self) -> bool {
+        let children = format!("/proc/{0}/task/{0}/children", self.child.id());
+        let children = fs::read_to_string(children).unwrap_or_default();
+        children.split_whitespace().any(|child| {
+            fs::read_to_string(format!("/proc/{child}/cmdline")).is_ok_and(|line| line.contains("wait=55"))
+        })
+    }
+
+    #[track_caller]
+    fn ends(&mut self) -> i32 {
+        let mut code = None;
+        assert_eventually("the agent ends", PATIENCE, || {
+            code = self.child.try_wait().expect("wait").map(|status| status.code().unwrap_or(-1));
+            code.is_some()
+        });
+        code.unwrap_or(-1)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if self.child.try_wait().is_ok_and(|ended| ended.is_none()) {
+            signal(self.child.id(), libc::SIGTERM);
+            let _ = self.child.wait();
+        }
+    }
+}
+
+#[test]
+fn it_stores_what_has_changed_and_says_so_when_nothing_has() {
+    let server = Server::unlimited();
+    let system = server.system();
+    let appliance = Appliance::of(&server, &system);
+    appliance.run(&["backup"]).done("stored ");
+    assert_eq!(server.ids(&system).len(), 1);
+
+    appliance.run(&["backup"]).done("unchanged since ");
+    // Written again, with the same in it.
+    appliance.change("lan 192.0.2.1/24\n");
+    appliance.run(&["backup"]).done("unchanged since ");
+    assert_eq!(server.ids(&system).len(), 1);
+    assert!(server.db.holds("(SELECT unchanged_at FROM systems) > (SELECT max(uploaded_at) FROM backups)"));
+
+    appliance.change("lan 192.0.2.2/24\n");
+    appliance.run(&["backup"]).done("stored ");
+    assert_eq!(server.ids(&system).len(), 2);
+    appliance.run(&["backup", "--force"]).done("stored ");
+    assert_eq!(server.ids(&system).len(), 3);
+    let list = appliance.run(&["list"]).done(&server.ids(&system)[0]).text;
+    assert_eq!(list.lines().count(), 3, "{list}");
+    appliance.left_nothing_behind();
+}
+
+#[test]
+fn it_stores_again_what_the_vault_no_longer_has() {
+    let server = Server::unlimited();
+    let system = server.system();
+    let appliance = Appliance::of(&server, &system);
+    appliance.run(&["backup"]).done("stored ");
+    let id = server.ids(&system).remove(0);
+    server.request("DELETE", &format!("{BACKUPS}/{id}")).user(&system).send().status(200);
+    appliance.run(&["backup"]).done("stored ");
+    assert_eq!(server.ids(&system).len(), 1);
+}
+
+#[test]
+fn what_it_stored_comes_back_with_a_passphrase_or_with_the_private_key() {
+    let server = Server::unlimited();
+    let system = server.system();
+    let appliance = Appliance::of(&server, &system);
+    appliance.run(&["backup"]).done("stored ");
+    appliance.run(&["restore", "--to", &appliance.path("first").to_string_lossy()]).done("unpacked below");
+    appliance.is_restored_in("first");
+
+    fs::create_dir(appliance.path("gnupg")).expect("a folder");
+    let gpg = |arguments: &[&str]| {
+        let mut command = Command::new("gpg");
+        command.arg("--homedir").arg(appliance.path("gnupg")).args(["--batch", "--quiet", "--yes"]);
+        command.args(["--pinentry-mode", "loopback", "--passphrase", ""]).args(arguments);
+        assert!(command.status().expect("run gpg").success());
+    };
+    gpg(&["--quick-gen-key", "backup@example.net", "default", "default", "never"]);
+    let key = appliance.path("public.asc");
+    gpg(&["--output", &key.to_string_lossy(), "--export", "--armor", "backup@example.net"]);
+    appliance.configure(&server, "RECIPIENT_FILE", "public.asc");
+    appliance.change("lan 192.0.2.3/24\n");
+    appliance.run(&["backup"]).done("stored ");
+    assert_eq!(server.db.number("SELECT count(*) FROM backups WHERE encrypted"), 2);
+    appliance.run(&["restore", "--to", &appliance.path("second").to_string_lossy()]).done("unpacked below");
+    appliance.is_restored_in("second");
+    let _ = Command::new("gpgconf")
+        .arg("--homedir")
+        .arg(appliance.path("gnupg"))
+        .args(["--kill", "all"])
+        .status();
+
+    let (id, file) = (server.ids(&system).remove(1), appliance.path("ciphertext"));
+    appliance.run(&["fetch", &id, "-o", &file.to_string_lossy()]).done("its SHA-256 is right");
+    assert_eq!(fs::read(file).expect("the file"), server.fetch(&system, &id).send().status(200).body);
+    appliance.left_nothing_behind();
+}
+
+#[test]
+fn it_does_not_use_what_came_back_damaged() {
+    if on_s3() {
+        return; // The bytes of an object can't be changed there without its length or its key.
+    }
+    let server = Server::unlimited();
+    server.skip_comparison();
+    let system = server.system();
+    let appliance = Appliance::of(&server, &system);
+    appliance.run(&["backup"]).done("stored ");
+    let object = server.store_root().join(server.objects().pop_first().expect("an object"));
+    let mut spoilt = fs::read(&object).expect("the object");
+    spoilt[100_000] ^= 1;
+    fs::write(&object, spoilt).expect("spoil it");
+    let to = appliance.path("restored");
+    appliance.run(&["restore", "--to", &to.to_string_lossy()]).exits(1, "does not have its SHA-256");
+    assert!(!to.exists());
+}
+
+#[test]
+fn it_waits_as_long_as_it_is_told() {
+    let server = Server::unlimited();
+    let system = server.system();
+    let appliance = Appliance::of(&server, &system);
+    let open: Vec<_> = (0..4)
+        .map(|_| {
+            let mut wire = Wire::upload(&server, &system, &["Content-Length: 1000"]);
+            wire.send(bytes(10));
+            wire
+        })
+        .collect();
+    assert_eventually("four uploads are open", GONE, || server.receiving() == 4);
+    let mut agent = appliance.start(&["backup"]);
+    assert_eventually("it is told to wait", PATIENCE, || {
+        agent.says("status 429") && agent.says("; again in ")
+    });
+    drop(open);
+    assert_eq!(agent.ends(), 0);
+    assert!(agent.says("stored "));
+}
+
+#[test]
+fn it_stores_nothing_rather_than_half() {
+    let server = Server::unlimited();
+    let system = server.system();
+    let appliance = Appliance::of(&server, &system);
+    let conf = fs::read_to_string(appliance.path("agent.conf")).expect("the configuration");
+    let with =
+        |line: &str| fs::write(appliance.path("agent.conf"), format!("{conf}{line}\n")).expect("write it");
+    with("PATHS=\"$PATHS /nonexistent/path\"");
+    appliance.run(&["backup"]).exits(1, "tar failed: nothing is stored");
+    with("RECIPIENT_FILE=$CREDENTIAL PASSPHRASE_FILE=");
+    appliance.run(&["backup"]).exits(1, "packing or encrypting failed: nothing is stored");
+    with("PASSPHRASE_FILE=");
+    appliance.run(&["backup"]).exits(2, "one of RECIPIENT_FILE and PASSPHRASE_FILE");
+    with("");
+    appliance.give("user = \"nobody:wrong\"\n");
+    appliance.run(&["backup"]).exits(1, "does not know the credential");
+    assert_eq!(server.db.number("SELECT count(*) FROM backups"), 0);
+    appliance.left_nothing_behind();
+}
+
+#[test]
+fn a_backup_that_is_asked_for_is_made_although_nothing_has_changed() {
+    let server = Server::unlimited();
+    let other = server.sibling();
+    let system = server.system();
+    let appliance = Appliance::of(&server, &system);
+    appliance.run(&["backup"]).done("stored ");
+    let first = server.ids(&system);
+
+    // Asked for through one process, heard of by another.
+    let waiting = appliance.start(&["wait"]);
+    assert_eventually("it waits", PATIENCE, || waiting.is_polling());
+    let asked = other.cli(["request", &system.key, "--wait", "60", "--json"]).exits(0).json();
+    assert!(waiting.says("a backup was asked for"));
+    let ids = server.ids(&system);
+    assert_eq!(ids.len(), 2, "{asked}");
+    assert_eq!(ids[1], first[0]);
+
+    // It waits again, and ends when it is told to, also in the middle of a poll.
+    assert_eventually("it waits again", PATIENCE, || waiting.says("stored ") && waiting.is_polling());
+    drop(waiting);
+    appliance.left_nothing_behind();
+}
+
+#[test]
+fn the_daily_run_sees_a_request_too() {
+    let server = Server::unlimited();
+    let system = server.system();
+    let appliance = Appliance::of(&server, &system);
+    appliance.run(&["backup"]).done("stored ");
+    server.cli(["request", &system.key]).exits(0);
+    let mut code = String::new();
+    assert_eventually("it is seen within a second or two", PATIENCE, || {
+        code = appliance.run(&["backup"]).done("").text;
+        code.contains("stored ")
+    });
+    assert_eq!(server.ids(&system).len(), 2);
+    appliance.run(&["backup"]).done("unchanged since ");
+}

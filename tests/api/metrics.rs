@@ -1,0 +1,114 @@
+//! `GET /metrics` of the management API.
+
+use crate::harness::{BACKUPS, GONE, Server, Wire, assert_eventually, bytes};
+
+fn scrape(server: &Server) -> String {
+    let mut answer = server.agent().get(server.management_url("/metrics")).call().expect("an answer");
+    assert_eq!(answer.status(), 200);
+    let kind = answer.headers()["content-type"].to_str().expect("text").to_owned();
+    assert!(kind.starts_with("text/plain; version=0.0.4"), "{kind}");
+    answer.body_mut().read_to_string().expect("text")
+}
+
+/// The value of this sample; 0 if it is not there.
+fn value(metrics: &str, sample: &str) -> f64 {
+    let line = metrics.lines().find_map(|line| line.strip_prefix(sample)?.strip_prefix(' '));
+    line.map_or(0.0, |value| value.parse().expect("a number"))
+}
+
+/// A request is counted when its answer is out, which the client may see a moment before.
+#[track_caller]
+fn becomes(server: &Server, sample: &str, expected: f64) {
+    let mut last = String::new();
+    let reached = crate::harness::eventually(GONE, || {
+        last = scrape(server);
+        (value(&last, sample) - expected).abs() < 0.5
+    });
+    assert!(reached, "{sample} is not {expected}: {last}");
+}
+
+#[test]
+fn requests_bytes_refusals_batches_and_the_store_are_counted() {
+    let server = Server::with([("BACKUP_RATE_LIMIT_PER_MINUTE", "2"), ("BACKUP_MAX_UPLOAD_SIZE", "500000")]);
+    let system = server.system();
+    let id = server.store(&system, &bytes(300_000));
+    server.upload(&system).chunked(bytes(1000)).send().status(201);
+    server.put(&system, &bytes(10)).is_rate_limited();
+    server.put(&system, &bytes(500_001)).is_over_size(500_000);
+    server.fetch(&system, &id).send().status(200);
+    server.get("/api/systems/nothing").send().status(404);
+    let mut wire = Wire::to(&server);
+    wire.send("FETCH /api/health HTTP/1.1\r\nHost: x\r\n\r\n");
+    wire.answer().status(405);
+
+    let posts = r#"api="collect",method="POST",route="/api/systems/backups""#;
+    becomes(&server, &format!(r#"strongroom_http_requests_total{{{posts},status="201"}}"#), 2.0);
+    becomes(&server, &format!(r#"strongroom_http_requests_total{{{posts},status="429"}}"#), 1.0);
+    becomes(&server, &format!(r#"strongroom_http_requests_total{{{posts},status="413"}}"#), 1.0);
+    becomes(&server, &format!(r#"strongroom_http_request_seconds_count{{{posts},status="201"}}"#), 2.0);
+    let download = r#"api="collect",method="GET",route="/api/systems/backups/{id}",status="200""#;
+    becomes(&server, &format!("strongroom_http_requests_total{{{download}}}"), 1.0);
+    becomes(&server, &format!("strongroom_http_sent_bytes_total{{{download}}}"), 300_000.0);
+    let unknown = r#"api="collect",method="GET",route="none",status="404""#;
+    becomes(&server, &format!("strongroom_http_requests_total{{{unknown}}}"), 1.0);
+    let odd = r#"api="collect",method="other",route="/api/health",status="405""#;
+    becomes(&server, &format!("strongroom_http_requests_total{{{odd}}}"), 1.0);
+    becomes(&server, r#"strongroom_refusals_total{reason="rate"}"#, 1.0);
+    becomes(&server, r#"strongroom_refusals_total{reason="size"}"#, 1.0);
+    becomes(&server, r#"strongroom_store_seconds_count{operation="put"}"#, 2.0);
+    becomes(&server, r#"strongroom_store_seconds_count{operation="get"}"#, 1.0);
+
+    let metrics = scrape(&server);
+    let received = value(&metrics, &format!("strongroom_http_received_bytes_total{{{posts}}}"));
+    // What is drained of a body that was refused is counted too.
+    assert!((301_000.0..=301_000.0 + 10.0 + 500_001.0).contains(&received), "{received}");
+    assert!(value(&metrics, "strongroom_batch_items_count") >= 4.0, "two admissions, two commits: {metrics}");
+    assert!(value(&metrics, r#"strongroom_batch_seconds_count{result="done"}"#) >= 4.0, "{metrics}");
+    assert!(value(&metrics, "process_resident_memory_bytes") > 1e6, "{metrics}");
+    assert_eq!(metrics.matches("strongroom_store_errors_total{").count(), 0, "{metrics}");
+    assert!(metrics.contains(r#"strongroom_database_connections_used{lane="accounting"} 0"#), "{metrics}");
+    for name in [&id, &system.id, &system.key, &system.org] {
+        assert!(!metrics.contains(name.as_str()), "{name} in {metrics}");
+    }
+}
+
+#[test]
+fn uploads_under_way_are_shown() {
+    let server = Server::unlimited();
+    let system = server.system();
+    becomes(&server, "strongroom_uploads_open", 0.0);
+    let mut wire = Wire::upload(&server, &system, &["Content-Length: 1000"]);
+    wire.send(bytes(10));
+    assert_eventually("it was let in", GONE, || server.receiving() == 1);
+    becomes(&server, "strongroom_uploads_open", 1.0);
+    wire.send(bytes(990));
+    becomes(&server, "strongroom_uploads_open", 0.0);
+}
+
+#[test]
+fn trouble_of_the_store_is_counted() {
+    let server = Server::unlimited();
+    let system = server.system();
+    let id = server.store(&system, &bytes(1000));
+    let folder = server.store.path();
+    if crate::harness::on_s3() {
+        return; // The fault suite has the means to break an engine.
+    }
+    server.skip_comparison();
+    std::fs::rename(&folder, folder.with_extension("away")).expect("take it away");
+    server.put(&system, &bytes(1000)).status(503);
+    server.fetch(&system, &id).send().status(503);
+    becomes(&server, r#"strongroom_store_errors_total{operation="put"}"#, 1.0);
+    std::fs::rename(folder.with_extension("away"), &folder).expect("bring it back");
+}
+
+#[test]
+fn through_a_proxy_nobody_sees_them_without_a_token() {
+    let server = Server::start();
+    for name in ["X-Forwarded-For", "Forwarded", "Via", "X-Real-IP"] {
+        let request = server.agent().get(server.management_url("/metrics")).header(name, "192.0.2.1");
+        assert_eq!(request.call().expect("an answer").status(), 401, "{name}");
+    }
+    server.get("/metrics").send().status(404);
+    server.get(BACKUPS).send().status(401);
+}
