@@ -2,6 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::TcpStream;
+
 use crate::harness::{GONE, Server, Wire, assert_eventually, bytes, head};
 
 #[test]
@@ -61,4 +64,39 @@ fn a_restarted_server_goes_on_where_the_last_one_ended() {
     let second = next.store(&system, b"y");
     assert!(second > id);
     assert_eq!(next.slots_used(&system), 2);
+}
+
+/// Connects, asks and reads, again and again, until nobody listens any more. Gives how often it was answered.
+fn ask_until_refused(server: &Server) -> usize {
+    let mut answered = 0;
+    loop {
+        let mut stream = match TcpStream::connect(server.address()) {
+            Ok(stream) => stream,
+            Err(error) if error.kind() == ErrorKind::ConnectionRefused => return answered,
+            Err(error) => panic!("neither a connection nor a refusal: {error}"),
+        };
+        let mut answer = String::new();
+        let asked =
+            stream.write_all(b"GET /api/health/live HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+        let read = asked.and_then(|()| stream.read_to_string(&mut answer));
+        assert!(answer.starts_with("HTTP/1.1 200 "), "connected, and not answered: {read:?} {answer:?}");
+        answered += 1;
+    }
+}
+
+#[test]
+fn whoever_got_a_connection_is_answered_and_the_others_are_refused() {
+    for _ in 0..5 {
+        let server = Server::start();
+        std::thread::scope(|scope| {
+            let clients: Vec<_> = (0..16).map(|_| scope.spawn(|| ask_until_refused(&server))).collect();
+            assert_eventually("all of them ask", GONE, || {
+                server.log().matches("/api/health/live").count() > 100
+            });
+            server.signal(libc::SIGTERM);
+            let answered: usize = clients.into_iter().map(|c| c.join().expect("answered or refused")).sum();
+            assert!(answered > 100);
+        });
+        assert_eq!(server.wait().code(), Some(0));
+    }
 }
