@@ -22,7 +22,7 @@ use crate::backups::{Authenticator, BodyLimits, LastHealth, LiveUploads, NewIds,
 use crate::config::{Config, HttpConfig, StoreConfig, UploadConfig};
 use crate::db::accounting::Policy;
 use crate::db::{self, Db};
-use crate::http::{self, AppState, Certificates, ServerSettings};
+use crate::http::{self, AppState, Certificates, Door, ServerSettings};
 use crate::jobs::{self, Lease, Preparation};
 use crate::store::{self, BlobStore, Place, S3Settings, StoreError};
 
@@ -130,10 +130,10 @@ async fn serve(config: Config, migrate: bool, engine: &Runtime, disk: &Handle) -
         certificates: certificates.clone(),
         shutdown_grace: config.http.shutdown_grace,
     };
-    let (address, server) = http::serve(state, settings)
+    let (address, server, door) = http::serve(state, settings)
         .map_err(|source| StartError::Io { doing: format!("listen on {}", config.http.listen), source })?;
     announce(address, certificates.is_some());
-    run_until_signal(server, &mut signals, certificates).await?;
+    run_until_signal(server, door, &mut signals, certificates).await?;
 
     // The connections are gone; what they left is committed or taken back now.
     vault.tasks.close();
@@ -273,6 +273,7 @@ impl Signals {
 /// certificate again.
 async fn run_until_signal(
     server: Server,
+    door: Door,
     signals: &mut Signals,
     certificates: Option<Arc<Certificates>>,
 ) -> Result<(), StartError> {
@@ -291,8 +292,11 @@ async fn run_until_signal(
     }
     log::info!("stopping: uploads in flight may finish");
     notify_systemd(&[sd_notify::NotifyState::Stopping]);
-    // Told once; that all have finished shows in the server's own end.
-    let stopping = handle.stop(true);
+    let stopping = async {
+        door.close().await;
+        // Told once; that all have finished shows in the server's own end.
+        handle.stop(true).await;
+    };
     tokio::select! {
         () = stopping => Ok(()),
         _ = signals.term.recv() => stop_at_once(&handle).await,

@@ -3,6 +3,7 @@
 
 mod address;
 mod delete;
+mod door;
 mod download;
 mod early;
 mod envelope;
@@ -20,6 +21,7 @@ use actix_web::http::Method;
 use actix_web::web::{self, ServiceConfig};
 use ipnet::IpNet;
 
+pub use door::Door;
 pub use server::{ServerSettings, serve};
 pub use tls::Certificates;
 

@@ -3,14 +3,16 @@
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use actix_web::dev::Server;
+use actix_web::dev::{Server, Service as _};
+use actix_web::http::ConnectionType;
 use actix_web::middleware::{Logger, from_fn};
 use actix_web::web::Data;
 use actix_web::{App, HttpServer};
 
-use super::{AppState, Certificates, collect_api, early};
+use super::{AppState, Certificates, Door, collect_api, early};
 
 /// How the server listens and stops.
 pub struct ServerSettings {
@@ -26,14 +28,28 @@ const LINGER: Duration = Duration::from_secs(8);
 const REQUEST_HEAD: Duration = Duration::from_secs(15);
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
-/// Builds the server; it runs when it is awaited. Gives the address it listens on.
-pub fn serve(state: Data<AppState>, settings: ServerSettings) -> io::Result<(SocketAddr, Server)> {
+/// Builds the server; it runs when it is awaited. Gives the address it listens on, and what has to be closed
+/// before the server is stopped.
+pub fn serve(state: Data<AppState>, settings: ServerSettings) -> io::Result<(SocketAddr, Server, Door)> {
     let address = settings.listener.local_addr()?;
+    let door = Door::of(&settings.listener)?;
+    let closing = door.closing();
     let server = HttpServer::new(move || {
+        let closing = Arc::clone(&closing);
         App::new()
             .app_data(Data::clone(&state))
             .configure(collect_api)
             .wrap(from_fn(early::answer_early))
+            .wrap_fn(move |request, service| {
+                let (answer, closing) = (service.call(request), Arc::clone(&closing));
+                async move {
+                    let mut answer = answer.await?;
+                    if closing.load(Ordering::Relaxed) {
+                        answer.response_mut().head_mut().set_connection_type(ConnectionType::Close);
+                    }
+                    Ok(answer)
+                }
+            })
             // Never a header: they carry secrets.
             .wrap(Logger::new("%a \"%r\" %s %bB %Ts"))
     })
@@ -50,5 +66,5 @@ pub fn serve(state: Data<AppState>, settings: ServerSettings) -> io::Result<(Soc
             server.listen_rustls_0_23(settings.listener, config)?
         }
     };
-    Ok((address, server.run()))
+    Ok((address, server.run(), door))
 }
