@@ -139,6 +139,20 @@ settled() {
         "$strongroom" audit --store >"$work/audit" 2>&1
 }
 
+# told_of: what the database knows of the backups that the fleet misses
+told_of() {
+    local id
+    grep -oE '[0-9a-f]{8}-[0-9a-f-]{27}' "$work/table" | sort -u | while read -r id; do
+        echo "$id:"
+        "$PG_BIN/psql" -X -qAtc "
+            SELECT e.at, e.kind, e.actor, e.detail FROM backup_events e WHERE backup_id = '$id' ORDER BY e.at;
+            SELECT o.id, o.quota_bytes, u.stored_bytes, u.reserved_bytes FROM backup_events e
+                JOIN organizations o ON o.id = e.org_id JOIN org_usage u ON u.org_id = o.id WHERE backup_id = '$id' LIMIT 1;
+            SELECT e.at, e.kind, e.detail FROM backup_events e WHERE system_id =
+                (SELECT system_id FROM backup_events WHERE backup_id = '$id' LIMIT 1) ORDER BY at DESC LIMIT 40" "$DATABASE_URL"
+    done
+}
+
 # ended PID...: kills them; also right when they have ended
 ended() {
     local pid
