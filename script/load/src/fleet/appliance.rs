@@ -87,7 +87,7 @@ impl<'a> Appliance<'a> {
             // 503: nothing is kept.
             Some(Answer { status: 503, .. }) => return false,
             _ => {
-                self.books.perhaps_stored(number, sha256);
+                self.books.perhaps_stored(number, sha256, self.tight);
                 return false;
             }
         }

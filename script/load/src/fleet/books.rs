@@ -20,6 +20,10 @@ pub struct Books {
     kept: BTreeMap<u64, Option<Promised>>,
     /// Hashes of all that was ever sent and may be seen.
     may_be_there: BTreeSet<String>,
+    /// Slots that uploads without an answer may hold. In an organization with little room such an upload, until it is
+    /// taken back, holds on to a backup that would otherwise be kept (`audit` and the quota stay right): then
+    /// one less is certain, whatever comes after it.
+    held: usize,
 }
 
 impl Books {
@@ -29,8 +33,9 @@ impl Books {
         self.prune();
     }
 
-    /// The answer to the upload of these bytes was lost.
-    pub fn perhaps_stored(&mut self, number: u64, sha256: String) {
+    /// The answer to the upload of these bytes was lost; `tight`: in an organization with little room.
+    pub fn perhaps_stored(&mut self, number: u64, sha256: String, tight: bool) {
+        self.held += usize::from(tight);
         self.may_be_there.insert(sha256);
         self.kept.insert(number, None);
         self.prune();
@@ -38,7 +43,8 @@ impl Books {
 
     /// The oldest may be gone; those of which nobody knows count as if they were there.
     fn prune(&mut self) {
-        let old = self.kept.len().saturating_sub(SLOTS);
+        let certain = SLOTS.saturating_sub(self.held).max(1);
+        let old = self.kept.len().saturating_sub(certain);
         for (_, backup) in self.kept.iter_mut().take(old) {
             *backup = None;
         }
@@ -110,9 +116,19 @@ mod tests {
     #[test]
     fn what_may_have_been_stored_may_be_listed_and_may_have_pruned() {
         let (mut books, mut listed) = of(0..10);
-        books.perhaps_stored(10, backup(10).sha256);
+        books.perhaps_stored(10, backup(10).sha256, false);
         assert_eq!(books.check(&listed), Ok(()));
         listed.push(backup(10));
+        assert_eq!(books.check(&listed[1..]), Ok(()));
+        assert!(books.check(&listed[2..]).is_err());
+    }
+
+    #[test]
+    fn what_may_be_under_way_holds_a_slot_where_there_is_little_room() {
+        let (mut books, _) = of(0..10);
+        books.perhaps_stored(10, backup(10).sha256, true);
+        (11..30).for_each(|number| books.stored(number, backup(number)));
+        let listed: Vec<_> = (20..30).map(backup).collect();
         assert_eq!(books.check(&listed[1..]), Ok(()));
         assert!(books.check(&listed[2..]).is_err());
     }
