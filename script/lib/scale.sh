@@ -139,10 +139,10 @@ settled() {
         "$strongroom" audit --store >"$work/audit" 2>&1
 }
 
-# told_of: what the database knows of the backups that the fleet misses
+# told_of: what the database knows of some of the backups that the fleet complains of
 told_of() {
     local id
-    grep -oE '[0-9a-f]{8}-[0-9a-f-]{27}' "$work/table" | sort -u | while read -r id; do
+    grep -oE '[0-9a-f]{8}-[0-9a-f-]{27}' "$work/table" | sort -u | head -n 3 | while read -r id; do
         echo "$id:"
         "$PG_BIN/psql" -X -qAtc "
             SELECT e.at, e.kind, e.actor, e.detail FROM backup_events e WHERE backup_id = '$id' ORDER BY e.at;
