@@ -24,7 +24,7 @@ use crate::backups::Waiters;
 use crate::config::{Config, HttpConfig, UploadConfig};
 use crate::db::accounting::Policy;
 use crate::db::{self, Db};
-use crate::http::{self, Api, AppState, Certificates, ServerSettings};
+use crate::http::{self, Api, AppState, Certificates, Served, ServerSettings};
 use crate::jobs::{self, Lease, Listener, Preparation};
 use crate::store::{BlobStore, ObservedStore, StoreError};
 use crate::telemetry::Metrics;
@@ -145,13 +145,14 @@ async fn serve(config: Config, migrate: bool, engine: &Runtime, disk: &Handle) -
     let mut servers = Vec::new();
     for (api, settings) in [(Api::Management, management), (Api::Collect, collect)] {
         let scheme = if settings.certificates.is_some() { "https" } else { "http" };
-        let (address, server) = http::serve(api, state.clone(), settings)
+        let served = http::serve(api, state.clone(), settings)
             .map_err(|source| StartError::Io { doing: format!("serve the {api} API"), source })?;
+        let Served { address, server, door } = served;
         match api {
             Api::Management => log::info!("management API on {scheme}://{address}"),
             Api::Collect => log::info!("listening on {scheme}://{address}"),
         }
-        servers.push(server);
+        servers.push((server, door));
     }
     notify_systemd(&[sd_notify::NotifyState::Ready]);
     // Who waits for a request need not hold the others up.

@@ -71,6 +71,26 @@ garage_healthy() {
     garage_node 1 json-api GetClusterHealth | jq -e '.status == "healthy"'
 }
 
+# garage_run NUMBER: starts that node. In its own session: a terminal's Ctrl-C ends the script first, and that
+# ends the nodes.
+garage_run() {
+    setsid setpriv --pdeathsig TERM "$GARAGE" --config "$garage_home/$1.toml" server \
+        >>"$garage_home/$1.log" 2>&1 7>&- 9>&- &
+    garage_pids[$1]=$!
+}
+
+# garage_kill NUMBER: as a power cut would
+garage_kill() {
+    kill -KILL "${garage_pids[$1]}"
+    wait "${garage_pids[$1]}" 2>/dev/null || true
+}
+
+# garage_again NUMBER: after garage_kill; waits until the cluster is whole
+garage_again() {
+    garage_run "$1"
+    garage_wait "the cluster did not get healthy" garage_healthy
+}
+
 # garage_start DIRECTORY NODES: every node keeps a copy of every object. Ciphertext does not compress:
 # Garage shall not try.
 garage_start() {
@@ -94,10 +114,7 @@ rpc_public_addr = "127.0.0.1:${rpc[node]}"
 s3_region = "$GARAGE_REGION"
 api_bind_addr = "127.0.0.1:${s3[node]}"
 END
-        # In its own session: a terminal's Ctrl-C ends the script first, and that ends the nodes.
-        setsid setpriv --pdeathsig TERM "$GARAGE" --config "$garage_home/$node.toml" server \
-            >"$garage_home/$node.log" 2>&1 9>&- &
-        garage_pids+=("$!")
+        garage_run "$node"
     done
     garage_endpoint=http://127.0.0.1:${s3[1]}
 

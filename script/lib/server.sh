@@ -7,7 +7,7 @@ server_url=
 # start_server BINARY: with the environment's settings. In its own session, because a terminal's
 # Ctrl-C would cut the uploads under way; told to stop should the script be killed.
 start_server() {
-    setsid setpriv --pdeathsig TERM "$1" serve 9>&- &
+    setsid setpriv --pdeathsig TERM "$1" serve 7>&- 9>&- &
     server_pid=$!
 }
 

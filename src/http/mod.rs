@@ -3,6 +3,7 @@
 
 mod address;
 mod delete;
+mod door;
 mod download;
 mod early;
 mod envelope;
@@ -24,7 +25,8 @@ use actix_web::middleware::from_fn;
 use actix_web::web::{self, ServiceConfig};
 use ipnet::IpNet;
 
-pub use server::{Api, ServerSettings, serve};
+pub use door::Door;
+pub use server::{Api, Served, ServerSettings, serve};
 pub use tls::Certificates;
 
 use crate::backups::Vault;

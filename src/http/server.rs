@@ -4,14 +4,16 @@ use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use actix_web::dev::Server;
+use actix_web::dev::{Server, Service as _};
+use actix_web::http::ConnectionType;
 use actix_web::middleware::{Logger, from_fn};
 use actix_web::web::Data;
 use actix_web::{App, HttpServer};
 
-use super::{AppState, Certificates, collect_api, early, management_api, measure};
+use super::{AppState, Certificates, Door, collect_api, early, management_api, measure};
 
 /// What a listener serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,20 +53,42 @@ const LINGER: Duration = Duration::from_secs(8);
 const REQUEST_HEAD: Duration = Duration::from_secs(15);
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
-/// Builds the server; it runs when it is awaited. Gives the address it listens on.
-pub fn serve(api: Api, state: Data<AppState>, settings: ServerSettings) -> io::Result<(SocketAddr, Server)> {
+/// A server that is ready: it runs when it is awaited.
+pub struct Served {
+    /// What it listens on.
+    pub address: SocketAddr,
+    pub server: Server,
+    /// What has to be closed before the server is stopped.
+    pub door: Door,
+}
+
+/// Builds the server of one of the APIs.
+pub fn serve(api: Api, state: Data<AppState>, settings: ServerSettings) -> io::Result<Served> {
     let address = settings.listener.local_addr()?;
+    let door = Door::of(&settings.listener)?;
+    let closing = door.closing();
     let routes = match api {
         Api::Collect => collect_api,
         Api::Management => management_api,
     };
     let server = HttpServer::new(move || {
+        let closing = Arc::clone(&closing);
         App::new()
             .app_data(Data::clone(&state))
             .app_data(api)
             .configure(routes)
             .wrap(from_fn(early::answer_early))
             .wrap(from_fn(measure::measure))
+            .wrap_fn(move |request, service| {
+                let (answer, closing) = (service.call(request), Arc::clone(&closing));
+                async move {
+                    let mut answer = answer.await?;
+                    if closing.load(Ordering::Relaxed) {
+                        answer.response_mut().head_mut().set_connection_type(ConnectionType::Close);
+                    }
+                    Ok(answer)
+                }
+            })
             // Never a header: they carry secrets.
             .wrap(Logger::new("%a \"%r\" %s %bB %Ts"))
     })
@@ -81,5 +105,5 @@ pub fn serve(api: Api, state: Data<AppState>, settings: ServerSettings) -> io::R
             server.listen_rustls_0_23(settings.listener, config)?
         }
     };
-    Ok((address, server.run()))
+    Ok(Served { address, server: server.run(), door })
 }

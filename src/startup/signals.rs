@@ -9,7 +9,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::timeout;
 
 use super::{LAST_TASKS, StartError};
-use crate::http::Certificates;
+use crate::http::{Certificates, Door};
 
 pub(super) struct Signals {
     term: Signal,
@@ -30,14 +30,15 @@ impl Signals {
     }
 }
 
-/// SIGTERM lets what is in flight finish, after `stopping` has said so; SIGINT cuts, and so does a second SIGTERM; SIGHUP reads the
-/// certificate again.
+/// SIGTERM lets what is in flight finish, and `stopping` ends what would not by itself; SIGINT cuts, and so does a
+/// second SIGTERM; SIGHUP reads the certificate again.
 pub(super) async fn run_until_signal(
-    servers: Vec<Server>,
+    servers: Vec<(Server, Door)>,
     signals: &mut Signals,
     certificates: Option<Arc<Certificates>>,
     stopping: impl FnOnce(),
 ) -> Result<(), StartError> {
+    let (servers, doors): (Vec<_>, Vec<_>) = servers.into_iter().unzip();
     let handles: Vec<_> = servers.iter().map(Server::handle).collect();
     let mut running: FuturesUnordered<_> = servers.into_iter().map(actix_web::rt::spawn).collect();
     loop {
@@ -53,11 +54,14 @@ pub(super) async fn run_until_signal(
     }
     log::info!("stopping: uploads in flight may finish");
     notify_systemd(&[sd_notify::NotifyState::Stopping]);
-    stopping();
-    // Told once; that all have finished shows in the servers' own ends.
-    let stopped = join_all(handles.iter().map(|handle| handle.stop(true)));
+    let stopped = async {
+        join_all(doors.into_iter().map(Door::close)).await;
+        stopping();
+        // Told once; that all have finished shows in the servers' own ends.
+        join_all(handles.iter().map(|handle| handle.stop(true))).await;
+    };
     tokio::select! {
-        _ = stopped => Ok(()),
+        () = stopped => Ok(()),
         _ = signals.term.recv() => stop_at_once(&handles).await,
         _ = signals.int.recv() => stop_at_once(&handles).await,
     }

@@ -43,6 +43,7 @@ mod no_room;
 mod postgres_commit;
 mod postgres_gone;
 mod postgres_locks;
+mod postgres_takeover;
 mod purge;
 mod race;
 mod ranges;

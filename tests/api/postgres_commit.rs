@@ -114,3 +114,31 @@ fn a_deletion_whose_commit_hangs_is_done_or_not_done_and_can_be_repeated() {
         is_well(server, &system, 0);
     });
 }
+
+#[test]
+fn beside_a_lost_commit_another_process_gives_away_no_byte_too_many() {
+    during_each(RESETS, |server, link, trouble| {
+        let other = server.sibling_with("DATABASE_URL", server.db.url());
+        let system = server.system_with_quota(2000);
+        let second = server.add_system(&system.org, "second");
+        let body = bytes(1000);
+        let mut wire = Wire::upload(server, &system, &["Content-Length: 1000"]);
+        wire.send(&body[..500]);
+        assert_eventually("let in", PATIENCE, || server.receiving() == 1);
+        link.spoil(trouble);
+        wire.send(&body[500..]);
+        // Half of the room is free, and no more, however far the lost one is.
+        let kept = other.store(&second, &bytes(1000));
+        other.put(&second, &bytes(1)).status(413);
+        let id = wire.answer().id();
+        assert_eq!(link.mend(), 1, "{trouble:?}");
+        other.put(&second, &bytes(1)).status(413);
+        assert_eq!(other.ids(&system), std::slice::from_ref(&id), "{trouble:?}");
+        assert_eq!(server.ids(&second), [kept]);
+        assert_eq!(other.fetch(&system, &id).send().status(200).body, body);
+        assert_eq!(server.books(&system.org), (2000, 0));
+        other.delete(&system, &id).status(200);
+        server.fetch(&system, &id).send().is_not_found();
+        server.store(&system, &bytes(1000));
+    });
+}

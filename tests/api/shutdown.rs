@@ -1,5 +1,6 @@
 //! SIGTERM: nothing new, but what was begun is finished.
 
+use std::io::ErrorKind;
 use std::time::{Duration, Instant};
 
 use crate::harness::{GONE, Server, Wire, assert_eventually, bytes, head};
@@ -61,4 +62,49 @@ fn a_restarted_server_goes_on_where_the_last_one_ended() {
     let second = next.store(&system, b"y");
     assert!(second > id);
     assert_eq!(next.slots_used(&system), 2);
+}
+
+/// Asks again and again, on a new connection whenever the last answer said that its own will be closed, until nobody
+/// listens any more. Gives how often it was answered.
+fn ask_until_refused(server: &Server, line: &str) -> usize {
+    let mut answered = 0;
+    let mut stream: Option<Wire> = None;
+    loop {
+        let mut wire = match stream.take().map_or_else(|| Wire::try_to(server), Ok) {
+            Ok(wire) => wire,
+            Err(error) if error.kind() == ErrorKind::ConnectionRefused => return answered,
+            Err(error) => panic!("neither a connection nor a refusal: {error}"),
+        };
+        wire.try_send(format!("GET /api/health/live HTTP/1.1\r\nHost: a\r\n{line}\r\n")).expect("ask");
+        let answer =
+            wire.try_answer().unwrap_or_else(|e| panic!("connected, and not answered: {e}")).status(200);
+        answered += 1;
+        stream = (answer.header("connection") != Some("close")).then_some(wire);
+    }
+}
+
+/// Stops servers that are busy with such requests.
+fn stop_while_asked(line: &str) {
+    for _ in 0..5 {
+        let server = Server::start();
+        std::thread::scope(|scope| {
+            let clients: Vec<_> = (0..16).map(|_| scope.spawn(|| ask_until_refused(&server, line))).collect();
+            let asked = || server.log().matches("/api/health/live").count();
+            assert_eventually("all of them ask", GONE, || asked() > 200);
+            server.signal(libc::SIGTERM);
+            let answered: usize = clients.into_iter().map(|c| c.join().expect("answered or refused")).sum();
+            assert!(answered > 200);
+        });
+        assert_eq!(server.wait().code(), Some(0));
+    }
+}
+
+#[test]
+fn whoever_got_a_connection_is_answered_and_the_others_are_refused() {
+    stop_while_asked("Connection: close\r\n");
+}
+
+#[test]
+fn whoever_keeps_a_connection_is_told_that_it_ends_before_it_does() {
+    stop_while_asked("");
 }

@@ -38,6 +38,8 @@ pub enum Fault {
     ErrorIn200,
     /// 200 with something that is not S3.
     Garbage,
+    /// A list that shows the one key that it was asked about, as if it were there.
+    ListedAllTheSame,
 }
 
 /// Which requests it hits, by what their first line contains.
@@ -162,6 +164,7 @@ async fn serve(mut client: TcpStream, engine: SocketAddr, state: Arc<Mutex<State
             drain(&mut client, &head, rest.len()).await;
             say(&mut client, 200, "<html>this is not S3").await;
         }
+        Some(Fault::ListedAllTheSame) => say(&mut client, 200, &list_of(&line)).await,
         Some(Fault::RequestHeld) => {
             hold(&state).await;
             forward(client, engine, &head, &rest, None, &state).await;
@@ -206,6 +209,17 @@ async fn drain(client: &mut TcpStream, head: &str, mut got: usize) {
             _ => return,
         }
     }
+}
+
+/// The answer to a list request, with its prefix as the only key.
+fn list_of(line: &str) -> String {
+    let prefix =
+        line.split(['?', '&', ' ']).find_map(|part| part.strip_prefix("prefix=")).unwrap_or_default();
+    let key = prefix.replace("%2F", "/");
+    format!(
+        "<?xml version=\"1.0\"?><ListBucketResult><Name>b</Name><IsTruncated>false</IsTruncated><KeyCount>1</KeyCount>\
+         <Contents><Key>{key}</Key><Size>3</Size></Contents></ListBucketResult>"
+    )
 }
 
 async fn say(client: &mut TcpStream, status: u16, body: &str) {

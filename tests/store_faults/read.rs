@@ -115,3 +115,11 @@ async fn what_is_not_there_is_not_found_only_when_the_engine_says_so() {
         assert!(matches!(asked, Err(StoreError::Unavailable { .. })), "{fault:?}: {asked:?}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_only_listed_any_more_is_not_there() {
+    let link = Link::new().await;
+    let lists: fn(&str) -> bool = |line| line.contains("list-type=");
+    let asked = link.during(Fault::ListedAllTheSame, lists, link.store.head(&key())).await;
+    assert!(matches!(asked, Err(StoreError::NotFound)), "{asked:?}");
+}

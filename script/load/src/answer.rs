@@ -61,6 +61,31 @@ pub fn read(stream: &mut impl Read, buffer: &mut Vec<u8>) -> io::Result<Head> {
     Ok(head)
 }
 
+/// Reads the whole answer, and gives its body too.
+pub fn read_with_body(stream: &mut impl Read) -> io::Result<(Head, Vec<u8>)> {
+    let mut bytes = vec![];
+    let mut piece = vec![0; 64 << 10];
+    let mut head = None;
+    loop {
+        if head.is_none() {
+            head = parse(&bytes)?;
+        }
+        if let Some(whole) = head.as_ref().map(|head| head.size + head.length) {
+            if bytes.len() > whole {
+                return Err(malformed());
+            }
+            if let Some(head) = head.take_if(|_| bytes.len() == whole) {
+                let body = bytes.split_off(head.size);
+                return Ok((head, body));
+            }
+        }
+        match stream.read(&mut piece)? {
+            0 => return Err(ErrorKind::UnexpectedEof.into()),
+            count => bytes.extend_from_slice(&piece[..count]),
+        }
+    }
+}
+
 fn malformed() -> io::Error {
     io::Error::new(ErrorKind::InvalidData, "an answer that is not understood")
 }
@@ -78,6 +103,12 @@ mod tests {
         ] {
             let head = read(&mut bytes.as_bytes(), &mut vec![]).expect("an answer");
             assert_eq!((head.status, head.closes), (status, closes), "{bytes}");
+            let (head, body) = read_with_body(&mut bytes.as_bytes()).expect("an answer");
+            assert_eq!(
+                (head.status, body),
+                (status, bytes.split_once("\r\n\r\n").unwrap().1.into()),
+                "{bytes}"
+            );
         }
     }
 
@@ -92,6 +123,7 @@ mod tests {
             "nonsense\r\n\r\n",
         ] {
             assert!(read(&mut bytes.as_bytes(), &mut vec![]).is_err(), "{bytes}");
+            assert!(read_with_body(&mut bytes.as_bytes()).is_err(), "{bytes}");
         }
     }
 }

@@ -9,11 +9,17 @@
 //! `--trickle` each client sends the head of one request and so much of its body, for that many
 //! seconds; then it hangs up.
 //!
+//!     load fleet --address HOST:PORT --credentials FILE --tight COUNT
+//!
+//! The other thing that it does, for script/scale-out: appliances that upload, list, download, check and
+//! delete until standard input ends; `fleet` says more.
+//!
 //! One thread and one blocking socket a client: what the load costs is little beside what it asks for, and
 //! the same for every server that it is put on.
 
 mod answer;
 mod figures;
+mod fleet;
 mod flood;
 mod plan;
 mod trickle;
@@ -23,7 +29,11 @@ use std::process::ExitCode;
 use plan::Plan;
 
 fn main() -> ExitCode {
-    let result = Plan::from_args(std::env::args().skip(1)).and_then(|plan| match plan.trickle {
+    let mut args = std::env::args().skip(1).peekable();
+    if args.next_if(|first| first == "fleet").is_some() {
+        return fleet::main(args);
+    }
+    let result = Plan::from_args(args).and_then(|plan| match plan.trickle {
         Some(rate) => trickle::run(&plan, rate),
         None => Ok(flood::run(&plan)),
     });

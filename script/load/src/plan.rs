@@ -95,7 +95,7 @@ fn parse_url(url: &str) -> Result<(String, String), String> {
     Ok((authority.to_owned(), format!("/{path}")))
 }
 
-fn read_lines(file: &str) -> Result<Vec<String>, String> {
+pub fn read_lines(file: &str) -> Result<Vec<String>, String> {
     let text = fs::read_to_string(file).map_err(|e| format!("{file}: {e}"))?;
     Ok(text.lines().map(str::to_owned).collect())
 }

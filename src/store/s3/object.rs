@@ -79,11 +79,32 @@ impl Engine {
 
     async fn listed(&self, limits: Limits, key: &str) -> Result<u64, Trouble> {
         let page = self.page(limits, key, None, 1).await?;
-        let found = page.contents.unwrap_or_default().into_iter().find(|o| o.key.as_deref() == Some(key));
-        match found {
-            Some(object) => size(object.size),
-            None => Err(Trouble::Answer { status: 404, code: "NoSuchKey".to_owned() }),
+        if page.contents.unwrap_or_default().iter().any(|object| object.key.as_deref() == Some(key)) {
+            return self.size_of_first_byte(limits, key).await;
         }
+        Err(Trouble::Answer { status: 404, code: "NoSuchKey".to_owned() })
+    }
+
+    /// An object's size, from the answer to a GET: an engine of which a node was away may list for minutes what was
+    /// deleted meanwhile, so that a list alone does not say that an object is there. Empty ones are not stored.
+    async fn size_of_first_byte(&self, limits: Limits, key: &str) -> Result<u64, Trouble> {
+        let request = GetObjectRequest {
+            bucket: self.bucket.clone(),
+            key: key.to_owned(),
+            range: Some("bytes=0-0".to_owned()),
+            ..GetObjectRequest::default()
+        };
+        let get = |client: S3Client| {
+            let request = request.clone();
+            async move {
+                let mut opened = client.get_object(request).await?;
+                tagged(opened.e_tag.take())?;
+                Ok(opened)
+            }
+        };
+        let opened = self.repeat(limits, get).await?;
+        let total = opened.content_range.as_deref().and_then(|range| range.rsplit('/').next()?.parse().ok());
+        size(total)
     }
 
     pub(super) async fn copy(&self, from: &ObjectKey, to: &ObjectKey) -> Result<(), StoreError> {

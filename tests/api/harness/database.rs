@@ -12,11 +12,13 @@ use super::{PATIENCE, eventually, unique};
 const VARIABLE: &str = "STRONGROOM_TEST_DATABASE_URL";
 const PREFIX: &str = "strongroom_test_";
 
-/// A database of its own, dropped with this value.
+/// A database; usually one of its own.
 pub struct Database {
     name: String,
     url: String,
     connection: Mutex<Option<PgConnection>>,
+    /// It is dropped with this value.
+    ours: bool,
 }
 
 #[derive(QueryableByName)]
@@ -43,7 +45,22 @@ impl Database {
     fn create(options: &str) -> Self {
         let name = format!("{PREFIX}{}_{}", std::process::id(), unique());
         admin(&format!("CREATE DATABASE {name} {options}"));
-        Self { url: url_of(&name), name, connection: Mutex::new(None) }
+        Self { url: url_of(&name), name, connection: Mutex::new(None), ours: true }
+    }
+
+    /// One that is there, and stays.
+    pub fn at(url: &str) -> Self {
+        Self { url: url.to_owned(), name: String::new(), connection: Mutex::new(None), ours: false }
+    }
+
+    /// Whether it can be asked.
+    pub fn answers(&self) -> bool {
+        PgConnection::establish(&self.url).is_ok()
+    }
+
+    /// After its Postgres was restarted, or is another one.
+    pub fn connect_again(&self) {
+        *self.lock() = None;
     }
 
     pub fn url(&self) -> &str {
@@ -151,6 +168,9 @@ impl Database {
 impl Drop for Database {
     fn drop(&mut self) {
         *self.lock() = None;
+        if !self.ours {
+            return;
+        }
         try_admin(&format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name))
             .unwrap_or_else(|e| eprintln!("{e}"));
     }

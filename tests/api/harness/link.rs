@@ -46,7 +46,7 @@ struct State {
 struct Shared {
     state: watch::Sender<State>,
     /// Where Postgres is: a path, or an address and a port.
-    upstream: String,
+    upstream: Mutex<String>,
     commits_hit: AtomicUsize,
     /// Texts in what Postgres says, and what is said instead; of the same length.
     translations: Mutex<Vec<(&'static str, &'static str)>>,
@@ -69,7 +69,7 @@ impl PostgresLink {
         );
         let shared = Arc::new(Shared {
             state: watch::Sender::new(State::default()),
-            upstream,
+            upstream: Mutex::new(upstream),
             commits_hit: AtomicUsize::new(0),
             translations: Mutex::default(),
         });
@@ -111,6 +111,12 @@ impl PostgresLink {
         self.change(None, true);
     }
 
+    /// Whoever connects from now on gets to another Postgres: a path, or an address and a port.
+    pub fn lead_to(&self, upstream: String) {
+        *lock(&self.shared.upstream) = upstream;
+        self.cut();
+    }
+
     /// Postgres says `to` for `from` from now on.
     pub fn translate(&self, from: &'static str, to: &'static str) {
         assert_eq!(from.len(), to.len(), "a message's length stands before it");
@@ -135,10 +141,11 @@ fn user_info(url: &str) -> Option<String> {
 
 impl Shared {
     async fn connect(&self) -> std::io::Result<Box<dyn Stream>> {
-        if self.upstream.starts_with('/') {
-            return Ok(Box::new(UnixStream::connect(&self.upstream).await?));
+        let upstream = lock(&self.upstream).clone();
+        if upstream.starts_with('/') {
+            return Ok(Box::new(UnixStream::connect(upstream).await?));
         }
-        Ok(Box::new(TcpStream::connect(&self.upstream).await?))
+        Ok(Box::new(TcpStream::connect(upstream).await?))
     }
 
     async fn serve(&self, mut client: TcpStream) {

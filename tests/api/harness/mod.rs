@@ -6,6 +6,7 @@
 mod answer;
 mod cli;
 mod client;
+mod cluster;
 mod curl;
 mod database;
 mod dice;
@@ -26,6 +27,7 @@ mod wire;
 
 pub use answer::Answer;
 pub use cli::{Output, System, plain_command, run};
+pub use cluster::Cluster;
 pub use curl::{Curl, big_file};
 pub use database::Database;
 pub use dice::Dice;

@@ -1,0 +1,146 @@
+//! What one appliance knows about its backups.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+/// How many backups a system keeps (`BACKUP_MAX_PER_SYSTEM`).
+pub const SLOTS: usize = 10;
+
+/// A backup that was answered 201 and has to be there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Promised {
+    pub id: String,
+    pub sha256: String,
+}
+
+/// Its uploads in their order. Those of one appliance come one after another, so the service's order is the same.
+#[derive(Default)]
+pub struct Books {
+    /// By number; `None` is one of which nobody knows whether it is there: its answer got lost, it may have been
+    /// pruned, or its deletion was not answered.
+    kept: BTreeMap<u64, Option<Promised>>,
+    /// Hashes of all that was ever sent and may be seen.
+    may_be_there: BTreeSet<String>,
+    /// Slots that uploads without an answer may hold. In an organization with little room such an upload, until it is
+    /// taken back, holds on to a backup that would otherwise be kept (`audit` and the quota stay right): then
+    /// one less is certain, whatever comes after it.
+    held: usize,
+}
+
+impl Books {
+    pub fn stored(&mut self, number: u64, backup: Promised) {
+        self.may_be_there.insert(backup.sha256.clone());
+        self.kept.insert(number, Some(backup));
+        self.prune();
+    }
+
+    /// The answer to the upload of these bytes was lost; `tight`: in an organization with little room.
+    pub fn perhaps_stored(&mut self, number: u64, sha256: String, tight: bool) {
+        self.held += usize::from(tight);
+        self.may_be_there.insert(sha256);
+        self.kept.insert(number, None);
+        self.prune();
+    }
+
+    /// The oldest may be gone; those of which nobody knows count as if they were there.
+    fn prune(&mut self) {
+        let certain = SLOTS.saturating_sub(self.held).max(1);
+        let old = self.kept.len().saturating_sub(certain);
+        for (_, backup) in self.kept.iter_mut().take(old) {
+            *backup = None;
+        }
+    }
+
+    /// One of those that have to be there.
+    pub fn pick(&self, dice: u64) -> Option<(u64, Promised)> {
+        let promised: Vec<_> = self.promised().collect();
+        let at = usize::try_from(dice).unwrap_or(0).checked_rem(promised.len())?;
+        promised.get(at).map(|(number, backup)| (*number, (*backup).clone()))
+    }
+
+    pub fn promised(&self) -> impl Iterator<Item = (u64, &Promised)> {
+        self.kept.iter().filter_map(|(number, backup)| Some((*number, backup.as_ref()?)))
+    }
+
+    pub fn deleted(&mut self, number: u64) {
+        if let Some(Some(backup)) = self.kept.remove(&number) {
+            self.may_be_there.remove(&backup.sha256);
+        }
+    }
+
+    pub fn perhaps_deleted(&mut self, number: u64) {
+        self.kept.insert(number, None);
+    }
+
+    /// What is wrong with the list that the service gave: ids and hashes.
+    pub fn check(&self, listed: &[Promised]) -> Result<(), String> {
+        if let Some((_, lost)) = self.promised().find(|(_, backup)| !listed.contains(backup)) {
+            return Err(format!("backup {} is not listed as it was stored", lost.id));
+        }
+        match listed.iter().find(|backup| !self.may_be_there.contains(&backup.sha256)) {
+            Some(other) => Err(format!("backup {} is listed, and was deleted or never stored", other.id)),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn backup(number: u64) -> Promised {
+        Promised { id: format!("id-{number}"), sha256: format!("hash-{number}") }
+    }
+
+    fn of(numbers: std::ops::Range<u64>) -> (Books, Vec<Promised>) {
+        let mut books = Books::default();
+        numbers.clone().for_each(|number| books.stored(number, backup(number)));
+        (books, numbers.map(backup).collect())
+    }
+
+    #[test]
+    fn what_was_promised_has_to_be_listed_with_its_hash() {
+        let (books, mut listed) = of(0..3);
+        assert_eq!(books.check(&listed), Ok(()));
+        assert!(books.check(&listed[1..]).is_err());
+        listed[1].sha256 = "hash-0".into();
+        assert!(books.check(&listed).is_err());
+    }
+
+    #[test]
+    fn what_was_pruned_need_not_be_listed() {
+        let (books, listed) = of(0..11);
+        assert_eq!(books.check(&listed[1..]), Ok(()));
+        assert!(books.check(&listed[2..]).is_err());
+    }
+
+    #[test]
+    fn what_may_have_been_stored_may_be_listed_and_may_have_pruned() {
+        let (mut books, mut listed) = of(0..10);
+        books.perhaps_stored(10, backup(10).sha256, false);
+        assert_eq!(books.check(&listed), Ok(()));
+        listed.push(backup(10));
+        assert_eq!(books.check(&listed[1..]), Ok(()));
+        assert!(books.check(&listed[2..]).is_err());
+    }
+
+    #[test]
+    fn what_may_be_under_way_holds_a_slot_where_there_is_little_room() {
+        let (mut books, _) = of(0..10);
+        books.perhaps_stored(10, backup(10).sha256, true);
+        (11..30).for_each(|number| books.stored(number, backup(number)));
+        let listed: Vec<_> = (20..30).map(backup).collect();
+        assert_eq!(books.check(&listed[1..]), Ok(()));
+        assert!(books.check(&listed[2..]).is_err());
+    }
+
+    #[test]
+    fn what_was_deleted_must_not_be_listed() {
+        let (mut books, listed) = of(0..3);
+        books.deleted(1);
+        assert!(books.check(&listed).is_err());
+        books.perhaps_deleted(2);
+        assert_eq!(books.check(&[backup(0)]), Ok(()));
+        assert_eq!(books.check(&[backup(0), backup(2)]), Ok(()));
+        assert!(books.check(&[backup(0), backup(3)]).is_err());
+    }
+}

@@ -1,0 +1,164 @@
+//! What became of each request, by phase.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// So many of the failures are told one by one.
+const TOLD: usize = 20;
+/// The phase in which nothing is sent any more.
+const LAST: &str = "the last look";
+
+/// What became of one request.
+pub enum Outcome {
+    /// A 201.
+    Stored,
+    /// Any other answer that was to be expected.
+    Fine,
+    /// A 503.
+    Unavailable,
+    /// Another answer, or none.
+    Failed(String),
+}
+
+#[derive(Default)]
+struct Phase {
+    name: String,
+    strict: bool,
+    requests: u64,
+    stored: u64,
+    failed: u64,
+    unavailable: u64,
+    longest: Duration,
+}
+
+#[derive(Default)]
+struct Inner {
+    phases: Vec<Phase>,
+    failures: Vec<String>,
+    broken_promises: Vec<String>,
+}
+
+#[derive(Default)]
+pub struct Ledger(Mutex<Inner>);
+
+impl Ledger {
+    pub fn begin(&self, name: &str, strict: bool) {
+        self.lock().phases.push(Phase { name: name.to_owned(), strict, ..Phase::default() });
+    }
+
+    /// The phase that it is; before the first one there is none.
+    pub fn now(&self) -> Option<usize> {
+        self.lock().phases.len().checked_sub(1)
+    }
+
+    /// Counts a request that began in phase `began`. It belongs to the phase that it ends in; if that one is strict,
+    /// to a loose one that it began in.
+    pub fn count(&self, began: usize, took: Duration, what: &str, outcome: Outcome) {
+        let mut inner = self.lock();
+        let last = inner.phases.len() - 1;
+        let at = if inner.phases[last].strict && !inner.phases[began].strict { began } else { last };
+        let phase = &mut inner.phases[at];
+        phase.requests += 1;
+        phase.longest = phase.longest.max(took);
+        match outcome {
+            Outcome::Fine => {}
+            Outcome::Stored => phase.stored += 1,
+            Outcome::Unavailable => phase.unavailable += 1,
+            Outcome::Failed(why) => {
+                phase.failed += 1;
+                let line = format!("{}: {what}: {why} (after {:.3} s)", phase.name, took.as_secs_f64());
+                inner.failures.push(line);
+            }
+        }
+    }
+
+    /// What must never happen, whatever is broken.
+    pub fn promise_broken(&self, what: String) {
+        self.lock().broken_promises.push(what);
+    }
+
+    /// Prints the table; whether all held.
+    pub fn report(&self) -> bool {
+        let inner = self.lock();
+        for line in inner.failures.iter().take(TOLD) {
+            eprintln!("    {line}");
+        }
+        if let Some(more @ 1..) = inner.failures.len().checked_sub(TOLD) {
+            eprintln!("    and {more} more");
+        }
+        println!(
+            "{:<26} {:>8} {:>7} {:>8} {:>6} {:>9}",
+            "phase", "requests", "stored", "failures", "503s", "longest"
+        );
+        let mut good = true;
+        for phase in &inner.phases {
+            let strict = phase.strict && (phase.failed > 0 || phase.unavailable > 0);
+            let idle = phase.stored == 0 && phase.name != LAST;
+            good &= !strict && !idle;
+            println!(
+                "{:<26} {:>8} {:>7} {:>8} {:>6} {:>7.2} s{}{}",
+                phase.name,
+                phase.requests,
+                phase.stored,
+                phase.failed,
+                phase.unavailable,
+                phase.longest.as_secs_f64(),
+                if strict { "  <- has to be without" } else { "" },
+                if idle { "  <- nothing was stored" } else { "" },
+            );
+        }
+        for line in inner.broken_promises.iter().take(TOLD) {
+            println!("a promise was broken: {line}");
+        }
+        good && inner.broken_promises.is_empty()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ledger(strict: bool, outcomes: impl IntoIterator<Item = Outcome>) -> Ledger {
+        let ledger = Ledger::default();
+        ledger.begin("a phase", strict);
+        for outcome in outcomes {
+            ledger.count(0, Duration::ZERO, "upload", outcome);
+        }
+        ledger
+    }
+
+    #[test]
+    fn a_strict_phase_stands_no_failure_and_no_503() {
+        assert!(ledger(true, [Outcome::Stored, Outcome::Fine]).report());
+        assert!(!ledger(true, [Outcome::Stored, Outcome::Unavailable]).report());
+        assert!(!ledger(true, [Outcome::Stored, Outcome::Failed("502".into())]).report());
+        assert!(
+            ledger(false, [Outcome::Stored, Outcome::Unavailable, Outcome::Failed("502".into())]).report()
+        );
+    }
+
+    #[test]
+    fn a_phase_in_which_nothing_is_stored_shows_nothing() {
+        assert!(!ledger(false, [Outcome::Fine, Outcome::Unavailable]).report());
+    }
+
+    #[test]
+    fn no_phase_excuses_a_broken_promise() {
+        let ledger = ledger(false, [Outcome::Stored]);
+        ledger.promise_broken("lost".into());
+        assert!(!ledger.report());
+    }
+
+    #[test]
+    fn what_began_in_a_loose_phase_stays_there() {
+        let ledger = ledger(false, [Outcome::Stored]);
+        ledger.begin("a strict one", true);
+        ledger.count(0, Duration::ZERO, "upload", Outcome::Failed("502".into()));
+        ledger.count(1, Duration::ZERO, "upload", Outcome::Stored);
+        assert!(ledger.report());
+    }
+}

@@ -1,0 +1,85 @@
+//! Appliances, one thread each, that do all that an appliance may do, and remember what they were promised.
+//!
+//! Standard input says what is going on: `strict NAME` or `loose NAME` begins a phase; its end ends the work.
+//! Then each appliance lists and downloads all that it must still have. Prints a table of the phases. The exit
+//! code is 1 if a promise was broken, whenever that was, if anything failed in a strict phase, or if nothing
+//! was stored in a phase.
+
+mod appliance;
+mod books;
+mod ledger;
+mod wire;
+
+use std::io;
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use appliance::Appliance;
+use ledger::Ledger;
+
+/// What is asked for.
+struct Plan {
+    /// `host:port`.
+    address: String,
+    /// The base64 of a `key:secret` for each appliance.
+    credentials: Vec<String>,
+    /// So many of the first ones are in organizations with a tight quota.
+    tight: usize,
+}
+
+pub fn main(args: impl Iterator<Item = String>) -> ExitCode {
+    match Plan::from_args(args) {
+        Ok(plan) if run(&plan) => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("load fleet: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+impl Plan {
+    fn from_args(mut args: impl Iterator<Item = String>) -> Result<Self, String> {
+        let mut plan = Self { address: String::new(), credentials: vec![], tight: 0 };
+        while let Some(name) = args.next() {
+            let value = args.next().ok_or_else(|| format!("{name} needs a value"))?;
+            match name.as_str() {
+                "--address" => plan.address = value,
+                "--credentials" => plan.credentials = crate::plan::read_lines(&value)?,
+                "--tight" => {
+                    plan.tight = value.parse().map_err(|_| format!("{name} {value}: not a number"))?;
+                }
+                _ => return Err(format!("what is {name}?")),
+            }
+        }
+        let complete = !plan.address.is_empty() && !plan.credentials.is_empty();
+        if complete { Ok(plan) } else { Err("--address and --credentials are needed".to_owned()) }
+    }
+}
+
+/// Whether all that has to hold held.
+fn run(plan: &Plan) -> bool {
+    let (ledger, done) = (Ledger::default(), AtomicBool::new(false));
+    thread::scope(|scope| {
+        for (number, credential) in plan.credentials.iter().enumerate() {
+            let (ledger, done) = (&ledger, &done);
+            scope.spawn(move || {
+                let tight = number < plan.tight;
+                let mut appliance = Appliance::new(&plan.address, credential, number, tight, ledger);
+                appliance.work(done);
+                appliance.look_at_all();
+            });
+        }
+        for line in io::stdin().lines().map_while(Result::ok) {
+            match line.split_once(' ') {
+                Some(("strict", name)) => ledger.begin(name, true),
+                Some(("loose", name)) => ledger.begin(name, false),
+                _ => eprintln!("load fleet: what is {line}?"),
+            }
+        }
+        ledger.begin("the last look", true);
+        done.store(true, Ordering::Relaxed);
+    });
+    ledger.report()
+}

@@ -1,0 +1,166 @@
+//! A real Postgres that dies and comes back, or whose standby takes over, while uploads run.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::harness::{
+    Cluster, Database, PATIENCE, PostgresLink, Server, System, Wire, assert_eventually, bytes,
+};
+
+/// How soon the service must be back once Postgres is; and a little for the machine.
+const RECOVERED: Duration = Duration::from_secs(5);
+
+/// A service on a cluster of its own, behind a link.
+fn server_on(cluster: &Cluster, lease: u32) -> (PostgresLink, Server) {
+    let link = PostgresLink::to(&Database::at(&cluster.url()));
+    let server = Server::builder()
+        .database(&Arc::new(Database::at(link.url())))
+        .no_rate_limit()
+        .set("BACKUP_MAX_PER_SYSTEM", 10_000)
+        .set("BACKUP_LEASE", lease)
+        .set("BACKUP_SWEEP_INTERVAL", 1)
+        .start();
+    (link, server)
+}
+
+/// Uploads until it is told to stop; gives what was answered 201, and how often the answer was 503.
+fn upload_until(
+    server: &Server,
+    system: &System,
+    done: &AtomicBool,
+    stored: &AtomicUsize,
+) -> (Vec<String>, u32) {
+    let (mut ids, mut unavailable) = (vec![], 0);
+    while !done.load(Ordering::Relaxed) {
+        let answer = server.put(system, &bytes(1000));
+        if answer.status == 503 {
+            answer.is_unavailable();
+            unavailable += 1;
+        } else {
+            ids.push(answer.id());
+            stored.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+    (ids, unavailable)
+}
+
+#[test]
+fn a_standby_takes_over_and_has_all_that_was_answered_201() {
+    let Some(first) = Cluster::start_new() else { return };
+    let standby = first.start_standby();
+    first.wait_for_standby();
+    let (link, server) = server_on(&first, 5);
+    let systems: Vec<_> = (0..4).map(|_| server.system()).collect();
+    let (done, stored) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let told: Vec<_> = std::thread::scope(|scope| {
+        let start = |system| {
+            let (server, done, stored) = (&server, &done, &stored);
+            scope.spawn(move || upload_until(server, system, done, stored))
+        };
+        let appliances: Vec<_> = systems.iter().map(start).collect();
+        let more = |count| {
+            let so_far = stored.load(Ordering::Relaxed);
+            assert_eventually("uploads are stored", PATIENCE, || {
+                stored.load(Ordering::Relaxed) >= so_far + count
+            });
+        };
+        more(40);
+        first.die();
+        standby.promote();
+        link.lead_to(standby.socket());
+        let back = Instant::now();
+        more(1);
+        assert!(back.elapsed() < RECOVERED, "{:?}", back.elapsed());
+        more(40);
+        done.store(true, Ordering::Relaxed);
+        appliances.into_iter().map(|appliance| appliance.join().expect("an appliance")).collect()
+    });
+    server.db.connect_again();
+    for (system, (ids, unavailable)) in systems.iter().zip(&told) {
+        let listed = server.ids(system);
+        let lost: Vec<_> = ids.iter().filter(|id| !listed.contains(id)).collect();
+        assert!(lost.is_empty(), "answered 201 and gone: {lost:?}");
+        println!("{} stored, {} listed, {unavailable} times 503", ids.len(), listed.len());
+        server.fetch(system, &ids[0]).send().status(200);
+    }
+    // What was under way and is known to nobody is found when it is a minute old.
+    assert_eventually("nothing is being received", PATIENCE * 5, || server.receiving() == 0);
+    for system in &systems {
+        let stored = i64::try_from(server.ids(system).len()).expect("some");
+        assert_eq!(server.books(&system.org), (stored * 1000, 0));
+    }
+    server.audit_is_clean();
+}
+
+#[test]
+fn uploads_outlive_a_postgres_that_was_away_for_longer_than_their_lease() {
+    let Some(cluster) = Cluster::start_new() else { return };
+    let (_link, server) = server_on(&cluster, 10);
+    let sibling = server.sibling();
+    let system = server.system();
+    let body = bytes(2000);
+    let mut wire = Wire::upload(&server, &system, &["Content-Length: 2000"]);
+    wire.send(&body[..1000]);
+    assert_eventually("let in", PATIENCE, || server.receiving() == 1);
+    // Its process renews nothing for now. The other one sweeps.
+    server.signal(libc::SIGSTOP);
+    cluster.die();
+    cluster.start();
+    server.db.connect_again();
+    // As if Postgres had been away for an hour. One who is gone for good shows that a sweep has come to its end.
+    server.db.execute(
+        "UPDATE writers SET lease_expires_at = lease_expires_at - interval '1 hour';
+         UPDATE backups SET admitted_at = admitted_at - interval '1 hour';
+         INSERT INTO writers (process_id, lease_expires_at)
+             VALUES ('00000000-0000-7000-8000-000000000001', now() - interval '1 hour')",
+    );
+    assert_eventually("the other one sweeps", PATIENCE, || {
+        server
+            .db
+            .number("SELECT count(*) FROM writers WHERE process_id = '00000000-0000-7000-8000-000000000001'")
+            == 0
+    });
+    let up = "extract(epoch FROM clock_timestamp() - pg_postmaster_start_time())";
+    assert!(server.db.holds(&format!("{up} < 10")), "the machine is too slow for this test");
+    assert_eq!(server.receiving(), 1, "a living upload was taken back");
+    server.signal(libc::SIGCONT);
+    wire.send(&body[1000..]);
+    let id = wire.answer().id();
+    assert_eq!(sibling.fetch(&system, &id).send().status(200).body, body);
+}
+
+#[test]
+fn a_postgres_that_dies_under_uploads_and_comes_back_loses_none() {
+    let Some(cluster) = Cluster::start_new() else { return };
+    let (_link, server) = server_on(&cluster, 5);
+    let system = server.system();
+    let mut wire = Wire::upload(&server, &system, &["Content-Length: 2000"]);
+    wire.send(bytes(1000));
+    assert_eventually("let in", PATIENCE, || server.receiving() == 1);
+    let (done, stored) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let other = server.system();
+    let (ids, _) = std::thread::scope(|scope| {
+        let appliance = scope.spawn(|| upload_until(&server, &other, &done, &stored));
+        for round in 1..=2 {
+            assert_eventually("uploads are stored", PATIENCE, || {
+                stored.load(Ordering::Relaxed) >= round * 10
+            });
+            cluster.die();
+            cluster.start();
+        }
+        let back = Instant::now();
+        let so_far = stored.load(Ordering::Relaxed);
+        assert_eventually("more are stored", PATIENCE, || stored.load(Ordering::Relaxed) > so_far);
+        assert!(back.elapsed() < RECOVERED, "{:?}", back.elapsed());
+        done.store(true, Ordering::Relaxed);
+        appliance.join().expect("an appliance")
+    });
+    server.db.connect_again();
+    wire.send(bytes(1000));
+    wire.answer().id();
+    let listed = server.ids(&other);
+    assert!(ids.iter().all(|id| listed.contains(id)), "{ids:?} {listed:?}");
+    assert_eventually("nothing is being received", PATIENCE * 5, || server.receiving() == 0);
+    server.audit_is_clean();
+}
