@@ -148,7 +148,7 @@ bench_small() {
 }
 
 statements() { grep -cE 'LOG:  (statement|execute)' "$PG_HOME/log" || true; }
-look_ups() { grep -cE 'LOG:  execute .* FROM "systems"' "$PG_HOME/log" || true; }
+look_ups() { grep -cE 'LOG:  execute .* FROM systems WHERE system_key' "$PG_HOME/log" || true; }
 
 refused_ours() {
     local before look_ups_before

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::harness::{Answer, BACKUPS, Server, assert_eventually, base64};
+use crate::harness::{Answer, BACKUPS, PATIENCE, Server, assert_eventually, base64};
 
 /// Says that a request comes from this address, as a trusted proxy would.
 fn from(server: &Server, address: &str, key: &str, secret: &str) -> Answer {
@@ -43,6 +43,8 @@ fn beyond_the_limit_guesses_at_random_names_cost_no_query_each() {
     guess(&server, "", |n| format!("name-{n}"), 2000);
     // Its connections report what they did when they end.
     assert!(server.stop_gracefully().success());
+    let others = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()";
+    assert_eventually("they have ended", PATIENCE, || server.db.number(others) == 0);
     let cost = server.db.transactions() - before;
     assert!(cost >= 300, "the first ones are looked up: {cost}");
     assert!(cost < 700, "{cost} transactions for 2000 guesses");
