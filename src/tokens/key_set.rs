@@ -92,7 +92,7 @@ mod tests {
         KeySet::parse(json!({ "keys": keys }).to_string().as_bytes())
     }
 
-    fn algorithm(key: Value) -> Option<Algorithm> {
+    fn algorithm(key: &Value) -> Option<Algorithm> {
         Some(parse(&json!([key])).ok()?.0[0].algorithm)
     }
 
@@ -127,7 +127,7 @@ mod tests {
             (json!({ "kty": "oct", "k": "AQAB" }), None),
             (json!("text"), None),
         ] {
-            assert_eq!(algorithm(key.clone()), expected, "{key}");
+            assert_eq!(algorithm(&key), expected, "{key}");
         }
     }
 
