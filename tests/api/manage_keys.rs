@@ -52,30 +52,32 @@ fn many_tokens_of_a_new_key_ask_once() {
 
 #[test]
 fn a_source_that_fails_changes_nothing_and_is_not_asked_again_at_once() {
-    type Spoil = fn(&Provider);
+    type Spoil = fn(&Provider, &str, &Provider);
+    // What each of them says would be a good key set, were it not for what is wrong with it.
     let troubles: [(&str, Spoil); 6] = [
-        ("it is gone", |provider| provider.set_open(false)),
-        ("it fails", |provider| provider.answer("500 Oh", "", "{}")),
-        ("it says nonsense", |provider| provider.answer("200 OK", "", "<html>")),
-        ("it has no key", |provider| provider.answer("200 OK", "", r#"{"keys": []}"#)),
-        ("it is huge", |provider| provider.answer("200 OK", "", &" ".repeat((1 << 20) + 1))),
-        ("it points elsewhere", |provider| {
-            let elsewhere = format!("Location: {}\r\n", provider.url());
-            provider.answer("302 Found", &elsewhere, "");
+        ("it is gone", |provider, _, _| provider.set_open(false)),
+        ("it fails", |provider, set, _| provider.answer("500 Oh", "", set)),
+        ("it says nonsense", |provider, set, _| provider.answer("200 OK", "", &set.replace(':', ";"))),
+        ("it has no key", |provider, _, _| provider.answer("200 OK", "", r#"{"keys": []}"#)),
+        ("it is huge", |provider, set, _| {
+            provider.answer("200 OK", "", &format!("{set}{}", " ".repeat(1 << 20)));
+        }),
+        ("it points elsewhere", |provider, set, elsewhere| {
+            provider.answer("302 Found", &format!("Location: {}\r\n", elsewhere.url()), set);
         }),
     ];
     for (what, spoil) in troubles {
-        let key = SigningKey::ed();
-        let provider = Provider::new(&[&key]);
+        let (key, new) = (SigningKey::ed(), SigningKey::ed());
+        let (provider, elsewhere) = (Provider::new(&[&key]), Provider::new(&[&new]));
         let server = provider.server();
         let system = server.system();
         list(&server, &system, &key).status(200);
-        spoil(&provider);
-        list(&server, &system, &SigningKey::ed()).is_bad_token();
+        spoil(&provider, &key_set(&[&new]), &elsewhere);
+        list(&server, &system, &new).is_bad_token();
         assert_eventually(what, PATIENCE, || server.log().contains("token keys: read http://"));
         let asked = provider.asked();
-        list(&server, &system, &SigningKey::ed()).is_bad_token();
-        assert_eq!(provider.asked(), asked, "{what}");
+        list(&server, &system, &new).is_bad_token();
+        assert_eq!((provider.asked(), elsewhere.asked()), (asked, 0), "{what}");
         list(&server, &system, &key).status(200);
     }
 }
