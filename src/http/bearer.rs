@@ -21,11 +21,17 @@ pub trait Needs: 'static {
 
 /// `backup:view`.
 pub struct View;
+/// `backup:create`.
+pub struct Create;
 /// `backup:delete`.
 pub struct Delete;
 
 impl Needs for View {
     const SCOPE: Scope = Scope::View;
+}
+
+impl Needs for Create {
+    const SCOPE: Scope = Scope::Create;
 }
 
 impl Needs for Delete {

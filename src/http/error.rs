@@ -9,7 +9,8 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::envelope;
-use crate::backups::{Dependency, Outage, ReadError, UploadError};
+use crate::backups::{Dependency, Outage, ReadError, RequestError, UploadError};
+use crate::domain::request::RequestState;
 
 /// One field that failed validation.
 #[derive(Debug, Serialize)]
@@ -35,6 +36,12 @@ pub enum ApiError {
     NotFound,
     #[error("system not found")]
     SystemNotFound,
+    #[error("request not found")]
+    RequestNotFound,
+    #[error("system is suspended")]
+    Suspended,
+    #[error("request has ended")]
+    RequestEnded { state: RequestState },
     #[error("not found")]
     UnknownPath,
     #[error("method not allowed")]
@@ -87,6 +94,7 @@ impl ApiError {
             Self::TooManyRequests { .. } | Self::TooManyOpen => {
                 json!({ "retry_after_seconds": self.retry_after() })
             }
+            Self::RequestEnded { state } => json!({ "state": state }),
             Self::Unavailable { details } => json!({ "type": "external_api_error", "details": details }),
             Self::Damaged => json!({ "type": "external_api_error", "details": Dependency::Store.name() }),
             _ => json!({}),
@@ -107,7 +115,10 @@ impl ResponseError for ApiError {
             Self::Validation(_) => StatusCode::BAD_REQUEST,
             Self::Unauthorized | Self::InvalidToken => StatusCode::UNAUTHORIZED,
             Self::InsufficientScope { .. } | Self::BadLink => StatusCode::FORBIDDEN,
-            Self::NotFound | Self::SystemNotFound | Self::UnknownPath => StatusCode::NOT_FOUND,
+            Self::NotFound | Self::SystemNotFound | Self::RequestNotFound | Self::UnknownPath => {
+                StatusCode::NOT_FOUND
+            }
+            Self::Suspended | Self::RequestEnded { .. } => StatusCode::CONFLICT,
             Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::NotText => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Timeout => StatusCode::REQUEST_TIMEOUT,
@@ -191,6 +202,17 @@ impl From<ReadError> for ApiError {
             ReadError::Damaged => Self::Damaged,
             ReadError::Revoked => Self::Unauthorized,
             ReadError::Unavailable(outage) => outage.into(),
+        }
+    }
+}
+
+impl From<RequestError> for ApiError {
+    fn from(error: RequestError) -> Self {
+        match error {
+            RequestError::NotFound => Self::SystemNotFound,
+            RequestError::Suspended => Self::Suspended,
+            RequestError::Ended(state) => Self::RequestEnded { state },
+            RequestError::Unavailable(outage) => outage.into(),
         }
     }
 }

@@ -31,6 +31,7 @@ pub const ERROR_CODES: &[ErrorCode] = &[
     NOT_FOUND,
     METHOD_NOT_ALLOWED,
     INVALID_REQUEST,
+    SITE_SUSPENDED,
     UNSUPPORTED_MEDIA,
     RANGE_NOT_SATISFIABLE,
     SERVICE_UNAVAILABLE,
@@ -80,6 +81,15 @@ const INVALID_REQUEST: ErrorCode = ErrorCode {
     kind: "invalid_request_error",
     title: "The request can't be understood",
     explanation: "A header or a parameter has a value that it can't have.",
+};
+
+const SITE_SUSPENDED: ErrorCode = ErrorCode {
+    code: "site_suspended",
+    status: 409,
+    kind: "invalid_request_error",
+    title: "The site is suspended",
+    explanation: "Its appliance is not let in at the moment, so it could not answer a request for a backup. What it has \
+        stored before can be listed and fetched.",
 };
 
 const UNSUPPORTED_MEDIA: ErrorCode = ErrorCode {
@@ -133,6 +143,7 @@ fn code_of(error: &ApiError) -> ErrorCode {
         StatusCode::FORBIDDEN => INSUFFICIENT_SCOPE,
         StatusCode::NOT_FOUND => NOT_FOUND,
         StatusCode::METHOD_NOT_ALLOWED => METHOD_NOT_ALLOWED,
+        StatusCode::CONFLICT => SITE_SUSPENDED,
         StatusCode::UNSUPPORTED_MEDIA_TYPE => UNSUPPORTED_MEDIA,
         StatusCode::RANGE_NOT_SATISFIABLE => RANGE_NOT_SATISFIABLE,
         status if status.is_client_error() => INVALID_REQUEST,
@@ -192,6 +203,7 @@ mod tests {
             (ApiError::SystemNotFound, "not_found"),
             (ApiError::UnknownPath, "not_found"),
             (ApiError::MethodNotAllowed { allow: "GET" }, "method_not_allowed"),
+            (ApiError::Suspended, "site_suspended"),
             (ApiError::NotText, "unsupported_media"),
             (ApiError::Range { size: 1 }, "range_not_satisfiable"),
             (ApiError::field("x", "y", "z"), "invalid_request"),

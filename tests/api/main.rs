@@ -42,6 +42,7 @@ mod manage_gateway;
 mod manage_keys;
 mod manage_links;
 mod manage_outage;
+mod manage_requests;
 mod manage_systems;
 mod manage_tokens;
 mod names;

@@ -11,6 +11,10 @@ const ROUTES: &[Route] = &[
     ("GET", "/api/systems/{system}/backups/{backup}/download", &[]),
     ("HEAD", "/api/systems/{system}/backups/{backup}/download", &[]),
     ("DELETE", "/api/systems/{system}/backups/{backup}", &[]),
+    ("GET", "/api/systems/{system}/requests", &[]),
+    ("HEAD", "/api/systems/{system}/requests", &[]),
+    ("DELETE", "/api/systems/{system}/requests/{request}", &[]),
+    ("POST", "/backup/{system}", &[]),
     ("GET", "/backup/{system}", &[]),
     ("HEAD", "/backup/{system}", &[]),
     ("GET", "/backup/{system}/{backup}", &[]),
@@ -45,12 +49,24 @@ fn what_is_not_the_callers_is_not_there() {
     let doomed = server.store(&destroyed, &bytes(10));
     // As the command leaves it while its objects are being deleted.
     server.db.execute(&format!("UPDATE systems SET state = 'destroying' WHERE id = '{}'", destroyed.id));
+    let (asked, theirs_asked, siblings_asked) =
+        (server.ask(&own), server.ask(&foreign), server.ask(&sibling));
     let other_extension = mine.replace(".bin", ".gpg");
     let unknown = format!("{UNKNOWN}.gpg");
     let longest = "a".repeat(2000);
 
-    let systems: Vec<&str> =
-        vec![&foreign.id, &destroyed.id, UNKNOWN, &own.key, "nonsense", "..%2f..", "%00", "1", &longest];
+    let systems: Vec<&str> = vec![
+        &foreign.id,
+        &destroyed.id,
+        UNKNOWN,
+        &own.key,
+        "nonsense",
+        "..%2f..",
+        "%00",
+        "%ff",
+        "1",
+        &longest,
+    ];
     let backups: Vec<&str> = vec![
         &siblings,
         &theirs,
@@ -60,23 +76,32 @@ fn what_is_not_the_callers_is_not_there() {
         &other_extension,
         "nonsense",
         "%2e%2e",
+        "%ff",
+        &theirs_asked,
+        &siblings_asked,
         "..%2fx",
         &longest,
     ];
     let token = login.token(&own.org, "backup:view backup:create backup:delete");
     for (method, path, headers) in ROUTES {
         let ask = |system: &str, backup: &str| {
-            let path = path.replace("{system}", system).replace("{backup}", backup);
+            let path =
+                path.replace("{system}", system).replace("{backup}", backup).replace("{request}", backup);
             let request = server.manage(method, &path).bearer(&token);
+            // With a body in chunks it depends on its arrival whether the connection can be kept.
+            let request = if *method == "POST" { request.body("") } else { request };
             headers.iter().fold(request, |request, (name, value)| request.header(name, value)).send()
         };
         let expected = face(&ask(UNKNOWN, &unknown));
         assert_eq!(expected.0, 404, "{method} {path}");
         let mut pairs: Vec<(&str, &str)> = systems
             .iter()
-            .flat_map(|system| [mine.as_str(), &theirs, &unknown, "nonsense"].map(|backup| (*system, backup)))
+            .flat_map(|system| {
+                [mine.as_str(), &theirs, &unknown, &asked, &theirs_asked, "nonsense"]
+                    .map(|backup| (*system, backup))
+            })
             .collect();
-        if path.contains("{backup}") {
+        if path.contains("{backup}") || path.contains("{request}") {
             pairs.extend(backups.iter().map(|backup| (own.id.as_str(), *backup)));
         }
         for (system, backup) in pairs {
@@ -100,6 +125,10 @@ fn what_is_not_the_callers_is_not_there() {
     assert_eq!(server.ids(&foreign), [theirs]);
     assert_eq!(server.events("deleted"), 1, "only the appliance's own");
     assert_eq!(server.events("downloaded"), 0);
+    for request in [asked, theirs_asked, siblings_asked] {
+        assert_eq!(server.request_state(&request), "pending");
+    }
+    assert_eq!((server.events("requested"), server.events("request_cancelled")), (3, 0));
 }
 
 #[test]
@@ -108,8 +137,8 @@ fn what_is_the_callers_is_there() {
     let server = Server::builder().login(&login).start();
     let system = server.system();
     let id = server.store(&system, b"text");
-    let token = login.token(&system.org, "backup:view");
-    for (method, path, headers) in ROUTES.iter().filter(|(method, ..)| *method != "DELETE") {
+    let token = login.token(&system.org, "backup:view backup:create");
+    for (method, path, headers) in ROUTES.iter().filter(|(method, ..)| ["GET", "HEAD"].contains(method)) {
         let path = path.replace("{system}", &system.id).replace("{backup}", &id);
         let request = server.manage(method, &path).bearer(&token);
         headers.iter().fold(request, |request, (name, value)| request.header(name, value)).send().status(200);

@@ -15,9 +15,10 @@ fn without_postgres_api_routes_are_503_and_the_gateways_are_500() {
         .start();
     let system = server.system();
     let id = server.store(&system, b"x");
-    let token = login.token(&system.org, "backup:view backup:delete");
+    let token = login.token(&system.org, "backup:view backup:create backup:delete");
     let list = format!("/api/systems/{}/backups", system.id);
     let site = format!("/backup/{}", system.id);
+    let requests = format!("/api/systems/{}/requests", system.id);
     let far = now_and_forever(&id);
     for trouble in [Trouble::Refused, Trouble::BlackHole] {
         link.spoil(trouble);
@@ -28,9 +29,12 @@ fn without_postgres_api_routes_are_503_and_the_gateways_are_500() {
                 scope.spawn(|| ask("GET", &format!("{list}/{id}/download"))),
                 scope.spawn(|| ask("DELETE", &format!("{list}/{id}"))),
                 scope.spawn(|| ask("GET", &far)),
+                scope.spawn(|| ask("GET", &requests)),
+                scope.spawn(|| ask("DELETE", &format!("{requests}/018f3a5c-7b1e-7c3d-9a2b-0123456789ab"))),
             ];
-            let gateways: [_; 2] = [
+            let gateways: [_; 3] = [
                 scope.spawn(|| ask("GET", &site)),
+                scope.spawn(|| ask("POST", &site)),
                 scope.spawn(|| {
                     server
                         .manage("GET", &format!("{site}/{id}"))

@@ -117,11 +117,14 @@ fn wrong_methods_and_unknown_paths_are_told_so() {
     let id = "018f3a5c-7b1e-7c3d-9a2b-0123456789ab.gpg";
     let (list, site) = (format!("/api/systems/{}/backups", system.id), format!("/backup/{}", system.id));
     let ask = |method: &str, path: &str| server.manage(method, path).send();
-    let table: [(String, &[&str], &str); 5] = [
+    let table: [(String, &[&str], &str); 8] = [
         (list.clone(), &["PUT", "POST", "DELETE", "PATCH"], "GET, HEAD"),
         (format!("{list}/{id}"), &["GET", "POST", "PUT"], "DELETE"),
         (format!("{list}/{id}/download"), &["POST", "DELETE"], "GET, HEAD"),
         (format!("/api/downloads/{id}"), &["POST", "DELETE"], "GET, HEAD"),
+        (format!("/api/systems/{}/requests", system.id), &["POST", "DELETE"], "GET, HEAD"),
+        (format!("/api/systems/{}/requests/{id}", system.id), &["GET", "POST"], "DELETE"),
+        (site.clone(), &["PUT", "PATCH", "DELETE"], "GET, HEAD, POST"),
         (format!("{site}/{id}"), &["POST", "PUT", "DELETE"], "GET, HEAD"),
     ];
     for (path, wrong, allow) in table {

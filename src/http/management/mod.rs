@@ -1,6 +1,7 @@
 //! The management API: for portals and automation, with bearer tokens.
 
 mod gateway;
+mod requests;
 mod systems;
 
 use actix_web::http::Method;
@@ -31,6 +32,17 @@ pub fn routes(config: &mut ServiceConfig) {
                 .route(head().to(systems::link))
                 .default_service(web::to(|| method_not_allowed("GET, HEAD"))),
         )
+        .service(
+            web::resource("/api/systems/{id}/requests")
+                .route(web::get().to(requests::list))
+                .route(head().to(requests::list))
+                .default_service(web::to(|| method_not_allowed("GET, HEAD"))),
+        )
+        .service(
+            web::resource("/api/systems/{id}/requests/{request_id}")
+                .route(web::delete().to(requests::cancel))
+                .default_service(web::to(|| method_not_allowed("DELETE"))),
+        )
         .configure(signed_downloads)
         .service(
             web::scope("/backup")
@@ -39,7 +51,8 @@ pub fn routes(config: &mut ServiceConfig) {
                     web::resource("/{site_id}")
                         .route(web::get().to(gateway::list))
                         .route(head().to(gateway::list))
-                        .default_service(web::to(|| method_not_allowed("GET, HEAD"))),
+                        .route(web::post().to(requests::ask))
+                        .default_service(web::to(|| method_not_allowed("GET, HEAD, POST"))),
                 )
                 .service(
                     web::resource("/{site_id}/{filename}")
