@@ -93,8 +93,10 @@ mod tests {
             bell.as_mut().enable();
         }
         waiters.wake(one);
-        let rung: Vec<bool> =
-            bells.iter_mut().map(|bell| futures_util::poll!(bell.as_mut()).is_ready()).collect();
+        let mut rung = vec![];
+        for bell in &mut bells {
+            rung.push(futures_util::poll!(bell.as_mut()).is_ready());
+        }
         assert_eq!(rung, [true, true, false]);
         drop(bells);
         assert_eq!(waiters.systems().len(), 2);

@@ -19,6 +19,7 @@ pub struct Request {
     /// Its id or its key
     system: String,
     /// Wait until the backup has arrived, at most SECONDS [default: until the request expires]
+    #[expect(clippy::option_option, reason = "not given, given without a value, with one: as clap reads it")]
     #[arg(long, value_name = "SECONDS", conflicts_with_all = ["list", "cancel"])]
     wait: Option<Option<u64>>,
     /// Ask for nothing: list what was asked for, newest first

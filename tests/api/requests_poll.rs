@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::harness::{GONE, PATIENCE, REQUESTS, Server, System, Wire, assert_eventually, head, request_ids};
+use crate::harness::{GONE, PATIENCE, REQUESTS, Server, Wire, assert_eventually, head, request_ids};
 
 /// The connections of the process that listens.
 const LISTENS: &str =
@@ -13,13 +13,11 @@ fn connections(server: &Server) -> i64 {
     server.db.number("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()")
 }
 
-/// Waits until the answer is nowhere near: the wait has been registered, since the first look is over.
-fn has_settled(server: &Server, system: &System, wire: &Wire) {
-    let looked = format!(
-        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state = 'active' AND query ~ '{}'",
-        system.key
-    );
-    assert_eventually("nothing is being asked", GONE, || server.db.number(&looked) == 0);
+/// Waits until the service has looked for requests and found none.
+fn has_settled(server: &Server, wire: &Wire) {
+    let looked = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state = 'idle' \
+         AND pid <> pg_backend_pid() AND query ~ 'FROM backup_requests WHERE system_id = .1 '";
+    assert_eventually("it has looked", GONE, || server.db.number(looked) > 0);
     assert!(!wire.has_something_to_read(), "it waits");
 }
 
@@ -30,7 +28,7 @@ fn a_wait_ends_when_a_request_is_made_through_any_process() {
     let system = server.system();
     for asked in [&server, &other] {
         let mut wire = server.waiting(&system, 60);
-        has_settled(&server, &system, &wire);
+        has_settled(&server, &wire);
         let start = Instant::now();
         let request = asked.ask(&system);
         assert_eq!(request_ids(&wire.answer()), [request.as_str()]);
@@ -45,7 +43,7 @@ fn a_request_that_postgres_told_nobody_of_is_found_by_looking() {
     let server = Server::start();
     let system = server.system();
     let mut wire = server.waiting(&system, 60);
-    has_settled(&server, &system, &wire);
+    has_settled(&server, &wire);
     server.db.execute(&format!(
         "INSERT INTO backup_requests (id, system_id, org_id, requested_by, expires_at)
          VALUES (gen_random_uuid(), '{}', '{}', 'a portal', now() + interval '1 hour')",
@@ -112,14 +110,14 @@ fn a_credential_that_stopped_working_is_told_nothing_more() {
     let server = Server::start();
     let system = server.system();
     let mut wire = server.waiting(&system, 60);
-    has_settled(&server, &system, &wire);
+    has_settled(&server, &wire);
     server.cli(["system", "rotate-secret", &system.id]).exits(0);
     let request = server.ask(&system);
     wire.answer().is_invalid_token();
     assert_eq!(server.request_state(&request), "pending", "nobody has seen it");
     let suspended = server.system();
     let mut wire = server.waiting(&suspended, 3);
-    has_settled(&server, &suspended, &wire);
+    has_settled(&server, &wire);
     server.cli(["system", "suspend", &suspended.id]).exits(0);
     wire.answer().is_invalid_token();
 }
@@ -130,7 +128,7 @@ fn the_end_of_the_process_ends_every_wait_at_once() {
     let system = server.system();
     let mut wires: Vec<Wire> = (0..3).map(|_| server.waiting(&system, 60)).collect();
     for wire in &wires {
-        has_settled(&server, &system, wire);
+        has_settled(&server, wire);
     }
     let start = Instant::now();
     server.signal(libc::SIGTERM);
@@ -148,7 +146,7 @@ fn a_lost_connection_of_the_listener_is_made_anew() {
     assert_eventually("it listens", PATIENCE, || server.db.number(LISTENS) > 0);
     for _ in 0..2 {
         let mut wire = server.waiting(&system, 60);
-        has_settled(&server, &system, &wire);
+        has_settled(&server, &wire);
         server.db.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
              WHERE datname = current_database() AND pid <> pg_backend_pid()",
