@@ -100,6 +100,7 @@ async fn serve(config: Config, migrate: bool, engine: &Runtime, disk: &Handle) -
     let certificates = load_certificates(&config.http)?;
     let listener = bind("LISTEN_ADDRESS", config.http.listen)?;
     let management = bind("MANAGEMENT_LISTEN_ADDRESS", config.management.listen)?;
+    let tokens = parts::start_tokens(config.management.tokens.as_ref(), engine.handle())?;
     let process = jobs::sweep::new_process_id();
     let policy = policy(&config.uploads, process);
     if policy.default_quota.is_none() {
@@ -135,6 +136,9 @@ async fn serve(config: Config, migrate: bool, engine: &Runtime, disk: &Handle) -
     let state = Data::new(AppState {
         vault: Arc::clone(&vault),
         metrics,
+        tokens,
+        collect_url: config.http.public_url.clone(),
+        management_url: config.management.public_url.clone(),
         trusted_proxies: config.http.trusted_proxies.clone(),
     });
     let grace = config.http.shutdown_grace;

@@ -19,6 +19,7 @@ pub mod purge;
 pub mod requests;
 mod schema;
 pub mod settings;
+pub mod signing_keys;
 pub mod systems;
 pub mod writers;
 

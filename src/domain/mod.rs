@@ -1,6 +1,7 @@
 //! Pure types and decisions: no I/O, no clock, no async.
 
 pub mod accounting;
+pub mod caller;
 pub mod digest;
 pub mod filename;
 pub mod ids;
@@ -12,4 +13,5 @@ pub mod pace;
 pub mod range;
 pub mod request;
 pub mod retention;
+pub mod size;
 pub mod window;

@@ -1,15 +1,16 @@
-//! `GET /metrics`, for Prometheus on this machine.
+//! `GET /metrics`, for Prometheus: on this machine, or with a token.
 
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use actix_web::web::Data;
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::{FromRequest, HttpRequest, HttpResponse};
 
 use super::AppState;
+use super::bearer::{Admin, Allowed};
 use super::error::ApiError;
 
 pub async fn metrics(request: HttpRequest, state: Data<AppState>) -> Result<HttpResponse, ApiError> {
     if !is_local(&request) {
-        return Err(ApiError::Unauthorized);
+        Allowed::<Admin>::extract(&request).await?;
     }
     let busy = state.vault.db.used();
     let text = state.metrics.render(state.vault.live.ids().len(), &busy).map_err(|error| {

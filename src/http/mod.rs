@@ -2,17 +2,22 @@
 //! response; they know nothing of SQL or of stores.
 
 mod address;
+mod bearer;
 mod delete;
 mod door;
 mod download;
 mod early;
 mod envelope;
 mod error;
+pub mod gateway_error;
 mod health;
 mod identity;
+mod links;
 mod list;
+mod management;
 mod measure;
 mod metrics;
+mod origin;
 mod requests;
 mod server;
 mod tls;
@@ -31,6 +36,7 @@ pub use tls::Certificates;
 
 use crate::backups::Vault;
 use crate::telemetry::Metrics;
+use crate::tokens::Tokens;
 
 /// What the handlers share.
 pub struct AppState {
@@ -38,6 +44,11 @@ pub struct AppState {
     pub metrics: Metrics,
     /// Whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// `None`: no token is good.
+    pub tokens: Option<Tokens>,
+    /// `PUBLIC_URL` and `MANAGEMENT_PUBLIC_URL`; `None`: the request's host.
+    pub collect_url: Option<String>,
+    pub management_url: Option<String>,
 }
 
 /// The collect API. No route ever redirects: clients follow with their secret.
@@ -85,18 +96,16 @@ fn collect_api(config: &mut ServiceConfig) {
                 .route(head().to(health::live))
                 .default_service(web::to(|| error::method_not_allowed("GET, HEAD"))),
         )
+        .configure(signed_downloads)
         .default_service(web::to(error::unknown_path));
 }
 
-/// The management API, for portals and automation.
-fn management_api(config: &mut ServiceConfig) {
-    let head = || web::method(Method::HEAD);
-    config
-        .service(
-            web::resource("/metrics")
-                .route(web::get().to(metrics::metrics))
-                .route(head().to(metrics::metrics))
-                .default_service(web::to(|| error::method_not_allowed("GET, HEAD"))),
-        )
-        .default_service(web::to(error::unknown_path));
+/// On both listeners: which of them a client can reach is the operator's choice.
+fn signed_downloads(config: &mut ServiceConfig) {
+    config.service(
+        web::resource("/api/downloads/{id}")
+            .route(web::get().to(links::follow))
+            .route(web::method(Method::HEAD).to(links::follow))
+            .default_service(web::to(|| error::method_not_allowed("GET, HEAD"))),
+    );
 }

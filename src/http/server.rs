@@ -7,13 +7,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use actix_web::dev::{Server, Service as _};
+use actix_web::dev::{Server, Service as _, ServiceRequest};
 use actix_web::http::ConnectionType;
 use actix_web::middleware::{Logger, from_fn};
 use actix_web::web::Data;
 use actix_web::{App, HttpServer};
 
-use super::{AppState, Certificates, Door, collect_api, early, management_api, measure};
+use super::{AppState, Certificates, Door, collect_api, early, management, measure};
 
 /// What a listener serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,6 +62,11 @@ pub struct Served {
     pub door: Door,
 }
 
+/// What was asked for, without the query: it may be a signature.
+fn request_line(request: &ServiceRequest) -> String {
+    format!("{} {} {:?}", request.method(), request.path(), request.version())
+}
+
 /// Builds the server of one of the APIs.
 pub fn serve(api: Api, state: Data<AppState>, settings: ServerSettings) -> io::Result<Served> {
     let address = settings.listener.local_addr()?;
@@ -69,7 +74,7 @@ pub fn serve(api: Api, state: Data<AppState>, settings: ServerSettings) -> io::R
     let closing = door.closing();
     let routes = match api {
         Api::Collect => collect_api,
-        Api::Management => management_api,
+        Api::Management => management::routes,
     };
     let server = HttpServer::new(move || {
         let closing = Arc::clone(&closing);
@@ -89,8 +94,8 @@ pub fn serve(api: Api, state: Data<AppState>, settings: ServerSettings) -> io::R
                     Ok(answer)
                 }
             })
-            // Never a header: they carry secrets.
-            .wrap(Logger::new("%a \"%r\" %s %bB %Ts"))
+            // Never a header, and never a query: they carry secrets.
+            .wrap(Logger::new("%a \"%{line}xi\" %s %bB %Ts").custom_request_replace("line", request_line))
     })
     .client_disconnect_timeout(LINGER)
     .client_request_timeout(REQUEST_HEAD)
