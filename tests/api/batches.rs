@@ -102,7 +102,9 @@ impl Org {
     /// What stands in the tables, with numbers for ids.
     fn rows(&self, db: &Database) -> Vec<String> {
         let mut sql = format!(
-            "SELECT concat_ws('|', id, state, want_bytes, reserved_bytes, pledged_to, seq, size_bytes, encrypted,
+            "SELECT concat_ws('|', id, state,
+                 -- Of an upload that has ended it says nothing any more, and a batch may end what it has let grow.
+                 CASE WHEN state = 'receiving' THEN want_bytes END, reserved_bytes, pledged_to, seq, size_bytes, encrypted,
                  encode(sha256, 'hex'), uploaded_at IS NULL, retired_at IS NULL, retired_reason,
                  round(extract(epoch FROM purge_after - retired_at)), purge_started_at, writer, window_entry IS NULL)
              FROM backups WHERE org_id = '{0}'

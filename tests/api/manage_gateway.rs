@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::harness::{Login, Server, System, bytes, sha256_hex};
+use crate::harness::{Certificate, Login, Server, System, bytes, sha256_hex};
 
 /// A server, a login, and a system with one backup of these bytes.
 fn scene(body: &[u8]) -> (Login, Server, System, String) {
@@ -121,6 +121,15 @@ fn a_damaged_backup_is_an_error_of_the_service() {
         let answer = server.manage("GET", &path).bearer(&token).header(header, "true").send();
         answer.is_gateway_error(500, "backup_damaged", &server.management_url(""));
     }
+}
+
+#[test]
+fn where_the_management_api_speaks_tls_its_pages_are_at_https() {
+    let server =
+        Server::builder().tls(&Certificate::new()).set("MANAGEMENT_LISTEN_ADDRESS", "0.0.0.0:0").start();
+    let base = server.management_url("");
+    assert!(base.starts_with("https://0.0.0.0:"), "{base}");
+    server.manage("GET", "/backup/x").send().is_gateway_error(401, "unauthorized", &base);
 }
 
 #[test]
