@@ -23,7 +23,7 @@ use crate::actors::Actors;
 use crate::config::{Config, HttpConfig, UploadConfig};
 use crate::db::accounting::Policy;
 use crate::db::{self, Db};
-use crate::http::{self, Api, AppState, Certificates, ServerSettings};
+use crate::http::{self, Api, AppState, Certificates, Place, Places, ServerSettings};
 use crate::jobs::{self, Lease, Preparation};
 use crate::store::{BlobStore, StoreError};
 
@@ -123,13 +123,18 @@ async fn serve(config: Config, migrate: bool, engine: &Runtime, disk: &Handle) -
         jobs::sweep::Sweeper { db, store, policy, lease: config.upkeep.lease, live: vault.live.clone() };
     engine.spawn(sweeper.run(config.upkeep.sweep_interval));
 
-    let state = Data::new(AppState {
-        vault: Arc::clone(&vault),
-        trusted_proxies: config.http.trusted_proxies.clone(),
-    });
     let grace = config.http.shutdown_grace;
     // Tokens must not cross a network in the clear; on this machine a certificate for the public name is in the way.
     let hidden = certificates.clone().filter(|_| !config.management.listen.ip().is_loopback());
+    let places = Places {
+        collect: place(&listener, certificates.is_some(), config.http.public_url.clone())?,
+        management: place(&management, hidden.is_some(), config.management.public_url.clone())?,
+    };
+    let state = Data::new(AppState {
+        vault: Arc::clone(&vault),
+        trusted_proxies: config.http.trusted_proxies.clone(),
+        places,
+    });
     let collect = ServerSettings { listener, certificates: certificates.clone(), shutdown_grace: grace };
     let management = ServerSettings { listener: management, certificates: hidden, shutdown_grace: grace };
     let mut servers = Vec::new();
@@ -178,6 +183,14 @@ async fn look_at(store: Arc<dyn BlobStore>, engine: &Runtime) -> Result<(), Star
 fn start_lease(url: SecretString, process: Uuid, lease: Duration) -> Result<Lease, StartError> {
     Lease::start(url, process, lease)
         .map_err(|source| StartError::Io { doing: "start the lease thread".to_owned(), source })
+}
+
+/// How clients reach a listener. Its port may have been left to the system.
+fn place(listener: &TcpListener, tls: bool, public_url: Option<String>) -> Result<Place, StartError> {
+    let address = listener
+        .local_addr()
+        .map_err(|source| StartError::Io { doing: "ask for the address of a listener".to_owned(), source })?;
+    Ok(Place { public_url, address, tls })
 }
 
 /// An address of another machine or a port that is not ours is a wrong setting; one that is in use may

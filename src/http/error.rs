@@ -3,19 +3,13 @@
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ALLOW, CONTENT_RANGE, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
-use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::envelope;
+use super::error_data::{
+    ErrorData, ErrorKind, FieldError, MaxBytes, Nothing, Outside, RetryAfter, ValidationFailed,
+};
 use crate::backups::{Dependency, Outage, ReadError, UploadError};
-
-/// One field that failed validation.
-#[derive(Debug, Serialize)]
-pub struct FieldError {
-    pub key: &'static str,
-    pub message: &'static str,
-    pub value: String,
-}
 
 /// Everything that the collect API answers instead of what was asked for.
 #[derive(Debug, thiserror::Error)]
@@ -62,16 +56,22 @@ impl ApiError {
         }
     }
 
-    fn data(&self) -> Value {
+    /// What `data` says.
+    pub fn data(&self) -> ErrorData {
+        let outside = |details| ErrorData::Outside(Outside { r#type: ErrorKind::ExternalApiError, details });
         match self {
-            Self::Validation(error) => json!({ "type": "validation_error", "errors": [error] }),
-            Self::TooLarge { max_bytes } => json!({ "max_bytes": max_bytes }),
-            Self::TooManyRequests { .. } | Self::TooManyOpen => {
-                json!({ "retry_after_seconds": self.retry_after() })
+            Self::Validation(error) => ErrorData::Validation(ValidationFailed {
+                r#type: ErrorKind::ValidationError,
+                errors: vec![error.clone()],
+            }),
+            Self::TooLarge { max_bytes } => ErrorData::MaxBytes(MaxBytes { max_bytes: *max_bytes }),
+            Self::TooManyRequests { retry_after_seconds } => {
+                ErrorData::RetryAfter(RetryAfter { retry_after_seconds: *retry_after_seconds })
             }
-            Self::Unavailable { details } => json!({ "type": "external_api_error", "details": details }),
-            Self::Damaged => json!({ "type": "external_api_error", "details": Dependency::Store.name() }),
-            _ => json!({}),
+            Self::TooManyOpen => ErrorData::RetryAfter(RetryAfter { retry_after_seconds: OPEN_UPLOAD_RETRY }),
+            Self::Unavailable { details } => outside(details),
+            Self::Damaged => outside(Dependency::Store.name()),
+            _ => ErrorData::Nothing(Nothing {}),
         }
     }
 }

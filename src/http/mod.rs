@@ -3,13 +3,16 @@
 
 mod address;
 mod delete;
+mod docs;
 mod download;
 mod early;
 mod envelope;
 mod error;
+mod error_data;
 mod health;
 mod identity;
 mod list;
+mod places;
 mod server;
 mod tls;
 mod upload;
@@ -20,6 +23,7 @@ use actix_web::http::Method;
 use actix_web::web::{self, ServiceConfig};
 use ipnet::IpNet;
 
+pub use places::{Place, Places};
 pub use server::{Api, ServerSettings, serve};
 pub use tls::Certificates;
 
@@ -30,6 +34,8 @@ pub struct AppState {
     pub vault: Arc<Vault>,
     /// Whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// Where clients reach us.
+    pub places: Places,
 }
 
 /// The collect API. No route ever redirects: clients follow with their secret.
@@ -67,5 +73,5 @@ fn collect_api(config: &mut ServiceConfig) {
 
 /// The management API, for portals and automation.
 fn management_api(config: &mut ServiceConfig) {
-    config.default_service(web::to(error::unknown_path));
+    config.configure(docs::routes).default_service(web::to(error::unknown_path));
 }

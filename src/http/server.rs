@@ -11,7 +11,7 @@ use actix_web::middleware::{Logger, from_fn};
 use actix_web::web::Data;
 use actix_web::{App, HttpServer};
 
-use super::{AppState, Certificates, collect_api, early, management_api};
+use super::{AppState, Certificates, collect_api, docs, early, management_api};
 
 /// What a listener serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,9 +52,11 @@ pub fn serve(api: Api, state: Data<AppState>, settings: ServerSettings) -> io::R
         Api::Collect => collect_api,
         Api::Management => management_api,
     };
+    let mcp = Data::new(docs::Mcp::new(&state.places));
     let server = HttpServer::new(move || {
         App::new()
             .app_data(Data::clone(&state))
+            .app_data(Data::clone(&mcp))
             .configure(routes)
             .wrap(from_fn(early::answer_early))
             // Never a header: they carry secrets.

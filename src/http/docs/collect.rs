@@ -1,0 +1,122 @@
+//! The answers of the collect API, operation by operation.
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+use utoipa::IntoResponses;
+use utoipa::openapi::{RefOr, Response};
+
+use super::super::delete::Deleted;
+use super::super::envelope::Metadata;
+use super::super::error::ApiError;
+use super::super::error_data::Nothing;
+use super::super::health::Dependencies;
+use super::super::list::Backups;
+use super::answers::{Answers, binary};
+
+type Responses = BTreeMap<String, RefOr<Response>>;
+
+/// What each authenticated operation may answer.
+fn any() -> [ApiError; 3] {
+    let away = |details| ApiError::Unavailable { details };
+    [ApiError::Unauthorized, away("database"), away("object store")]
+}
+
+/// `POST /api/systems/backups`.
+pub struct Upload;
+
+impl IntoResponses for Upload {
+    fn responses() -> Responses {
+        let errors = [
+            ApiError::field("body", "required", ""),
+            ApiError::field("body", "incomplete", ""),
+            ApiError::field("content-digest", "malformed", "sha-256"),
+            ApiError::field("content-digest", "mismatch", ""),
+            ApiError::Timeout,
+            ApiError::TooLarge { max_bytes: 2 << 30 },
+            ApiError::QuotaExceeded,
+            ApiError::TooManyRequests { retry_after_seconds: 41 },
+            ApiError::TooManyOpen,
+        ];
+        let stored = "Stored, durably: the bytes are safe and the backup is in the list.";
+        Answers::default()
+            .json(201, stored, "backup stored", Metadata::example(), &["Location"])
+            .errors(any().into_iter().chain(errors))
+            .into()
+    }
+}
+
+/// `GET /api/systems/backups`.
+pub struct List;
+
+impl IntoResponses for List {
+    fn responses() -> Responses {
+        let example = Backups { backups: vec![Metadata::example()] };
+        let listed = "All that is stored, newest first.";
+        Answers::default().json(200, listed, "backups listed", example, &[]).errors(any()).into()
+    }
+}
+
+/// `GET /api/systems/backups/{id}`.
+pub struct Download;
+
+impl IntoResponses for Download {
+    fn responses() -> Responses {
+        let about = ["ETag", "Accept-Ranges", "Repr-Digest", "X-Content-Type-Options", "Cache-Control"];
+        let with = |more: &[&'static str]| [&about[..], more].concat();
+        let body = || Some(("application/octet-stream", binary(), json!("(the ciphertext)")));
+        let errors = [
+            ApiError::field("id", "invalid", "backup.zip"),
+            ApiError::NotFound,
+            ApiError::Range { size: 82_944 },
+            ApiError::Damaged,
+        ];
+        Answers::default()
+            .other(200, "The backup, as it was uploaded.", body(), &with(&["Content-Disposition"]))
+            .other(
+                206,
+                "The part that was asked for with `Range`.",
+                body(),
+                &with(&["Content-Disposition", "Content-Range"]),
+            )
+            .other(304, "The client has these bytes (`If-None-Match`).", None, &about)
+            .errors(any().into_iter().chain(errors))
+            .into()
+    }
+}
+
+/// `DELETE /api/systems/backups/{id}`.
+pub struct Delete;
+
+impl IntoResponses for Delete {
+    fn responses() -> Responses {
+        let errors = [ApiError::field("id", "invalid", "backup.zip"), ApiError::NotFound];
+        Answers::default()
+            .json(200, "Gone, for good.", "backup deleted", Deleted::example(), &[])
+            .errors(any().into_iter().chain(errors))
+            .into()
+    }
+}
+
+/// `GET /api/health`.
+pub struct Health;
+
+impl IntoResponses for Health {
+    fn responses() -> Responses {
+        let up = Dependencies { database: "up", store: "up" };
+        let down = Dependencies { database: "up", store: "down" };
+        Answers::default()
+            .json(200, "Both can be asked.", "healthy", up, &[])
+            .json(503, "At least one can't be asked, and which.", "unhealthy", down, &[])
+            .into()
+    }
+}
+
+/// `GET /api/health/live`.
+pub struct Live;
+
+impl IntoResponses for Live {
+    fn responses() -> Responses {
+        Answers::default().json(200, "The process answers.", "alive", Nothing {}, &[]).into()
+    }
+}
