@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Map, Value};
 
-use super::markdown::{escape, to_html};
+use super::markdown::{escape, inline, to_html};
 use super::page;
 
 /// In the order in which they are shown.
@@ -24,11 +24,16 @@ pub fn page(document: &Value) -> String {
         let _ = write!(chapters, "<li><a href=\"#{anchor}\">{}</a></li>", escape(name));
         let description = to_html(text(tag, "description")).0;
         let _ = write!(main, "<h2 id=\"{anchor}\">{}</h2>{description}", escape(name));
+        let (mut links, mut shown) = (String::new(), String::new());
         for (path, method, operation, server) in operations(document) {
             if operation["tags"][0] == name {
-                show(&mut main, path, method, operation, server);
+                let (id, summary) = (text(operation, "operationId"), text(operation, "summary"));
+                let _ = write!(links, "<li><a href=\"#{}\">{}</a></li>", escape(id), escape(summary));
+                show(&mut shown, path, method, operation, server);
             }
         }
+        let _ = write!(chapters, "<li><ul>{links}</ul></li>");
+        main += &shown;
     }
     chapters += "<li><a href=\"#schemas\">Schemas</a></li>";
     main += "<h2 id=\"schemas\">Schemas</h2>";
@@ -106,7 +111,7 @@ fn parameters(main: &mut String, operation: &Value) {
             "<tr><td><code>{}</code></td><td>{} {required}</td><td>{}</td></tr>",
             escape(text(parameter, "name")),
             escape(text(parameter, "in")),
-            to_html(text(parameter, "description")).0,
+            inline(text(parameter, "description")),
         );
     }
     for (media_type, _) in members(&operation["requestBody"]["content"]) {
@@ -114,7 +119,7 @@ fn parameters(main: &mut String, operation: &Value) {
             rows,
             "<tr><td>body</td><td><code>{}</code></td><td>{}</td></tr>",
             escape(media_type),
-            to_html(text(&operation["requestBody"], "description")).0,
+            inline(text(&operation["requestBody"], "description")),
         );
     }
     if !rows.is_empty() {
@@ -125,8 +130,8 @@ fn parameters(main: &mut String, operation: &Value) {
 fn examples(answer: &Value) -> String {
     let mut out = String::new();
     for (media_type, content) in members(&answer["content"]) {
-        let several = members(&content["examples"]).map(|(_, example)| &example["value"]);
-        for value in several.chain(content.get("example")) {
+        let several = members(&content["examples"]).map(|(name, example)| (name, &example["value"]));
+        for (name, value) in several.chain(content.get("example").map(|value| (media_type, value))) {
             let shown = match value {
                 Value::String(text) => text.clone(),
                 value => serde_json::to_string_pretty(value).unwrap_or_default(),
@@ -134,7 +139,7 @@ fn examples(answer: &Value) -> String {
             let _ = write!(
                 out,
                 "<details><summary>{}</summary><pre><code>{}</code></pre></details>",
-                escape(media_type),
+                escape(&name.replace('-', " ")),
                 escape(&shown)
             );
         }
@@ -150,7 +155,7 @@ fn properties(main: &mut String, schema: &Value) {
             "<tr><td><code>{}</code></td><td>{}</td><td>{}</td></tr>",
             escape(name),
             type_of(property),
-            to_html(text(property, "description")).0,
+            inline(text(property, "description")),
         );
     }
     if let Some(values) = schema["enum"].as_array() {
