@@ -16,6 +16,7 @@ use utoipa::openapi::{
 };
 
 use super::super::error::ApiError;
+use super::super::error_data::ErrorData;
 
 /// Headers of our answers: what they say, and an example.
 const HEADERS: &[(&str, &str, &str)] = &[
@@ -132,12 +133,9 @@ fn error_response(status: StatusCode, errors: &[ApiError]) -> Response {
             RefOr::T(any.build().into())
         }
     };
-    let examples = errors.iter().enumerate().map(|(number, error)| {
+    let examples = errors.iter().map(|error| {
         let value = json!({ "code": status.as_u16(), "message": error.to_string(), "data": error.data() });
-        (
-            format!("{}-{}", slug(&error.to_string()), number + 1),
-            ExampleBuilder::new().value(Some(value)).build(),
-        )
+        (name(error), ExampleBuilder::new().value(Some(value)).build())
     });
     let content = ContentBuilder::new()
         .schema(Some(envelope(status.as_u16(), data)))
@@ -199,7 +197,15 @@ pub fn text() -> Schema {
     ObjectBuilder::new().schema_type(Type::String).build().into()
 }
 
-fn slug(text: &str) -> String {
+/// What an example of this error is called: by what tells it from the others.
+fn name(error: &ApiError) -> String {
+    let text = match error.data() {
+        ErrorData::Validation(failed) => {
+            failed.errors.iter().map(|field| format!("{} {}", field.key, field.message)).collect()
+        }
+        ErrorData::Outside(outside) => format!("{error} {}", outside.details),
+        _ => error.to_string(),
+    };
     text.split(|c: char| !c.is_ascii_alphanumeric())
         .filter(|word| !word.is_empty())
         .collect::<Vec<_>>()

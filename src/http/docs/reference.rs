@@ -130,8 +130,9 @@ fn parameters(main: &mut String, operation: &Value) {
 fn examples(answer: &Value) -> String {
     let mut out = String::new();
     for (media_type, content) in members(&answer["content"]) {
-        let several = members(&content["examples"]).map(|(name, example)| (name, &example["value"]));
-        for (name, value) in several.chain(content.get("example").map(|value| (media_type, value))) {
+        let several =
+            members(&content["examples"]).map(|(name, example)| (name.replace('-', " "), &example["value"]));
+        for (name, value) in several.chain(content.get("example").map(|value| (media_type.clone(), value))) {
             let shown = match value {
                 Value::String(text) => text.clone(),
                 value => serde_json::to_string_pretty(value).unwrap_or_default(),
@@ -139,7 +140,7 @@ fn examples(answer: &Value) -> String {
             let _ = write!(
                 out,
                 "<details><summary>{}</summary><pre><code>{}</code></pre></details>",
-                escape(&name.replace('-', " ")),
+                escape(&name),
                 escape(&shown)
             );
         }
