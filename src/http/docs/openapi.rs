@@ -51,6 +51,8 @@ struct Collect;
     own::errors,
     own::error,
     own::page,
+    own::source,
+    own::style,
     own::mcp
 ))]
 struct Management;

@@ -30,6 +30,7 @@ fn answer(status: StatusCode, media_type: &str, body: String) -> HttpResponse {
 
 const HTML: &str = "text/html; charset=utf-8";
 const MARKDOWN: &str = "text/markdown; charset=utf-8";
+const CSS: &str = "text/css; charset=utf-8";
 
 fn html_page(body: Option<String>) -> HttpResponse {
     match body {
@@ -104,21 +105,38 @@ pub async fn error(code: Path<String>) -> HttpResponse {
 }
 
 /// A guide
-///
-/// With `.md` at the end of its name: as Markdown.
 #[utoipa::path(
     get, path = "/docs/{guide}", tag = "Documentation", operation_id = "guide",
     params(("guide" = String, Path, description = "The name of a guide, from `/docs` or `/llms.txt`.")),
-    responses(Guide),
+    responses(FoundPage),
 )]
 pub async fn page(name: Path<String>) -> HttpResponse {
-    match name.strip_suffix(".md").map(guides::source) {
-        Some(Some(markdown)) => answer(StatusCode::OK, MARKDOWN, markdown),
-        _ if *name == "style.css" => {
-            answer(StatusCode::OK, "text/css; charset=utf-8", html::STYLE.to_owned())
-        }
-        _ => html_page(guides::page(&name)),
+    html_page(guides::page(&name))
+}
+
+/// A guide as Markdown
+#[utoipa::path(
+    get, path = "/docs/{guide}.md", tag = "Documentation", operation_id = "guideMarkdown",
+    params(("guide" = String, Path, description = "The name of a guide.")),
+    responses(Source),
+)]
+pub async fn source(name: Path<String>) -> HttpResponse {
+    match guides::source(&name) {
+        Some(markdown) => answer(StatusCode::OK, MARKDOWN, markdown),
+        None => html_page(None),
     }
+}
+
+/// How the pages look
+#[utoipa::path(
+    get,
+    path = "/docs/style.css",
+    tag = "Documentation",
+    operation_id = "style",
+    responses(Style)
+)]
+pub async fn style() -> HttpResponse {
+    answer(StatusCode::OK, CSS, html::STYLE.to_owned())
 }
 
 /// The same documentation for AI tools: MCP
@@ -175,7 +193,11 @@ answers! {
     );
     Page: html(Answers::default(), 200, "The page.");
     FoundPage: html(html(Answers::default(), 200, "The page."), 404, "No such page.");
-    Guide: html(html(Answers::default(), 200, "The guide; with `.md`, as `text/markdown`."), 404, "No such guide.");
+    Source: html(
+        Answers::default().other(200, "The guide.", [(MARKDOWN, text(), json!("# A guide"))], &SAFE),
+        404, "No such guide.",
+    );
+    Style: Answers::default().other(200, "A style sheet.", [(CSS, text(), json!("body {}"))], &SAFE);
     Rpc: Answers::default()
         .other(200, "The answer to a request.", Some(("application/json", object(),
             json!({ "jsonrpc": "2.0", "id": 1, "result": {} }))), &[])

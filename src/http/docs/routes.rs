@@ -20,6 +20,8 @@ pub fn routes(config: &mut ServiceConfig) {
     page("/docs/reference", read().to(own::reference));
     page("/docs/errors", read().to(own::errors));
     page("/docs/errors/{code}", read().to(own::error));
+    page("/docs/style.css", read().to(own::style));
+    page("/docs/{guide}.md", read().to(own::source));
     page("/docs/{guide}", read().to(own::page));
     let other = web::to(|| method_not_allowed("POST"));
     config.service(web::resource("/mcp").route(web::post().to(own::mcp)).default_service(other));
