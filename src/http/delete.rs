@@ -31,7 +31,7 @@ impl Deleted {
 /// At once and for good. A second time it is 404: it is gone, all is well.
 #[utoipa::path(
     delete, path = "/api/systems/backups/{id}", tag = "Backups", operation_id = "deleteBackup",
-    params(("id" = String, Path, description = "The id from the list.")),
+    params(docs::collect::OneBackup),
     responses(docs::collect::Delete),
     security(("basic" = [])),
 )]

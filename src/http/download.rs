@@ -27,7 +27,7 @@ use crate::domain::range::{self, ByteRange, Requested};
 #[utoipa::path(
     get, path = "/api/systems/backups/{id}", tag = "Backups", operation_id = "downloadBackup",
     params(
-        ("id" = String, Path, description = "The id from the list."),
+        docs::collect::OneBackup,
         ("Range" = Option<String>, Header, description = "One range of bytes.", example = "bytes=0-1023"),
         ("If-Range" = Option<String>, Header, description = "The `ETag` that the part has to fit."),
         ("If-None-Match" = Option<String>, Header, description = "The `ETag` of what the client has."),

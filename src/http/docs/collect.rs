@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use serde_json::json;
-use utoipa::IntoResponses;
 use utoipa::openapi::{RefOr, Response};
+use utoipa::{IntoParams, IntoResponses};
 
 use super::super::delete::Deleted;
 use super::super::envelope::Metadata;
@@ -15,6 +15,19 @@ use super::super::list::Backups;
 use super::answers::{Answers, binary};
 
 type Responses = BTreeMap<String, RefOr<Response>>;
+
+/// One backup in a path.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+#[expect(dead_code, reason = "it describes what the handlers parse")]
+pub struct OneBackup {
+    /// The id from the list; the case of its letters does not matter.
+    #[param(
+        pattern = "^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-7[0-9a-fA-F]{3}-[89abAB][0-9a-fA-F]{3}-[0-9a-fA-F]{12}\\.(tar\\.(gz|xz|bz2|zst)|gpg|bin)$",
+        example = "01934fab-bc33-7890-a1b2-c3d4e5f6a7b8.gpg"
+    )]
+    id: String,
+}
 
 /// What each authenticated operation may answer.
 fn any() -> [ApiError; 3] {
