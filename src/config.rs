@@ -35,6 +35,8 @@ pub struct Config {
     pub http: HttpConfig,
     pub management: ManagementConfig,
     pub store: StoreConfig,
+    /// How long an address with which anybody can download is valid.
+    pub presign_ttl: Duration,
     pub uploads: UploadConfig,
     pub upkeep: UpkeepConfig,
 }
@@ -96,6 +98,8 @@ impl Config {
             },
             management: ManagementConfig::read(env)?,
             store: StoreConfig::read(env)?,
+            // S3 engines take no signature that is valid for longer than a week.
+            presign_ttl: Duration::from_secs(env.number("BACKUP_PRESIGN_TTL", 300, 1..=604_800)?),
             uploads: UploadConfig {
                 max_size: env.number("BACKUP_MAX_UPLOAD_SIZE", 2_147_483_648, 1..=MAX_BYTES)?,
                 retention: Retention {
@@ -141,6 +145,7 @@ mod tests {
         assert_eq!(config.uploads.default_quota, Some(100 << 30));
         assert_eq!(config.uploads.rate, RateLimits { per_minute: 6, per_hour: 60 });
         assert_eq!(config.upkeep.lease, Duration::from_secs(120));
+        assert_eq!(config.presign_ttl, Duration::from_secs(300));
     }
 
     #[test]
@@ -169,7 +174,8 @@ mod tests {
             ("BACKUP_S3_BUCKET", "backups"),
             ("S3_ENDPOINT", "https://s3.example"),
             ("S3_SECRET_KEY_FILE", "key"),
-            ("BACKUP_PRESIGN_TTL", "60"),
+            ("BACKUP_PRESIGN_TTL", "604801"),
+            ("BACKUP_PRESIGN_TTL", "0"),
             ("JWT_ISSUER", "me"),
         ];
         for (variable, value) in cases {

@@ -6,6 +6,7 @@
 //! main -> cli -> startup -> { http, jobs } -> backups -> { actors, db, store } -> domain
 //!                                                        actors -> db
 //!                            jobs, cli -> db, store
+//!                            http, cli -> tokens -> domain
 //! ```
 //!
 //! * [`cli`] - the command line, one file a command family
@@ -18,6 +19,7 @@
 //!   floods away
 //! * [`db`] - the only room with SQL; `db::accounting` has the transactions that change the books
 //! * [`store`] - the only room with objects
+//! * [`tokens`] - verifies bearer tokens, and makes them for development
 //! * [`domain`] - pure types and decisions
 //! * [`telemetry`] - logging
 //! * `failpoints` - where the crash tests kill a process; nothing without its feature
@@ -43,3 +45,4 @@ pub mod jobs;
 pub mod startup;
 pub mod store;
 pub mod telemetry;
+pub mod tokens;

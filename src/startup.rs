@@ -98,6 +98,7 @@ async fn serve(config: Config, migrate: bool, engine: &Runtime, disk: &Handle) -
     let certificates = load_certificates(&config.http)?;
     let listener = bind("LISTEN_ADDRESS", config.http.listen)?;
     let management = bind("MANAGEMENT_LISTEN_ADDRESS", config.management.listen)?;
+    let tokens = parts::start_tokens(config.management.tokens.as_ref(), engine.handle())?;
     let process = jobs::sweep::new_process_id();
     let policy = policy(&config.uploads, process);
     if policy.default_quota.is_none() {
@@ -132,6 +133,7 @@ async fn serve(config: Config, migrate: bool, engine: &Runtime, disk: &Handle) -
     };
     let state = Data::new(AppState {
         vault: Arc::clone(&vault),
+        tokens,
         trusted_proxies: config.http.trusted_proxies.clone(),
         places,
     });

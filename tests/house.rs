@@ -20,12 +20,13 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("actix_web_httpauth", &["http/"]),
     ("actix", &["actors/"]),
     ("clap", &["cli/", "main.rs", "config"]),
+    ("jsonwebtoken", &["tokens/"]),
 ];
 
 /// The same for paths of two words: files of backups are the store's, certificates and secrets are read at start,
 /// and the command line writes what it fetched.
 const MODULES: &[(&str, &[&str])] = &[
-    ("std::fs", &["store/", "cli/", "config", "http/tls"]),
+    ("std::fs", &["store/", "cli/", "config", "http/tls", "tokens/"]),
     ("tokio::fs", &["store/", "cli/", "config", "http/tls"]),
     ("std::env", &["config", "cli/", "failpoints", "telemetry", "main.rs"]),
 ];
@@ -33,15 +34,19 @@ const MODULES: &[(&str, &[&str])] = &[
 /// Which rooms a room may import. `lib` is the map and names them all.
 const IMPORTS: &[(&str, &[&str])] = &[
     ("main", &["cli", "telemetry"]),
-    ("cli", &["startup", "config", "jobs", "db", "store", "domain", "telemetry"]),
-    ("startup", &["config", "http", "jobs", "backups", "actors", "db", "store", "domain", "telemetry"]),
+    ("cli", &["startup", "config", "jobs", "db", "store", "tokens", "domain", "telemetry"]),
+    (
+        "startup",
+        &["config", "http", "jobs", "backups", "actors", "db", "store", "tokens", "domain", "telemetry"],
+    ),
     ("config", &["domain", "telemetry"]),
-    ("http", &["backups", "domain", "telemetry"]),
+    ("http", &["backups", "tokens", "domain", "telemetry"]),
     ("jobs", &["backups", "db", "store", "domain", "telemetry"]),
     ("backups", &["actors", "db", "store", "domain", "telemetry"]),
     ("actors", &["db", "domain", "telemetry"]),
     ("db", &["domain", "telemetry"]),
     ("store", &["domain", "telemetry"]),
+    ("tokens", &["domain", "telemetry"]),
     ("domain", &[]),
     ("telemetry", &[]),
     // A macro for every room, and nothing that can be imported without its feature.
@@ -256,6 +261,7 @@ fn breaches_of_the_rules_are_seen() {
         ("db/backups.rs", "use super::super::backups::Upload;", "db/backups.rs imports backups"),
         ("db/mod.rs", "use super::actors;", "db/mod.rs imports actors"),
         ("actors/mod.rs", "use crate::store::Store;", "actors/mod.rs imports store"),
+        ("http/bearer.rs", "use jsonwebtoken::decode;", "http/bearer.rs names jsonwebtoken"),
         ("http/upload.rs", "use crate::config::Config;", "http/upload.rs imports config"),
         ("cellar/mod.rs", "", "cellar/mod.rs is in no known room"),
         ("domain/ids.rs", "let x = y.unwrap();", "domain/ids.rs has .unwrap()"),

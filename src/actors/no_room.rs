@@ -76,7 +76,7 @@ impl NoRoom {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::db::accounting::{Abort, Admission, Commit, Delete, Growth};
+    use crate::db::accounting::{Abort, Admission, Commit, Delete, DeletedBy, Growth};
     use crate::domain::filename::Filename;
     use crate::domain::ids::{BackupId, Extension, OrgId, SystemKey};
     use crate::domain::media_type::MediaType;
@@ -125,8 +125,8 @@ mod tests {
         let backup = BackupId::new(Uuid::now_v7(), Extension::Bin);
         let growth = Operation::Grow(Growth { system_id: SYSTEM, backup, want: 100 });
         let delete = |system_id| {
-            let (by_operator, attempted_before) = (false, false);
-            Operation::Delete(Delete { system_id, backup, by_operator, remote_addr: None, attempted_before })
+            let (by, attempted_before) = (DeletedBy::System, false);
+            Operation::Delete(Delete { system_id, backup, by, remote_addr: None, attempted_before })
         };
         let abort = |backup| Operation::Abort(Abort { system_id: OTHER, backup, give_back_slot: false });
         let commit = |system_id| {

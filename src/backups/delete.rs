@@ -1,10 +1,10 @@
-//! Taking a backup away, at its system's own wish.
+//! Taking a backup away, at its system's own wish or an operator's.
 
 use std::net::IpAddr;
 
-use super::{READ_PATIENCE, ReadError, SystemIdentity, Vault};
-use crate::db::accounting::{Delete, Operation, Outcome};
-use crate::domain::ids::BackupId;
+use super::{ManagedSystem, READ_PATIENCE, ReadError, SystemIdentity, Vault};
+use crate::db::accounting::{Delete, DeletedBy, Operation, Outcome};
+use crate::domain::ids::{BackupId, OrgId};
 
 impl Vault {
     /// Hides the backup and gives its bytes back; its object follows.
@@ -14,9 +14,29 @@ impl Vault {
         backup: BackupId,
         remote_addr: Option<IpAddr>,
     ) -> Result<(), ReadError> {
-        let delete =
-            Delete { system_id: who.id(), backup, by_operator: false, remote_addr, attempted_before: false };
-        match self.orgs.submit(who.org(), Operation::Delete(delete), READ_PATIENCE).await? {
+        let by = DeletedBy::System;
+        let delete = Delete { system_id: who.id(), backup, by, remote_addr, attempted_before: false };
+        self.submit_deletion(who.org(), delete).await
+    }
+
+    /// The same for a portal: the event names the caller.
+    pub async fn delete_managed(
+        &self,
+        system: &ManagedSystem,
+        backup: BackupId,
+        remote_addr: Option<IpAddr>,
+    ) -> Result<(), ReadError> {
+        let by = DeletedBy::Caller(system.sub().to_owned());
+        let delete = Delete { system_id: system.id(), backup, by, remote_addr, attempted_before: false };
+        match self.submit_deletion(system.org(), delete).await {
+            // It went while we looked.
+            Err(ReadError::Revoked) => Err(ReadError::NotFound),
+            result => result,
+        }
+    }
+
+    async fn submit_deletion(&self, org: &OrgId, delete: Delete) -> Result<(), ReadError> {
+        match self.orgs.submit(org, Operation::Delete(delete), READ_PATIENCE).await? {
             Outcome::Deleted => {
                 self.purge.notify_one();
                 Ok(())

@@ -2,7 +2,9 @@
 
 use std::net::IpAddr;
 
-use serde_json::json;
+use futures_util::TryStreamExt;
+use serde_json::{Value, json};
+use uuid::Uuid;
 
 use super::error::Outage;
 use super::{READ_PATIENCE, ReadError, SystemIdentity, Vault};
@@ -13,10 +15,27 @@ use crate::domain::ids::BackupId;
 use crate::domain::range::ByteRange;
 use crate::store::{ObjectBody, StoreError};
 
+/// Who reads, for events.
+#[derive(Debug, Clone)]
+pub enum Reader {
+    /// The appliance itself.
+    System { remote_addr: Option<IpAddr> },
+    /// A portal, by the subject of its token.
+    Caller { sub: String, remote_addr: Option<IpAddr> },
+    /// Whoever has a signed address: it was written down when that was given out.
+    Link,
+}
+
+/// The largest backup that is shown as text, in bytes.
+const LARGEST_TEXT: u64 = 1 << 20;
+
 impl Vault {
     /// The system's backup with this id, fit to be given back.
     pub async fn find(&self, who: &SystemIdentity, id: BackupId) -> Result<StoredRow, ReadError> {
-        let system = who.id();
+        self.find_of(who.id(), id).await
+    }
+
+    pub(super) async fn find_of(&self, system: Uuid, id: BackupId) -> Result<StoredRow, ReadError> {
         let query = move |conn: &mut _| backups::find(conn, system, id);
         let row = self.db.run(Lane::Reads, READ_PATIENCE, query).await?.ok_or(ReadError::NotFound)?;
         if row.damage.is_some() { Err(ReadError::Damaged) } else { Ok(row) }
@@ -25,33 +44,59 @@ impl Vault {
     /// Opens the backup's object, or a part of it, and writes down that it was downloaded.
     pub async fn open(
         &self,
-        who: &SystemIdentity,
         row: &StoredRow,
         range: Option<ByteRange>,
-        remote_addr: Option<IpAddr>,
+        reader: Reader,
     ) -> Result<ObjectBody, ReadError> {
-        let body = match self.store.get(&row.object_key, range).await {
-            Ok(body) => body,
-            Err(StoreError::NotFound) => return Err(self.missing(who, row).await),
-            Err(error) => return Err(ReadError::Unavailable(Outage::store(&error))),
-        };
+        let body = self.object(row, range).await?;
         if range.is_none_or(|part| part.first == 0) {
-            self.tell_downloaded(row, remote_addr).await;
+            self.tell_downloaded(row, reader, json!({})).await;
         }
         Ok(body)
     }
 
+    /// The backup as text, if it is some: UTF-8, and not too long to be looked at.
+    pub async fn open_text(&self, row: &StoredRow, reader: Reader) -> Result<Option<String>, ReadError> {
+        if row.size > LARGEST_TEXT {
+            return Ok(None);
+        }
+        let read = self.object(row, None).await?.try_fold(vec![], |mut all, chunk| async move {
+            all.extend_from_slice(&chunk);
+            Ok(all)
+        });
+        let bytes = read.await.map_err(|error| ReadError::Unavailable(Outage::store(&error)))?;
+        let Ok(text) = String::from_utf8(bytes) else { return Ok(None) };
+        self.tell_downloaded(row, reader, json!({ "as": "text" })).await;
+        Ok(Some(text))
+    }
+
+    async fn object(&self, row: &StoredRow, range: Option<ByteRange>) -> Result<ObjectBody, ReadError> {
+        match self.store.get(&row.object_key, range).await {
+            Ok(body) => Ok(body),
+            Err(StoreError::NotFound) => Err(self.missing(row).await),
+            Err(error) => Err(ReadError::Unavailable(Outage::store(&error))),
+        }
+    }
+
     /// Once a download, however many parts it is fetched in. A restore is not refused because its
     /// event can't be written.
-    async fn tell_downloaded(&self, row: &StoredRow, remote_addr: Option<IpAddr>) {
+    pub(super) async fn tell_downloaded(&self, row: &StoredRow, reader: Reader, mut detail: Value) {
+        let (actor, remote_addr) = match reader {
+            Reader::System { remote_addr } => ("system".to_owned(), remote_addr),
+            Reader::Caller { sub, remote_addr } => {
+                detail["with"] = json!("token");
+                (sub, remote_addr)
+            }
+            Reader::Link => return,
+        };
         let event = Event {
             kind: "downloaded",
             org_id: row.org_id.clone(),
             system_id: Some(row.system_id),
             backup_id: Some(row.id.uuid()),
-            actor: "system".to_owned(),
+            actor,
             remote_addr,
-            detail: json!({}),
+            detail,
         };
         let tell = move |conn: &mut _| events::write(conn, std::slice::from_ref(&event));
         if let Err(error) = self.db.run(Lane::Reads, READ_PATIENCE, tell).await {
@@ -60,18 +105,18 @@ impl Vault {
     }
 
     /// Whether the backup's object is there and whole, as far as its size tells.
-    pub async fn check_object(&self, who: &SystemIdentity, row: &StoredRow) -> Result<(), ReadError> {
+    pub async fn check_object(&self, row: &StoredRow) -> Result<(), ReadError> {
         match self.store.head(&row.object_key).await {
             Ok(size) if size == row.size => Ok(()),
             Ok(_) => Err(ReadError::Damaged),
-            Err(StoreError::NotFound) => Err(self.missing(who, row).await),
+            Err(StoreError::NotFound) => Err(self.missing(row).await),
             Err(error) => Err(ReadError::Unavailable(Outage::store(&error))),
         }
     }
 
     /// No object: either the backup was pruned between the two looks, or it is lost.
-    async fn missing(&self, who: &SystemIdentity, row: &StoredRow) -> ReadError {
-        match self.find(who, row.id).await {
+    async fn missing(&self, row: &StoredRow) -> ReadError {
+        match self.find_of(row.system_id, row.id).await {
             Ok(_) => {
                 log::error!("the object of stored backup {} is missing: {}", row.id, row.object_key);
                 ReadError::Damaged

@@ -101,6 +101,12 @@ pub enum ReadError {
     /// No such backup of this system: foreign and unknown look the same.
     #[error("no such backup")]
     NotFound,
+    /// No such system for this caller.
+    #[error("no such system")]
+    NoSystem,
+    /// A signed address that is none of ours, or has expired.
+    #[error("the address is not valid")]
+    BadLink,
     /// The row is there, its object is not as it should be.
     #[error("the stored object is damaged")]
     Damaged,

@@ -1,4 +1,5 @@
-//! The use cases: authenticate, upload, list, download, delete. No HTTP, no SQL.
+//! The use cases: authenticate, upload, list, download, delete; for appliances and, of systems that a caller may
+//! see, for portals. No HTTP, no SQL.
 
 mod authenticate;
 mod delete;
@@ -7,7 +8,9 @@ mod error;
 mod feed;
 mod health;
 mod intake;
+mod links;
 mod list;
+mod manage;
 mod new_id;
 mod reservation;
 mod upload;
@@ -21,9 +24,12 @@ use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 
 pub use authenticate::{Authenticator, SystemIdentity};
+pub use download::Reader;
 pub use error::{Dependency, Outage, ReadError, UploadError};
 pub use feed::Feed;
 pub use health::{Health, LastHealth};
+pub use links::{Link, Links, Signed};
+pub use manage::ManagedSystem;
 pub use new_id::NewIds;
 pub use reservation::{LiveUploads, Undo, UndoQueue};
 pub use upload::{UploadHandle, UploadRequest};
@@ -52,6 +58,7 @@ pub struct Vault {
     pub rate: RateLimiter,
     pub authenticator: Authenticator,
     pub limits: BodyLimits,
+    pub links: Links,
     pub new_ids: NewIds,
     pub undo: UndoQueue,
     pub live: LiveUploads,

@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::context::Context;
 use super::exit::Failure;
 use super::output::{bytes, table, time};
-use crate::db::accounting::{Delete, Operation, Outcome};
+use crate::db::accounting::{Delete, DeletedBy, Operation, Outcome};
 use crate::db::backups::{self, StoredRow};
 use crate::db::purge;
 use crate::domain::ids::BackupId;
@@ -93,7 +93,7 @@ fn delete(context: &mut Context, id: BackupId) -> Result<(), Failure> {
     let delete = Delete {
         system_id: row.system_id,
         backup: id,
-        by_operator: true,
+        by: DeletedBy::Operator,
         remote_addr: None,
         attempted_before: false,
     };

@@ -12,6 +12,7 @@ mod secret;
 mod serve;
 mod sweep;
 mod system;
+mod token;
 
 use std::process::ExitCode;
 
@@ -55,6 +56,9 @@ enum Command {
     Sweep(sweep::Sweep),
     /// Check that the books balance; exit code 1 if they do not
     Audit(audit::Audit),
+    /// Bearer tokens for the management API, for development
+    #[command(subcommand)]
+    Token(token::Token),
     /// Print a completion script for a shell
     Completions { shell: clap_complete::Shell },
 }
@@ -79,6 +83,7 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Backup(backup) => backup.run(&mut open()?),
         Command::Sweep(sweep) => sweep.run(&open()?),
         Command::Audit(audit) => audit.run(&mut open()?),
+        Command::Token(token) => token.run(cli.json),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "strongroom", &mut std::io::stdout());
             Ok(ExitCode::SUCCESS)

@@ -50,6 +50,11 @@ impl ManagementConfig {
 }
 
 impl TokenConfig {
+    /// Reads what the process's environment says of tokens, and nothing else.
+    pub fn from_env() -> Result<Option<Self>, ConfigError> {
+        Self::read(&Variables::of_process())
+    }
+
     fn read(env: &Variables) -> Result<Option<Self>, ConfigError> {
         let jwks = match (env.get("JWT_JWKS_FILE"), env.get("JWT_JWKS_URL")) {
             (None, None) => None,

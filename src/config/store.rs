@@ -2,7 +2,6 @@
 
 use std::net::IpAddr;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use secrecy::SecretString;
 
@@ -26,7 +25,6 @@ pub struct S3Config {
     pub region: String,
     /// `BACKUP_S3_USE_PATH_STYLE` is `false`, which can't be had.
     pub asked_for_other_style: bool,
-    pub presign_ttl: Duration,
     pub presign_endpoint: Option<String>,
 }
 
@@ -41,7 +39,6 @@ const OF_S3: &[&str] = &[
     "BACKUP_S3_REGION",
     "BACKUP_S3_ALLOW_INSECURE",
     "BACKUP_S3_USE_PATH_STYLE",
-    "BACKUP_PRESIGN_TTL",
     "BACKUP_S3_PRESIGN_ENDPOINT",
 ];
 
@@ -79,8 +76,6 @@ impl S3Config {
             secret_key: env.secret("S3_SECRET_KEY")?,
             region: env.parsed("BACKUP_S3_REGION", "us-east-1", "a region")?,
             asked_for_other_style: !style,
-            // Signatures are not valid for longer than a week.
-            presign_ttl: Duration::from_secs(env.number("BACKUP_PRESIGN_TTL", 300, 1..=604_800)?),
             presign_endpoint,
         })
     }
@@ -144,7 +139,7 @@ mod tests {
     fn defaults_are_those_of_the_table() {
         let config = s3(&[]).unwrap();
         assert_eq!(config.endpoint, "https://s3.example");
-        assert_eq!((config.region.as_str(), config.presign_ttl.as_secs()), ("us-east-1", 300));
+        assert_eq!(config.region, "us-east-1");
         assert!(!config.asked_for_other_style && config.presign_endpoint.is_none());
     }
 
@@ -173,7 +168,6 @@ mod tests {
             ("BACKUP_S3_BUCKET", "a/b"),
             ("BACKUP_S3_USE_PATH_STYLE", "maybe"),
             ("BACKUP_S3_ALLOW_INSECURE", "1"),
-            ("BACKUP_PRESIGN_TTL", "604801"),
             ("BACKUP_S3_PRESIGN_ENDPOINT", "public"),
         ] {
             assert_eq!(s3(&[(variable, value)]).unwrap_err().variable, variable, "{value}");

@@ -30,7 +30,7 @@ const SETTINGS: &[(&str, &str, &str)] = &[
     ("BACKUP_S3_REGION", "us-east-1", "what requests are signed for; it has to be the engine's"),
     ("BACKUP_S3_ALLOW_INSECURE", "false", "true: plain HTTP also to other machines than this one"),
     ("BACKUP_S3_USE_PATH_STYLE", "true", "always true: the bucket is in the path, not in the host's name"),
-    ("BACKUP_PRESIGN_TTL", "300", "seconds for which a download URL is valid"),
+    ("BACKUP_PRESIGN_TTL", "300", "seconds for which a download_url is valid, up to a week"),
     ("BACKUP_S3_PRESIGN_ENDPOINT", "S3_ENDPOINT", "where clients reach the engine"),
     ("BACKUP_MAX_UPLOAD_SIZE", "2147483648", "bytes of one backup"),
     ("BACKUP_MAX_PER_SYSTEM", "10", "backups kept of each system"),

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use uuid::Uuid;
 
-use super::schema::backups;
+use super::schema::{backups, systems};
 use super::{Conn, DbError, from_bigint};
 use crate::domain::ids::{BackupId, Extension};
 use crate::domain::object_key::ObjectKey;
@@ -92,6 +92,18 @@ pub fn find_any(conn: &mut Conn, id: BackupId) -> Result<Option<StoredRow>, DbEr
         .first(conn)
         .optional()?;
     row.map(StoredRow::try_from).transpose()
+}
+
+/// The same, with the name of its system; none of one that is being destroyed.
+pub fn find_named(conn: &mut Conn, id: BackupId) -> Result<Option<(StoredRow, String)>, DbError> {
+    let found: Option<(Row, String)> = backups::table
+        .inner_join(systems::table)
+        .filter(backups::id.eq(id.uuid()).and(backups::extension.eq(id.ext().as_str())))
+        .filter(backups::state.eq("stored").and(systems::state.ne("destroying")))
+        .select((Row::as_select(), systems::name))
+        .first(conn)
+        .optional()?;
+    found.map(|(row, name)| Ok((row.try_into()?, name))).transpose()
 }
 
 /// Whether no backup at all is stored.

@@ -17,6 +17,7 @@ mod prepared;
 pub mod purge;
 mod schema;
 pub mod settings;
+pub mod signing_keys;
 pub mod systems;
 pub mod writers;
 

@@ -82,6 +82,14 @@ diesel::table! {
 }
 
 diesel::table! {
+    signing_keys (purpose) {
+        purpose -> Text,
+        key -> Bytea,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     systems (id) {
         id -> Uuid,
         system_key -> Text,
@@ -119,6 +127,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     org_usage,
     organizations,
     service_defaults,
+    signing_keys,
     systems,
     writers,
 );

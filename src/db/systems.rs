@@ -151,6 +151,23 @@ pub fn find(conn: &mut Conn, id_or_key: &str) -> Result<Option<SystemSummary>, D
     Ok(found.into_iter().nth(by_id.unwrap_or(0)))
 }
 
+/// A system for whoever may see its organization's.
+#[derive(Debug, Clone, Queryable)]
+pub struct Place {
+    pub org_id: String,
+    pub name: String,
+}
+
+/// Where a system belongs; one that is being destroyed is gone already.
+pub fn place(conn: &mut Conn, id: Uuid) -> Result<Option<Place>, DbError> {
+    Ok(systems::table
+        .find(id)
+        .filter(systems::state.ne("destroying"))
+        .select((systems::org_id, systems::name))
+        .first(conn)
+        .optional()?)
+}
+
 /// Replaces the secret's hash: the old secret stops working within a second everywhere.
 pub fn rotate_secret(conn: &mut Conn, system: &SystemSummary, sha256: [u8; 32]) -> Result<(), DbError> {
     conn.transaction(|conn| {

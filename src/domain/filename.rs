@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use chrono::NaiveDate;
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -40,6 +41,14 @@ impl Filename {
     #[must_use]
     pub fn default_for(uuid: Uuid, ext: Extension) -> Self {
         Self(format!("backup-{}.{}", uuid.hyphenated(), ext.as_str()))
+    }
+
+    /// What a person's browser saves it as: whose backup it is and of which day (`fw-01-2026-11-21-daily.tar.gz.gpg`).
+    #[must_use]
+    pub fn for_download(system_name: &str, day: NaiveDate, filename: &str) -> Self {
+        let text = format!("{system_name}-{day}-{filename}").replace(['/', '\\'], "_");
+        // It has a date in it, so it is neither empty nor only dots.
+        Self::from_header(text.as_bytes()).unwrap_or_else(|| Self(format!("{day}")))
     }
 
     /// The name.
@@ -116,6 +125,21 @@ mod tests {
             (b" ", "_"),
         ] {
             assert_eq!(named(value).as_deref(), Some(name), "{value:?}");
+        }
+    }
+
+    #[test]
+    fn a_download_says_whose_it_is_and_of_which_day() {
+        let day = NaiveDate::from_ymd_opt(2026, 11, 3).unwrap();
+        let long = "x".repeat(300);
+        for (system, filename, name) in [
+            ("fw-01", "daily.tar.gz.gpg", "fw-01-2026-11-03-daily.tar.gz.gpg".to_owned()),
+            ("Wien / Büro", "a.gpg", "Wien___B_ro-2026-11-03-a.gpg".to_owned()),
+            ("a\"\r\nX: y", "a.bin", "a___X__y-2026-11-03-a.bin".to_owned()),
+            (&long, "a.tar.gz", format!("{}.tar.gz", "x".repeat(248))),
+            ("..", "a.gpg", "..-2026-11-03-a.gpg".to_owned()),
+        ] {
+            assert_eq!(Filename::for_download(system, day, filename).as_str(), name);
         }
     }
 

@@ -1,6 +1,7 @@
 //! Pure types and decisions: no I/O, no clock, no async.
 
 pub mod accounting;
+pub mod caller;
 pub mod digest;
 pub mod filename;
 pub mod ids;
@@ -11,4 +12,5 @@ pub mod orphans;
 pub mod pace;
 pub mod range;
 pub mod retention;
+pub mod size;
 pub mod window;

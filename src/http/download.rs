@@ -1,11 +1,11 @@
-//! `GET` and `HEAD /api/systems/backups/{id}`.
+//! `GET` and `HEAD /api/systems/backups/{id}`, and how a backup is given back on every other way.
 
 use std::convert::Infallible;
 
 use actix_web::body::SizedStream;
 use actix_web::http::header::{
-    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_RANGE, CONTENT_TYPE, ETAG, IF_NONE_MATCH,
-    IF_RANGE, RANGE, X_CONTENT_TYPE_OPTIONS,
+    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderValue,
+    IF_NONE_MATCH, IF_RANGE, RANGE, X_CONTENT_TYPE_OPTIONS,
 };
 use actix_web::http::{Method, StatusCode};
 use actix_web::web::{Bytes, Data, Path};
@@ -16,7 +16,7 @@ use super::address::RemoteAddr;
 use super::delete::parse_id;
 use super::error::ApiError;
 use super::{AppState, docs};
-use crate::backups::{Backup, SystemIdentity};
+use crate::backups::{Backup, Reader, SystemIdentity};
 use crate::domain::digest::repr_digest;
 use crate::domain::range::{self, ByteRange, Requested};
 
@@ -43,14 +43,25 @@ pub async fn download(
     state: Data<AppState>,
 ) -> Result<HttpResponse, ApiError> {
     let row = state.vault.find(&who, parse_id(&id)?).await?;
+    give(&request, &state, &row, &row.filename, Reader::System { remote_addr }).await
+}
+
+/// The backup's bytes, or those that were asked for, under this name.
+pub async fn give(
+    request: &HttpRequest,
+    state: &AppState,
+    row: &Backup,
+    filename: &str,
+    reader: Reader,
+) -> Result<HttpResponse, ApiError> {
     let etag = format!("\"{}\"", hex::encode(row.sha256));
-    let asked = |name| request.headers().get(name).map(actix_web::http::header::HeaderValue::as_bytes);
+    let asked = |name| request.headers().get(name).map(HeaderValue::as_bytes);
     if asked(IF_NONE_MATCH).is_some_and(|list| range::if_none_match(list, &etag)) {
         let mut response = HttpResponseBuilder::new(StatusCode::NOT_MODIFIED);
-        describe(&mut response, &row, &etag);
+        describe(&mut response, row, &etag);
         return Ok(response.finish());
     }
-    let part = match requested(&request, &row, &etag) {
+    let part = match requested(request, row, &etag) {
         Requested::Whole => None,
         Requested::Part(part) => Some(part),
         Requested::Unsatisfiable => return Err(ApiError::Range { size: row.size }),
@@ -60,24 +71,24 @@ pub async fn download(
         Some(part) => (StatusCode::PARTIAL_CONTENT, part.last - part.first + 1),
     };
     let mut response = HttpResponseBuilder::new(status);
-    describe(&mut response, &row, &etag);
+    describe(&mut response, row, &etag);
     response.insert_header((CONTENT_TYPE, "application/octet-stream"));
-    response.insert_header((CONTENT_DISPOSITION, format!("attachment; filename=\"{}\"", row.filename)));
+    response.insert_header((CONTENT_DISPOSITION, format!("attachment; filename=\"{filename}\"")));
     if let Some(ByteRange { first, last }) = part {
         response.insert_header((CONTENT_RANGE, format!("bytes {first}-{last}/{}", row.size)));
     }
     if request.method() == Method::HEAD {
-        state.vault.check_object(&who, &row).await?;
+        state.vault.check_object(row).await?;
         let nothing = stream::empty::<Result<Bytes, Infallible>>();
         return Ok(response.body(SizedStream::new(length, nothing)));
     }
-    let body = state.vault.open(&who, &row, part, remote_addr).await?;
+    let body = state.vault.open(row, part, reader).await?;
     Ok(response.body(SizedStream::new(length, body)))
 }
 
 /// `Range` counts for `GET` only (RFC 9110, 14.2), and only if `If-Range` agrees.
 fn requested(request: &HttpRequest, row: &Backup, etag: &str) -> Requested {
-    let asked = |name| request.headers().get(name).map(actix_web::http::header::HeaderValue::as_bytes);
+    let asked = |name| request.headers().get(name).map(HeaderValue::as_bytes);
     if request.method() == Method::GET && range::if_range_allows(asked(IF_RANGE), etag) {
         range::resolve(asked(RANGE), row.size)
     } else {

@@ -1,9 +1,10 @@
 //! The one table from errors to status codes.
 
+use std::future::{Ready, ready};
+
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ALLOW, CONTENT_RANGE, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
-use serde_json::json;
 
 use super::envelope;
 use super::error_data::{
@@ -11,15 +12,31 @@ use super::error_data::{
 };
 use crate::backups::{Dependency, Outage, ReadError, UploadError};
 
-/// Everything that the collect API answers instead of what was asked for.
+/// Everything that the APIs answer instead of what was asked for.
 #[derive(Debug, thiserror::Error)]
 pub enum ApiError {
     #[error("validation failed")]
     Validation(FieldError),
     #[error("invalid token")]
     Unauthorized,
+    /// The same of a bearer token.
+    #[error("invalid token")]
+    InvalidToken,
+    #[error("insufficient scope")]
+    InsufficientScope { needed: &'static str },
     #[error("backup not found")]
     NotFound,
+    #[error("system not found")]
+    SystemNotFound,
+    #[error("not found")]
+    UnknownPath,
+    #[error("method not allowed")]
+    MethodNotAllowed { allow: &'static str },
+    /// A signed address that is forged, or whose time is over: 403, as S3 engines answer it.
+    #[error("download address invalid or expired")]
+    BadLink,
+    #[error("backup is not text, or too large to be shown")]
+    NotText,
     #[error("request timeout")]
     Timeout,
     #[error("backup exceeds max upload size")]
@@ -87,8 +104,11 @@ impl ResponseError for ApiError {
     fn status_code(&self) -> StatusCode {
         match self {
             Self::Validation(_) => StatusCode::BAD_REQUEST,
-            Self::Unauthorized => StatusCode::UNAUTHORIZED,
-            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::Unauthorized | Self::InvalidToken => StatusCode::UNAUTHORIZED,
+            Self::InsufficientScope { .. } | Self::BadLink => StatusCode::FORBIDDEN,
+            Self::NotFound | Self::SystemNotFound | Self::UnknownPath => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
+            Self::NotText => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Timeout => StatusCode::REQUEST_TIMEOUT,
             Self::TooLarge { .. } | Self::QuotaExceeded => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Range { .. } => StatusCode::RANGE_NOT_SATISFIABLE,
@@ -100,6 +120,14 @@ impl ResponseError for ApiError {
     fn error_response(&self) -> HttpResponse {
         let status = self.status_code();
         let mut response = HttpResponseBuilder::new(status);
+        self.add_headers(&mut response);
+        envelope::finish(response, status, &self.to_string(), self.data())
+    }
+}
+
+impl ApiError {
+    /// What of the error is in headers, whatever the body's shape.
+    pub fn add_headers(&self, response: &mut HttpResponseBuilder) {
         if let Some(seconds) = self.retry_after() {
             response.insert_header((RETRY_AFTER, seconds));
         }
@@ -107,12 +135,22 @@ impl ResponseError for ApiError {
             Self::Unauthorized => {
                 response.insert_header((WWW_AUTHENTICATE, r#"Basic realm="systems""#));
             }
+            Self::InvalidToken => {
+                response.insert_header((WWW_AUTHENTICATE, "Bearer"));
+            }
+            // RFC 6750, 3.1.
+            Self::InsufficientScope { needed } => {
+                let challenge = format!(r#"Bearer error="insufficient_scope", scope="{needed}""#);
+                response.insert_header((WWW_AUTHENTICATE, challenge));
+            }
+            Self::MethodNotAllowed { allow } => {
+                response.insert_header((ALLOW, *allow));
+            }
             Self::Range { size } => {
                 response.insert_header((CONTENT_RANGE, format!("bytes */{size}")));
             }
             _ => {}
         }
-        envelope::finish(response, status, &self.to_string(), self.data())
     }
 }
 
@@ -147,6 +185,8 @@ impl From<ReadError> for ApiError {
     fn from(error: ReadError) -> Self {
         match error {
             ReadError::NotFound => Self::NotFound,
+            ReadError::NoSystem => Self::SystemNotFound,
+            ReadError::BadLink => Self::BadLink,
             ReadError::Damaged => Self::Damaged,
             ReadError::Revoked => Self::Unauthorized,
             ReadError::Unavailable(outage) => outage.into(),
@@ -154,13 +194,10 @@ impl From<ReadError> for ApiError {
     }
 }
 
-pub async fn unknown_path() -> HttpResponse {
-    envelope::answer(StatusCode::NOT_FOUND, "not found", json!({}))
+pub async fn unknown_path() -> Result<HttpResponse, ApiError> {
+    Err(ApiError::UnknownPath)
 }
 
-pub fn method_not_allowed(allow: &'static str) -> std::future::Ready<HttpResponse> {
-    let status = StatusCode::METHOD_NOT_ALLOWED;
-    let mut response = HttpResponseBuilder::new(status);
-    response.insert_header((ALLOW, allow));
-    std::future::ready(envelope::finish(response, status, "method not allowed", json!({})))
+pub fn method_not_allowed(allow: &'static str) -> Ready<Result<HttpResponse, ApiError>> {
+    ready(Err(ApiError::MethodNotAllowed { allow }))
 }

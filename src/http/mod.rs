@@ -2,6 +2,7 @@
 //! response; they know nothing of SQL or of stores.
 
 mod address;
+mod bearer;
 mod delete;
 mod docs;
 mod download;
@@ -9,9 +10,13 @@ mod early;
 mod envelope;
 mod error;
 mod error_data;
+pub mod gateway_error;
 mod health;
 mod identity;
+mod links;
 mod list;
+mod management;
+mod origin;
 mod places;
 mod server;
 mod tls;
@@ -28,12 +33,15 @@ pub use server::{Api, ServerSettings, serve};
 pub use tls::Certificates;
 
 use crate::backups::Vault;
+use crate::tokens::Tokens;
 
 /// What the handlers share.
 pub struct AppState {
     pub vault: Arc<Vault>,
     /// Whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// `None`: no token is good.
+    pub tokens: Option<Tokens>,
     /// Where clients reach us.
     pub places: Places,
 }
@@ -68,10 +76,16 @@ fn collect_api(config: &mut ServiceConfig) {
                 .route(head().to(health::live))
                 .default_service(web::to(|| error::method_not_allowed("GET, HEAD"))),
         )
+        .configure(signed_downloads)
         .default_service(web::to(error::unknown_path));
 }
 
-/// The management API, for portals and automation.
-fn management_api(config: &mut ServiceConfig) {
-    config.configure(docs::routes).default_service(web::to(error::unknown_path));
+/// On both listeners: which of them a client can reach is the operator's choice.
+fn signed_downloads(config: &mut ServiceConfig) {
+    config.service(
+        web::resource("/api/downloads/{id}")
+            .route(web::get().to(links::follow))
+            .route(web::method(Method::HEAD).to(links::follow))
+            .default_service(web::to(|| error::method_not_allowed("GET, HEAD"))),
+    );
 }

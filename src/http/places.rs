@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use actix_web::HttpRequest;
 use actix_web::http::header::HOST;
 
+use super::origin::is_host;
+
 /// How one listener is reached.
 #[derive(Debug, Clone)]
 pub struct Place {
@@ -67,23 +69,13 @@ impl Place {
     }
 }
 
-/// `name[:port]`, if it is nothing else: a name of letters, digits, `.`, `-` and `_`, or an IPv6
-/// address in brackets.
+/// A name and perhaps a port.
 fn split(host: &str) -> Option<(&str, Option<u16>)> {
-    let end = if host.starts_with('[') { host.find(']')? + 1 } else { host.find(':').unwrap_or(host.len()) };
-    let (name, rest) = host.split_at(end);
-    let fits = match name.strip_prefix('[').and_then(|name| name.strip_suffix(']')) {
-        Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
-        None => {
-            let allowed = |c: u8| c.is_ascii_alphanumeric() || b".-_".contains(&c);
-            !name.is_empty() && name.len() <= 253 && name.bytes().all(allowed)
-        }
+    let (name, port) = match host.rsplit_once(':') {
+        Some((name, port)) if !port.ends_with(']') => (name, Some(port.parse().ok()?)),
+        _ => (host, None),
     };
-    let port = match rest.strip_prefix(':') {
-        Some(digits) => Some(digits.parse().ok()?),
-        None => None,
-    };
-    (fits && (rest.is_empty() || port.is_some())).then_some((name, port))
+    is_host(host).then_some((name, port))
 }
 
 #[cfg(test)]

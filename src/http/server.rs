@@ -6,12 +6,12 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::dev::Server;
+use actix_web::dev::{Server, ServiceRequest};
 use actix_web::middleware::{Logger, from_fn};
 use actix_web::web::Data;
 use actix_web::{App, HttpServer};
 
-use super::{AppState, Certificates, collect_api, docs, early, management_api};
+use super::{AppState, Certificates, collect_api, docs, early, management};
 
 /// What a listener serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,12 +45,17 @@ const LINGER: Duration = Duration::from_secs(8);
 const REQUEST_HEAD: Duration = Duration::from_secs(15);
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
+/// What was asked for, without the query: it may be a signature.
+fn request_line(request: &ServiceRequest) -> String {
+    format!("{} {} {:?}", request.method(), request.path(), request.version())
+}
+
 /// Builds the server; it runs when it is awaited. Gives the address it listens on.
 pub fn serve(api: Api, state: Data<AppState>, settings: ServerSettings) -> io::Result<(SocketAddr, Server)> {
     let address = settings.listener.local_addr()?;
     let routes = match api {
         Api::Collect => collect_api,
-        Api::Management => management_api,
+        Api::Management => management::routes,
     };
     let mcp = Data::new(docs::Mcp::new(&state.places));
     let server = HttpServer::new(move || {
@@ -59,8 +64,8 @@ pub fn serve(api: Api, state: Data<AppState>, settings: ServerSettings) -> io::R
             .app_data(Data::clone(&mcp))
             .configure(routes)
             .wrap(from_fn(early::answer_early))
-            // Never a header: they carry secrets.
-            .wrap(Logger::new("%a \"%r\" %s %bB %Ts"))
+            // Never a header, and never a query: they carry secrets.
+            .wrap(Logger::new("%a \"%{line}xi\" %s %bB %Ts").custom_request_replace("line", request_line))
     })
     .client_disconnect_timeout(LINGER)
     .client_request_timeout(REQUEST_HEAD)

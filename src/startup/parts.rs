@@ -8,10 +8,11 @@ use tokio_util::task::TaskTracker;
 
 use super::StartError;
 use crate::actors::Actors;
-use crate::backups::{Authenticator, BodyLimits, LastHealth, LiveUploads, NewIds, UndoQueue, Vault};
-use crate::config::{Config, StoreConfig};
+use crate::backups::{Authenticator, BodyLimits, LastHealth, Links, LiveUploads, NewIds, UndoQueue, Vault};
+use crate::config::{Config, Jwks, StoreConfig, TokenConfig};
 use crate::db::Db;
 use crate::store::{self, BlobStore, Place, S3Settings};
+use crate::tokens::{KeySource, TokenSettings, Tokens};
 
 /// The store that the settings name, with its file work on the blocking threads of `blocking`.
 pub fn open_store(config: &StoreConfig, blocking: &Handle) -> Result<Arc<dyn BlobStore>, StartError> {
@@ -33,6 +34,32 @@ pub fn open_store(config: &StoreConfig, blocking: &Handle) -> Result<Arc<dyn Blo
     };
     store::open(&place, blocking)
         .map_err(|source| StartError::Io { doing: "open the store".to_owned(), source })
+}
+
+/// What verifies tokens, if there is a key for them.
+pub(super) fn start_tokens(
+    config: Option<&TokenConfig>,
+    engine: &Handle,
+) -> Result<Option<Tokens>, StartError> {
+    let Some(config) = config else { return Ok(None) };
+    if config.hs256.is_some() {
+        log::warn!(
+            "JWT_HS256_SECRET is set: FOR DEVELOPMENT ONLY. Whoever knows it can make any token; \
+             use JWT_JWKS_URL or JWT_JWKS_FILE instead"
+        );
+    }
+    let keys = config.jwks.as_ref().map(|jwks| match jwks {
+        Jwks::File(path) => KeySource::File(path.clone()),
+        Jwks::Url(url) => KeySource::Url(url.clone()),
+    });
+    let settings = TokenSettings {
+        keys,
+        hs256: config.hs256.clone(),
+        issuer: config.issuer.clone(),
+        audience: config.audience.clone(),
+    };
+    let tokens = Tokens::start(settings, engine);
+    tokens.map(Some).map_err(|line| StartError::Setting(format!("JWT_JWKS_FILE: {line}")))
 }
 
 pub(super) fn build_vault(
@@ -59,6 +86,7 @@ pub(super) fn build_vault(
             idle_timeout: config.uploads.idle_timeout,
             min_rate: config.uploads.min_rate,
         },
+        links: Links::new(config.presign_ttl),
         new_ids: NewIds::default(),
         undo,
         live,

@@ -2,7 +2,9 @@
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
-use strongroom::db::accounting::{Abort, Admission, Commit, Delete, Growth, Operation, Outcome, Policy, run};
+use strongroom::db::accounting::{
+    Abort, Admission, Commit, Delete, DeletedBy, Growth, Operation, Outcome, Policy, run,
+};
 use strongroom::db::organizations::{self, Quota};
 use strongroom::db::systems::{self, NewSystem};
 use strongroom::db::{Conn, audit, connect};
@@ -90,7 +92,7 @@ impl Org {
             Act::Delete { again } => Operation::Delete(Delete {
                 system_id,
                 backup,
-                by_operator: false,
+                by: DeletedBy::System,
                 remote_addr: None,
                 attempted_before: again,
             }),

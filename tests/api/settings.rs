@@ -90,7 +90,6 @@ fn half_of_what_a_bucket_needs_stops_the_start() {
         ("S3_ACCESS_KEY", "key"),
         ("S3_SECRET_KEY", "secret"),
         ("BACKUP_S3_REGION", "us-east-1"),
-        ("BACKUP_PRESIGN_TTL", "300"),
     ] {
         is_refused(name, &[(name, value)]);
     }

@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::super::context::Context;
 use super::super::exit::Failure;
 use super::super::output::time;
-use crate::db::accounting::{Abort, Delete, Operation};
+use crate::db::accounting::{Abort, Delete, DeletedBy, Operation};
 use crate::db::purge;
 use crate::db::systems::{self, OpenRow, SystemSummary};
 use crate::domain::ids::{OrgId, SystemKey};
@@ -106,7 +106,7 @@ fn operation(system_id: Uuid, row: OpenRow) -> Operation {
         OpenRow::Stored(backup) => Operation::Delete(Delete {
             system_id,
             backup,
-            by_operator: true,
+            by: DeletedBy::Operator,
             remote_addr: None,
             attempted_before: false,
         }),

@@ -41,5 +41,5 @@ mod removal;
 
 pub use batch::run;
 pub use operation::{
-    Abort, Admission, Commit, Committed, Delete, Growth, Operation, Outcome, Policy, Refusal,
+    Abort, Admission, Commit, Committed, Delete, DeletedBy, Growth, Operation, Outcome, Policy, Refusal,
 };

@@ -79,10 +79,32 @@ pub struct Abort {
 pub struct Delete {
     pub system_id: Uuid,
     pub backup: BackupId,
-    pub by_operator: bool,
+    pub by: DeletedBy,
     pub remote_addr: Option<IpAddr>,
     /// Whether an earlier attempt's COMMIT may have taken place: then finding it gone is success.
     pub attempted_before: bool,
+}
+
+/// Who takes a backup away.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DeletedBy {
+    /// The appliance itself.
+    System,
+    /// A person at the command line.
+    Operator,
+    /// The subject of a token.
+    Caller(String),
+}
+
+impl DeletedBy {
+    /// As events name it.
+    pub fn actor(&self) -> &str {
+        match self {
+            Self::System => "system",
+            Self::Operator => "operator",
+            Self::Caller(sub) => sub,
+        }
+    }
 }
 
 /// Why an upload was turned away, for support: at most one event a minute per system and reason.

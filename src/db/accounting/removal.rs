@@ -8,7 +8,7 @@ use super::super::DbError;
 use super::super::schema::backups;
 use super::batch::Batch;
 use super::change::Reason;
-use super::operation::{Abort, Delete, Outcome};
+use super::operation::{Abort, Delete, DeletedBy, Outcome};
 use crate::domain::accounting;
 
 impl Batch<'_> {
@@ -42,7 +42,7 @@ impl Batch<'_> {
 
     pub(super) fn delete(&mut self, index: usize, op: &Delete) -> Result<Outcome, DbError> {
         let id = op.backup.uuid();
-        let reason = if op.by_operator { Reason::Operator } else { Reason::System };
+        let reason = if op.by == DeletedBy::System { Reason::System } else { Reason::Operator };
         let Some(after) = accounting::delete(&self.ledger(index), id) else {
             return self.deleted_before(op, reason);
         };
@@ -52,8 +52,8 @@ impl Batch<'_> {
         }
         self.settle(index, after);
         self.facts.retired.push((id, reason));
-        let actor = if op.by_operator { "operator" } else { "system" };
-        self.tell("deleted", actor, op.system_id, Some(id), op.remote_addr, json!({}));
+        let detail = if let DeletedBy::Caller(_) = op.by { json!({ "with": "token" }) } else { json!({}) };
+        self.tell("deleted", op.by.actor(), op.system_id, Some(id), op.remote_addr, detail);
         Ok(Outcome::Deleted)
     }
 

@@ -96,6 +96,35 @@ impl Answer {
         assert_eq!(self.must_have("www-authenticate"), r#"Basic realm="systems""#);
     }
 
+    /// 401 of the management API, under `/api`.
+    #[track_caller]
+    pub fn is_bad_token(&self) {
+        assert_eq!(self.status, 401, "unexpected answer: {self}");
+        assert_eq!(self.message(), "invalid token", "{self}");
+        assert_eq!(self.data(), serde_json::json!({}), "{self}");
+        assert_eq!(self.must_have("www-authenticate"), "Bearer");
+    }
+
+    /// An error in the gateway's shape; `base` is what its page's address begins with.
+    #[track_caller]
+    pub fn is_gateway_error(&self, status: u16, code: &str, base: &str) {
+        assert_eq!(self.status, status, "unexpected answer: {self}");
+        assert!(self.must_have("content-type").starts_with("application/json"), "{self}");
+        let json = self.json();
+        let mut members: Vec<&str> =
+            json.as_object().map(|object| object.keys().map(String::as_str).collect()).unwrap_or_default();
+        members.sort_unstable();
+        assert_eq!(members, ["code", "doc_url", "message", "type"], "{self}");
+        assert_eq!(json["code"], code, "{self}");
+        assert_eq!(json["doc_url"], format!("{base}/docs/errors/{code}"), "{self}");
+        let kind = json["type"].as_str().unwrap_or_default();
+        assert!(kind.ends_with("_error"), "{self}");
+        assert_eq!(kind == "api_error", status >= 500, "{self}");
+        assert_eq!(self.header("retry-after").is_some(), status >= 500, "{self}");
+        assert_eq!(self.header("www-authenticate").is_some(), [401, 403].contains(&status), "{self}");
+        assert!(json["message"].as_str().is_some_and(|message| !message.is_empty()), "{self}");
+    }
+
     #[track_caller]
     pub fn is_not_found(&self) {
         assert_eq!(self.status, 404, "unexpected answer: {self}");

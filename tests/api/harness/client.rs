@@ -98,6 +98,17 @@ impl Server {
         self.request("GET", path)
     }
 
+    /// A request to the management API, to be completed and sent.
+    pub fn manage(&self, method: &str, path: &str) -> Request<'_> {
+        let head = http::Request::builder().method(method).uri(self.management_url(path));
+        Request { server: self, head, body: Body::None }
+    }
+
+    /// What is at an address that the service gave out, as anybody would fetch it.
+    pub fn at(&self, url: &str) -> Request<'_> {
+        Request { server: self, head: http::Request::builder().uri(url), body: Body::None }
+    }
+
     /// An upload, to be completed with a body and sent.
     pub fn upload(&self, system: &System) -> Request<'_> {
         self.request("POST", BACKUPS).user(system)

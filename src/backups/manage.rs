@@ -1,0 +1,93 @@
+//! A system for a portal: looked up for a caller who may see it, with what it has.
+
+use std::net::IpAddr;
+
+use uuid::Uuid;
+
+use super::{Backup, READ_PATIENCE, ReadError, Reader, Vault};
+use crate::db::systems::{self, Place};
+use crate::db::{DbError, Lane};
+use crate::domain::caller::Caller;
+use crate::domain::filename::Filename;
+use crate::domain::ids::{BackupId, OrgId};
+
+/// A system that its caller may see. Only [`Vault::managed`] makes one.
+#[derive(Debug, Clone)]
+pub struct ManagedSystem {
+    id: Uuid,
+    org: OrgId,
+    name: String,
+    sub: String,
+}
+
+impl ManagedSystem {
+    pub fn id(&self) -> Uuid {
+        self.id
+    }
+
+    pub fn org(&self) -> &OrgId {
+        &self.org
+    }
+
+    /// The caller, for events.
+    pub fn sub(&self) -> &str {
+        &self.sub
+    }
+
+    /// For events: the caller, at this address.
+    pub fn reader(&self, remote_addr: Option<IpAddr>) -> Reader {
+        Reader::Caller { sub: self.sub.clone(), remote_addr }
+    }
+
+    /// What a download of the backup is called.
+    pub fn name_of(&self, backup: &Backup) -> Filename {
+        Filename::for_download(&self.name, backup.uploaded_at.date_naive(), &backup.filename)
+    }
+}
+
+impl Vault {
+    /// The system with this id, if the caller may see it. What is not an id, unknown, another organization's or
+    /// being destroyed is not there, all in the same way.
+    pub async fn managed(&self, caller: &Caller, id: &str) -> Result<ManagedSystem, ReadError> {
+        let id = parse_id(id).ok_or(ReadError::NoSystem)?;
+        let query = move |conn: &mut _| systems::place(conn, id);
+        let place = self.db.run(Lane::Reads, READ_PATIENCE, query).await?;
+        let Place { org_id, name } =
+            place.filter(|place| caller.sees(&place.org_id)).ok_or(ReadError::NoSystem)?;
+        let org = OrgId::parse(&org_id)
+            .map_err(|_| DbError::Failed(format!("system {id} has no valid organization")))?;
+        Ok(ManagedSystem { id, org, name, sub: caller.sub().to_owned() })
+    }
+
+    /// The system's stored backups, newest first.
+    pub async fn list_managed(&self, system: &ManagedSystem) -> Result<Vec<Backup>, ReadError> {
+        self.stored_of(system.id).await
+    }
+
+    /// The system's backup with this id, fit to be given back. What is not an id is not there.
+    pub async fn find_managed(&self, system: &ManagedSystem, id: &str) -> Result<Backup, ReadError> {
+        let id = BackupId::parse(id).map_err(|_| ReadError::NotFound)?;
+        self.find_of(system.id, id).await
+    }
+}
+
+/// Only the hyphenated form, in either case.
+fn parse_id(text: &str) -> Option<Uuid> {
+    (text.len() == 36).then(|| Uuid::try_parse(text).ok()).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse_id;
+
+    #[test]
+    fn a_system_id_is_a_hyphenated_uuid() {
+        let id = "018f3a5c-7b1e-7c3d-9a2b-0123456789ab";
+        assert!(parse_id(id).is_some() && parse_id(&id.to_uppercase()).is_some());
+        for text in
+            ["", "fw-01", "018f3a5c7b1e7c3d9a2b0123456789ab", "urn:uuid:018f3a5c-7b1e-7c3d-9a2b-0123456789ab"]
+        {
+            assert_eq!(parse_id(text), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! `GET` and `HEAD /api/downloads/{id}`: signed addresses, which need no other authentication.
+
+use actix_web::web::{Data, Path, Query};
+use actix_web::{HttpRequest, HttpResponse};
+use serde::Deserialize;
+
+use super::AppState;
+use super::download::give;
+use super::error::ApiError;
+use crate::backups::{Reader, Signed};
+use crate::domain::ids::BackupId;
+
+#[derive(Deserialize)]
+struct Parameters {
+    expires: u64,
+    signature: String,
+}
+
+/// The address of a signed download.
+pub fn address(origin: &str, signed: &Signed) -> String {
+    let Signed { backup, expires, signature } = signed;
+    format!("{origin}/api/downloads/{backup}?expires={expires}&signature={}", hex::encode(signature))
+}
+
+pub async fn follow(
+    id: Path<String>,
+    request: HttpRequest,
+    state: Data<AppState>,
+) -> Result<HttpResponse, ApiError> {
+    // Whatever is wrong with an address: it is not one of ours.
+    let signed = parse(&id, request.query_string()).ok_or(ApiError::BadLink)?;
+    let (row, filename) = state.vault.follow(&signed).await?;
+    give(&request, &state, &row, filename.as_str(), Reader::Link).await
+}
+
+fn parse(id: &str, query: &str) -> Option<Signed> {
+    let backup = BackupId::parse(id).ok()?;
+    let Query(Parameters { expires, signature }) = Query::from_query(query).ok()?;
+    Some(Signed { backup, expires, signature: hex::decode(signature).ok()? })
+}

@@ -1,0 +1,90 @@
+//! Where key sets come from: a file, or an address. What is fetched is bounded in time and size, and no redirect is
+//! followed: who can say where the keys are can make any token.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use hyper::body::HttpBody;
+use hyper::{Body, Client, Request, Uri};
+use hyper_tls::HttpsConnector;
+use tokio::time::timeout;
+
+use super::key_set::KeySet;
+
+/// Where a JSON Web Key Set is.
+#[derive(Debug, Clone)]
+pub enum KeySource {
+    File(PathBuf),
+    /// https, or http to this machine.
+    Url(String),
+}
+
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Bytes.
+const LARGEST: usize = 1 << 20;
+const TOO_LARGE: &str = "it is larger than 1 MiB";
+
+impl KeySource {
+    /// Reads the set as it is now, or says in one line why not.
+    pub(super) async fn read(&self) -> Result<KeySet, String> {
+        let text = match self {
+            Self::File(path) => {
+                let path = path.clone();
+                let read = tokio::task::spawn_blocking(move || read_file(&path)).await;
+                read.map_err(|error| error.to_string())??
+            }
+            Self::Url(url) => match timeout(PATIENCE, fetch(url)).await {
+                Ok(fetched) => fetched?,
+                Err(_) => return Err(format!("no answer within {} s", PATIENCE.as_secs())),
+            },
+        };
+        Ok(KeySet::parse(&text)?)
+    }
+
+    /// A file that can't be read is a wrong setting; an address may be out of reach for a moment.
+    pub(super) fn check(&self) -> Result<(), String> {
+        match self {
+            Self::File(path) => KeySet::parse(&read_file(path)?).map(drop).map_err(str::to_owned),
+            Self::Url(_) => Ok(()),
+        }
+    }
+}
+
+fn read_file(path: &Path) -> Result<Vec<u8>, String> {
+    let mut text = vec![];
+    let file = std::fs::File::open(path).map_err(|error| error.to_string())?;
+    file.take(LARGEST as u64 + 1).read_to_end(&mut text).map_err(|error| error.to_string())?;
+    if text.len() > LARGEST { Err(TOO_LARGE.to_owned()) } else { Ok(text) }
+}
+
+async fn fetch(url: &str) -> Result<Vec<u8>, String> {
+    let uri: Uri = url.parse().map_err(|_| "it is not a URL".to_owned())?;
+    let client = Client::builder().build::<_, Body>(HttpsConnector::new());
+    let request = Request::get(uri).header("accept", "application/json").body(Body::empty());
+    let request = request.map_err(|error| error.to_string())?;
+    let answer = client.request(request).await.map_err(|error| in_full(&error))?;
+    if answer.status() != 200 {
+        return Err(format!("it was answered with status {}", answer.status().as_u16()));
+    }
+    let (mut body, mut text) = (answer.into_body(), vec![]);
+    while let Some(chunk) = body.data().await {
+        let chunk = chunk.map_err(|error| in_full(&error))?;
+        if text.len() + chunk.len() > LARGEST {
+            return Err(TOO_LARGE.to_owned());
+        }
+        text.extend_from_slice(&chunk);
+    }
+    Ok(text)
+}
+
+/// The error with its causes: of "error trying to connect" alone nobody can make anything.
+fn in_full(error: &dyn std::error::Error) -> String {
+    let mut line = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        line = format!("{line}: {inner}");
+        cause = inner.source();
+    }
+    line
+}

@@ -1,0 +1,95 @@
+//! An identity provider's key set at an address, which counts who asks for it and can be spoilt.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use super::{Builder, PATIENCE, Server, SigningKey, assert_eventually, key_set};
+use crate::engine::Door;
+
+pub struct Provider {
+    door: Door,
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    answer: Mutex<Vec<u8>>,
+    asked: AtomicUsize,
+}
+
+impl Provider {
+    pub fn new(keys: &[&SigningKey]) -> Self {
+        let shared = Arc::new(Shared::default());
+        let own = Arc::clone(&shared);
+        let door = Door::open(move |client| {
+            let shared = Arc::clone(&own);
+            async move {
+                shared.serve(client).await;
+            }
+        });
+        let provider = Self { door, shared };
+        provider.publish(keys);
+        provider
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://{}/keys", self.door.address())
+    }
+
+    pub fn publish(&self, keys: &[&SigningKey]) {
+        self.answer("200 OK", "", &key_set(keys));
+    }
+
+    /// From now on it says this.
+    pub fn answer(&self, status: &str, lines: &str, body: &str) {
+        let length = body.len();
+        let text = format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\n{lines}\r\n{body}");
+        *self.shared.answer.lock().unwrap_or_else(PoisonError::into_inner) = text.into_bytes();
+    }
+
+    /// Nobody listens, until it is opened again.
+    pub fn set_open(&self, open: bool) {
+        self.door.set_open(open);
+    }
+
+    /// It takes connections and says nothing.
+    pub fn hang(&self) {
+        self.shared.answer.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// How often it was asked for its keys.
+    pub fn asked(&self) -> usize {
+        self.shared.asked.load(Ordering::SeqCst)
+    }
+
+    /// A server that takes this provider's tokens, and has read its keys.
+    pub fn server(&self) -> Server {
+        let server = self.settings(Server::builder()).start();
+        assert_eventually("the keys are read", PATIENCE, || server.log().contains("token keys: "));
+        server
+    }
+
+    pub fn settings(&self, builder: Builder) -> Builder {
+        builder.issuer().set("JWT_JWKS_URL", self.url())
+    }
+}
+
+impl Shared {
+    async fn serve(&self, mut client: TcpStream) {
+        let (mut head, mut buffer) = (vec![], [0; 1024]);
+        while !head.windows(4).any(|end| end == b"\r\n\r\n") {
+            let Ok(n @ 1..) = client.read(&mut buffer).await else { return };
+            head.extend_from_slice(&buffer[..n]);
+        }
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        let answer = self.answer.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        // An empty answer is none: it holds the line.
+        if answer.is_empty() {
+            let _ = client.read(&mut buffer).await;
+        }
+        let _ = client.write_all(&answer).await;
+    }
+}

@@ -1,0 +1,117 @@
+//! What is not the caller's is not there: every route with every id that is not its own, byte for byte the same.
+
+use crate::harness::{Answer, Login, Server, bytes};
+
+/// Method, path with `{system}` and `{backup}`, headers.
+type Route = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
+
+const ROUTES: &[Route] = &[
+    ("GET", "/api/systems/{system}/backups", &[]),
+    ("HEAD", "/api/systems/{system}/backups", &[]),
+    ("GET", "/api/systems/{system}/backups/{backup}/download", &[]),
+    ("HEAD", "/api/systems/{system}/backups/{backup}/download", &[]),
+    ("DELETE", "/api/systems/{system}/backups/{backup}", &[]),
+    ("GET", "/backup/{system}", &[]),
+    ("HEAD", "/backup/{system}", &[]),
+    ("GET", "/backup/{system}/{backup}", &[]),
+    ("GET", "/backup/{system}/{backup}", &[("x-download", "true")]),
+    ("GET", "/backup/{system}/{backup}", &[("x-view", "true")]),
+    ("HEAD", "/backup/{system}/{backup}", &[("x-download", "true")]),
+];
+
+const UNKNOWN: &str = "018f3a5c-7b1e-7c3d-9a2b-0123456789ab";
+
+/// Everything of an answer that does not tell the time.
+fn face(answer: &Answer) -> (u16, Vec<(String, String)>, Vec<u8>) {
+    let mut headers = answer.headers.clone();
+    headers.retain(|(name, _)| name != "date");
+    headers.sort();
+    (answer.status, headers, answer.body.clone())
+}
+
+#[test]
+fn what_is_not_the_callers_is_not_there() {
+    let login = Login::new();
+    let server = Server::builder().no_rate_limit().login(&login).start();
+    let own = server.system();
+    let sibling = server.add_system(&own.org, "of the same organization");
+    let foreign = server.system();
+    let destroyed = server.add_system(&own.org, "to be destroyed");
+    let mine = server.store(&own, &bytes(10));
+    let siblings = server.store(&sibling, &bytes(10));
+    let theirs = server.store(&foreign, &bytes(10));
+    let gone = server.store(&own, &bytes(10));
+    server.delete(&own, &gone).status(200);
+    let doomed = server.store(&destroyed, &bytes(10));
+    // As the command leaves it while its objects are being deleted.
+    server.db.execute(&format!("UPDATE systems SET state = 'destroying' WHERE id = '{}'", destroyed.id));
+    let other_extension = mine.replace(".bin", ".gpg");
+    let unknown = format!("{UNKNOWN}.gpg");
+    let longest = "a".repeat(2000);
+
+    let systems: Vec<&str> =
+        vec![&foreign.id, &destroyed.id, UNKNOWN, &own.key, "nonsense", "..%2f..", "%00", "1", &longest];
+    let backups: Vec<&str> = vec![
+        &siblings,
+        &theirs,
+        &gone,
+        &doomed,
+        &unknown,
+        &other_extension,
+        "nonsense",
+        "%2e%2e",
+        "..%2fx",
+        &longest,
+    ];
+    let token = login.token(&own.org, "backup:view backup:create backup:delete");
+    for (method, path, headers) in ROUTES {
+        let ask = |system: &str, backup: &str| {
+            let path = path.replace("{system}", system).replace("{backup}", backup);
+            let request = server.manage(method, &path).bearer(&token);
+            headers.iter().fold(request, |request, (name, value)| request.header(name, value)).send()
+        };
+        let expected = face(&ask(UNKNOWN, &unknown));
+        assert_eq!(expected.0, 404, "{method} {path}");
+        let mut pairs: Vec<(&str, &str)> = systems
+            .iter()
+            .flat_map(|system| [mine.as_str(), &theirs, &unknown, "nonsense"].map(|backup| (*system, backup)))
+            .collect();
+        if path.contains("{backup}") {
+            pairs.extend(backups.iter().map(|backup| (own.id.as_str(), *backup)));
+        }
+        for (system, backup) in pairs {
+            // The gateway has a page for "no such site" and "no such backup" alike, but names which it is.
+            let mut answer = face(&ask(system, backup));
+            if system == own.id && path.starts_with("/backup/") {
+                let text = String::from_utf8_lossy(&answer.2).replace("backup not found", "system not found");
+                answer.2 = text.into_bytes();
+                answer.1.retain(|(name, _)| name != "content-length");
+                let mut expected = expected.clone();
+                expected.1.retain(|(name, _)| name != "content-length");
+                assert_eq!(answer, expected, "{method} {path}: {system} {backup}");
+                continue;
+            }
+            assert_eq!(answer, expected, "{method} {path}: {system} {backup}");
+            let text = String::from_utf8_lossy(&answer.2);
+            assert!(!text.contains(system) || system == "1", "the id is repeated: {text}");
+        }
+    }
+    assert_eq!(server.ids(&own), [mine]);
+    assert_eq!(server.ids(&foreign), [theirs]);
+    assert_eq!(server.events("deleted"), 1, "only the appliance's own");
+    assert_eq!(server.events("downloaded"), 0);
+}
+
+#[test]
+fn what_is_the_callers_is_there() {
+    let login = Login::new();
+    let server = Server::builder().login(&login).start();
+    let system = server.system();
+    let id = server.store(&system, b"text");
+    let token = login.token(&system.org, "backup:view");
+    for (method, path, headers) in ROUTES.iter().filter(|(method, ..)| *method != "DELETE") {
+        let path = path.replace("{system}", &system.id).replace("{backup}", &id);
+        let request = server.manage(method, &path).bearer(&token);
+        headers.iter().fold(request, |request, (name, value)| request.header(name, value)).send().status(200);
+    }
+}

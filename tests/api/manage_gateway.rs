@@ -1,0 +1,140 @@
+//! `/backup/{siteId}`: the gateway API.
+
+use serde_json::json;
+
+use crate::harness::{Login, Server, System, bytes, sha256_hex};
+
+/// A server, a login, and a system with one backup of these bytes.
+fn scene(body: &[u8]) -> (Login, Server, System, String) {
+    let login = Login::new();
+    let server = Server::builder().no_rate_limit().login(&login).start();
+    let system = server.system();
+    let id = server.upload(&system).header("x-filename", "daily.txt").body(body).send().id();
+    (login, server, system, id)
+}
+
+#[test]
+fn the_list_is_an_array_newest_first_for_people() {
+    let (login, server, system, first) = scene(&bytes(1536));
+    let second = server.store(&system, b"x");
+    let when = "timestamptz '2026-04-12 02:05:09.5Z'";
+    server.db.execute(&format!("UPDATE backups SET uploaded_at = {when}"));
+    let token = login.token(&system.org, "backup:view");
+    let path = format!("/backup/{}", system.id);
+    let answer = server.manage("GET", &path).bearer(&token).send().status(200);
+    assert!(answer.must_have("content-type").starts_with("application/json"));
+    let file = |id: &str, size: &str| {
+        json!({ "filename": id, "size": size, "date": "2026-04-12", "time": "02:05:09",
+                "created_at": "2026-04-12T02:05:09.500Z" })
+    };
+    assert_eq!(answer.json(), json!([file(&second, "1 B"), file(&first, "1.5 KiB")]));
+    let empty = server.add_system(&system.org, "without a backup");
+    let answer = server.manage("GET", &format!("/backup/{}", empty.id)).bearer(&token).send().status(200);
+    assert_eq!(answer.json(), json!([]));
+    assert!(server.manage("HEAD", &path).bearer(&token).send().status(200).body.is_empty());
+}
+
+#[test]
+fn a_file_is_described_and_given_only_on_request() {
+    let body = bytes(3000);
+    let (login, server, system, id) = scene(&body);
+    let token = login.token(&system.org, "backup:view");
+    let path = format!("/backup/{}/{id}", system.id);
+    let get = || server.manage("GET", &path).bearer(&token);
+    let described = get().send().status(200).json();
+    for (name, value) in [
+        ("filename", json!(id)),
+        ("size", json!("2.9 KiB")),
+        ("bytes", json!(3000)),
+        ("sha256", json!(sha256_hex(&body))),
+        ("mimetype", json!("application/octet-stream")),
+        ("original_filename", json!("daily.txt")),
+    ] {
+        assert_eq!(described[name], value, "{described}");
+    }
+    for member in ["date", "time", "created_at"] {
+        assert!(described[member].is_string(), "{described}");
+    }
+    assert_eq!(get().header("x-download", "false").send().status(200).json(), described);
+    assert_eq!(server.events("downloaded"), 0, "a look at the metadata is no download");
+
+    let whole = get().header("x-download", "true").send().status(200);
+    assert!(whole.body == body);
+    assert_eq!(whole.must_have("content-type"), "application/octet-stream");
+    assert_eq!(whole.must_have("etag"), format!("\"{}\"", sha256_hex(&body)));
+    let disposition = whole.must_have("content-disposition").to_owned();
+    assert!(disposition.starts_with("attachment; filename=\"fw-"), "{disposition}");
+    assert!(disposition.ends_with("-daily.txt\""), "{disposition}");
+    let part = get().header("x-download", "True").header("range", "bytes=10-19").send().status(206);
+    assert!(part.body == body[10..20]);
+    get().header("x-download", "true").header("range", "bytes=9000-").send().is_gateway_error(
+        416,
+        "range_not_satisfiable",
+        &server.management_url(""),
+    );
+    let head = server.manage("HEAD", &path).bearer(&token).header("x-download", "true").send().status(200);
+    assert_eq!((head.must_have("content-length"), head.body.len()), ("3000", 0));
+    let event = "SELECT concat_ws(' ', actor, host(remote_addr), detail) FROM backup_events WHERE kind = 'downloaded'";
+    assert_eq!(
+        server.db.one(event),
+        r#"portal@example.org 127.0.0.1 {"with": "token"}"#,
+        "parts are not counted"
+    );
+}
+
+#[test]
+fn text_is_shown_and_anything_else_is_415() {
+    let text = "hostname fw-01\n# für später: <script>\n";
+    let (login, server, system, id) = scene(text.as_bytes());
+    let token = login.token(&system.org, "backup:view");
+    let view = |id: &str| {
+        let path = format!("/backup/{}/{id}", system.id);
+        server.manage("GET", &path).bearer(&token).header("x-view", "true").send()
+    };
+    let shown = view(&id).status(200);
+    assert_eq!(shown.body, text.as_bytes());
+    assert_eq!(shown.must_have("content-type"), "text/plain; charset=utf-8");
+    assert_eq!(shown.must_have("x-content-type-options"), "nosniff");
+    assert_eq!(server.events("downloaded"), 1);
+    let base = server.management_url("");
+    let largest = vec![b'a'; 1 << 20];
+    assert_eq!(view(&server.store(&system, &largest)).status(200).body.len(), 1 << 20);
+    for body in [vec![b'a'; (1 << 20) + 1], vec![0xff, 0xfe, b'a'], bytes(5000)] {
+        let id = server.store(&system, &body);
+        view(&id).is_gateway_error(415, "unsupported_media", &base);
+    }
+    assert_eq!(server.events("downloaded"), 2, "what was not shown was not downloaded");
+    let too_large = server.store(&system, &vec![b'a'; (1 << 20) + 1]);
+    server.store.remove(&server.object_key(&too_large));
+    server.skip_comparison();
+    view(&too_large).is_gateway_error(415, "unsupported_media", &base);
+}
+
+#[test]
+fn a_damaged_backup_is_an_error_of_the_service() {
+    let (login, server, system, id) = scene(b"x");
+    server.skip_comparison();
+    server.store.remove(&server.object_key(&id));
+    let token = login.token(&system.org, "backup:view");
+    let path = format!("/backup/{}/{id}", system.id);
+    for header in ["x-download", "x-view"] {
+        let answer = server.manage("GET", &path).bearer(&token).header(header, "true").send();
+        answer.is_gateway_error(500, "backup_damaged", &server.management_url(""));
+    }
+}
+
+#[test]
+fn pages_of_errors_are_at_the_public_url_or_at_a_host_that_can_be_one() {
+    let login = Login::new();
+    let server = Server::builder().login(&login).start();
+    let ask = |host: &str| server.manage("GET", "/backup/x").header("host", host).send();
+    ask("vault.example.org:8443").is_gateway_error(401, "unauthorized", "http://vault.example.org:8443");
+    for host in ["a\"b<c>", "evil.example/path?", "a@b", "x:y"] {
+        ask(host).is_gateway_error(401, "unauthorized", &server.management_url(""));
+    }
+    let forwarded = server.manage("GET", "/backup/x").header("x-forwarded-host", "evil.example");
+    forwarded.send().is_gateway_error(401, "unauthorized", &server.management_url(""));
+    let public = Server::builder().set("MANAGEMENT_PUBLIC_URL", "https://vault.example.org/").start();
+    let answer = public.manage("GET", "/backup/x").header("host", "evil.example").send();
+    answer.is_gateway_error(401, "unauthorized", "https://vault.example.org");
+}

@@ -1,0 +1,183 @@
+//! The key set at an address: when it is asked for, and what becomes of tokens when it can't be had.
+
+use std::time::{Duration, Instant};
+
+use crate::harness::{
+    Answer, Login, PATIENCE, Provider, Server, SigningKey, assert_eventually, claims, key_set, plain_command,
+    run,
+};
+
+fn list(server: &Server, system: &crate::harness::System, key: &SigningKey) -> Answer {
+    let token = key.sign(&claims(&system.org, "backup:view"));
+    server.manage("GET", &format!("/api/systems/{}/backups", system.id)).bearer(token).send()
+}
+
+#[test]
+fn a_new_key_is_found_and_unknown_ones_cost_one_request_a_minute() {
+    let (old, new) = (SigningKey::ec(), SigningKey::ec());
+    let provider = Provider::new(&[&old]);
+    let server = provider.server();
+    let system = server.system();
+    for _ in 0..5 {
+        list(&server, &system, &old).status(200);
+    }
+    assert_eq!(provider.asked(), 1, "known keys are not asked for");
+    provider.publish(&[&new]);
+    list(&server, &system, &new).status(200);
+    assert_eq!(provider.asked(), 2);
+    list(&server, &system, &old).is_bad_token();
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| list(&server, &system, &SigningKey::ed()).is_bad_token());
+        }
+    });
+    assert_eq!(provider.asked(), 2, "made-up keys cost nothing within a minute");
+    list(&server, &system, &new).status(200);
+}
+
+#[test]
+fn many_tokens_of_a_new_key_ask_once() {
+    let (old, new) = (SigningKey::rsa(), SigningKey::rsa());
+    let provider = Provider::new(&[&old]);
+    let server = provider.server();
+    let system = server.system();
+    provider.publish(&[&old, &new]);
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| list(&server, &system, &new).status(200));
+        }
+    });
+    assert_eq!(provider.asked(), 2);
+}
+
+#[test]
+fn a_source_that_fails_changes_nothing_and_is_not_asked_again_at_once() {
+    type Spoil = fn(&Provider, &str, &Provider);
+    // What each of them says would be a good key set, were it not for what is wrong with it.
+    let troubles: [(&str, Spoil); 6] = [
+        ("it is gone", |provider, _, _| provider.set_open(false)),
+        ("it fails", |provider, set, _| provider.answer("500 Oh", "", set)),
+        ("it says nonsense", |provider, set, _| provider.answer("200 OK", "", &set.replace(':', ";"))),
+        ("it has no key", |provider, _, _| provider.answer("200 OK", "", r#"{"keys": []}"#)),
+        ("it is huge", |provider, set, _| {
+            provider.answer("200 OK", "", &format!("{set}{}", " ".repeat(1 << 20)));
+        }),
+        ("it points elsewhere", |provider, set, elsewhere| {
+            provider.answer("302 Found", &format!("Location: {}\r\n", elsewhere.url()), set);
+        }),
+    ];
+    for (what, spoil) in troubles {
+        let (key, new) = (SigningKey::ed(), SigningKey::ed());
+        let (provider, elsewhere) = (Provider::new(&[&key]), Provider::new(&[&new]));
+        let server = provider.server();
+        let system = server.system();
+        list(&server, &system, &key).status(200);
+        spoil(&provider, &key_set(&[&new]), &elsewhere);
+        list(&server, &system, &new).is_bad_token();
+        assert_eventually(what, PATIENCE, || server.log().contains("token keys: read http://"));
+        let asked = provider.asked();
+        list(&server, &system, &new).is_bad_token();
+        assert_eq!((provider.asked(), elsewhere.asked()), (asked, 0), "{what}");
+        list(&server, &system, &key).status(200);
+    }
+}
+
+#[test]
+fn a_provider_that_hangs_holds_up_only_tokens_of_unknown_keys_and_those_for_seconds() {
+    let key = SigningKey::ed();
+    let provider = Provider::new(&[&key]);
+    let server = provider.server();
+    let system = server.system();
+    provider.hang();
+    let start = Instant::now();
+    std::thread::scope(|scope| {
+        let unknown = scope.spawn(|| list(&server, &system, &SigningKey::ed()));
+        assert_eventually("it is asked", PATIENCE, || provider.asked() == 2);
+        list(&server, &system, &key).status(200);
+        assert!(!unknown.is_finished(), "the known key did not wait for the unknown one");
+        unknown.join().expect("an answer").is_bad_token();
+    });
+    assert!(start.elapsed() < Duration::from_secs(15), "{:?}", start.elapsed());
+}
+
+#[test]
+fn a_server_starts_without_its_provider_and_takes_tokens_when_it_is_there() {
+    let key = SigningKey::ed();
+    let provider = Provider::new(&[&key]);
+    provider.set_open(false);
+    let server = provider.server();
+    assert!(server.log().contains("token keys: read http://"), "one line says so: {}", server.log());
+    let system = server.system();
+    // Who has never had keys does not know a bad token from a good one; what can't be a token is bad all the same.
+    let nonsense = server.manage("GET", &format!("/api/systems/{}/backups", system.id)).bearer("x.y.z");
+    nonsense.send().is_bad_token();
+    provider.set_open(true);
+    list(&server, &system, &key).status(200);
+}
+
+#[test]
+fn without_any_keys_good_tokens_are_told_to_come_back() {
+    let key = SigningKey::ed();
+    let provider = Provider::new(&[&key]);
+    provider.set_open(false);
+    let server = provider.server();
+    let system = server.system();
+    list(&server, &system, &key).is_unavailable();
+    let token = key.sign(&claims(&system.org, "backup:view"));
+    let site = server.manage("GET", &format!("/backup/{}", system.id)).bearer(token).send();
+    site.is_gateway_error(500, "service_unavailable", &server.management_url(""));
+    assert_eq!(provider.asked(), 0);
+}
+
+#[test]
+fn a_key_file_is_read_again_for_an_unknown_key() {
+    let login = Login::new();
+    let server = Server::builder().login(&login).start();
+    assert_eventually("the keys are read", PATIENCE, || server.log().contains("token keys: 1 read"));
+    let system = server.system();
+    list(&server, &system, &login.key).status(200);
+    let new = SigningKey::rsa();
+    login.publish(&key_set(&[&login.key, &new]));
+    list(&server, &system, &new).status(200);
+    list(&server, &system, &login.key).status(200);
+}
+
+#[test]
+fn a_key_without_an_id_can_be_replaced() {
+    let (old, new) = (SigningKey::ec(), SigningKey::ec());
+    let nameless = |key: &SigningKey| {
+        let mut jwk = key.jwk();
+        jwk.as_object_mut().expect("an object").remove("kid");
+        serde_json::json!({ "keys": [jwk] }).to_string()
+    };
+    let login = Login::new();
+    login.publish(&nameless(&old));
+    let server = Server::builder().login(&login).start();
+    assert_eventually("the keys are read", PATIENCE, || server.log().contains("token keys: 1 read"));
+    let system = server.system();
+    let ask = |key: &SigningKey| {
+        let token =
+            key.sign_with(&serde_json::json!({ "alg": "ES256" }), &claims(&system.org, "backup:view"));
+        server.manage("GET", &format!("/api/systems/{}/backups", system.id)).bearer(token).send()
+    };
+    ask(&old).status(200);
+    login.publish(&nameless(&new));
+    ask(&new).status(200);
+    ask(&old).is_bad_token();
+}
+
+#[test]
+fn a_key_file_that_cannot_be_used_stops_the_start() {
+    let login = Login::new();
+    let files =
+        [("/nonexistent/keys.json".to_owned(), "{}"), (login.file().display().to_string(), "{\"keys\": []}")];
+    for (file, text) in files {
+        login.publish(text);
+        let mut command = plain_command();
+        command.arg("serve").env("DATABASE_URL", "postgres://nobody@127.0.0.1:1/none");
+        command.env("LISTEN_ADDRESS", "127.0.0.1:0").env("MANAGEMENT_LISTEN_ADDRESS", "127.0.0.1:0");
+        command.env("JWT_JWKS_FILE", file).env("JWT_ISSUER", "me").env("JWT_AUDIENCE", "us");
+        let stopped = run(&mut command).exits(2);
+        assert!(stopped.stderr.contains("JWT_JWKS_FILE"), "{stopped:?}");
+    }
+}

@@ -1,0 +1,81 @@
+//! The management API while the database or the store is away: trouble is not the caller's fault.
+
+use crate::harness::{Answer, Login, PATIENCE, PostgresLink, Server, Trouble, assert_eventually};
+
+#[test]
+fn without_postgres_api_routes_are_503_and_the_gateways_are_500() {
+    let login = Login::new();
+    let database = std::sync::Arc::new(crate::harness::Database::new());
+    let link = PostgresLink::to(&database);
+    let server = Server::builder()
+        .database(&database)
+        .set("DATABASE_URL", link.url())
+        .no_rate_limit()
+        .login(&login)
+        .start();
+    let system = server.system();
+    let id = server.store(&system, b"x");
+    let token = login.token(&system.org, "backup:view backup:delete");
+    let list = format!("/api/systems/{}/backups", system.id);
+    let site = format!("/backup/{}", system.id);
+    let far = now_and_forever(&id);
+    for trouble in [Trouble::Refused, Trouble::BlackHole] {
+        link.spoil(trouble);
+        let ask = |method: &str, path: &str| server.manage(method, path).bearer(&token).send();
+        std::thread::scope(|scope| {
+            let envelopes = [
+                scope.spawn(|| ask("GET", &list)),
+                scope.spawn(|| ask("GET", &format!("{list}/{id}/download"))),
+                scope.spawn(|| ask("DELETE", &format!("{list}/{id}"))),
+                scope.spawn(|| ask("GET", &far)),
+            ];
+            let gateways: [_; 2] = [
+                scope.spawn(|| ask("GET", &site)),
+                scope.spawn(|| {
+                    server
+                        .manage("GET", &format!("{site}/{id}"))
+                        .bearer(&token)
+                        .header("x-download", "true")
+                        .send()
+                }),
+            ];
+            for answer in envelopes {
+                answer.join().expect("an answer").is_unavailable();
+            }
+            for answer in gateways {
+                let answer: Answer = answer.join().expect("an answer");
+                answer.is_gateway_error(500, "service_unavailable", &server.management_url(""));
+            }
+        });
+        // A wrong token is told without a database.
+        server.manage("GET", &list).bearer("x.y.z").send().is_bad_token();
+        link.mend();
+        assert_eventually("it is well again", PATIENCE, || ask("GET", &list).status == 200);
+    }
+    assert_eq!(server.ids(&system), [id]);
+}
+
+/// An address that nobody has signed: it can't be told before the key is known.
+fn now_and_forever(id: &str) -> String {
+    format!("/api/downloads/{id}?expires=9999999999&signature={}", "00".repeat(32))
+}
+
+#[test]
+fn without_the_store_bytes_are_trouble_and_lists_are_not() {
+    let login = Login::new();
+    let server = Server::builder().login(&login).start();
+    let system = server.system();
+    let id = server.store(&system, b"x");
+    let token = login.token(&system.org, "backup:view");
+    server.store.break_it();
+    let list = format!("/api/systems/{}/backups", system.id);
+    server.manage("GET", &list).bearer(&token).send().status(200);
+    server.manage("GET", &format!("{list}/{id}/download")).bearer(&token).send().is_unavailable();
+    let file = format!("/backup/{}/{id}", system.id);
+    for header in ["x-download", "x-view"] {
+        let answer = server.manage("GET", &file).bearer(&token).header(header, "true").send();
+        answer.is_gateway_error(500, "service_unavailable", &server.management_url(""));
+    }
+    server.store.mend_it();
+    server.manage("GET", &format!("{list}/{id}/download")).bearer(&token).send().status(200);
+}
