@@ -13,8 +13,8 @@
 //! * [`startup`] - builds everything from the settings, and stops it in order
 //! * [`config`] - the settings, checked; read by `cli` and `startup` alone
 //! * [`http`] - routes, extractors, thin handlers, the table from errors to status codes
-//! * [`jobs`] - prepare the schema, renew the lease, purge, sweep, compare rows with objects
-//! * [`backups`] - the use cases: authenticate, upload, list, download, delete
+//! * [`jobs`] - prepare the schema, renew the lease, listen for requests, purge, sweep, compare rows with objects
+//! * [`backups`] - the use cases: authenticate, upload, list, download, delete, request
 //! * [`actors`] - one per organization to order and batch what changes its books, one to turn
 //!   floods away
 //! * [`db`] - the only room with SQL; `db::accounting` has the transactions that change the books
@@ -30,6 +30,9 @@
 //! `retired` (out of the books; its object is deleted, then its row). An upload that fails goes
 //! from `receiving` to `retired`. Follow one from `http/upload.rs` to `backups/upload.rs`,
 //! `backups/intake.rs`, `store/`, `actors/org_quota.rs`, `db/accounting/` and `jobs/purge.rs`.
+//!
+//! A backup that somebody asks for goes from `db/requests.rs` (asked) to `jobs/listen.rs` and `backups/requests.rs` (an
+//! appliance is woken, and has seen it) to `db/accounting/apply.sql` (fulfilled with the upload's commit).
 
 #[macro_use]
 pub mod failpoints;

@@ -20,11 +20,12 @@ pub use parts::open_store;
 use signals::{Signals, notify_systemd, run_until_signal};
 
 use crate::actors::Actors;
+use crate::backups::Waiters;
 use crate::config::{Config, HttpConfig, UploadConfig};
 use crate::db::accounting::Policy;
 use crate::db::{self, Db};
 use crate::http::{self, Api, AppState, Certificates, Place, Places, ServerSettings};
-use crate::jobs::{self, Lease, Preparation};
+use crate::jobs::{self, Lease, Listener, Preparation};
 use crate::store::{BlobStore, StoreError};
 
 /// Why the service could not start.
@@ -119,6 +120,7 @@ async fn serve(config: Config, migrate: bool, engine: &Runtime, disk: &Handle) -
     let mut preparing = engine.spawn(jobs::prepare(preparation, Arc::clone(&vault.ready)));
     let _ = timeout(FIRST_PREPARATION, &mut preparing).await;
     let lease = start_lease(config.database_url.clone(), process, config.upkeep.lease)?;
+    let hearing = start_listener(config.database_url.clone(), vault.waiters.clone())?;
     engine.spawn(jobs::purge::run(db.clone(), Arc::clone(&store), Arc::clone(&vault.purge)));
     let sweeper =
         jobs::sweep::Sweeper { db, store, policy, lease: config.upkeep.lease, live: vault.live.clone() };
@@ -151,11 +153,14 @@ async fn serve(config: Config, migrate: bool, engine: &Runtime, disk: &Handle) -
         servers.push(server);
     }
     notify_systemd(&[sd_notify::NotifyState::Ready]);
-    run_until_signal(servers, &mut signals, certificates).await?;
+    // Who waits for a request need not hold the others up.
+    let stopping = || vault.waiters.close();
+    run_until_signal(servers, &mut signals, certificates, stopping).await?;
 
     // The connections are gone; what they left is committed or taken back now.
     vault.tasks.close();
     let _ = timeout_at(Instant::now() + LAST_TASKS, vault.tasks.wait()).await;
+    drop(hearing);
     drop(lease);
     actors.stop();
     log::info!("stopped");
@@ -193,6 +198,11 @@ fn place(listener: &TcpListener, tls: bool, public_url: Option<String>) -> Resul
         .local_addr()
         .map_err(|source| StartError::Io { doing: "ask for the address of a listener".to_owned(), source })?;
     Ok(Place { public_url, address, tls })
+}
+
+fn start_listener(url: SecretString, waiters: Waiters) -> Result<Listener, StartError> {
+    Listener::start(url, waiters)
+        .map_err(|source| StartError::Io { doing: "start the thread that listens".to_owned(), source })
 }
 
 /// An address of another machine or a port that is not ours is a wrong setting; one that is in use may

@@ -1,6 +1,7 @@
 //! How a use case ends when it does not succeed, by what the client can do next.
 
 use crate::db::DbError;
+use crate::domain::request::RequestState;
 use crate::store::PutError;
 
 /// What the service needs to do its work.
@@ -114,6 +115,27 @@ pub enum ReadError {
     Revoked,
     #[error("{0}")]
     Unavailable(Outage),
+}
+
+/// A request for a backup that was not made, found or cancelled.
+#[derive(Debug, thiserror::Error)]
+pub enum RequestError {
+    /// No such system, or none of that organization; no such request of the system.
+    #[error("no such system or request")]
+    NotFound,
+    #[error("the system is suspended")]
+    Suspended,
+    /// It has come to its end before, and this is how.
+    #[error("the request is {0} already")]
+    Ended(RequestState),
+    #[error("{0}")]
+    Unavailable(Outage),
+}
+
+impl From<DbError> for RequestError {
+    fn from(error: DbError) -> Self {
+        Self::Unavailable(Outage::database(&error))
+    }
 }
 
 impl From<DbError> for ReadError {

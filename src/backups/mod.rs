@@ -1,5 +1,5 @@
-//! The use cases: authenticate, upload, list, download, delete; for appliances and, of systems that a caller may
-//! see, for portals. No HTTP, no SQL.
+//! The use cases: authenticate, upload, list, download, delete, request; for appliances and, of systems that a caller
+//! may see, for portals. No HTTP, no SQL.
 
 mod authenticate;
 mod delete;
@@ -12,8 +12,10 @@ mod links;
 mod list;
 mod manage;
 mod new_id;
+mod requests;
 mod reservation;
 mod upload;
+mod waiters;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -25,7 +27,7 @@ use tokio_util::task::TaskTracker;
 
 pub use authenticate::{Authenticator, SystemIdentity};
 pub use download::Reader;
-pub use error::{Dependency, Outage, ReadError, UploadError};
+pub use error::{Dependency, Outage, ReadError, RequestError, UploadError};
 pub use feed::Feed;
 pub use health::{Health, LastHealth};
 pub use links::{Link, Links, Signed};
@@ -33,10 +35,12 @@ pub use manage::ManagedSystem;
 pub use new_id::NewIds;
 pub use reservation::{LiveUploads, Undo, UndoQueue};
 pub use upload::{UploadHandle, UploadRequest};
+pub use waiters::Waiters;
 
 use crate::actors::{OrgQuotas, RateLimiter};
 use crate::db::Db;
 pub use crate::db::backups::StoredRow as Backup;
+pub use crate::db::requests::BackupRequest;
 use crate::store::BlobStore;
 
 /// What an upload's body has to obey.
@@ -62,6 +66,8 @@ pub struct Vault {
     pub new_ids: NewIds,
     pub undo: UndoQueue,
     pub live: LiveUploads,
+    /// The appliances that wait for a request.
+    pub waiters: Waiters,
     /// Wakes the purger.
     pub purge: Arc<Notify>,
     /// The runtime that uploads live on, whatever becomes of the connection they came by.

@@ -8,6 +8,7 @@ mod migrate;
 mod org;
 mod output;
 mod report;
+mod request;
 mod secret;
 mod serve;
 mod sweep;
@@ -52,6 +53,8 @@ enum Command {
     /// Backups
     #[command(subcommand)]
     Backup(backup::Backup),
+    /// Ask an appliance for a backup; it is made when the appliance next looks
+    Request(request::Request),
     /// Do by hand what the service does by itself: take back what dead processes left, purge what is due
     Sweep(sweep::Sweep),
     /// Check that the books balance; exit code 1 if they do not
@@ -81,6 +84,7 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Org(org) => org.run(&mut open()?),
         Command::System(system) => system.run(&mut open()?),
         Command::Backup(backup) => backup.run(&mut open()?),
+        Command::Request(request) => request.run(&mut open()?),
         Command::Sweep(sweep) => sweep.run(&open()?),
         Command::Audit(audit) => audit.run(&mut open()?),
         Command::Token(token) => token.run(cli.json),

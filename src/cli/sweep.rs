@@ -47,6 +47,7 @@ struct Done {
     tombstones_dropped: usize,
     systems_dropped: usize,
     leftovers_removed: usize,
+    requests_expired: usize,
     orphans_deleted: u64,
     orphans_kept: u64,
     /// What could not be done and is tried again by the next pass.
@@ -103,8 +104,8 @@ fn refuse_on_doubt(tools: &Tools) -> Result<(), Failure> {
 fn pass(context: &Context, tools: &Tools, done: &mut Done) -> Result<(), Failure> {
     let lease = context.config.upkeep.lease;
     let sweeper = Sweeper::by_hand(tools.db.clone(), tools.store.clone(), context.policy(), lease);
-    let Swept { uploads, leftovers, failed } = tools.runtime.block_on(sweeper.run_once())?;
-    (done.uploads_taken_back, done.leftovers_removed) = (uploads, leftovers);
+    let Swept { uploads, leftovers, expired, failed } = tools.runtime.block_on(sweeper.run_once())?;
+    (done.uploads_taken_back, done.leftovers_removed, done.requests_expired) = (uploads, leftovers, expired);
     done.failed += failed as u64;
     let Purged { backups, tombstones, systems, failed } =
         tools.runtime.block_on(purge::run_once(&tools.db, tools.store.as_ref()))?;
@@ -137,6 +138,7 @@ fn describe(done: &Done) -> String {
         ("tombstones of failed uploads dropped", done.tombstones_dropped as u64),
         ("destroyed systems dropped", done.systems_dropped as u64),
         ("unfinished writes removed", done.leftovers_removed as u64),
+        ("requests that nothing answered in time", done.requests_expired as u64),
         ("objects without a row deleted", done.orphans_deleted),
         ("objects without a row kept (too young)", done.orphans_kept),
         ("failed, to be tried again", done.failed),

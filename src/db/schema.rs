@@ -24,6 +24,9 @@ diesel::table! {
         requested_at -> Timestamptz,
         expires_at -> Timestamptz,
         backup_id -> Nullable<Uuid>,
+        seen_at -> Nullable<Timestamptz>,
+        ended_at -> Nullable<Timestamptz>,
+        backup_extension -> Nullable<Text>,
     }
 }
 
@@ -102,6 +105,7 @@ diesel::table! {
         recent_admissions -> Array<Nullable<Timestamptz>>,
         window_epoch -> Int8,
         created_at -> Timestamptz,
+        unchanged_at -> Nullable<Timestamptz>,
     }
 }
 

@@ -4,26 +4,38 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::{Array, BigInt, Nullable, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{Array, BigInt, Binary, Bool, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use serde::Serialize;
 use serde_json::json;
 use uuid::Uuid;
 
 use super::events::{self, Event};
+use super::prepared::prepared;
 use super::schema::{backups, systems};
 use super::{Conn, DbError, from_bigint};
 use crate::domain::ids::{BackupId, Extension, OrgId, SystemKey};
 
 /// What authentication needs to know of a system key.
-#[derive(Debug, Clone, Queryable, Selectable)]
-#[diesel(table_name = systems)]
+#[derive(Debug, Clone, QueryableByName)]
 pub struct CredentialRow {
+    #[diesel(sql_type = SqlUuid)]
     pub id: Uuid,
+    #[diesel(sql_type = Text)]
     pub system_key: String,
+    #[diesel(sql_type = Text)]
     pub org_id: String,
+    #[diesel(sql_type = Binary)]
     pub secret_sha256: Vec<u8>,
+    #[diesel(sql_type = Text)]
     pub state: String,
+    #[diesel(sql_type = BigInt)]
     pub window_epoch: i64,
+    /// The oldest request for a backup that is still awaited.
+    #[diesel(sql_type = Nullable<SqlUuid>)]
+    pub requested: Option<Uuid>,
+    /// It has said within the last minute that nothing has changed.
+    #[diesel(sql_type = Bool)]
+    pub unchanged_lately: bool,
 }
 
 impl CredentialRow {
@@ -32,12 +44,24 @@ impl CredentialRow {
     }
 }
 
-/// Looks user names up. Those that do not exist have no row.
+/// Looks user names up. Those that do not exist have no row. What the answers to a system's requests have to
+/// say comes along, so that it costs no query of its own.
 pub fn credentials(conn: &mut Conn, keys: &[String]) -> Result<Vec<CredentialRow>, DbError> {
-    Ok(systems::table
-        .filter(systems::system_key.eq_any(keys))
-        .select(CredentialRow::as_select())
-        .load(conn)?)
+    let sql = "SELECT id, system_key, org_id, secret_sha256, state, window_epoch, \
+             (SELECT r.id FROM backup_requests r WHERE r.system_id = systems.id AND r.state IN ('pending', 'seen') \
+                 AND r.expires_at > clock_timestamp() ORDER BY r.requested_at, r.id LIMIT 1) AS requested, \
+             coalesce(unchanged_at > clock_timestamp() - interval '1 minute', false) AS unchanged_lately \
+         FROM systems WHERE system_key = ANY($*)";
+    Ok(prepared(sql, keys.into_sql::<Array<Text>>()).load(conn)?)
+}
+
+/// The system says that its configuration has not changed; `false` if it is not active.
+pub fn note_unchanged(conn: &mut Conn, system: Uuid) -> Result<bool, DbError> {
+    let noted = diesel::update(systems::table.find(system))
+        .filter(systems::state.eq("active"))
+        .set(systems::unchanged_at.eq(diesel::dsl::sql::<Nullable<Timestamptz>>("clock_timestamp()")))
+        .execute(conn)?;
+    Ok(noted == 1)
 }
 
 /// A system as people see it.

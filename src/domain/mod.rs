@@ -11,6 +11,7 @@ pub mod openpgp;
 pub mod orphans;
 pub mod pace;
 pub mod range;
+pub mod request;
 pub mod retention;
 pub mod size;
 pub mod window;

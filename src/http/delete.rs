@@ -20,6 +20,10 @@ pub struct Deleted {
 }
 
 impl Deleted {
+    pub fn of(id: BackupId) -> Self {
+        Self { id }
+    }
+
     /// For the documentation.
     pub fn example() -> Self {
         Self { id: envelope::example_id() }

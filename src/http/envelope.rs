@@ -91,6 +91,7 @@ pub fn example_id() -> BackupId {
     BackupId::new(Uuid::from_u128(0x0193_4fab_bc33_7890_a1b2_c3d4_e5f6_a7b8), Extension::Gpg)
 }
 
-fn time(at: DateTime<Utc>) -> String {
+/// A time as the APIs show it: RFC 3339, UTC, with a `Z`.
+pub fn time(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::AutoSi, true)
 }

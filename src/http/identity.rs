@@ -5,7 +5,7 @@ use std::pin::Pin;
 use actix_web::dev::Payload;
 use actix_web::http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use actix_web::web::Data;
-use actix_web::{FromRequest, HttpRequest};
+use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use actix_web_httpauth::headers::authorization::{Basic, Scheme};
 
 use super::AppState;
@@ -21,13 +21,17 @@ impl FromRequest for SystemIdentity {
         let credential = credential(request.headers());
         let RemoteAddr(from) = RemoteAddr::of(request);
         let state = request.app_data::<Data<AppState>>().cloned();
+        let request = request.clone();
         Box::pin(async move {
             let credential = credential.ok_or(ApiError::Unauthorized)?;
             let state = state.ok_or(ApiError::Unavailable { details: "service" })?;
             let secret = credential.password().unwrap_or_default();
             let authenticator = &state.vault.authenticator;
             let identity = authenticator.authenticate(credential.user_id(), secret, from).await?;
-            identity.ok_or(ApiError::Unauthorized)
+            let identity = identity.ok_or(ApiError::Unauthorized)?;
+            // For what every answer to it has to say.
+            request.extensions_mut().insert(identity.clone());
+            Ok(identity)
         })
     }
 }

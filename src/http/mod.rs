@@ -18,6 +18,7 @@ mod list;
 mod management;
 mod origin;
 mod places;
+mod requests;
 mod server;
 mod tls;
 mod upload;
@@ -25,6 +26,7 @@ mod upload;
 use std::sync::Arc;
 
 use actix_web::http::Method;
+use actix_web::middleware::from_fn;
 use actix_web::web::{self, ServiceConfig};
 use ipnet::IpNet;
 
@@ -52,13 +54,28 @@ fn collect_api(config: &mut ServiceConfig) {
     config
         .service(
             web::resource("/api/systems/backups")
+                .wrap(from_fn(requests::tell_requested))
                 .route(web::post().to(upload::upload))
                 .route(web::get().to(list::list))
                 .route(head().to(list::list))
                 .default_service(web::to(|| error::method_not_allowed("GET, HEAD, POST"))),
         )
+        // Before `{id}`, which would match them.
+        .service(
+            web::resource("/api/systems/backups/requests")
+                .route(web::get().to(requests::requests))
+                .route(head().to(requests::requests))
+                .default_service(web::to(|| error::method_not_allowed("GET, HEAD"))),
+        )
+        .service(
+            web::resource("/api/systems/backups/unchanged")
+                .wrap(from_fn(requests::tell_requested))
+                .route(web::post().to(requests::unchanged))
+                .default_service(web::to(|| error::method_not_allowed("POST"))),
+        )
         .service(
             web::resource("/api/systems/backups/{id}")
+                .wrap(from_fn(requests::tell_requested))
                 .route(web::get().to(download::download))
                 .route(head().to(download::download))
                 .route(web::delete().to(delete::delete))

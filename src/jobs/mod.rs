@@ -3,6 +3,7 @@
 
 pub mod compare;
 mod lease;
+mod listen;
 pub mod orphans;
 mod prepare;
 pub mod purge;
@@ -12,6 +13,7 @@ use crate::db::DbError;
 use crate::store::StoreError;
 
 pub use lease::Lease;
+pub use listen::Listener;
 pub use prepare::{Preparation, prepare};
 
 /// Why a job did not come to its end.

@@ -1,5 +1,6 @@
 //! Takes back the uploads of processes that are dead. The order is that of every undo: row
-//! retired, object deleted; the row stays as a tombstone and is dropped by the purger.
+//! retired, object deleted; the row stays as a tombstone and is dropped by the purger. Says of requests
+//! whose time is over that they have expired.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,11 +13,12 @@ use super::purge::delete_object;
 use crate::backups::LiveUploads;
 use crate::db::accounting::{self, Abort, Operation, Outcome, Policy};
 use crate::db::writers::{self, Orphan};
-use crate::db::{Db, DbError, Lane, backups};
+use crate::db::{Db, DbError, Lane, backups, requests};
 use crate::domain::ids::OrgId;
 use crate::store::BlobStore;
 
 const PATIENCE: Duration = Duration::from_secs(10);
+const EXPIRED_AT_ONCE: i64 = 1000;
 
 /// What a pass did.
 #[derive(Debug, Default)]
@@ -25,6 +27,8 @@ pub struct Swept {
     pub uploads: usize,
     /// Unfinished writes that were removed from the store.
     pub leftovers: usize,
+    /// Requests that were not fulfilled in time.
+    pub expired: usize,
     /// What is tried again later.
     pub failed: usize,
 }
@@ -78,6 +82,7 @@ impl Sweeper {
             }
         }
         self.db.run(Lane::Reads, PATIENCE, move |conn| writers::forget_gone(conn, lease)).await?;
+        swept.expired = self.expire_requests().await?;
         match self.tidy().await {
             Ok(removed) => swept.leftovers = removed,
             Err(JobError::Store(error)) => {
@@ -87,6 +92,19 @@ impl Sweeper {
             Err(JobError::Db(error)) => return Err(error),
         }
         Ok(swept)
+    }
+
+    /// Only writes down what everybody takes for expired already.
+    async fn expire_requests(&self) -> Result<usize, DbError> {
+        let mut expired = 0;
+        loop {
+            let some =
+                self.db.run(Lane::Reads, PATIENCE, |conn| requests::expire(conn, EXPIRED_AT_ONCE)).await?;
+            expired += some;
+            if i64::try_from(some).is_ok_and(|some| some < EXPIRED_AT_ONCE) {
+                return Ok(expired);
+            }
+        }
     }
 
     /// Removes what unfinished puts have left in the store. First the store is asked what there is, then

@@ -8,7 +8,9 @@ use tokio_util::task::TaskTracker;
 
 use super::StartError;
 use crate::actors::Actors;
-use crate::backups::{Authenticator, BodyLimits, LastHealth, Links, LiveUploads, NewIds, UndoQueue, Vault};
+use crate::backups::{
+    Authenticator, BodyLimits, LastHealth, Links, LiveUploads, NewIds, UndoQueue, Vault, Waiters,
+};
 use crate::config::{Config, Jwks, StoreConfig, TokenConfig};
 use crate::db::Db;
 use crate::store::{self, BlobStore, Place, S3Settings};
@@ -90,6 +92,7 @@ pub(super) fn build_vault(
         new_ids: NewIds::default(),
         undo,
         live,
+        waiters: Waiters::default(),
         purge: Arc::new(Notify::new()),
         engine: engine.clone(),
         tasks,

@@ -30,12 +30,13 @@ impl Signals {
     }
 }
 
-/// SIGTERM lets what is in flight finish; SIGINT cuts, and so does a second SIGTERM; SIGHUP reads the
+/// SIGTERM lets what is in flight finish, after `stopping` has said so; SIGINT cuts, and so does a second SIGTERM; SIGHUP reads the
 /// certificate again.
 pub(super) async fn run_until_signal(
     servers: Vec<Server>,
     signals: &mut Signals,
     certificates: Option<Arc<Certificates>>,
+    stopping: impl FnOnce(),
 ) -> Result<(), StartError> {
     let handles: Vec<_> = servers.iter().map(Server::handle).collect();
     let mut running: FuturesUnordered<_> = servers.into_iter().map(actix_web::rt::spawn).collect();
@@ -52,10 +53,11 @@ pub(super) async fn run_until_signal(
     }
     log::info!("stopping: uploads in flight may finish");
     notify_systemd(&[sd_notify::NotifyState::Stopping]);
+    stopping();
     // Told once; that all have finished shows in the servers' own ends.
-    let stopping = join_all(handles.iter().map(|handle| handle.stop(true)));
+    let stopped = join_all(handles.iter().map(|handle| handle.stop(true)));
     tokio::select! {
-        _ = stopping => Ok(()),
+        _ = stopped => Ok(()),
         _ = signals.term.recv() => stop_at_once(&handles).await,
         _ = signals.int.recv() => stop_at_once(&handles).await,
     }

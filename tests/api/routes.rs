@@ -79,9 +79,11 @@ fn a_wrong_method_is_405_with_those_that_are_right() {
     let server = Server::start();
     let system = server.system();
     let one = format!("{BACKUPS}/{SOME_ID}");
-    let table: [(&str, &[&str], &[&str]); 4] = [
+    let table: [(&str, &[&str], &[&str]); 6] = [
         (BACKUPS, &["PUT", "PATCH", "DELETE", "OPTIONS", "BREW"], &["GET", "POST"]),
         (&one, &["POST", "PUT", "PATCH", "OPTIONS"], &["GET", "HEAD", "DELETE"]),
+        ("/api/systems/backups/requests", &["POST", "PUT", "DELETE", "OPTIONS"], &["GET", "HEAD"]),
+        ("/api/systems/backups/unchanged", &["GET", "PUT", "DELETE"], &["POST"]),
         ("/api/health", &["POST", "PUT", "DELETE"], &["GET"]),
         ("/api/health/live", &["POST", "DELETE"], &["GET"]),
     ];

@@ -57,6 +57,14 @@ impl<K: Hash + Eq, V> Bounded<K, V> {
         (now.saturating_duration_since(*at) < keep).then_some(value)
     }
 
+    pub fn remove<Q>(&mut self, key: &Q)
+    where
+        K: std::borrow::Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        self.entries.remove(key);
+    }
+
     fn has_room(&mut self, now: Instant) -> bool {
         let pause = self.keep / LOOKS;
         let looked = |at: Instant| now.saturating_duration_since(at) < pause;

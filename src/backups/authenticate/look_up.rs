@@ -58,6 +58,11 @@ impl LookUps {
         lock(&self.0.known).get(key.as_str(), now).cloned()
     }
 
+    /// The next one looks again.
+    pub fn forget(&self, key: &SystemKey) {
+        lock(&self.0.known).remove(key.as_str());
+    }
+
     /// One look-up at a time and a second for a name: who comes meanwhile finds its answer.
     pub async fn one(&self, key: &SystemKey) -> Found {
         let asked = Instant::now();

@@ -22,6 +22,7 @@ mod bounded;
 mod guesses;
 mod look_up;
 
+use std::fmt;
 use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -29,7 +30,7 @@ use std::time::{Duration, Instant};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use tokio::runtime::Handle;
-use tokio::time::sleep_until;
+use tokio::time::{sleep_until, timeout};
 use uuid::Uuid;
 
 use super::ReadError;
@@ -47,6 +48,17 @@ pub struct SystemIdentity {
     key: SystemKey,
     org: OrgId,
     window_epoch: i64,
+    secret: SecretSha256,
+}
+
+/// Of the secret that was given. Shown to nobody.
+#[derive(Clone)]
+struct SecretSha256([u8; 32]);
+
+impl fmt::Debug for SecretSha256 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("..")
+    }
 }
 
 impl SystemIdentity {
@@ -66,10 +78,18 @@ impl SystemIdentity {
     pub fn window_epoch(&self) -> i64 {
         self.window_epoch
     }
+
+    /// Of the secret that was given, to see whether it is still the right one.
+    pub(super) fn secret_sha256(&self) -> [u8; 32] {
+        self.secret.0
+    }
 }
 
 /// A wrong credential is answered no sooner than this after it was given.
 const WRONG_TAKES: Duration = Duration::from_millis(50);
+
+/// No answer waits longer than this for what is only a hint.
+const HINT_PATIENCE: Duration = Duration::from_millis(250);
 
 /// Checks credentials.
 pub struct Authenticator {
@@ -110,6 +130,40 @@ impl Authenticator {
         result
     }
 
+    /// Whether the credential still is what it was when it was checked, or was a second ago.
+    pub async fn is_good(&self, who: &SystemIdentity) -> Result<bool, ReadError> {
+        let row = self.look_ups.one(&who.key).await?;
+        Ok(identify(&who.key, &who.secret.0, row.as_ref())?.is_some())
+    }
+
+    /// The request for a backup that the system has not answered, as it was within the last second. Nearly always known
+    /// from the look-up of the credential. An answer that took longer, or that has changed it, costs another, if there
+    /// is one in time.
+    pub async fn requested(&self, who: &SystemIdentity) -> Option<Uuid> {
+        if let Some(row) = self.look_ups.known(&who.key, Instant::now()) {
+            return row.requested;
+        }
+        let found = timeout(HINT_PATIENCE, self.look_ups.one(&who.key)).await.ok()?;
+        found.ok()??.requested
+    }
+
+    /// Whether the system is known to have said within the last minute that nothing has changed.
+    pub fn was_unchanged_lately(&self, who: &SystemIdentity) -> bool {
+        self.look_ups.known(&who.key, Instant::now()).is_some_and(|row| row.unchanged_lately)
+    }
+
+    /// A backup was stored: what was requested before it is not any more.
+    pub fn forget_requested(&self, who: &SystemIdentity) {
+        if self.look_ups.known(&who.key, Instant::now()).is_some_and(|row| row.requested.is_some()) {
+            self.forget(who);
+        }
+    }
+
+    /// What is remembered of the system is out of date.
+    pub fn forget(&self, who: &SystemIdentity) {
+        self.look_ups.forget(&who.key);
+    }
+
     /// One line a minute for each origin, without anything that was guessed.
     fn tell(&self, origin: Origin, now: Instant) {
         if self.guesses().is_news(origin, now) {
@@ -133,5 +187,7 @@ fn identify(
     let matches = bool::from(given.ct_eq(expected));
     let Some(row) = row.filter(|row| matches && row.is_active()) else { return Ok(None) };
     let org = OrgId::parse(&row.org_id).map_err(|e| ReadError::Unavailable(Outage::database(&e)))?;
-    Ok(Some(SystemIdentity { id: row.id, key: key.clone(), org, window_epoch: row.window_epoch }))
+    let secret =
+        SecretSha256(<[u8; 32]>::try_from(given).map_err(|e| ReadError::Unavailable(Outage::database(&e)))?);
+    Ok(Some(SystemIdentity { id: row.id, key: key.clone(), org, window_epoch: row.window_epoch, secret }))
 }

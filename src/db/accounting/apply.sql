@@ -10,7 +10,11 @@ admitted AS (
     INSERT INTO backups (id, system_id, org_id, object_key, extension, state, filename, mimetype, writer, remote_addr,
         admitted_at, window_entry, want_bytes, reserved_bytes)
     SELECT new.id, new.system, given.org, new.key, new.extension, 'receiving', new.filename, new.mimetype, given.writer,
-        new.addr, given.clock, new.entry, new.want, new.reserved
+        -- Later than every request that it may answer, even if the clock was set back: the system is locked, so
+        -- a request is either among these or will be made after this (db/requests.rs).
+        new.addr, greatest(given.clock, (SELECT max(r.requested_at) + interval '1 microsecond' FROM backup_requests AS r
+            WHERE r.system_id = new.system AND r.state IN ('pending', 'seen'))),
+        new.entry, new.want, new.reserved
     FROM given, unnest(given.new_id, given.new_system, given.new_key, given.new_extension, given.new_filename,
             given.new_mimetype, given.new_addr, given.new_entry, given.new_want, given.new_reserved)
         AS new (id, system, key, extension, filename, mimetype, addr, entry, want, reserved)
@@ -36,6 +40,21 @@ changed AS (
         AS c (id, was, state, want, held, pledged_to, seq, size, sha256, encrypted, reason, pause)
     WHERE b.id = c.id AND b.state = c.was
     RETURNING b.id
+),
+-- A request is fulfilled by the first backup that was let in after it had been asked for.
+fulfilled AS (
+    UPDATE backup_requests AS r SET state = 'fulfilled', ended_at = clock_timestamp(), backup_id = answer.id,
+        backup_extension = answer.extension
+    FROM (
+        SELECT DISTINCT ON (open.id) open.id AS request, b.id, b.extension
+        FROM given CROSS JOIN unnest(given.id, given.seq) AS c (id, seq)
+        JOIN backups AS b ON b.id = c.id
+        JOIN backup_requests AS open ON open.system_id = b.system_id
+        WHERE c.seq IS NOT NULL AND open.state IN ('pending', 'seen') AND open.expires_at > clock_timestamp()
+            AND open.requested_at < b.admitted_at
+        ORDER BY open.id, c.seq
+    ) AS answer
+    WHERE r.id = answer.request AND r.state IN ('pending', 'seen')
 ),
 counted AS (
     UPDATE systems AS s SET

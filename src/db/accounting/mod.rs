@@ -25,6 +25,8 @@
 //! | two purgers | a claim skips rows that are locked and is committed before the object is touched; deleting what is gone succeeds |
 //! | a batch and suspend, rotate | the system's row is locked by both: the commit sees one or the other |
 //! | a commit and destroy | the system is marked under its lock first: a commit before that is retired with the rest, one after it takes its upload back |
+//! | a commit, and somebody who asks for a backup | the system's row is locked by both: an upload fulfils what was asked before it was let in (`db::requests`) |
+//! | a commit, and a request that is seen or cancelled | the same lock: a request has one end |
 //! | a commit and the reaper | both need the row `receiving` under the lock; the second finds it is not |
 //! | a process that was stopped, and all that happened meanwhile | its commit finds the row not `receiving` any more, its object is deleted with the tombstone |
 //! | an audit and anything | it is one statement, and sees one moment |

@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 
 use actix_web::ResponseError;
-use actix_web::http::StatusCode;
 use actix_web::http::header::CONTENT_TYPE;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -17,6 +16,10 @@ use utoipa::openapi::{
 
 use super::super::error::ApiError;
 use super::super::error_data::ErrorData;
+use super::super::gateway_error::{self, GatewayError};
+
+/// The one header that comes and goes.
+pub const REQUESTED: &str = "X-Backup-Requested";
 
 /// Headers of our answers: what they say, and an example.
 const HEADERS: &[(&str, &str, &str)] = &[
@@ -55,6 +58,11 @@ const HEADERS: &[(&str, &str, &str)] = &[
     ),
     ("Retry-After", "Whole seconds to wait before asking again.", "12"),
     ("WWW-Authenticate", "What to authenticate with.", "Basic realm=\"systems\""),
+    (
+        REQUESTED,
+        "Only while somebody asks for a backup of this system: the id of that request.",
+        "01934fab-bc33-7890-a1b2-c3d4e5f6a7b8",
+    ),
     ("X-Content-Type-Options", "The type is what it says.", "nosniff"),
 ];
 
@@ -100,14 +108,43 @@ impl Answers {
         self
     }
 
-    /// What these errors become; those of one status together.
-    pub fn errors(mut self, errors: impl IntoIterator<Item = ApiError>) -> Self {
-        let mut by_status: BTreeMap<StatusCode, Vec<ApiError>> = BTreeMap::new();
-        for error in errors {
-            by_status.entry(error.status_code()).or_default().push(error);
+    /// What these errors become in our envelope; those of one status together.
+    pub fn errors(self, errors: impl IntoIterator<Item = ApiError>) -> Self {
+        self.told(errors.into_iter().map(|error| {
+            let status = error.status_code().as_u16();
+            let schema = envelope(status, Ref::from_schema_name(error.data().schema()).into());
+            let body = json!({ "code": status, "message": error.to_string(), "data": error.data() });
+            (status, RefOr::T(schema), body, error)
+        }))
+    }
+
+    /// The same in the gateway's shape.
+    pub fn gateway_errors(self, errors: impl IntoIterator<Item = ApiError>) -> Self {
+        self.told(errors.into_iter().map(|error| {
+            let (status, body) = gateway_error::reshaped(&error, "https://manage.example.net");
+            let schema = Ref::from_schema_name(GatewayError::name());
+            (status, schema.into(), json!(body), error)
+        }))
+    }
+
+    fn told(mut self, errors: impl Iterator<Item = (u16, RefOr<Schema>, Value, ApiError)>) -> Self {
+        let mut by_status: BTreeMap<u16, Vec<_>> = BTreeMap::new();
+        for (status, schema, body, error) in errors {
+            by_status.entry(status).or_default().push((schema, body, error));
         }
         for (status, errors) in by_status {
-            self.0.insert(status.as_u16(), error_response(status, &errors));
+            self.0.insert(status, error_response(&errors));
+        }
+        self
+    }
+}
+
+impl Answers {
+    /// All of them say it if a backup is asked for, except those to whom we don't know.
+    pub fn with_requested(mut self) -> Self {
+        for (_, response) in self.0.iter_mut().filter(|(status, _)| **status != 401) {
+            let named = with_headers(ResponseBuilder::new(), &[REQUESTED]).build();
+            response.headers.extend(named.headers);
         }
         self
     }
@@ -120,37 +157,31 @@ impl From<Answers> for BTreeMap<String, RefOr<Response>> {
     }
 }
 
-fn error_response(status: StatusCode, errors: &[ApiError]) -> Response {
-    let mut messages: Vec<String> = errors.iter().map(ToString::to_string).collect();
+fn error_response(errors: &[(RefOr<Schema>, Value, ApiError)]) -> Response {
+    let mut messages: Vec<String> = errors.iter().map(|(_, _, error)| error.to_string()).collect();
     messages.dedup();
-    let mut schemas: Vec<&str> = errors.iter().map(|error| error.data().schema()).collect();
+    let mut schemas: Vec<&RefOr<Schema>> = errors.iter().map(|(schema, _, _)| schema).collect();
     schemas.dedup();
-    let data = match schemas.as_slice() {
-        [one] => Ref::from_schema_name(*one).into(),
+    let schema = match schemas.as_slice() {
+        [one] => (*one).clone(),
         several => {
-            let any =
-                several.iter().fold(AnyOfBuilder::new(), |any, name| any.item(Ref::from_schema_name(*name)));
+            let any = several.iter().fold(AnyOfBuilder::new(), |any, schema| any.item((*schema).clone()));
             RefOr::T(any.build().into())
         }
     };
-    let examples = errors.iter().map(|error| {
-        let value = json!({ "code": status.as_u16(), "message": error.to_string(), "data": error.data() });
-        (name(error), ExampleBuilder::new().value(Some(value)).build())
-    });
-    let content = ContentBuilder::new()
-        .schema(Some(envelope(status.as_u16(), data)))
-        .examples_from_iter(examples)
-        .build();
+    let examples = errors
+        .iter()
+        .map(|(_, body, error)| (name(error), ExampleBuilder::new().value(Some(body.clone())).build()));
+    let content = ContentBuilder::new().schema(Some(schema)).examples_from_iter(examples).build();
     let response =
         ResponseBuilder::new().description(messages.join("; ")).content("application/json", content);
-    let answer = errors.first().map(ResponseError::error_response);
-    let headers = answer.iter().flat_map(|answer| answer.headers().keys());
-    let known = |name: &&(&str, &str, &str), wanted: &str| name.0.eq_ignore_ascii_case(wanted);
-    let headers: Vec<&str> = headers
-        .filter(|name| *name != CONTENT_TYPE)
-        .filter_map(|name| Some(HEADERS.iter().find(|row| known(row, name.as_str()))?.0))
-        .collect();
-    with_headers(response, &headers).build()
+    let answer = errors.first().map(|(_, _, error)| error.error_response());
+    let names = answer.iter().flat_map(|answer| answer.headers().keys());
+    let known = names.filter(|name| *name != CONTENT_TYPE).filter_map(|name| {
+        let row = HEADERS.iter().find(|row| row.0.eq_ignore_ascii_case(name.as_str()));
+        row.map(|row| row.0)
+    });
+    with_headers(response, &known.collect::<Vec<_>>()).build()
 }
 
 fn with_headers(response: ResponseBuilder, names: &[&str]) -> ResponseBuilder {

@@ -12,9 +12,10 @@ use super::super::error::ApiError;
 use super::super::error_data::Nothing;
 use super::super::health::Dependencies;
 use super::super::list::Backups;
-use super::answers::{Answers, binary};
+use super::super::requests::{Line, Requests};
+use super::answers::{Answers, Body, binary};
 
-type Responses = BTreeMap<String, RefOr<Response>>;
+pub type Responses = BTreeMap<String, RefOr<Response>>;
 
 /// One backup in a path.
 #[derive(IntoParams)]
@@ -55,6 +56,7 @@ impl IntoResponses for Upload {
         Answers::default()
             .json(201, stored, "backup stored", Metadata::example(), &["Location"])
             .errors(any().into_iter().chain(errors))
+            .with_requested()
             .into()
     }
 }
@@ -66,8 +68,27 @@ impl IntoResponses for List {
     fn responses() -> Responses {
         let example = Backups { backups: vec![Metadata::example()] };
         let listed = "All that is stored, newest first.";
-        Answers::default().json(200, listed, "backups listed", example, &[]).errors(any()).into()
+        Answers::default()
+            .json(200, listed, "backups listed", example, &[])
+            .errors(any())
+            .with_requested()
+            .into()
     }
+}
+
+/// The bytes of a backup, whoever gets them; or something else in their place.
+pub fn bytes(instead: &[Body]) -> Answers {
+    let about = ["ETag", "Accept-Ranges", "Repr-Digest", "X-Content-Type-Options", "Cache-Control"];
+    let named = [&about[..], &["Content-Disposition"]].concat();
+    let part = [&named[..], &["Content-Range"]].concat();
+    let body = ("application/octet-stream", binary(), json!("(the ciphertext)"));
+    let whole = [&[body.clone()], instead].concat();
+    // What comes instead has none of these headers.
+    let headers = if instead.is_empty() { &named[..] } else { &[] };
+    Answers::default()
+        .other(200, "The backup, as it was uploaded.", whole, headers)
+        .other(206, "The part that was asked for with `Range`.", [body], &part)
+        .other(304, "The client has these bytes (`If-None-Match`).", None, &about)
 }
 
 /// `GET /api/systems/backups/{id}`.
@@ -75,26 +96,13 @@ pub struct Download;
 
 impl IntoResponses for Download {
     fn responses() -> Responses {
-        let about = ["ETag", "Accept-Ranges", "Repr-Digest", "X-Content-Type-Options", "Cache-Control"];
-        let with = |more: &[&'static str]| [&about[..], more].concat();
-        let body = || Some(("application/octet-stream", binary(), json!("(the ciphertext)")));
         let errors = [
             ApiError::field("id", "invalid", "backup.zip"),
             ApiError::NotFound,
             ApiError::Range { size: 82_944 },
             ApiError::Damaged,
         ];
-        Answers::default()
-            .other(200, "The backup, as it was uploaded.", body(), &with(&["Content-Disposition"]))
-            .other(
-                206,
-                "The part that was asked for with `Range`.",
-                body(),
-                &with(&["Content-Disposition", "Content-Range"]),
-            )
-            .other(304, "The client has these bytes (`If-None-Match`).", None, &about)
-            .errors(any().into_iter().chain(errors))
-            .into()
+        bytes(&[]).errors(any().into_iter().chain(errors)).with_requested().into()
     }
 }
 
@@ -107,6 +115,34 @@ impl IntoResponses for Delete {
         Answers::default()
             .json(200, "Gone, for good.", "backup deleted", Deleted::example(), &[])
             .errors(any().into_iter().chain(errors))
+            .with_requested()
+            .into()
+    }
+}
+
+/// `GET /api/systems/backups/requests`.
+pub struct Requested;
+
+impl IntoResponses for Requested {
+    fn responses() -> Responses {
+        let example = Requests { requests: vec![Line::example()] };
+        let wrong = ApiError::field("wait", "must be a whole number of seconds from 0 to 60", "90");
+        Answers::default()
+            .json(200, "What is asked for; nothing, if the time is over.", "requests listed", example, &[])
+            .errors(any().into_iter().chain([wrong]))
+            .into()
+    }
+}
+
+/// `POST /api/systems/backups/unchanged`.
+pub struct Unchanged;
+
+impl IntoResponses for Unchanged {
+    fn responses() -> Responses {
+        Answers::default()
+            .json(200, "Noted.", "noted as unchanged", Nothing {}, &[])
+            .errors(any())
+            .with_requested()
             .into()
     }
 }

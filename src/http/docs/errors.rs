@@ -2,25 +2,14 @@
 
 use std::fmt::Write as _;
 
+use super::super::gateway_error::ERROR_CODES;
 use super::guides::ERRORS;
 use super::markdown::{escape, to_html};
 use super::page;
 
-/// One `code` of an error.
-pub struct ErrorCode {
-    pub code: &'static str,
-    pub status: u16,
-    pub title: &'static str,
-    /// What it means and what to do about it, as Markdown.
-    pub explanation: &'static str,
-}
-
-/// All of them.
-pub const CODES: &[ErrorCode] = &[];
-
 /// `/docs/errors/{code}`.
 pub fn page(code: &str) -> Option<String> {
-    let error = CODES.iter().find(|error| error.code == code)?;
+    let error = ERROR_CODES.iter().find(|error| error.code == code)?;
     let (explanation, _) = to_html(error.explanation);
     let main = format!(
         "<h1>{}</h1><p><code>{}</code>, with status <span class=\"status s{}\">{}</span></p>{explanation}\
@@ -36,7 +25,7 @@ pub fn page(code: &str) -> Option<String> {
 /// `/docs/errors`.
 pub fn index() -> String {
     let mut rows = String::new();
-    for error in CODES {
+    for error in ERROR_CODES {
         let _ = write!(
             rows,
             "<tr><td><a href=\"/docs/errors/{code}\"><code>{code}</code></a></td>\
@@ -58,7 +47,7 @@ pub fn index() -> String {
 /// The same as Markdown, with all explanations.
 pub fn markdown() -> String {
     let mut out = format!("# {}\n\n{}\n", ERRORS.1, ERRORS.2);
-    for error in CODES {
+    for error in ERROR_CODES {
         let _ = write!(
             out,
             "\n## {}\n\n`{}`, with status {}.\n\n{}\n",

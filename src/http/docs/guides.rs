@@ -22,7 +22,7 @@ pub const GUIDES: &[Guide] = &[
     Guide {
         name: "portals",
         title: "Portals and automation",
-        summary: "The management API: tokens, scopes, and how to use its documents in a program.",
+        summary: "The management API: tokens, scopes, downloads, and how to use its documents in a program.",
         markdown: include_str!("../../../docs/portals.md"),
     },
     Guide {

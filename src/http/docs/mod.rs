@@ -7,6 +7,7 @@ pub mod collect;
 mod errors;
 mod guides;
 mod llms;
+pub mod manage;
 mod markdown;
 mod mcp;
 mod openapi;

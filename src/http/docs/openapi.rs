@@ -10,8 +10,9 @@ use utoipa::openapi::{OpenApi, PathItem, ServerBuilder};
 use super::super::error_data::{
     ErrorKind, FieldError, MaxBytes, Nothing, Outside, RetryAfter, ValidationFailed,
 };
+use super::super::management::{gateway, systems};
 use super::super::places::Urls;
-use super::super::{delete, download, envelope, health, list, upload};
+use super::super::{delete, download, envelope, gateway_error, health, links, list, requests, upload};
 use super::own;
 
 /// What appliances use.
@@ -28,33 +29,51 @@ use super::own;
     ),
     tags(
         (name = "Backups", description = "An appliance's own backups."),
+         (name = "Requests", description = "Somebody asks for a backup; and what to say instead of one."),
+        (name = "Systems", description = "The backups of an organization's systems, for portals."),
+        (name = "Gateway", description = "The same in the shape of the backup gateway: a site is a system, a file is a backup."),
         (name = "Health", description = "For monitoring."),
         (name = "Documentation", description = "What you are reading."),
     ),
     paths(
-        upload::upload, list::list, download::download, delete::delete, health::health, health::live,
+        upload::upload, list::list, download::download, delete::delete, requests::requests, requests::unchanged,
+        links::follow, health::health, health::live,
     ),
     components(schemas(
         envelope::Metadata, list::Backups, delete::Deleted, health::Dependencies, Nothing, ErrorKind, FieldError,
-        ValidationFailed, Outside, MaxBytes, RetryAfter,
+        ValidationFailed, Outside, MaxBytes, RetryAfter, requests::Requests, requests::Line,
     )),
 )]
 struct Collect;
 
 /// What portals and automation use.
 #[derive(utoipa::OpenApi)]
-#[openapi(paths(
-    own::openapi,
-    own::llms,
-    own::index,
-    own::reference,
-    own::errors,
-    own::error,
-    own::page,
-    own::source,
-    own::style,
-    own::mcp
-))]
+#[openapi(
+    paths(
+        systems::list,
+        systems::link,
+        systems::delete,
+        gateway::list,
+        gateway::show,
+        own::openapi,
+        own::llms,
+        own::index,
+        own::reference,
+        own::errors,
+        own::error,
+        own::page,
+        own::source,
+        own::style,
+        own::mcp,
+    ),
+    components(schemas(
+        systems::Listed,
+        systems::Address,
+        gateway::File,
+        gateway::Details,
+        gateway_error::GatewayError,
+    ))
+)]
 struct Management;
 
 /// Both, without servers.
@@ -67,6 +86,11 @@ pub fn document(urls: &Urls) -> OpenApi {
     document.merge(serve_at(&MANAGEMENT, &urls.management, "Management API"));
     let components = document.components.get_or_insert_default();
     components.security_schemes.insert("basic".to_owned(), basic().into());
+    components.security_schemes.insert("bearer".to_owned(), bearer().into());
+    // Both listeners serve what signed addresses lead to.
+    if let Some(item) = document.paths.paths.get_mut("/api/downloads/{id}") {
+        item.servers.clone_from(&document.servers);
+    }
     document
 }
 
@@ -104,4 +128,13 @@ fn basic() -> SecurityScheme {
     let text = "The system key and the system secret of one appliance.";
     let scheme: Http = HttpBuilder::new().scheme(HttpAuthScheme::Basic).description(Some(text)).build();
     SecurityScheme::Http(scheme)
+}
+
+fn bearer() -> SecurityScheme {
+    let text = "A JWT of the identity provider. Its `scope` (or `permissions`) has what an operation names: \
+                `backup:view`, `backup:create`, `backup:delete`; its `org` says whose systems it is for. With \
+                `backup:admin` as well it is for those of every organization.";
+    let scheme =
+        HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").description(Some(text));
+    SecurityScheme::Http(scheme.build())
 }

@@ -1,7 +1,7 @@
 //! The management API: for portals and automation, with bearer tokens.
 
-mod gateway;
-mod systems;
+pub mod gateway;
+pub mod systems;
 
 use actix_web::http::Method;
 use actix_web::middleware::from_fn;

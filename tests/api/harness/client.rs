@@ -88,12 +88,6 @@ impl Server {
         Request { server: self, head, body: Body::None }
     }
 
-    /// The same for the management API.
-    pub fn manage(&self, method: &str, path: &str) -> Request<'_> {
-        let head = http::Request::builder().method(method).uri(self.management_url(path));
-        Request { server: self, head, body: Body::None }
-    }
-
     pub fn get(&self, path: &str) -> Request<'_> {
         self.request("GET", path)
     }

@@ -17,6 +17,7 @@ mod os;
 mod process;
 mod provider;
 mod random;
+mod requests;
 mod server;
 #[macro_use]
 mod store;
@@ -38,6 +39,7 @@ pub use nginx::Nginx;
 pub use os::Vanish;
 pub use provider::Provider;
 pub use random::{Random, seconds};
+pub use requests::{REQUESTS, request_ids};
 pub use server::{Builder, Server};
 pub use store::{Store, on_s3};
 pub use tls::Certificate;

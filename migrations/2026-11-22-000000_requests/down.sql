@@ -1,0 +1,75 @@
+-- A column can't be taken out of a view that stays.
+DROP VIEW support_systems;
+CREATE VIEW support_systems AS
+SELECT
+    s.org_id,
+    o.name AS org_name,
+    s.id AS system_id,
+    s.system_key,
+    s.name AS system_name,
+    kept.backups_kept,
+    kept.bytes_kept,
+    kept.last_backup_at,
+    clock_timestamp() - kept.last_backup_at AS last_backup_age,
+    EXISTS (
+        SELECT 1 FROM backup_requests r
+        WHERE r.system_id = s.id AND r.state IN ('pending', 'seen') AND r.expires_at > clock_timestamp()
+    ) AS pending_request,
+    refusal.at AS last_refusal_at,
+    refusal.reason AS last_refusal_reason,
+    CASE
+        WHEN kept.last_backup_at IS NULL THEN 'never'
+        WHEN clock_timestamp() - kept.last_backup_at <= s.backup_period THEN 'fresh'
+        ELSE 'late'
+    END AS freshness
+FROM systems s
+JOIN organizations o ON o.id = s.org_id
+CROSS JOIN LATERAL (
+    SELECT count(*) AS backups_kept, coalesce(sum(b.size_bytes), 0)::bigint AS bytes_kept,
+        max(b.uploaded_at) AS last_backup_at
+    FROM backups b WHERE b.system_id = s.id AND b.state = 'stored'
+) kept
+LEFT JOIN LATERAL (
+    SELECT e.at, e.detail ->> 'reason' AS reason
+    FROM backup_events e WHERE e.system_id = s.id AND e.kind = 'refused'
+    ORDER BY e.at DESC LIMIT 1
+) refusal ON true;
+COMMENT ON VIEW support_systems IS 'One line per system: what it has, how old the newest is, and what it was last refused for.';
+COMMENT ON COLUMN support_systems.org_id IS 'The organization.';
+COMMENT ON COLUMN support_systems.org_name IS 'Its name.';
+COMMENT ON COLUMN support_systems.system_id IS 'The system.';
+COMMENT ON COLUMN support_systems.system_key IS 'Its user name.';
+COMMENT ON COLUMN support_systems.system_name IS 'Its name.';
+COMMENT ON COLUMN support_systems.backups_kept IS 'How many backups can be restored.';
+COMMENT ON COLUMN support_systems.bytes_kept IS 'How many bytes they take.';
+COMMENT ON COLUMN support_systems.last_backup_at IS 'When the newest was stored.';
+COMMENT ON COLUMN support_systems.last_backup_age IS 'How long ago that is.';
+COMMENT ON COLUMN support_systems.pending_request IS 'Whether a requested backup is still awaited.';
+COMMENT ON COLUMN support_systems.last_refusal_at IS 'When an upload was last refused.';
+COMMENT ON COLUMN support_systems.last_refusal_reason IS 'Why: rate, size, quota, digest or timeout.';
+COMMENT ON COLUMN support_systems.freshness IS 'never: no backup; fresh: the newest is within systems.backup_period; late: it is older.';
+DO $$
+BEGIN
+    IF EXISTS (SELECT 1 FROM pg_roles WHERE rolname = 'support') THEN
+        GRANT SELECT ON support_systems TO support;
+    END IF;
+END
+$$;
+
+COMMENT ON COLUMN backup_events.kind IS 'uploaded, downloaded, deleted, pruned, over_size_cap, refused, system_added, secret_rotated, suspended, resumed, destroyed ...';
+
+ALTER TABLE systems DROP COLUMN unchanged_at;
+
+DROP INDEX backup_requests_open;
+DROP INDEX backup_requests_to_expire;
+DROP INDEX backup_requests_of_system;
+CREATE INDEX backup_requests_of_system ON backup_requests (system_id, state);
+ALTER TABLE backup_requests
+    DROP CONSTRAINT backup_requests_requested_by,
+    DROP CONSTRAINT backup_requests_answer,
+    DROP CONSTRAINT backup_requests_ended,
+    DROP COLUMN seen_at,
+    DROP COLUMN ended_at,
+    DROP COLUMN backup_extension;
+COMMENT ON COLUMN backup_requests.requested_at IS 'When it was asked for.';
+COMMENT ON COLUMN backup_requests.expires_at IS 'After this it is no longer shown to the appliance.';

@@ -1,0 +1,131 @@
+//! `strongroom request SYSTEM`: asks an appliance for a backup, and waits for it if told to.
+
+use std::process::ExitCode;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use indicatif::ProgressBar;
+use uuid::Uuid;
+
+use super::context::Context;
+use super::exit::Failure;
+use super::output::{table, time};
+use crate::db::requests::{self, Ask, Asked, BackupRequest, Cancelled};
+use crate::db::systems::SystemSummary;
+use crate::domain::request::RequestState;
+
+#[derive(clap::Args)]
+pub struct Request {
+    /// Its id or its key
+    system: String,
+    /// Wait until the backup has arrived, at most SECONDS [default: until the request expires]
+    #[expect(clippy::option_option, reason = "not given, given without a value, with one: as clap reads it")]
+    #[arg(long, value_name = "SECONDS", conflicts_with_all = ["list", "cancel"])]
+    wait: Option<Option<u64>>,
+    /// Ask for nothing: list what was asked for, newest first
+    #[arg(long, conflicts_with = "cancel")]
+    list: bool,
+    /// Ask for nothing: cancel this request
+    #[arg(long, value_name = "REQUEST")]
+    cancel: Option<Uuid>,
+}
+
+/// As the service shows them: the newest.
+const LISTED: i64 = 100;
+/// Between two looks for the backup.
+const PAUSE: Duration = Duration::from_millis(500);
+const OPERATOR: &str = "operator";
+
+impl Request {
+    pub fn run(self, context: &mut Context) -> Result<ExitCode, Failure> {
+        let system = context.system(&self.system)?;
+        if self.list {
+            let found = requests::of_system(&mut context.conn, system.id, LISTED)?;
+            context.output.print(&found, |found| describe(found))?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        if let Some(id) = self.cancel {
+            return cancel(context, &system, id);
+        }
+        let request = ask(context, &system)?;
+        match self.wait {
+            None => {
+                let human = |r: &BackupRequest| format!("requested {}, until {}", r.id, time(r.expires_at));
+                context.output.print(&request, human)?;
+                Ok(ExitCode::SUCCESS)
+            }
+            Some(seconds) => wait(context, &system, request, seconds.map(Duration::from_secs)),
+        }
+    }
+}
+
+fn ask(context: &mut Context, system: &SystemSummary) -> Result<BackupRequest, Failure> {
+    let ask = Ask {
+        id: Uuid::from_bytes(uuidv7::create_raw()),
+        system_id: system.id,
+        org: None,
+        by: OPERATOR.to_owned(),
+        from: None,
+    };
+    match requests::ask(&mut context.conn, &ask)? {
+        Asked::Awaited(request) => Ok(request),
+        Asked::Suspended => Err(Failure::Refused(format!("system {} is suspended", system.system_key))),
+        Asked::NoSystem => Err(Failure::Refused(format!("system {} is being destroyed", system.system_key))),
+    }
+}
+
+/// Exit code 0: the backup is there; 1: it will not come, or not in time.
+fn wait(
+    context: &mut Context,
+    system: &SystemSummary,
+    mut request: BackupRequest,
+    longest: Option<Duration>,
+) -> Result<ExitCode, Failure> {
+    let started = Instant::now();
+    // On a terminal only.
+    let progress = ProgressBar::new_spinner();
+    progress.enable_steady_tick(Duration::from_millis(200));
+    while request.state.is_open() && longest.is_none_or(|longest| started.elapsed() < longest) {
+        let step =
+            if request.state == RequestState::Seen { "seen, not answered yet" } else { "not seen yet" };
+        progress.set_message(format!("{}: {step} ({} s)", system.system_key, started.elapsed().as_secs()));
+        sleep(PAUSE);
+        let found = requests::find(&mut context.conn, system.id, request.id)?;
+        request = found.ok_or_else(|| Failure::Refused("the system is gone".to_owned()))?;
+    }
+    progress.finish_and_clear();
+    let arrived = request.backup_id.map(|id| id.to_string());
+    if context.output.json || arrived.is_some() {
+        context.output.print(&request, |_| arrived.unwrap_or_default())?;
+    } else {
+        eprintln!("strongroom: no backup: the request {} is {}", request.id, request.state);
+    }
+    Ok(ExitCode::from(u8::from(request.state != RequestState::Fulfilled)))
+}
+
+fn cancel(context: &mut Context, system: &SystemSummary, id: Uuid) -> Result<ExitCode, Failure> {
+    match requests::cancel(&mut context.conn, system.id, id, OPERATOR, None)? {
+        Cancelled::Done => {}
+        Cancelled::NotFound => {
+            return Err(Failure::Refused(format!("no request {id} of system {}", system.system_key)));
+        }
+        Cancelled::Ended(state) => return Err(Failure::Refused(format!("request {id} is {state} already"))),
+    }
+    let request = requests::find(&mut context.conn, system.id, id)?;
+    context.output.print(&request, |_| format!("cancelled {id}"))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn describe(requests: &[BackupRequest]) -> String {
+    let row = |request: &BackupRequest| {
+        [
+            request.id.to_string(),
+            request.state.to_string(),
+            request.requested_by.clone(),
+            time(request.requested_at),
+            time(request.expires_at),
+            request.backup_id.map(|id| id.to_string()).unwrap_or_default(),
+        ]
+    };
+    table(["ID", "STATE", "BY", "REQUESTED", "EXPIRES", "BACKUP"], requests.iter().map(row))
+}

@@ -1,0 +1,23 @@
+//! Being told by Postgres that a backup was requested, on a connection that does nothing else.
+//!
+//! A hint: it is lost with the connection, and sent again by nobody.
+
+use diesel::connection::SimpleConnection;
+use uuid::Uuid;
+
+use super::{Conn, DbError};
+
+/// From now on the connection is told of requests. The channel is that of `ask.sql`.
+pub fn listen(conn: &mut Conn) -> Result<(), DbError> {
+    Ok(conn.batch_execute("LISTEN strongroom_requests")?)
+}
+
+/// The systems that were asked for a backup since the last call; does not wait for any.
+pub fn heard(conn: &mut Conn) -> Result<Vec<Uuid>, DbError> {
+    let mut systems = Vec::new();
+    for notification in conn.notifications_iter() {
+        // Anybody may send on the channel.
+        systems.extend(notification?.payload.parse::<Uuid>());
+    }
+    Ok(systems)
+}

@@ -1,0 +1,115 @@
+//! `X-Backup-Requested` on all other answers, and what it costs.
+
+use crate::harness::{Answer, BACKUPS, GONE, PATIENCE, Server, System, Wire, assert_eventually};
+
+const HEADER: &str = "x-backup-requested";
+const UNKNOWN: &str = "01934fab-bc33-7890-a1b2-c3d4e5f6a7b8.bin";
+
+/// Everything that a system may be answered but 201.
+fn answers(server: &Server, system: &System, id: &str) -> Vec<Answer> {
+    vec![
+        server.get(BACKUPS).user(system).send().status(200),
+        server.request("HEAD", BACKUPS).user(system).send().status(200),
+        server.fetch(system, id).send().status(200),
+        server.fetch(system, id).header("range", "bytes=0-0").send().status(206),
+        server.fetch(system, UNKNOWN).send().status(404),
+        server.fetch(system, "x").send().status(400),
+        server.delete(system, UNKNOWN).status(404),
+        server.put(system, b"").status(400),
+        server.request("POST", &format!("{BACKUPS}/unchanged")).user(system).send().status(200),
+    ]
+}
+
+#[test]
+fn every_answer_tells_of_a_request_until_it_is_fulfilled() {
+    let server = Server::start();
+    let system = server.system();
+    let id = server.store(&system, b"x");
+    for answer in answers(&server, &system, &id) {
+        assert_eq!(answer.header(HEADER), None, "{answer}");
+    }
+    let request = server.ask(&system);
+    let seen = || server.get(BACKUPS).user(&system).send().header(HEADER).map(str::to_owned);
+    assert_eventually("a second later", GONE, || seen().is_some());
+    for answer in answers(&server, &system, &id) {
+        assert_eq!(answer.header(HEADER), Some(request.as_str()), "{answer}");
+    }
+    assert_eq!(server.request_state(&request), "pending", "a header is not the list");
+    let stored = server.put(&system, b"y").status(201);
+    assert_eq!(stored.header(HEADER), None, "it was fulfilled by this");
+    for answer in answers(&server, &system, &id) {
+        assert_eq!(answer.header(HEADER), None, "{answer}");
+    }
+}
+
+#[test]
+fn who_is_not_let_in_is_told_nothing() {
+    let server = Server::start();
+    let system = server.system();
+    server.ask(&system);
+    let wrong = System { secret: "wrong".repeat(10), ..system.clone() };
+    let answer = server.get(BACKUPS).user(&wrong).send();
+    answer.is_invalid_token();
+    assert_eq!(answer.header(HEADER), None);
+    let stranger = server.system();
+    assert_eq!(server.get(BACKUPS).user(&stranger).send().header(HEADER), None);
+}
+
+#[test]
+fn a_201_tells_of_what_was_asked_while_the_upload_ran() {
+    let server = Server::start();
+    let system = server.system();
+    let mut upload = Wire::upload(&server, &system, &["Content-Length: 1"]);
+    assert_eventually("it was let in", GONE, || server.receiving() == 1);
+    let request = server.ask(&system);
+    // As long as it takes until the service looks again.
+    assert_eventually("known", GONE, || server.get(BACKUPS).user(&system).send().header(HEADER).is_some());
+    upload.send("x");
+    let stored = upload.answer().status(201);
+    assert_eq!(stored.header(HEADER), Some(request.as_str()), "it is not fulfilled by this one");
+}
+
+#[test]
+fn another_process_stops_telling_when_the_request_is_fulfilled_or_cancelled() {
+    let server = Server::start();
+    let other = server.sibling();
+    let system = server.system();
+    let told = || other.get(BACKUPS).user(&system).send().header(HEADER).is_some();
+    server.ask(&system);
+    assert_eventually("told", GONE, told);
+    server.store(&system, b"x");
+    assert_eventually("fulfilled", GONE, || !told());
+    let request = server.ask(&system);
+    assert_eventually("told", GONE, told);
+    server.cli(["request", &system.id, "--cancel", &request]).exits(0);
+    assert_eventually("cancelled", GONE, || !told());
+}
+
+#[test]
+fn a_flood_of_refusals_asks_the_database_for_no_more_with_a_request_pending() {
+    let server = Server::with([("BACKUP_RATE_LIMIT_PER_MINUTE", "1")]);
+    let system = server.system();
+    server.store(&system, b"x");
+    server.ask(&system);
+    server.put(&system, b"x").is_rate_limited();
+    let looks = || {
+        server.db.number(
+            "SELECT coalesce(sum(idx_scan), 0) FROM pg_stat_user_indexes WHERE indexrelname = 'systems_system_key_key'",
+        )
+    };
+    let settled = |mut last: i64| {
+        assert_eventually("the figures stand still", PATIENCE, || {
+            std::mem::replace(&mut last, looks()) == last
+        });
+        last
+    };
+    let before = settled(-1);
+    let start = std::time::Instant::now();
+    for _ in 0..300 {
+        server.put(&system, b"x").is_rate_limited();
+    }
+    let seconds = i64::try_from(start.elapsed().as_secs()).expect("a short time");
+    // Postgres writes its figures up to a second later.
+    let after = settled(-1);
+    assert!(after - before <= 3 + 2 * seconds, "{} look-ups in {seconds} s", after - before);
+}

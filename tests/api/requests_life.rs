@@ -1,0 +1,245 @@
+//! A request from the question to its end: joined, seen, fulfilled, expired, cancelled.
+
+use std::collections::BTreeSet;
+
+use crate::harness::{GONE, PATIENCE, REQUESTS, Server, System, Wire, assert_eventually};
+
+/// The part of a backup's id that the table has.
+fn uuid(id: &str) -> &str {
+    id.split('.').next().unwrap_or_default()
+}
+
+/// An upload that was let in and waits for its only byte.
+fn open_upload(server: &Server, system: &System) -> Wire {
+    let before = server.receiving();
+    let wire = Wire::upload(server, system, &["Content-Length: 1"]);
+    assert_eventually("the upload was let in", GONE, || server.receiving() == before + 1);
+    wire
+}
+
+#[test]
+fn a_request_is_shown_then_fulfilled_by_the_next_backup() {
+    let server = Server::start();
+    let system = server.system();
+    assert!(server.requested(&system).is_empty());
+    let request = server.ask(&system);
+    assert_eq!(server.request_state(&request), "pending");
+    let answer = server.get(REQUESTS).user(&system).send().status(200);
+    let shown = answer.data()["requests"][0].clone();
+    assert_eq!(shown["id"], request.as_str());
+    let names: BTreeSet<&String> = shown.as_object().expect("an object").keys().collect();
+    assert_eq!(names.into_iter().collect::<Vec<_>>(), ["expires_at", "id", "requested_at"]);
+    for name in ["requested_at", "expires_at"] {
+        assert!(shown[name].as_str().is_some_and(|at| at.ends_with('Z')), "{shown}");
+    }
+    assert!(server.db.holds(&format!(
+        "(SELECT expires_at - requested_at = interval '24 hours' OR abs(extract(epoch FROM expires_at - requested_at) - 86400) < 5
+          FROM backup_requests WHERE id = '{request}')"
+    )));
+    assert_eq!(server.request_state(&request), "seen");
+    assert_eq!(server.requested(&system), [request.as_str()], "until it is fulfilled");
+    let backup = server.store(&system, b"x");
+    assert_eq!(server.request_state(&request), "fulfilled");
+    assert_eq!(server.answer_to(&request), uuid(&backup));
+    assert!(server.requested(&system).is_empty());
+    server.store(&system, b"y");
+    assert_eq!(server.answer_to(&request), uuid(&backup), "the first one counts");
+    assert_eq!(server.events("requested"), 1);
+    assert!(server.db.holds(
+        "(SELECT actor = 'operator' AND system_id IS NOT NULL FROM backup_events WHERE kind = 'requested')"
+    ));
+}
+
+#[test]
+fn a_backup_fulfils_its_own_systems_requests_and_no_others() {
+    let server = Server::start();
+    let one = server.system();
+    let sibling = server.add_system(&one.org, "of the same organization");
+    let (mine, other) = (server.ask(&one), server.ask(&sibling));
+    assert_eq!(server.requested(&one), [mine.as_str()]);
+    server.store(&sibling, b"x");
+    assert_eq!(server.request_state(&other), "fulfilled");
+    assert_eq!(server.request_state(&mine), "seen");
+}
+
+#[test]
+fn asking_again_joins_what_is_asked_for_also_at_once_and_of_two_processes() {
+    let server = Server::start();
+    let other = server.sibling();
+    let system = server.system();
+    let ids: BTreeSet<String> = std::thread::scope(|scope| {
+        let ask = |n: usize| {
+            let server = if n.is_multiple_of(2) { &server } else { &other };
+            let system = &system;
+            scope.spawn(move || server.ask(system))
+        };
+        let all: Vec<_> = (0..12).map(ask).collect();
+        all.into_iter().map(|one| one.join().expect("a request")).collect()
+    });
+    assert_eq!(ids.len(), 1, "{ids:?}");
+    let request = server.requested(&system).remove(0);
+    assert_eq!(server.ask(&system), request, "also once it was seen");
+    assert_eq!(server.request_state(&request), "seen");
+    assert_eq!(server.db.number("SELECT count(*) FROM backup_requests"), 1);
+    assert_eq!(server.events("requested"), 1, "the same person asking the same fills no history");
+    server.store(&system, b"x");
+    assert_ne!(server.ask(&system), request, "what is fulfilled is over");
+}
+
+#[test]
+fn asking_again_puts_the_expiry_off() {
+    let server = Server::start();
+    let system = server.system();
+    let request = server.ask(&system);
+    server.db.execute("UPDATE backup_requests SET expires_at = now() + interval '1 minute'");
+    assert_eq!(server.ask(&system), request);
+    assert!(server.db.holds("(SELECT expires_at > now() + interval '23 hours' FROM backup_requests)"));
+}
+
+#[test]
+fn an_upload_that_was_under_way_does_not_fulfil_a_request() {
+    let server = Server::start();
+    let system = server.system();
+    let mut upload = open_upload(&server, &system);
+    let request = server.ask(&system);
+    upload.send("x");
+    let early = upload.answer().id();
+    assert_eq!(server.answer_to(&request), "null");
+    assert_eq!(server.requested(&system), [request.as_str()]);
+    let backup = server.store(&system, b"y");
+    assert_ne!(backup, early);
+    assert_eq!(server.answer_to(&request), uuid(&backup));
+}
+
+#[test]
+fn asking_again_while_an_upload_answers_the_first_question_is_a_question_of_its_own() {
+    let server = Server::start();
+    let system = server.system();
+    let first = server.ask(&system);
+    let mut upload = open_upload(&server, &system);
+    let second = server.ask(&system);
+    assert_ne!(second, first, "the upload began before it");
+    assert_eq!(server.ask(&system), second, "and this one is joined: nothing under way fulfils it");
+    assert_eq!(server.requested(&system), [first.as_str(), second.as_str()], "oldest first");
+    upload.send("x");
+    let backup = upload.answer().id();
+    assert_eq!(server.answer_to(&first), uuid(&backup));
+    assert_eq!(server.request_state(&second), "seen");
+    let later = server.store(&system, b"y");
+    assert_eq!(server.answer_to(&second), uuid(&later));
+    assert_eq!(server.answer_to(&first), uuid(&backup));
+}
+
+#[test]
+fn one_backup_fulfils_all_that_was_asked_before_it() {
+    let server = Server::start();
+    let system = server.system();
+    let first = server.ask(&system);
+    let upload = open_upload(&server, &system);
+    let second = server.ask(&system);
+    upload.vanish(crate::harness::Vanish::Rst);
+    assert_eventually("the upload was taken back", GONE, || server.receiving() == 0);
+    let backup = server.store(&system, b"y");
+    for request in [first, second] {
+        assert_eq!(server.answer_to(&request), uuid(&backup));
+    }
+}
+
+#[test]
+fn a_clock_that_is_set_back_does_not_turn_questions_and_uploads_round() {
+    let server = Server::start();
+    let system = server.system();
+    // As if the clock had been an hour ahead when the upload was let in.
+    let mut upload = open_upload(&server, &system);
+    server.db.execute(
+        "UPDATE backups SET admitted_at = admitted_at + interval '1 hour' WHERE state = 'receiving'",
+    );
+    let request = server.ask(&system);
+    upload.send("x");
+    upload.answer().id();
+    assert_eq!(server.answer_to(&request), "null", "it was let in before the question");
+    // And now it is an hour behind the request.
+    let backup = server.store(&system, b"y");
+    assert_eq!(server.answer_to(&request), uuid(&backup), "it was let in after the question");
+}
+
+#[test]
+fn an_upload_that_fails_fulfils_nothing() {
+    let server = Server::start();
+    let system = server.system();
+    let request = server.ask(&system);
+    let digest = crate::harness::digest_field(b"another");
+    server
+        .upload(&system)
+        .header("content-digest", digest)
+        .body("x")
+        .send()
+        .is_validation_error("content-digest");
+    assert_eq!(server.requested(&system), [request.as_str()]);
+}
+
+#[test]
+fn what_has_expired_is_over_at_once_and_written_down_by_the_sweeper() {
+    let server = Server::with([("BACKUP_SWEEP_INTERVAL", "3600")]);
+    let system = server.system();
+    let request = server.ask(&system);
+    server.db.execute(
+        "UPDATE backup_requests SET requested_at = now() - interval '25 hours', expires_at = now() - interval '1 hour'",
+    );
+    assert!(server.requested(&system).is_empty());
+    let listed = server.cli(["request", &system.id, "--list", "--json"]).exits(0).json();
+    assert_eq!(listed[0]["state"], "expired");
+    server.cli(["request", &system.id, "--cancel", &request]).exits(1);
+    assert!(server.db.holds("(SELECT NOT pending_request FROM support_systems)"));
+    server.store(&system, b"x");
+    assert_eq!(server.answer_to(&request), "null");
+    let next = server.ask(&system);
+    assert_ne!(next, request);
+    let swept = server.cli(["sweep", "--json"]).exits(0).json();
+    assert_eq!(swept["requests_expired"], 1);
+    assert_eq!(server.request_state(&request), "expired");
+    assert_eq!(server.request_state(&next), "pending");
+    assert_eq!(server.events("request_expired"), 1);
+}
+
+#[test]
+fn the_services_own_sweep_expires_requests() {
+    let server = Server::with([("BACKUP_SWEEP_INTERVAL", "1")]);
+    let system = server.system();
+    let request = server.ask(&system);
+    server.db.execute("UPDATE backup_requests SET expires_at = now() - interval '1 hour'");
+    assert_eventually("expired", PATIENCE, || server.request_state(&request) == "expired");
+}
+
+#[test]
+fn what_is_cancelled_is_over_and_can_not_be_cancelled_again() {
+    let server = Server::start();
+    let system = server.system();
+    let stranger = server.system();
+    let request = server.ask(&system);
+    server.cli(["request", &stranger.id, "--cancel", &request]).exits(1);
+    server.cli(["request", &system.id, "--cancel", &request]).exits(0).says("cancelled");
+    assert!(server.requested(&system).is_empty());
+    server.cli(["request", &system.id, "--cancel", &request]).exits(1);
+    server.store(&system, b"x");
+    assert_eq!(server.request_state(&request), "cancelled");
+    assert_eq!(server.events("request_cancelled"), 1);
+    let fulfilled = server.ask(&system);
+    server.store(&system, b"y");
+    server.cli(["request", &system.id, "--cancel", &fulfilled]).exits(1);
+    assert_eq!(server.request_state(&fulfilled), "fulfilled");
+}
+
+#[test]
+fn a_system_that_could_not_answer_is_not_asked() {
+    let server = Server::start();
+    let system = server.system();
+    let request = server.ask(&system);
+    server.cli(["system", "suspend", &system.id]).exits(0);
+    server.cli(["request", &system.id]).exits(1);
+    server.cli(["request", "nobody"]).exits(1);
+    server.get(REQUESTS).user(&system).send().is_invalid_token();
+    server.cli(["system", "destroy", &system.id, "--yes"]).exits(0);
+    let left = format!("SELECT count(*) FROM backup_requests WHERE id = '{request}'");
+    assert_eq!(server.db.number(&left), 0, "they go with the system");
+}

@@ -1,0 +1,178 @@
+//! Waiting for a request: told through any process, with no connection to the database each, and at an end at once
+//! when nobody may wait any more.
+
+use std::time::{Duration, Instant};
+
+use crate::harness::{GONE, PATIENCE, REQUESTS, Server, Wire, assert_eventually, head, request_ids};
+
+/// The connections of the process that listens.
+const LISTENS: &str =
+    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query ~ 'requests'";
+
+fn connections(server: &Server) -> i64 {
+    server.db.number("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()")
+}
+
+/// Waits until the service has looked for requests and found none.
+fn has_settled(server: &Server, wire: &Wire) {
+    let looked = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state = 'idle' \
+         AND pid <> pg_backend_pid() AND query ~ 'FROM backup_requests WHERE system_id = .1 '";
+    assert_eventually("it has looked", GONE, || server.db.number(looked) > 0);
+    assert!(!wire.has_something_to_read(), "it waits");
+}
+
+#[test]
+fn a_wait_ends_when_a_request_is_made_through_any_process() {
+    let server = Server::start();
+    let other = server.sibling();
+    let system = server.system();
+    for asked in [&server, &other] {
+        let mut wire = server.waiting(&system, 60);
+        has_settled(&server, &wire);
+        let start = Instant::now();
+        let request = asked.ask(&system);
+        assert_eq!(request_ids(&wire.answer()), [request.as_str()]);
+        assert!(start.elapsed() < Duration::from_secs(10), "not by the end of the wait");
+        assert_eq!(server.request_state(&request), "seen");
+        other.store(&system, b"x");
+    }
+}
+
+#[test]
+fn a_request_that_postgres_told_nobody_of_is_found_by_looking() {
+    let server = Server::start();
+    let system = server.system();
+    let mut wire = server.waiting(&system, 60);
+    has_settled(&server, &wire);
+    server.db.execute(&format!(
+        "INSERT INTO backup_requests (id, system_id, org_id, requested_by, expires_at)
+         VALUES (gen_random_uuid(), '{}', '{}', 'a portal', now() + interval '1 hour')",
+        system.id, system.org
+    ));
+    assert_eq!(request_ids(&wire.answer()).len(), 1);
+}
+
+#[test]
+fn a_wait_without_a_request_ends_empty_when_its_time_is_over() {
+    let server = Server::start();
+    let system = server.system();
+    let start = Instant::now();
+    let mut wire = server.waiting(&system, 1);
+    assert!(request_ids(&wire.answer()).is_empty());
+    assert!(start.elapsed() >= Duration::from_secs(1));
+    // And the connection is good for more.
+    let request = server.ask(&system);
+    wire.send(head("GET", &format!("{REQUESTS}?wait=60"), &system, &[]));
+    assert_eq!(request_ids(&wire.answer()), [request.as_str()], "at once");
+}
+
+#[test]
+fn a_request_of_another_system_wakes_nobody() {
+    let server = Server::start();
+    let system = server.system();
+    let sibling = server.add_system(&system.org, "of the same organization");
+    let mut wire = server.waiting(&system, 3);
+    server.ask(&sibling);
+    assert!(request_ids(&wire.answer()).is_empty());
+}
+
+#[test]
+fn wait_is_a_whole_number_of_seconds_up_to_a_minute() {
+    let server = Server::start();
+    let system = server.system();
+    server.ask(&system);
+    for right in ["", "?", "?wait=0", "?wait=60", "?wait=1&other=x", "?other"] {
+        assert_eq!(
+            request_ids(&server.get(&format!("{REQUESTS}{right}")).user(&system).send()).len(),
+            1,
+            "{right}"
+        );
+    }
+    for wrong in ["61", "-1", "%2B1", "", "1.5", "a", "1&wait=1", "%20", "99999999999999999999"] {
+        server.get(&format!("{REQUESTS}?wait={wrong}")).user(&system).send().is_validation_error("wait");
+    }
+    server.get(&format!("{REQUESTS}?wait=61")).send().is_invalid_token();
+}
+
+#[test]
+fn head_shows_nothing_and_so_marks_nothing() {
+    let server = Server::start();
+    let system = server.system();
+    let request = server.ask(&system);
+    let mut wire = Wire::to(&server);
+    wire.send(head("HEAD", &format!("{REQUESTS}?wait=60"), &system, &[]));
+    assert_eq!(wire.try_status().expect("a status"), 200);
+    assert_eq!(server.request_state(&request), "pending");
+}
+
+#[test]
+fn a_credential_that_stopped_working_is_told_nothing_more() {
+    let server = Server::start();
+    let system = server.system();
+    let mut wire = server.waiting(&system, 60);
+    has_settled(&server, &wire);
+    server.cli(["system", "rotate-secret", &system.id]).exits(0);
+    let request = server.ask(&system);
+    wire.answer().is_invalid_token();
+    assert_eq!(server.request_state(&request), "pending", "nobody has seen it");
+    let suspended = server.system();
+    let mut wire = server.waiting(&suspended, 3);
+    has_settled(&server, &wire);
+    server.cli(["system", "suspend", &suspended.id]).exits(0);
+    wire.answer().is_invalid_token();
+}
+
+#[test]
+fn the_end_of_the_process_ends_every_wait_at_once() {
+    let server = Server::start();
+    let system = server.system();
+    let mut wires: Vec<Wire> = (0..3).map(|_| server.waiting(&system, 60)).collect();
+    for wire in &wires {
+        has_settled(&server, wire);
+    }
+    let start = Instant::now();
+    server.signal(libc::SIGTERM);
+    for wire in &mut wires {
+        assert!(request_ids(&wire.answer()).is_empty());
+    }
+    assert_eq!(server.wait().code(), Some(0));
+    assert!(start.elapsed() < Duration::from_secs(20), "a wait of a minute holds nothing up");
+}
+
+#[test]
+fn a_lost_connection_of_the_listener_is_made_anew() {
+    let server = Server::start();
+    let system = server.system();
+    assert_eventually("it listens", PATIENCE, || server.db.number(LISTENS) > 0);
+    for _ in 0..2 {
+        let mut wire = server.waiting(&system, 60);
+        has_settled(&server, &wire);
+        server.db.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+             WHERE datname = current_database() AND pid <> pg_backend_pid()",
+        );
+        // The ask comes by a connection of its own, and is not heard by anybody before the listener is back.
+        let request = server.ask(&system);
+        assert_eq!(request_ids(&wire.answer()), [request.as_str()]);
+        assert_eventually("stored", PATIENCE, || server.put(&system, b"x").status == 201);
+    }
+}
+
+#[test]
+fn a_thousand_who_wait_need_no_connection_to_the_database_each() {
+    let server = Server::start();
+    let system = server.system();
+    let mut wires: Vec<Wire> = Vec::new();
+    for _ in 0..1000 {
+        wires.push(server.waiting(&system, 60));
+    }
+    assert_eventually("they all wait", PATIENCE, || {
+        server.get("/api/health").send().status(200);
+        connections(&server) < 25
+    });
+    assert!(wires.iter().all(|wire| !wire.has_something_to_read()));
+    let request = server.ask(&system);
+    for wire in &mut wires {
+        assert_eq!(request_ids(&wire.answer()), [request.as_str()]);
+    }
+}

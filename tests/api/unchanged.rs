@@ -1,0 +1,90 @@
+//! `POST /api/systems/backups/unchanged`: heard from, without a backup.
+
+use crate::harness::{BACKUPS, Server, System, Wire, bytes, head};
+
+const UNCHANGED: &str = "/api/systems/backups/unchanged";
+
+fn say(server: &Server, system: &System) {
+    let answer = server.request("POST", UNCHANGED).user(system).send().status(200);
+    assert_eq!(answer.data(), serde_json::json!({}));
+}
+
+#[test]
+fn a_system_that_says_so_is_not_late_if_it_has_a_backup() {
+    let server = Server::start();
+    let system = server.system();
+    let freshness = || server.db.one("SELECT freshness FROM support_systems");
+    say(&server, &system);
+    assert_eq!(freshness(), "never", "there is nothing to restore");
+    server.store(&system, b"x");
+    server.db.execute(
+        "UPDATE backups SET uploaded_at = now() - interval '30 days'; UPDATE systems SET unchanged_at = NULL",
+    );
+    assert_eq!(freshness(), "late");
+    crate::harness::assert_eventually("once the service has looked again", crate::harness::GONE, || {
+        say(&server, &system);
+        freshness() == "fresh"
+    });
+    assert!(server.db.holds("(SELECT last_unchanged_at > now() - interval '1 minute' FROM support_systems)"));
+    server.db.execute("UPDATE systems SET unchanged_at = now() - interval '27 hours'");
+    assert_eq!(freshness(), "late");
+}
+
+#[test]
+fn it_costs_no_slot_and_answers_no_request() {
+    let server = Server::with([("BACKUP_RATE_LIMIT_PER_MINUTE", "1")]);
+    let system = server.system();
+    let request = server.ask(&system);
+    server.store(&system, b"x");
+    let next = server.ask(&system);
+    assert_ne!(next, request);
+    for _ in 0..10 {
+        say(&server, &system);
+    }
+    assert_eq!(server.slots_used(&system), 1);
+    assert_eq!(server.request_state(&next), "pending");
+}
+
+#[test]
+fn said_often_it_is_written_once_a_minute() {
+    let server = Server::start();
+    let system = server.system();
+    say(&server, &system);
+    let version = || server.db.one(&format!("SELECT xmin FROM systems WHERE id = '{}'", system.id));
+    let written = version();
+    for _ in 0..50 {
+        say(&server, &system);
+    }
+    assert_eq!(version(), written);
+    server.db.execute("UPDATE systems SET unchanged_at = now() - interval '2 minutes'");
+    crate::harness::assert_eventually("and then again", crate::harness::GONE, || {
+        say(&server, &system);
+        server.db.holds("(SELECT unchanged_at > now() - interval '1 minute' FROM systems)")
+    });
+}
+
+#[test]
+fn a_body_is_ignored_and_the_answer_reaches_who_sends_one() {
+    let server = Server::start();
+    let system = server.system();
+    server.request("POST", UNCHANGED).user(&system).body(bytes(10_000)).send().status(200);
+    let mut wire = Wire::to(&server);
+    wire.send(head("POST", UNCHANGED, &system, &["Content-Length: 1000"]));
+    wire.send(bytes(1000));
+    wire.answer().status(200);
+    wire.send(head("GET", BACKUPS, &system, &[]));
+    wire.answer().status(200);
+    let mut wire = Wire::to(&server);
+    wire.send(head("POST", UNCHANGED, &system, &["Content-Length: 1000000000"]));
+    wire.answer().status(200);
+}
+
+#[test]
+fn who_may_not_come_in_is_not_heard() {
+    let server = Server::start();
+    let system = server.system();
+    server.request("POST", UNCHANGED).send().is_invalid_token();
+    server.cli(["system", "suspend", &system.id]).exits(0);
+    server.request("POST", UNCHANGED).user(&system).send().is_invalid_token();
+    assert_eq!(server.db.one("SELECT unchanged_at FROM systems"), "null");
+}
