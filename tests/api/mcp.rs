@@ -16,12 +16,12 @@ fn ask(server: &Server, question: &Value, headers: &[(&str, &str)]) -> Answer {
     answer
 }
 
-fn question(method: &str, params: Value) -> Value {
+fn question(method: &str, params: &Value) -> Value {
     json!({ "jsonrpc": "2.0", "id": 7, "method": method, "params": params })
 }
 
 #[track_caller]
-fn result(server: &Server, method: &str, params: Value) -> Value {
+fn result(server: &Server, method: &str, params: &Value) -> Value {
     let answer = ask(server, &question(method, params), &[]).status(200);
     assert_eq!(answer.must_have("content-type"), "application/json", "{answer}");
     assert_eq!(answer.header("mcp-session-id"), None, "there are no sessions: {answer}");
@@ -32,8 +32,8 @@ fn result(server: &Server, method: &str, params: Value) -> Value {
 
 /// What a tool says, as text; whether that is an error comes first.
 #[track_caller]
-fn call(server: &Server, tool: &str, arguments: Value) -> (bool, String) {
-    let result = result(server, "tools/call", json!({ "name": tool, "arguments": arguments }));
+fn call(server: &Server, tool: &str, arguments: &Value) -> (bool, String) {
+    let result = result(server, "tools/call", &json!({ "name": tool, "arguments": arguments }));
     let text = result["content"][0]["text"].as_str().expect("a text").to_owned();
     (result["isError"] == true, text)
 }
@@ -44,11 +44,11 @@ fn a_client_finds_the_tools_and_all_of_them_only_read() {
     let hello = json!({
         "protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": { "name": "test", "version": "1" },
     });
-    let initialized = result(&server, "initialize", hello);
+    let initialized = result(&server, "initialize", &hello);
     assert_eq!(initialized["protocolVersion"], "2025-06-18");
     assert_eq!(initialized["serverInfo"]["name"], "strongroom");
     ask(&server, &json!({ "jsonrpc": "2.0", "method": "notifications/initialized" }), &[]).status(202);
-    let tools = result(&server, "tools/list", json!({}));
+    let tools = result(&server, "tools/list", &json!({}));
     let tools = tools["tools"].as_array().expect("tools");
     let mut names: Vec<&str> = tools.iter().filter_map(|tool| tool["name"].as_str()).collect();
     names.sort_unstable();
@@ -64,17 +64,17 @@ fn a_client_finds_the_tools_and_all_of_them_only_read() {
 fn operations_are_listed_searched_and_read() {
     let server = Server::start();
     let described = Described::by(&server);
-    let listed: Value = serde_json::from_str(&call(&server, "list_operations", json!({})).1).expect("JSON");
+    let listed: Value = serde_json::from_str(&call(&server, "list_operations", &json!({})).1).expect("JSON");
     let expected = described.operations().filter(|(method, _, _)| method != "HEAD").count();
     assert_eq!(listed.as_array().map(Vec::len), Some(expected));
-    let (_, found) = call(&server, "search_operations", json!({ "query": "PRUNED quota upload" }));
+    let (_, found) = call(&server, "search_operations", &json!({ "query": "PRUNED quota upload" }));
     assert_eq!(found, "[]");
-    let (_, found) = call(&server, "search_operations", json!({ "query": "Content-Digest X-Filename" }));
+    let (_, found) = call(&server, "search_operations", &json!({ "query": "Content-Digest X-Filename" }));
     let found: Value = serde_json::from_str(&found).expect("JSON");
     assert_eq!(found.as_array().map(Vec::len), Some(1), "{found}");
     assert_eq!(found[0]["operation_id"], "uploadBackup");
 
-    let (_, one) = call(&server, "get_operation", json!({ "operation_id": "uploadBackup" }));
+    let (_, one) = call(&server, "get_operation", &json!({ "operation_id": "uploadBackup" }));
     let one: Value = serde_json::from_str(&one).expect("JSON");
     let path = &described.document()["paths"]["/api/systems/backups"];
     assert_eq!(one["operation"], path["post"]);
@@ -82,21 +82,21 @@ fn operations_are_listed_searched_and_read() {
     for schema in ["Metadata", "ValidationFailed", "FieldError", "ErrorKind"] {
         assert!(one["components"]["schemas"][schema].is_object(), "{schema} is missing");
     }
-    assert!(call(&server, "get_operation", json!({ "operation_id": "nothing" })).0);
+    assert!(call(&server, "get_operation", &json!({ "operation_id": "nothing" })).0);
 }
 
 #[test]
 fn guides_are_listed_and_read() {
     let server = Server::start();
-    let (_, listed) = call(&server, "list_guides", json!({}));
+    let (_, listed) = call(&server, "list_guides", &json!({}));
     let listed: Value = serde_json::from_str(&listed).expect("JSON");
     for guide in listed.as_array().expect("guides") {
-        let (failed, markdown) = call(&server, "read_guide", json!({ "name": guide["name"] }));
+        let (failed, markdown) = call(&server, "read_guide", &json!({ "name": guide["name"] }));
         assert!(!failed && markdown.starts_with("# "), "{guide}: {markdown}");
         let page = server.manage("GET", &format!("/docs/{}.md", guide["name"].as_str().expect("a name")));
         assert_eq!(page.send().status(200).body, markdown.as_bytes());
     }
-    assert!(call(&server, "read_guide", json!({ "name": "../Cargo" })).0);
+    assert!(call(&server, "read_guide", &json!({ "name": "../Cargo" })).0);
 }
 
 #[test]
@@ -104,7 +104,7 @@ fn only_those_who_ask_for_us_are_answered() {
     let server = Server::with([("MANAGEMENT_PUBLIC_URL", "https://manage.example")]);
     let url = server.management_url("");
     let port = url.rsplit(':').next().expect("a port").to_owned();
-    let body = question("tools/list", json!({})).to_string();
+    let body = question("tools/list", &json!({})).to_string();
     let status = |host: &str, origin: &str| {
         let length = format!("Content-Length: {}", body.len());
         let mut lines =
@@ -152,17 +152,17 @@ fn only_those_who_ask_for_us_are_answered() {
 #[test]
 fn what_is_no_question_is_refused_and_the_server_goes_on() {
     let server = Server::start();
-    let tools = question("tools/list", json!({}));
+    let tools = question("tools/list", &json!({}));
     ask(&server, &tools, &[("accept", "text/html")]).status(406);
     ask(&server, &tools, &[("content-type", "text/plain")]).status(415);
     ask(&server, &json!("nonsense"), &[]).status(415);
     ask(&server, &tools, &[("mcp-protocol-version", "1999-01-01")]).status(400);
     let large = json!({ "query": "x".repeat(70_000) });
-    let answer = ask(&server, &question("tools/call", large), &[]).status(413);
+    let answer = ask(&server, &question("tools/call", &large), &[]).status(413);
     assert_eq!(answer.message(), "question too large");
-    let unknown = ask(&server, &question("no/such", json!({})), &[]);
+    let unknown = ask(&server, &question("no/such", &json!({})), &[]);
     assert!(unknown.json()["error"]["code"].is_i64(), "{unknown}");
     server.manage("GET", "/mcp").header("accept", "text/event-stream").send().status(405);
     server.manage("DELETE", "/mcp").send().status(405);
-    result(&server, "tools/list", json!({}));
+    result(&server, "tools/list", &json!({}));
 }

@@ -42,7 +42,7 @@ fn the_document_is_openapi_3_1_and_all_that_it_refers_to_is_in_it() {
     let ids: Vec<&Value> =
         described.operations().map(|(_, _, operation)| &operation["operationId"]).collect();
     assert!(ids.iter().all(|id| id.is_string()));
-    assert_eq!(ids.iter().map(|id| id.to_string()).collect::<BTreeSet<_>>().len(), ids.len(), "{ids:?}");
+    assert_eq!(ids.iter().map(ToString::to_string).collect::<BTreeSet<_>>().len(), ids.len(), "{ids:?}");
     for (method, path, operation) in described.operations() {
         for requirement in operation["security"].as_array().into_iter().flatten() {
             for scheme in requirement.as_object().expect("a requirement").keys() {

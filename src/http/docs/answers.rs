@@ -80,7 +80,7 @@ impl Answers {
         status: u16,
         description: &str,
         message: &str,
-        data: T,
+        data: &T,
         headers: &[&str],
     ) -> Self {
         let schema = envelope(status, Ref::from_schema_name(T::name()).into());
@@ -232,7 +232,8 @@ pub fn text() -> Schema {
 fn name(error: &ApiError) -> String {
     let text = match error.data() {
         ErrorData::Validation(failed) => {
-            failed.errors.iter().map(|field| format!("{} {}", field.key, field.message)).collect()
+            let told = failed.errors.iter().map(|field| [field.key, field.message].join(" "));
+            told.collect::<Vec<_>>().join(" ")
         }
         ErrorData::Outside(outside) => format!("{error} {}", outside.details),
         _ => error.to_string(),

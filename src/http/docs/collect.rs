@@ -54,7 +54,7 @@ impl IntoResponses for Upload {
         ];
         let stored = "Stored, durably: the bytes are safe and the backup is in the list.";
         Answers::default()
-            .json(201, stored, "backup stored", Metadata::example(), &["Location"])
+            .json(201, stored, "backup stored", &Metadata::example(), &["Location"])
             .errors(any().into_iter().chain(errors))
             .with_requested()
             .into()
@@ -69,7 +69,7 @@ impl IntoResponses for List {
         let example = Backups { backups: vec![Metadata::example()] };
         let listed = "All that is stored, newest first.";
         Answers::default()
-            .json(200, listed, "backups listed", example, &[])
+            .json(200, listed, "backups listed", &example, &[])
             .errors(any())
             .with_requested()
             .into()
@@ -82,7 +82,7 @@ pub fn bytes(instead: &[Body]) -> Answers {
     let named = [&about[..], &["Content-Disposition"]].concat();
     let part = [&named[..], &["Content-Range"]].concat();
     let body = ("application/octet-stream", binary(), json!("(the ciphertext)"));
-    let whole = [&[body.clone()], instead].concat();
+    let whole = [std::slice::from_ref(&body), instead].concat();
     // What comes instead has none of these headers.
     let headers = if instead.is_empty() { &named[..] } else { &[] };
     Answers::default()
@@ -113,7 +113,7 @@ impl IntoResponses for Delete {
     fn responses() -> Responses {
         let errors = [ApiError::field("id", "invalid", "backup.zip"), ApiError::NotFound];
         Answers::default()
-            .json(200, "Gone, for good.", "backup deleted", Deleted::example(), &[])
+            .json(200, "Gone, for good.", "backup deleted", &Deleted::example(), &[])
             .errors(any().into_iter().chain(errors))
             .with_requested()
             .into()
@@ -128,7 +128,7 @@ impl IntoResponses for Requested {
         let example = Requests { requests: vec![Line::example()] };
         let wrong = ApiError::field("wait", "must be a whole number of seconds from 0 to 60", "90");
         Answers::default()
-            .json(200, "What is asked for; nothing, if the time is over.", "requests listed", example, &[])
+            .json(200, "What is asked for; nothing, if the time is over.", "requests listed", &example, &[])
             .errors(any().into_iter().chain([wrong]))
             .into()
     }
@@ -140,7 +140,7 @@ pub struct Unchanged;
 impl IntoResponses for Unchanged {
     fn responses() -> Responses {
         Answers::default()
-            .json(200, "Noted.", "noted as unchanged", Nothing {}, &[])
+            .json(200, "Noted.", "noted as unchanged", &Nothing {}, &[])
             .errors(any())
             .with_requested()
             .into()
@@ -155,8 +155,8 @@ impl IntoResponses for Health {
         let up = Dependencies { database: "up", store: "up" };
         let down = Dependencies { database: "up", store: "down" };
         Answers::default()
-            .json(200, "Both can be asked.", "healthy", up, &[])
-            .json(503, "At least one can't be asked, and which.", "unhealthy", down, &[])
+            .json(200, "Both can be asked.", "healthy", &up, &[])
+            .json(503, "At least one can't be asked, and which.", "unhealthy", &down, &[])
             .into()
     }
 }
@@ -166,6 +166,6 @@ pub struct Live;
 
 impl IntoResponses for Live {
     fn responses() -> Responses {
-        Answers::default().json(200, "The process answers.", "alive", Nothing {}, &[]).into()
+        Answers::default().json(200, "The process answers.", "alive", &Nothing {}, &[]).into()
     }
 }

@@ -30,7 +30,7 @@ impl IntoResponses for List {
     fn responses() -> Responses {
         let listed = "All that is stored of this system, newest first.";
         Answers::default()
-            .json(200, listed, "backups listed", Listed::example(), &[])
+            .json(200, listed, "backups listed", &Listed::example(), &[])
             .errors(view().chain([ApiError::SystemNotFound]))
             .into()
     }
@@ -43,7 +43,7 @@ impl IntoResponses for Link {
     fn responses() -> Responses {
         let made = "An address at which anybody can fetch the backup for a while.";
         Answers::default()
-            .json(200, made, "download address made", Address::example(), &["Cache-Control"])
+            .json(200, made, "download address made", &Address::example(), &["Cache-Control"])
             .errors(view().chain([ApiError::NotFound, ApiError::Damaged]))
             .into()
     }
@@ -55,7 +55,7 @@ pub struct Delete;
 impl IntoResponses for Delete {
     fn responses() -> Responses {
         Answers::default()
-            .json(200, "Gone, for good.", "backup deleted", Deleted::example(), &[])
+            .json(200, "Gone, for good.", "backup deleted", &Deleted::example(), &[])
             .errors(any("backup:delete").into_iter().chain([ApiError::NotFound]))
             .into()
     }

@@ -13,12 +13,12 @@ pub fn wrap(title: &str, name: &str, chapters: &str, main: &str) -> String {
     for guide in GUIDES {
         links += &link(guide.name, guide.title, name);
         if guide.name == name && !chapters.is_empty() {
-            links += &format!("<li><ul>{chapters}</ul></li>");
+            links.extend(["<li><ul>", chapters, "</ul></li>"]);
         }
     }
     links += &link("reference", "API reference", name);
     if name == "reference" {
-        links += &format!("<li><ul>{chapters}</ul></li>");
+        links.extend(["<li><ul>", chapters, "</ul></li>"]);
     }
     links += &link(ERRORS.0, ERRORS.1, name);
     let title = escape(title);

@@ -76,7 +76,7 @@ impl Tools {
 
     /// The guides: name, title and what each is about.
     #[tool(annotations(read_only_hint = true, open_world_hint = false))]
-    fn list_guides(&self) -> String {
+    fn list_guides() -> String {
         let guides = GUIDES.iter().map(|guide| (guide.name, guide.title, guide.summary)).chain([ERRORS]);
         let guides: Vec<Value> = guides
             .map(|(name, title, about)| json!({ "name": name, "title": title, "about": about }))
@@ -86,7 +86,7 @@ impl Tools {
 
     /// A guide, as Markdown.
     #[tool(annotations(read_only_hint = true, open_world_hint = false))]
-    fn read_guide(&self, Parameters(GuideName { name }): Parameters<GuideName>) -> Result<String, String> {
+    fn read_guide(Parameters(GuideName { name }): Parameters<GuideName>) -> Result<String, String> {
         guides::source(&name).ok_or_else(|| "no such guide: see list_guides".to_owned())
     }
 }
