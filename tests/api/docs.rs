@@ -56,14 +56,15 @@ fn every_page_works_without_another_host_and_every_link_leads_somewhere() {
         assert!(paths.contains(&expected), "{expected} is not linked: {paths:?}");
     }
     for (path, answer) in &pages {
-        if !answer.must_have("content-type").starts_with("text/html") {
-            continue;
-        }
         let policy = answer.must_have("content-security-policy");
         assert!(policy.starts_with("default-src 'none'; style-src 'self';"), "{path}: {policy}");
         assert!(!policy.contains("unsafe"), "{path}: {policy}");
         assert_eq!(answer.must_have("x-content-type-options"), "nosniff", "{path}");
         assert!(answer.must_have("cache-control").contains("max-age"), "{path}");
+        let kind = answer.must_have("content-type");
+        if !kind.starts_with("text/html") && !kind.starts_with("text/css") {
+            continue;
+        }
         let html = text(answer);
         for inside in ["<script", "<iframe", "<img", " style=", " onclick", "@import", "url("] {
             assert!(!html.contains(inside), "{path} has {inside}");
