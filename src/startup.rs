@@ -24,7 +24,7 @@ use crate::backups::Waiters;
 use crate::config::{Config, HttpConfig, UploadConfig};
 use crate::db::accounting::Policy;
 use crate::db::{self, Db};
-use crate::http::{self, Api, AppState, Certificates, Served, ServerSettings};
+use crate::http::{self, Api, AppState, Certificates, Place, Places, Served, ServerSettings};
 use crate::jobs::{self, Lease, Listener, Preparation};
 use crate::store::{BlobStore, ObservedStore, StoreError};
 use crate::telemetry::Metrics;
@@ -133,17 +133,20 @@ async fn serve(config: Config, migrate: bool, engine: &Runtime, disk: &Handle) -
         jobs::sweep::Sweeper { db, store, policy, lease: config.upkeep.lease, live: vault.live.clone() };
     engine.spawn(sweeper.run(config.upkeep.sweep_interval));
 
+    let grace = config.http.shutdown_grace;
+    // Tokens must not cross a network in the clear; on this machine a certificate for the public name is in the way.
+    let hidden = certificates.clone().filter(|_| !config.management.listen.ip().is_loopback());
+    let places = Places {
+        collect: place(&listener, certificates.is_some(), config.http.public_url.clone())?,
+        management: place(&management, hidden.is_some(), config.management.public_url.clone())?,
+    };
     let state = Data::new(AppState {
         vault: Arc::clone(&vault),
         metrics,
         tokens,
-        collect_url: config.http.public_url.clone(),
-        management_url: config.management.public_url.clone(),
         trusted_proxies: config.http.trusted_proxies.clone(),
+        places,
     });
-    let grace = config.http.shutdown_grace;
-    // Tokens must not cross a network in the clear; on this machine a certificate for the public name is in the way.
-    let hidden = certificates.clone().filter(|_| !config.management.listen.ip().is_loopback());
     let collect = ServerSettings { listener, certificates: certificates.clone(), shutdown_grace: grace };
     let management = ServerSettings { listener: management, certificates: hidden, shutdown_grace: grace };
     let mut servers = Vec::new();
@@ -196,6 +199,14 @@ async fn look_at(store: Arc<dyn BlobStore>, engine: &Runtime) -> Result<(), Star
 fn start_lease(url: SecretString, process: Uuid, lease: Duration) -> Result<Lease, StartError> {
     Lease::start(url, process, lease)
         .map_err(|source| StartError::Io { doing: "start the lease thread".to_owned(), source })
+}
+
+/// How clients reach a listener. Its port may have been left to the system.
+fn place(listener: &TcpListener, tls: bool, public_url: Option<String>) -> Result<Place, StartError> {
+    let address = listener
+        .local_addr()
+        .map_err(|source| StartError::Io { doing: "ask for the address of a listener".to_owned(), source })?;
+    Ok(Place { public_url, address, tls })
 }
 
 fn start_listener(url: SecretString, waiters: Waiters) -> Result<Listener, StartError> {

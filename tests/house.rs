@@ -19,6 +19,10 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("actix_web", &["http/", "startup"]),
     ("actix_web_httpauth", &["http/"]),
     ("actix", &["actors/"]),
+    // Documentation is made where HTTP is spoken.
+    ("utoipa", &["http/"]),
+    ("rmcp", &["http/docs/"]),
+    ("pulldown_cmark", &["http/docs/"]),
     ("clap", &["cli/", "main.rs", "config"]),
     ("jsonwebtoken", &["tokens/"]),
 ];

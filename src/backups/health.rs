@@ -3,7 +3,6 @@
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use serde::Serialize;
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
@@ -16,10 +15,10 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const CACHED_FOR: Duration = Duration::from_secs(1);
 
 /// What was found; `up` or what is wrong.
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Copy)]
 pub struct Health {
-    database: &'static str,
-    store: &'static str,
+    pub database: &'static str,
+    pub store: &'static str,
 }
 
 const UP: &str = "up";

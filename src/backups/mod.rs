@@ -1,5 +1,5 @@
-//! The use cases: authenticate, upload, list, download, delete, request; for appliances and, of systems that a
-//! caller may see, for portals. No HTTP, no SQL.
+//! The use cases: authenticate, upload, list, download, delete, request; for appliances and, of systems that a caller
+//! may see, for portals. No HTTP, no SQL.
 
 mod authenticate;
 mod delete;

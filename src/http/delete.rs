@@ -3,15 +3,42 @@
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Path};
-use serde_json::json;
+use serde::Serialize;
+use utoipa::ToSchema;
 
-use super::AppState;
 use super::address::RemoteAddr;
-use super::envelope;
 use super::error::ApiError;
+use super::{AppState, docs, envelope};
 use crate::backups::SystemIdentity;
 use crate::domain::ids::BackupId;
 
+/// What is gone.
+#[derive(Serialize, ToSchema)]
+pub struct Deleted {
+    #[schema(value_type = String, example = "01934fab-bc33-7890-a1b2-c3d4e5f6a7b8.gpg")]
+    id: BackupId,
+}
+
+impl Deleted {
+    pub fn of(id: BackupId) -> Self {
+        Self { id }
+    }
+
+    /// For the documentation.
+    pub fn example() -> Self {
+        Self { id: envelope::example_id() }
+    }
+}
+
+/// Delete a backup
+///
+/// At once and for good. A second time it is 404: it is gone, all is well.
+#[utoipa::path(
+    delete, path = "/api/systems/backups/{id}", tag = "Backups", operation_id = "deleteBackup",
+    params(docs::collect::OneBackup),
+    responses(docs::collect::Delete),
+    security(("basic" = [])),
+)]
 pub async fn delete(
     who: SystemIdentity,
     RemoteAddr(remote_addr): RemoteAddr,
@@ -20,7 +47,7 @@ pub async fn delete(
 ) -> Result<HttpResponse, ApiError> {
     let id = parse_id(&id)?;
     state.vault.delete(&who, id, remote_addr).await?;
-    Ok(envelope::answer(StatusCode::OK, "backup deleted", json!({ "id": id })))
+    Ok(envelope::answer(StatusCode::OK, "backup deleted", Deleted { id }))
 }
 
 /// The id in a path.

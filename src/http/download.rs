@@ -12,14 +12,29 @@ use actix_web::web::{Bytes, Data, Path};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 use futures_util::stream;
 
-use super::AppState;
 use super::address::RemoteAddr;
 use super::delete::parse_id;
 use super::error::ApiError;
+use super::{AppState, docs};
 use crate::backups::{Backup, Reader, SystemIdentity};
 use crate::domain::digest::repr_digest;
 use crate::domain::range::{self, ByteRange, Requested};
 
+/// Download a backup
+///
+/// The bytes as they were uploaded, or a part of them. A connection that breaks is an error, never a
+/// short answer; what is missing can be fetched with `Range`.
+#[utoipa::path(
+    get, path = "/api/systems/backups/{id}", tag = "Backups", operation_id = "downloadBackup",
+    params(
+        docs::collect::OneBackup,
+        ("Range" = Option<String>, Header, description = "One range of bytes.", example = "bytes=0-1023"),
+        ("If-Range" = Option<String>, Header, description = "The `ETag` that the part has to fit."),
+        ("If-None-Match" = Option<String>, Header, description = "The `ETag` of what the client has."),
+    ),
+    responses(docs::collect::Download),
+    security(("basic" = [])),
+)]
 pub async fn download(
     who: SystemIdentity,
     RemoteAddr(remote_addr): RemoteAddr,

@@ -5,20 +5,14 @@ use std::future::{Ready, ready};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ALLOW, CONTENT_RANGE, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
-use serde::Serialize;
-use serde_json::{Value, json};
 
 use super::envelope;
+use super::error_data::{
+    ErrorData, ErrorKind, FieldError, MaxBytes, Nothing, Outside, RequestStateNow, RetryAfter,
+    ValidationFailed,
+};
 use crate::backups::{Dependency, Outage, ReadError, RequestError, UploadError};
 use crate::domain::request::RequestState;
-
-/// One field that failed validation.
-#[derive(Debug, Serialize)]
-pub struct FieldError {
-    pub key: &'static str,
-    pub message: &'static str,
-    pub value: String,
-}
 
 /// Everything that the APIs answer instead of what was asked for.
 #[derive(Debug, thiserror::Error)]
@@ -87,17 +81,23 @@ impl ApiError {
         }
     }
 
-    fn data(&self) -> Value {
+    /// What `data` says.
+    pub fn data(&self) -> ErrorData {
+        let outside = |details| ErrorData::Outside(Outside { r#type: ErrorKind::ExternalApiError, details });
         match self {
-            Self::Validation(error) => json!({ "type": "validation_error", "errors": [error] }),
-            Self::TooLarge { max_bytes } => json!({ "max_bytes": max_bytes }),
-            Self::TooManyRequests { .. } | Self::TooManyOpen => {
-                json!({ "retry_after_seconds": self.retry_after() })
+            Self::Validation(error) => ErrorData::Validation(ValidationFailed {
+                r#type: ErrorKind::ValidationError,
+                errors: vec![error.clone()],
+            }),
+            Self::TooLarge { max_bytes } => ErrorData::MaxBytes(MaxBytes { max_bytes: *max_bytes }),
+            Self::TooManyRequests { retry_after_seconds } => {
+                ErrorData::RetryAfter(RetryAfter { retry_after_seconds: *retry_after_seconds })
             }
-            Self::RequestEnded { state } => json!({ "state": state }),
-            Self::Unavailable { details } => json!({ "type": "external_api_error", "details": details }),
-            Self::Damaged => json!({ "type": "external_api_error", "details": Dependency::Store.name() }),
-            _ => json!({}),
+            Self::TooManyOpen => ErrorData::RetryAfter(RetryAfter { retry_after_seconds: OPEN_UPLOAD_RETRY }),
+            Self::RequestEnded { state } => ErrorData::State(RequestStateNow { state: *state }),
+            Self::Unavailable { details } => outside(details),
+            Self::Damaged => outside(Dependency::Store.name()),
+            _ => ErrorData::Nothing(Nothing {}),
         }
     }
 }

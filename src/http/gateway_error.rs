@@ -9,6 +9,7 @@ use actix_web::middleware::Next;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, ResponseError};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::error::ApiError;
 use super::{AppState, origin};
@@ -127,13 +128,27 @@ const BACKUP_DAMAGED: ErrorCode = ErrorCode {
         site are not affected. Tell whoever operates the service.",
 };
 
-#[derive(Serialize)]
-struct Body<'a> {
+/// An error of the gateway API.
+#[derive(Serialize, ToSchema)]
+pub struct GatewayError {
+    /// The broad category.
     #[serde(rename = "type")]
-    kind: &'a str,
-    code: &'a str,
-    message: &'a str,
+    #[schema(example = "invalid_request_error")]
+    kind: &'static str,
+    /// Which error it is; `doc_url` explains it.
+    #[schema(example = "not_found")]
+    code: &'static str,
+    /// For people.
+    message: String,
+    #[schema(format = "uri")]
     doc_url: String,
+}
+
+/// Status and body of an error, with pages at this origin.
+pub fn reshaped(error: &ApiError, origin: &str) -> (u16, GatewayError) {
+    let ErrorCode { code, status, kind, .. } = code_of(error);
+    let doc_url = format!("{origin}/docs/errors/{code}");
+    (status, GatewayError { kind, code, message: error.to_string(), doc_url })
 }
 
 /// What an error is called here.
@@ -153,18 +168,13 @@ fn code_of(error: &ApiError) -> ErrorCode {
 }
 
 fn answer(request: &HttpRequest, error: &ApiError) -> HttpResponse {
-    let code = code_of(error);
-    let status = StatusCode::from_u16(code.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let state = request.app_data::<Data<AppState>>();
-    let origin = origin::of(request, state.and_then(|state| state.management_url.as_deref()));
+    let origin = origin::of(request, state.and_then(|state| state.places.management.public_url.as_deref()));
+    let (status, body) = reshaped(error, &origin);
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = HttpResponseBuilder::new(status);
     error.add_headers(&mut response);
-    response.json(Body {
-        kind: code.kind,
-        code: code.code,
-        message: &error.to_string(),
-        doc_url: format!("{origin}/docs/errors/{}", code.code),
-    })
+    response.json(body)
 }
 
 /// The middleware around the gateway's routes.

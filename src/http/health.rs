@@ -3,11 +3,31 @@
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::web::Data;
-use serde_json::json;
+use serde::Serialize;
+use utoipa::ToSchema;
 
-use super::AppState;
-use super::envelope;
+use super::error_data::Nothing;
+use super::{AppState, docs, envelope};
 
+/// What was found: `up`, `down`, or `being prepared`.
+#[derive(Serialize, ToSchema)]
+pub struct Dependencies {
+    #[schema(example = "up")]
+    pub database: &'static str,
+    #[schema(example = "up")]
+    pub store: &'static str,
+}
+
+/// Ask whether the service can do its work
+///
+/// Asks the database and the object store, at most once a second.
+#[utoipa::path(
+    get,
+    path = "/api/health",
+    tag = "Health",
+    operation_id = "health",
+    responses(docs::collect::Health)
+)]
 pub async fn health(state: Data<AppState>) -> HttpResponse {
     let health = state.vault.health().await;
     let (status, message) = if health.is_fine() {
@@ -15,9 +35,19 @@ pub async fn health(state: Data<AppState>) -> HttpResponse {
     } else {
         (StatusCode::SERVICE_UNAVAILABLE, "unhealthy")
     };
-    envelope::answer(status, message, health)
+    envelope::answer(status, message, Dependencies { database: health.database, store: health.store })
 }
 
+/// Ask whether the process is alive
+///
+/// Asks nothing else. For a watchdog: a process is not restarted because its database is away.
+#[utoipa::path(
+    get,
+    path = "/api/health/live",
+    tag = "Health",
+    operation_id = "live",
+    responses(docs::collect::Live)
+)]
 pub async fn live() -> HttpResponse {
-    envelope::answer(StatusCode::OK, "alive", json!({}))
+    envelope::answer(StatusCode::OK, "alive", Nothing {})
 }

@@ -4,9 +4,9 @@ use actix_web::web::{Data, Path, Query};
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Deserialize;
 
-use super::AppState;
 use super::download::give;
 use super::error::ApiError;
+use super::{AppState, docs};
 use crate::backups::{Reader, Signed};
 use crate::domain::ids::BackupId;
 
@@ -22,6 +22,21 @@ pub fn address(origin: &str, signed: &Signed) -> String {
     format!("{origin}/api/downloads/{backup}?expires={expires}&signature={}", hex::encode(signature))
 }
 
+/// Fetch a backup by a signed address
+///
+/// Of the local store; an address that was given out for a bucket leads to its engine. Both listeners serve it.
+#[utoipa::path(
+    get, path = "/api/downloads/{id}", tag = "Backups", operation_id = "followLink",
+    params(
+        docs::collect::OneBackup,
+        ("expires" = u64, Query, description = "Part of the address."),
+        ("signature" = String, Query, description = "Part of the address."),
+        ("Range" = Option<String>, Header, description = "One range of bytes.", example = "bytes=0-1023"),
+        ("If-Range" = Option<String>, Header, description = "The `ETag` that the part has to fit."),
+        ("If-None-Match" = Option<String>, Header, description = "The `ETag` of what the client has."),
+    ),
+    responses(docs::manage::Follow),
+)]
 pub async fn follow(
     id: Path<String>,
     request: HttpRequest,

@@ -4,10 +4,18 @@ use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use actix_web::web::Data;
 use actix_web::{FromRequest, HttpRequest, HttpResponse};
 
-use super::AppState;
 use super::bearer::{Admin, Allowed};
 use super::error::ApiError;
+use super::{AppState, docs};
 
+/// Metrics for Prometheus
+///
+/// From this machine no token is needed, unless a proxy forwards the request.
+#[utoipa::path(
+    get, path = "/metrics", tag = "Health", operation_id = "metrics",
+    responses(docs::manage::Metrics),
+    security((), ("bearer" = ["backup:admin"])),
+)]
 pub async fn metrics(request: HttpRequest, state: Data<AppState>) -> Result<HttpResponse, ApiError> {
     if !is_local(&request) {
         Allowed::<Admin>::extract(&request).await?;

@@ -4,11 +4,13 @@
 mod address;
 mod bearer;
 mod delete;
+mod docs;
 mod door;
 mod download;
 mod early;
 mod envelope;
 mod error;
+mod error_data;
 pub mod gateway_error;
 mod health;
 mod identity;
@@ -18,6 +20,7 @@ mod management;
 mod measure;
 mod metrics;
 mod origin;
+mod places;
 mod requests;
 mod server;
 mod tls;
@@ -31,6 +34,7 @@ use actix_web::web::{self, ServiceConfig};
 use ipnet::IpNet;
 
 pub use door::Door;
+pub use places::{Place, Places};
 pub use server::{Api, Served, ServerSettings, serve};
 pub use tls::Certificates;
 
@@ -46,9 +50,8 @@ pub struct AppState {
     pub trusted_proxies: Vec<IpNet>,
     /// `None`: no token is good.
     pub tokens: Option<Tokens>,
-    /// `PUBLIC_URL` and `MANAGEMENT_PUBLIC_URL`; `None`: the request's host.
-    pub collect_url: Option<String>,
-    pub management_url: Option<String>,
+    /// Where clients reach us.
+    pub places: Places,
 }
 
 /// The collect API. No route ever redirects: clients follow with their secret.

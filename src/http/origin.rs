@@ -23,7 +23,7 @@ fn own(scheme: &str, address: SocketAddr) -> String {
 }
 
 /// A name or an address, and perhaps a port.
-fn is_host(text: &str) -> bool {
+pub fn is_host(text: &str) -> bool {
     let (name, port) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
         Some((address, port)) if address.parse::<std::net::Ipv6Addr>().is_ok() => ("v6", port),
         Some(_) => return false,

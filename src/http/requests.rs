@@ -10,41 +10,70 @@ use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::web::{Data, Query};
 use actix_web::{HttpMessage, HttpRequest, HttpResponse};
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::DateTime;
 use serde::Serialize;
-use serde_json::json;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::AppState;
-use super::envelope;
 use super::error::ApiError;
+use super::error_data::Nothing;
+use super::{AppState, docs, envelope};
 use crate::backups::{BackupRequest, SystemIdentity};
 
 const LONGEST_WAIT: u64 = 60;
 
-#[derive(Serialize)]
-struct Requests {
-    requests: Vec<Line>,
+/// What the appliance is asked for.
+#[derive(Serialize, ToSchema)]
+pub struct Requests {
+    pub requests: Vec<Line>,
 }
 
-#[derive(Serialize)]
-struct Line {
+/// One request for a backup.
+#[derive(Serialize, ToSchema)]
+pub struct Line {
+    /// It need not be sent along: the next backup fulfils every request that is open.
+    #[schema(value_type = String, format = "uuid")]
     id: Uuid,
+    #[schema(format = DateTime)]
     requested_at: String,
+    #[schema(format = DateTime)]
     expires_at: String,
 }
 
-impl From<BackupRequest> for Line {
-    fn from(request: BackupRequest) -> Self {
-        let time = |at: DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::AutoSi, true);
+impl Line {
+    /// For the documentation.
+    pub fn example() -> Self {
+        let at = |seconds| envelope::time(DateTime::from_timestamp(seconds, 0).unwrap_or_default());
         Self {
-            id: request.id,
-            requested_at: time(request.requested_at),
-            expires_at: time(request.expires_at),
+            id: envelope::example_id().uuid(),
+            requested_at: at(1_775_986_200),
+            expires_at: at(1_776_072_600),
         }
     }
 }
 
+impl From<BackupRequest> for Line {
+    fn from(request: BackupRequest) -> Self {
+        Self {
+            id: request.id,
+            requested_at: envelope::time(request.requested_at),
+            expires_at: envelope::time(request.expires_at),
+        }
+    }
+}
+
+/// Ask what backups are asked for
+///
+/// With `wait`, the answer comes as soon as there is a request, or when that time is over. While one is open, every
+/// other authenticated answer carries `X-Backup-Requested: ID`.
+#[utoipa::path(
+    get, path = "/api/systems/backups/requests", tag = "Requests", operation_id = "listRequests",
+    params(
+        ("wait" = Option<u64>, Query, description = "Seconds to wait for a request.", minimum = 0, maximum = 60),
+    ),
+    responses(docs::collect::Requested),
+    security(("basic" = [])),
+)]
 pub async fn requests(
     who: SystemIdentity,
     request: HttpRequest,
@@ -61,9 +90,18 @@ pub async fn requests(
     Ok(envelope::answer(StatusCode::OK, "requests listed", Requests { requests }))
 }
 
+/// Say that nothing has changed
+///
+/// Instead of uploading the same configuration again. It costs no slot of the rate limit and keeps the system fresh
+/// for support staff; a request for a backup stays open.
+#[utoipa::path(
+    post, path = "/api/systems/backups/unchanged", tag = "Requests", operation_id = "noteUnchanged",
+    responses(docs::collect::Unchanged),
+    security(("basic" = [])),
+)]
 pub async fn unchanged(who: SystemIdentity, state: Data<AppState>) -> Result<HttpResponse, ApiError> {
     state.vault.note_unchanged(&who).await?;
-    Ok(envelope::answer(StatusCode::OK, "noted as unchanged", json!({})))
+    Ok(envelope::answer(StatusCode::OK, "noted as unchanged", Nothing {}))
 }
 
 /// How long to wait for a request: `wait` in whole seconds, 0 if it is not there.

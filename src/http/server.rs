@@ -13,7 +13,7 @@ use actix_web::middleware::{Logger, from_fn};
 use actix_web::web::Data;
 use actix_web::{App, HttpServer};
 
-use super::{AppState, Certificates, Door, collect_api, early, management, measure};
+use super::{AppState, Certificates, Door, collect_api, docs, early, management, measure};
 
 /// What a listener serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,10 +76,12 @@ pub fn serve(api: Api, state: Data<AppState>, settings: ServerSettings) -> io::R
         Api::Collect => collect_api,
         Api::Management => management::routes,
     };
+    let mcp = Data::new(docs::Mcp::new(&state.places));
     let server = HttpServer::new(move || {
         let closing = Arc::clone(&closing);
         App::new()
             .app_data(Data::clone(&state))
+            .app_data(Data::clone(&mcp))
             .app_data(api)
             .configure(routes)
             .wrap(from_fn(early::answer_early))

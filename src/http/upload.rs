@@ -7,15 +7,37 @@ use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 use futures_util::StreamExt;
 
-use super::AppState;
 use super::address::RemoteAddr;
 use super::envelope::{self, Metadata};
 use super::error::ApiError;
+use super::{AppState, docs};
 use crate::backups::{Backup, SystemIdentity, UploadError, UploadHandle, UploadRequest};
 use crate::domain::digest::ExpectedSha256;
 use crate::domain::filename::Filename;
 use crate::domain::media_type::MediaType;
 
+/// Upload a backup
+///
+/// The body is the ciphertext; it is streamed, hashed on the way, and stored only if it is complete.
+/// A 201 means that it is durable. `Transfer-Encoding: chunked` is fine where the length is not known.
+#[utoipa::path(
+    post, path = "/api/systems/backups", tag = "Backups", operation_id = "uploadBackup",
+    params(
+        ("X-Filename" = Option<String>, Header,
+            description = "The name that people see. What follows the last `/` or `\\` counts; odd characters \
+                           become `_`; its end gives the id its extension.",
+            example = "backup-2026-04-12.tar.gz.gpg"),
+        ("Content-Digest" = Option<String>, Header,
+            description = "SHA-256 of the body (RFC 9530): other bytes are not stored.",
+            pattern = "^sha-256=:[A-Za-z0-9+/]{43}=:$"),
+        ("Repr-Digest" = Option<String>, Header, description = "Understood as `Content-Digest` is.",
+            pattern = "^sha-256=:[A-Za-z0-9+/]{43}=:$"),
+    ),
+    request_body(content = Vec<u8>, content_type = "application/octet-stream",
+        description = "The backup, encrypted. Its `Content-Type` is kept as `mimetype`."),
+    responses(docs::collect::Upload),
+    security(("basic" = [])),
+)]
 pub async fn upload(
     who: SystemIdentity,
     remote: RemoteAddr,

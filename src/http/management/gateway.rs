@@ -6,33 +6,43 @@ use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 use chrono::SecondsFormat;
 use serde::Serialize;
+use utoipa::ToSchema;
 
-use super::super::AppState;
 use super::super::address::RemoteAddr;
 use super::super::bearer::{Allowed, View};
 use super::super::download::give;
+use super::super::envelope;
 use super::super::error::ApiError;
+use super::super::{AppState, docs};
 use crate::backups::Backup;
 use crate::domain::ids::BackupId;
 use crate::domain::size;
 
 /// A backup as the list has it. Times are in UTC.
-#[derive(Serialize)]
-struct File {
+#[derive(Serialize, ToSchema)]
+pub struct File {
+    /// The backup's id.
+    #[schema(value_type = String, example = "01934fab-bc33-7890-a1b2-c3d4e5f6a7b8.gpg")]
     filename: BackupId,
     /// For people; see `bytes`.
+    #[schema(example = "81.0 KiB")]
     size: String,
+    #[schema(format = Date)]
     date: String,
+    #[schema(example = "02:15:00")]
     time: String,
+    #[schema(format = DateTime)]
     created_at: String,
 }
 
 /// The same with what is known beyond it.
-#[derive(Serialize)]
-struct Details {
+#[derive(Serialize, ToSchema)]
+pub struct Details {
     #[serde(flatten)]
     file: File,
     bytes: u64,
+    /// In hex.
+    #[schema(pattern = "^[0-9a-f]{64}$")]
     sha256: String,
     mimetype: String,
     /// What the appliance called it.
@@ -51,6 +61,39 @@ impl From<&Backup> for File {
     }
 }
 
+/// For the documentation.
+impl File {
+    pub fn example() -> Self {
+        Self {
+            filename: envelope::example_id(),
+            size: size::human(82_944),
+            date: "2026-04-12".to_owned(),
+            time: "02:15:00".to_owned(),
+            created_at: "2026-04-12T02:15:00Z".to_owned(),
+        }
+    }
+}
+
+/// For the documentation.
+impl Details {
+    pub fn example() -> Self {
+        Self {
+            file: File::example(),
+            bytes: 82_944,
+            sha256: "3a7bd3e2360a3d29eea436fcfb7e44c735d117c42d1c1835420b6b9942dd4f1b".to_owned(),
+            mimetype: "application/octet-stream".to_owned(),
+            original_filename: "backup-2026-04-12.tar.gz.gpg".to_owned(),
+        }
+    }
+}
+
+/// List a site's backups
+#[utoipa::path(
+    get, path = "/backup/{siteId}", tag = "Gateway", operation_id = "listSiteBackups",
+    params(("siteId" = String, Path, description = "The system's id.", format = "uuid")),
+    responses(docs::manage::Files),
+    security(("bearer" = ["backup:view"])),
+)]
 pub async fn list(
     Allowed { caller, .. }: Allowed<View>,
     site: Path<String>,
@@ -62,6 +105,24 @@ pub async fn list(
     Ok(HttpResponse::Ok().json(files))
 }
 
+/// Show a site's backup, or fetch it
+///
+/// What is known of it; with `X-Download: true` the bytes; with `X-View: true` the text, if it is UTF-8 of at most
+/// 1 MiB.
+#[utoipa::path(
+    get, path = "/backup/{siteId}/{filename}", tag = "Gateway", operation_id = "showSiteBackup",
+    params(
+        ("siteId" = String, Path, description = "The system's id.", format = "uuid"),
+        ("filename" = String, Path, description = "The backup's id: `filename` in the list."),
+        ("X-Download" = Option<bool>, Header, description = "The bytes, rather than what is known of them."),
+        ("X-View" = Option<bool>, Header, description = "The text."),
+        ("Range" = Option<String>, Header, description = "One range of bytes, with `X-Download`."),
+        ("If-Range" = Option<String>, Header, description = "The `ETag` that the part has to fit."),
+        ("If-None-Match" = Option<String>, Header, description = "The `ETag` of what the client has."),
+    ),
+    responses(docs::manage::Show),
+    security(("bearer" = ["backup:view"])),
+)]
 pub async fn show(
     Allowed { caller, .. }: Allowed<View>,
     RemoteAddr(remote_addr): RemoteAddr,

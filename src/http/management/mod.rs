@@ -1,15 +1,15 @@
 //! The management API: for portals and automation, with bearer tokens.
 
-mod gateway;
-mod requests;
-mod systems;
+pub mod gateway;
+pub mod requests;
+pub mod systems;
 
 use actix_web::http::Method;
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, ServiceConfig};
 
 use super::error::{method_not_allowed, unknown_path};
-use super::{gateway_error, metrics, signed_downloads};
+use super::{docs, gateway_error, metrics, signed_downloads};
 
 /// Its routes. What is not there, or not the caller's, is 404 in the same way.
 pub fn routes(config: &mut ServiceConfig) {
@@ -44,6 +44,7 @@ pub fn routes(config: &mut ServiceConfig) {
                 .default_service(web::to(|| method_not_allowed("DELETE"))),
         )
         .configure(signed_downloads)
+        .configure(docs::routes)
         .service(
             web::resource("/metrics")
                 .route(web::get().to(metrics::metrics))
@@ -54,14 +55,14 @@ pub fn routes(config: &mut ServiceConfig) {
             web::scope("/backup")
                 .wrap(from_fn(gateway_error::reshape))
                 .service(
-                    web::resource("/{site_id}")
+                    web::resource("/{siteId}")
                         .route(web::get().to(gateway::list))
                         .route(head().to(gateway::list))
                         .route(web::post().to(requests::ask))
                         .default_service(web::to(|| method_not_allowed("GET, HEAD, POST"))),
                 )
                 .service(
-                    web::resource("/{site_id}/{filename}")
+                    web::resource("/{siteId}/{filename}")
                         .route(web::get().to(gateway::show))
                         .route(head().to(gateway::show))
                         .default_service(web::to(|| method_not_allowed("GET, HEAD"))),

@@ -3,51 +3,122 @@
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Path};
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::DateTime;
 use serde::Serialize;
-use serde_json::json;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::super::AppState;
 use super::super::address::RemoteAddr;
 use super::super::bearer::{Allowed, Create};
 use super::super::envelope;
 use super::super::error::ApiError;
+use super::super::{AppState, docs};
 use crate::backups::{BackupRequest, ReadError};
 use crate::domain::ids::BackupId;
 use crate::domain::request::RequestState;
 
-#[derive(Serialize)]
-struct Line {
+/// What a system was asked for.
+#[derive(Serialize, ToSchema)]
+pub struct SystemRequests {
+    requests: Vec<SystemRequest>,
+}
+
+/// A request for a backup, and what has become of it.
+#[derive(Serialize, ToSchema)]
+pub struct SystemRequest {
+    #[schema(value_type = String, format = "uuid")]
     id: Uuid,
+    /// `pending`, `seen` by the appliance, `fulfilled` by a stored backup, `expired` or `cancelled`.
+    #[schema(value_type = String, pattern = "^(pending|seen|fulfilled|expired|cancelled)$", example = "fulfilled")]
     state: RequestState,
+    /// The `sub` of the token that asked first, or `operator`.
     requested_by: String,
+    #[schema(format = DateTime)]
     requested_at: String,
+    #[schema(format = DateTime)]
     expires_at: String,
     /// When the appliance was given it.
+    #[schema(format = DateTime)]
     seen_at: Option<String>,
+    /// When it was fulfilled, cancelled, or found to have expired.
+    #[schema(format = DateTime)]
     ended_at: Option<String>,
-    /// What fulfilled it.
+    /// What fulfilled it; it may have been pruned since.
+    #[schema(value_type = Option<String>)]
     backup_id: Option<BackupId>,
 }
 
-impl From<BackupRequest> for Line {
+/// What the gateway says.
+#[derive(Serialize, ToSchema)]
+pub struct BackupRequested {
+    #[schema(example = "Backup requested")]
+    message: &'static str,
+}
+
+/// What was cancelled.
+#[derive(Serialize, ToSchema)]
+pub struct Cancelled {
+    #[schema(value_type = String, format = "uuid")]
+    id: Uuid,
+}
+
+/// For the documentation.
+impl SystemRequests {
+    pub fn example() -> Self {
+        let at = |seconds| envelope::time(DateTime::from_timestamp(seconds, 0).unwrap_or_default());
+        let request = SystemRequest {
+            id: envelope::example_id().uuid(),
+            state: RequestState::Fulfilled,
+            requested_by: "portal".to_owned(),
+            requested_at: at(1_775_986_200),
+            expires_at: at(1_776_072_600),
+            seen_at: Some(at(1_775_986_201)),
+            ended_at: Some(at(1_775_986_260)),
+            backup_id: Some(envelope::example_id()),
+        };
+        Self { requests: vec![request] }
+    }
+}
+
+/// For the documentation.
+impl BackupRequested {
+    pub fn example() -> Self {
+        Self { message: "Backup requested" }
+    }
+}
+
+/// For the documentation.
+impl Cancelled {
+    pub fn example() -> Self {
+        Self { id: envelope::example_id().uuid() }
+    }
+}
+
+impl From<BackupRequest> for SystemRequest {
     fn from(request: BackupRequest) -> Self {
-        let time = |at: DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::AutoSi, true);
         Self {
             id: request.id,
             state: request.state,
             requested_by: request.requested_by,
-            requested_at: time(request.requested_at),
-            expires_at: time(request.expires_at),
-            seen_at: request.seen_at.map(time),
-            ended_at: request.ended_at.map(time),
+            requested_at: envelope::time(request.requested_at),
+            expires_at: envelope::time(request.expires_at),
+            seen_at: request.seen_at.map(envelope::time),
+            ended_at: request.ended_at.map(envelope::time),
             backup_id: request.backup_id,
         }
     }
 }
 
-/// The gateway's way to ask. Whoever asks while a request is pending joins it.
+/// Ask for a backup
+///
+/// The appliance learns of it within seconds if it waits for requests, else with its next call, and the next backup
+/// that it stores fulfils it. Whoever asks while a request is pending joins it.
+#[utoipa::path(
+    post, path = "/backup/{siteId}", tag = "Gateway", operation_id = "requestSiteBackup",
+    params(("siteId" = String, Path, description = "The system's id.", format = "uuid")),
+    responses(docs::manage::Ask),
+    security(("bearer" = ["backup:create"])),
+)]
 pub async fn ask(
     Allowed { caller, .. }: Allowed<Create>,
     RemoteAddr(remote_addr): RemoteAddr,
@@ -56,9 +127,18 @@ pub async fn ask(
 ) -> Result<HttpResponse, ApiError> {
     let system = state.vault.managed(&caller, &site).await?;
     state.vault.request_backup(system.id(), Some(system.org()), system.sub(), remote_addr).await?;
-    Ok(HttpResponse::Accepted().json(json!({ "message": "Backup requested" })))
+    Ok(HttpResponse::Accepted().json(BackupRequested { message: "Backup requested" }))
 }
 
+/// List a system's requests
+///
+/// The newest hundred, whatever became of them, newest first.
+#[utoipa::path(
+    get, path = "/api/systems/{id}/requests", tag = "Systems", operation_id = "listSystemRequests",
+    params(("id" = String, Path, description = "The system's id.", format = "uuid")),
+    responses(docs::manage::Requests),
+    security(("bearer" = ["backup:create"])),
+)]
 pub async fn list(
     Allowed { caller, .. }: Allowed<Create>,
     id: Path<String>,
@@ -66,11 +146,22 @@ pub async fn list(
 ) -> Result<HttpResponse, ApiError> {
     let system = state.vault.managed(&caller, &id).await?;
     let found = state.vault.requests_of(system.id()).await?;
-    let requests: Vec<Line> = found.into_iter().map(Line::from).collect();
-    Ok(envelope::answer(StatusCode::OK, "requests listed", json!({ "requests": requests })))
+    let requests = found.into_iter().map(SystemRequest::from).collect();
+    Ok(envelope::answer(StatusCode::OK, "requests listed", SystemRequests { requests }))
 }
 
-/// One that was cancelled before is cancelled.
+/// Cancel a request
+///
+/// One that was cancelled before is cancelled; what has ended otherwise stays as it is.
+#[utoipa::path(
+    delete, path = "/api/systems/{id}/requests/{request_id}", tag = "Systems", operation_id = "cancelSystemRequest",
+    params(
+        ("id" = String, Path, description = "The system's id.", format = "uuid"),
+        ("request_id" = String, Path, description = "The request's id, from the list.", format = "uuid"),
+    ),
+    responses(docs::manage::Cancel),
+    security(("bearer" = ["backup:create"])),
+)]
 pub async fn cancel(
     Allowed { caller, .. }: Allowed<Create>,
     RemoteAddr(remote_addr): RemoteAddr,
@@ -87,7 +178,7 @@ pub async fn cancel(
         Err(ApiError::SystemNotFound) => return Err(ApiError::RequestNotFound),
         Err(error) => return Err(error),
     }
-    Ok(envelope::answer(StatusCode::OK, "request cancelled", json!({ "id": id })))
+    Ok(envelope::answer(StatusCode::OK, "request cancelled", Cancelled { id }))
 }
 
 /// A system that is not there has no requests.

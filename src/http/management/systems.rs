@@ -5,23 +5,61 @@ use actix_web::http::{Method, StatusCode};
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 use serde::Serialize;
-use serde_json::json;
+use utoipa::ToSchema;
 
 use super::super::address::RemoteAddr;
 use super::super::bearer::{Allowed, Delete, View};
+use super::super::delete::Deleted;
 use super::super::envelope::{self, Metadata};
 use super::super::error::ApiError;
-use super::super::{AppState, links, origin};
+use super::super::{AppState, docs, links, origin};
 use crate::backups::{Backup, Link, ReadError};
 use crate::domain::ids::BackupId;
 
-#[derive(Serialize)]
-struct Listed {
+/// The backups of one system, and what they take of its limits.
+#[derive(Serialize, ToSchema)]
+pub struct Listed {
     backups: Vec<Metadata>,
+    /// The bytes of all these backups.
     quota_used_bytes: u64,
+    /// How many they are.
     slots_used: usize,
 }
 
+/// Where a backup can be fetched without a credential.
+#[derive(Serialize, ToSchema)]
+pub struct Address {
+    #[schema(format = "uri")]
+    download_url: String,
+    /// How long it holds.
+    #[schema(minimum = 1)]
+    expires_in_seconds: u64,
+}
+
+/// For the documentation.
+impl Listed {
+    pub fn example() -> Self {
+        Self { backups: vec![Metadata::example()], quota_used_bytes: 82_944, slots_used: 1 }
+    }
+}
+
+/// For the documentation.
+impl Address {
+    pub fn example() -> Self {
+        let path = format!("/api/downloads/{}", envelope::example_id());
+        let download_url =
+            format!("https://collect.example.net{path}?expires=1775960400&signature=0123456789abcdef");
+        Self { download_url, expires_in_seconds: 300 }
+    }
+}
+
+/// List a system's backups
+#[utoipa::path(
+    get, path = "/api/systems/{id}/backups", tag = "Systems", operation_id = "listSystemBackups",
+    params(("id" = String, Path, description = "The system's id.", format = "uuid")),
+    responses(docs::manage::List),
+    security(("bearer" = ["backup:view"])),
+)]
 pub async fn list(
     Allowed { caller, .. }: Allowed<View>,
     id: Path<String>,
@@ -37,6 +75,18 @@ pub async fn list(
     Ok(envelope::answer(StatusCode::OK, "backups listed", data))
 }
 
+/// Make an address for a download
+///
+/// For a browser, or whoever else has no token. It is signed, and holds for some minutes.
+#[utoipa::path(
+    get, path = "/api/systems/{id}/backups/{backup_id}/download", tag = "Systems", operation_id = "linkSystemBackup",
+    params(
+        ("id" = String, Path, description = "The system's id.", format = "uuid"),
+        ("backup_id" = String, Path, description = "The backup's id, from the list."),
+    ),
+    responses(docs::manage::Link),
+    security(("bearer" = ["backup:view"])),
+)]
 pub async fn link(
     Allowed { caller, .. }: Allowed<View>,
     RemoteAddr(remote_addr): RemoteAddr,
@@ -54,14 +104,28 @@ pub async fn link(
     let (link, expires_in_seconds) = state.vault.link(&system, &row, remote_addr).await?;
     let download_url = match link {
         Link::Store(url) => url,
-        Link::Own(signed) => links::address(&origin::of(&request, state.collect_url.as_deref()), &signed),
+        Link::Own(signed) => {
+            links::address(&origin::of(&request, state.places.collect.public_url.as_deref()), &signed)
+        }
     };
     let mut response = HttpResponseBuilder::new(StatusCode::OK);
     response.insert_header((CACHE_CONTROL, "private, no-store"));
-    let data = json!({ "download_url": download_url, "expires_in_seconds": expires_in_seconds });
+    let data = Address { download_url, expires_in_seconds };
     Ok(envelope::finish(response, StatusCode::OK, "download address made", data))
 }
 
+/// Delete a system's backup
+///
+/// At once and for good.
+#[utoipa::path(
+    delete, path = "/api/systems/{id}/backups/{backup_id}", tag = "Systems", operation_id = "deleteSystemBackup",
+    params(
+        ("id" = String, Path, description = "The system's id.", format = "uuid"),
+        ("backup_id" = String, Path, description = "The backup's id, from the list."),
+    ),
+    responses(docs::manage::Delete),
+    security(("bearer" = ["backup:delete"])),
+)]
 pub async fn delete(
     Allowed { caller, .. }: Allowed<Delete>,
     RemoteAddr(remote_addr): RemoteAddr,
@@ -72,7 +136,7 @@ pub async fn delete(
     let system = state.vault.managed(&caller, &system).await.map_err(no_backup)?;
     let id = BackupId::parse(&backup).map_err(|_| ApiError::NotFound)?;
     state.vault.delete_managed(&system, id, remote_addr).await?;
-    Ok(envelope::answer(StatusCode::OK, "backup deleted", json!({ "id": id })))
+    Ok(envelope::answer(StatusCode::OK, "backup deleted", Deleted::of(id)))
 }
 
 /// A system that is not there has no backups: the same answer as of one that is.

@@ -26,15 +26,21 @@ impl Wire {
     }
 
     pub fn try_to(server: &Server) -> io::Result<Self> {
-        let stream = TcpStream::connect(server.address())?;
-        stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(PATIENCE * 5))?;
-        stream.set_write_timeout(Some(PATIENCE * 5))?;
+        let stream = connect(server.address())?;
         let stream = match server.certificate() {
             None => Stream::Plain(stream),
             Some(certificate) => Stream::Tls(Box::new(certificate.client(stream))),
         };
         Ok(Self { stream, unread: Vec::new() })
+    }
+
+    /// The same to the management API, which speaks plain HTTP on loopback.
+    #[track_caller]
+    pub fn to_management(server: &Server) -> Self {
+        let url = server.management_url("");
+        let address = url.rsplit('/').next().unwrap_or_default();
+        let stream = connect(address).unwrap_or_else(|e| panic!("connect to {address}: {e}"));
+        Self { stream: Stream::Plain(stream), unread: Vec::new() }
     }
 
     /// Begins an upload: the head, with these lines added, and nothing of the body.
@@ -204,6 +210,14 @@ impl Wire {
             Stream::Tls(stream) => &stream.sock,
         }
     }
+}
+
+fn connect(address: &str) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect(address)?;
+    stream.set_nodelay(true)?;
+    stream.set_read_timeout(Some(PATIENCE * 5))?;
+    stream.set_write_timeout(Some(PATIENCE * 5))?;
+    Ok(stream)
 }
 
 /// A request head with a right credential.

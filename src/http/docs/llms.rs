@@ -1,0 +1,30 @@
+//! `/llms.txt` (llmstxt.org): what there is to read, for AI tools.
+
+use std::fmt::Write as _;
+
+use super::super::places::Urls;
+use super::guides::{ERRORS, GUIDES};
+
+pub fn text(urls: &Urls) -> String {
+    let Urls { collect, management } = urls;
+    let mut out = format!(
+        "# Strongroom\n\n\
+         > The vault for a fleet's encrypted configuration backups. Appliances upload, list and download their own \
+         backups through the collect API ({collect}, Basic auth); portals and automation use the management API \
+         ({management}, bearer tokens).\n\n\
+         Nothing here names a tenant. Errors say what to do next, and `Retry-After` is to be honoured.\n\n## Guides\n\n"
+    );
+    let guides = GUIDES.iter().map(|guide| (guide.name, guide.title, guide.summary));
+    for (name, title, summary) in guides.chain([ERRORS]) {
+        let _ = writeln!(out, "- [{title}]({management}/docs/{name}.md): {summary}");
+    }
+    let _ = write!(
+        out,
+        "\n## API\n\n\
+         - [OpenAPI 3.1]({management}/openapi.json): every operation of both APIs, with all answers and examples\n\
+         - [MCP]({management}/mcp): this documentation through the Model Context Protocol (streamable HTTP, \
+         read-only, no credentials)\n\n\
+         ## Optional\n\n- [Documentation for people]({management}/docs): the same as HTML\n"
+    );
+    out
+}

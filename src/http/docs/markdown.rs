@@ -1,0 +1,111 @@
+//! Markdown to HTML, as our pages have it: headings can be linked to as on a forge, and nothing that a
+//! text contains becomes an element by itself.
+
+use pulldown_cmark::{CowStr, Event, HeadingLevel, LinkType, Options, Parser, Tag, TagEnd, html};
+
+/// A heading of the second level: its text and its anchor.
+pub struct Heading {
+    pub text: String,
+    pub anchor: String,
+}
+
+/// The HTML of a Markdown text, and its chapters.
+pub fn to_html(markdown: &str) -> (String, Vec<Heading>) {
+    let options = Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH;
+    let mut events: Vec<Event> = Parser::new_ext(markdown, options).map(tame).collect();
+    let mut chapters = Vec::new();
+    for start in 0..events.len() {
+        let Event::Start(Tag::Heading { level, .. }) = &events[start] else { continue };
+        let level = *level;
+        let inside = events[start + 1..].iter().take_while(|e| !matches!(e, Event::End(TagEnd::Heading(_))));
+        let text: String = inside
+            .filter_map(|event| match event {
+                Event::Text(text) | Event::Code(text) => Some(text.as_ref()),
+                _ => None,
+            })
+            .collect();
+        let anchor = anchor(&text);
+        if let Event::Start(Tag::Heading { id, .. }) = &mut events[start] {
+            *id = Some(CowStr::from(anchor.clone()));
+        }
+        if level == HeadingLevel::H2 {
+            chapters.push(Heading { text, anchor });
+        }
+    }
+    let mut out = String::new();
+    html::push_html(&mut out, events.into_iter());
+    (out.replace("<table>", "<div class=\"wide\"><table>").replace("</table>", "</table></div>"), chapters)
+}
+
+/// The HTML of one paragraph, without `<p>` around it.
+pub fn inline(markdown: &str) -> String {
+    let (html, _) = to_html(markdown);
+    let html = html.trim();
+    match html.strip_prefix("<p>").and_then(|html| html.strip_suffix("</p>")) {
+        Some(inside) if !inside.contains("<p>") => inside.to_owned(),
+        _ => html.to_owned(),
+    }
+}
+
+/// Text in an element or in an attribute.
+pub fn escape(text: &str) -> String {
+    let mut out = String::new();
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// An element in a text is shown, not made. A link to a neighbouring file leads to its page, one to a
+/// place in the source has no page here and keeps its words alone.
+fn tame(event: Event<'_>) -> Event<'_> {
+    match event {
+        Event::Html(text) | Event::InlineHtml(text) => Event::Text(text),
+        Event::Start(Tag::Link { link_type: LinkType::Inline, dest_url, title, id }) => {
+            let dest_url = match dest_url.strip_suffix(".md") {
+                Some(name) if !name.contains('/') => CowStr::from(format!("/docs/{name}")),
+                _ => dest_url,
+            };
+            Event::Start(Tag::Link { link_type: LinkType::Inline, dest_url, title, id })
+        }
+        event => event,
+    }
+}
+
+/// As a forge makes them: lower case, without punctuation, with hyphens for spaces.
+fn anchor(text: &str) -> String {
+    let kept = text.chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c));
+    kept.collect::<String>().to_lowercase().replace(' ', "-")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_looks_like_an_element_is_text() {
+        let (html, _) = to_html("a <script>alert(1)</script> b\n\n<img src=x>\n");
+        assert!(!html.contains("<script") && !html.contains("<img"), "{html}");
+    }
+
+    #[test]
+    fn headings_can_be_linked_to() {
+        let (html, chapters) = to_html("# One\n\n## What each answer means, and `when` to retry\n");
+        assert!(html.contains(r#"<h2 id="what-each-answer-means-and-when-to-retry">"#), "{html}");
+        assert_eq!(chapters.len(), 1);
+        assert_eq!(chapters[0].text, "What each answer means, and when to retry");
+    }
+
+    #[test]
+    fn a_link_to_a_neighbouring_file_leads_to_its_page() {
+        let (html, _) = to_html("[a](portals.md) [b](#limits)");
+        assert!(html.contains(r#"href="/docs/portals""#) && html.contains(r##"href="#limits""##), "{html}");
+    }
+}

@@ -1,0 +1,112 @@
+//! `/mcp`: the transport between actix and the protocol's own library. It is stateless: a request, one
+//! JSON answer. Since anybody's web page can make a browser on the operator's machine ask a server on
+//! loopback, `Host` and `Origin` have to be ours (the library refuses others with 403).
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::CONTENT_TYPE;
+use actix_web::web::{Bytes, Payload};
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
+use http_body_util::{BodyExt as _, Full};
+use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
+use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
+use tokio::time::timeout;
+
+use super::super::envelope;
+use super::super::error_data::Nothing;
+use super::super::places::{Place, Places};
+use super::openapi;
+use super::tools::Tools;
+
+/// Larger than any question about this documentation.
+const LARGEST: usize = 64 * 1024;
+/// A question or an answer that takes longer is not one of ours; a stop of the service waits for it.
+const LONGEST: Duration = Duration::from_secs(30);
+
+/// The server of the protocol.
+#[derive(Clone)]
+pub struct Mcp(StreamableHttpService<Tools, NeverSessionManager>);
+
+impl Mcp {
+    pub fn new(places: &Places) -> Self {
+        // Only those get here who asked for this machine or for the public name.
+        let tools = Tools::new(Arc::new(openapi::json(&places.urls_for(None))));
+        let (hosts, origins) = allowed(&places.management);
+        let config = StreamableHttpServerConfig::default()
+            .with_legacy_session_mode(false)
+            .with_json_response(true)
+            .with_sse_keep_alive(None)
+            .with_max_request_body_bytes(LARGEST)
+            .with_allowed_hosts(hosts)
+            .with_allowed_origins(origins)
+            .enforce_origin_validation();
+        Self(StreamableHttpService::new(move || Ok(tools.clone()), Arc::default(), config))
+    }
+
+    /// Answers one request.
+    pub async fn answer(&self, request: &HttpRequest, body: Payload) -> HttpResponse {
+        let answered = timeout(LONGEST, self.ask(request, body)).await;
+        answered.unwrap_or_else(|_| refuse(StatusCode::REQUEST_TIMEOUT, "request timeout"))
+    }
+
+    async fn ask(&self, request: &HttpRequest, body: Payload) -> HttpResponse {
+        let Ok(body) = body.to_bytes_limited(LARGEST).await else {
+            return refuse(StatusCode::PAYLOAD_TOO_LARGE, "question too large");
+        };
+        let question = body.ok().and_then(|body| convert(request, body));
+        let Some(question) = question else { return refuse(StatusCode::BAD_REQUEST, "not a whole question") };
+        let (head, body) = self.0.handle(question).await.into_parts();
+        let status = StatusCode::from_u16(head.status.as_u16()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = HttpResponseBuilder::new(status);
+        for (name, value) in &head.headers {
+            response.append_header((name.as_str(), value.as_bytes()));
+        }
+        let Ok(body) = body.collect().await;
+        let body = body.to_bytes();
+        if !body.is_empty() && !head.headers.contains_key("content-type") {
+            response.insert_header((CONTENT_TYPE, "text/plain; charset=utf-8"));
+        }
+        response.body(body)
+    }
+}
+
+fn refuse(status: StatusCode, message: &str) -> HttpResponse {
+    envelope::answer(status, message, Nothing {})
+}
+
+/// The same request in the words of the other library.
+fn convert(request: &HttpRequest, body: Bytes) -> Option<http::Request<Full<Bytes>>> {
+    let mut question =
+        http::Request::builder().method(request.method().as_str()).uri(request.uri().to_string());
+    for (name, value) in request.headers() {
+        question = question.header(name.as_str(), value.as_bytes());
+    }
+    question.body(Full::new(body)).ok()
+}
+
+/// The `Host`s and the `Origin`s that are ours: this machine's names, the address that is listened on,
+/// and the public name.
+fn allowed(place: &Place) -> (Vec<String>, Vec<String>) {
+    let address: SocketAddr = place.address;
+    let name = |ip: IpAddr| if ip.is_ipv6() { format!("[{ip}]") } else { ip.to_string() };
+    let mut names = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "[::1]".to_owned()];
+    if !address.ip().is_unspecified() {
+        names.push(name(address.ip()));
+    }
+    let mut origins: Vec<String> =
+        names.iter().map(|name| format!("{}://{name}:{}", place.scheme(), address.port())).collect();
+    if let Some((scheme, authority)) = place.public_url.as_deref().and_then(|url| url.split_once("://")) {
+        let port = if scheme == "https" { 443 } else { 80 };
+        let with_port = authority.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+        origins.push(if with_port {
+            format!("{scheme}://{authority}")
+        } else {
+            format!("{scheme}://{authority}:{port}")
+        });
+        names.push(authority.to_owned());
+    }
+    (names, origins)
+}

@@ -1,0 +1,21 @@
+//! Documentation for people, programs and AI tools, on the management listener: without credentials,
+//! without the network, and without a word about any tenant. All of it is made from the handlers'
+//! own descriptions ([`openapi`]) and from the guides in `docs/`.
+
+mod answers;
+pub mod collect;
+mod errors;
+mod guides;
+mod llms;
+pub mod manage;
+mod markdown;
+mod mcp;
+mod openapi;
+mod own;
+mod page;
+mod reference;
+mod routes;
+mod tools;
+
+pub use mcp::Mcp;
+pub use routes::routes;

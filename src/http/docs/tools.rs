@@ -1,0 +1,146 @@
+//! What AI tools can ask through MCP: the documentation, and nothing else.
+
+use rmcp::handler::server::router::tool::ToolRouter;
+use rmcp::handler::server::wrapper::Parameters;
+use rmcp::model::{Implementation, ServerCapabilities, ServerConfig};
+use rmcp::{ServerHandler, schemars, tool, tool_handler, tool_router};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use std::sync::Arc;
+
+use super::guides::{self, ERRORS, GUIDES};
+use super::reference::operations;
+
+/// One conversation. There is nothing in it but the documents.
+#[derive(Clone)]
+pub struct Tools {
+    document: Arc<Value>,
+    tool_router: ToolRouter<Self>,
+}
+
+#[derive(Deserialize, schemars::JsonSchema)]
+struct Query {
+    /// Words to look for; an operation is found if all of them occur in it.
+    query: String,
+}
+
+#[derive(Deserialize, schemars::JsonSchema)]
+struct OperationId {
+    /// From `list_operations` or `search_operations`.
+    operation_id: String,
+}
+
+#[derive(Deserialize, schemars::JsonSchema)]
+struct GuideName {
+    /// From `list_guides`.
+    name: String,
+}
+
+#[tool_router]
+impl Tools {
+    pub fn new(document: Arc<Value>) -> Self {
+        Self { document, tool_router: Self::tool_router() }
+    }
+
+    /// All operations of both APIs: id, method, path and summary.
+    #[tool(annotations(read_only_hint = true, open_world_hint = false))]
+    fn list_operations(&self) -> String {
+        self.found(|_| true)
+    }
+
+    /// The operations in whose description, parameters or answers all the words occur.
+    #[tool(annotations(read_only_hint = true, open_world_hint = false))]
+    fn search_operations(&self, Parameters(Query { query }): Parameters<Query>) -> String {
+        let words: Vec<String> = query.split_whitespace().map(str::to_lowercase).collect();
+        self.found(|text| words.iter().all(|word| text.contains(word)))
+    }
+
+    /// One operation in full (OpenAPI 3.1): parameters, body, every answer with examples, its server,
+    /// and the schemas that it refers to.
+    #[tool(annotations(read_only_hint = true, open_world_hint = false))]
+    fn get_operation(
+        &self,
+        Parameters(OperationId { operation_id }): Parameters<OperationId>,
+    ) -> Result<String, String> {
+        let (path, method, operation, server) = operations(&self.document)
+            .find(|(_, _, operation, _)| operation["operationId"] == operation_id)
+            .ok_or("no such operation: see list_operations")?;
+        let mut schemas = Map::new();
+        self.collect(operation, &mut schemas);
+        let found = json!({
+            "method": method.to_uppercase(), "path": path, "server": server, "operation": operation,
+            "components": { "schemas": schemas, "securitySchemes": self.document["components"]["securitySchemes"] },
+        });
+        Ok(pretty(&found))
+    }
+
+    /// The guides: name, title and what each is about.
+    #[tool(annotations(read_only_hint = true, open_world_hint = false))]
+    fn list_guides() -> String {
+        let guides = GUIDES.iter().map(|guide| (guide.name, guide.title, guide.summary)).chain([ERRORS]);
+        let guides: Vec<Value> = guides
+            .map(|(name, title, about)| json!({ "name": name, "title": title, "about": about }))
+            .collect();
+        pretty(&json!(guides))
+    }
+
+    /// A guide, as Markdown.
+    #[tool(annotations(read_only_hint = true, open_world_hint = false))]
+    fn read_guide(Parameters(GuideName { name }): Parameters<GuideName>) -> Result<String, String> {
+        guides::source(&name).ok_or_else(|| "no such guide: see list_guides".to_owned())
+    }
+}
+
+impl Tools {
+    fn found(&self, wanted: impl Fn(&str) -> bool) -> String {
+        let found: Vec<Value> = operations(&self.document)
+            .filter(|(path, method, operation, _)| {
+                wanted(&format!("{method} {path} {operation}").to_lowercase())
+            })
+            .map(|(path, method, operation, _)| {
+                json!({
+                    "operation_id": operation["operationId"], "method": method.to_uppercase(), "path": path,
+                    "summary": operation["summary"],
+                })
+            })
+            .collect();
+        pretty(&json!(found))
+    }
+
+    /// The schemas that a value refers to, and those that they refer to.
+    fn collect(&self, value: &Value, into: &mut Map<String, Value>) {
+        match value {
+            Value::Object(members) => {
+                let name =
+                    members.get("$ref").and_then(Value::as_str).and_then(|path| path.rsplit('/').next());
+                if let Some(name) = name
+                    && !into.contains_key(name)
+                {
+                    let schema = &self.document["components"]["schemas"][name];
+                    into.insert(name.to_owned(), schema.clone());
+                    self.collect(schema, into);
+                }
+                members.values().for_each(|member| self.collect(member, into));
+            }
+            Value::Array(items) => items.iter().for_each(|item| self.collect(item, into)),
+            _ => {}
+        }
+    }
+}
+
+#[tool_handler(router = self.tool_router)]
+impl ServerHandler for Tools {
+    fn get_info(&self) -> ServerConfig {
+        let mut info = ServerConfig::new(ServerCapabilities::builder().enable_tools().build())
+            .with_instructions(
+                "The documentation of Strongroom, a vault for configuration backups. Find an operation with \
+             search_operations, read it with get_operation; read_guide explains how things are done.",
+            );
+        info.server_info = Implementation::new("strongroom", env!("CARGO_PKG_VERSION"));
+        info
+    }
+}
+
+fn pretty(value: &Value) -> String {
+    serde_json::to_string_pretty(value).unwrap_or_default()
+}

@@ -1,0 +1,95 @@
+//! What `data` says in an answer that is an error.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::domain::request::RequestState;
+
+/// One field that failed validation.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct FieldError {
+    /// Which part of the request: a header, `body`, `id`.
+    #[schema(example = "content-digest")]
+    pub key: &'static str,
+    /// What is wrong with it.
+    #[schema(example = "mismatch")]
+    pub message: &'static str,
+    /// What was sent, shortened; empty where that would be no help.
+    pub value: String,
+}
+
+/// Of which kind an error is.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ErrorKind {
+    ValidationError,
+    ExternalApiError,
+}
+
+/// The request can't be right.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ValidationFailed {
+    pub r#type: ErrorKind,
+    pub errors: Vec<FieldError>,
+}
+
+/// The database or the object store is away.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Outside {
+    pub r#type: ErrorKind,
+    /// Which of them, and nothing more.
+    #[schema(example = "object store")]
+    pub details: &'static str,
+}
+
+/// The limit that was passed.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct MaxBytes {
+    /// The largest upload, in bytes.
+    pub max_bytes: u64,
+}
+
+/// When to come back.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct RetryAfter {
+    /// The same as the header `Retry-After`.
+    #[schema(minimum = 1)]
+    pub retry_after_seconds: u64,
+}
+
+/// What has become of a request for a backup.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct RequestStateNow {
+    #[schema(value_type = String, pattern = "^(pending|seen|fulfilled|expired|cancelled)$", example = "fulfilled")]
+    pub state: RequestState,
+}
+
+/// `{}`
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Nothing {}
+
+/// `data` of an error.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub enum ErrorData {
+    Validation(ValidationFailed),
+    Outside(Outside),
+    MaxBytes(MaxBytes),
+    RetryAfter(RetryAfter),
+    State(RequestStateNow),
+    Nothing(Nothing),
+}
+
+impl ErrorData {
+    /// The name of its schema.
+    pub fn schema(&self) -> &'static str {
+        match self {
+            Self::Validation(_) => "ValidationFailed",
+            Self::Outside(_) => "Outside",
+            Self::MaxBytes(_) => "MaxBytes",
+            Self::RetryAfter(_) => "RetryAfter",
+            Self::State(_) => "RequestStateNow",
+            Self::Nothing(_) => "Nothing",
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! The documentation for people: it works without any other host, and it tells of no tenant.
+
+use std::collections::BTreeSet;
+
+use serde_json::json;
+
+use crate::harness::{Answer, Described, Server};
+
+/// The values of these attributes.
+fn attributes<'a>(html: &'a str, name: &str) -> Vec<&'a str> {
+    let opening = format!(" {name}=\"");
+    html.split(opening.as_str()).skip(1).filter_map(|rest| Some(rest.split_once('"')?.0)).collect()
+}
+
+fn text(answer: &Answer) -> String {
+    String::from_utf8(answer.body.clone()).expect("UTF-8")
+}
+
+/// All pages that can be reached from `/docs`, with their addresses. Fails at a link that leads nowhere or
+/// to another host.
+fn pages(server: &Server) -> Vec<(String, Answer)> {
+    let mut pages: Vec<(String, Answer)> = Vec::new();
+    let mut open = vec!["/docs".to_owned()];
+    let mut links = BTreeSet::new();
+    while let Some(path) = open.pop() {
+        if pages.iter().any(|(seen, _)| *seen == path) {
+            continue;
+        }
+        let answer = server.manage("GET", &path).send().status(200);
+        if answer.must_have("content-type").starts_with("text/html") {
+            let html = text(&answer);
+            for link in attributes(&html, "href").into_iter().chain(attributes(&html, "src")) {
+                assert!(link.starts_with(['/', '#']) && !link.starts_with("//"), "{path} leads to {link}");
+                let (to, anchor) = link.split_once('#').unwrap_or((link, ""));
+                let to = if to.is_empty() { path.as_str() } else { to };
+                links.insert((path.clone(), to.to_owned(), anchor.to_owned()));
+                open.push(to.to_owned());
+            }
+        }
+        pages.push((path, answer));
+    }
+    for (from, to, anchor) in links.iter().filter(|(_, _, anchor)| !anchor.is_empty()) {
+        let (_, target) = pages.iter().find(|(path, _)| path == to).expect("a page that was read");
+        let there = attributes(&text(target), "id").contains(&anchor.as_str());
+        assert!(there, "{from} leads to {to}#{anchor}, which is not there");
+    }
+    pages
+}
+
+#[test]
+fn every_page_works_without_another_host_and_every_link_leads_somewhere() {
+    let server = Server::start();
+    let pages = pages(&server);
+    let paths: Vec<&str> = pages.iter().map(|(path, _)| path.as_str()).collect();
+    for expected in ["/docs/appliance", "/docs/portals", "/docs/limits", "/docs/reference", "/docs/errors"] {
+        assert!(paths.contains(&expected), "{expected} is not linked: {paths:?}");
+    }
+    for (path, answer) in &pages {
+        let policy = answer.must_have("content-security-policy");
+        assert!(policy.starts_with("default-src 'none'; style-src 'self';"), "{path}: {policy}");
+        assert!(!policy.contains("unsafe"), "{path}: {policy}");
+        assert_eq!(answer.must_have("x-content-type-options"), "nosniff", "{path}");
+        assert!(answer.must_have("cache-control").contains("max-age"), "{path}");
+        let kind = answer.must_have("content-type");
+        if !kind.starts_with("text/html") && !kind.starts_with("text/css") {
+            continue;
+        }
+        let html = text(answer);
+        for inside in ["<script", "<iframe", "<img", " style=", " onclick", "@import", "url("] {
+            assert!(!html.contains(inside), "{path} has {inside}");
+        }
+    }
+}
+
+#[test]
+fn the_documents_answer_as_they_describe_themselves() {
+    let server = Server::start();
+    let described = Described::by(&server);
+    let get = |template: &str, path: &str, status| {
+        let answer = server.manage("GET", path).send().status(status);
+        described.covers("GET", template, &answer);
+        let head = server.manage("HEAD", path).send().status(status);
+        assert!(head.body.is_empty());
+    };
+    for path in ["/openapi.json", "/llms.txt", "/docs", "/docs/reference", "/docs/errors"] {
+        get(path, path, 200);
+    }
+    get("/docs/{guide}", "/docs/appliance", 200);
+    get("/docs/{guide}.md", "/docs/appliance.md", 200);
+    get("/docs/style.css", "/docs/style.css", 200);
+    get("/docs/{guide}", "/docs/nothing", 404);
+    get("/docs/{guide}.md", "/docs/nothing.md", 404);
+    get("/docs/errors/{code}", "/docs/errors/nothing", 404);
+}
+
+#[test]
+fn a_page_that_is_not_there_does_not_repeat_what_was_asked() {
+    let server = Server::start();
+    for path in ["/docs/marker", "/docs/errors/marker", "/docs/marker.md", "/docs/%3Cmarker%3E"] {
+        let answer = server.manage("GET", path).send().status(404);
+        assert!(!text(&answer).contains("marker"), "{path}: {answer}");
+    }
+}
+
+#[test]
+fn the_reference_shows_every_operation() {
+    let server = Server::start();
+    let html = text(&server.manage("GET", "/docs/reference").send().status(200));
+    for (method, path, operation) in Described::by(&server).operations() {
+        if method == "HEAD" {
+            continue;
+        }
+        let anchor = format!("id=\"{}\"", operation["operationId"].as_str().expect("an id"));
+        assert!(html.contains(&anchor), "{method} {path}");
+        for status in operation["responses"].as_object().expect("answers").keys() {
+            assert!(html.contains(&format!(">{status}</span>")), "{method} {path} {status}");
+        }
+    }
+}
+
+#[test]
+fn llms_txt_names_documents_that_are_there_as_markdown() {
+    let server = Server::start();
+    let index = text(&server.manage("GET", "/llms.txt").send().status(200));
+    assert!(index.starts_with("# Strongroom\n\n> "), "{index}");
+    assert!(index.contains("\n## "), "{index}");
+    let links: Vec<&str> =
+        index.split("](").skip(1).filter_map(|rest| Some(rest.split_once(')')?.0)).collect();
+    assert!(links.len() >= 6, "{links:?}");
+    for link in links {
+        let path = link.strip_prefix(&server.management_url("")).expect("a link to here");
+        if path == "/mcp" {
+            continue;
+        }
+        let answer = server.manage("GET", path).send().status(200);
+        if link.contains(".md") {
+            assert!(answer.must_have("content-type").starts_with("text/markdown"), "{answer}");
+            assert!(text(&answer).starts_with("# "), "{path}");
+        }
+    }
+    assert!(index.contains(&server.url("")), "{index}");
+}
+
+#[test]
+fn no_document_names_a_tenant() {
+    let server = Server::start();
+    server.add_org("secret-org", None);
+    let system = server.add_system("secret-org", "secret-fw");
+    let id = server.upload(&system).header("x-filename", "secret-name.gpg").body("x").send().id();
+    let mut texts: Vec<(String, String)> =
+        pages(&server).into_iter().map(|(path, answer)| (path, text(&answer))).collect();
+    let call = |name: &str, arguments| {
+        let question = json!({
+            "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": { "name": name, "arguments": arguments },
+        });
+        let answer = server
+            .manage("POST", "/mcp")
+            .header("content-type", "application/json")
+            .header("accept", "application/json, text/event-stream")
+            .body(question.to_string())
+            .send();
+        (format!("{name} {arguments}"), text(&answer.status(200)))
+    };
+    texts.push(call("list_operations", json!({})));
+    texts.push(call("search_operations", json!({ "query": "secret-org" })));
+    texts.push(call("search_operations", json!({ "query": "backup" })));
+    texts.push(call("get_operation", json!({ "operation_id": id })));
+    texts.push(call("get_operation", json!({ "operation_id": "listBackups" })));
+    texts.push(call("read_guide", json!({ "name": system.key })));
+    assert!(texts.len() > 15, "{}", texts.len());
+    for (place, text) in texts {
+        for secret in ["secret-name", &system.org, &system.key, &system.id, &system.secret, &id] {
+            assert!(!text.contains(secret), "{place} names {secret}");
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! MCP over plain HTTP; `script/test-api` does the same with a client of the protocol's own.
+
+use serde_json::{Value, json};
+
+use crate::harness::{Answer, Described, Server, Wire, bare_head};
+
+fn ask(server: &Server, question: &Value, headers: &[(&str, &str)]) -> Answer {
+    let ours = [("content-type", "application/json"), ("accept", "application/json, text/event-stream")];
+    let replaced = |name: &str| headers.iter().any(|(other, _)| *other == name);
+    let ours = ours.iter().filter(|(name, _)| !replaced(name));
+    let all = ours.chain(headers).filter(|(_, value)| !value.is_empty());
+    let request = server.manage("POST", "/mcp");
+    let request = all.fold(request, |request, (name, value)| request.header(name, value));
+    let answer = request.body(question.to_string()).send();
+    Described::by(server).covers("POST", "/mcp", &answer);
+    answer
+}
+
+fn question(method: &str, params: &Value) -> Value {
+    json!({ "jsonrpc": "2.0", "id": 7, "method": method, "params": params })
+}
+
+#[track_caller]
+fn result(server: &Server, method: &str, params: &Value) -> Value {
+    let answer = ask(server, &question(method, params), &[]).status(200);
+    assert_eq!(answer.must_have("content-type"), "application/json", "{answer}");
+    assert_eq!(answer.header("mcp-session-id"), None, "there are no sessions: {answer}");
+    let json = answer.json();
+    assert_eq!(json["id"], 7, "{answer}");
+    json["result"].clone()
+}
+
+/// What a tool says, as text; whether that is an error comes first.
+#[track_caller]
+fn call(server: &Server, tool: &str, arguments: &Value) -> (bool, String) {
+    let result = result(server, "tools/call", &json!({ "name": tool, "arguments": arguments }));
+    let text = result["content"][0]["text"].as_str().expect("a text").to_owned();
+    (result["isError"] == true, text)
+}
+
+#[test]
+fn a_client_finds_the_tools_and_all_of_them_only_read() {
+    let server = Server::start();
+    let hello = json!({
+        "protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": { "name": "test", "version": "1" },
+    });
+    let initialized = result(&server, "initialize", &hello);
+    assert_eq!(initialized["protocolVersion"], "2025-06-18");
+    assert_eq!(initialized["serverInfo"]["name"], "strongroom");
+    ask(&server, &json!({ "jsonrpc": "2.0", "method": "notifications/initialized" }), &[]).status(202);
+    let tools = result(&server, "tools/list", &json!({}));
+    let tools = tools["tools"].as_array().expect("tools");
+    let mut names: Vec<&str> = tools.iter().filter_map(|tool| tool["name"].as_str()).collect();
+    names.sort_unstable();
+    let expected = ["get_operation", "list_guides", "list_operations", "read_guide", "search_operations"];
+    assert_eq!(names, expected);
+    for tool in tools {
+        assert_eq!(tool["annotations"]["readOnlyHint"], true, "{tool}");
+        assert!(tool["description"].is_string() && tool["inputSchema"]["type"] == "object", "{tool}");
+    }
+}
+
+#[test]
+fn operations_are_listed_searched_and_read() {
+    let server = Server::start();
+    let described = Described::by(&server);
+    let listed: Value = serde_json::from_str(&call(&server, "list_operations", &json!({})).1).expect("JSON");
+    let expected = described.operations().filter(|(method, _, _)| method != "HEAD").count();
+    assert_eq!(listed.as_array().map(Vec::len), Some(expected));
+    let (_, found) = call(&server, "search_operations", &json!({ "query": "PRUNED quota upload" }));
+    assert_eq!(found, "[]");
+    let (_, found) = call(&server, "search_operations", &json!({ "query": "Content-Digest X-Filename" }));
+    let found: Value = serde_json::from_str(&found).expect("JSON");
+    assert_eq!(found.as_array().map(Vec::len), Some(1), "{found}");
+    assert_eq!(found[0]["operation_id"], "uploadBackup");
+
+    let (_, one) = call(&server, "get_operation", &json!({ "operation_id": "uploadBackup" }));
+    let one: Value = serde_json::from_str(&one).expect("JSON");
+    let path = &described.document()["paths"]["/api/systems/backups"];
+    assert_eq!(one["operation"], path["post"]);
+    assert_eq!(one["server"], server.url(""));
+    for schema in ["Metadata", "ValidationFailed", "FieldError", "ErrorKind"] {
+        assert!(one["components"]["schemas"][schema].is_object(), "{schema} is missing");
+    }
+    assert!(call(&server, "get_operation", &json!({ "operation_id": "nothing" })).0);
+}
+
+#[test]
+fn guides_are_listed_and_read() {
+    let server = Server::start();
+    let (_, listed) = call(&server, "list_guides", &json!({}));
+    let listed: Value = serde_json::from_str(&listed).expect("JSON");
+    for guide in listed.as_array().expect("guides") {
+        let (failed, markdown) = call(&server, "read_guide", &json!({ "name": guide["name"] }));
+        assert!(!failed && markdown.starts_with("# "), "{guide}: {markdown}");
+        let page = server.manage("GET", &format!("/docs/{}.md", guide["name"].as_str().expect("a name")));
+        assert_eq!(page.send().status(200).body, markdown.as_bytes());
+    }
+    assert!(call(&server, "read_guide", &json!({ "name": "../Cargo" })).0);
+}
+
+#[test]
+fn only_those_who_ask_for_us_are_answered() {
+    let server = Server::with([("MANAGEMENT_PUBLIC_URL", "https://manage.example")]);
+    let url = server.management_url("");
+    let port = url.rsplit(':').next().expect("a port").to_owned();
+    let body = question("tools/list", &json!({})).to_string();
+    let status = |host: &str, origin: &str| {
+        let length = format!("Content-Length: {}", body.len());
+        let mut lines =
+            vec!["Content-Type: application/json", "Accept: application/json, text/event-stream", &length];
+        let origin = format!("Origin: {origin}");
+        if !origin.ends_with(' ') {
+            lines.push(&origin);
+        }
+        let mut wire = Wire::to_management(&server);
+        wire.send(bare_head("POST", "/mcp", &lines).replace("vault.example", host) + &body);
+        wire.answer().status
+    };
+    let own = format!("127.0.0.1:{port}");
+    for host in
+        [own.as_str(), "localhost", &format!("localhost:{port}"), &format!("[::1]:{port}"), "manage.example"]
+    {
+        assert_eq!(status(host, ""), 200, "{host}");
+    }
+    for host in [
+        "evil.example",
+        "evil.example:80",
+        "localhost.evil.example",
+        "manage.example.evil.example",
+        "10.0.0.1",
+    ] {
+        assert_eq!(status(host, ""), 403, "{host}");
+    }
+    for origin in
+        [format!("http://{own}"), format!("http://localhost:{port}"), "https://manage.example".to_owned()]
+    {
+        assert_eq!(status(&own, &origin), 200, "{origin}");
+    }
+    let foreign = [
+        "https://evil.example",
+        "null",
+        "http://localhost:1",
+        "http://manage.example",
+        "https://manage.example:444",
+    ];
+    for origin in foreign {
+        assert_eq!(status(&own, origin), 403, "{origin}");
+    }
+}
+
+#[test]
+fn what_is_no_question_is_refused_and_the_server_goes_on() {
+    let server = Server::start();
+    let tools = question("tools/list", &json!({}));
+    ask(&server, &tools, &[("accept", "text/html")]).status(406);
+    ask(&server, &tools, &[("content-type", "text/plain")]).status(415);
+    ask(&server, &json!("nonsense"), &[]).status(415);
+    ask(&server, &tools, &[("mcp-protocol-version", "1999-01-01")]).status(400);
+    let large = json!({ "query": "x".repeat(70_000) });
+    let answer = ask(&server, &question("tools/call", &large), &[]).status(413);
+    assert_eq!(answer.message(), "question too large");
+    let unknown = ask(&server, &question("no/such", &json!({})), &[]);
+    assert!(unknown.json()["error"]["code"].is_i64(), "{unknown}");
+    server.manage("GET", "/mcp").header("accept", "text/event-stream").send().status(405);
+    server.manage("DELETE", "/mcp").send().status(405);
+    result(&server, "tools/list", &json!({}));
+}

@@ -1,0 +1,235 @@
+//! The OpenAPI document says what the server does: all of it, and nothing else.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::harness::{BACKUPS, Described, Server, Trouble, Wire, bare_head, bytes, digest_field};
+
+const ONE: &str = "/api/systems/backups/{id}";
+
+/// Every value in the document, with where it is.
+fn walk<'a>(value: &'a Value, at: &str, see: &mut impl FnMut(&str, &'a Value)) {
+    see(at, value);
+    match value {
+        Value::Object(members) => members.iter().for_each(|(name, value)| {
+            let name = name.replace('~', "~0").replace('/', "~1");
+            walk(value, &format!("{at}/{name}"), see);
+        }),
+        Value::Array(items) => {
+            items.iter().enumerate().for_each(|(n, value)| walk(value, &format!("{at}/{n}"), see));
+        }
+        _ => {}
+    }
+}
+
+#[test]
+fn the_document_is_openapi_3_1_and_all_that_it_refers_to_is_in_it() {
+    let server = Server::start();
+    let described = Described::by(&server);
+    let document = described.document();
+    assert_eq!(document["openapi"], "3.1.0");
+    let mut references = 0;
+    walk(document, "", &mut |at, value| {
+        if let Some(reference) = value.get("$ref").and_then(Value::as_str) {
+            let target = reference.strip_prefix('#').and_then(|pointer| document.pointer(pointer));
+            assert!(target.is_some_and(|target| !target.is_null()), "{at} refers to {reference}");
+            references += 1;
+        }
+    });
+    assert!(references > 10, "{references} references");
+    let ids: Vec<&Value> =
+        described.operations().map(|(_, _, operation)| &operation["operationId"]).collect();
+    assert!(ids.iter().all(|id| id.is_string()));
+    assert_eq!(ids.iter().map(ToString::to_string).collect::<BTreeSet<_>>().len(), ids.len(), "{ids:?}");
+    for (method, path, operation) in described.operations() {
+        for requirement in operation["security"].as_array().into_iter().flatten() {
+            for scheme in requirement.as_object().expect("a requirement").keys() {
+                assert!(
+                    document["components"]["securitySchemes"][scheme].is_object(),
+                    "{method} {path}: {scheme}"
+                );
+            }
+        }
+        let tags: Vec<&Value> =
+            document["tags"].as_array().into_iter().flatten().map(|tag| &tag["name"]).collect();
+        assert!(tags.contains(&&operation["tags"][0]), "{method} {path} is in no chapter");
+    }
+}
+
+#[test]
+fn every_answer_with_a_body_has_an_example_and_every_example_fits_its_schema() {
+    let server = Server::start();
+    let described = Described::by(&server);
+    let mut seen = 0;
+    for (method, path, operation) in described.operations() {
+        for (status, answer) in operation["responses"].as_object().expect("answers") {
+            for (media_type, content) in answer["content"].as_object().into_iter().flatten() {
+                let several = content["examples"].as_object().into_iter().flatten();
+                let examples: Vec<&Value> =
+                    several.map(|(_, example)| &example["value"]).chain(content.get("example")).collect();
+                let place = format!("{method} {path} {status} {media_type}");
+                assert!(!examples.is_empty(), "{place} has no example");
+                for example in examples {
+                    described.fits(&content["schema"], example).unwrap_or_else(|e| panic!("{place}: {e}"));
+                    seen += 1;
+                }
+            }
+            for (name, header) in answer["headers"].as_object().into_iter().flatten() {
+                let fits = described.fits(&header["schema"], &header["example"]);
+                fits.unwrap_or_else(|e| panic!("{method} {path} {status} {name}: {e}"));
+            }
+        }
+    }
+    assert!(seen > 30, "{seen} examples");
+}
+
+/// The addresses in the route tables: what `web::resource` and the like are called with.
+fn routes() -> BTreeSet<String> {
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src/http")];
+    let mut found = BTreeSet::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).expect("the sources").flatten() {
+            if entry.path().is_dir() {
+                folders.push(entry.path());
+                continue;
+            }
+            let text = std::fs::read_to_string(entry.path()).expect("a source file");
+            // What stands behind a scope is in it; there is at most one, and it comes last.
+            let (outside, scope) = text.split_once("web::scope(\"").unwrap_or((&text, ""));
+            assert!(!scope.contains("web::scope("), "a second scope");
+            let prefix = scope.split('"').next().unwrap_or_default();
+            for (text, prefix) in [(outside, ""), (scope, prefix)] {
+                for opening in ["resource(\"", "page(\""] {
+                    let rest = text.split(opening).skip(1).filter_map(|rest| rest.split_once('"'));
+                    found.extend(rest.map(|(path, _)| format!("{prefix}{path}")));
+                }
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn every_route_is_in_the_document_with_its_methods_and_nothing_else_is() {
+    let server = Server::start();
+    let described = Described::by(&server);
+    let paths = described.document()["paths"].as_object().expect("paths");
+    let said: BTreeSet<String> = paths.keys().cloned().collect();
+    let routes = routes();
+    assert!(routes.len() > 10, "{routes:?}");
+    assert_eq!(said, routes);
+    for (path, item) in paths {
+        let servers = item["servers"].as_array().expect("servers").iter();
+        let servers: Vec<&str> = servers.filter_map(|one| one["url"].as_str()).collect();
+        let place = path.replace(['{', '}'], "");
+        let collect = servers.contains(&server.url("").as_str()).then(|| server.request("PATCH", &place));
+        let manage =
+            servers.contains(&server.management_url("").as_str()).then(|| server.manage("PATCH", &place));
+        let requests: Vec<_> = collect.into_iter().chain(manage).collect();
+        assert_eq!(requests.len(), servers.len(), "{path}: {servers:?}");
+        assert!(!requests.is_empty(), "{path} is nowhere");
+        for request in requests {
+            let answer = request.send().status(405);
+            let allowed: BTreeSet<String> =
+                answer.must_have("allow").split(',').map(|method| method.trim().to_owned()).collect();
+            let operations = described.operations().filter(|(_, p, _)| p == path);
+            assert_eq!(allowed, operations.map(|(method, _, _)| method).collect(), "{path}");
+        }
+    }
+}
+
+#[test]
+fn what_an_appliance_is_answered_is_described() {
+    let server = Server::with([
+        ("BACKUP_MAX_UPLOAD_SIZE", "1000"),
+        ("BACKUP_BODY_IDLE_TIMEOUT", "1"),
+        ("BACKUP_RATE_LIMIT_PER_MINUTE", "7"),
+    ]);
+    let described = Described::by(&server);
+    let post = |answer| described.covers("POST", BACKUPS, &answer);
+    let system = server.system();
+    let upload = |body: &[u8]| server.upload(&system).body(body);
+    let first = upload(b"one").header("x-filename", "one.tar.gz").send().status(201);
+    let id = first.id();
+    post(first);
+    post(upload(b"").send().status(400));
+    post(upload(b"x").header("content-digest", "sha-256=what").send().status(400));
+    post(upload(b"x").header("content-digest", digest_field(b"y")).send().status(400));
+    post(server.request("POST", BACKUPS).body("x").send().status(401));
+    post(Wire::upload(&server, &system, &["Content-Length: 10"]).answer().status(408));
+    post(upload(&bytes(1001)).send().status(413));
+    post(server.put(&server.system_with_quota(1), b"xx").status(413));
+    let full = (0..10).map(|_| upload(b"x").send()).find(|answer| answer.status == 429);
+    post(full.expect("a rate limit"));
+
+    described.covers("GET", BACKUPS, &server.get(BACKUPS).user(&system).send().status(200));
+    described.covers("HEAD", BACKUPS, &server.request("HEAD", BACKUPS).user(&system).send().status(200));
+    described.covers("GET", BACKUPS, &server.get(BACKUPS).send().status(401));
+
+    let get = |id: &str, header: (&str, &str), status| {
+        let answer = server.fetch(&system, id).header(header.0, header.1).send().status(status);
+        described.covers("GET", ONE, &answer);
+        answer
+    };
+    let etag = get(&id, ("range", "none"), 200).must_have("etag").to_owned();
+    get(&id, ("range", "bytes=1-1"), 206);
+    get(&id, ("range", "bytes=9-"), 416);
+    get(&id, ("if-none-match", &etag), 304);
+    get("nothing", ("range", "none"), 400);
+    let foreign = server.store(&server.system(), b"x");
+    get(&foreign, ("range", "none"), 404);
+    let one = format!("{BACKUPS}/{id}");
+    described.covers("GET", ONE, &server.get(&one).send().status(401));
+    described.covers("HEAD", ONE, &server.request("HEAD", &one).user(&system).send().status(200));
+
+    described.covers("DELETE", ONE, &server.delete(&system, "nothing").status(400));
+    described.covers("DELETE", ONE, &server.delete(&system, &foreign).status(404));
+    described.covers("DELETE", ONE, &server.request("DELETE", &one).send().status(401));
+    described.covers("DELETE", ONE, &server.delete(&system, &id).status(200));
+    for path in ["/api/health", "/api/health/live"] {
+        described.covers("GET", path, &server.get(path).send().status(200));
+        described.covers("HEAD", path, &server.request("HEAD", path).send().status(200));
+    }
+}
+
+#[test]
+fn what_is_answered_without_a_database_or_an_object_is_described() {
+    let (link, server) = Server::on_a_link();
+    let described = Described::by(&server);
+    let system = server.system();
+    let id = server.store(&system, b"x");
+    server.store.remove(&server.object_key(&id));
+    described.covers("GET", ONE, &server.fetch(&system, &id).send().status(503));
+    server.delete(&system, &id).status(200);
+    link.spoil(Trouble::Refused);
+    described.covers("POST", BACKUPS, &server.put(&system, b"x").status(503));
+    described.covers("GET", BACKUPS, &server.get(BACKUPS).user(&system).send().status(503));
+    described.covers("GET", ONE, &server.fetch(&system, &id).send().status(503));
+    described.covers("DELETE", ONE, &server.delete(&system, &id).status(503));
+    described.covers("GET", "/api/health", &server.get("/api/health").send().status(503));
+    link.mend();
+}
+
+#[test]
+fn the_servers_are_where_the_operator_says_or_else_where_the_request_was_sent() {
+    let server = Server::with([("PUBLIC_URL", "https://collect.example"), ("BACKUP_MAX_PER_SYSTEM", "2")]);
+    let servers = |host: &str| {
+        let mut wire = Wire::to_management(&server);
+        wire.send(bare_head("GET", "/openapi.json", &[]).replace("vault.example", host));
+        let document = wire.answer().status(200).json();
+        (
+            document["paths"][BACKUPS]["servers"][0]["url"].as_str().expect("a server").to_owned(),
+            document["paths"]["/docs"]["servers"][0]["url"].as_str().expect("a server").to_owned(),
+        )
+    };
+    let collect = "https://collect.example".to_owned();
+    assert_eq!(servers("vault.example:99"), (collect.clone(), "http://vault.example:99".to_owned()));
+    for nonsense in ["a/b", "<b>", "x@y", "a b", "\"x"] {
+        assert_eq!(servers(nonsense), (collect.clone(), server.management_url("")), "{nonsense}");
+    }
+    let named = server.sibling_with("MANAGEMENT_PUBLIC_URL", "https://manage.example");
+    let document = named.manage("GET", "/openapi.json").send().json();
+    assert_eq!(document["paths"]["/docs"]["servers"][0]["url"], "https://manage.example");
+}

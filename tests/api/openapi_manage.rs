@@ -1,0 +1,142 @@
+//! What a portal is answered stands in the OpenAPI document, too, and every error's page is there.
+
+use serde_json::json;
+
+use crate::harness::{BACKUPS, Described, Login, Server, bytes};
+
+const LIST: &str = "/api/systems/{id}/backups";
+const ONE: &str = "/api/systems/{id}/backups/{backup_id}";
+const LINK: &str = "/api/systems/{id}/backups/{backup_id}/download";
+const SITE: &str = "/backup/{siteId}";
+const FILE: &str = "/backup/{siteId}/{filename}";
+const FOLLOW: &str = "/api/downloads/{id}";
+const NOBODY: &str = "01934fab-bc33-7890-a1b2-c3d4e5f6a7b8";
+
+#[test]
+fn what_a_portal_is_answered_is_described() {
+    let login = Login::new();
+    let server = Server::builder().no_rate_limit().login(&login).start();
+    let described = Described::by(&server);
+    let system = server.system();
+    let id = server.upload(&system).header("x-filename", "a.txt").body("text").send().id();
+    let binary = server.store(&system, &bytes(100));
+    let token = login.token(&system.org, "backup:view backup:delete");
+    let weak = login.token(&system.org, "other");
+    let ask =
+        |method: &str, template: &str, ids: (&str, &str), headers: &[(&str, &str)], token: &str, status| {
+            let path = template.replace("{id}", ids.0).replace("{siteId}", ids.0);
+            let path = path.replace("{backup_id}", ids.1).replace("{filename}", ids.1);
+            let request =
+                headers.iter().fold(server.manage(method, &path), |request, (n, v)| request.header(n, v));
+            let answer = request.bearer(token).send().status(status);
+            described.covers(method, template, &answer);
+            answer
+        };
+    for template in [LIST, LINK, SITE, FILE] {
+        ask("GET", template, (&system.id, &id), &[], &token, 200);
+        ask("HEAD", template, (&system.id, &id), &[], &token, 200);
+        ask("GET", template, (&system.id, &id), &[], "nonsense", 401);
+        ask("GET", template, (&system.id, &id), &[], &weak, 403);
+        ask("GET", template, (NOBODY, &id), &[], &token, 404);
+    }
+    ask("GET", FILE, (&system.id, &id), &[("x-view", "true")], &token, 200);
+    ask("GET", FILE, (&system.id, &binary), &[("x-view", "true")], &token, 415);
+    let etag = ask("GET", FILE, (&system.id, &id), &[("x-download", "true")], &token, 200);
+    let etag = etag.must_have("etag").to_owned();
+    for (name, value, status) in
+        [("range", "bytes=1-1", 206), ("range", "bytes=9-", 416), ("if-none-match", &etag, 304)]
+    {
+        ask("GET", FILE, (&system.id, &id), &[("x-download", "true"), (name, value)], &token, status);
+    }
+
+    let link = ask("GET", LINK, (&system.id, &id), &[], &token, 200).data();
+    if server.store.settings().iter().all(|(name, _)| name != "BACKUP_S3_BUCKET") {
+        let url = link["download_url"].as_str().expect("an address");
+        let follow = |url: &str, range: &str, status| {
+            described.covers("GET", FOLLOW, &server.at(url).header("range", range).send().status(status));
+        };
+        follow(url, "none", 200);
+        follow(url, "bytes=1-1", 206);
+        follow(url, "bytes=9-", 416);
+        follow(&format!("{url}0"), "none", 403);
+        server.delete(&system, &id).status(200);
+        follow(url, "none", 404);
+    }
+
+    ask("DELETE", ONE, (&system.id, &binary), &[], &weak, 403);
+    ask("DELETE", ONE, (&system.id, &binary), &[], "nonsense", 401);
+    ask("DELETE", ONE, (&system.id, &binary), &[], &token, 200);
+    ask("DELETE", ONE, (&system.id, &binary), &[], &token, 404);
+}
+
+#[test]
+fn what_a_portal_is_answered_while_a_backup_is_damaged_is_described() {
+    let login = Login::new();
+    let server = Server::builder().login(&login).start();
+    let described = Described::by(&server);
+    let system = server.system();
+    let id = server.store(&system, b"x");
+    server.store.remove(&server.object_key(&id));
+    let token = login.token(&system.org, "backup:view");
+    let path = format!("/backup/{}/{id}", system.id);
+    let answer = server.manage("GET", &path).header("x-download", "true").bearer(&token).send().status(500);
+    described.covers("GET", FILE, &answer);
+    server.delete(&system, &id).status(200);
+}
+
+#[test]
+fn what_an_appliance_is_told_of_requests_is_described() {
+    let server = Server::start();
+    let described = Described::by(&server);
+    let system = server.system();
+    server.store(&system, b"x");
+    let (requests, unchanged) = (format!("{BACKUPS}/requests"), format!("{BACKUPS}/unchanged"));
+    server.cli(["request", &system.id]).exits(0);
+    let get = |query: &str, status| {
+        let answer = server.get(&format!("{requests}{query}")).user(&system).send().status(status);
+        described.covers("GET", &requests, &answer);
+        answer
+    };
+    let found = get("?wait=10", 200).data();
+    assert_eq!(found["requests"].as_array().map(Vec::len), Some(1), "{found}");
+    get("?wait=61", 400);
+    described.covers("GET", &requests, &server.get(&requests).send().status(401));
+    let told = server.request("POST", &unchanged).user(&system).send().status(200);
+    described.covers("POST", &unchanged, &told);
+    assert_eq!(told.must_have("x-backup-requested"), found["requests"][0]["id"]);
+    let said = &described.document()["paths"][&unchanged]["post"]["responses"]["200"]["headers"];
+    assert!(said["X-Backup-Requested"].is_object(), "{said}");
+    described.covers("POST", &unchanged, &server.request("POST", &unchanged).send().status(401));
+}
+
+#[test]
+fn the_page_that_an_error_names_is_there() {
+    let server = Server::start();
+    let error = server.manage("GET", &format!("/backup/{NOBODY}")).send().status(401).json();
+    let url = error["doc_url"].as_str().expect("an address");
+    let page = server.at(url).send().status(200);
+    assert!(page.must_have("content-type").starts_with("text/html"));
+    let pages = server.manage("GET", "/docs/errors").send().status(200);
+    for error in strongroom::http::gateway_error::ERROR_CODES {
+        let page = server.manage("GET", &format!("/docs/errors/{}", error.code)).send().status(200);
+        let html = String::from_utf8_lossy(&page.body).into_owned();
+        assert!(html.contains(error.code) && html.contains(&error.status.to_string()), "{html}");
+        let link = format!("\"/docs/errors/{}\"", error.code);
+        assert!(String::from_utf8_lossy(&pages.body).contains(&link), "{link}");
+    }
+    // All codes that an example shows are in the table.
+    let codes: Vec<&str> =
+        strongroom::http::gateway_error::ERROR_CODES.iter().map(|error| error.code).collect();
+    for (method, path, operation) in Described::by(&server).operations() {
+        if !path.starts_with("/backup/") {
+            continue;
+        }
+        for answer in operation["responses"].as_object().expect("answers").values() {
+            for example in answer["content"]["application/json"]["examples"].as_object().into_iter().flatten()
+            {
+                let code = &example.1["value"]["code"];
+                assert!(codes.iter().any(|known| code == &json!(known)), "{method} {path}: {code}");
+            }
+        }
+    }
+}
