@@ -5,8 +5,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use serde_json::{Value, json};
+
 use crate::harness::{
-    BACKUPS, GONE, PATIENCE, Server, System, Wire, assert_eventually, bytes, on_s3, signal,
+    BACKUPS, GONE, Login, PATIENCE, Server, System, Wire, assert_eventually, bytes, on_s3, signal,
 };
 
 /// A machine with a configuration, the agent, and its settings.
@@ -293,21 +295,32 @@ fn it_stores_nothing_rather_than_half() {
 
 #[test]
 fn a_backup_that_is_asked_for_is_made_although_nothing_has_changed() {
-    let server = Server::unlimited();
+    let login = Login::new();
+    let server = Server::builder().no_rate_limit().login(&login).start();
     let other = server.sibling();
     let system = server.system();
     let appliance = Appliance::of(&server, &system);
     appliance.run(&["backup"]).done("stored ");
     let first = server.ids(&system);
 
-    // Asked for through one process, heard of by another.
+    // A portal asks one process; the appliance hears of it from another.
     let waiting = appliance.start(&["wait"]);
     assert_eventually("it waits", PATIENCE, || waiting.is_polling());
-    let asked = other.cli(["request", &system.key, "--wait", "60", "--json"]).exits(0).json();
+    let token = login.token(&system.org, "backup:create backup:view");
+    other.manage("POST", &format!("/backup/{}", system.id)).bearer(&token).send().status(202);
+    let requests = format!("/api/systems/{}/requests", system.id);
+    let mut request = Value::Null;
+    assert_eventually("a backup arrives", PATIENCE, || {
+        request =
+            other.manage("GET", &requests).bearer(&token).send().status(200).data()["requests"][0].take();
+        request["state"] == "fulfilled"
+    });
     assert!(waiting.says("a backup was asked for"));
     let ids = server.ids(&system);
-    assert_eq!(ids.len(), 2, "{asked}");
+    assert_eq!((ids.len(), &request["backup_id"]), (2, &json!(ids[0])));
     assert_eq!(ids[1], first[0]);
+    appliance.run(&["restore", "--to", &appliance.path("there").to_string_lossy()]).done(&ids[0]);
+    appliance.is_restored_in("there");
 
     // It waits again, and ends when it is told to, also in the middle of a poll.
     assert_eventually("it waits again", PATIENCE, || waiting.says("stored ") && waiting.is_polling());
