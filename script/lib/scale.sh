@@ -13,7 +13,7 @@ watch_pid=
 service_start() {
     local endpoint
     endpoint=$(sed -n 's/^api_bind_addr = "\(.*\)"/http:\/\/\1/p' "$garage_home/$1.toml")
-    LISTEN_ADDRESS=127.0.0.1:${service_ports[$1]} S3_ENDPOINT=$endpoint \
+    LISTEN_ADDRESS=127.0.0.1:${service_ports[$1]} MANAGEMENT_LISTEN_ADDRESS=127.0.0.1:0 S3_ENDPOINT=$endpoint \
         start_server "$strongroom" 2>>"$work/service-$1.log"
     service_pids[$1]=$server_pid
     wait_healthy "http://127.0.0.1:${service_ports[$1]}" || {
