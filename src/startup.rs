@@ -136,6 +136,12 @@ async fn serve(config: Config, migrate: bool, engine: &Runtime, disk: &Handle) -
     let grace = config.http.shutdown_grace;
     // Tokens must not cross a network in the clear; on this machine a certificate for the public name is in the way.
     let hidden = certificates.clone().filter(|_| !config.management.listen.ip().is_loopback());
+    if hidden.is_none() && !config.management.listen.ip().is_loopback() {
+        log::warn!(
+            "the management API listens on {} without TLS: tokens cross the network in the clear",
+            config.management.listen
+        );
+    }
     let places = Places {
         collect: place(&listener, certificates.is_some(), config.http.public_url.clone())?,
         management: place(&management, hidden.is_some(), config.management.public_url.clone())?,

@@ -102,8 +102,8 @@ fleet_start() {
 
 phase() { # phase strict|loose NAME
     say "$2"
-    echo "$1 $2" >&7
     kill -0 "$fleet_pid" 2>/dev/null || die "the fleet ended by itself: $(tail -n 5 "$work/failures")"
+    echo "$1 $2" >&7
 }
 
 # watch_books: from now on, ten times a second, how many organizations are above their quota

@@ -49,14 +49,22 @@ impl Vault {
         reader: Reader,
     ) -> Result<ObjectBody, ReadError> {
         let body = self.object(row, range).await?;
-        if range.is_none_or(|part| part.first == 0) {
-            self.tell_downloaded(row, reader, json!({})).await;
+        // An appliance that fetches the rest of what broke off has been told of; of a portal every part is.
+        let first = range.is_none_or(|part| part.first == 0);
+        if first || matches!(reader, Reader::Caller { .. }) {
+            let part = range.map_or(json!({}), |part| json!({ "first": part.first, "last": part.last }));
+            self.tell_downloaded(row, reader, part).await;
         }
         Ok(body)
     }
 
     /// The backup as text, if it is some: UTF-8, and not too long to be looked at.
-    pub async fn open_text(&self, row: &StoredRow, reader: Reader) -> Result<Option<String>, ReadError> {
+    /// Without a reader nothing is written down.
+    pub async fn open_text(
+        &self,
+        row: &StoredRow,
+        reader: Option<Reader>,
+    ) -> Result<Option<String>, ReadError> {
         if row.size > LARGEST_TEXT {
             return Ok(None);
         }
@@ -66,7 +74,9 @@ impl Vault {
         });
         let bytes = read.await.map_err(|error| ReadError::Unavailable(Outage::store(&error)))?;
         let Ok(text) = String::from_utf8(bytes) else { return Ok(None) };
-        self.tell_downloaded(row, reader, json!({ "as": "text" })).await;
+        if let Some(reader) = reader {
+            self.tell_downloaded(row, reader, json!({ "as": "text" })).await;
+        }
         Ok(Some(text))
     }
 
@@ -78,8 +88,7 @@ impl Vault {
         }
     }
 
-    /// Once a download, however many parts it is fetched in. A restore is not refused because its
-    /// event can't be written.
+    /// A restore is not refused because its event can't be written.
     pub(super) async fn tell_downloaded(&self, row: &StoredRow, reader: Reader, mut detail: Value) {
         let (actor, remote_addr) = match reader {
             Reader::System { remote_addr } => ("system".to_owned(), remote_addr),

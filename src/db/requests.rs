@@ -162,9 +162,13 @@ pub fn ask(conn: &mut Conn, ask: &Ask) -> Result<Asked, DbError> {
         if state != "active" {
             return Ok(Asked::Suspended);
         }
+        // The attempt before was committed, and its answer lost.
+        if let Some(made) = find(conn, ask.system_id, ask.id)? {
+            return Ok(Asked::Awaited(made));
+        }
         if let Some(joined) = join(conn, ask.system_id)? {
             // Who asks every minute must not fill the history.
-            if joined.requested_by != ask.by {
+            if joined.requested_by != ask.by && !has_joined(conn, &joined, &ask.by)? {
                 tell(conn, "requested", &joined, (&ask.by, ask.from), json!({ "joined": true }))?;
             }
             return Ok(Asked::Awaited(joined));
@@ -190,6 +194,19 @@ fn lock_system(conn: &mut Conn, system: Uuid) -> Result<Option<(String, String, 
         .for_no_key_update()
         .first(conn)
         .optional()?)
+}
+
+/// Whether it was written down that they joined this request.
+fn has_joined(conn: &mut Conn, request: &BackupRequest, by: &str) -> Result<bool, DbError> {
+    use super::schema::backup_events as events;
+    let told = events::table.filter(
+        events::system_id
+            .eq(request.system_id)
+            .and(events::kind.eq("requested"))
+            .and(events::at.ge(request.requested_at))
+            .and(events::actor.eq(by)),
+    );
+    Ok(diesel::select(diesel::dsl::exists(told)).get_result(conn)?)
 }
 
 /// The open request that a new question is one with, its expiry put off. None if an upload is under way

@@ -82,7 +82,8 @@ impl From<TokenError> for ApiError {
             }
             // A good token must not be thrown away for it: this is our trouble, not the client's.
             TokenError::NoKeys => {
-                log::error!("{error}");
+                // That they can't be read was said when it was tried.
+                log::debug!("{error}");
                 Self::Unavailable { details: "token keys" }
             }
         }

@@ -34,12 +34,17 @@ impl Listener {
         let listen = move || {
             let _ending = ending;
             let mut ear = Ear { url: database_url, waiters, conn: None, looked: None };
-            let mut pause = Duration::ZERO;
+            let (mut pause, mut deaf) = (Duration::ZERO, false);
             while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(pause) {
                 pause = match ear.attend() {
-                    Ok(()) => TICK,
+                    Ok(()) => {
+                        deaf = false;
+                        TICK
+                    }
                     Err(error) => {
-                        log::debug!("listen for requests: {error}; trying again");
+                        if !std::mem::replace(&mut deaf, true) {
+                            log::warn!("listen for requests: {error}; trying again every second");
+                        }
                         ear.conn = None;
                         LOOK_EVERY
                     }

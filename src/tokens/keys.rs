@@ -2,18 +2,21 @@
 //!
 //! * A key that nobody knows (an unknown `kid`) is a reason to read the set again, at most once a minute, whether
 //!   that succeeds or not: whoever makes up ids costs the provider one request a minute.
-//! * A set that is older than [`OLD`] is read again by the way, so that a key that was taken out of it ends here, too.
+//! * A set is read again every ten minutes, whether tokens come or not, so that a key that was taken out of it ends
+//!   here, too; and every two seconds as long as there never was one.
 //! * What can't be read changes nothing: the last good set stays.
 //!
 //! Tokens of known keys never wait. Reading is done on the engine's threads, in a task of its own: it is finished
 //! also when whoever asked for it is gone.
 
 use std::sync::Arc;
+use std::sync::{Mutex as Slot, PoisonError};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
 use tokio::runtime::Handle;
 use tokio::sync::Mutex;
+use tokio::time::sleep;
 
 use super::fetch::KeySource;
 use super::key_set::KeySet;
@@ -22,6 +25,8 @@ use super::key_set::KeySet;
 const PAUSE: Duration = Duration::from_mins(1);
 /// The age from which a set is read again.
 const OLD: Duration = Duration::from_mins(10);
+/// Between two readings while there never was a set.
+const FIRST: Duration = Duration::from_secs(2);
 
 /// A key set that follows its source.
 #[derive(Clone)]
@@ -32,42 +37,39 @@ struct Inner {
     current: ArcSwapOption<Loaded>,
     /// When tokens last were the reason to read.
     asked: Mutex<Option<Instant>>,
+    /// What was last said of a reading that failed: the same line every time helps nobody.
+    told: Slot<Option<String>>,
     engine: Handle,
 }
 
 /// A set and its age.
 pub(super) struct Loaded {
     pub set: KeySet,
-    read_at: Instant,
 }
 
 impl Keys {
-    /// Begins to read; whoever comes before that is done reads as well.
+    /// Begins to read, and goes on for as long as the process lives; whoever comes before there is a set reads as well.
     pub fn start(source: KeySource, engine: Handle) -> Self {
         let keys = Self(Arc::new(Inner {
             source,
             current: ArcSwapOption::empty(),
             asked: Mutex::default(),
+            told: Slot::default(),
             engine,
         }));
-        let first = Arc::clone(&keys.0);
-        keys.0.engine.spawn(async move { first.read().await });
+        let inner = Arc::clone(&keys.0);
+        keys.0.engine.spawn(async move {
+            loop {
+                inner.read().await;
+                sleep(if inner.current.load().is_some() { OLD } else { FIRST }).await;
+            }
+        });
         keys
     }
 
     /// The last good set; `None`: there never was one.
     pub fn current(&self) -> Option<Arc<Loaded>> {
-        let loaded = self.0.current.load_full();
-        if loaded.as_ref().is_some_and(|loaded| loaded.read_at.elapsed() > OLD) {
-            let inner = Arc::clone(&self.0);
-            // Nobody waits for it; if somebody reads already, that will do.
-            self.0.engine.spawn(async move {
-                if let Ok(mut asked) = inner.asked.try_lock() {
-                    inner.read_if_due(&mut asked).await;
-                }
-            });
-        }
-        loaded
+        self.0.current.load_full()
     }
 
     /// Reads the source again, unless that was done within the last minute. `seen` is what the caller has looked
@@ -89,7 +91,8 @@ impl Keys {
 
 impl Inner {
     async fn read_if_due(&self, asked: &mut Option<Instant>) {
-        if asked.is_none_or(|at| at.elapsed() >= PAUSE) {
+        let pause = if self.current.load().is_some() { PAUSE } else { FIRST };
+        if asked.is_none_or(|at| at.elapsed() >= pause) {
             *asked = Some(Instant::now());
             self.read().await;
         }
@@ -99,10 +102,19 @@ impl Inner {
         match self.source.read().await {
             Ok(set) => {
                 log::info!("token keys: {} read from {}", set.len(), self.source);
-                self.current.store(Some(Arc::new(Loaded { set, read_at: Instant::now() })));
+                self.current.store(Some(Arc::new(Loaded { set })));
+                self.tell(None);
             }
-            Err(error) => log::error!("token keys: read {}: {error}", self.source),
+            Err(error) => self.tell(Some(error.clone())),
         }
+    }
+
+    fn tell(&self, trouble: Option<String>) {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(text) = trouble.as_ref().filter(|text| told.as_ref() != Some(*text)) {
+            log::error!("token keys: read {}: {text}; the last good ones stay", self.source);
+        }
+        *told = trouble;
     }
 }
 

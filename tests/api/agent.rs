@@ -5,6 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use crate::harness::{
@@ -342,4 +344,88 @@ fn the_daily_run_sees_a_request_too() {
     });
     assert_eq!(server.ids(&system).len(), 2);
     appliance.run(&["backup"]).done("unchanged since ");
+}
+
+/// Answers every request with this status, and a body in which `SHA256` is the digest that was sent along.
+fn answers(status: &'static str, body: String) -> String {
+    use std::io::{Read as _, Write as _};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.expect("a connection");
+            let mut request = vec![0; 1 << 20];
+            let read = stream.read(&mut request).unwrap_or(0);
+            let head = String::from_utf8_lossy(&request[..read]).into_owned();
+            let digest = head.split_once("sha-256=:").and_then(|(_, rest)| rest.split_once(':'));
+            let bytes = digest.map(|(digest, _)| STANDARD.decode(digest).expect("base64"));
+            let body = body.replace("SHA256", &hex::encode(bytes.unwrap_or_default()));
+            let answer = format!(
+                "HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+                body.len()
+            );
+            let _ = stream.write_all(answer.as_bytes());
+        }
+    });
+    url
+}
+
+#[test]
+fn whoever_answers_in_the_vaults_name_gets_nowhere_near_the_shell() {
+    let server = Server::unlimited();
+    let system = server.system();
+    let appliance = Appliance::of(&server, &system);
+    let conf = fs::read_to_string(appliance.path("agent.conf")).expect("the configuration");
+    let at = |url: &str| {
+        let conf = format!("{conf}URL={url}\nATTEMPTS=1\n");
+        fs::write(appliance.path("agent.conf"), conf).expect("write it");
+    };
+    let mark = appliance.path("owned");
+    let id = format!("x'; touch {}; : 'y", mark.display());
+    at(&answers("201 Created", format!(r#"{{"data":{{"id":"{id}","sha256":"SHA256"}}}}"#)));
+    for _ in 0..2 {
+        appliance.run(&["backup"]).exits(1, "no answer of Strongroom's");
+        assert!(!mark.exists());
+    }
+    // A list like that is none either.
+    let entry = format!(r#"{{"id":"{id}","filename":"a","size":1,"sha256":"x","uploaded_at":"y"}}"#);
+    at(&answers("200 OK", format!(r#"{{"data":{{"backups":[{entry}]}}}}"#)));
+    let to = appliance.path("restored");
+    appliance.run(&["restore", "--to", &to.to_string_lossy()]).exits(1, "no list of Strongroom's");
+    assert!(!mark.exists() && !to.exists());
+}
+
+#[test]
+fn what_was_never_encrypted_is_not_restored() {
+    let server = Server::unlimited();
+    let system = server.system();
+    let appliance = Appliance::of(&server, &system);
+    let (tar, forged) = (appliance.path("forged.tar.gz"), appliance.path("forged.gpg"));
+    let packed =
+        Command::new("tar").arg("-czf").arg(&tar).arg("-C").arg(appliance.path("")).arg("etc").status();
+    assert!(packed.expect("run tar").success());
+    let mut gpg = Command::new("gpg");
+    gpg.arg("--homedir").arg(appliance.path("")).args(["--batch", "--quiet", "--output"]).arg(&forged);
+    assert!(gpg.arg("--store").arg(&tar).status().expect("run gpg").success());
+    server.store(&system, &fs::read(&forged).expect("the file"));
+    let to = appliance.path("restored");
+    appliance.run(&["restore", "--to", &to.to_string_lossy()]).exits(1, "never encrypted");
+    assert!(fs::read_dir(&to).map_or(true, |mut entries| entries.next().is_none()), "nothing was unpacked");
+}
+
+#[test]
+fn its_own_state_and_its_credential_are_not_part_of_a_backup() {
+    let server = Server::unlimited();
+    let system = server.system();
+    let appliance = Appliance::of(&server, &system);
+    let conf = fs::read_to_string(appliance.path("agent.conf")).expect("the configuration");
+    let home = appliance.path("").display().to_string();
+    fs::write(appliance.path("agent.conf"), format!("{conf}PATHS={home}\n")).expect("write it");
+    appliance.run(&["backup"]).done("stored ");
+    appliance.run(&["backup"]).done("unchanged since ");
+    let to = tempfile::TempDir::new().expect("a folder");
+    appliance.run(&["restore", "--to", &to.path().to_string_lossy()]).done("unpacked below");
+    let there = to.path().join(home.trim_start_matches('/'));
+    assert!(there.join("etc/large").exists() && there.join("agent.conf").exists());
+    assert!(!there.join("credential").exists() && !there.join("state").exists());
 }

@@ -76,9 +76,12 @@ fn a_file_is_described_and_given_only_on_request() {
     assert_eq!((head.must_have("content-length"), head.body.len()), ("3000", 0));
     let event = "SELECT concat_ws(' ', actor, host(remote_addr), detail) FROM backup_events WHERE kind = 'downloaded'";
     assert_eq!(
-        server.db.one(event),
-        r#"portal@example.org 127.0.0.1 {"with": "token"}"#,
-        "parts are not counted"
+        server.db.all(&format!("{event} ORDER BY id")),
+        [
+            r#"portal@example.org 127.0.0.1 {"with": "token"}"#,
+            r#"portal@example.org 127.0.0.1 {"last": 19, "with": "token", "first": 10}"#
+        ],
+        "all but the first byte is a download as well"
     );
 }
 

@@ -137,7 +137,9 @@ pub async fn show(
     if is_true(request.headers(), "x-download") {
         return give(&request, &state, &row, system.name_of(&row).as_str(), reader).await;
     }
-    if is_true(request.headers(), "x-view") && request.method() == Method::GET {
+    if is_true(request.headers(), "x-view") {
+        // With HEAD nothing is handed out, so nothing is written down.
+        let reader = (request.method() == Method::GET).then_some(reader);
         let text = state.vault.open_text(&row, reader).await?.ok_or(ApiError::NotText)?;
         let mut response = HttpResponseBuilder::new(StatusCode::OK);
         response

@@ -1,6 +1,6 @@
 //! `/api/systems/{id}/backups`: a system's backups, for a portal.
 
-use actix_web::http::header::CACHE_CONTROL;
+use actix_web::http::header::{CACHE_CONTROL, ContentType};
 use actix_web::http::{Method, StatusCode};
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
@@ -99,13 +99,19 @@ pub async fn link(
     let row: Backup = state.vault.find_managed(&system, &backup).await?;
     if request.method() == Method::HEAD {
         // Nobody gets an address by it.
-        return Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "private, no-store")).finish());
+        state.vault.check_object(&row).await?;
+        let mut response = HttpResponse::Ok();
+        response.insert_header((CACHE_CONTROL, "private, no-store")).content_type(ContentType::json());
+        return Ok(response.finish());
     }
     let (link, expires_in_seconds) = state.vault.link(&system, &row, remote_addr).await?;
     let download_url = match link {
         Link::Store(url) => url,
         Link::Own(signed) => {
-            links::address(&origin::of(&request, state.places.collect.public_url.as_deref()), &signed)
+            // Both listeners serve it. Without a word of the operator it leads to where the client is.
+            let places = &state.places;
+            let public = places.collect.public_url.as_ref().or(places.management.public_url.as_ref());
+            links::address(&origin::of(&request, public.map(String::as_str)), &signed)
         }
     };
     let mut response = HttpResponseBuilder::new(StatusCode::OK);
