@@ -105,7 +105,12 @@ fn text_is_shown_and_anything_else_is_415() {
     for body in [vec![b'a'; (1 << 20) + 1], vec![0xff, 0xfe, b'a'], bytes(5000)] {
         let id = server.store(&system, &body);
         view(&id).is_gateway_error(415, "unsupported_media", &base);
+        let path = format!("/backup/{}/{id}", system.id);
+        server.manage("HEAD", &path).bearer(&token).header("x-view", "true").send().status(415);
     }
+    let path = format!("/backup/{}/{id}", system.id);
+    let head = server.manage("HEAD", &path).bearer(&token).header("x-view", "true").send().status(200);
+    assert_eq!((head.must_have("content-type"), head.body.len()), ("text/plain; charset=utf-8", 0));
     assert_eq!(server.events("downloaded"), 2, "what was not shown was not downloaded");
     let too_large = server.store(&system, &vec![b'a'; (1 << 20) + 1]);
     server.store.remove(&server.object_key(&too_large));

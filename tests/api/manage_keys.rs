@@ -111,8 +111,15 @@ fn a_server_starts_without_its_provider_and_takes_tokens_when_it_is_there() {
     // Who has never had keys does not know a bad token from a good one; what can't be a token is bad all the same.
     let nonsense = server.manage("GET", &format!("/api/systems/{}/backups", system.id)).bearer("x.y.z");
     nonsense.send().is_bad_token();
+    // Neither a token that came too early nor the want of any holds that up.
+    list(&server, &system, &key).is_unavailable();
     provider.set_open(true);
-    list(&server, &system, &key).status(200);
+    assert_eventually("they are read without being asked for", PATIENCE, || provider.asked() > 0);
+    assert_eventually("tokens are good", PATIENCE, || {
+        let token = key.sign(&claims(&system.org, "backup:view"));
+        let path = format!("/api/systems/{}/backups", system.id);
+        server.manage("GET", &path).bearer(token).send().status == 200
+    });
 }
 
 #[test]

@@ -88,6 +88,17 @@ fn an_address_leads_to_the_public_url() {
 }
 
 #[test]
+fn without_a_public_url_of_the_collect_api_it_leads_to_that_of_the_management_api() {
+    needs_a_folder!();
+    let login = Login::new();
+    let server = local(&login).set("MANAGEMENT_PUBLIC_URL", "https://manage.example.org").start();
+    let system = server.system();
+    let id = server.store(&system, b"x");
+    let (url, _) = link(&server, &login, &system, &id);
+    assert!(url.starts_with("https://manage.example.org/api/downloads/"), "{url}");
+}
+
+#[test]
 fn a_forged_address_is_refused_whatever_is_wrong_with_it() {
     needs_a_folder!();
     let login = Login::new();
@@ -196,6 +207,7 @@ fn a_backup_whose_object_is_missing_gets_no_address() {
     let answer = server.manage("GET", &path).bearer(login.token(&system.org, "backup:view")).send();
     answer.is_unavailable();
     assert_eq!(answer.message(), "stored object is damaged");
+    server.manage("HEAD", &path).bearer(login.token(&system.org, "backup:view")).send().status(503);
     assert_eq!(server.events("downloaded"), 0);
 }
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, Login, REQUESTS, Server, System, assert_eventually, request_ids};
+use crate::harness::{Answer, Login, REQUESTS, Server, System, assert_eventually, claims, request_ids};
 
 fn scene() -> (Login, Server, System) {
     let login = Login::new();
@@ -123,4 +123,23 @@ fn asking_takes_the_scope_for_it() {
     assert_eventually("the appliance is asked", crate::harness::PATIENCE, || {
         request_ids(&server.get(REQUESTS).user(&system).send()).len() == 1
     });
+}
+
+#[test]
+fn who_asks_again_and_again_is_written_down_once() {
+    let login = Login::new();
+    let server = Server::builder().login(&login).start();
+    let system = server.system();
+    let ask = |sub: &str| {
+        let mut claims = claims(&system.org, "backup:create");
+        claims["sub"] = sub.into();
+        let path = format!("/backup/{}", system.id);
+        server.manage("POST", &path).bearer(login.key.sign(&claims)).send().status(202);
+    };
+    for _ in 0..3 {
+        ask("one");
+        ask("another");
+    }
+    assert_eq!(server.events("requested"), 2);
+    assert_eq!(server.db.number("SELECT count(*) FROM backup_requests"), 1);
 }
