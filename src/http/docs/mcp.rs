@@ -22,7 +22,7 @@ use super::openapi;
 use super::tools::Tools;
 
 /// Larger than any question about this documentation.
-const LARGEST: usize = 64 * 1024;
+const LARGEST: usize = 8 * 1024;
 /// A question or an answer that takes longer is not one of ours; a stop of the service waits for it.
 const LONGEST: Duration = Duration::from_secs(30);
 
