@@ -108,7 +108,7 @@ fn what_may_be_shared_says_the_same_whichever_host_was_asked() {
         };
         let (one, other) = (asked("one.example"), asked("other.example"));
         if one.must_have("cache-control").starts_with("public") {
-            assert_eq!(one.body, other.body, "{path}");
+            assert!(one.body == other.body, "{path} repeats the host");
             shared += 1;
         }
     }
