@@ -6,18 +6,23 @@ use actix_web::{FromRequest, HttpRequest, HttpResponse};
 
 use super::bearer::{Admin, Allowed};
 use super::error::ApiError;
+use super::places::Place;
 use super::{AppState, docs};
+
+/// They are true for a moment.
+pub const CACHED: &str = "no-store";
 
 /// Metrics for Prometheus
 ///
-/// From this machine no token is needed, unless a proxy forwards the request.
+/// From this machine no token is needed, if its `Host` is `localhost`, a loopback address or the address that is
+/// listened on, and no proxy forwards the request.
 #[utoipa::path(
     get, path = "/metrics", tag = "Health", operation_id = "metrics",
     responses(docs::manage::Metrics),
     security((), ("bearer" = ["backup:admin"])),
 )]
 pub async fn metrics(request: HttpRequest, state: Data<AppState>) -> Result<HttpResponse, ApiError> {
-    if !is_local(&request) {
+    if !is_local(&request, &state.places.management) {
         Allowed::<Admin>::extract(&request).await?;
     }
     let busy = state.vault.db.used();
@@ -27,13 +32,14 @@ pub async fn metrics(request: HttpRequest, state: Data<AppState>) -> Result<Http
     })?;
     Ok(HttpResponse::Ok()
         .insert_header((CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8"))
-        .insert_header((CACHE_CONTROL, "no-store"))
+        .insert_header((CACHE_CONTROL, CACHED))
         .body(text))
 }
 
-/// From this machine, and not through a proxy on it.
-fn is_local(request: &HttpRequest) -> bool {
+/// From this machine, and neither through a proxy on it nor by a web page that took its address for a name.
+fn is_local(request: &HttpRequest, place: &Place) -> bool {
     let forwarded = ["forwarded", "x-forwarded-for", "x-real-ip", "via"];
     let through_a_proxy = forwarded.iter().any(|name| request.headers().contains_key(*name));
-    !through_a_proxy && request.peer_addr().is_some_and(|peer| peer.ip().to_canonical().is_loopback())
+    let from_here = request.peer_addr().is_some_and(|peer| peer.ip().to_canonical().is_loopback());
+    from_here && !through_a_proxy && docs::hosts::asked_for_here(request, place)
 }

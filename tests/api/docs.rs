@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::json;
 
-use crate::harness::{Answer, Described, Server};
+use crate::harness::{Answer, Described, Server, Wire, bare_head};
 
 /// The values of these attributes.
 fn attributes<'a>(html: &'a str, name: &str) -> Vec<&'a str> {
@@ -60,7 +60,10 @@ fn every_page_works_without_another_host_and_every_link_leads_somewhere() {
         assert!(policy.starts_with("default-src 'none'; style-src 'self';"), "{path}: {policy}");
         assert!(!policy.contains("unsafe"), "{path}: {policy}");
         assert_eq!(answer.must_have("x-content-type-options"), "nosniff", "{path}");
-        assert!(answer.must_have("cache-control").contains("max-age"), "{path}");
+        // What repeats the `Host` is not for caches that others share.
+        let repeats = ["/openapi.json", "/llms.txt", "/docs", "/docs/reference"].contains(&path.as_str());
+        let who = if repeats { "private" } else { "public" };
+        assert_eq!(answer.must_have("cache-control"), format!("{who}, max-age=300"), "{path}");
         let kind = answer.must_have("content-type");
         if !kind.starts_with("text/html") && !kind.starts_with("text/css") {
             continue;
@@ -91,6 +94,25 @@ fn the_documents_answer_as_they_describe_themselves() {
     get("/docs/{guide}", "/docs/nothing", 404);
     get("/docs/{guide}.md", "/docs/nothing.md", 404);
     get("/docs/errors/{code}", "/docs/errors/nothing", 404);
+}
+
+#[test]
+fn what_may_be_shared_says_the_same_whichever_host_was_asked() {
+    let server = Server::start();
+    let mut shared = 0;
+    for (path, _) in pages(&server) {
+        let asked = |host: &str| {
+            let mut wire = Wire::to_management(&server);
+            wire.send(bare_head("GET", &path, &[]).replace("vault.example", host));
+            wire.answer().status(200)
+        };
+        let (one, other) = (asked("one.example"), asked("other.example"));
+        if one.must_have("cache-control").starts_with("public") {
+            assert!(one.body == other.body, "{path} repeats the host");
+            shared += 1;
+        }
+    }
+    assert!(shared >= 5, "{shared} pages may be shared");
 }
 
 #[test]

@@ -86,6 +86,25 @@ fn operations_are_listed_searched_and_read() {
 }
 
 #[test]
+fn a_search_that_would_take_long_is_an_error_of_the_tool() {
+    let server = Server::start();
+    let search = |query: &str| call(&server, "search_operations", &json!({ "query": query }));
+    let different = |words: usize| (0..words).map(|n| format!("w{n}")).collect::<Vec<_>>().join(" ");
+    let (failed, found) = search(&different(16));
+    assert!(!failed && found == "[]", "{found}");
+    let (failed, told) = search(&different(17));
+    assert!(failed && told == "a query has at most 16 different words", "{told}");
+    let (failed, found) = search(&"upload ".repeat(28));
+    assert!(!failed && found.contains("uploadBackup"), "one word, however often: {found}");
+    let (failed, _) = search(&"x".repeat(200));
+    assert!(!failed);
+    for long in ["x".repeat(201), "\u{e9}".repeat(101)] {
+        let (failed, told) = search(&long);
+        assert!(failed && told == "a query has at most 200 bytes", "{told}");
+    }
+}
+
+#[test]
 fn guides_are_listed_and_read() {
     let server = Server::start();
     let (_, listed) = call(&server, "list_guides", &json!({}));
@@ -157,9 +176,13 @@ fn what_is_no_question_is_refused_and_the_server_goes_on() {
     ask(&server, &tools, &[("content-type", "text/plain")]).status(415);
     ask(&server, &json!("nonsense"), &[]).status(415);
     ask(&server, &tools, &[("mcp-protocol-version", "1999-01-01")]).status(400);
-    let large = json!({ "query": "x".repeat(70_000) });
-    let answer = ask(&server, &question("tools/call", &large), &[]).status(413);
-    assert_eq!(answer.message(), "question too large");
+    let room = 8192 - question("no/such", &json!({ "x": "" })).to_string().len();
+    let filled = |bytes: usize| question("no/such", &json!({ "x": "x".repeat(bytes) }));
+    ask(&server, &filled(room), &[]).status(200);
+    for large in [room + 1, 70_000] {
+        let answer = ask(&server, &filled(large), &[]).status(413);
+        assert_eq!(answer.message(), "question too large");
+    }
     let unknown = ask(&server, &question("no/such", &json!({})), &[]);
     assert!(unknown.json()["error"]["code"].is_i64(), "{unknown}");
     server.manage("GET", "/mcp").header("accept", "text/event-stream").send().status(405);

@@ -1,6 +1,6 @@
 //! `GET /metrics` of the management API.
 
-use crate::harness::{BACKUPS, GONE, Login, Server, Wire, assert_eventually, bytes};
+use crate::harness::{BACKUPS, GONE, Login, Server, Wire, assert_eventually, bare_head, bytes};
 
 fn scrape(server: &Server) -> String {
     let mut answer = server.agent().get(server.management_url("/metrics")).call().expect("an answer");
@@ -115,4 +115,33 @@ fn through_a_proxy_they_are_for_who_may_see_every_organization() {
     }
     server.get("/metrics").send().status(404);
     server.get(BACKUPS).send().status(401);
+}
+
+#[test]
+fn a_web_page_that_took_this_address_for_its_name_needs_a_token() {
+    let server = Server::with([("MANAGEMENT_PUBLIC_URL", "https://manage.example")]);
+    let status = |target: &str, host: &str| {
+        let mut wire = Wire::to_management(&server);
+        wire.send(bare_head("GET", target, &[]).replace("vault.example", host));
+        wire.answer().status
+    };
+    let own = server.management_url("").replace("http://", "");
+    for host in [own.as_str(), "127.0.0.1:8082", "localhost:8082", "LOCALHOST", "[::1]:8082", "127.0.0.1"] {
+        assert_eq!(status("/metrics", host), 200, "{host}");
+    }
+    for host in [
+        "evil.example:8082",
+        "localhost.evil.example",
+        "127.0.0.1.evil.example",
+        "localhost@evil.example",
+        "manage.example",
+        "10.0.0.1:8082",
+        "localhost\r\nHost: evil.example",
+    ] {
+        assert!([400, 401].contains(&status("/metrics", host)), "{host}");
+    }
+    assert_eq!(status("http://evil.example/metrics", "localhost"), 401);
+    let mut wire = Wire::to_management(&server);
+    wire.send("GET /metrics HTTP/1.0\r\n\r\n");
+    wire.answer().status(401);
 }

@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use actix_web::ResponseError;
-use actix_web::http::header::CONTENT_TYPE;
+use actix_web::http::header::{CONTENT_TYPE, RETRY_AFTER};
+use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -21,7 +21,7 @@ use super::super::gateway_error::{self, GatewayError};
 /// The one header that comes and goes.
 pub const REQUESTED: &str = "X-Backup-Requested";
 
-/// Headers of our answers: what they say, and an example.
+/// Headers of our answers: what they say, and an example for where it is not known what is sent.
 const HEADERS: &[(&str, &str, &str)] = &[
     ("Accept-Ranges", "Parts can be asked for with `Range`.", "bytes"),
     ("Allow", "The methods that this address knows.", "GET, HEAD"),
@@ -39,7 +39,7 @@ const HEADERS: &[(&str, &str, &str)] = &[
     (
         "Content-Security-Policy",
         "A page runs no script and loads nothing from elsewhere.",
-        "default-src 'none'",
+        "default-src 'none'; frame-ancestors 'none'",
     ),
     (
         "ETag",
@@ -56,6 +56,7 @@ const HEADERS: &[(&str, &str, &str)] = &[
         "The SHA-256 of the whole backup (RFC 9530).",
         "sha-256=:OnvT4jYKPSnupDb8+35Ex/nZFsQC0cGDVCC2uZQt1Ps=:",
     ),
+    ("Referrer-Policy", "Other hosts are not told which page leads to them.", "no-referrer"),
     ("Retry-After", "Whole seconds to wait before asking again.", "12"),
     ("WWW-Authenticate", "What to authenticate with.", "Basic realm=\"systems\""),
     (
@@ -87,7 +88,7 @@ impl Answers {
         let example = json!({ "code": status, "message": message, "data": data });
         let content = ContentBuilder::new().schema(Some(schema)).example(Some(example)).build();
         let response = ResponseBuilder::new().description(description).content("application/json", content);
-        self.0.insert(status, with_headers(response, headers).build());
+        self.0.insert(status, named(response, headers).build());
         self
     }
 
@@ -104,7 +105,15 @@ impl Answers {
             let content = ContentBuilder::new().schema(Some(schema)).example(Some(example)).build();
             response = response.content(media_type, content);
         }
-        self.0.insert(status, with_headers(response, headers).build());
+        self.0.insert(status, named(response, headers).build());
+        self
+    }
+
+    /// All that were described before have these headers, too, and with these values.
+    pub fn all_with(mut self, headers: &[(&str, &str)]) -> Self {
+        for response in self.0.values_mut() {
+            response.headers.extend(with_headers(ResponseBuilder::new(), headers).build().headers);
+        }
         self
     }
 
@@ -143,8 +152,7 @@ impl Answers {
     /// All of them say it if a backup is asked for, except those to whom we don't know.
     pub fn with_requested(mut self) -> Self {
         for (_, response) in self.0.iter_mut().filter(|(status, _)| **status != 401) {
-            let named = with_headers(ResponseBuilder::new(), &[REQUESTED]).build();
-            response.headers.extend(named.headers);
+            response.headers.extend(named(ResponseBuilder::new(), &[REQUESTED]).build().headers);
         }
         self
     }
@@ -175,28 +183,43 @@ fn error_response(errors: &[(RefOr<Schema>, Value, ApiError)]) -> Response {
     let content = ContentBuilder::new().schema(Some(schema)).examples_from_iter(examples).build();
     let response =
         ResponseBuilder::new().description(messages.join("; ")).content("application/json", content);
-    let answer = errors.first().map(|(_, _, error)| error.error_response());
-    let names = answer.iter().flat_map(|answer| answer.headers().keys());
-    let known = names.filter(|name| *name != CONTENT_TYPE).filter_map(|name| {
-        let row = HEADERS.iter().find(|row| row.0.eq_ignore_ascii_case(name.as_str()));
-        row.map(|row| row.0)
-    });
-    with_headers(response, &known.collect::<Vec<_>>()).build()
+    let error = errors.first().map(|(_, _, error)| error);
+    let answer = error.map(ResponseError::error_response);
+    let sent = answer.iter().flat_map(HttpResponse::headers).filter(|(name, _)| *name != CONTENT_TYPE);
+    // A wait for our own trouble is made up for each answer, but the document is the same each time.
+    let made_up = |name| name == RETRY_AFTER && error.is_some_and(|e| e.status_code().is_server_error());
+    let sent: Vec<(&str, &str)> = sent
+        .filter_map(|(name, value)| {
+            let value = if made_up(name) { row(name.as_str()).2 } else { value.to_str().ok()? };
+            Some((name.as_str(), value))
+        })
+        .collect();
+    with_headers(response, &sent).build()
 }
 
-fn with_headers(response: ResponseBuilder, names: &[&str]) -> ResponseBuilder {
-    names.iter().fold(response, |response, name| {
-        let row = HEADERS.iter().find(|row| row.0 == *name);
-        let (_, description, example) = row.copied().unwrap_or((name, "", ""));
-        let whole_number = *name == "Retry-After";
-        let schema = if whole_number {
-            ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1))
-        } else {
-            ObjectBuilder::new().schema_type(Type::String)
+/// Headers whose values differ from answer to answer, with our examples.
+fn named(response: ResponseBuilder, names: &[&str]) -> ResponseBuilder {
+    let examples: Vec<(&str, &str)> = names.iter().map(|name| (*name, row(name).2)).collect();
+    with_headers(response, &examples)
+}
+
+fn row(name: &str) -> (&str, &'static str, &'static str) {
+    let row = HEADERS.iter().find(|row| row.0.eq_ignore_ascii_case(name));
+    row.copied().unwrap_or((name, "", ""))
+}
+
+fn with_headers(response: ResponseBuilder, headers: &[(&str, &str)]) -> ResponseBuilder {
+    headers.iter().fold(response, |response, (name, sent)| {
+        let (name, description, _) = row(name);
+        let seconds = (name == "Retry-After").then(|| sent.parse::<u64>().ok()).flatten();
+        let (schema, example) = match seconds {
+            Some(seconds) => {
+                (ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1)), json!(seconds))
+            }
+            None => (ObjectBuilder::new().schema_type(Type::String), json!(sent)),
         };
-        let example = if whole_number { json!(12) } else { json!(example) };
         let header = HeaderBuilder::new().schema(Some(schema)).description(Some(description));
-        response.header(*name, header.example(Some(example)).build())
+        response.header(name, header.example(Some(example)).build())
     })
 }
 

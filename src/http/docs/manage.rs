@@ -10,6 +10,7 @@ use super::super::error::ApiError;
 use super::super::management::gateway::{Details, File};
 use super::super::management::requests::{BackupRequested, Cancelled, SystemRequests};
 use super::super::management::systems::{Address, Listed};
+use super::super::metrics;
 use super::answers::{Answers, text};
 use super::collect::{Responses, bytes};
 use crate::domain::request::RequestState;
@@ -126,7 +127,8 @@ impl IntoResponses for Metrics {
             away("token keys"),
         ];
         Answers::default()
-            .other(200, "All metrics of this process.", [body], &["Cache-Control"])
+            .other(200, "All metrics of this process.", [body], &[])
+            .all_with(&[("Cache-Control", metrics::CACHED)])
             .errors(errors)
             .into()
     }

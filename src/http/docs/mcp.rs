@@ -2,7 +2,6 @@
 //! JSON answer. Since anybody's web page can make a browser on the operator's machine ask a server on
 //! loopback, `Host` and `Origin` have to be ours (the library refuses others with 403).
 
-use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,13 +17,19 @@ use tokio::time::timeout;
 use super::super::envelope;
 use super::super::error_data::Nothing;
 use super::super::places::{Place, Places};
-use super::openapi;
 use super::tools::Tools;
+use super::{hosts, openapi};
 
 /// Larger than any question about this documentation.
-const LARGEST: usize = 64 * 1024;
+const LARGEST: usize = 8 * 1024;
 /// A question or an answer that takes longer is not one of ours; a stop of the service waits for it.
 const LONGEST: Duration = Duration::from_secs(30);
+
+/// What we say of a question ourselves, before the library sees it.
+pub type Refusal = (StatusCode, &'static str);
+pub const SLOW: Refusal = (StatusCode::REQUEST_TIMEOUT, "request timeout");
+pub const LARGE: Refusal = (StatusCode::PAYLOAD_TOO_LARGE, "question too large");
+pub const BROKEN: Refusal = (StatusCode::BAD_REQUEST, "not a whole question");
 
 /// The server of the protocol.
 #[derive(Clone)]
@@ -49,15 +54,15 @@ impl Mcp {
     /// Answers one request.
     pub async fn answer(&self, request: &HttpRequest, body: Payload) -> HttpResponse {
         let answered = timeout(LONGEST, self.ask(request, body)).await;
-        answered.unwrap_or_else(|_| refuse(StatusCode::REQUEST_TIMEOUT, "request timeout"))
+        answered.unwrap_or_else(|_| refuse(SLOW))
     }
 
     async fn ask(&self, request: &HttpRequest, body: Payload) -> HttpResponse {
         let Ok(body) = body.to_bytes_limited(LARGEST).await else {
-            return refuse(StatusCode::PAYLOAD_TOO_LARGE, "question too large");
+            return refuse(LARGE);
         };
         let question = body.ok().and_then(|body| convert(request, body));
-        let Some(question) = question else { return refuse(StatusCode::BAD_REQUEST, "not a whole question") };
+        let Some(question) = question else { return refuse(BROKEN) };
         let (head, body) = self.0.handle(question).await.into_parts();
         let status = StatusCode::from_u16(head.status.as_u16()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = HttpResponseBuilder::new(status);
@@ -73,7 +78,7 @@ impl Mcp {
     }
 }
 
-fn refuse(status: StatusCode, message: &str) -> HttpResponse {
+fn refuse((status, message): Refusal) -> HttpResponse {
     envelope::answer(status, message, Nothing {})
 }
 
@@ -87,17 +92,11 @@ fn convert(request: &HttpRequest, body: Bytes) -> Option<http::Request<Full<Byte
     question.body(Full::new(body)).ok()
 }
 
-/// The `Host`s and the `Origin`s that are ours: this machine's names, the address that is listened on,
-/// and the public name.
+/// The `Host`s and the `Origin`s that are ours: this machine's, and the public name.
 fn allowed(place: &Place) -> (Vec<String>, Vec<String>) {
-    let address: SocketAddr = place.address;
-    let name = |ip: IpAddr| if ip.is_ipv6() { format!("[{ip}]") } else { ip.to_string() };
-    let mut names = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "[::1]".to_owned()];
-    if !address.ip().is_unspecified() {
-        names.push(name(address.ip()));
-    }
+    let mut names = hosts::names(place);
     let mut origins: Vec<String> =
-        names.iter().map(|name| format!("{}://{name}:{}", place.scheme(), address.port())).collect();
+        names.iter().map(|name| format!("{}://{name}:{}", place.scheme(), place.address.port())).collect();
     if let Some((scheme, authority)) = place.public_url.as_deref().and_then(|url| url.split_once("://")) {
         let port = if scheme == "https" { 443 } else { 80 };
         let with_port = authority.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());

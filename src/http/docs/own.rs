@@ -1,7 +1,7 @@
 //! The handlers of the documentation itself.
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
+use actix_web::http::header::CONTENT_TYPE;
 use actix_web::web::{Data, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 use serde_json::json;
@@ -10,32 +10,46 @@ use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 
 use super::super::AppState;
 use super::answers::{Answers, Body, text};
+use super::mcp::{BROKEN, LARGE, Refusal, SLOW};
 use super::{errors, guides, llms, openapi as document, page as html, reference as operations};
 
 /// It may be kept for a while: it changes with the program.
-const CACHED: &str = "public, max-age=300";
+const PUBLIC: &str = "public, max-age=300";
+/// The same of what repeats the client's `Host`, by which a cache that others share could be made to give them
+/// the addresses of another host.
+const PRIVATE: &str = "private, max-age=300";
 /// Nothing runs and nothing comes from elsewhere.
 const POLICY: &str = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; \
                       frame-ancestors 'none'";
 
-fn answer(status: StatusCode, media_type: &str, body: String) -> HttpResponse {
-    HttpResponseBuilder::new(status)
-        .insert_header((CONTENT_TYPE, media_type))
-        .insert_header((CONTENT_SECURITY_POLICY, POLICY))
-        .insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"))
-        .insert_header(("Referrer-Policy", "no-referrer"))
-        .insert_header((CACHE_CONTROL, CACHED))
-        .body(body)
+/// What all pages have, with what may keep them.
+const fn headers(cached: &'static str) -> [(&'static str, &'static str); 4] {
+    [
+        ("Content-Security-Policy", POLICY),
+        ("X-Content-Type-Options", "nosniff"),
+        ("Referrer-Policy", "no-referrer"),
+        ("Cache-Control", cached),
+    ]
+}
+
+fn answer(status: StatusCode, media_type: &str, cached: &'static str, body: String) -> HttpResponse {
+    let mut response = HttpResponseBuilder::new(status);
+    response.insert_header((CONTENT_TYPE, media_type));
+    for header in headers(cached) {
+        response.insert_header(header);
+    }
+    response.body(body)
 }
 
 const HTML: &str = "text/html; charset=utf-8";
 const MARKDOWN: &str = "text/markdown; charset=utf-8";
 const CSS: &str = "text/css; charset=utf-8";
+const PLAIN: &str = "text/plain; charset=utf-8";
 
 fn html_page(body: Option<String>) -> HttpResponse {
     match body {
-        Some(body) => answer(StatusCode::OK, HTML, body),
-        None => answer(StatusCode::NOT_FOUND, HTML, html::not_found()),
+        Some(body) => answer(StatusCode::OK, HTML, PUBLIC, body),
+        None => answer(StatusCode::NOT_FOUND, HTML, PUBLIC, html::not_found()),
     }
 }
 
@@ -51,7 +65,7 @@ fn html_page(body: Option<String>) -> HttpResponse {
 )]
 pub async fn openapi(request: HttpRequest, state: Data<AppState>) -> HttpResponse {
     let document = document::json(&state.places.urls(&request));
-    answer(StatusCode::OK, "application/json", document.to_string())
+    answer(StatusCode::OK, "application/json", PRIVATE, document.to_string())
 }
 
 /// An index for AI tools
@@ -59,13 +73,13 @@ pub async fn openapi(request: HttpRequest, state: Data<AppState>) -> HttpRespons
 /// The format of llmstxt.org.
 #[utoipa::path(get, path = "/llms.txt", tag = "Documentation", operation_id = "llms", responses(Text))]
 pub async fn llms(request: HttpRequest, state: Data<AppState>) -> HttpResponse {
-    answer(StatusCode::OK, "text/plain; charset=utf-8", llms::text(&state.places.urls(&request)))
+    answer(StatusCode::OK, PLAIN, PRIVATE, llms::text(&state.places.urls(&request)))
 }
 
 /// The documentation for people
 #[utoipa::path(get, path = "/docs", tag = "Documentation", operation_id = "docs", responses(Page))]
 pub async fn index(request: HttpRequest, state: Data<AppState>) -> HttpResponse {
-    html_page(Some(html::index(&state.places.urls(&request))))
+    answer(StatusCode::OK, HTML, PRIVATE, html::index(&state.places.urls(&request)))
 }
 
 /// All operations of both APIs, for people
@@ -77,7 +91,8 @@ pub async fn index(request: HttpRequest, state: Data<AppState>) -> HttpResponse 
     responses(Page)
 )]
 pub async fn reference(request: HttpRequest, state: Data<AppState>) -> HttpResponse {
-    html_page(Some(operations::page(&document::json(&state.places.urls(&request)))))
+    let document = document::json(&state.places.urls(&request));
+    answer(StatusCode::OK, HTML, PRIVATE, operations::page(&document))
 }
 
 /// All error codes of the gateway API
@@ -86,7 +101,7 @@ pub async fn reference(request: HttpRequest, state: Data<AppState>) -> HttpRespo
     path = "/docs/errors",
     tag = "Documentation",
     operation_id = "errorCodes",
-    responses(Page)
+    responses(FixedPage)
 )]
 pub async fn errors() -> HttpResponse {
     html_page(Some(errors::index()))
@@ -122,7 +137,7 @@ pub async fn page(name: Path<String>) -> HttpResponse {
 )]
 pub async fn source(name: Path<String>) -> HttpResponse {
     match guides::source(&name) {
-        Some(markdown) => answer(StatusCode::OK, MARKDOWN, markdown),
+        Some(markdown) => answer(StatusCode::OK, MARKDOWN, PUBLIC, markdown),
         None => html_page(None),
     }
 }
@@ -136,7 +151,7 @@ pub async fn source(name: Path<String>) -> HttpResponse {
     responses(Style)
 )]
 pub async fn style() -> HttpResponse {
-    answer(StatusCode::OK, CSS, html::STYLE.to_owned())
+    answer(StatusCode::OK, CSS, PUBLIC, html::STYLE.to_owned())
 }
 
 /// The same documentation for AI tools: MCP
@@ -153,19 +168,21 @@ pub async fn mcp(request: HttpRequest, body: Payload, mcp: Data<super::Mcp>) -> 
     mcp.answer(&request, body).await
 }
 
-const SAFE: [&str; 3] = ["Content-Security-Policy", "X-Content-Type-Options", "Cache-Control"];
-
 type Responses = std::collections::BTreeMap<String, utoipa::openapi::RefOr<utoipa::openapi::Response>>;
 
 fn html(answers: Answers, status: u16, description: &str) -> Answers {
-    let body = (HTML, text(), json!("<!doctype html>..."));
-    answers.other(status, description, Some(body), &SAFE)
+    answers.other(status, description, [(HTML, text(), json!("<!doctype html>..."))], &[])
 }
 
-/// What the protocol's library says of a request that it does not take, or we before it does.
-fn said() -> [Body; 2] {
-    let error = json!({ "code": 413, "message": "question too large", "data": {} });
-    [("text/plain; charset=utf-8", text(), json!("Forbidden")), ("application/json", object(), error)]
+/// What we say of a request before the protocol's library sees it.
+fn ours((status, message): Refusal) -> Body {
+    let error = json!({ "code": status.as_u16(), "message": message, "data": {} });
+    ("application/json", object(), error)
+}
+
+/// What the library says of one that it does not take.
+fn theirs(message: &str) -> Body {
+    (PLAIN, text(), json!(message))
 }
 
 fn object() -> Schema {
@@ -185,27 +202,34 @@ macro_rules! answers {
 }
 
 answers! {
-    Document: Answers::default().other(
-        200, "The document.", Some(("application/json", object(), json!({ "openapi": "3.1.0" }))), &SAFE,
-    );
-    Text: Answers::default().other(
-        200, "The index.", Some(("text/plain; charset=utf-8", text(), json!("# Strongroom"))), &SAFE,
-    );
-    Page: html(Answers::default(), 200, "The page.");
-    FoundPage: html(html(Answers::default(), 200, "The page."), 404, "No such page.");
+    Document: Answers::default()
+        .other(200, "The document.", [("application/json", object(), json!({ "openapi": "3.1.0" }))], &[])
+        .all_with(&headers(PRIVATE));
+    Text: Answers::default()
+        .other(200, "The index.", [(PLAIN, text(), json!("# Strongroom"))], &[])
+        .all_with(&headers(PRIVATE));
+    Page: html(Answers::default(), 200, "The page.").all_with(&headers(PRIVATE));
+    FixedPage: html(Answers::default(), 200, "The page.").all_with(&headers(PUBLIC));
+    FoundPage: html(html(Answers::default(), 200, "The page."), 404, "No such page.").all_with(&headers(PUBLIC));
     Source: html(
-        Answers::default().other(200, "The guide.", [(MARKDOWN, text(), json!("# A guide"))], &SAFE),
+        Answers::default().other(200, "The guide.", [(MARKDOWN, text(), json!("# A guide"))], &[]),
         404, "No such guide.",
-    );
-    Style: Answers::default().other(200, "A style sheet.", [(CSS, text(), json!("body {}"))], &SAFE);
+    ).all_with(&headers(PUBLIC));
+    Style: Answers::default()
+        .other(200, "A style sheet.", [(CSS, text(), json!("body {}"))], &[])
+        .all_with(&headers(PUBLIC));
     Rpc: Answers::default()
         .other(200, "The answer to a request.", Some(("application/json", object(),
             json!({ "jsonrpc": "2.0", "id": 1, "result": {} }))), &[])
         .other(202, "A notification: there is no answer.", None, &[])
-        .other(400, "Not a whole question, or of a version of the protocol that is not known.", said(), &[])
-        .other(403, "A `Host` or an `Origin` that is not ours.", said(), &[])
-        .other(406, "`Accept` has to name `application/json` and `text/event-stream`.", said(), &[])
-        .other(408, "The question came too slowly.", said(), &[])
-        .other(413, "Larger than any question that can be asked here.", said(), &[])
-        .other(415, "Not JSON-RPC.", said(), &[]);
+        .other(400, "Not a whole question, or of a version of the protocol that is not known.",
+            [ours(BROKEN), theirs("Bad Request: Unsupported MCP-Protocol-Version: 1999-01-01")], &[])
+        .other(403, "A `Host` or an `Origin` that is not ours.",
+            [theirs("Forbidden: Host header is not allowed")], &[])
+        .other(406, "`Accept` has to name `application/json` and `text/event-stream`.",
+            [theirs("Not Acceptable: Client must accept both application/json and text/event-stream")], &[])
+        .other(408, "The question came too slowly.", [ours(SLOW)], &[])
+        .other(413, "Larger than any question that can be asked here.", [ours(LARGE)], &[])
+        .other(415, "Not JSON-RPC.",
+            [theirs("Unsupported Media Type: Content-Type must be application/json")], &[]);
 }

@@ -6,21 +6,34 @@ use rmcp::model::{Implementation, ServerCapabilities, ServerConfig};
 use rmcp::{ServerHandler, schemars, tool, tool_handler, tool_router};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::guides::{self, ERRORS, GUIDES};
 use super::reference::operations;
 
+/// What a search may cost: it runs where requests are answered, and anybody on this machine may ask.
+const LONGEST_QUERY: usize = 200;
+const MOST_WORDS: usize = 16;
+
 /// One conversation. There is nothing in it but the documents.
 #[derive(Clone)]
 pub struct Tools {
     document: Arc<Value>,
+    operations: Arc<[Listed]>,
     tool_router: ToolRouter<Self>,
+}
+
+/// An operation as the lists show it.
+struct Listed {
+    /// All that is said of it, in small letters.
+    text: String,
+    shown: Value,
 }
 
 #[derive(Deserialize, schemars::JsonSchema)]
 struct Query {
-    /// Words to look for; an operation is found if all of them occur in it.
+    /// Words to look for, at most 16 in 200 bytes; an operation is found if all of them occur in it.
     query: String,
 }
 
@@ -39,7 +52,8 @@ struct GuideName {
 #[tool_router]
 impl Tools {
     pub fn new(document: Arc<Value>) -> Self {
-        Self { document, tool_router: Self::tool_router() }
+        let operations = listed(&document);
+        Self { document, operations, tool_router: Self::tool_router() }
     }
 
     /// All operations of both APIs: id, method, path and summary.
@@ -50,9 +64,15 @@ impl Tools {
 
     /// The operations in whose description, parameters or answers all the words occur.
     #[tool(annotations(read_only_hint = true, open_world_hint = false))]
-    fn search_operations(&self, Parameters(Query { query }): Parameters<Query>) -> String {
-        let words: Vec<String> = query.split_whitespace().map(str::to_lowercase).collect();
-        self.found(|text| words.iter().all(|word| text.contains(word)))
+    fn search_operations(&self, Parameters(Query { query }): Parameters<Query>) -> Result<String, String> {
+        if query.len() > LONGEST_QUERY {
+            return Err(format!("a query has at most {LONGEST_QUERY} bytes"));
+        }
+        let words: BTreeSet<String> = query.split_whitespace().map(str::to_lowercase).collect();
+        if words.len() > MOST_WORDS {
+            return Err(format!("a query has at most {MOST_WORDS} different words"));
+        }
+        Ok(self.found(|text| words.iter().all(|word| text.contains(word))))
     }
 
     /// One operation in full (OpenAPI 3.1): parameters, body, every answer with examples, its server,
@@ -93,17 +113,8 @@ impl Tools {
 
 impl Tools {
     fn found(&self, wanted: impl Fn(&str) -> bool) -> String {
-        let found: Vec<Value> = operations(&self.document)
-            .filter(|(path, method, operation, _)| {
-                wanted(&format!("{method} {path} {operation}").to_lowercase())
-            })
-            .map(|(path, method, operation, _)| {
-                json!({
-                    "operation_id": operation["operationId"], "method": method.to_uppercase(), "path": path,
-                    "summary": operation["summary"],
-                })
-            })
-            .collect();
+        let found: Vec<&Value> =
+            self.operations.iter().filter(|one| wanted(&one.text)).map(|one| &one.shown).collect();
         pretty(&json!(found))
     }
 
@@ -139,6 +150,18 @@ impl ServerHandler for Tools {
         info.server_info = Implementation::new("strongroom", env!("CARGO_PKG_VERSION"));
         info
     }
+}
+
+fn listed(document: &Value) -> Arc<[Listed]> {
+    operations(document)
+        .map(|(path, method, operation, _)| Listed {
+            text: format!("{method} {path} {operation}").to_lowercase(),
+            shown: json!({
+                "operation_id": operation["operationId"], "method": method.to_uppercase(), "path": path,
+                "summary": operation["summary"],
+            }),
+        })
+        .collect()
 }
 
 fn pretty(value: &Value) -> String {
