@@ -4,6 +4,7 @@
 #![allow(dead_code, unused_imports, unused_macros, reason = "each suite uses some of it")]
 
 mod answer;
+mod appliance;
 mod cli;
 mod client;
 mod cluster;
@@ -29,6 +30,7 @@ mod watch;
 mod wire;
 
 pub use answer::Answer;
+pub use appliance::Appliance;
 pub use cli::{Output, System, plain_command, run};
 pub use client::{Request, basic};
 pub use cluster::Cluster;
@@ -38,7 +40,7 @@ pub use described::Described;
 pub use dice::Dice;
 pub use link::{Ending, PostgresLink, Trouble};
 pub use nginx::Nginx;
-pub use os::{Vanish, signal};
+pub use os::Vanish;
 pub use provider::Provider;
 pub use random::{Random, seconds};
 pub use requests::{REQUESTS, request_ids};

@@ -1,0 +1,155 @@
+//! A machine with the appliance's agent on it (`deploy/appliance/strongroom-agent`), as it is installed, in the system's
+//! own shell, with real `tar`, `gpg` and `curl`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use super::os::signal;
+use super::{PATIENCE, Server, System, assert_eventually, bytes};
+
+/// A machine with a configuration, the agent, and its settings.
+pub struct Appliance {
+    home: tempfile::TempDir,
+}
+
+pub struct Said {
+    pub code: i32,
+    pub text: String,
+}
+
+impl Said {
+    #[track_caller]
+    pub fn done(self, words: &str) -> Self {
+        self.exits(0, words)
+    }
+
+    #[track_caller]
+    pub fn exits(self, code: i32, words: &str) -> Self {
+        assert_eq!(self.code, code, "{}", self.text);
+        assert!(self.text.contains(words), "no {words:?} in: {}", self.text);
+        self
+    }
+}
+
+impl Appliance {
+    pub fn of(server: &Server, system: &System) -> Self {
+        let home = tempfile::TempDir::with_prefix("strongroom-agent-").expect("make a folder");
+        let this = Self { home };
+        fs::create_dir_all(this.path("etc/network")).expect("folders");
+        fs::write(this.path("etc/network/interfaces"), "lan 192.0.2.1/24\n").expect("a configuration");
+        fs::write(this.path("etc/large"), bytes(300_000)).expect("a configuration");
+        fs::write(this.path("etc/skipped.swp"), "not this").expect("a file");
+        fs::write(this.path("passphrase"), "correct horse battery staple\n").expect("a passphrase");
+        this.give(&format!("user = \"{}:{}\"\n", system.key, system.secret));
+        this.configure(server, "PASSPHRASE_FILE", "passphrase");
+        this
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.home.path().join(name)
+    }
+
+    pub fn give(&self, credential: &str) {
+        fs::write(self.path("credential"), credential).expect("write the credential");
+    }
+
+    pub fn configure(&self, server: &Server, encryption: &str, file: &str) {
+        let home = self.home.path().display();
+        let text = format!(
+            "URL={}/\nCREDENTIAL={home}/credential\nPATHS='{home}/etc'\nEXCLUDE='*.swp'\nSTATE={home}/state\n\
+             {encryption}={home}/{file}\nATTEMPTS=3\n",
+            server.url("")
+        );
+        fs::write(self.path("agent.conf"), text).expect("write the configuration");
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/appliance/strongroom-agent");
+        let mut command = Command::new(script);
+        command.arg("-c").arg(self.path("agent.conf")).args(arguments);
+        command.env_clear().env("PATH", std::env::var_os("PATH").expect("a path"));
+        command.env("GNUPGHOME", self.path("gnupg")).stdin(Stdio::null());
+        command
+    }
+
+    pub fn run(&self, arguments: &[&str]) -> Said {
+        let done = self.command(arguments).output().expect("run the agent");
+        let text = String::from_utf8_lossy(&[done.stdout, done.stderr].concat()).into_owned();
+        Said { code: done.status.code().unwrap_or(-1), text }
+    }
+
+    /// In the background, with what it says in a file.
+    pub fn start(&self, arguments: &[&str]) -> Running {
+        let log = self.path("log");
+        let file = fs::File::create(&log).expect("a log");
+        let child =
+            self.command(arguments).stdout(Stdio::null()).stderr(file).spawn().expect("run the agent");
+        Running { child, log }
+    }
+
+    pub fn change(&self, text: &str) {
+        fs::write(self.path("etc/network/interfaces"), text).expect("a configuration");
+    }
+
+    /// What `restore` has unpacked below `to` is what is configured now.
+    #[track_caller]
+    pub fn is_restored_in(&self, to: &str) {
+        let home = self.home.path().strip_prefix("/").expect("absolute");
+        let there = self.path(to).join(home).join("etc");
+        for file in ["network/interfaces", "large"] {
+            let (new, old) = (fs::read(there.join(file)), fs::read(self.path("etc").join(file)));
+            assert_eq!(new.expect(file), old.expect(file));
+        }
+        assert!(!there.join("skipped.swp").exists());
+    }
+
+    #[track_caller]
+    pub fn left_nothing_behind(&self) {
+        let left: Vec<_> = fs::read_dir(self.path("state"))
+            .expect("its state")
+            .map(|entry| entry.expect("an entry").file_name().into_string().expect("a name"))
+            .filter(|name| name != "last" && name != "lock")
+            .collect();
+        assert!(left.is_empty(), "{left:?}");
+    }
+}
+
+pub struct Running {
+    child: Child,
+    log: PathBuf,
+}
+
+impl Running {
+    pub fn says(&self, words: &str) -> bool {
+        fs::read_to_string(&self.log).is_ok_and(|log| log.contains(words))
+    }
+
+    /// Its curl holds a long poll.
+    pub fn is_polling(&self) -> bool {
+        let children = format!("/proc/{0}/task/{0}/children", self.child.id());
+        let children = fs::read_to_string(children).unwrap_or_default();
+        children.split_whitespace().any(|child| {
+            fs::read_to_string(format!("/proc/{child}/cmdline")).is_ok_and(|line| line.contains("wait=55"))
+        })
+    }
+
+    #[track_caller]
+    pub fn ends(&mut self) -> i32 {
+        let mut code = None;
+        assert_eventually("the agent ends", PATIENCE, || {
+            code = self.child.try_wait().expect("wait").map(|status| status.code().unwrap_or(-1));
+            code.is_some()
+        });
+        code.unwrap_or(-1)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if self.child.try_wait().is_ok_and(|ended| ended.is_none()) {
+            signal(self.child.id(), libc::SIGTERM);
+            let _ = self.child.wait();
+        }
+    }
+}
