@@ -42,7 +42,7 @@ demo_backup() {
     fi
 }
 
-# demo_lines URL: one line each to upload, list and download, good in any shell and directory. The
+# demo_lines URL DOCS: one line each to upload, list and download, good in any shell and directory. The
 # download asks the list for the newest, so it holds also after that demo backup was pruned.
 demo_lines() {
     local backups=$1/api/systems/backups curl file restored
@@ -59,6 +59,8 @@ $curl -o $restored "$backups/\$($curl $backups | jq -r '.data.backups[0].id')"
 
 What came back is decrypted with:
     gpg --batch --pinentry-mode loopback --passphrase $DEMO_PASSPHRASE -d $restored | tar -tzv
+The documentation:
+    $2
 The database:
     $PG_BIN/psql '$DATABASE_URL'
 Stop with Ctrl-C.
