@@ -9,8 +9,7 @@
 //! Tokens of known keys never wait. Reading is done on the engine's threads, in a task of its own: it is finished
 //! also when whoever asked for it is gone.
 
-use std::sync::Arc;
-use std::sync::{Mutex as Slot, PoisonError};
+use std::sync::{Arc, Mutex as Slot, PoisonError};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
@@ -34,17 +33,12 @@ pub(super) struct Keys(Arc<Inner>);
 
 struct Inner {
     source: KeySource,
-    current: ArcSwapOption<Loaded>,
+    current: ArcSwapOption<KeySet>,
     /// When tokens last were the reason to read.
     asked: Mutex<Option<Instant>>,
     /// What was last said of a reading that failed: the same line every time helps nobody.
     told: Slot<Option<String>>,
     engine: Handle,
-}
-
-/// A set and its age.
-pub(super) struct Loaded {
-    pub set: KeySet,
 }
 
 impl Keys {
@@ -68,13 +62,13 @@ impl Keys {
     }
 
     /// The last good set; `None`: there never was one.
-    pub fn current(&self) -> Option<Arc<Loaded>> {
+    pub fn current(&self) -> Option<Arc<KeySet>> {
         self.0.current.load_full()
     }
 
     /// Reads the source again, unless that was done within the last minute. `seen` is what the caller has looked
     /// into: if there is another set by now, that is one to look into first.
-    pub async fn renew(&self, seen: Option<&Arc<Loaded>>) {
+    pub async fn renew(&self, seen: Option<&Arc<KeySet>>) {
         let inner = Arc::clone(&self.0);
         let seen = seen.map(Arc::clone);
         let task = self.0.engine.spawn(async move {
@@ -102,10 +96,10 @@ impl Inner {
         match self.source.read().await {
             Ok(set) => {
                 log::info!("token keys: {} read from {}", set.len(), self.source);
-                self.current.store(Some(Arc::new(Loaded { set })));
+                self.current.store(Some(Arc::new(set)));
                 self.tell(None);
             }
-            Err(error) => self.tell(Some(error.clone())),
+            Err(error) => self.tell(Some(error)),
         }
     }
 

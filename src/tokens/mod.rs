@@ -100,7 +100,7 @@ impl Tokens {
         let mut loaded = keys.current();
         // Without an id a changed key can only be told by a signature that does not fit.
         let fits = loaded.as_ref().is_some_and(|loaded| {
-            let key = loaded.set.find(kid, header.alg);
+            let key = loaded.find(kid, header.alg);
             key.is_some_and(|key| kid.is_some() || signed(token, &key.verifies, key.algorithm).is_ok())
         });
         if !fits {
@@ -108,7 +108,7 @@ impl Tokens {
             loaded = keys.current();
         }
         let loaded = loaded.ok_or(TokenError::NoKeys)?;
-        let key = loaded.set.find(kid, header.alg).ok_or(TokenError::Invalid("its key is unknown"))?;
+        let key = loaded.find(kid, header.alg).ok_or(TokenError::Invalid("its key is unknown"))?;
         signed(token, &key.verifies, key.algorithm)
     }
 }
