@@ -116,7 +116,7 @@ async fn serve(config: Config, migrate: bool, engine: &Runtime, disk: &Handle) -
     look_at(Arc::clone(&store), engine).await?;
     let actors = Actors::start(db.clone(), policy.clone(), metrics.clone());
     let (books, objects, runtime) = (db.clone(), Arc::clone(&store), engine.handle());
-    let vault = parts::build_vault(&config, books, objects, &actors, runtime, metrics.clone());
+    let vault = parts::build_vault(&config, books, objects, &actors, runtime, metrics);
 
     let preparation = Preparation {
         db: db.clone(),
@@ -148,7 +148,6 @@ async fn serve(config: Config, migrate: bool, engine: &Runtime, disk: &Handle) -
     };
     let state = Data::new(AppState {
         vault: Arc::clone(&vault),
-        metrics,
         tokens,
         trusted_proxies: config.http.trusted_proxies.clone(),
         places,

@@ -11,8 +11,8 @@ use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, ResponseError};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::AppState;
 use super::error::ApiError;
-use super::{AppState, origin};
 
 /// One kind of error, as `code` names it and as its page explains it. Codes are promises: they stay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -169,7 +169,7 @@ fn code_of(error: &ApiError) -> ErrorCode {
 
 fn answer(request: &HttpRequest, error: &ApiError) -> HttpResponse {
     let state = request.app_data::<Data<AppState>>();
-    let origin = origin::of(request, state.and_then(|state| state.places.management.public_url.as_deref()));
+    let origin = state.map(|state| state.places.urls(request).management).unwrap_or_default();
     let (status, body) = reshaped(error, &origin);
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = HttpResponseBuilder::new(status);

@@ -7,7 +7,7 @@ use actix_web::HttpRequest;
 use actix_web::http::header::HOST;
 use actix_web::http::uri::Authority;
 
-use super::super::places::Place;
+use super::places::Place;
 
 /// This machine's names, and the address that is listened on.
 pub fn names(place: &Place) -> Vec<String> {

@@ -57,7 +57,7 @@ pub async fn measure(
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
     let Some(state) = request.app_data::<Data<AppState>>().cloned() else { return next.call(request).await };
     let started = Instant::now();
-    let metrics = state.metrics.clone();
+    let metrics = state.vault.metrics.clone();
     let of = Request {
         api: request.app_data::<Api>().map_or("none", Api::name),
         method: name_of(request.method()),

@@ -7,7 +7,7 @@ use actix_web::{FromRequest, HttpRequest, HttpResponse};
 use super::bearer::{Admin, Allowed};
 use super::error::ApiError;
 use super::places::Place;
-use super::{AppState, docs};
+use super::{AppState, docs, hosts};
 
 /// They are true for a moment.
 pub const CACHED: &str = "no-store";
@@ -26,7 +26,7 @@ pub async fn metrics(request: HttpRequest, state: Data<AppState>) -> Result<Http
         Allowed::<Admin>::extract(&request).await?;
     }
     let busy = state.vault.db.used();
-    let text = state.metrics.render(state.vault.live.ids().len(), &busy).map_err(|error| {
+    let text = state.vault.metrics.render(state.vault.live.ids().len(), &busy).map_err(|error| {
         log::error!("render the metrics: {error}");
         ApiError::Unavailable { details: "metrics" }
     })?;
@@ -41,5 +41,5 @@ fn is_local(request: &HttpRequest, place: &Place) -> bool {
     let forwarded = ["forwarded", "x-forwarded-for", "x-real-ip", "via"];
     let through_a_proxy = forwarded.iter().any(|name| request.headers().contains_key(*name));
     let from_here = request.peer_addr().is_some_and(|peer| peer.ip().to_canonical().is_loopback());
-    from_here && !through_a_proxy && docs::hosts::asked_for_here(request, place)
+    from_here && !through_a_proxy && hosts::asked_for_here(request, place)
 }

@@ -13,13 +13,13 @@ mod error;
 mod error_data;
 pub mod gateway_error;
 mod health;
+mod hosts;
 mod identity;
 mod links;
 mod list;
 mod management;
 mod measure;
 mod metrics;
-mod origin;
 mod places;
 mod requests;
 mod server;
@@ -39,13 +39,11 @@ pub use server::{Api, Served, ServerSettings, serve};
 pub use tls::Certificates;
 
 use crate::backups::Vault;
-use crate::telemetry::Metrics;
 use crate::tokens::Tokens;
 
 /// What the handlers share.
 pub struct AppState {
     pub vault: Arc<Vault>,
-    pub metrics: Metrics,
     /// Whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
     /// `None`: no token is good.

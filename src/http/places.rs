@@ -5,8 +5,6 @@ use std::net::SocketAddr;
 use actix_web::HttpRequest;
 use actix_web::http::header::HOST;
 
-use super::origin::is_host;
-
 /// How one listener is reached.
 #[derive(Debug, Clone)]
 pub struct Place {
@@ -46,6 +44,11 @@ impl Places {
             management: self.management.url(asked),
         }
     }
+
+    /// Where the sender of a request fetches what both listeners serve: without a word of the operator where it is.
+    pub fn downloads(&self, request: &HttpRequest) -> String {
+        self.collect.public_url.clone().unwrap_or_else(|| self.urls(request).management)
+    }
 }
 
 impl Place {
@@ -76,6 +79,18 @@ fn split(host: &str) -> Option<(&str, Option<u16>)> {
         _ => (host, None),
     };
     is_host(host).then_some((name, port))
+}
+
+/// A name or an address, and perhaps a port.
+fn is_host(text: &str) -> bool {
+    let (name, port) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((address, port)) if address.parse::<std::net::Ipv6Addr>().is_ok() => ("v6", port),
+        Some(_) => return false,
+        None => text.split_at(text.find(':').unwrap_or(text.len())),
+    };
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || b"-._".contains(&b);
+    let is_name = (1..=253).contains(&name.len()) && name.bytes().all(allowed);
+    is_name && (port.is_empty() || port.strip_prefix(':').is_some_and(|port| port.parse::<u16>().is_ok()))
 }
 
 #[cfg(test)]
@@ -123,6 +138,22 @@ mod tests {
         for (host, (collect, management)) in cases {
             let urls = places(None, None).urls_for(host);
             assert_eq!((urls.collect.as_str(), urls.management.as_str()), (collect, management), "{host:?}");
+        }
+    }
+
+    #[test]
+    fn only_what_can_be_a_host_is_repeated() {
+        for good in
+            ["example.org", "example.org:8443", "127.0.0.1:8082", "[::1]", "[2001:db8::1]:443", "a_b-c"]
+        {
+            assert!(is_host(good), "{good}");
+        }
+        let long = "a".repeat(254);
+        for bad in [
+            "", ":80", "a b", "a/b", "a@b", "a?b", "a#b", "a\"b", "a<b>", "a:b", "a:80:80", "a:99999",
+            "[::1", "[x]", "[::1]x", "::1", "a%2fb", &long,
+        ] {
+            assert!(!is_host(bad), "{bad}");
         }
     }
 }

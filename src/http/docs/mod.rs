@@ -6,7 +6,6 @@ mod answers;
 pub mod collect;
 mod errors;
 mod guides;
-pub mod hosts;
 mod llms;
 pub mod manage;
 mod markdown;

@@ -12,7 +12,7 @@ use super::super::bearer::{Allowed, Delete, View};
 use super::super::delete::Deleted;
 use super::super::envelope::{self, Metadata};
 use super::super::error::ApiError;
-use super::super::{AppState, docs, links, origin};
+use super::super::{AppState, docs, links};
 use crate::backups::{Backup, Link, ReadError};
 use crate::domain::ids::BackupId;
 
@@ -107,12 +107,7 @@ pub async fn link(
     let (link, expires_in_seconds) = state.vault.link(&system, &row, remote_addr).await?;
     let download_url = match link {
         Link::Store(url) => url,
-        Link::Own(signed) => {
-            // Both listeners serve it. Without a word of the operator it leads to where the client is.
-            let places = &state.places;
-            let public = places.collect.public_url.as_ref().or(places.management.public_url.as_ref());
-            links::address(&origin::of(&request, public.map(String::as_str)), &signed)
-        }
+        Link::Own(signed) => links::address(&state.places.downloads(&request), &signed),
     };
     let mut response = HttpResponseBuilder::new(StatusCode::OK);
     response.insert_header((CACHE_CONTROL, "private, no-store"));
