@@ -281,3 +281,56 @@ fn its_own_state_and_its_credential_are_not_part_of_a_backup() {
     assert!(there.join("etc/large").exists() && there.join("agent.conf").exists());
     assert!(!there.join("credential").exists() && !there.join("state").exists());
 }
+
+/// A proxy that passes everything on, and answers uploads with 504 although they were stored.
+fn forgetful_proxy(to: String) -> String {
+    use std::io::{Read as _, Write as _};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    std::thread::spawn(move || {
+        for client in listener.incoming() {
+            let mut client = client.expect("a connection");
+            let (mut request, mut piece) = (vec![], [0; 65536]);
+            let (head, whole) = loop {
+                let read = client.read(&mut piece).expect("a request");
+                request.extend_from_slice(&piece[..read]);
+                let text = String::from_utf8_lossy(&request);
+                if let Some(end) = text.find("\r\n\r\n") {
+                    let head = text[..end].to_ascii_lowercase();
+                    let length = head.split_once("content-length: ").map_or("0", |(_, rest)| rest);
+                    let length: usize = length.lines().next().unwrap_or("0").parse().expect("a length");
+                    break (head, end + 4 + length);
+                }
+            };
+            while request.len() < whole {
+                let read = client.read(&mut piece).expect("a body");
+                request.extend_from_slice(&piece[..read]);
+            }
+            let line = request.windows(2).position(|two| two == b"\r\n").expect("a line") + 2;
+            request.splice(line..line, *b"Connection: close\r\n");
+            let mut server = std::net::TcpStream::connect(&to).expect("the server");
+            server.write_all(&request).expect("pass it on");
+            let mut answer = vec![];
+            server.read_to_end(&mut answer).expect("its answer");
+            if head.starts_with("post ") {
+                answer =
+                    b"HTTP/1.1 504 Late\r\nRetry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+                        .to_vec();
+            }
+            let _ = client.write_all(&answer);
+        }
+    });
+    url
+}
+
+#[test]
+fn what_a_proxy_lost_the_answer_to_is_not_stored_twice() {
+    let server = Server::unlimited();
+    let system = server.system();
+    let appliance = Appliance::of(&server, &system);
+    let conf = fs::read_to_string(appliance.path("agent.conf")).expect("the configuration");
+    let url = forgetful_proxy(server.address().to_owned());
+    fs::write(appliance.path("agent.conf"), format!("{conf}URL={url}\n")).expect("write it");
+    appliance.run(&["backup"]).done("stored ");
+    assert_eq!(server.ids(&system).len(), 1);
+}
