@@ -290,7 +290,7 @@ fn forgetful_proxy(to: String) -> String {
     std::thread::spawn(move || {
         for client in listener.incoming() {
             let mut client = client.expect("a connection");
-            let (mut request, mut piece) = (vec![], [0; 65536]);
+            let (mut request, mut piece) = (vec![], [0; 8192]);
             let (head, whole) = loop {
                 let read = client.read(&mut piece).expect("a request");
                 request.extend_from_slice(&piece[..read]);
