@@ -7,9 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use crate::harness::{
-    Appliance, BACKUPS, GONE, Login, PATIENCE, Server, Wire, assert_eventually, bytes, on_s3,
-};
+use crate::harness::{Appliance, BACKUPS, Login, PATIENCE, Server, Wire, assert_eventually, bytes, on_s3};
 
 #[test]
 fn it_stores_what_has_changed_and_says_so_when_nothing_has() {
@@ -116,7 +114,7 @@ fn it_waits_as_long_as_it_is_told() {
             wire
         })
         .collect();
-    assert_eventually("four uploads are open", GONE, || server.receiving() == 4);
+    assert_eventually("four uploads are open", PATIENCE, || server.receiving() == 4);
     let mut agent = appliance.start(&["backup"]);
     assert_eventually("it is told to wait", PATIENCE, || {
         agent.says("status 429") && agent.says("; again in ")

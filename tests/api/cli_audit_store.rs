@@ -6,7 +6,7 @@ use std::thread;
 use serde_json::{Value, json};
 
 use crate::engine;
-use crate::harness::{GONE, Server, Wire, assert_eventually, bytes, on_s3};
+use crate::harness::{PATIENCE, Server, Wire, assert_eventually, bytes, on_s3};
 
 /// A key that nothing of ours has.
 const STRANGER: &str = "lost-org/lost-system/01934fab-bc33-7890-a1b2-c3d4e5f6a7b8.gpg";
@@ -104,7 +104,7 @@ fn what_is_on_its_way_in_or_out_is_no_difference() {
             wire
         })
         .collect();
-    assert_eventually("both were let in", GONE, || server.receiving() == 2);
+    assert_eventually("both were let in", PATIENCE, || server.receiving() == 2);
     // An object that was written, and whose commit is under way.
     let receiving = server.db.one("SELECT object_key FROM backups WHERE state = 'receiving' LIMIT 1");
     server.store.write(&receiving, b"all of it");

@@ -2,7 +2,7 @@
 
 use tempfile::TempDir;
 
-use crate::harness::{GONE, Server, assert_eventually, bytes};
+use crate::harness::{GONE, PATIENCE, Server, assert_eventually, bytes};
 
 #[test]
 fn backups_are_listed_newest_first() {
@@ -118,7 +118,7 @@ fn the_audit_checks_reservations_of_uploads_under_way() {
     server.skip_audit();
     let system = server.system();
     let _open = crate::harness::Wire::upload(&server, &system, &["Content-Length: 100"]);
-    assert_eventually("admitted", GONE, || server.books(&system.org) == (0, 100));
+    assert_eventually("admitted", PATIENCE, || server.books(&system.org) == (0, 100));
     server.cli(["audit"]).exits(0);
     server.db.execute("UPDATE backups SET reserved_bytes = 50; UPDATE org_usage SET reserved_bytes = 50");
     server.cli(["audit"]).exits(1);

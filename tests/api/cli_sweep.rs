@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::harness::{GONE, PATIENCE, Server, System, Wire, assert_eventually, bytes, on_s3};
+use crate::harness::{PATIENCE, Server, System, Wire, assert_eventually, bytes, on_s3};
 
 /// A server whose death is noticed after a second or two, and that does not sweep by itself again.
 fn idle() -> Server {
@@ -12,9 +12,9 @@ fn idle() -> Server {
 fn half_an_upload(server: &Server, system: &System) -> Wire {
     let mut wire = Wire::upload(server, system, &["Content-Length: 2000000"]);
     wire.send(bytes(1_000_000));
-    assert_eventually("the upload was let in", GONE, || server.receiving() == 1);
+    assert_eventually("the upload was let in", PATIENCE, || server.receiving() == 1);
     if !on_s3() {
-        assert_eventually("its bytes arrive", GONE, || !server.temporary().is_empty());
+        assert_eventually("its bytes arrive", PATIENCE, || !server.temporary().is_empty());
     }
     wire
 }

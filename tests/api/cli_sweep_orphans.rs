@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use crate::harness::{Database, GONE, Server, Wire, assert_eventually, bytes};
+use crate::harness::{Database, PATIENCE, Server, Wire, assert_eventually, bytes};
 
 /// Keys of objects without a row, older than any row.
 const ORPHANS: [&str; 2] = [
@@ -142,7 +142,7 @@ fn an_object_whose_upload_is_not_committed_yet_is_no_orphan() {
     server.skip_comparison();
     let system = server.system();
     let _wire = Wire::upload(&server, &system, &["Content-Length: 100"]);
-    assert_eventually("the upload was let in", GONE, || server.receiving() == 1);
+    assert_eventually("the upload was let in", PATIENCE, || server.receiving() == 1);
     let key = server.db.one("SELECT object_key FROM backups");
     server.store.write(&key, &bytes(100));
     let swept = server.cli(["sweep", "--orphans", "--older-than", "0s", "--force", "--json"]).exits(0).json();

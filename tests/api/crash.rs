@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::harness::{Database, GONE, PATIENCE, Server, System, Wire, assert_eventually, bytes, on_s3};
+use crate::harness::{Database, PATIENCE, Server, System, Wire, assert_eventually, bytes, on_s3};
 
 /// A server whose death is noticed after a second or two.
 fn short_lease() -> Server {
@@ -14,10 +14,10 @@ fn short_lease() -> Server {
 fn half_an_upload(server: &Server, system: &System) -> Wire {
     let mut wire = Wire::upload(server, system, &["Content-Length: 2000000"]);
     wire.send(bytes(1_000_000));
-    assert_eventually("the upload was let in", GONE, || server.receiving() == 1);
+    assert_eventually("the upload was let in", PATIENCE, || server.receiving() == 1);
     // What of a streamed PUT an engine has got can't be seen from outside.
     if !on_s3() {
-        assert_eventually("its bytes arrive", GONE, || !server.temporary().is_empty());
+        assert_eventually("its bytes arrive", PATIENCE, || !server.temporary().is_empty());
     }
     wire
 }

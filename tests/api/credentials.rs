@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use crate::harness::{
-    BACKUPS, GONE, PATIENCE, Server, System, Wire, assert_eventually, bytes, chunk, eventually,
-};
+use crate::harness::{BACKUPS, PATIENCE, Server, System, Wire, assert_eventually, bytes, chunk, eventually};
 
 /// A second, and a little for the machine.
 const SOON: Duration = Duration::from_millis(1500);
@@ -68,7 +66,7 @@ fn an_upload_under_way_is_refused_at_its_end_if_the_system_was_suspended() {
     let before = server.snapshot();
     let mut wire = Wire::upload(&server, &system, &["Content-Length: 10"]);
     wire.send("01234");
-    assert_eventually("the upload was let in", GONE, || server.receiving() == 1);
+    assert_eventually("the upload was let in", PATIENCE, || server.receiving() == 1);
     server.cli(["system", "suspend", &system.key]).exits(0);
     wire.send("56789");
     wire.answer().is_invalid_token();
@@ -81,7 +79,7 @@ fn an_upload_under_way_may_finish_when_the_secret_is_rotated() {
     let system = server.system();
     let mut wire = Wire::upload(&server, &system, &["Content-Length: 10"]);
     wire.send("01234");
-    assert_eventually("the upload was let in", GONE, || server.receiving() == 1);
+    assert_eventually("the upload was let in", PATIENCE, || server.receiving() == 1);
     server.cli(["system", "rotate-secret", &system.key]).exits(0);
     wire.send("56789");
     wire.answer().id();
@@ -118,7 +116,7 @@ fn a_system_may_be_destroyed_under_its_own_upload() {
     server.store(&system, b"x");
     let mut wire = Wire::upload(&server, &system, &["Content-Length: 10"]);
     wire.send("01234");
-    assert_eventually("the upload was let in", GONE, || server.receiving() == 1);
+    assert_eventually("the upload was let in", PATIENCE, || server.receiving() == 1);
     std::thread::scope(|scope| {
         let destroy = scope.spawn(|| server.cli(["system", "destroy", &system.key, "--yes"]));
         eventually(SOON, || is_refused(&server, &system));
@@ -139,7 +137,7 @@ fn a_growing_upload_of_a_destroyed_system_is_refused_like_any_other() {
     let system = server.system_with_quota(5000);
     let mut wire = Wire::upload(&server, &system, &["Transfer-Encoding: chunked"]);
     wire.send(chunk(&bytes(1000)));
-    assert_eventually("it has its first bytes", GONE, || server.books(&system.org) == (0, 1000));
+    assert_eventually("it has its first bytes", PATIENCE, || server.books(&system.org) == (0, 1000));
     server.cli(["system", "destroy", &system.key, "--yes"]).exits(0);
     wire.send([chunk(&bytes(1000)), chunk(b"")].concat());
     wire.answer().is_invalid_token();

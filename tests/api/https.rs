@@ -1,7 +1,7 @@
 //! TLS: serving, changing the certificate while running, and refusing a pair that is none.
 
 use crate::harness::{
-    Certificate, Curl, GONE, Server, Wire, assert_eventually, bytes, head, plain_command, run,
+    Certificate, Curl, PATIENCE, Server, Wire, assert_eventually, bytes, head, plain_command, run,
 };
 
 #[test]
@@ -44,7 +44,7 @@ fn sighup_swaps_the_certificate() {
     running.send("ab");
     certificate.renew();
     server.signal(libc::SIGHUP);
-    assert_eventually("the new certificate is served", GONE, || {
+    assert_eventually("the new certificate is served", PATIENCE, || {
         let mut wire = Wire::to(&server);
         wire.try_send(head("GET", "/api/health", &system, &[])).is_ok() && wire.try_answer().is_ok()
     });
@@ -66,14 +66,14 @@ fn a_wrong_pair_is_refused_and_the_old_one_kept() {
         let said = server.log().len();
         spoil(&certificate);
         server.signal(libc::SIGHUP);
-        assert_eventually("the log says that the pair was refused", GONE, || {
+        assert_eventually("the log says that the pair was refused", PATIENCE, || {
             server.log()[said..].lines().any(|line| line.contains("TLS") || line.contains("certificate"))
         });
         is_served();
     }
     certificate.renew();
     server.signal(libc::SIGHUP);
-    assert_eventually("a right pair is taken again", GONE, || {
+    assert_eventually("a right pair is taken again", PATIENCE, || {
         let mut wire = Wire::to(&server);
         wire.try_send(head("GET", "/api/health", &system, &[])).is_ok() && wire.try_answer().is_ok()
     });

@@ -1,6 +1,6 @@
 //! 413: the size of one upload and the quota of the organization, each to the byte.
 
-use crate::harness::{GONE, Server, Wire, assert_eventually, bytes};
+use crate::harness::{GONE, PATIENCE, Server, Wire, assert_eventually, bytes};
 
 const MIB: u64 = 1024 * 1024;
 
@@ -91,7 +91,7 @@ fn bytes_on_their_way_are_held_from_the_quota() {
     let system = server.system_with_quota(1000);
     let mut wire = Wire::upload(&server, &system, &["Content-Length: 600"]);
     wire.send(bytes(300));
-    assert_eventually("admitted", GONE, || server.books(&system.org) == (0, 600));
+    assert_eventually("admitted", PATIENCE, || server.books(&system.org) == (0, 600));
     let sibling = server.add_system(&system.org, "another of the same organization");
     server.put(&sibling, &bytes(401)).is_over_quota();
     server.store(&sibling, &bytes(400));
@@ -152,7 +152,7 @@ fn an_upload_that_no_longer_fits_when_it_ends_is_taken_back() {
     let before = server.snapshot();
     let mut wire = Wire::upload(&server, &system, &["Content-Length: 600"]);
     wire.send(bytes(300));
-    assert_eventually("admitted", GONE, || server.receiving() == 1);
+    assert_eventually("admitted", PATIENCE, || server.receiving() == 1);
     server.cli(["org", "set-quota", &system.org, "100"]).exits(0);
     wire.send(bytes(300));
     wire.answer().is_over_quota();

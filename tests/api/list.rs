@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::harness::{BACKUPS, GONE, Server, Wire, assert_eventually, bytes};
+use crate::harness::{BACKUPS, PATIENCE, Server, Wire, assert_eventually, bytes};
 
 #[test]
 fn a_system_without_backups_has_an_empty_list() {
@@ -50,7 +50,7 @@ fn an_upload_on_its_way_is_not_shown() {
     let system = server.system();
     let mut wire = Wire::upload(&server, &system, &["Content-Length: 5"]);
     wire.send("hell");
-    assert_eventually("the upload was let in", GONE, || server.receiving() == 1);
+    assert_eventually("the upload was let in", PATIENCE, || server.receiving() == 1);
     assert!(server.list(&system).is_empty());
     let row = server.db.one("SELECT id::text FROM backups");
     server.fetch(&system, &format!("{row}.bin")).send().is_not_found();

@@ -1,6 +1,6 @@
 //! `GET /metrics` of the management API.
 
-use crate::harness::{BACKUPS, GONE, Login, Server, Wire, assert_eventually, bare_head, bytes};
+use crate::harness::{BACKUPS, GONE, Login, PATIENCE, Server, Wire, assert_eventually, bare_head, bytes};
 
 fn scrape(server: &Server) -> String {
     let mut answer = server.agent().get(server.management_url("/metrics")).call().expect("an answer");
@@ -79,7 +79,7 @@ fn uploads_under_way_are_shown() {
     becomes(&server, "strongroom_uploads_open", 0.0);
     let mut wire = Wire::upload(&server, &system, &["Content-Length: 1000"]);
     wire.send(bytes(10));
-    assert_eventually("it was let in", GONE, || server.receiving() == 1);
+    assert_eventually("it was let in", PATIENCE, || server.receiving() == 1);
     becomes(&server, "strongroom_uploads_open", 1.0);
     wire.send(bytes(990));
     becomes(&server, "strongroom_uploads_open", 0.0);

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::harness::{GONE, PATIENCE, Server, System, Wire, assert_eventually, bytes};
+use crate::harness::{PATIENCE, Server, System, Wire, assert_eventually, bytes};
 
 /// Makes the system's uploads so far look this much older.
 fn age(server: &Server, system: &System, by: &str) {
@@ -145,7 +145,7 @@ fn a_system_has_at_most_four_uploads_open() {
     let system = server.system();
     let mut open: Vec<Wire> =
         (0..4).map(|_| Wire::upload(&server, &system, &["Content-Length: 10"])).collect();
-    assert_eventually("four uploads are open", GONE, || server.receiving() == 4);
+    assert_eventually("four uploads are open", PATIENCE, || server.receiving() == 4);
     let before = server.snapshot();
     let seconds = server.put(&system, b"x").is_rate_limited();
     assert!(seconds <= 10, "{seconds} s is not a short time");

@@ -58,11 +58,14 @@ fn what_does_not_arrive_is_exit_code_1() {
     let document = server.cli(["request", &system.id, "--wait", "0", "--json"]).exits(1).json();
     assert_eq!(document["state"], "pending");
     let request = document["id"].as_str().expect("an id").to_owned();
+    server.cli(["request", &system.id, "--cancel", &request]).exits(0);
     let mut command = server.command(["request", &system.id, "--wait"]);
     let waiting = std::thread::spawn(move || run(&mut command));
-    let asked = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query ~ 'backup_requests WHERE id'";
-    assert_eventually("it waits", PATIENCE, || server.db.number(asked) > 0);
-    server.cli(["request", &system.id, "--cancel", &request]).exits(0);
+    let open = "SELECT id FROM backup_requests WHERE state = 'pending'";
+    assert_eventually("it has asked", PATIENCE, || {
+        server.db.number("SELECT count(*) FROM backup_requests") == 2
+    });
+    server.cli(["request", &system.id, "--cancel", &server.db.one(open)]).exits(0);
     waiting.join().expect("the end").exits(1);
     server.cli(["request", &system.id, "--wait", "x"]).exits(2);
 }

@@ -60,10 +60,12 @@ fn a_201_tells_of_what_was_asked_while_the_upload_ran() {
     let server = Server::start();
     let system = server.system();
     let mut upload = Wire::upload(&server, &system, &["Content-Length: 1"]);
-    assert_eventually("it was let in", GONE, || server.receiving() == 1);
+    assert_eventually("it was let in", PATIENCE, || server.receiving() == 1);
     let request = server.ask(&system);
     // As long as it takes until the service looks again.
-    assert_eventually("known", GONE, || server.get(BACKUPS).user(&system).send().header(HEADER).is_some());
+    assert_eventually("known", PATIENCE, || {
+        server.get(BACKUPS).user(&system).send().header(HEADER).is_some()
+    });
     upload.send("x");
     let stored = upload.answer().status(201);
     assert_eq!(stored.header(HEADER), Some(request.as_str()), "it is not fulfilled by this one");
@@ -76,11 +78,11 @@ fn another_process_stops_telling_when_the_request_is_fulfilled_or_cancelled() {
     let system = server.system();
     let told = || other.get(BACKUPS).user(&system).send().header(HEADER).is_some();
     server.ask(&system);
-    assert_eventually("told", GONE, told);
+    assert_eventually("told", PATIENCE, told);
     server.store(&system, b"x");
     assert_eventually("fulfilled", GONE, || !told());
     let request = server.ask(&system);
-    assert_eventually("told", GONE, told);
+    assert_eventually("told", PATIENCE, told);
     server.cli(["request", &system.id, "--cancel", &request]).exits(0);
     assert_eventually("cancelled", GONE, || !told());
 }

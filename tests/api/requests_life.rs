@@ -13,7 +13,7 @@ fn uuid(id: &str) -> &str {
 fn open_upload(server: &Server, system: &System) -> Wire {
     let before = server.receiving();
     let wire = Wire::upload(server, system, &["Content-Length: 1"]);
-    assert_eventually("the upload was let in", GONE, || server.receiving() == before + 1);
+    assert_eventually("the upload was let in", PATIENCE, || server.receiving() == before + 1);
     wire
 }
 

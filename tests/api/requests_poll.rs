@@ -3,11 +3,11 @@
 
 use std::time::{Duration, Instant};
 
-use crate::harness::{GONE, PATIENCE, REQUESTS, Server, System, Wire, assert_eventually, head, request_ids};
+use crate::harness::{PATIENCE, REQUESTS, Server, System, Wire, assert_eventually, head, request_ids};
 
 /// The connections of the process that listens.
 const LISTENS: &str =
-    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query ~ 'requests'";
+    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query ~ '^LISTEN'";
 
 fn connections(server: &Server) -> i64 {
     server.db.number("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()")
@@ -17,7 +17,7 @@ fn connections(server: &Server) -> i64 {
 fn has_settled(server: &Server, wire: &Wire) {
     let looked = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state = 'idle' \
          AND pid <> pg_backend_pid() AND query ~ 'FROM backup_requests WHERE system_id = .1 '";
-    assert_eventually("it has looked", GONE, || server.db.number(looked) > 0);
+    assert_eventually("it has looked", PATIENCE, || server.db.number(looked) > 0);
     assert!(!wire.has_something_to_read(), "it waits");
 }
 

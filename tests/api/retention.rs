@@ -1,6 +1,6 @@
 //! What a system keeps: so many backups and so many bytes, the oldest goes first and the newest never.
 
-use crate::harness::{GONE, Server, Wire, assert_eventually, bytes};
+use crate::harness::{GONE, PATIENCE, Server, Wire, assert_eventually, bytes};
 
 #[test]
 fn at_the_slot_cap_the_oldest_makes_room() {
@@ -135,7 +135,7 @@ fn two_uploads_at_once_replace_two_in_a_full_organization() {
     let ids: Vec<_> = (0..3).map(|_| server.store(&system, &bytes(100))).collect();
     let mut open: Vec<Wire> =
         (0..2).map(|_| Wire::upload(&server, &system, &["Content-Length: 100"])).collect();
-    assert_eventually("both were let in", GONE, || server.receiving() == 2);
+    assert_eventually("both were let in", PATIENCE, || server.receiving() == 2);
     assert_eq!(server.books(&system.org), (300, 0), "they need nothing but what they replace");
     let new: Vec<_> = open
         .iter_mut()
@@ -154,7 +154,7 @@ fn what_is_to_be_replaced_may_be_deleted_meanwhile() {
     let system = server.system_with_quota(200);
     let ids: Vec<_> = (0..2).map(|_| server.store(&system, &bytes(100))).collect();
     let mut wire = Wire::upload(&server, &system, &["Content-Length: 100"]);
-    assert_eventually("it was let in", GONE, || server.receiving() == 1);
+    assert_eventually("it was let in", PATIENCE, || server.receiving() == 1);
     server.delete(&system, &ids[0]).status(200);
     server.audit_is_clean();
     wire.send(bytes(100));
@@ -170,7 +170,7 @@ fn an_upload_that_fails_gives_back_what_it_was_to_replace() {
     let ids: Vec<_> = (0..2).map(|_| server.store(&system, &bytes(100))).collect();
     let before = server.snapshot();
     let wire = Wire::upload(&server, &system, &["Content-Length: 100"]);
-    assert_eventually("it was let in", GONE, || server.receiving() == 1);
+    assert_eventually("it was let in", PATIENCE, || server.receiving() == 1);
     wire.vanish(crate::harness::Vanish::Rst);
     server.assert_nothing_left(&before);
     assert_eq!(server.ids(&system), [&ids[1][..], &ids[0]]);

@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 use std::time::{Duration, Instant};
 
-use crate::harness::{GONE, Server, Wire, assert_eventually, bytes, head};
+use crate::harness::{GONE, PATIENCE, Server, Wire, assert_eventually, bytes, head};
 
 #[test]
 fn an_upload_in_flight_is_finished_before_the_exit() {
@@ -13,7 +13,7 @@ fn an_upload_in_flight_is_finished_before_the_exit() {
     let mut chunked = Wire::upload(&server, &system, &["Transfer-Encoding: chunked"]);
     known.send("01234");
     chunked.send(crate::harness::chunk(b"01234"));
-    assert_eventually("both were let in", GONE, || server.receiving() == 2);
+    assert_eventually("both were let in", PATIENCE, || server.receiving() == 2);
     server.signal(libc::SIGTERM);
     assert_eventually("new connections are refused", GONE, || Wire::try_to(&server).is_err());
     known.send("56789");
@@ -44,7 +44,7 @@ fn an_upload_that_outlasts_the_grace_is_taken_back() {
     let before = server.snapshot();
     let mut wire = Wire::upload(&server, &system, &["Content-Length: 1000000"]);
     wire.send(bytes(500_000));
-    assert_eventually("it was let in", GONE, || server.receiving() == 1);
+    assert_eventually("it was let in", PATIENCE, || server.receiving() == 1);
     server.stop_gracefully();
     assert!(wire.try_answer().is_ok_and(|answer| answer.status != 201) || wire.is_closed());
     assert!(server.objects().is_empty());
@@ -90,7 +90,7 @@ fn stop_while_asked(line: &str) {
         std::thread::scope(|scope| {
             let clients: Vec<_> = (0..16).map(|_| scope.spawn(|| ask_until_refused(&server, line))).collect();
             let asked = || server.log().matches("/api/health/live").count();
-            assert_eventually("all of them ask", GONE, || asked() > 200);
+            assert_eventually("all of them ask", PATIENCE, || asked() > 200);
             server.signal(libc::SIGTERM);
             let answered: usize = clients.into_iter().map(|c| c.join().expect("answered or refused")).sum();
             assert!(answered > 200);

@@ -40,15 +40,15 @@ fn a_store_that_breaks_under_an_upload_leaves_nothing_once_it_is_back() {
     let before = server.snapshot();
     let mut wire = Wire::upload(&server, &system, &["Content-Length: 300000"]);
     wire.send(bytes(200_000));
-    assert_eventually("the upload was let in", GONE, || server.receiving() == 1);
+    assert_eventually("the upload was let in", PATIENCE, || server.receiving() == 1);
     server.store.break_it();
     let _ = wire.try_send(bytes(100_000));
     let answer = wire.answer();
     server.store.mend_it();
     answer.is_unavailable();
     assert_eventually("the slot is given back", GONE, || server.slots_used(&system) == 0);
-    assert_eventually("what was begun is swept away", PATIENCE, || server.temporary().is_empty());
-    server.assert_nothing_left(&before);
+    // The store could not delete it either: it is asked again some seconds later.
+    assert_eventually("what was begun is swept away", PATIENCE, || server.snapshot() == before);
 }
 
 #[test]

@@ -55,7 +55,7 @@ fn an_organization_is_shown_with_its_figures() {
     let server = Server::start();
     let system = server.system_with_quota(1000);
     let _open = crate::harness::Wire::upload(&server, &system, &["Content-Length: 50"]);
-    crate::harness::assert_eventually("admitted", crate::harness::GONE, || server.receiving() == 1);
+    crate::harness::assert_eventually("admitted", crate::harness::PATIENCE, || server.receiving() == 1);
     server.store(&system, &bytes(200));
     let columns = server
         .db

@@ -1,6 +1,6 @@
 //! The sliding window over a system's whole history: three processes, a restart, slots given back, a clock that jumps.
 
-use crate::harness::{GONE, Server, System, Wire, assert_eventually, bytes};
+use crate::harness::{GONE, PATIENCE, Server, System, Wire, assert_eventually, bytes};
 
 /// Lets time go by for the system: all its admissions look this much older.
 fn pass(server: &Server, system: &System, time: &str) {
@@ -94,7 +94,7 @@ fn a_slot_given_back_is_one_slot_at_every_process() {
     let two = one.sibling();
     let system = one.system();
     let mut failing = Wire::upload(&one, &system, &["Content-Length: 10"]);
-    assert_eventually("it is under way", GONE, || one.receiving() == 1);
+    assert_eventually("it is under way", PATIENCE, || one.receiving() == 1);
     assert_eq!(fill(&[&two], &system), 3);
     two.put(&system, b"x").is_rate_limited();
     one.store.break_it();
@@ -127,7 +127,7 @@ fn a_slot_is_given_back_although_the_clock_was_set_back_meanwhile() {
     let system = server.system();
     server.store(&system, b"x");
     let mut failing = Wire::upload(&server, &system, &["Content-Length: 10"]);
-    assert_eventually("it is under way", GONE, || server.receiving() == 1);
+    assert_eventually("it is under way", PATIENCE, || server.receiving() == 1);
     pass(&server, &system, "-1 day");
     server.store(&system, b"the entries of tomorrow are moved to now");
     assert!(

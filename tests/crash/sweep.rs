@@ -1,6 +1,6 @@
 //! A sweep that dies half-way: the next one finds what is left of it.
 
-use crate::harness::{GONE, PATIENCE, Wire, assert_eventually, bytes, on_s3};
+use crate::harness::{PATIENCE, Wire, assert_eventually, bytes, on_s3};
 use crate::scene::Scene;
 
 /// Half an upload dies with its process; then a sweep of it dies; then a process starts that is well.
@@ -8,9 +8,9 @@ fn sweep_dies(point: &str) {
     let mut scene = Scene::new();
     let mut wire = Wire::upload(&scene.server, &scene.system, &["Content-Length: 2000000"]);
     wire.send(bytes(1_000_000));
-    assert_eventually("the upload was let in", GONE, || scene.server.receiving() == 1);
+    assert_eventually("the upload was let in", PATIENCE, || scene.server.receiving() == 1);
     if !on_s3() {
-        assert_eventually("its bytes arrive", GONE, || !scene.server.temporary().is_empty());
+        assert_eventually("its bytes arrive", PATIENCE, || !scene.server.temporary().is_empty());
     }
     scene.server.kill();
     assert_eventually("its lease is over", PATIENCE, || {

@@ -52,6 +52,15 @@ struct State {
     held: usize,
     /// Counts changes: what hangs is let go by the next one.
     epoch: u64,
+    /// The first lines of the calls that go through unharmed.
+    under_way: Vec<String>,
+}
+
+impl State {
+    fn change(&mut self, fault: Option<(Fault, Hits)>) {
+        self.fault = fault;
+        self.epoch += 1;
+    }
 }
 
 pub struct Proxy {
@@ -68,7 +77,8 @@ impl Proxy {
     pub fn new(engine: &str) -> Self {
         let engine: SocketAddr =
             engine.trim_start_matches("http://").parse().expect("an engine behind plain HTTP");
-        let state = Arc::new(Mutex::new(State { fault: None, hits: 0, held: 0, epoch: 0 }));
+        let state =
+            Arc::new(Mutex::new(State { fault: None, hits: 0, held: 0, epoch: 0, under_way: vec![] }));
         let own = Arc::clone(&state);
         let door = Door::open(move |client| serve(client, engine, Arc::clone(&own)));
         Self { door, state }
@@ -78,11 +88,16 @@ impl Proxy {
         format!("http://{}", self.door.address())
     }
 
+    /// Returns when what was under way is cut off, too.
     pub fn spoil(&self, fault: Fault, hits: Hits) {
         let mut state = lock(&self.state);
-        *state = State { fault: Some((fault, hits)), hits: 0, held: 0, epoch: state.epoch + 1 };
+        (state.hits, state.held) = (0, 0);
+        state.change(Some((fault, hits)));
         drop(state);
         self.door.set_open(fault != Fault::Refused);
+        while lock(&self.state).under_way.iter().any(|line| hits(line)) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 
     /// How many calls wait to be let go by the next change.
@@ -93,8 +108,7 @@ impl Proxy {
     /// Gives how many calls the fault has hit.
     pub fn mend(&self) -> usize {
         let mut state = lock(&self.state);
-        state.fault = None;
-        state.epoch += 1;
+        state.change(None);
         let hits = state.hits;
         drop(state);
         self.door.set_open(true);
@@ -130,6 +144,21 @@ async fn spoilt(state: &Mutex<State>, line: &str, epoch: u64) {
     }
 }
 
+/// A call that goes through unharmed, until it is dropped.
+struct UnderWay<'a> {
+    state: &'a Mutex<State>,
+    line: &'a str,
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        let mut state = lock(self.state);
+        if let Some(at) = state.under_way.iter().position(|line| line == self.line) {
+            state.under_way.swap_remove(at);
+        }
+    }
+}
+
 async fn serve(mut client: TcpStream, engine: SocketAddr, state: Arc<Mutex<State>>) {
     let Some((head, rest)) = read_head(&mut client).await else { return };
     let line = head.lines().next().unwrap_or_default().to_owned();
@@ -138,14 +167,20 @@ async fn serve(mut client: TcpStream, engine: SocketAddr, state: Arc<Mutex<State
         let hit = state.fault.filter(|(_, hits)| hits(&line)).map(|(fault, _)| fault);
         state.hits += usize::from(hit.is_some());
         let spent = hit == Some(Fault::Error500Once) && state.hits > 1;
-        (hit.filter(|_| !spent), state.epoch)
+        let fault = hit.filter(|_| !spent);
+        if fault.is_none() {
+            state.under_way.push(line.clone());
+        }
+        (fault, state.epoch)
     };
     match fault {
-        None => tokio::select! {
-            () = forward(client, engine, &head, &rest, None, &state) => {}
-            // What was under way is hit, too.
-            () = spoilt(&state, &line, epoch) => {}
-        },
+        None => {
+            let _under_way = UnderWay { state: &state, line: &line };
+            tokio::select! {
+                () = forward(client, engine, &head, &rest, None, &state) => {}
+                () = spoilt(&state, &line, epoch) => {}
+            }
+        }
         Some(Fault::Refused) => {}
         Some(Fault::Reset) => {
             let _ = client.set_zero_linger();

@@ -55,8 +55,8 @@ pub use wire::{Wire, bare_head, chunk, head};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// How long an upload that went away may still be seen.
-pub const GONE: Duration = Duration::from_secs(2);
+/// How long what goes at once may still be seen: on a busy machine, and less than what looks of its own accord needs.
+pub const GONE: Duration = Duration::from_secs(4);
 /// For whatever has no limit of its own: long enough for a busy machine, short enough to fail.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
