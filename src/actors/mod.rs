@@ -4,6 +4,7 @@
 //! locked transactions in `db::accounting`, which hold for any number of processes.
 
 mod crowded;
+mod group_commit;
 mod no_room;
 mod org_quota;
 mod rate_limit;

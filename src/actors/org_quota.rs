@@ -1,12 +1,12 @@
 //! One actor per organization in use: it serialises what this process does to the books.
 //!
 //! It keeps one transaction in flight. What arrives meanwhile goes together into the next one
-//! (group commit): a busy organization costs one row lock and one fsync a batch.
+//! (group commit): a busy organization costs one row lock and one fsync a batch. Organizations share
+//! transactions, too: `group_commit`.
 
 use std::collections::VecDeque;
 use std::future::ready;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use actix::{
@@ -15,11 +15,12 @@ use actix::{
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
+use super::group_commit::{Ended, mark_attempted};
 use super::no_room::NoRoom;
 use super::refusals::Refusals;
 use super::registry::Registry;
-use crate::db::accounting::{self, Operation, Outcome, Refusal};
-use crate::db::{DbError, Lane};
+use crate::db::DbError;
+use crate::db::accounting::{Operation, Outcome, Refusal, Share};
 use crate::domain::ids::OrgId;
 
 /// Operations that share a transaction.
@@ -34,6 +35,8 @@ const ATTEMPT: Duration = Duration::from_secs(1);
 const GRACE: Duration = Duration::from_millis(3500);
 /// A patience shorter than this is still worth an attempt.
 const LEAST: Duration = Duration::from_millis(500);
+/// How long an organization keeps to itself when somebody else had its rows: another process works for it, too.
+const APART: Duration = Duration::from_secs(1);
 /// Refusals that no transaction takes along get one of their own after this.
 const TICK: Duration = Duration::from_secs(1);
 
@@ -72,6 +75,8 @@ pub(super) struct OrgQuotaActor {
     refusals: Refusals,
     no_room: NoRoom,
     in_flight: bool,
+    /// Until then its transactions are its own.
+    apart_until: Instant,
     last_work: Instant,
 }
 
@@ -84,6 +89,7 @@ impl OrgQuotaActor {
             refusals: Refusals::default(),
             no_room: NoRoom::default(),
             in_flight: false,
+            apart_until: Instant::now(),
             last_work: Instant::now(),
         }
     }
@@ -130,11 +136,11 @@ impl OrgQuotaActor {
         let batch = self.next_batch();
         let refusals = self.refusals.take();
         let transaction = self.transaction(&batch, refusals.clone());
-        let done = transaction.into_actor(self).map(move |(result, attempted), actor, ctx| {
+        let done = transaction.into_actor(self).map(move |ended, actor, ctx| {
             actor.in_flight = false;
             // Refusals alone that could not be written wait for the next tick.
-            let wait = batch.is_empty() && result.is_err();
-            actor.settle(batch, refusals, result, attempted);
+            let wait = batch.is_empty() && matches!(ended, Ended::Failed { .. });
+            actor.settle(batch, refusals, ended);
             if !wait {
                 actor.pump(ctx);
             }
@@ -142,67 +148,40 @@ impl OrgQuotaActor {
         ctx.spawn(done);
     }
 
-    /// Runs the batch. The second answer says whether it may have been committed all the same.
-    fn transaction(
-        &self,
-        batch: &[Pending],
-        refusals: Vec<Refusal>,
-    ) -> impl Future<Output = (Result<Vec<Outcome>, DbError>, bool)> + use<> {
-        let nearest =
-            batch.iter().map(|pending| pending.deadline.saturating_duration_since(Instant::now())).min();
+    /// Together with other organizations, unless it has to be alone.
+    fn transaction(&self, batch: &[Pending], refusals: Vec<Refusal>) -> impl Future<Output = Ended> + use<> {
+        let now = Instant::now();
+        let nearest = batch.iter().map(|pending| pending.deadline.saturating_duration_since(now)).min();
         let patience = nearest.map_or(ATTEMPT, |nearest| nearest.min(ATTEMPT));
-        let items = batch.len();
-        let mut operations: Vec<_> = batch.iter().map(|pending| pending.operation.clone()).collect();
-        let (registry, org) = (Arc::clone(&self.registry), self.org.clone());
-        let attempted = Arc::new(AtomicBool::new(false));
+        let operations = batch.iter().map(|pending| pending.operation.clone()).collect();
+        let share = Share { org: self.org.clone(), operations, refusals };
+        let alone = self.apart_until > now || batch.iter().any(|pending| pending.alone);
+        let commits = self.registry.commits.clone();
         async move {
-            let unsure = Arc::clone(&attempted);
-            let policy = registry.policy.clone();
-            let work = move |conn: &mut _| {
-                let result = accounting::run(conn, &policy, &org, &operations, &refusals);
-                if matches!(result, Err(DbError::Unsure(_))) {
-                    operations.iter_mut().for_each(mark_attempted);
-                    unsure.store(true, Ordering::Relaxed);
-                }
-                result
-            };
-            let started = Instant::now();
-            let result = registry.db.run(Lane::Accounting, patience, work).await;
-            registry.metrics.batch(items, started.elapsed(), result.is_ok());
-            let unsure = attempted.load(Ordering::Relaxed) || matches!(result, Err(DbError::Unsure(_)));
-            (result, unsure)
+            if alone { commits.alone(share, patience).await } else { commits.together(share, patience).await }
         }
     }
 
-    fn settle(
-        &mut self,
-        batch: Vec<Pending>,
-        refusals: Vec<Refusal>,
-        result: Result<Vec<Outcome>, DbError>,
-        attempted: bool,
-    ) {
-        let error = match result {
-            Ok(outcomes) => {
-                let now = Instant::now();
-                for (pending, outcome) in batch.into_iter().zip(outcomes) {
-                    self.no_room.learn(&pending.operation, &outcome, now);
-                    if matches!(outcome, Outcome::QuotaExceeded { crowded: true, .. }) {
-                        self.registry.note_crowd(&self.org);
-                    }
-                    // Whoever asked may be gone; the books are right either way.
-                    let _ = pending.reply.send(Ok(outcome));
-                }
-                self.answer_foreseen(now);
+    fn settle(&mut self, batch: Vec<Pending>, refusals: Vec<Refusal>, ended: Ended) {
+        let now = Instant::now();
+        let (error, unsure) = match ended {
+            Ended::Done(outcomes) => {
+                self.answer(batch, outcomes, now);
                 return;
             }
-            Err(error) => error,
+            Ended::Apart => {
+                self.apart_until = now + APART;
+                self.refusals.put_back(refusals);
+                batch.into_iter().rev().for_each(|pending| self.queue.push_front(pending));
+                return;
+            }
+            Ended::Failed { error, unsure } => (error, unsure),
         };
         self.refusals.put_back(refusals);
-        let now = Instant::now();
         let retry_alone = !error.is_passing() && batch.len() > 1;
         for mut pending in batch.into_iter().rev() {
             if retry_alone || (error.is_passing() && pending.deadline > now) {
-                if attempted {
+                if unsure {
                     mark_attempted(&mut pending.operation);
                 }
                 pending.alone = retry_alone;
@@ -214,6 +193,18 @@ impl OrgQuotaActor {
         }
     }
 
+    fn answer(&mut self, batch: Vec<Pending>, outcomes: Vec<Outcome>, now: Instant) {
+        for (pending, outcome) in batch.into_iter().zip(outcomes) {
+            self.no_room.learn(&pending.operation, &outcome, now);
+            if matches!(outcome, Outcome::QuotaExceeded { crowded: true, .. }) {
+                self.registry.note_crowd(&self.org);
+            }
+            // Whoever asked may be gone; the books are right either way.
+            let _ = pending.reply.send(Ok(outcome));
+        }
+        self.answer_foreseen(now);
+    }
+
     fn tick(&mut self, ctx: &mut Context<Self>) {
         self.pump(ctx);
         let idle = !self.in_flight && self.queue.is_empty() && self.last_work.elapsed() > IDLE;
@@ -221,13 +212,6 @@ impl OrgQuotaActor {
             self.registry.forget(&self.org, &ctx.address());
             ctx.stop();
         }
-    }
-}
-
-/// A repeated deletion that finds nothing has been done by the attempt before.
-fn mark_attempted(operation: &mut Operation) {
-    if let Operation::Delete(delete) = operation {
-        delete.attempted_before = true;
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use actix::{Actor, Addr, ArbiterHandle};
 
 use super::crowded::Crowded;
+use super::group_commit::GroupCommit;
 use super::org_quota::{NoteRefusal, OrgQuotaActor, Submit};
 use crate::db::accounting::{Operation, Outcome, Policy, Refusal};
 use crate::db::{Db, DbError};
@@ -21,9 +22,7 @@ pub(super) struct Registry {
     actors: Mutex<HashMap<OrgId, Addr<OrgQuotaActor>>>,
     crowded: Crowded,
     arbiter: ArbiterHandle,
-    pub db: Db,
-    pub policy: Policy,
-    pub metrics: Metrics,
+    pub commits: GroupCommit,
 }
 
 /// An actor may stop between being looked up and being sent to; then another one is started.
@@ -36,9 +35,7 @@ impl OrgQuotas {
             actors: Mutex::default(),
             crowded: Crowded::default(),
             arbiter,
-            db,
-            policy,
-            metrics,
+            commits: GroupCommit::new(db, policy, metrics),
         }))
     }
 

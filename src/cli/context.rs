@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::exit::Failure;
 use super::output::Output;
 use crate::config::Config;
-use crate::db::accounting::{self, Operation, Outcome, Policy};
+use crate::db::accounting::{self, Operation, Outcome, Policy, Share};
 use crate::db::systems::{self, SystemSummary};
 use crate::db::{self, Conn, Db};
 use crate::domain::ids::OrgId;
@@ -74,6 +74,7 @@ impl Context {
     pub fn account(&mut self, org: &str, operations: &[Operation]) -> Result<Vec<Outcome>, Failure> {
         let policy = self.policy();
         let org = OrgId::parse(org).map_err(|e| Failure::Refused(e.to_string()))?;
-        Ok(accounting::run(&mut self.conn, &policy, &org, operations, &[])?)
+        let share = Share::new(org, operations.to_vec());
+        Ok(accounting::run(&mut self.conn, &policy, &share)?)
     }
 }

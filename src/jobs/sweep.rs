@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::JobError;
 use super::purge::delete_object;
 use crate::backups::LiveUploads;
-use crate::db::accounting::{self, Abort, Operation, Outcome, Policy};
+use crate::db::accounting::{self, Abort, Operation, Outcome, Policy, Share};
 use crate::db::writers::{self, Orphan};
 use crate::db::{Db, DbError, Lane, backups, requests};
 use crate::domain::ids::OrgId;
@@ -125,9 +125,10 @@ impl Sweeper {
     async fn take_back(&self, orphan: Orphan) -> Result<bool, DbError> {
         let Orphan { id, system_id, org_id, object_key } = orphan;
         let org = OrgId::parse(&org_id).map_err(|e| DbError::Failed(e.to_string()))?;
-        let abort = [Operation::Abort(Abort { system_id, backup: id, give_back_slot: true })];
+        let abort = Operation::Abort(Abort { system_id, backup: id, give_back_slot: true });
+        let share = Share::new(org, vec![abort]);
         let policy = self.policy.clone();
-        let work = move |conn: &mut _| accounting::run(conn, &policy, &org, &abort, &[]);
+        let work = move |conn: &mut _| accounting::run(conn, &policy, &share);
         let outcomes = self.db.run(Lane::Accounting, PATIENCE, work).await?;
         if outcomes != [Outcome::Aborted] {
             return Ok(false);

@@ -1,13 +1,14 @@
-//! Operations on the books come to the same in one transaction as in one transaction each.
+//! Operations on the books come to the same in one transaction, of one organization or of several, as in one
+//! transaction each.
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use strongroom::db::accounting::{
-    Abort, Admission, Commit, Delete, DeletedBy, Growth, Operation, Outcome, Policy, run,
+    Abort, Admission, Commit, Delete, DeletedBy, Growth, Operation, Outcome, Policy, Share, run, run_together,
 };
 use strongroom::db::organizations::{self, Quota};
 use strongroom::db::systems::{self, NewSystem};
-use strongroom::db::{Conn, audit, connect};
+use strongroom::db::{Conn, DbError, audit, connect};
 use strongroom::domain::filename::Filename;
 use strongroom::domain::ids::{BackupId, Extension, OrgId, SystemKey};
 use strongroom::domain::media_type::MediaType;
@@ -135,49 +136,85 @@ fn essence(outcome: Outcome) -> String {
     }
 }
 
+/// The outcomes of each share.
+type Outcomes = Result<Vec<Vec<Outcome>>, DbError>;
+
+/// One transaction for each organization.
+fn apart(conn: &mut Conn, policy: &Policy, shares: &[Share]) -> Outcomes {
+    shares.iter().map(|share| run(conn, policy, share)).collect()
+}
+
+/// One for all.
+fn together(conn: &mut Conn, policy: &Policy, shares: &[Share]) -> Outcomes {
+    let outcomes = run_together(conn, policy, shares)?;
+    Ok(outcomes.into_iter().map(|outcomes| outcomes.expect("nobody else is here")).collect())
+}
+
+/// One for each operation.
+fn one_by_one(conn: &mut Conn, policy: &Policy, shares: &[Share]) -> Outcomes {
+    let single = |share: &Share, op: &Operation| Share::new(share.org.clone(), vec![op.clone()]);
+    let each = |share: &Share| share.operations.iter().map(|op| single(share, op)).collect::<Vec<_>>();
+    shares.iter().map(|share| Ok(apart(conn, policy, &each(share))?.concat())).collect()
+}
+
 #[test]
 fn a_batch_comes_to_the_same_as_its_operations_one_by_one() {
+    comes_to_the_same_as_one_by_one(1, apart);
+}
+
+#[test]
+fn a_transaction_of_several_organizations_comes_to_the_same_as_one_by_one() {
+    comes_to_the_same_as_one_by_one(3, together);
+}
+
+fn comes_to_the_same_as_one_by_one(orgs: usize, way: fn(&mut Conn, &Policy, &[Share]) -> Outcomes) {
     let db = Database::new();
     let mut conn = connect(db.url()).expect("connect");
-    let mut runner = TestRunner::new(Config { cases: 60, failure_persistence: None, ..Config::default() });
+    let mut runner = TestRunner::new(Config {
+        cases: 60 / u32::try_from(orgs).expect("few"),
+        failure_persistence: None,
+        ..Config::default()
+    });
     let input = (
-        prop::collection::vec(step(), 1..120),
+        prop::collection::vec((0..orgs, step()), 1..120),
         prop::collection::vec(1..20usize, 1..8),
         (1..5usize, 20..200u64, prop_oneof![Just(0usize), Just(12)]),
     );
-    let same = |(steps, lengths, (slots, bytes, per_hour)): (Vec<Step>, Vec<usize>, (usize, u64, usize))| {
+    let same = |(steps, lengths, (slots, bytes, per_hour)): (Vec<_>, Vec<usize>, (usize, u64, usize))| {
         let policy = Policy {
             retention: Retention { slots, bytes },
             rate: RateLimits { per_minute: 0, per_hour },
             default_quota: None,
             writer: Uuid::from_u128(1),
         };
-        let (single, batched) = (Org::new(&mut conn), Org::new(&mut conn));
+        let mut some = || (0..orgs).map(|_| Org::new(&mut conn)).collect::<Vec<_>>();
+        let (single, batched) = (some(), some());
         let (mut rest, mut lengths) = (&steps[..], lengths.into_iter().cycle());
-        let mut go = |org: &Org, steps: &[Step]| {
-            let operations: Vec<_> = steps.iter().map(|step| org.operation(step)).collect();
-            run(&mut conn, &policy, &org.id, &operations, &[])
-                .map(|outcomes| outcomes.into_iter().map(essence).collect::<Vec<_>>())
-                .map_err(|error| error.to_string())
-        };
         while !rest.is_empty() {
             let length = lengths.next().unwrap_or(1).min(rest.len());
             let (now, later) = rest.split_at(length);
             rest = later;
-            let one_by_one: Result<Vec<_>, _> = now.iter().map(|step| go(&single, &[*step])).collect();
-            let together = go(&batched, now);
+            let shares = |set: &[Org]| -> Vec<Share> {
+                let share = |(place, org): (usize, &Org)| {
+                    let own = now.iter().filter(|(of, _)| *of == place);
+                    Share::new(org.id.clone(), own.map(|(_, step)| org.operation(step)).collect())
+                };
+                set.iter().enumerate().map(share).collect()
+            };
+            let expected = one_by_one(&mut conn, &policy, &shares(&single));
             // An operation that fails on its data fails its batch, which is then run one by one.
-            let together = together.or_else(|_| {
-                now.iter()
-                    .map(|step| go(&batched, &[*step]))
-                    .collect::<Result<Vec<_>, _>>()
-                    .map(|all| all.concat())
-            });
-            prop_assert_eq!(together.is_ok(), one_by_one.is_ok());
-            if let (Ok(together), Ok(one_by_one)) = (together, one_by_one) {
-                prop_assert_eq!(together, one_by_one.concat());
+            let found = way(&mut conn, &policy, &shares(&batched))
+                .or_else(|_| one_by_one(&mut conn, &policy, &shares(&batched)));
+            prop_assert_eq!(found.is_ok(), expected.is_ok());
+            if let (Ok(found), Ok(expected)) = (found, expected) {
+                let essence = |all: Vec<Vec<Outcome>>| {
+                    all.into_iter().map(|of| of.into_iter().map(essence).collect()).collect::<Vec<Vec<_>>>()
+                };
+                prop_assert_eq!(essence(found), essence(expected));
             }
-            prop_assert_eq!(batched.rows(&db), single.rows(&db));
+            for (batched, single) in batched.iter().zip(&single) {
+                prop_assert_eq!(batched.rows(&db), single.rows(&db));
+            }
         }
         let differences = audit::differences(&mut connect(db.url()).expect("connect")).expect("audit");
         prop_assert!(differences.is_empty(), "{:?}", differences);

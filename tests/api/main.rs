@@ -21,6 +21,7 @@ mod cli_sweep;
 mod cli_sweep_orphans;
 mod cli_tenants;
 mod cli_tokens;
+mod companions;
 mod concurrency;
 mod crash;
 mod credentials;

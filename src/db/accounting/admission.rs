@@ -35,7 +35,7 @@ impl Batch<'_> {
         if system.uploads.len() >= MAX_OPEN_UPLOADS {
             return Ok(Outcome::TooManyOpen);
         }
-        let after = match accounting::admit(&self.ledger(index), self.limits, id, op.want) {
+        let after = match accounting::admit(&self.ledger(index), self.limits(index), id, op.want) {
             Ok(after) => after,
             Err(QuotaExceeded { below, crowded }) => return Ok(Outcome::QuotaExceeded { below, crowded }),
         };
@@ -88,7 +88,7 @@ impl Batch<'_> {
         if system.upload(id).is_none() {
             return if system.is_active() { Outcome::TakenBack } else { Outcome::Revoked };
         }
-        match accounting::grow(&self.ledger(index), self.limits, id, op.want) {
+        match accounting::grow(&self.ledger(index), self.limits(index), id, op.want) {
             Ok(after) => {
                 self.settle(index, after);
                 Outcome::Granted

@@ -10,14 +10,14 @@ use uuid::Uuid;
 
 use super::super::prepared::{column, prepared};
 use super::super::{Conn, DbError, to_bigint};
-use super::batch::Books;
+use super::books::Books;
 use super::change::{Change, Facts, Reason};
 use super::ledger::System;
 
 /// Writes all that differs from what was read.
 pub(super) fn all(
     conn: &mut Conn,
-    (books, writer, clock): (&Books, Uuid, DateTime<Utc>),
+    (books, writer, clock): (&[Books], Uuid, DateTime<Utc>),
     systems: &[System],
     facts: &Facts,
 ) -> Result<(), DbError> {
@@ -27,25 +27,29 @@ pub(super) fn all(
         .filter_map(Result::transpose)
         .collect::<Result<Vec<_>, _>>()?;
     let totals = (
-        books.org_id.as_str().into_sql::<Text>(),
-        to_bigint(books.stored).into_sql::<BigInt>(),
-        to_bigint(books.reserved).into_sql::<BigInt>(),
+        column(books, |books| books.org_id.as_str()).into_sql::<Array<Text>>(),
+        column(books, |books| to_bigint(books.stored)).into_sql::<Array<BigInt>>(),
+        column(books, |books| to_bigint(books.reserved)).into_sql::<Array<BigInt>>(),
         writer.into_sql::<SqlUuid>(),
         clock.into_sql::<Timestamptz>(),
     );
-    let upload = |id| systems.iter().find_map(|system| system.upload(id));
-    let new = facts.admitted.iter().map(|(op, entry)| Some((op, *entry, upload(op.backup.uuid())?)));
+    let upload = |id| systems.iter().find_map(|system| Some((system.org, system.upload(id)?)));
+    let new = facts.admitted.iter().map(|(op, entry)| {
+        let (org, upload) = upload(op.backup.uuid())?;
+        Some((op, books[org].org_id.as_str(), *entry, upload))
+    });
     let gone = || DbError::Failed("an upload was taken back before it was written".to_owned());
     let new = &new.collect::<Option<Vec<_>>>().ok_or_else(gone)?;
     let admitted = (
         column(new, |(op, ..)| op.backup.uuid()).into_sql::<Array<SqlUuid>>(),
         column(new, |(op, ..)| op.system_id).into_sql::<Array<SqlUuid>>(),
+        column(new, |(_, org, ..)| *org).into_sql::<Array<Text>>(),
         column(new, |(op, ..)| op.object_key.as_str()).into_sql::<Array<Text>>(),
         column(new, |(op, ..)| op.backup.ext().as_str()).into_sql::<Array<Text>>(),
         column(new, |(op, ..)| op.filename.as_str()).into_sql::<Array<Text>>(),
         column(new, |(op, ..)| op.mimetype.as_str()).into_sql::<Array<Text>>(),
         column(new, |(op, ..)| op.remote_addr.map(IpNet::from)).into_sql::<Array<Nullable<Inet>>>(),
-        column(new, |(_, entry, _)| *entry).into_sql::<Array<Timestamptz>>(),
+        column(new, |(.., entry, _)| *entry).into_sql::<Array<Timestamptz>>(),
         column(new, |(.., upload)| to_bigint(upload.want)).into_sql::<Array<BigInt>>(),
         column(new, |(.., upload)| to_bigint(upload.reserved)).into_sql::<Array<BigInt>>(),
     );

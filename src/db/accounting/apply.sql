@@ -1,23 +1,23 @@
 -- All that a batch changes. Every row is locked already, or new, and is written once: the parts of
 -- one statement do not see each other's rows.
 WITH given (
-    org, stored, reserved, writer, clock,
-    new_id, new_system, new_key, new_extension, new_filename, new_mimetype, new_addr, new_entry, new_want, new_reserved,
+    org, org_stored, org_reserved, writer, clock,
+    new_id, new_system, new_org, new_key, new_extension, new_filename, new_mimetype, new_addr, new_entry, new_want, new_reserved,
     id, was, state, want, held, pledged_to, seq, size, sha256, encrypted, reason, pause,
     system, last_seq, given_back, slides, entry_of, entry
 ) AS (SELECT $*),
 admitted AS (
     INSERT INTO backups (id, system_id, org_id, object_key, extension, state, filename, mimetype, writer, remote_addr,
         admitted_at, window_entry, want_bytes, reserved_bytes)
-    SELECT new.id, new.system, given.org, new.key, new.extension, 'receiving', new.filename, new.mimetype, given.writer,
+    SELECT new.id, new.system, new.org, new.key, new.extension, 'receiving', new.filename, new.mimetype, given.writer,
         -- Later than every request that it may answer, even if the clock was set back: the system is locked, so
         -- a request is either among these or will be made after this (db/requests.rs).
         new.addr, greatest(given.clock, (SELECT max(r.requested_at) + interval '1 microsecond' FROM backup_requests AS r
             WHERE r.system_id = new.system AND r.state IN ('pending', 'seen'))),
         new.entry, new.want, new.reserved
-    FROM given, unnest(given.new_id, given.new_system, given.new_key, given.new_extension, given.new_filename,
+    FROM given, unnest(given.new_id, given.new_system, given.new_org, given.new_key, given.new_extension, given.new_filename,
             given.new_mimetype, given.new_addr, given.new_entry, given.new_want, given.new_reserved)
-        AS new (id, system, key, extension, filename, mimetype, addr, entry, want, reserved)
+        AS new (id, system, org, key, extension, filename, mimetype, addr, entry, want, reserved)
 ),
 changed AS (
     UPDATE backups AS b SET
@@ -68,8 +68,8 @@ counted AS (
     WHERE s.id = c.id
 ),
 summed AS (
-    UPDATE org_usage AS u SET stored_bytes = given.stored, reserved_bytes = given.reserved
-    FROM given
-    WHERE u.org_id = given.org AND (u.stored_bytes, u.reserved_bytes) <> (given.stored, given.reserved)
+    UPDATE org_usage AS u SET stored_bytes = c.stored, reserved_bytes = c.reserved
+    FROM given, unnest(given.org, given.org_stored, given.org_reserved) AS c (org, stored, reserved)
+    WHERE u.org_id = c.org AND (u.stored_bytes, u.reserved_bytes) <> (c.stored, c.reserved)
 )
 SELECT count(*) AS changed FROM changed

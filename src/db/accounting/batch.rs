@@ -1,4 +1,4 @@
-//! One transaction for a batch of operations of one organization.
+//! One transaction for a batch of operations, of one organization or of several.
 
 use std::net::IpAddr;
 
@@ -8,39 +8,42 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::super::events::{self, Event};
-use super::super::{Conn, DbError, from_bigint, organizations};
+use super::super::{Conn, DbError, organizations};
 use super::apply;
+use super::books::{self, Books, Locked};
 use super::change::Facts;
 use super::ledger::{self, System};
-use super::operation::{Operation, Outcome, Policy, Refusal};
+use super::operation::{Operation, Outcome, Policy, Refusal, Share};
 use crate::domain::accounting::{Ledger, Limits};
-use crate::domain::ids::OrgId;
 
-/// Runs the operations in their order and gives an outcome for each. `refusals` are written along.
-pub fn run(
+/// Runs one organization's operations and gives an outcome for each.
+pub fn run(conn: &mut Conn, policy: &Policy, share: &Share) -> Result<Vec<Outcome>, DbError> {
+    let outcomes = transact(conn, policy, std::slice::from_ref(share), Locked::Wait)?;
+    let gone = || vec![Outcome::Revoked; share.operations.len()];
+    Ok(outcomes.into_iter().next().flatten().unwrap_or_else(gone))
+}
+
+/// Runs the operations of several organizations. It waits for nobody's rows: `None` for an organization
+/// of which somebody else has locked some, which has to run by itself. The same if this fails for a reason
+/// that may be another's.
+pub fn run_together(
     conn: &mut Conn,
     policy: &Policy,
-    org: &OrgId,
-    operations: &[Operation],
-    refusals: &[Refusal],
-) -> Result<Vec<Outcome>, DbError> {
+    shares: &[Share],
+) -> Result<Vec<Option<Vec<Outcome>>>, DbError> {
+    transact(conn, policy, shares, Locked::LeaveOut)
+}
+
+fn transact(
+    conn: &mut Conn,
+    policy: &Policy,
+    shares: &[Share],
+    locked: Locked,
+) -> Result<Vec<Option<Vec<Outcome>>>, DbError> {
     let mut decided = false;
     let result = conn.transaction(|conn| {
-        let Some(totals) = organizations::lock(conn, org.as_str())? else {
-            return Ok(vec![Outcome::Revoked; operations.len()]);
-        };
-        let ids: Vec<Uuid> = operations.iter().map(Operation::system_id).collect();
-        let mut systems = vec![];
-        // Refusals alone are about nobody's rows.
-        if !ids.is_empty() {
-            systems = ledger::lock_systems(conn, org.as_str(), &ids)?;
-            ledger::read(conn, &mut systems)?;
-        }
-        let mut batch = Batch::new(conn, policy, Books::new(org, totals), systems);
-        for refusal in refusals {
-            batch.note_refusal(refusal);
-        }
-        let outcomes = operations.iter().map(|op| batch.operate(op)).collect::<Result<_, _>>()?;
+        let mut batch = Batch::lock(conn, policy, shares, locked)?;
+        let outcomes = shares.iter().map(|share| batch.run(share)).collect::<Result<_, _>>()?;
         batch.finish()?;
         fail_point!("books.written");
         decided = true;
@@ -54,30 +57,16 @@ pub fn run(
     })
 }
 
-/// The organization's totals while its row is locked.
-pub(super) struct Books {
-    pub org_id: String,
-    pub stored: u64,
-    pub reserved: u64,
-}
-
-impl Books {
-    fn new(org: &OrgId, (stored, reserved): (i64, i64)) -> Self {
-        let (stored, reserved) = (from_bigint(stored), from_bigint(reserved));
-        Self { org_id: org.as_str().to_owned(), stored, reserved }
-    }
-}
-
 /// A transaction under way, its locks held. How it does each operation is in the files named after them.
 ///
 /// What an operation reads and changes are `books` and `systems`; it is written when all is decided.
 pub(super) struct Batch<'a> {
     conn: &'a mut Conn,
     pub policy: &'a Policy,
-    pub limits: Limits,
+    locked: Locked,
     /// The database's, read when all systems were locked.
     pub clock: DateTime<Utc>,
-    pub books: Books,
+    pub books: Vec<Books>,
     pub systems: Vec<System>,
     pub facts: Facts,
     /// Whether there is something to write.
@@ -86,19 +75,52 @@ pub(super) struct Batch<'a> {
 }
 
 impl<'a> Batch<'a> {
-    fn new(conn: &'a mut Conn, policy: &'a Policy, books: Books, systems: Vec<System>) -> Self {
-        // Each system's row says the same quota, and the clock of when it was locked.
-        let quota = systems.first().and_then(|system| system.row.quota_bytes);
-        let quota = organizations::quota_of(quota, policy.default_quota);
+    fn lock(
+        conn: &'a mut Conn,
+        policy: &'a Policy,
+        shares: &[Share],
+        locked: Locked,
+    ) -> Result<Self, DbError> {
+        let mut books = books::lock(conn, policy, shares, locked)?;
+        let ids: Vec<Uuid> =
+            shares.iter().flat_map(|share| share.operations.iter().map(Operation::system_id)).collect();
+        let mut systems = vec![];
+        // Refusals alone are about nobody's rows.
+        if !ids.is_empty() && !books.is_empty() {
+            systems = ledger::lock_systems(conn, &books, &ids, locked)?;
+            ledger::read(conn, &mut systems, locked)?;
+        }
+        for system in &systems {
+            // Each system's row says the same quota of its organization.
+            books[system.org].limits.quota =
+                organizations::quota_of(system.row.quota_bytes, policy.default_quota);
+        }
         let clock = systems.iter().map(|system| system.row.clock).max().unwrap_or_default();
-        let limits = Limits { retention: policy.retention, quota };
-        let facts = Facts::default();
-        Self { conn, policy, limits, clock, books, systems, facts, changed: false, events: vec![] }
+        let (facts, events) = (Facts::default(), vec![]);
+        Ok(Self { conn, policy, locked, clock, books, systems, facts, changed: false, events })
     }
 
-    fn operate(&mut self, operation: &Operation) -> Result<Outcome, DbError> {
-        let id = operation.system_id();
-        let Some(index) = self.systems.iter().position(|system| system.row.id == id) else {
+    /// `None` if the organization is not there, or is to be left out.
+    fn run(&mut self, share: &Share) -> Result<Option<Vec<Outcome>>, DbError> {
+        let Some(org) = self.books.iter().position(|books| books.org_id == share.org.as_str()) else {
+            return Ok(None);
+        };
+        let here = |op: &Operation| self.index_of(op.system_id(), org).is_some();
+        if self.locked == Locked::LeaveOut && !share.operations.iter().all(here) {
+            return Ok(None);
+        }
+        for refusal in &share.refusals {
+            self.note_refusal(org, refusal);
+        }
+        share.operations.iter().map(|op| self.operate(org, op)).collect::<Result<_, _>>().map(Some)
+    }
+
+    fn index_of(&self, system: Uuid, org: usize) -> Option<usize> {
+        self.systems.iter().position(|other| other.row.id == system && other.org == org)
+    }
+
+    fn operate(&mut self, org: usize, operation: &Operation) -> Result<Outcome, DbError> {
+        let Some(index) = self.index_of(operation.system_id(), org) else {
             return Ok(Outcome::Revoked);
         };
         // A row is written once in a statement. (The service never asks for both at once.)
@@ -116,20 +138,27 @@ impl<'a> Batch<'a> {
 
     /// The system's rows and the organization's totals, as they are now.
     pub(super) fn ledger(&self, index: usize) -> Ledger {
-        let System { backups, uploads, .. } = &self.systems[index];
+        let System { org, backups, uploads, .. } = &self.systems[index];
         Ledger {
-            stored_bytes: self.books.stored,
-            reserved_bytes: self.books.reserved,
+            stored_bytes: self.books[*org].stored,
+            reserved_bytes: self.books[*org].reserved,
             backups: backups.clone(),
             uploads: uploads.clone(),
             pruned: vec![],
         }
     }
 
+    /// What bounds the system.
+    pub(super) fn limits(&self, index: usize) -> Limits {
+        self.books[self.systems[index].org].limits
+    }
+
     /// From now on they are so.
     pub(super) fn settle(&mut self, index: usize, after: Ledger) {
-        (self.books.stored, self.books.reserved) = (after.stored_bytes, after.reserved_bytes);
-        (self.systems[index].backups, self.systems[index].uploads) = (after.backups, after.uploads);
+        let system = &mut self.systems[index];
+        let books = &mut self.books[system.org];
+        (books.stored, books.reserved) = (after.stored_bytes, after.reserved_bytes);
+        (system.backups, system.uploads) = (after.backups, after.uploads);
         self.changed = true;
     }
 
@@ -142,7 +171,7 @@ impl<'a> Batch<'a> {
     /// Writes what was decided and reads the rows as they are then.
     fn write_so_far(&mut self) -> Result<(), DbError> {
         if self.write()? {
-            ledger::read(self.conn, &mut self.systems)?;
+            ledger::read(self.conn, &mut self.systems, self.locked)?;
         }
         Ok(())
     }
@@ -153,7 +182,12 @@ impl<'a> Batch<'a> {
             return Ok(false);
         }
         let facts = std::mem::take(&mut self.facts);
-        apply::all(self.conn, (&self.books, self.policy.writer, self.clock), &self.systems, &facts)?;
+        apply::all(
+            self.conn,
+            (self.books.as_slice(), self.policy.writer, self.clock),
+            &self.systems,
+            &facts,
+        )?;
         for system in &mut self.systems {
             (system.changed, system.slides, system.given_back) = (false, false, 0);
         }
@@ -161,26 +195,34 @@ impl<'a> Batch<'a> {
         Ok(true)
     }
 
-    fn note_refusal(&mut self, refusal: &Refusal) {
-        let detail = json!({ "reason": refusal.reason });
-        self.tell("refused", "service", refusal.system_id, None, refusal.remote_addr, detail);
+    fn note_refusal(&mut self, org: usize, refusal: &Refusal) {
+        self.events.push(Event {
+            kind: "refused",
+            org_id: self.books[org].org_id.clone(),
+            system_id: Some(refusal.system_id),
+            backup_id: None,
+            actor: "service".to_owned(),
+            remote_addr: refusal.remote_addr,
+            detail: json!({ "reason": refusal.reason }),
+        });
     }
 
-    /// An event, written with the transaction.
+    /// An event of a system, written with the transaction.
     pub(super) fn tell(
         &mut self,
+        index: usize,
         kind: &'static str,
         actor: &str,
-        system: Uuid,
-        backup_id: Option<Uuid>,
+        backup: Uuid,
         remote_addr: Option<IpAddr>,
         detail: Value,
     ) {
+        let system = &self.systems[index];
         self.events.push(Event {
             kind,
-            org_id: self.books.org_id.clone(),
-            system_id: Some(system),
-            backup_id,
+            org_id: self.books[system.org].org_id.clone(),
+            system_id: Some(system.row.id),
+            backup_id: Some(backup),
             actor: actor.to_owned(),
             remote_addr,
             detail,

@@ -28,7 +28,7 @@ impl Batch<'_> {
             self.take_back(index, id);
             return Ok(Outcome::Revoked);
         }
-        let Ok(after) = accounting::commit(&self.ledger(index), self.limits, id, op.size) else {
+        let Ok(after) = accounting::commit(&self.ledger(index), self.limits(index), id, op.size) else {
             // The quota was lowered meanwhile.
             self.take_back(index, id);
             return Ok(Outcome::QuotaLowered);
@@ -42,7 +42,7 @@ impl Batch<'_> {
             };
             self.facts.retired.push((victim.id, reason));
             let detail = json!({ "reason": reason.as_str(), "size": victim.size });
-            self.tell("pruned", "service", op.system_id, Some(victim.id), None, detail);
+            self.tell(index, "pruned", "service", victim.id, None, detail);
         }
         let pruned = !after.pruned.is_empty();
         self.settle(index, after);
@@ -82,20 +82,14 @@ impl Batch<'_> {
     fn tell_uploaded(&mut self, index: usize, op: &Commit) {
         let row = self.systems[index].row_of(op.backup.uuid());
         let remote = row.and_then(|row| row.remote_addr).map(|net| net.addr());
-        let id = Some(op.backup.uuid());
+        let id = op.backup.uuid();
         let detail = json!({ "size": op.size, "encrypted": op.encrypted });
-        self.tell("uploaded", "system", op.system_id, id, remote, detail);
+        self.tell(index, "uploaded", "system", id, remote, detail);
         let cap = self.policy.retention.bytes;
         if op.size > cap {
             log::warn!("backup {} alone is larger than the system's size cap of {cap} bytes", op.backup);
-            self.tell(
-                "over_size_cap",
-                "service",
-                op.system_id,
-                id,
-                None,
-                json!({ "size": op.size, "cap": cap }),
-            );
+            let detail = json!({ "size": op.size, "cap": cap });
+            self.tell(index, "over_size_cap", "service", id, None, detail);
         }
     }
 }

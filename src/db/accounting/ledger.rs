@@ -9,10 +9,22 @@ use uuid::Uuid;
 use super::super::prepared::prepared;
 use super::super::schema::backups;
 use super::super::{Conn, DbError, from_bigint};
+use super::books::{Books, Locked};
 use crate::domain::accounting::{OpenUpload, StoredBackup};
+
+macro_rules! lock_systems {
+    () => {
+        "SELECT locked.*, clock_timestamp() AS clock, \
+             (SELECT quota_bytes FROM organizations WHERE organizations.id = locked.org_id) AS quota_bytes \
+         FROM (SELECT id, org_id, state, last_seq, recent_admissions FROM systems \
+             WHERE id = ANY($*) ORDER BY id FOR NO KEY UPDATE"
+    };
+}
 
 /// A system while its row is locked: the rows as they were read, and what the operations so far made of them.
 pub(super) struct System {
+    /// Its organization, by its place among those of the batch.
+    pub org: usize,
     pub row: SystemRow,
     /// Its backups and uploads as they were read.
     pub rows: Vec<BackupRow>,
@@ -68,22 +80,23 @@ pub(super) struct SystemRow {
 /// the same select would be applied to rows whose clock has been read already). The quota changes under the
 /// lock of the organization alone: this statement began when that was held, so it sees the last change and
 /// no other follows. In the statement that waits for that lock it could be one from before the wait.
-pub(super) fn lock_systems(conn: &mut Conn, org: &str, ids: &[Uuid]) -> Result<Vec<System>, DbError> {
-    let sql = "SELECT locked.*, clock_timestamp() AS clock, \
-             (SELECT quota_bytes FROM organizations WHERE organizations.id = locked.org_id) AS quota_bytes \
-         FROM (SELECT id, org_id, state, last_seq, recent_admissions FROM systems \
-             WHERE id = ANY($*) ORDER BY id FOR NO KEY UPDATE) AS locked";
-    let rows: Vec<SystemRow> = prepared(sql, ids.into_sql::<Array<SqlUuid>>()).load(conn)?;
-    let system = |row| System {
-        row,
-        rows: vec![],
-        backups: vec![],
-        uploads: vec![],
-        changed: false,
-        slides: false,
-        given_back: 0,
+pub(super) fn lock_systems(
+    conn: &mut Conn,
+    books: &[Books],
+    ids: &[Uuid],
+    locked: Locked,
+) -> Result<Vec<System>, DbError> {
+    let sql = match locked {
+        Locked::Wait => concat!(lock_systems!(), ") AS locked"),
+        Locked::LeaveOut => concat!(lock_systems!(), " SKIP LOCKED) AS locked"),
     };
-    Ok(rows.into_iter().filter(|row| row.org_id == org).map(system).collect())
+    let rows: Vec<SystemRow> = prepared(sql, ids.into_sql::<Array<SqlUuid>>()).load(conn)?;
+    let system = |row: SystemRow| {
+        let org = books.iter().position(|books| books.org_id == row.org_id)?;
+        let (rows, backups, uploads) = (vec![], vec![], vec![]);
+        Some(System { org, row, rows, backups, uploads, changed: false, slides: false, given_back: 0 })
+    };
+    Ok(rows.into_iter().filter_map(system).collect())
 }
 
 /// A stored backup or an open upload as it was read.
@@ -120,15 +133,19 @@ impl BackupRow {
 }
 
 /// Locks the systems' backups and uploads by id, and takes them in.
-pub(super) fn read(conn: &mut Conn, systems: &mut [System]) -> Result<(), DbError> {
+pub(super) fn read(conn: &mut Conn, systems: &mut [System], locked: Locked) -> Result<(), DbError> {
     let ids: Vec<Uuid> = systems.iter().map(|system| system.row.id).collect();
-    let mut rows: Vec<BackupRow> = backups::table
+    let query = backups::table
         .filter(backups::system_id.eq_any(ids).and(backups::state.ne("retired")))
         .order(backups::id)
         .select(BackupRow::as_select())
-        .for_no_key_update()
-        .load(conn)?;
-    rows.sort_by_key(|row| (row.seq, row.admitted_at, row.id));
+        .for_no_key_update();
+    let mut rows = match locked {
+        Locked::Wait => query.load(conn)?,
+        // One that is skipped could not be told from one that is not there.
+        Locked::LeaveOut => query.no_wait().load(conn)?,
+    };
+    rows.sort_by_key(|row: &BackupRow| (row.seq, row.admitted_at, row.id));
     for system in systems {
         let (own, others) = rows.into_iter().partition(|row| row.system_id == system.row.id);
         (system.rows, rows) = (own, others);

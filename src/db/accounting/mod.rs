@@ -1,9 +1,10 @@
 //! The transactions that change the books. Nothing else in the program does.
 //!
-//! A batch of operations of one organization is one transaction:
-//! 1. lock the organization's row in `org_usage`, then the systems by id (with the quota, and the
+//! A batch of operations is one transaction, of one organization ([`run`]) or of several ([`run_together`]):
+//! 1. lock the organizations' rows in `org_usage` by id, then the systems by id (with the quota, and the
 //!    clock read when they are locked), then their backups by id; each lock is a statement of its
-//!    own, so that what follows reads what was committed before it (READ COMMITTED);
+//!    own, so that what follows reads what was committed before it (READ COMMITTED). Alone, an
+//!    organization waits for locks; several wait for none, and whoever would have to is left out;
 //! 2. for each operation: build the [`Ledger`](crate::domain::accounting::Ledger) as the operations
 //!    before it have left it, and let `domain::accounting` decide. Only an operation on a row that is
 //!    not among those read, or that this batch has made, first has written what was decided so far;
@@ -19,6 +20,8 @@
 //! |---|---|
 //! | two batches of one organization | the second waits for the lock and reads what the first wrote |
 //! | two batches of different organizations | they share no row |
+//! | a batch of several organizations and whoever has locked a row of one | it does not wait: that organization is left out, and runs alone |
+//! | two batches of several organizations | neither waits for a row while it holds others: no deadlock, and what they have in common is in one of them only |
 //! | a commit and a deletion of what is pledged to it | one of the two is first; the pledge goes with the row, and the upload reserves what it loses |
 //! | a batch and a new quota | the quota is set under the organization's lock, and read after it was taken |
 //! | a batch and the purger | the purger touches retired rows only, and they are out of the books |
@@ -35,13 +38,15 @@
 mod admission;
 mod apply;
 mod batch;
+mod books;
 mod change;
 mod commit;
 mod ledger;
 mod operation;
 mod removal;
 
-pub use batch::run;
+pub use batch::{run, run_together};
 pub use operation::{
     Abort, Admission, Commit, Committed, Delete, DeletedBy, Growth, Operation, Outcome, Policy, Refusal,
+    Share,
 };

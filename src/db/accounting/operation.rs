@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use crate::domain::filename::Filename;
-use crate::domain::ids::BackupId;
+use crate::domain::ids::{BackupId, OrgId};
 use crate::domain::media_type::MediaType;
 use crate::domain::object_key::ObjectKey;
 use crate::domain::retention::Retention;
@@ -114,6 +114,23 @@ pub struct Refusal {
     /// rate, size, quota, digest or timeout.
     pub reason: &'static str,
     pub remote_addr: Option<IpAddr>,
+}
+
+/// What is to be done to one organization's books in one transaction.
+#[derive(Debug, Clone)]
+pub struct Share {
+    pub org: OrgId,
+    /// In this order.
+    pub operations: Vec<Operation>,
+    /// Written along.
+    pub refusals: Vec<Refusal>,
+}
+
+impl Share {
+    /// Without refusals.
+    pub fn new(org: OrgId, operations: Vec<Operation>) -> Self {
+        Self { org, operations, refusals: vec![] }
+    }
 }
 
 /// The answer to an [`Operation`].

@@ -53,7 +53,7 @@ impl Batch<'_> {
         self.settle(index, after);
         self.facts.retired.push((id, reason));
         let detail = if let DeletedBy::Caller(_) = op.by { json!({ "with": "token" }) } else { json!({}) };
-        self.tell("deleted", op.by.actor(), op.system_id, Some(id), op.remote_addr, detail);
+        self.tell(index, "deleted", op.by.actor(), id, op.remote_addr, detail);
         Ok(Outcome::Deleted)
     }
 

@@ -27,7 +27,7 @@ pub fn agent() -> Agent {
     Agent::config_builder()
         .http_status_as_error(false)
         .max_redirects(0)
-        .timeout_global(Some(Duration::from_mins(1)))
+        .timeout_global(Some(Duration::from_mins(2)))
         .tls_config(TlsConfig::builder().disable_verification(true).build())
         .build()
         .new_agent()

@@ -1,0 +1,62 @@
+//! The totals of organizations, under their locks.
+
+use diesel::prelude::*;
+use diesel::sql_types::{Array, Text};
+
+use super::super::prepared::prepared;
+use super::super::schema::org_usage;
+use super::super::{Conn, DbError, from_bigint};
+use super::operation::{Policy, Share};
+use crate::domain::accounting::Limits;
+
+/// What to do about rows that somebody else has locked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Locked {
+    Wait,
+    /// Whoever needs them is left out: nobody waits for a stranger's rows.
+    LeaveOut,
+}
+
+/// An organization's totals while its row is locked, as the operations so far have made them.
+pub(super) struct Books {
+    pub org_id: String,
+    pub stored: u64,
+    pub reserved: u64,
+    pub limits: Limits,
+}
+
+#[derive(QueryableByName)]
+#[diesel(table_name = org_usage)]
+struct Totals {
+    org_id: String,
+    stored_bytes: i64,
+    reserved_bytes: i64,
+}
+
+/// Locks the organizations of the shares by id.
+pub(super) fn lock(
+    conn: &mut Conn,
+    policy: &Policy,
+    shares: &[Share],
+    locked: Locked,
+) -> Result<Vec<Books>, DbError> {
+    let ids: Vec<_> = shares.iter().map(|share| share.org.as_str()).collect();
+    let sql = match locked {
+        Locked::Wait => {
+            "SELECT org_id, stored_bytes, reserved_bytes FROM org_usage WHERE org_id = ANY($*) \
+             ORDER BY org_id FOR NO KEY UPDATE"
+        }
+        Locked::LeaveOut => {
+            "SELECT org_id, stored_bytes, reserved_bytes FROM org_usage WHERE org_id = ANY($*) \
+             ORDER BY org_id FOR NO KEY UPDATE SKIP LOCKED"
+        }
+    };
+    let rows: Vec<Totals> = prepared(sql, ids.into_sql::<Array<Text>>()).load(conn)?;
+    // The quota is read once the row is locked.
+    let limits = Limits { retention: policy.retention, quota: Some(0) };
+    let books = |row: Totals| {
+        let (stored, reserved) = (from_bigint(row.stored_bytes), from_bigint(row.reserved_bytes));
+        Books { org_id: row.org_id, stored, reserved, limits }
+    };
+    Ok(rows.into_iter().map(books).collect())
+}

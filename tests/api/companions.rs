@@ -1,0 +1,90 @@
+//! Organizations that share a transaction: they do, and one's trouble is not another's.
+
+use diesel::connection::SimpleConnection as _;
+use strongroom::db::accounting::{Abort, Operation, Outcome, Policy, Share, run_together};
+use strongroom::db::connect;
+use strongroom::domain::ids::OrgId;
+use strongroom::domain::retention::Retention;
+use strongroom::domain::window::RateLimits;
+use uuid::Uuid;
+
+use crate::harness::{PATIENCE, Server, System, assert_eventually};
+
+#[test]
+fn organizations_that_upload_at_the_same_time_share_transactions() {
+    let server = Server::builder().no_rate_limit().start();
+    let systems: Vec<_> = (0..12).map(|_| server.system()).collect();
+    assert_eventually("two were changed by one transaction", PATIENCE, || {
+        std::thread::scope(|scope| {
+            for system in &systems {
+                scope.spawn(|| server.store(system, b"x"));
+            }
+        });
+        server.db.number("SELECT count(*) - count(DISTINCT xmin::text) FROM org_usage") > 0
+    });
+}
+
+/// An operation that changes nothing: there is no such upload.
+fn nothing(system: &System) -> Share {
+    let system_id = Uuid::parse_str(&system.id).expect("an id");
+    let abort = Abort { system_id, backup: Uuid::now_v7(), give_back_slot: false };
+    Share::new(OrgId::parse(&system.org).expect("an id"), vec![Operation::Abort(abort)])
+}
+
+#[test]
+fn an_organization_whose_rows_somebody_has_locked_is_left_out_and_nobody_waits() {
+    let server = Server::start();
+    let (locked, free) = (server.system(), server.system());
+    server.store(&locked, b"x");
+    let policy = Policy {
+        retention: Retention { slots: 1, bytes: 1 },
+        rate: RateLimits { per_minute: 0, per_hour: 0 },
+        default_quota: None,
+        writer: Uuid::from_u128(1),
+    };
+    let mut conn = connect(server.db.url()).expect("connect");
+    // Whoever waits all the same is told so.
+    conn.batch_execute("SET lock_timeout = '1ms'").expect("set");
+    let shares = [nothing(&locked), nothing(&free)];
+    let done = || Some(vec![Outcome::NotFound]);
+    let rows =
+        [format!("org_usage WHERE org_id = '{}'", locked.org), format!("systems WHERE id = '{}'", locked.id)];
+    for row in rows {
+        server.db.execute(&format!("BEGIN; SELECT FROM {row} FOR UPDATE"));
+        let outcomes = run_together(&mut conn, &policy, &shares).expect("outcomes");
+        assert_eq!(outcomes, [None, done()], "{row}");
+        server.db.execute("ROLLBACK");
+    }
+    let row = format!("backups WHERE system_id = '{}'", locked.id);
+    server.db.execute(&format!("BEGIN; SELECT FROM {row} FOR UPDATE"));
+    let error = run_together(&mut conn, &policy, &shares).expect_err("all are left out");
+    assert!(!error.is_passing(), "it did not wait: {error}");
+    server.db.execute("ROLLBACK");
+    assert_eq!(run_together(&mut conn, &policy, &shares).expect("outcomes"), [done(), done()]);
+}
+
+#[test]
+fn what_fails_on_its_data_fails_alone() {
+    let server = Server::builder().no_rate_limit().start();
+    let (spoilt, other) = (server.system(), server.system());
+    let sibling = server.add_system(&spoilt.org, "sibling");
+    server.db.execute(
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'not this one'; END $$;
+         CREATE TRIGGER refuse BEFORE INSERT ON backups FOR EACH ROW WHEN (NEW.filename = 'spoilt.bin')
+         EXECUTE FUNCTION refuse()",
+    );
+    let refused = || {
+        for _ in 0..10 {
+            server.upload(&spoilt).header("X-Filename", "spoilt.bin").body(b"x").send().is_unavailable();
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(refused);
+        }
+        let server = &server;
+        for system in [&spoilt, &sibling, &other] {
+            scope.spawn(move || (0..30).for_each(|_| drop(server.store(system, b"x"))));
+        }
+    });
+}
