@@ -24,7 +24,7 @@ use crate::backups::Waiters;
 use crate::config::{Config, HttpConfig, UploadConfig};
 use crate::db::accounting::Policy;
 use crate::db::{self, Db};
-use crate::http::{self, Api, AppState, Certificates, Place, Places, Served, ServerSettings};
+use crate::http::{self, Api, ApiAddress, ApiAddresses, AppState, Certificates, Served, ServerSettings};
 use crate::jobs::{self, Lease, Listener, Preparation};
 use crate::store::{BlobStore, ObservedStore, StoreError};
 use crate::telemetry::Metrics;
@@ -142,15 +142,15 @@ async fn serve(config: Config, migrate: bool, engine: &Runtime, disk: &Handle) -
             config.management.listen
         );
     }
-    let places = Places {
-        collect: place(&listener, certificates.is_some(), config.http.public_url.clone())?,
-        management: place(&management, hidden.is_some(), config.management.public_url.clone())?,
+    let addresses = ApiAddresses {
+        collect: api_address(&listener, certificates.is_some(), config.http.public_url.clone())?,
+        management: api_address(&management, hidden.is_some(), config.management.public_url.clone())?,
     };
     let state = Data::new(AppState {
         vault: Arc::clone(&vault),
         tokens,
         trusted_proxies: config.http.trusted_proxies.clone(),
-        places,
+        addresses,
     });
     let collect = ServerSettings { listener, certificates: certificates.clone(), shutdown_grace: grace };
     let management = ServerSettings { listener: management, certificates: hidden, shutdown_grace: grace };
@@ -206,12 +206,16 @@ fn start_lease(url: SecretString, process: Uuid, lease: Duration) -> Result<Leas
         .map_err(|source| StartError::Io { doing: "start the lease thread".to_owned(), source })
 }
 
-/// How clients reach a listener. Its port may have been left to the system.
-fn place(listener: &TcpListener, tls: bool, public_url: Option<String>) -> Result<Place, StartError> {
-    let address = listener
+/// Asks the listener itself for its address: the setting may have left the port to the system.
+fn api_address(
+    listener: &TcpListener,
+    tls: bool,
+    public_url: Option<String>,
+) -> Result<ApiAddress, StartError> {
+    let listen = listener
         .local_addr()
         .map_err(|source| StartError::Io { doing: "ask for the address of a listener".to_owned(), source })?;
-    Ok(Place { public_url, address, tls })
+    Ok(ApiAddress { public_url, listen, tls })
 }
 
 fn start_listener(url: SecretString, waiters: Waiters) -> Result<Listener, StartError> {

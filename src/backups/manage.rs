@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use uuid::Uuid;
 
 use super::{Backup, READ_PATIENCE, ReadError, Reader, Vault};
-use crate::db::systems::{self, Place};
+use crate::db::systems::{self, SystemBrief};
 use crate::db::{DbError, Lane};
 use crate::domain::caller::Caller;
 use crate::domain::filename::Filename;
@@ -50,10 +50,10 @@ impl Vault {
     /// being destroyed is not there, all in the same way.
     pub async fn managed(&self, caller: &Caller, id: &str) -> Result<ManagedSystem, ReadError> {
         let id = parse_id(id).ok_or(ReadError::NoSystem)?;
-        let query = move |conn: &mut _| systems::place(conn, id);
-        let place = self.db.run(Lane::Reads, READ_PATIENCE, query).await?;
-        let Place { org_id, name } =
-            place.filter(|place| caller.sees(&place.org_id)).ok_or(ReadError::NoSystem)?;
+        let query = move |conn: &mut _| systems::brief(conn, id);
+        let found = self.db.run(Lane::Reads, READ_PATIENCE, query).await?;
+        let SystemBrief { org_id, name } =
+            found.filter(|system| caller.sees(&system.org_id)).ok_or(ReadError::NoSystem)?;
         let org = OrgId::parse(&org_id)
             .map_err(|_| DbError::Failed(format!("system {id} has no valid organization")))?;
         Ok(ManagedSystem { id, org, name, sub: caller.sub().to_owned() })

@@ -175,15 +175,15 @@ pub fn find(conn: &mut Conn, id_or_key: &str) -> Result<Option<SystemSummary>, D
     Ok(found.into_iter().nth(by_id.unwrap_or(0)))
 }
 
-/// A system for whoever may see its organization's.
+/// Whose a system is and what it is called: enough to decide who may see it.
 #[derive(Debug, Clone, Queryable)]
-pub struct Place {
+pub struct SystemBrief {
     pub org_id: String,
     pub name: String,
 }
 
-/// Where a system belongs; one that is being destroyed is gone already.
-pub fn place(conn: &mut Conn, id: Uuid) -> Result<Option<Place>, DbError> {
+/// The system with this id; `None` also for one that is being destroyed.
+pub fn brief(conn: &mut Conn, id: Uuid) -> Result<Option<SystemBrief>, DbError> {
     Ok(systems::table
         .find(id)
         .filter(systems::state.ne("destroying"))

@@ -12,9 +12,9 @@ use actix_web::web::{Bytes, Data, Path};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 use futures_util::stream;
 
-use super::address::RemoteAddr;
 use super::delete::parse_id;
 use super::error::ApiError;
+use super::remote_addr::RemoteAddr;
 use super::{AppState, docs};
 use crate::backups::{Backup, Reader, SystemIdentity};
 use crate::domain::digest::repr_digest;

@@ -169,7 +169,7 @@ fn code_of(error: &ApiError) -> ErrorCode {
 
 fn answer(request: &HttpRequest, error: &ApiError) -> HttpResponse {
     let state = request.app_data::<Data<AppState>>();
-    let origin = state.map(|state| state.places.urls(request).management).unwrap_or_default();
+    let origin = state.map(|state| state.addresses.base_urls(request).management).unwrap_or_default();
     let (status, body) = reshaped(error, &origin);
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = HttpResponseBuilder::new(status);

@@ -9,8 +9,8 @@ use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use actix_web_httpauth::headers::authorization::{Basic, Scheme};
 
 use super::AppState;
-use super::address::RemoteAddr;
 use super::error::ApiError;
+use super::remote_addr::RemoteAddr;
 use crate::backups::SystemIdentity;
 
 impl FromRequest for SystemIdentity {

@@ -1,7 +1,7 @@
 //! HTTP: the routes on one screen. Handlers turn a request into a call and a result into a
 //! response; they know nothing of SQL or of stores.
 
-mod address;
+mod base_urls;
 mod bearer;
 mod delete;
 mod docs;
@@ -20,7 +20,7 @@ mod list;
 mod management;
 mod measure;
 mod metrics;
-mod places;
+mod remote_addr;
 mod requests;
 mod server;
 mod tls;
@@ -33,8 +33,8 @@ use actix_web::middleware::from_fn;
 use actix_web::web::{self, ServiceConfig};
 use ipnet::IpNet;
 
+pub use base_urls::{ApiAddress, ApiAddresses};
 pub use door::Door;
-pub use places::{Place, Places};
 pub use server::{Api, Served, ServerSettings, serve};
 pub use tls::Certificates;
 
@@ -48,8 +48,8 @@ pub struct AppState {
     pub trusted_proxies: Vec<IpNet>,
     /// `None`: no token is good.
     pub tokens: Option<Tokens>,
-    /// Where clients reach us.
-    pub places: Places,
+    /// Where clients reach both APIs.
+    pub addresses: ApiAddresses,
 }
 
 /// The collect API. No route ever redirects: clients follow with their secret.

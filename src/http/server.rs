@@ -76,7 +76,7 @@ pub fn serve(api: Api, state: Data<AppState>, settings: ServerSettings) -> io::R
         Api::Collect => collect_api,
         Api::Management => management::routes,
     };
-    let mcp = Data::new(docs::Mcp::new(&state.places));
+    let mcp = Data::new(docs::Mcp::new(&state.addresses));
     let server = HttpServer::new(move || {
         let closing = Arc::clone(&closing);
         App::new()

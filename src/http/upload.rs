@@ -7,9 +7,9 @@ use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 use futures_util::StreamExt;
 
-use super::address::RemoteAddr;
 use super::envelope::{self, Metadata};
 use super::error::ApiError;
+use super::remote_addr::RemoteAddr;
 use super::{AppState, docs};
 use crate::backups::{Backup, SystemIdentity, UploadError, UploadHandle, UploadRequest};
 use crate::domain::digest::ExpectedSha256;

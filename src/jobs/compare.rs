@@ -24,7 +24,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::JobError;
 use super::orphans::look_up;
-use crate::db::objects::{self, StoredObject};
+use crate::db::objects::{self, Cursor, StoredObject};
 use crate::db::{Db, Lane, backups};
 use crate::store::{BlobStore, Leftover, ObjectInfo, StoreError};
 
@@ -95,18 +95,18 @@ impl Comparison {
 
     /// Whether each stored row has its object.
     async fn rows(&self, tell: &mut dyn FnMut(Step)) -> Result<(), JobError> {
-        let mut after = objects::START;
+        let mut after = Cursor::START;
         loop {
             let read = move |conn: &mut _| objects::stored_after(conn, after, PAGE);
             let page = self.db.run(Lane::Reads, PATIENCE, read).await?;
             let Some(last) = page.last() else { return Ok(()) };
-            after = last.place();
+            after = last.cursor();
             // A system's rows follow each other: one list shows the objects of all of them.
             let systems = page.chunk_by(|a, b| a.key.prefix() == b.key.prefix());
             let suspects = stream::iter(systems.map(|rows| self.suspects(rows))).buffer_unordered(AT_ONCE);
             let mut suspects: Vec<_> =
                 suspects.try_collect::<Vec<_>>().await?.into_iter().flatten().collect();
-            suspects.sort_by_key(|(row, _)| row.place());
+            suspects.sort_by_key(|(row, _)| row.cursor());
             let keys: Vec<_> = suspects.iter().map(|(row, _)| row.key.to_string()).collect();
             let ask = move |conn: &mut _| objects::stored_among(conn, &keys);
             let stored = self.db.run(Lane::Reads, PATIENCE, ask).await?;

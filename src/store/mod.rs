@@ -31,24 +31,24 @@ pub use metered::{Meter, Receipt};
 pub use observed::ObservedStore;
 pub use s3::{LOGS_SECRETS, S3Settings, S3Store};
 
-/// Which store is to be used.
+/// Which store to use, and how to reach it.
 #[derive(Debug, Clone)]
-pub enum Place {
-    /// A local directory.
+pub enum StoreSettings {
+    /// The directory that holds the objects.
     Local(PathBuf),
-    /// A bucket.
+    /// A bucket of an S3-compatible engine.
     S3(S3Settings),
 }
 
-/// The store at a place; it has not been looked at yet. File work is done on the blocking threads of
-/// `blocking`.
+/// The store that these settings describe. Nothing is read or connected to yet: [`BlobStore::prepare`] does
+/// that. The local store does its file work on the blocking threads of `blocking`.
 ///
 /// # Errors
 /// If no threads can be started for it.
-pub fn open(place: &Place, blocking: &Handle) -> io::Result<Arc<dyn BlobStore>> {
-    Ok(match place {
-        Place::Local(root) => Arc::new(LocalStore::new(root.clone(), blocking.clone())),
-        Place::S3(settings) => Arc::new(S3Store::new(settings)?),
+pub fn open(settings: &StoreSettings, blocking: &Handle) -> io::Result<Arc<dyn BlobStore>> {
+    Ok(match settings {
+        StoreSettings::Local(root) => Arc::new(LocalStore::new(root.clone(), blocking.clone())),
+        StoreSettings::S3(bucket) => Arc::new(S3Store::new(bucket)?),
     })
 }
 

@@ -76,7 +76,7 @@ impl IntoResponses for List {
     }
 }
 
-/// The bytes of a backup, whoever gets them; or something else in their place.
+/// The bytes of a backup, whoever gets them; or something else in their api.
 pub fn bytes(instead: &[Body]) -> Answers {
     let about = ["ETag", "Accept-Ranges", "Repr-Digest", "X-Content-Type-Options", "Cache-Control"];
     let named = [&about[..], &["Content-Disposition"]].concat();

@@ -14,8 +14,8 @@ use rmcp::transport::streamable_http_server::session::never::NeverSessionManager
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
 use tokio::time::timeout;
 
+use super::super::base_urls::{ApiAddress, ApiAddresses};
 use super::super::error_data::Nothing;
-use super::super::places::{Place, Places};
 use super::super::{envelope, hosts};
 use super::openapi;
 use super::tools::Tools;
@@ -36,10 +36,10 @@ pub const BROKEN: Refusal = (StatusCode::BAD_REQUEST, "not a whole question");
 pub struct Mcp(StreamableHttpService<Tools, NeverSessionManager>);
 
 impl Mcp {
-    pub fn new(places: &Places) -> Self {
-        // Only those get here who asked for this machine or for the public name.
-        let tools = Tools::new(Arc::new(openapi::json(&places.urls_for(None))));
-        let (hosts, origins) = allowed(&places.management);
+    pub fn new(addresses: &ApiAddresses) -> Self {
+        // The library refuses all other hosts, so nobody reads these URLs who could not use them.
+        let tools = Tools::new(Arc::new(openapi::json(&addresses.base_urls_for(None))));
+        let (hosts, origins) = allowed(&addresses.management);
         let config = StreamableHttpServerConfig::default()
             .with_legacy_session_mode(false)
             .with_json_response(true)
@@ -93,11 +93,11 @@ fn convert(request: &HttpRequest, body: Bytes) -> Option<http::Request<Full<Byte
 }
 
 /// The `Host`s and the `Origin`s that are ours: this machine's, and the public name.
-fn allowed(place: &Place) -> (Vec<String>, Vec<String>) {
-    let mut names = hosts::names(place);
+fn allowed(api: &ApiAddress) -> (Vec<String>, Vec<String>) {
+    let mut names = hosts::names(api);
     let mut origins: Vec<String> =
-        names.iter().map(|name| format!("{}://{name}:{}", place.scheme(), place.address.port())).collect();
-    if let Some((scheme, authority)) = place.public_url.as_deref().and_then(|url| url.split_once("://")) {
+        names.iter().map(|name| format!("{}://{name}:{}", api.scheme(), api.listen.port())).collect();
+    if let Some((scheme, authority)) = api.public_url.as_deref().and_then(|url| url.split_once("://")) {
         let port = if scheme == "https" { 443 } else { 80 };
         let with_port = authority.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
         origins.push(if with_port {

@@ -7,11 +7,11 @@ use utoipa::OpenApi as _;
 use utoipa::openapi::security::{Http, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{OpenApi, PathItem, ServerBuilder};
 
+use super::super::base_urls::BaseUrls;
 use super::super::error_data::{
     ErrorKind, FieldError, MaxBytes, Nothing, Outside, RequestStateNow, RetryAfter, ValidationFailed,
 };
 use super::super::management::{gateway, requests as manage_requests, systems};
-use super::super::places::Urls;
 use super::super::{
     delete, download, envelope, gateway_error, health, links, list, metrics, requests, upload,
 };
@@ -91,7 +91,7 @@ static COLLECT: LazyLock<OpenApi> = LazyLock::new(Collect::openapi);
 static MANAGEMENT: LazyLock<OpenApi> = LazyLock::new(Management::openapi);
 
 /// The document for a reader who reaches the listeners at these URLs.
-pub fn document(urls: &Urls) -> OpenApi {
+pub fn document(urls: &BaseUrls) -> OpenApi {
     let mut document = serve_at(&COLLECT, &urls.collect, "Collect API");
     document.merge(serve_at(&MANAGEMENT, &urls.management, "Management API"));
     let components = document.components.get_or_insert_default();
@@ -105,7 +105,7 @@ pub fn document(urls: &Urls) -> OpenApi {
 }
 
 /// The same as plain JSON, for those who walk through it.
-pub fn json(urls: &Urls) -> Value {
+pub fn json(urls: &BaseUrls) -> Value {
     serde_json::to_value(document(urls)).unwrap_or_default()
 }
 

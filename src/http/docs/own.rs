@@ -64,7 +64,7 @@ fn html_page(body: Option<String>) -> HttpResponse {
     responses(Document)
 )]
 pub async fn openapi(request: HttpRequest, state: Data<AppState>) -> HttpResponse {
-    let document = document::json(&state.places.urls(&request));
+    let document = document::json(&state.addresses.base_urls(&request));
     answer(StatusCode::OK, "application/json", PRIVATE, document.to_string())
 }
 
@@ -73,13 +73,13 @@ pub async fn openapi(request: HttpRequest, state: Data<AppState>) -> HttpRespons
 /// The format of llmstxt.org.
 #[utoipa::path(get, path = "/llms.txt", tag = "Documentation", operation_id = "llms", responses(Text))]
 pub async fn llms(request: HttpRequest, state: Data<AppState>) -> HttpResponse {
-    answer(StatusCode::OK, PLAIN, PRIVATE, llms::text(&state.places.urls(&request)))
+    answer(StatusCode::OK, PLAIN, PRIVATE, llms::text(&state.addresses.base_urls(&request)))
 }
 
 /// The documentation for people
 #[utoipa::path(get, path = "/docs", tag = "Documentation", operation_id = "docs", responses(Page))]
 pub async fn index(request: HttpRequest, state: Data<AppState>) -> HttpResponse {
-    answer(StatusCode::OK, HTML, PRIVATE, html::index(&state.places.urls(&request)))
+    answer(StatusCode::OK, HTML, PRIVATE, html::index(&state.addresses.base_urls(&request)))
 }
 
 /// All operations of both APIs, for people
@@ -91,7 +91,7 @@ pub async fn index(request: HttpRequest, state: Data<AppState>) -> HttpResponse 
     responses(Page)
 )]
 pub async fn reference(request: HttpRequest, state: Data<AppState>) -> HttpResponse {
-    let document = document::json(&state.places.urls(&request));
+    let document = document::json(&state.addresses.base_urls(&request));
     answer(StatusCode::OK, HTML, PRIVATE, operations::page(&document))
 }
 

@@ -8,11 +8,11 @@ use chrono::SecondsFormat;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::super::address::RemoteAddr;
 use super::super::bearer::{Allowed, View};
 use super::super::download::give;
 use super::super::envelope;
 use super::super::error::ApiError;
+use super::super::remote_addr::RemoteAddr;
 use super::super::{AppState, docs};
 use crate::backups::Backup;
 use crate::domain::ids::BackupId;

@@ -8,10 +8,10 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::super::address::RemoteAddr;
 use super::super::bearer::{Allowed, Create};
 use super::super::envelope;
 use super::super::error::ApiError;
+use super::super::remote_addr::RemoteAddr;
 use super::super::{AppState, docs};
 use crate::backups::{BackupRequest, ReadError};
 use crate::domain::ids::BackupId;

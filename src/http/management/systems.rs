@@ -7,11 +7,11 @@ use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::super::address::RemoteAddr;
 use super::super::bearer::{Allowed, Delete, View};
 use super::super::delete::Deleted;
 use super::super::envelope::{self, Metadata};
 use super::super::error::ApiError;
+use super::super::remote_addr::RemoteAddr;
 use super::super::{AppState, docs, links};
 use crate::backups::{Backup, Link, ReadError};
 use crate::domain::ids::BackupId;
@@ -107,7 +107,7 @@ pub async fn link(
     let (link, expires_in_seconds) = state.vault.link(&system, &row, remote_addr).await?;
     let download_url = match link {
         Link::Store(url) => url,
-        Link::Own(signed) => links::address(&state.places.downloads(&request), &signed),
+        Link::Own(signed) => links::address(&state.addresses.downloads(&request), &signed),
     };
     let mut response = HttpResponseBuilder::new(StatusCode::OK);
     response.insert_header((CACHE_CONTROL, "private, no-store"));
