@@ -159,12 +159,12 @@ async fn serve(config: Config, migrate: bool, engine: &Runtime, disk: &Handle) -
         let scheme = if settings.certificates.is_some() { "https" } else { "http" };
         let served = http::serve(api, state.clone(), settings)
             .map_err(|source| StartError::Io { doing: format!("serve the {api} API"), source })?;
-        let Served { address, server, door } = served;
+        let Served { address, server, drain } = served;
         match api {
             Api::Management => log::info!("management API on {scheme}://{address}"),
             Api::Collect => log::info!("listening on {scheme}://{address}"),
         }
-        servers.push((server, door));
+        servers.push((server, drain));
     }
     notify_systemd(&[sd_notify::NotifyState::Ready]);
     // Who waits for a request need not hold the others up.

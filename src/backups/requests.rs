@@ -41,7 +41,7 @@ impl Vault {
         let query = move |conn: &mut _| requests::ask(conn, &ask);
         match self.db.run(Lane::Reads, READ_PATIENCE, query).await? {
             Asked::Awaited(request) => Ok(request),
-            Asked::NoSystem => Err(RequestError::NotFound),
+            Asked::NoSystem => Err(RequestError::NoSystem),
             Asked::Suspended => Err(RequestError::Suspended),
         }
     }

@@ -1,4 +1,5 @@
-//! `GET` and `HEAD /api/systems/backups/{id}`, and how a backup is given back on every other way.
+//! `GET` and `HEAD /api/systems/backups/{id}`; and [`give`], which answers with a backup's bytes on every route that
+//! does.
 
 use std::convert::Infallible;
 
@@ -13,6 +14,7 @@ use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 use futures_util::stream;
 
 use super::delete::parse_id;
+use super::envelope::NOT_CACHED;
 use super::error::ApiError;
 use super::remote_addr::RemoteAddr;
 use super::{AppState, docs};
@@ -46,7 +48,7 @@ pub async fn download(
     give(&request, &state, &row, &row.filename, Reader::System { remote_addr }).await
 }
 
-/// The backup's bytes, or those that were asked for, under this name.
+/// Answers with the backup's bytes, or with the part that `Range` asks for, to be saved as `filename`.
 pub async fn give(
     request: &HttpRequest,
     state: &AppState,
@@ -68,7 +70,7 @@ pub async fn give(
     };
     let (status, length) = match part {
         None => (StatusCode::OK, row.size),
-        Some(part) => (StatusCode::PARTIAL_CONTENT, part.last - part.first + 1),
+        Some(part) => (StatusCode::PARTIAL_CONTENT, part.size()),
     };
     let mut response = HttpResponseBuilder::new(status);
     describe(&mut response, row, &etag);
@@ -96,11 +98,12 @@ fn requested(request: &HttpRequest, row: &Backup, etag: &str) -> Requested {
     }
 }
 
+/// The headers that every answer about a backup's bytes has, with or without them.
 fn describe(response: &mut HttpResponseBuilder, row: &Backup, etag: &str) {
     response
         .insert_header((ETAG, etag))
         .insert_header((ACCEPT_RANGES, "bytes"))
         .insert_header(("Repr-Digest", repr_digest(&row.sha256)))
         .insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"))
-        .insert_header((CACHE_CONTROL, "private, no-store"));
+        .insert_header((CACHE_CONTROL, NOT_CACHED));
 }

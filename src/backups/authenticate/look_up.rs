@@ -9,8 +9,8 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 
-use super::super::READ_PATIENCE;
 use super::bounded::Bounded;
+use crate::backups::READ_PATIENCE;
 use crate::db::systems::{self, CredentialRow};
 use crate::db::{Db, DbError, Lane};
 use crate::domain::ids::SystemKey;

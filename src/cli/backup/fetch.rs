@@ -8,8 +8,8 @@ use futures_util::StreamExt;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
-use super::super::context::Context;
-use super::super::exit::Failure;
+use crate::cli::context::Context;
+use crate::cli::exit::Failure;
 use crate::domain::ids::BackupId;
 use crate::store::Meter;
 

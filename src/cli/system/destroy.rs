@@ -11,9 +11,9 @@ use indicatif::ProgressBar;
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::super::context::Context;
-use super::super::exit::Failure;
-use super::super::output::time;
+use crate::cli::context::Context;
+use crate::cli::exit::Failure;
+use crate::cli::output::time;
 use crate::db::accounting::{Abort, Delete, DeletedBy, Operation};
 use crate::db::purge;
 use crate::db::systems::{self, OpenRow, SystemSummary};

@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::super::base_urls::BaseUrls;
 use super::guides::{ERRORS, GUIDES};
+use crate::http::base_urls::BaseUrls;
 
 pub fn text(urls: &BaseUrls) -> String {
     let BaseUrls { collect, management } = urls;

@@ -14,11 +14,11 @@ use rmcp::transport::streamable_http_server::session::never::NeverSessionManager
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
 use tokio::time::timeout;
 
-use super::super::base_urls::{ApiAddress, ApiAddresses};
-use super::super::error_data::Nothing;
-use super::super::{envelope, hosts};
 use super::openapi;
 use super::tools::Tools;
+use crate::http::base_urls::{ApiAddress, ApiAddresses};
+use crate::http::error_data::Nothing;
+use crate::http::{envelope, hosts};
 
 /// Larger than any question about this documentation.
 const LARGEST: usize = 8 * 1024;

@@ -6,6 +6,8 @@ mod answers;
 pub mod collect;
 mod errors;
 mod guides;
+mod handlers;
+mod headers;
 mod llms;
 pub mod manage;
 mod markdown;

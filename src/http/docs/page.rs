@@ -1,8 +1,8 @@
 //! What all pages have in common, the first page, and the page that is not there.
 
-use super::super::base_urls::BaseUrls;
 use super::guides::{ERRORS, GUIDES};
 use super::markdown::{escape, inline};
+use crate::http::base_urls::BaseUrls;
 
 /// The style of all pages. It names no font and no picture: there is nothing to load.
 pub const STYLE: &str = include_str!("style.css");
