@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use super::error::RequestError;
 use super::{READ_PATIENCE, ReadError, SystemIdentity, Vault};
-use crate::db::requests::{self, Ask, Asked, BackupRequest, Cancelled};
+use crate::db::requests::{self, Ask, Asked, BackupRequest, Cancellation};
 use crate::db::{Lane, systems};
 use crate::domain::ids::OrgId;
 use crate::domain::request::RequestState;
@@ -68,14 +68,14 @@ impl Vault {
             let again = std::mem::replace(&mut repeated, true);
             match requests::cancel(conn, system, request, &by, from) {
                 // The attempt before was committed, and its answer lost.
-                Ok(Cancelled::Ended(RequestState::Cancelled)) if again => Ok(Cancelled::Done),
+                Ok(Cancellation::Ended(RequestState::Cancelled)) if again => Ok(Cancellation::Done),
                 result => result,
             }
         };
         match self.db.run(Lane::Reads, READ_PATIENCE, query).await? {
-            Cancelled::Done => Ok(()),
-            Cancelled::NotFound => Err(RequestError::NotFound),
-            Cancelled::Ended(state) => Err(RequestError::Ended(state)),
+            Cancellation::Done => Ok(()),
+            Cancellation::NotFound => Err(RequestError::NotFound),
+            Cancellation::Ended(state) => Err(RequestError::Ended(state)),
         }
     }
 

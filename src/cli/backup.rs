@@ -13,7 +13,7 @@ use super::context::Context;
 use super::exit::Failure;
 use super::output::{bytes, table, time};
 use crate::db::accounting::{Delete, DeletedBy, Operation, Outcome};
-use crate::db::backups::{self, StoredRow};
+use crate::db::backups::{self, BackupRow};
 use crate::db::purge;
 use crate::domain::ids::BackupId;
 
@@ -47,8 +47,8 @@ struct Line {
     damage: Option<String>,
 }
 
-impl From<StoredRow> for Line {
-    fn from(row: StoredRow) -> Self {
+impl From<BackupRow> for Line {
+    fn from(row: BackupRow) -> Self {
         Self {
             id: row.id,
             filename: row.filename,
@@ -83,7 +83,7 @@ impl Backup {
 }
 
 /// The stored backup with this id, whosever it is.
-fn find(context: &mut Context, id: BackupId) -> Result<StoredRow, Failure> {
+fn find(context: &mut Context, id: BackupId) -> Result<BackupRow, Failure> {
     backups::find_any(&mut context.conn, id)?.ok_or_else(|| Failure::Refused(format!("no backup {id}")))
 }
 

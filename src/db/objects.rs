@@ -79,7 +79,7 @@ pub fn stored_after(conn: &mut Conn, after: Cursor, limit: i64) -> Result<Vec<St
     rows.into_iter().map(object).collect()
 }
 
-/// Those of the keys that a stored backup has.
+/// Which of the keys belong to a stored backup.
 pub fn stored_among(conn: &mut Conn, keys: &[String]) -> Result<HashSet<String>, DbError> {
     let stored: Vec<String> = backups::table
         .filter(backups::state.eq("stored").and(backups::object_key.eq_any(keys)))
@@ -88,7 +88,7 @@ pub fn stored_among(conn: &mut Conn, keys: &[String]) -> Result<HashSet<String>,
     Ok(stored.into_iter().collect())
 }
 
-/// Those of the keys that a row has, in whatever state.
+/// Which of the keys have a row, in whatever state.
 pub fn known_among(conn: &mut Conn, keys: &[String]) -> Result<HashSet<String>, DbError> {
     let known: Vec<String> =
         backups::table.filter(backups::object_key.eq_any(keys)).select(backups::object_key).load(conn)?;
@@ -100,7 +100,7 @@ pub fn newest(conn: &mut Conn) -> Result<Option<Uuid>, DbError> {
     Ok(backups::table.select(backups::id).order(backups::id.desc()).first(conn).optional()?)
 }
 
-/// Writes down that objects without a row were deleted.
+/// Records that an operator deleted these objects, which had no row; sizes in bytes.
 pub fn note_deleted_orphans(conn: &mut Conn, orphans: &[(ObjectKey, u64)]) -> Result<(), DbError> {
     let event = |(key, size): &(ObjectKey, u64)| Event {
         kind: "orphan_deleted",

@@ -116,3 +116,20 @@ pub const BACKUP_DAMAGED: ErrorCode = ErrorCode {
     explanation: "The backup is in the books, but its bytes are missing or not what they were. Other backups of the \
         site are not affected. Tell whoever operates the service.",
 };
+
+#[cfg(test)]
+mod tests {
+    use super::ERROR_CODES;
+
+    #[test]
+    fn each_code_is_listed_once_and_explained() {
+        for (index, code) in ERROR_CODES.iter().enumerate() {
+            assert!(ERROR_CODES[..index].iter().all(|other| other.code != code.code), "{}", code.code);
+            assert!(code.code.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'), "{}", code.code);
+            assert!((400..600).contains(&code.status));
+            assert!(
+                !code.title.is_empty() && !code.explanation.is_empty() && !code.explanation.contains("  ")
+            );
+        }
+    }
+}
