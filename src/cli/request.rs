@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::context::Context;
 use super::exit::Failure;
 use super::output::{table, time};
-use crate::db::requests::{self, Ask, Asked, BackupRequest, Cancelled};
+use crate::db::requests::{self, Ask, Asked, BackupRequest, Cancellation};
 use crate::db::systems::SystemSummary;
 use crate::domain::request::RequestState;
 
@@ -105,11 +105,13 @@ fn wait(
 
 fn cancel(context: &mut Context, system: &SystemSummary, id: Uuid) -> Result<ExitCode, Failure> {
     match requests::cancel(&mut context.conn, system.id, id, OPERATOR, None)? {
-        Cancelled::Done => {}
-        Cancelled::NotFound => {
+        Cancellation::Done => {}
+        Cancellation::NotFound => {
             return Err(Failure::Refused(format!("no request {id} of system {}", system.system_key)));
         }
-        Cancelled::Ended(state) => return Err(Failure::Refused(format!("request {id} is {state} already"))),
+        Cancellation::Ended(state) => {
+            return Err(Failure::Refused(format!("request {id} is {state} already")));
+        }
     }
     let request = requests::find(&mut context.conn, system.id, id)?;
     context.output.print(&request, |_| format!("cancelled {id}"))?;

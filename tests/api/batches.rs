@@ -179,7 +179,7 @@ fn a_batch_comes_to_the_same_as_its_operations_one_by_one() {
             }
             prop_assert_eq!(batched.rows(&db), single.rows(&db));
         }
-        let differences = audit::differences(&mut connect(db.url()).expect("connect")).expect("audit");
+        let differences = audit::imbalances(&mut connect(db.url()).expect("connect")).expect("audit");
         prop_assert!(differences.is_empty(), "{:?}", differences);
         Ok(())
     };
