@@ -1,4 +1,4 @@
-//! The parts that the settings describe: the store and the vault around it.
+//! The parts that the settings describe: the store, the verifier of tokens, and the vault.
 
 use std::sync::Arc;
 
@@ -39,7 +39,7 @@ pub fn open_store(config: &StoreConfig, blocking: &Handle) -> Result<Arc<dyn Blo
         .map_err(|source| StartError::Io { doing: "open the store".to_owned(), source })
 }
 
-/// What verifies tokens, if there is a key for them.
+/// The verifier of tokens; `None` if the settings name no key to verify them with.
 pub(super) fn start_tokens(
     config: Option<&TokenConfig>,
     engine: &Handle,
@@ -65,6 +65,7 @@ pub(super) fn start_tokens(
     tokens.map(Some).map_err(|line| StartError::Setting(format!("JWT_JWKS_FILE: {line}")))
 }
 
+/// The vault, with the consumer of its undo queue running on `engine`.
 pub(super) fn build_vault(
     config: &Config,
     db: Db,
