@@ -38,7 +38,7 @@ pub use health::{Health, LastHealth};
 pub use links::{Link, Links, Signed};
 pub use manage::ManagedSystem;
 pub use new_id::NewIds;
-pub use reservation::{LiveUploads, Undo, UndoQueue};
+pub use reservation::{LiveUploads, UndoQueue};
 pub use upload::{UploadHandle, UploadRequest};
 pub use waiters::Waiters;
 

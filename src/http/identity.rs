@@ -29,7 +29,7 @@ impl FromRequest for SystemIdentity {
             let authenticator = &state.vault.authenticator;
             let identity = authenticator.authenticate(credential.user_id(), secret, from).await?;
             let identity = identity.ok_or(ApiError::Unauthorized)?;
-            // The middleware `requests::tell_requested` finds out by it for whom the answer is.
+            // The middleware `requests::announce_request` finds out by it for whom the answer is.
             request.extensions_mut().insert(identity.clone());
             Ok(identity)
         })

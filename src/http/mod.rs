@@ -61,7 +61,7 @@ fn collect_api(config: &mut ServiceConfig) {
     config
         .service(
             web::resource("/api/systems/backups")
-                .wrap(from_fn(requests::tell_requested))
+                .wrap(from_fn(requests::announce_request))
                 .route(web::post().to(upload::upload))
                 .route(read().to(list::list))
                 .default_service(web::to(|| method_not_allowed("GET, HEAD, POST"))),
@@ -70,13 +70,13 @@ fn collect_api(config: &mut ServiceConfig) {
         .service(read_only("/api/systems/backups/requests", requests::requests))
         .service(
             web::resource("/api/systems/backups/unchanged")
-                .wrap(from_fn(requests::tell_requested))
+                .wrap(from_fn(requests::announce_request))
                 .route(web::post().to(requests::unchanged))
                 .default_service(web::to(|| method_not_allowed("POST"))),
         )
         .service(
             web::resource("/api/systems/backups/{id}")
-                .wrap(from_fn(requests::tell_requested))
+                .wrap(from_fn(requests::announce_request))
                 .route(read().to(download::download))
                 .route(web::delete().to(delete::delete))
                 .default_service(web::to(|| method_not_allowed("DELETE, GET, HEAD"))),
