@@ -19,8 +19,9 @@ use super::error::ApiError;
 use super::remote_addr::RemoteAddr;
 use super::{AppState, docs};
 use crate::backups::{Backup, Reader, SystemIdentity};
+use crate::domain::conditional::{if_none_match, if_range_allows};
 use crate::domain::digest::repr_digest;
-use crate::domain::range::{self, ByteRange, Requested};
+use crate::domain::range::{self, ByteRange, ResolvedRange};
 
 /// Download a backup
 ///
@@ -58,15 +59,15 @@ pub async fn give(
 ) -> Result<HttpResponse, ApiError> {
     let etag = format!("\"{}\"", hex::encode(row.sha256));
     let asked = |name| request.headers().get(name).map(HeaderValue::as_bytes);
-    if asked(IF_NONE_MATCH).is_some_and(|list| range::if_none_match(list, &etag)) {
+    if asked(IF_NONE_MATCH).is_some_and(|list| if_none_match(list, &etag)) {
         let mut response = HttpResponseBuilder::new(StatusCode::NOT_MODIFIED);
         describe(&mut response, row, &etag);
         return Ok(response.finish());
     }
     let part = match requested(request, row, &etag) {
-        Requested::Whole => None,
-        Requested::Part(part) => Some(part),
-        Requested::Unsatisfiable => return Err(ApiError::Range { size: row.size }),
+        ResolvedRange::Whole => None,
+        ResolvedRange::Part(part) => Some(part),
+        ResolvedRange::Unsatisfiable => return Err(ApiError::Range { size: row.size }),
     };
     let (status, length) = match part {
         None => (StatusCode::OK, row.size),
@@ -89,12 +90,12 @@ pub async fn give(
 }
 
 /// `Range` counts for `GET` only (RFC 9110, 14.2), and only if `If-Range` agrees.
-fn requested(request: &HttpRequest, row: &Backup, etag: &str) -> Requested {
+fn requested(request: &HttpRequest, row: &Backup, etag: &str) -> ResolvedRange {
     let asked = |name| request.headers().get(name).map(HeaderValue::as_bytes);
-    if request.method() == Method::GET && range::if_range_allows(asked(IF_RANGE), etag) {
+    if request.method() == Method::GET && if_range_allows(asked(IF_RANGE), etag) {
         range::resolve(asked(RANGE), row.size)
     } else {
-        Requested::Whole
+        ResolvedRange::Whole
     }
 }
 
