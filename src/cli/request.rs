@@ -30,9 +30,9 @@ pub struct Request {
     cancel: Option<Uuid>,
 }
 
-/// As the service shows them: the newest.
+/// How many requests are listed, the newest ones: as many as the service shows.
 const LISTED: i64 = 100;
-/// Between two looks for the backup.
+/// Between two looks whether the backup has arrived.
 const PAUSE: Duration = Duration::from_millis(500);
 const OPERATOR: &str = "operator";
 

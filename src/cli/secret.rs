@@ -1,4 +1,4 @@
-//! Secrets of systems: made or given, shown once, of which only the hash is kept.
+//! The secrets of systems: random or given, shown once. Only their hashes are kept.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

@@ -1,4 +1,4 @@
-//! Reading single variables.
+//! Reads single variables of the environment.
 
 use std::collections::HashMap;
 use std::fs;
@@ -23,7 +23,7 @@ pub struct Variables(HashMap<String, String>);
 
 impl Variables {
     pub fn of_process() -> Self {
-        // What is not UTF-8 is kept, made printable, so that it is refused rather than overlooked.
+        // A value that is not UTF-8 is made printable, so that it is refused rather than overlooked.
         let lossy = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
         Self(std::env::vars_os().map(|(name, value)| (lossy(name), lossy(value))).collect())
     }
@@ -54,7 +54,7 @@ impl Variables {
     }
 
     pub fn seconds(&self, name: &str, default: u64) -> Result<Duration, ConfigError> {
-        // A year is far from what any time span of ours can mean.
+        // No time span of ours can sensibly be longer than a year.
         Ok(Duration::from_secs(self.number(name, default, 1..=366 * 86_400)?))
     }
 
@@ -89,12 +89,12 @@ impl Variables {
         }
     }
 
-    /// A secret: the variable itself, the file that `NAME_FILE` names, or a systemd credential.
+    /// A secret, from the variable itself, the file that `NAME_FILE` names, or a systemd credential called `NAME`.
     pub fn secret(&self, name: &str) -> Result<SecretString, ConfigError> {
         self.optional_secret(name)?.ok_or_else(|| wrong(name, "it is required"))
     }
 
-    /// The same, where it may be missing.
+    /// The same for a secret that may be missing.
     pub fn optional_secret(&self, name: &str) -> Result<Option<SecretString>, ConfigError> {
         if let Some(value) = self.get(name).filter(|value| !value.is_empty()) {
             return Ok(Some(value.into()));

@@ -6,7 +6,7 @@ use std::time::Duration;
 use secrecy::{ExposeSecret, SecretString};
 use uuid::Uuid;
 
-use super::repeating::{RepeatingThread, Step};
+use super::repeating::{Repeated, RepeatingThread};
 use crate::db::{self, Conn, DbError, writers};
 
 /// A lease that is renewed until this is dropped, and then given up.
@@ -51,7 +51,7 @@ impl Renewal {
     }
 }
 
-impl Step for Renewal {
+impl Repeated for Renewal {
     fn run(&mut self) -> Duration {
         match self.renew() {
             Ok(()) => self.lease / 3,

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use secrecy::{ExposeSecret, SecretString};
 
-use super::repeating::{RepeatingThread, Step};
+use super::repeating::{Repeated, RepeatingThread};
 use crate::backups::Waiters;
 use crate::db::{self, Conn, DbError, notifications, requests};
 
@@ -78,7 +78,7 @@ impl Listening {
     }
 }
 
-impl Step for Listening {
+impl Repeated for Listening {
     fn run(&mut self) -> Duration {
         match self.wake_who_is_asked() {
             Ok(()) => {

@@ -1,4 +1,4 @@
-//! A thread that repeats one step until it is stopped: for work that must not wait behind anything else, on a
+//! A thread that repeats its work until it is stopped: for work that must not wait behind anything else, on a
 //! connection of its own.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 /// What such a thread does.
-pub(super) trait Step: Send + 'static {
+pub(super) trait Repeated: Send + 'static {
     /// Does it once, and says how long to pause until the next time.
     fn run(&mut self) -> Duration;
 
@@ -22,16 +22,16 @@ pub(super) struct RepeatingThread {
 }
 
 impl RepeatingThread {
-    pub(super) fn start(name: &str, mut step: impl Step) -> std::io::Result<Self> {
+    pub(super) fn start(name: &str, mut work: impl Repeated) -> std::io::Result<Self> {
         let (stop, stopped) = channel();
         let (ending, ended) = channel();
         let repeat = move || {
             let _ending = ending;
             let mut pause = Duration::ZERO;
             while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(pause) {
-                pause = step.run();
+                pause = work.run();
             }
-            step.end();
+            work.end();
         };
         thread::Builder::new().name(name.to_owned()).spawn(repeat)?;
         Ok(Self { stop: Some(stop), ended })
