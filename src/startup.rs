@@ -76,7 +76,10 @@ pub fn check_database_url(config: &Config) -> Result<(), StartError> {
     if db::is_connection_string(config.database_url.expose_secret()) {
         return Ok(());
     }
-    Err(StartError::Setting("DATABASE_URL: it is not a connection string of Postgres".to_owned()))
+    Err(StartError::Setting(
+        "DATABASE_URL: it is not like postgres://USER:PASSWORD@HOST/DATABASE or host=... dbname=..."
+            .to_owned(),
+    ))
 }
 
 /// Raises the soft limit of open files to the hard one: an upload holds a socket and a file. Processes start with a low

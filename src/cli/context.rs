@@ -47,8 +47,9 @@ impl Context {
 
     /// The system with this id or key.
     pub fn system(&mut self, id_or_key: &str) -> Result<SystemSummary, Failure> {
-        systems::find(&mut self.conn, id_or_key)?
-            .ok_or_else(|| Failure::Refused(format!("no system {id_or_key:?}")))
+        systems::find(&mut self.conn, id_or_key)?.ok_or_else(|| {
+            Failure::Refused(format!("no system {id_or_key:?}: `strongroom system list` shows ids and keys"))
+        })
     }
 
     /// What the service's jobs need, to run them by hand.

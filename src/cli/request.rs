@@ -107,7 +107,10 @@ fn cancel(context: &mut Context, system: &SystemSummary, id: Uuid) -> Result<Exi
     match requests::cancel(&mut context.conn, system.id, id, OPERATOR, None)? {
         Cancellation::Done => {}
         Cancellation::NotFound => {
-            return Err(Failure::Refused(format!("no request {id} of system {}", system.system_key)));
+            return Err(Failure::Refused(format!(
+                "no request {id} of system {}: --list shows them",
+                system.system_key
+            )));
         }
         Cancellation::Ended(state) => {
             return Err(Failure::Refused(format!("request {id} is {state} already")));

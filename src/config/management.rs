@@ -75,7 +75,9 @@ impl TokenConfig {
         }
         let required = |name| {
             let text = env.get(name).map(str::trim).filter(|text| !text.is_empty());
-            text.map(str::to_owned).ok_or_else(|| wrong(name, "it is required: tokens are told by it"))
+            text.map(str::to_owned).ok_or_else(|| {
+                wrong(name, "it is required with a key: only tokens that name it are accepted")
+            })
         };
         let [issuer, audience] = claims;
         Ok(Some(Self { jwks, hs256, issuer: required(issuer)?, audience: required(audience)? }))

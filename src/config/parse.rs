@@ -65,7 +65,7 @@ impl Variables {
 
     pub fn path(&self, name: &str, default: &str) -> Result<PathBuf, ConfigError> {
         match self.get(name).unwrap_or(default) {
-            "" => Err(wrong(name, "it is empty")),
+            "" => Err(wrong(name, "it is empty: name a path, or unset it")),
             path => Ok(PathBuf::from(path)),
         }
     }
@@ -75,7 +75,9 @@ impl Variables {
         let entries = list.split([',', ' ']).filter(|entry| !entry.is_empty());
         let parse = |entry: &str| {
             let network = entry.parse::<IpNet>().or_else(|_| entry.parse::<IpAddr>().map(IpNet::from));
-            network.map_err(|_| wrong(name, format!("{entry:?} is neither an address nor a network")))
+            network.map_err(|_| {
+                wrong(name, format!("{entry:?} is neither an address nor a network like 10.0.0.0/8"))
+            })
         };
         entries.map(parse).collect()
     }
@@ -91,7 +93,9 @@ impl Variables {
 
     /// A secret, from the variable itself, the file that `NAME_FILE` names, or a systemd credential called `NAME`.
     pub fn secret(&self, name: &str) -> Result<SecretString, ConfigError> {
-        self.optional_secret(name)?.ok_or_else(|| wrong(name, "it is required"))
+        self.optional_secret(name)?.ok_or_else(|| {
+            wrong(name, format!("it is required, or {name}_FILE with the name of a file that has it"))
+        })
     }
 
     /// The same for a secret that may be missing.

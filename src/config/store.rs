@@ -59,7 +59,10 @@ impl S3Config {
     fn read(env: &Variables, bucket: &str) -> Result<Self, ConfigError> {
         let plain = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
         if bucket.is_empty() || bucket.starts_with('.') || !bucket.chars().all(plain) {
-            return Err(wrong(BUCKET, format!("{bucket:?} is not a bucket's name")));
+            return Err(wrong(
+                BUCKET,
+                format!("{bucket:?} is not a bucket's name: letters, digits, '-', '.' and '_'"),
+            ));
         }
         let insecure = env.parsed("BACKUP_S3_ALLOW_INSECURE", "false", "true or false")?;
         let required = |name| env.get(name).ok_or_else(|| wrong(name, format!("{BUCKET} needs it")));

@@ -179,11 +179,20 @@ pub fn awaited_of(conn: &mut Conn, among: &[Uuid]) -> Result<Vec<Uuid>, DbError>
     Ok(rows.into_iter().map(|row| row.system_id).collect())
 }
 
-/// Takes the lock of the system's row, before any other lock here. Gives the system's state, its organization and the hash of its secret.
-fn lock_system(conn: &mut Conn, system: Uuid) -> Result<Option<(String, String, Vec<u8>)>, DbError> {
+/// A system whose row is locked.
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = systems)]
+struct LockedSystem {
+    state: String,
+    org_id: String,
+    secret_sha256: Vec<u8>,
+}
+
+/// Takes the lock of the system's row: the first of all locks here.
+fn lock_system(conn: &mut Conn, system: Uuid) -> Result<Option<LockedSystem>, DbError> {
     Ok(systems::table
         .find(system)
-        .select((systems::state, systems::org_id, systems::secret_sha256))
+        .select(LockedSystem::as_select())
         .for_no_key_update()
         .first(conn)
         .optional()?)

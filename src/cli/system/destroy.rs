@@ -81,7 +81,7 @@ fn confirm(system: &SystemSummary) -> Result<(), Failure> {
     if answer.trim() == system.system_key {
         Ok(())
     } else {
-        Err(Failure::Refused("not destroyed".to_owned()))
+        Err(Failure::Refused("nothing was destroyed: that is not the system's key".to_owned()))
     }
 }
 

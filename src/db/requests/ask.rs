@@ -39,11 +39,12 @@ pub enum Asked {
 /// Asks a system for a backup. May be repeated with the same [`Ask::id`].
 pub fn ask(conn: &mut Conn, ask: &Ask) -> Result<Asked, DbError> {
     conn.transaction(|conn| {
-        let Some((state, org, _)) = lock_system(conn, ask.system_id)? else { return Ok(Asked::NoSystem) };
-        if ask.org.as_ref().is_some_and(|wanted| wanted.as_str() != org) || state == "destroying" {
+        let Some(system) = lock_system(conn, ask.system_id)? else { return Ok(Asked::NoSystem) };
+        let foreign = ask.org.as_ref().is_some_and(|org| org.as_str() != system.org_id);
+        if foreign || system.state == "destroying" {
             return Ok(Asked::NoSystem);
         }
-        if state != "active" {
+        if system.state != "active" {
             return Ok(Asked::Suspended);
         }
         // An earlier attempt was committed, and its answer lost.
@@ -60,7 +61,7 @@ pub fn ask(conn: &mut Conn, ask: &Ask) -> Result<Asked, DbError> {
         let row: Row = diesel::sql_query(include_str!("ask.sql"))
             .bind::<SqlUuid, _>(ask.id)
             .bind::<SqlUuid, _>(ask.system_id)
-            .bind::<Text, _>(&org)
+            .bind::<Text, _>(&system.org_id)
             .bind::<Text, _>(&ask.by)
             .bind::<Double, _>(LIFETIME.as_secs_f64())
             .get_result(conn)?;

@@ -19,8 +19,9 @@ pub fn deliver(
     secret_sha256: &[u8],
 ) -> Result<Option<Vec<BackupRequest>>, DbError> {
     conn.transaction(|conn| {
-        let current = lock_system(conn, system)?;
-        if !current.is_some_and(|(state, _, sha256)| state == "active" && sha256 == secret_sha256) {
+        let valid = lock_system(conn, system)?
+            .is_some_and(|locked| locked.state == "active" && locked.secret_sha256 == secret_sha256);
+        if !valid {
             return Ok(None);
         }
         let mark = concat!(
@@ -57,7 +58,7 @@ pub fn cancel(
         if !request.state.is_open() {
             return Ok(Cancellation::Ended(request.state));
         }
-        // What has run out since is left to `expire`.
+        // `expire` does not take the lock of the system's row: it may have been quicker.
         let sql = "UPDATE backup_requests SET state = 'cancelled', ended_at = clock_timestamp() \
              WHERE id = $1 AND state IN ('pending', 'seen')";
         if diesel::sql_query(sql).bind::<SqlUuid, _>(id).execute(conn)? == 0 {

@@ -12,13 +12,13 @@ fn html(answers: Answers, status: u16, description: &str) -> Answers {
     answers.other(status, description, [(HTML, text(), json!("<!doctype html>..."))], &[])
 }
 
-/// What we say of a request before the protocol's library sees it.
+/// How we refuse a request to `/mcp` ourselves, before the protocol's library sees it.
 fn ours((status, message): Refusal) -> Body {
     let error = json!({ "code": status.as_u16(), "message": message, "data": {} });
     ("application/json", object(), error)
 }
 
-/// What the library says of one that it does not take.
+/// How the library refuses one.
 fn theirs(message: &str) -> Body {
     (PLAIN, text(), json!(message))
 }
