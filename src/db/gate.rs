@@ -104,12 +104,12 @@ impl Db {
         let mut pause = Duration::from_millis(20);
         let mut work = work;
         loop {
-            let (result, stale);
-            (result, stale, work) = self.attempt(lane, deadline, work).await?;
-            match result {
+            let attempt = self.attempt(lane, deadline, work).await?;
+            work = attempt.work;
+            match attempt.result {
                 // Postgres was restarted, and this was one of the old connections. The next one is another of
                 // them, and at last a new one.
-                Err(_) if stale && Instant::now() < deadline => {}
+                Err(_) if attempt.stale && Instant::now() < deadline => {}
                 Err(error) if error.is_passing() && Instant::now() + pause < deadline => {
                     log::debug!("database: {error}; trying again");
                     sleep(pause).await;
@@ -120,12 +120,13 @@ impl Db {
         }
     }
 
+    /// Runs `work` once. The outer error says that it was not run, or is not known to have ended.
     async fn attempt<T, F>(
         &self,
         lane: Lane,
         deadline: Instant,
         mut work: F,
-    ) -> Result<(Result<T, DbError>, bool, F), DbError>
+    ) -> Result<Attempt<T, F>, DbError>
     where
         T: Send + 'static,
         F: FnMut(&mut Conn) -> Result<T, DbError> + Send + 'static,
@@ -143,7 +144,7 @@ impl Db {
             // The permit is given back when the query is over, not when somebody stops waiting.
             let _permit = permit;
             let (result, stale) = on_connection(&pool, &mut work);
-            (result, stale, work)
+            Attempt { result, stale, work }
         });
         // A frozen server does not even keep to its own time-outs. The thread that waits for it keeps the permit.
         match timeout_at(deadline + lane.frozen_after(), task).await {
@@ -153,7 +154,16 @@ impl Db {
     }
 }
 
-/// Runs `work` once. The second answer says whether the connection had been lost before it was used.
+/// What came of one attempt.
+struct Attempt<T, F> {
+    result: Result<T, DbError>,
+    /// The connection had been lost before it was used.
+    stale: bool,
+    /// For the next attempt.
+    work: F,
+}
+
+/// Runs `work` on a connection of the pool. The second answer says whether the connection had been lost before it was used.
 fn on_connection<T>(
     pool: &Pool<Manager>,
     work: &mut impl FnMut(&mut Conn) -> Result<T, DbError>,

@@ -112,21 +112,21 @@ impl Comparison {
             let suspects = stream::iter(systems.map(|rows| self.suspects(rows))).buffer_unordered(AT_ONCE);
             let mut suspects: Vec<_> =
                 suspects.try_collect::<Vec<_>>().await?.into_iter().flatten().collect();
-            suspects.sort_by_key(|(row, _)| row.cursor());
-            let keys: Vec<_> = suspects.iter().map(|(row, _)| row.key.to_string()).collect();
+            suspects.sort_by_key(|suspect| suspect.row.cursor());
+            let keys: Vec<_> = suspects.iter().map(|suspect| suspect.row.key.to_string()).collect();
             let ask = move |conn: &mut _| objects::stored_among(conn, &keys);
             let stored = self.db.run(Lane::Reads, PATIENCE, ask).await?;
             report(Step::Rows(page.len() as u64));
-            for (row, size) in suspects {
-                if stored.contains(row.key.as_str()) {
-                    report(Step::Found(lacking(row, size)));
+            for suspect in suspects {
+                if stored.contains(suspect.row.key.as_str()) {
+                    report(Step::Found(suspect.into()));
                 }
             }
         }
     }
 
-    /// Those of a system's rows whose objects are not there (`None`) or have another size.
-    async fn suspects(&self, rows: &[StoredObject]) -> Result<Vec<(StoredObject, Option<u64>)>, StoreError> {
+    /// Those of a system's rows whose objects are missing or have another size.
+    async fn suspects(&self, rows: &[StoredObject]) -> Result<Vec<Suspect>, StoreError> {
         let Some(first) = rows.first() else { return Ok(Vec::new()) };
         let mut left: HashMap<_, _> = rows.iter().map(|row| (row.key.as_str(), row)).collect();
         let mut listing = self.store.list(first.key.prefix());
@@ -139,8 +139,8 @@ impl Comparison {
         for row in left.into_values() {
             match self.store.head(&row.key).await {
                 Ok(size) if size == row.size => {}
-                Ok(size) => suspects.push((row.clone(), Some(size))),
-                Err(StoreError::NotFound) => suspects.push((row.clone(), None)),
+                Ok(size) => suspects.push(Suspect { row: row.clone(), size: Some(size) }),
+                Err(StoreError::NotFound) => suspects.push(Suspect { row: row.clone(), size: None }),
                 Err(error) => return Err(error),
             }
         }
@@ -187,16 +187,25 @@ impl Comparison {
     }
 }
 
-fn lacking(row: StoredObject, size: Option<u64>) -> Difference {
-    let (kind, problem) = match size {
-        None => (DifferenceKind::Missing, format!("its object {} is missing", row.key)),
-        Some(size) => (
-            DifferenceKind::Size,
-            format!("its object {} has {size} bytes; it had {} when stored", row.key, row.size),
-        ),
-    };
-    let subject = format!("backup {}", row.id);
-    Difference { kind, org_id: row.org_id, subject, problem, object_key: Some(row.key.to_string()) }
+/// A stored row whose object looked wrong at first.
+struct Suspect {
+    row: StoredObject,
+    /// The size of its object in bytes; `None`: there is no object.
+    size: Option<u64>,
+}
+
+impl From<Suspect> for Difference {
+    fn from(Suspect { row, size }: Suspect) -> Self {
+        let (kind, problem) = match size {
+            None => (DifferenceKind::Missing, format!("its object {} is missing", row.key)),
+            Some(size) => (
+                DifferenceKind::Size,
+                format!("its object {} has {size} bytes; it had {} when stored", row.key, row.size),
+            ),
+        };
+        let subject = format!("backup {}", row.id);
+        Self { kind, org_id: row.org_id, subject, problem, object_key: Some(row.key.to_string()) }
+    }
 }
 
 fn orphan(object: &ObjectInfo) -> Difference {

@@ -72,7 +72,7 @@ impl Answers {
 
     /// What these errors become in our envelope; those of one status together.
     pub fn errors(self, errors: impl IntoIterator<Item = ApiError>) -> Self {
-        self.told(errors.into_iter().map(|error| {
+        self.with_errors(errors.into_iter().map(|error| {
             let status = error.status_code().as_u16();
             let schema = envelope(status, Ref::from_schema_name(error.data().schema()).into());
             let body = json!({ "code": status, "message": error.to_string(), "data": error.data() });
@@ -82,14 +82,15 @@ impl Answers {
 
     /// The same in the gateway's shape.
     pub fn gateway_errors(self, errors: impl IntoIterator<Item = ApiError>) -> Self {
-        self.told(errors.into_iter().map(|error| {
+        self.with_errors(errors.into_iter().map(|error| {
             let (status, body) = gateway_error::reshaped(&error, "https://manage.example.net");
             let schema = Ref::from_schema_name(GatewayError::name());
             (status, schema.into(), json!(body), error)
         }))
     }
 
-    fn told(mut self, errors: impl Iterator<Item = (u16, RefOr<Schema>, Value, ApiError)>) -> Self {
+    /// Describes errors; those of one status are one answer.
+    fn with_errors(mut self, errors: impl Iterator<Item = (u16, RefOr<Schema>, Value, ApiError)>) -> Self {
         let mut by_status: BTreeMap<u16, Vec<_>> = BTreeMap::new();
         for (status, schema, body, error) in errors {
             by_status.entry(status).or_default().push((schema, body, error));
