@@ -10,7 +10,7 @@
 //!   its open uploads' `reserved`;
 //! * no operation leaves `stored_bytes + reserved_bytes` above max(quota, its value before).
 //!   Where it goes up at all it was checked against the quota ([`admit`], [`grow`]) or capped by
-//!   retiring what was pledged ([`commit`]).
+//!   retiring what was pledged ([`commit()`]).
 
 mod admission;
 mod commit;
