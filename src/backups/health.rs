@@ -1,4 +1,4 @@
-//! Whether the database and the store can be used.
+//! Can the dependencies be asked?
 
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};

@@ -18,11 +18,10 @@ pub type Conn = PgConnection;
 const SESSION: &str = "SET timezone = 'UTC'; SET statement_timeout = '10s'; SET lock_timeout = '3s'; \
      SET idle_in_transaction_session_timeout = '15s'; SET application_name = 'strongroom'";
 
-/// libpq's own time-outs: seconds to connect, and milliseconds until data that is not acknowledged counts as lost.
-///
-/// A machine that has lost its power says nothing, so keepalives ask every few seconds whether it is still there. With the
-/// system's default of two hours, the thread that waits for its answer, and its connection of the pool, would be gone for
-/// that long. Keepalives also keep firewalls from forgetting connections that are idle in the pool.
+/// libpq's own time-outs: seconds to connect, milliseconds for a peer that does not acknowledge. A machine that
+/// lost its power says nothing: whoever waits for its answer finds out by asking every few seconds whether it
+/// is still there (the system's default is two hours, for as long as which the thread and its share of the
+/// pool would be gone). It also keeps firewalls from forgetting connections that lie in the pool.
 const CLIENT: [(&str, &str); 5] = [
     ("connect_timeout", "3"),
     ("tcp_user_timeout", "10000"),

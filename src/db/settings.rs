@@ -21,7 +21,7 @@ pub fn default_quota(conn: &mut Conn) -> Result<Option<u64>, DbError> {
     Ok(u64::try_from(bytes).ok().filter(|&bytes| bytes > 0))
 }
 
-/// Finds out whether the database answers.
+/// Asks the database anything: for health.
 pub fn ping(conn: &mut Conn) -> Result<(), DbError> {
     diesel::select(1.into_sql::<diesel::sql_types::Integer>()).execute(conn)?;
     Ok(())
