@@ -35,7 +35,7 @@ pub struct Config {
     pub http: HttpConfig,
     pub management: ManagementConfig,
     pub store: StoreConfig,
-    /// How long an address with which anybody can download is valid.
+    /// How long download addresses are valid, at which anybody can fetch a backup.
     pub presign_ttl: Duration,
     pub uploads: UploadConfig,
     pub upkeep: UpkeepConfig,
@@ -124,7 +124,7 @@ impl Config {
     }
 }
 
-/// What Postgres' bigint can count, with room to add.
+/// The most bytes that a setting accepts: sums of a few of them still fit into Postgres' bigint.
 const MAX_BYTES: u64 = 1 << 60;
 
 #[cfg(test)]

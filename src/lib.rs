@@ -13,7 +13,7 @@
 //! * [`startup`] - builds everything from the settings, and stops it in order
 //! * [`config`] - the settings, checked; read by `cli` and `startup` alone
 //! * [`http`] - routes, extractors, thin handlers, the table from errors to status codes
-//! * [`jobs`] - prepare the schema, renew the lease, listen for requests, purge, sweep, compare rows with objects
+//! * [`jobs`] - prepare schema and store, renew the lease, listen for requests, purge, sweep, compare rows with objects
 //! * [`backups`] - the use cases: authenticate, upload, list, download, delete, request
 //! * [`actors`] - one per organization to order and batch what changes its books, one to turn
 //!   floods away
@@ -21,18 +21,18 @@
 //! * [`store`] - the only room with objects
 //! * [`tokens`] - verifies bearer tokens, and makes them for development
 //! * [`domain`] - pure types and decisions
-//! * [`telemetry`] - logging
-//! * `failpoints` - where the crash tests kill a process; nothing without its feature
+//! * [`telemetry`] - logging and metrics
+//! * [`failpoints`] - where the crash tests kill a process; nothing without its feature
 //!
 //! # The life of a backup
 //!
 //! `receiving` (admitted, before any byte) -> `stored` (the only state that the API shows) ->
 //! `retired` (out of the books; its object is deleted, then its row). An upload that fails goes
-//! from `receiving` to `retired`. Follow one from `http/upload.rs` to `backups/upload.rs`,
-//! `backups/intake.rs`, `store/`, `actors/org_quota.rs`, `db/accounting/` and `jobs/purge.rs`.
+//! from `receiving` to `retired`. To follow one, read `http/upload.rs`, `backups/upload.rs`, `backups/admit.rs`,
+//! `actors/org_quota.rs`, `db/accounting/`, `backups/intake.rs`, `store/` and `jobs/purge.rs`.
 //!
-//! A backup that somebody asks for goes from `db/requests.rs` (asked) to `jobs/listen.rs` and `backups/requests.rs` (an
-//! appliance is woken, and has seen it) to `db/accounting/apply.sql` (fulfilled with the upload's commit).
+//! A request for a backup goes from `db/requests.rs` (somebody asks) to `jobs/listen.rs` and `backups/requests.rs` (the
+//! appliance is woken, and sees it) to `db/accounting/apply.sql` (the commit of an upload fulfils it).
 
 #[macro_use]
 pub mod failpoints;

@@ -1,53 +1,51 @@
-//! Builds pool, store, actors, loops and listeners from the settings, runs until a signal, and stops
-//! in order.
+//! Builds everything from the settings, runs until a signal comes, and stops in order.
 
+mod listeners;
 mod parts;
 mod signals;
+mod upkeep;
 
-use std::io::ErrorKind;
-use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::rt::System;
-use actix_web::web::Data;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 use tokio::runtime::{Handle, Runtime};
 use tokio::time::{Instant, timeout, timeout_at};
 use uuid::Uuid;
 
+use listeners::{Listeners, load_certificates};
 pub use parts::open_store;
 use signals::{Signals, notify_systemd, run_until_signal};
 
 use crate::actors::Actors;
-use crate::backups::Waiters;
-use crate::config::{Config, HttpConfig, UploadConfig};
+use crate::config::{Config, UploadConfig};
 use crate::db::accounting::Policy;
 use crate::db::{self, Db};
-use crate::http::{self, Api, AppState, Certificates, Place, Places, Served, ServerSettings};
-use crate::jobs::{self, Lease, Listener, Preparation};
+use crate::jobs;
 use crate::store::{BlobStore, ObservedStore, StoreError};
 use crate::telemetry::Metrics;
 
 /// Why the service could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// A setting can't be used: it names the variable.
+    /// A setting can't be used. The line names the variable.
     #[error("{0}")]
     Setting(String),
-    /// The object store does not let us do what has to be done.
+    /// The object store works, but does not let us do what has to be done.
     #[error("{0}")]
     Refused(String),
     #[error("{doing}: {source}")]
     Io { doing: String, source: std::io::Error },
 }
 
-/// How long the start waits for the database before it serves without it.
+/// How long the start waits for the database and the store before it serves without them.
 const FIRST_PREPARATION: Duration = Duration::from_secs(5);
-/// After the last connection is gone: for uploads that are being taken back.
+/// How long uploads may take to be committed or taken back after the last connection is gone.
 const LAST_TASKS: Duration = Duration::from_secs(10);
 
-/// Runs the service until SIGTERM or SIGINT.
+/// Runs the service until SIGTERM or SIGINT. `migrate`: whether to apply missing migrations, or to wait until somebody
+/// has.
 pub fn run(config: Config, migrate: bool) -> Result<(), StartError> {
     let io = |doing: &str| {
         let doing = doing.to_owned();
@@ -68,21 +66,24 @@ pub fn run(config: Config, migrate: bool) -> Result<(), StartError> {
         .map_err(io("start the store's runtime"))?;
     let result = System::new().block_on(serve(config, migrate, &engine, disk.handle()));
     disk.shutdown_background();
-    // What still runs there is past its grace; nothing waits for it.
+    // What still runs on it has had its time.
     engine.shutdown_timeout(Duration::from_secs(1));
     result
 }
 
-/// A connection string that can't be one is a wrong setting, not a database that is down.
+/// Refuses what is not a connection string: a wrong setting must not look like a database that is down.
 pub fn check_database_url(config: &Config) -> Result<(), StartError> {
     if db::is_connection_string(config.database_url.expose_secret()) {
         return Ok(());
     }
-    Err(StartError::Setting("DATABASE_URL: it is not a connection string of Postgres".to_owned()))
+    Err(StartError::Setting(
+        "DATABASE_URL: it is not like postgres://USER:PASSWORD@HOST/DATABASE or host=... dbname=..."
+            .to_owned(),
+    ))
 }
 
-/// An upload holds a socket and a file; the soft limit that processes start with is for those that
-/// use `select`.
+/// Raises the soft limit of open files to the hard one: an upload holds a socket and a file. Processes start with a low
+/// soft limit only for the sake of programs that use `select`.
 fn raise_file_limit() {
     use rustix::process::{Resource, getrlimit, setrlimit};
     let mut limit = getrlimit(Resource::Nofile);
@@ -98,14 +99,10 @@ async fn serve(config: Config, migrate: bool, engine: &Runtime, disk: &Handle) -
     #[cfg(feature = "failpoints")]
     log::warn!("built with fail points, for tests: not for use");
     let certificates = load_certificates(&config.http)?;
-    let listener = bind("LISTEN_ADDRESS", config.http.listen)?;
-    let management = bind("MANAGEMENT_LISTEN_ADDRESS", config.management.listen)?;
+    let listeners = Listeners::bind(&config)?;
     let tokens = parts::start_tokens(config.management.tokens.as_ref(), engine.handle())?;
-    let process = jobs::sweep::new_process_id();
-    let policy = policy(&config.uploads, process);
-    if policy.default_quota.is_none() {
-        log::warn!("BACKUP_MAX_SIZE_PER_ORG is 0: organizations without a quota of their own have none");
-    }
+    let policy = policy(&config.uploads, jobs::sweep::new_process_id());
+
     let db = Db::new(config.database_url.expose_secret(), engine.handle().clone());
     let metrics = Metrics::new().map_err(|error| StartError::Io {
         doing: "make the metrics".to_owned(),
@@ -115,117 +112,36 @@ async fn serve(config: Config, migrate: bool, engine: &Runtime, disk: &Handle) -
     let store: Arc<dyn BlobStore> = Arc::new(ObservedStore { store, metrics: metrics.clone() });
     look_at(Arc::clone(&store), engine).await?;
     let actors = Actors::start(db.clone(), policy.clone(), metrics.clone());
-    let (books, objects, runtime) = (db.clone(), Arc::clone(&store), engine.handle());
-    let vault = parts::build_vault(&config, books, objects, &actors, runtime, metrics);
+    let vault = parts::build_vault(&config, db, store, &actors, engine.handle(), metrics);
 
-    let preparation = Preparation {
-        db: db.clone(),
-        migrate,
-        default_quota: policy.default_quota,
-        store: Arc::clone(&store),
-    };
-    let mut preparing = engine.spawn(jobs::prepare(preparation, Arc::clone(&vault.ready)));
-    let _ = timeout(FIRST_PREPARATION, &mut preparing).await;
-    let lease = start_lease(config.database_url.clone(), process, config.upkeep.lease)?;
-    let hearing = start_listener(config.database_url.clone(), vault.waiters.clone())?;
-    engine.spawn(jobs::purge::run(db.clone(), Arc::clone(&store), Arc::clone(&vault.purge)));
-    let sweeper =
-        jobs::sweep::Sweeper { db, store, policy, lease: config.upkeep.lease, live: vault.live.clone() };
-    engine.spawn(sweeper.run(config.upkeep.sweep_interval));
-
-    let grace = config.http.shutdown_grace;
-    // Tokens must not cross a network in the clear; on this machine a certificate for the public name is in the way.
-    let hidden = certificates.clone().filter(|_| !config.management.listen.ip().is_loopback());
-    if hidden.is_none() && !config.management.listen.ip().is_loopback() {
-        log::warn!(
-            "the management API listens on {} without TLS: tokens cross the network in the clear",
-            config.management.listen
-        );
-    }
-    let places = Places {
-        collect: place(&listener, certificates.is_some(), config.http.public_url.clone())?,
-        management: place(&management, hidden.is_some(), config.management.public_url.clone())?,
-    };
-    let state = Data::new(AppState {
-        vault: Arc::clone(&vault),
-        tokens,
-        trusted_proxies: config.http.trusted_proxies.clone(),
-        places,
-    });
-    let collect = ServerSettings { listener, certificates: certificates.clone(), shutdown_grace: grace };
-    let management = ServerSettings { listener: management, certificates: hidden, shutdown_grace: grace };
-    let mut servers = Vec::new();
-    for (api, settings) in [(Api::Management, management), (Api::Collect, collect)] {
-        let scheme = if settings.certificates.is_some() { "https" } else { "http" };
-        let served = http::serve(api, state.clone(), settings)
-            .map_err(|source| StartError::Io { doing: format!("serve the {api} API"), source })?;
-        let Served { address, server, door } = served;
-        match api {
-            Api::Management => log::info!("management API on {scheme}://{address}"),
-            Api::Collect => log::info!("listening on {scheme}://{address}"),
-        }
-        servers.push((server, door));
-    }
+    let upkeep = upkeep::start(&config, migrate, policy, &vault, engine).await?;
+    let servers = listeners.serve(config, Arc::clone(&vault), tokens, certificates.clone())?;
     notify_systemd(&[sd_notify::NotifyState::Ready]);
-    // Who waits for a request need not hold the others up.
+    // Appliances that wait for a request must not hold up the uploads that are in flight.
     let stopping = || vault.waiters.close();
     run_until_signal(servers, &mut signals, certificates, stopping).await?;
 
-    // The connections are gone; what they left is committed or taken back now.
+    // The connections are gone. The uploads that they have left behind are committed or taken back now.
     vault.tasks.close();
     let _ = timeout_at(Instant::now() + LAST_TASKS, vault.tasks.wait()).await;
-    drop(hearing);
-    drop(lease);
+    drop(upkeep);
     actors.stop();
     log::info!("stopped");
     Ok(())
 }
 
-fn load_certificates(http: &HttpConfig) -> Result<Option<Arc<Certificates>>, StartError> {
-    let Some(files) = &http.tls else { return Ok(None) };
-    let loaded = Certificates::load(&files.cert, &files.key);
-    loaded.map(Some).map_err(|error| StartError::Setting(format!("TLS_CERT_FILE, TLS_KEY_FILE: {error}")))
-}
-
 fn policy(uploads: &UploadConfig, writer: Uuid) -> Policy {
+    if uploads.default_quota.is_none() {
+        log::warn!("BACKUP_MAX_SIZE_PER_ORG is 0: organizations without a quota of their own have none");
+    }
     Policy { retention: uploads.retention, rate: uploads.rate, default_quota: uploads.default_quota, writer }
 }
 
-/// A store that says no at the first look ends the start; one that can't be reached is waited for
-/// by `jobs::prepare`.
+/// A store that refuses at the first look ends the start. One that can't be reached is waited for by `jobs::prepare`.
 async fn look_at(store: Arc<dyn BlobStore>, engine: &Runtime) -> Result<(), StartError> {
     let look = engine.spawn(async move { timeout(FIRST_PREPARATION, store.prepare(false)).await });
     match look.await {
         Ok(Ok(Err(StoreError::Refused(line)))) => Err(StartError::Refused(line)),
         _ => Ok(()),
     }
-}
-
-fn start_lease(url: SecretString, process: Uuid, lease: Duration) -> Result<Lease, StartError> {
-    Lease::start(url, process, lease)
-        .map_err(|source| StartError::Io { doing: "start the lease thread".to_owned(), source })
-}
-
-/// How clients reach a listener. Its port may have been left to the system.
-fn place(listener: &TcpListener, tls: bool, public_url: Option<String>) -> Result<Place, StartError> {
-    let address = listener
-        .local_addr()
-        .map_err(|source| StartError::Io { doing: "ask for the address of a listener".to_owned(), source })?;
-    Ok(Place { public_url, address, tls })
-}
-
-fn start_listener(url: SecretString, waiters: Waiters) -> Result<Listener, StartError> {
-    Listener::start(url, waiters)
-        .map_err(|source| StartError::Io { doing: "start the thread that listens".to_owned(), source })
-}
-
-/// An address of another machine or a port that is not ours is a wrong setting; one that is in use may
-/// be free in a moment.
-fn bind(variable: &str, address: SocketAddr) -> Result<TcpListener, StartError> {
-    TcpListener::bind(address).map_err(|source| match source.kind() {
-        ErrorKind::AddrNotAvailable | ErrorKind::PermissionDenied => {
-            StartError::Setting(format!("{variable}: {address}: {source}"))
-        }
-        _ => StartError::Io { doing: format!("{variable}: listen on {address}"), source },
-    })
 }

@@ -1,14 +1,15 @@
-//! Logging: to stderr, level by `RUST_LOG`; and [`Metrics`].
+//! Logging (to stderr, at the level that `RUST_LOG` sets) and [`Metrics`].
 
 mod metrics;
 
 use std::io::Write;
 
-pub use metrics::{Metrics, Request};
+pub use metrics::{Metrics, RequestLabels};
 
-/// Starts logging; later calls do nothing. With systemd's journal, which has its own time stamps,
-/// lines carry the syslog level that it understands. `secretive` libraries write secrets down when they
-/// log in more detail than `info`, and never get to.
+/// Starts logging. Later calls do nothing.
+///
+/// Under systemd, whose journal has its own time stamps, lines begin with the syslog level that it understands.
+/// `secretive` are libraries that would log secrets at levels below `info`: for them `info` is the most that can be set.
 pub fn start_logging(secretive: &[&str]) {
     let env = env_logger::Env::default().default_filter_or("info");
     let mut builder = env_logger::Builder::from_env(env);

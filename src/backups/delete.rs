@@ -1,4 +1,4 @@
-//! Taking a backup away, at its system's own wish or an operator's.
+//! Deleting a backup, for its system or for a portal.
 
 use std::net::IpAddr;
 
@@ -7,7 +7,7 @@ use crate::db::accounting::{Delete, DeletedBy, Operation, Outcome};
 use crate::domain::ids::{BackupId, OrgId};
 
 impl Vault {
-    /// Hides the backup and gives its bytes back; its object follows.
+    /// Deletes the backup: it is hidden, and its bytes are given back to the quota, at once. The purger deletes its object.
     pub async fn delete(
         &self,
         who: &SystemIdentity,
@@ -19,7 +19,7 @@ impl Vault {
         self.submit_deletion(who.org(), delete).await
     }
 
-    /// The same for a portal: the event names the caller.
+    /// The same for a portal. The history names the caller.
     pub async fn delete_managed(
         &self,
         system: &ManagedSystem,
@@ -29,7 +29,7 @@ impl Vault {
         let by = DeletedBy::Caller(system.sub().to_owned());
         let delete = Delete { system_id: system.id(), backup, by, remote_addr, attempted_before: false };
         match self.submit_deletion(system.org(), delete).await {
-            // It went while we looked.
+            // The system was suspended or destroyed since it was looked up.
             Err(ReadError::Revoked) => Err(ReadError::NotFound),
             result => result,
         }

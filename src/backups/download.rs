@@ -7,22 +7,22 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::error::Outage;
-use super::{READ_PATIENCE, ReadError, SystemIdentity, Vault};
+use super::{Backup, READ_PATIENCE, ReadError, SystemIdentity, Vault};
 use crate::db::Lane;
-use crate::db::backups::{self, StoredRow};
+use crate::db::backups;
 use crate::db::events::{self, Event};
 use crate::domain::ids::BackupId;
 use crate::domain::range::ByteRange;
 use crate::store::{ObjectBody, StoreError};
 
-/// Who reads, for events.
+/// Who reads a backup, for the history.
 #[derive(Debug, Clone)]
 pub enum Reader {
     /// The appliance itself.
     System { remote_addr: Option<IpAddr> },
     /// A portal, by the subject of its token.
     Caller { sub: String, remote_addr: Option<IpAddr> },
-    /// Whoever has a signed address: it was written down when that was given out.
+    /// Whoever has a signed address. The download was recorded when the address was given out.
     Link,
 }
 
@@ -30,41 +30,40 @@ pub enum Reader {
 const LARGEST_TEXT: u64 = 1 << 20;
 
 impl Vault {
-    /// The system's backup with this id, fit to be given back.
-    pub async fn find(&self, who: &SystemIdentity, id: BackupId) -> Result<StoredRow, ReadError> {
+    /// The system's stored backup with this id.
+    ///
+    /// # Errors
+    /// [`ReadError::Damaged`] if it is known to be damaged: it can't be given back.
+    pub async fn find(&self, who: &SystemIdentity, id: BackupId) -> Result<Backup, ReadError> {
         self.find_of(who.id(), id).await
     }
 
-    pub(super) async fn find_of(&self, system: Uuid, id: BackupId) -> Result<StoredRow, ReadError> {
+    pub(super) async fn find_of(&self, system: Uuid, id: BackupId) -> Result<Backup, ReadError> {
         let query = move |conn: &mut _| backups::find(conn, system, id);
         let row = self.db.run(Lane::Reads, READ_PATIENCE, query).await?.ok_or(ReadError::NotFound)?;
         if row.damage.is_some() { Err(ReadError::Damaged) } else { Ok(row) }
     }
 
-    /// Opens the backup's object, or a part of it, and writes down that it was downloaded.
+    /// Opens the backup's object, or a part of it, and records the download.
     pub async fn open(
         &self,
-        row: &StoredRow,
+        row: &Backup,
         range: Option<ByteRange>,
         reader: Reader,
     ) -> Result<ObjectBody, ReadError> {
         let body = self.object(row, range).await?;
-        // An appliance that fetches the rest of what broke off has been told of; of a portal every part is.
+        // An appliance that fetches the rest of a download that broke off is recorded once. Of portals every part is
+        // recorded: support wants to know who has read what.
         let first = range.is_none_or(|part| part.first == 0);
         if first || matches!(reader, Reader::Caller { .. }) {
             let part = range.map_or(json!({}), |part| json!({ "first": part.first, "last": part.last }));
-            self.tell_downloaded(row, reader, part).await;
+            self.record_download(row, reader, part).await;
         }
         Ok(body)
     }
 
-    /// The backup as text, if it is some: UTF-8, and not too long to be looked at.
-    /// Without a reader nothing is written down.
-    pub async fn open_text(
-        &self,
-        row: &StoredRow,
-        reader: Option<Reader>,
-    ) -> Result<Option<String>, ReadError> {
+    /// The backup as text; `None` if it is not UTF-8, or larger than 1 MiB. Without a reader nothing is recorded.
+    pub async fn open_text(&self, row: &Backup, reader: Option<Reader>) -> Result<Option<String>, ReadError> {
         if row.size > LARGEST_TEXT {
             return Ok(None);
         }
@@ -75,12 +74,12 @@ impl Vault {
         let bytes = read.await.map_err(|error| ReadError::Unavailable(Outage::store(&error)))?;
         let Ok(text) = String::from_utf8(bytes) else { return Ok(None) };
         if let Some(reader) = reader {
-            self.tell_downloaded(row, reader, json!({ "as": "text" })).await;
+            self.record_download(row, reader, json!({ "as": "text" })).await;
         }
         Ok(Some(text))
     }
 
-    async fn object(&self, row: &StoredRow, range: Option<ByteRange>) -> Result<ObjectBody, ReadError> {
+    async fn object(&self, row: &Backup, range: Option<ByteRange>) -> Result<ObjectBody, ReadError> {
         match self.store.get(&row.object_key, range).await {
             Ok(body) => Ok(body),
             Err(StoreError::NotFound) => Err(self.missing(row).await),
@@ -88,8 +87,8 @@ impl Vault {
         }
     }
 
-    /// A restore is not refused because its event can't be written.
-    pub(super) async fn tell_downloaded(&self, row: &StoredRow, reader: Reader, mut detail: Value) {
+    /// Writes the download to the history. A restore is not refused because that fails.
+    pub(super) async fn record_download(&self, row: &Backup, reader: Reader, mut detail: Value) {
         let (actor, remote_addr) = match reader {
             Reader::System { remote_addr } => ("system".to_owned(), remote_addr),
             Reader::Caller { sub, remote_addr } => {
@@ -109,12 +108,12 @@ impl Vault {
         };
         let tell = move |conn: &mut _| events::write(conn, std::slice::from_ref(&event));
         if let Err(error) = self.db.run(Lane::Reads, READ_PATIENCE, tell).await {
-            log::warn!("write down that backup {} was downloaded: {error}", row.id);
+            log::warn!("record the download of backup {}: {error}", row.id);
         }
     }
 
-    /// Whether the backup's object is there and whole, as far as its size tells.
-    pub async fn check_object(&self, row: &StoredRow) -> Result<(), ReadError> {
+    /// Checks that the backup's object is there, with the size that it should have.
+    pub async fn check_object(&self, row: &Backup) -> Result<(), ReadError> {
         match self.store.head(&row.object_key).await {
             Ok(size) if size == row.size => Ok(()),
             Ok(_) => Err(ReadError::Damaged),
@@ -123,8 +122,8 @@ impl Vault {
         }
     }
 
-    /// No object: either the backup was pruned between the two looks, or it is lost.
-    async fn missing(&self, row: &StoredRow) -> ReadError {
+    /// The object was not found. Either the backup was pruned or deleted since its row was read, or the object is lost.
+    async fn missing(&self, row: &Backup) -> ReadError {
         match self.find_of(row.system_id, row.id).await {
             Ok(_) => {
                 log::error!("the object of stored backup {} is missing: {}", row.id, row.object_key);

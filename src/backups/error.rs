@@ -1,10 +1,10 @@
-//! How a use case ends when it does not succeed, by what the client can do next.
+//! How a use case fails, by what the client can do next.
 
 use crate::db::DbError;
 use crate::domain::request::RequestState;
 use crate::store::PutError;
 
-/// What the service needs to do its work.
+/// What the service depends on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dependency {
     Database,
@@ -21,7 +21,7 @@ impl Dependency {
     }
 }
 
-/// A dependency that could not be asked, or not do what it was asked.
+/// A dependency that could not be reached, or could not do what it was asked to.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{}: {cause}", .dependency.name())]
 pub struct Outage {
@@ -63,18 +63,18 @@ pub enum UploadError {
     Revoked,
     #[error("{0}")]
     Unavailable(Outage),
-    /// Somebody took the upload back: this process was thought dead.
+    /// A sweeper took the upload back, because it thought that this process was dead.
     #[error("the upload was taken back")]
     TakenBack,
 }
 
 impl UploadError {
-    /// Whether it failed for our fault: then it costs no slot of the rate limit.
+    /// Whether the fault is ours: then the upload costs no slot of the rate limit.
     pub fn is_ours(&self) -> bool {
         matches!(self, Self::Unavailable(_) | Self::TakenBack)
     }
 
-    /// What support reads of it, if it is a refusal.
+    /// The reason that support reads in the history (`backup_events`), if this is a refusal.
     pub fn refusal_reason(&self) -> Option<&'static str> {
         match self {
             Self::RateLimited { .. } | Self::TooManyOpen => Some("rate"),
@@ -105,10 +105,10 @@ pub enum ReadError {
     /// No such system for this caller.
     #[error("no such system")]
     NoSystem,
-    /// A signed address that is none of ours, or has expired.
+    /// A signed address that we have not signed, or that has expired.
     #[error("the address is not valid")]
     BadLink,
-    /// The row is there, its object is not as it should be.
+    /// There is a row, but its object is missing or not as it was.
     #[error("the stored object is damaged")]
     Damaged,
     #[error("the system is not active any more")]
@@ -120,12 +120,15 @@ pub enum ReadError {
 /// A request for a backup that was not made, found or cancelled.
 #[derive(Debug, thiserror::Error)]
 pub enum RequestError {
-    /// No such system, or none of that organization; no such request of the system.
-    #[error("no such system or request")]
+    /// No such system, or none of that organization.
+    #[error("no such system")]
+    NoSystem,
+    /// The system has no such request.
+    #[error("no such request")]
     NotFound,
     #[error("the system is suspended")]
     Suspended,
-    /// It has come to its end before, and this is how.
+    /// It has ended before, in this state.
     #[error("the request is {0} already")]
     Ended(RequestState),
     #[error("{0}")]

@@ -1,6 +1,6 @@
-//! The way of a body from its handler into the upload's task: room for so many bytes, however few or
-//! many chunks they come in. While the store is busy the room fills, and is then taken in one go: the
-//! faster a body comes, the fewer times the threads wake each other.
+//! The way of a body from its handler to the upload's task: a channel that is bounded in bytes, however few or many
+//! chunks they come in. While the store is busy the channel fills, and is then emptied in one go: so the faster a body
+//! comes, the less often the two threads wake each other.
 
 use std::sync::Arc;
 
@@ -8,21 +8,21 @@ use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::Instant;
 
-/// What the handler passes on. A channel closed without `End` means that the client is gone: a
-/// dropped sender must never look like a clean end.
+/// What the handler passes on. If the channel is closed without `End`, the client is gone: a dropped sender must never
+/// look like the end of a body.
 #[derive(Debug)]
 pub(super) enum Part {
-    /// And the room that it takes up until it has been received.
+    /// A piece of the body, with the room that it takes up until it is dropped.
     Chunk(Bytes, OwnedSemaphorePermit),
-    /// And when it was.
+    /// The end, and when it came.
     End(Instant),
 }
 
-/// Bytes of a body that may wait for whoever takes them in.
+/// Bytes of a body that may wait in the channel.
 const ROOM: usize = 96 << 10;
-/// The longest piece, in bytes: a connection's chunks may be longer than there is room.
+/// The longest piece, in bytes: a chunk of a connection may be larger than all the room there is.
 const PIECE: usize = 32 << 10;
-/// Pieces that may wait. Small ones are parts of larger buffers.
+/// Pieces that may wait. Few, because a small piece may keep a large buffer alive that it is a part of.
 const PIECES: usize = 8;
 
 /// The handler's end.
@@ -31,7 +31,7 @@ pub struct Feed {
     room: Arc<Semaphore>,
 }
 
-/// Nobody takes the body any more: the upload's outcome says why.
+/// The upload takes nothing more of the body; its outcome says why.
 #[derive(Debug)]
 pub struct Closed;
 
@@ -54,7 +54,7 @@ impl Feed {
 
     /// The body is over, and all of it has been passed on.
     pub async fn end(self) {
-        // If nobody takes it any more, the outcome says why.
+        // An upload that takes nothing more has an outcome that says why.
         let _ = self.parts.send(Part::End(Instant::now())).await;
     }
 }

@@ -11,10 +11,10 @@ use crate::db::{Lane, settings};
 
 /// How long a dependency may take to answer.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// Anybody may ask: it must not be a way to keep the database busy.
+/// Anybody may ask, so asking must not keep the database busy.
 const CACHED_FOR: Duration = Duration::from_secs(1);
 
-/// What was found; `up` or what is wrong.
+/// The state of each dependency: `up`, or what is wrong.
 #[derive(Debug, Clone, Copy)]
 pub struct Health {
     pub database: &'static str,
@@ -38,7 +38,7 @@ pub struct LastHealth(Mutex<Option<(Instant, Health)>>);
 impl Vault {
     /// Asks the database and the store, at most once a second.
     pub async fn health(&self) -> Health {
-        // One look at a time: who comes meanwhile waits for its answer.
+        // One look at a time: whoever comes meanwhile waits for its answer.
         let mut last = self.last_health.0.lock().await;
         if let Some((at, health)) = *last
             && at.elapsed() < CACHED_FOR

@@ -1,17 +1,16 @@
-//! The body on its way from the client to the store: counted, hashed, limited, granted step by
-//! step where its length is not known, and its last chunk withheld until everything agrees, so
-//! that a bad upload never becomes an object.
-
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+//! A body on its way from the client to the store. It is counted, hashed and held to its limits; one of unknown
+//! length is granted its bytes step by step. The last chunk is withheld until length and digests are known to be
+//! right, so that a bad upload never becomes an object.
 
 use bytes::Bytes;
 use futures_util::stream;
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
+use super::admit::{ADMISSION_PATIENCE, STEP};
 use super::error::Outage;
 use super::feed::Part;
+use super::watchdog::Watchdog;
 use super::{BodyLimits, UploadError};
 use crate::actors::OrgQuotas;
 use crate::db::accounting::{Growth, Operation, Outcome};
@@ -19,12 +18,7 @@ use crate::domain::ids::{BackupId, OrgId};
 use crate::domain::pace::BodyClock;
 use crate::store::{BodyInterrupted, Meter, PutBody, Receipt};
 
-/// A body of unknown length is granted this many bytes ahead of what has arrived.
-pub(super) const STEP: u64 = 8 * 1024 * 1024;
-
-/// Longest time without the store taking anything.
-const STORE_STALL: Duration = Duration::from_secs(15);
-
+/// What the body of one upload has to obey, and where it comes from.
 pub(super) struct Intake {
     pub parts: mpsc::Receiver<Part>,
     pub limits: BodyLimits,
@@ -40,32 +34,41 @@ pub(super) struct Intake {
     pub orgs: OrgQuotas,
 }
 
-/// What was received, and when its last byte was.
+/// What was received, and when its last byte came; or why it can't be stored.
 pub(super) type Received = Result<(Receipt, Instant), UploadError>;
 
+/// What whoever gave the body to the store learns of it meanwhile.
+pub(super) struct Progress {
+    /// Sent when the body is over; closed without a word when the store lets go of the body before.
+    pub received: oneshot::Receiver<Received>,
+    pub watchdog: Watchdog,
+}
+
 impl Intake {
-    /// The body as the store gets it: it ends cleanly only if what was received is `Ok`. All work on it
-    /// is done where the store asks for it, so a fast body meets no more threads than it has to.
-    pub fn into_body(self) -> (PutBody, Watch) {
-        let (tell, received) = oneshot::channel();
-        let turn = Turn(Arc::new(Mutex::new(Some(Instant::now()))));
-        let watch = Watch { received, turn: turn.clone() };
+    /// The body as the store gets it. It ends cleanly only if what was received is `Ok`.
+    ///
+    /// All the work on a chunk is done where the store asks for it, so that a fast body does not change threads more
+    /// often than it has to.
+    pub fn into_body(self) -> (PutBody, Progress) {
+        let (report, received) = oneshot::channel();
+        let watchdog = Watchdog::new();
+        let progress = Progress { received, watchdog: watchdog.clone() };
         let clock = BodyClock::new(self.limits.min_rate);
-        let flow = Flow { intake: self, meter: Meter::new(), clock, withheld: None, tell };
+        let flow = Flow { intake: self, meter: Meter::new(), clock, withheld: None, report };
         let body = stream::unfold(Some(flow), move |flow| {
-            let turn = turn.clone();
+            let watchdog = watchdog.clone();
             async move {
-                turn.is(None);
+                watchdog.rest();
                 let next = flow?.next().await;
-                turn.is(Some(Instant::now()));
+                watchdog.start();
                 next
             }
         });
-        (Box::pin(body), watch)
+        (Box::pin(body), progress)
     }
 
-    /// What comes next. The clocks run only here: while the store pushes back,
-    /// nobody waits for the client.
+    /// What comes next from the client. The clocks of the client run only here: while the store takes its time, the
+    /// client is not the one who is waited for.
     async fn receive(&mut self, clock: &mut BodyClock) -> Result<Next, UploadError> {
         let started = Instant::now();
         let part = timeout_at(started + self.limits.idle_timeout, self.parts.recv()).await;
@@ -86,7 +89,7 @@ impl Intake {
         }
     }
 
-    /// May there be `count` bytes in all?
+    /// Whether the body may have `count` bytes in all. May ask the organization for more.
     async fn allow(&mut self, count: u64) -> Result<(), UploadError> {
         if let Some(length) = self.length {
             return if count <= length { Ok(()) } else { Err(UploadError::Interrupted) };
@@ -98,7 +101,7 @@ impl Intake {
         if count <= self.granted {
             return Ok(());
         }
-        // A step ahead, or if that does not fit exactly what is in hand.
+        // A step ahead; or, if there is no room for that, exactly what is in hand.
         if self.grow((count + STEP).min(max_bytes)).await? || self.grow(count).await? {
             Ok(())
         } else {
@@ -106,9 +109,10 @@ impl Intake {
         }
     }
 
+    /// Asks the organization for `want` bytes in all; `false` if its quota has no room for them.
     async fn grow(&mut self, want: u64) -> Result<bool, UploadError> {
         let growth = Growth { system_id: self.system_id, backup: self.backup, want };
-        match self.orgs.submit(&self.org, Operation::Grow(growth), super::upload::ADMISSION_PATIENCE).await {
+        match self.orgs.submit(&self.org, Operation::Grow(growth), ADMISSION_PATIENCE).await {
             Ok(Outcome::Granted) => {
                 self.granted = want;
                 Ok(true)
@@ -120,6 +124,7 @@ impl Intake {
         }
     }
 
+    /// Holds what has passed against what was announced.
     fn verify(&self, meter: Meter) -> Result<Receipt, UploadError> {
         let receipt = meter.finish();
         if self.length.is_some_and(|length| length != receipt.size) {
@@ -138,7 +143,7 @@ impl Intake {
 /// What comes next of a body.
 enum Next {
     Chunk(Bytes),
-    /// And when it was.
+    /// The end, and when it came.
     End(Instant),
 }
 
@@ -147,8 +152,9 @@ struct Flow {
     intake: Intake,
     meter: Meter,
     clock: BodyClock,
+    /// The chunk before the next one: at the end it turns out to be the last.
     withheld: Option<Bytes>,
-    tell: oneshot::Sender<Received>,
+    report: oneshot::Sender<Received>,
 }
 
 type Item = Result<Bytes, BodyInterrupted>;
@@ -169,12 +175,13 @@ impl Flow {
                 _ => Err(BodyInterrupted),
             };
             fail_point!("upload.received");
-            // Nobody listens to an upload that has been given up.
-            let _ = self.tell.send(received);
+            // Nobody waits for the report of an upload that has been given up.
+            let _ = self.report.send(received);
             return Some((last, None));
         }
     }
 
+    /// Receives what comes next, and counts and hashes it if it may come in.
     async fn take_in(&mut self) -> Result<Next, UploadError> {
         let next = self.intake.receive(&mut self.clock).await?;
         if let Next::Chunk(chunk) = &next {
@@ -183,34 +190,5 @@ impl Flow {
             fail_point!("upload.chunk");
         }
         Ok(next)
-    }
-}
-
-/// The other end of a body on its way into the store.
-pub(super) struct Watch {
-    /// Told when the body is over; closed when the store has let go of it before.
-    pub received: oneshot::Receiver<Received>,
-    pub turn: Turn,
-}
-
-/// Whose turn it is: since when the store's. `None`: the client is waited for.
-#[derive(Clone)]
-pub(super) struct Turn(Arc<Mutex<Option<Instant>>>);
-
-impl Turn {
-    fn is(&self, store: Option<Instant>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = store;
-    }
-
-    /// Ends when the store has taken nothing for too long.
-    pub async fn missed(&self) {
-        loop {
-            let since = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            let late = since.unwrap_or_else(Instant::now) + STORE_STALL;
-            if late <= Instant::now() {
-                return;
-            }
-            sleep_until(late).await;
-        }
     }
 }

@@ -1,9 +1,11 @@
 //! Addresses with which anybody can get one backup for a short time.
 //!
-//! An S3 engine's clients get it from the engine, by an address that it understands (presigned). For the local store
-//! the service serves it itself, by an address with an HMAC-SHA256 over the backup's id and the second at which it
-//! ends. The key for that lies in the database: any process accepts what another one has signed. Either way it is
-//! written down as a download when the address is given out, because of the engine's downloads nobody is told.
+//! With an S3 store the address is a presigned URL, and the client gets the backup from the engine. With the local store
+//! the service serves it itself, at an address that carries an HMAC-SHA256 over the backup's id and the second at which
+//! the address expires. The key for that is in the database, so any process accepts what another one has signed.
+//!
+//! Either way the download is recorded when the address is given out, because an engine does not tell us when somebody
+//! uses it.
 
 use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -19,10 +21,10 @@ use crate::db::{DbError, Lane, backups, signing_keys};
 use crate::domain::filename::Filename;
 use crate::domain::ids::BackupId;
 
-/// For so long the key is not read again: whoever makes up addresses costs no query.
+/// How long the key is kept in memory, so that made-up addresses cost no queries.
 const KEY_KEPT: Duration = Duration::from_mins(1);
 
-/// How long addresses hold, and what they are signed with.
+/// How long addresses are valid, and the key that they are signed with.
 pub struct Links {
     valid_for: Duration,
     key: Mutex<Option<(Instant, SecretSlice<u8>)>>,
@@ -42,18 +44,19 @@ impl Links {
     }
 }
 
-/// An address, or what makes one of ours.
+/// Where a backup can be fetched.
 pub enum Link {
-    /// The store's own.
+    /// At the store's engine, by this presigned URL.
     Store(String),
+    /// At the service, by an address with this signature in it.
     Own(Signed),
 }
 
-/// The promise that the backup is given to whoever shows this.
+/// The parts of a signed address: whoever shows them is given the backup.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Signed {
     pub backup: BackupId,
-    /// Seconds since 1970.
+    /// Seconds since the Unix epoch.
     pub expires: u64,
     /// HMAC-SHA256.
     pub signature: Vec<u8>,
@@ -65,7 +68,7 @@ impl Signed {
         Some(Self { backup, expires, signature })
     }
 
-    /// Whether it was signed with this key and holds still. Compared in constant time.
+    /// Whether it was signed with this key and has not expired. The signature is compared in constant time.
     fn holds(&self, key: &[u8], now: u64) -> bool {
         let signed = mac(key, self.backup, self.expires);
         signed.is_some_and(|mac| mac.verify_slice(&self.signature).is_ok()) && now < self.expires
@@ -80,14 +83,14 @@ fn mac(key: &[u8], backup: BackupId, expires: u64) -> Option<Hmac<Sha256>> {
 }
 
 impl Vault {
-    /// An address for the backup, and for how many seconds it holds.
+    /// An address for the backup, and for how many seconds it is valid.
     pub async fn link(
         &self,
         system: &ManagedSystem,
         row: &Backup,
         remote_addr: Option<IpAddr>,
     ) -> Result<(Link, u64), ReadError> {
-        // Who follows it could not be told that the object is not there.
+        // An engine would answer whoever follows the address with an error of its own, so look first.
         self.check_object(row).await?;
         let valid_for = self.links.valid_for;
         let filename = system.name_of(row);
@@ -98,11 +101,14 @@ impl Vault {
             let signed = Signed::new(self.signing_key().await?.expose_secret(), row.id, expires);
             Link::Own(signed.ok_or_else(|| DbError::Failed("a signing key that can't be used".to_owned()))?)
         };
-        self.tell_downloaded(row, system.reader(remote_addr), json!({ "by": "address" })).await;
+        self.record_download(row, system.reader(remote_addr), json!({ "by": "address" })).await;
         Ok((link, valid_for.as_secs()))
     }
 
-    /// The backup that a signed address leads to, if it is stored still, and what the download is called.
+    /// The backup that a signed address leads to, and the file name of the download.
+    ///
+    /// # Errors
+    /// [`ReadError::BadLink`] if we have not signed the address, or it has expired.
     pub async fn follow(&self, signed: &Signed) -> Result<(Backup, Filename), ReadError> {
         if !signed.holds(self.signing_key().await?.expose_secret(), now()) {
             return Err(ReadError::BadLink);

@@ -1,17 +1,17 @@
-//! A system for a portal: looked up for a caller who may see it, with what it has.
+//! Systems and their backups for portals: only what the caller may see.
 
 use std::net::IpAddr;
 
 use uuid::Uuid;
 
 use super::{Backup, READ_PATIENCE, ReadError, Reader, Vault};
-use crate::db::systems::{self, Place};
+use crate::db::systems::{self, SystemBrief};
 use crate::db::{DbError, Lane};
 use crate::domain::caller::Caller;
 use crate::domain::filename::Filename;
 use crate::domain::ids::{BackupId, OrgId};
 
-/// A system that its caller may see. Only [`Vault::managed`] makes one.
+/// A system that the caller may see. Only [`Vault::managed`] makes one.
 #[derive(Debug, Clone)]
 pub struct ManagedSystem {
     id: Uuid,
@@ -29,31 +29,34 @@ impl ManagedSystem {
         &self.org
     }
 
-    /// The caller, for events.
+    /// The subject of the caller's token, for the history.
     pub fn sub(&self) -> &str {
         &self.sub
     }
 
-    /// For events: the caller, at this address.
+    /// The caller at this address, as the history names them.
     pub fn reader(&self, remote_addr: Option<IpAddr>) -> Reader {
         Reader::Caller { sub: self.sub.clone(), remote_addr }
     }
 
-    /// What a download of the backup is called.
+    /// The file name of a download of the backup.
     pub fn name_of(&self, backup: &Backup) -> Filename {
         Filename::for_download(&self.name, backup.uploaded_at.date_naive(), &backup.filename)
     }
 }
 
 impl Vault {
-    /// The system with this id, if the caller may see it. What is not an id, unknown, another organization's or
-    /// being destroyed is not there, all in the same way.
+    /// The system with this id, if the caller may see it.
+    ///
+    /// # Errors
+    /// [`ReadError::NoSystem`], without a difference, if that is not an id, or the system is unknown, another
+    /// organization's, or being destroyed.
     pub async fn managed(&self, caller: &Caller, id: &str) -> Result<ManagedSystem, ReadError> {
         let id = parse_id(id).ok_or(ReadError::NoSystem)?;
-        let query = move |conn: &mut _| systems::place(conn, id);
-        let place = self.db.run(Lane::Reads, READ_PATIENCE, query).await?;
-        let Place { org_id, name } =
-            place.filter(|place| caller.sees(&place.org_id)).ok_or(ReadError::NoSystem)?;
+        let query = move |conn: &mut _| systems::brief(conn, id);
+        let found = self.db.run(Lane::Reads, READ_PATIENCE, query).await?;
+        let SystemBrief { org_id, name } =
+            found.filter(|system| caller.sees(&system.org_id)).ok_or(ReadError::NoSystem)?;
         let org = OrgId::parse(&org_id)
             .map_err(|_| DbError::Failed(format!("system {id} has no valid organization")))?;
         Ok(ManagedSystem { id, org, name, sub: caller.sub().to_owned() })
@@ -64,14 +67,17 @@ impl Vault {
         self.stored_of(system.id).await
     }
 
-    /// The system's backup with this id, fit to be given back. What is not an id is not there.
+    /// The system's stored backup with this id.
+    ///
+    /// # Errors
+    /// [`ReadError::NotFound`] also for what is not an id; [`ReadError::Damaged`] as for an appliance.
     pub async fn find_managed(&self, system: &ManagedSystem, id: &str) -> Result<Backup, ReadError> {
         let id = BackupId::parse(id).map_err(|_| ReadError::NotFound)?;
         self.find_of(system.id, id).await
     }
 }
 
-/// Only the hyphenated form, in either case.
+/// Takes only the hyphenated form, in either letter case.
 fn parse_id(text: &str) -> Option<Uuid> {
     (text.len() == 36).then(|| Uuid::try_parse(text).ok()).flatten()
 }

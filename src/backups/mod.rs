@@ -1,6 +1,10 @@
-//! The use cases: authenticate, upload, list, download, delete, request; for appliances and, of systems that a caller
-//! may see, for portals. No HTTP, no SQL.
+//! The use cases: authenticate, upload, list, download, delete, request. Appliances have them for their own backups,
+//! portals for those of the systems that they may see. No HTTP, no SQL.
+//!
+//! An upload's way through this room: `upload.rs` (its task), `admit.rs` (the admission), `feed.rs` (from the handler to
+//! the task), `intake.rs` (from the task to the store), `reservation.rs` (what gives everything back if it fails).
 
+mod admit;
 mod authenticate;
 mod delete;
 mod download;
@@ -16,6 +20,7 @@ mod requests;
 mod reservation;
 mod upload;
 mod waiters;
+mod watchdog;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -33,13 +38,13 @@ pub use health::{Health, LastHealth};
 pub use links::{Link, Links, Signed};
 pub use manage::ManagedSystem;
 pub use new_id::NewIds;
-pub use reservation::{LiveUploads, Undo, UndoQueue};
+pub use reservation::{LiveUploads, UndoQueue};
 pub use upload::{UploadHandle, UploadRequest};
 pub use waiters::Waiters;
 
 use crate::actors::{OrgQuotas, RateLimiter};
 use crate::db::Db;
-pub use crate::db::backups::StoredRow as Backup;
+pub use crate::db::backups::BackupRow as Backup;
 pub use crate::db::requests::BackupRequest;
 use crate::store::BlobStore;
 use crate::telemetry::Metrics;
@@ -55,7 +60,7 @@ pub struct BodyLimits {
     pub min_rate: u64,
 }
 
-/// The service without its HTTP: everything a use case needs.
+/// The service without its HTTP: everything that a use case needs.
 pub struct Vault {
     pub db: Db,
     pub store: Arc<dyn BlobStore>,
@@ -67,19 +72,19 @@ pub struct Vault {
     pub new_ids: NewIds,
     pub undo: UndoQueue,
     pub live: LiveUploads,
-    /// The appliances that wait for a request.
+    /// The appliances that wait for somebody to request a backup.
     pub waiters: Waiters,
     /// Wakes the purger.
     pub purge: Arc<Notify>,
     /// The runtime that uploads live on, whatever becomes of the connection they came by.
     pub engine: Handle,
-    /// What shutdown has to wait for.
+    /// The tasks that shutdown has to wait for.
     pub tasks: TaskTracker,
-    /// Whether schema and store have been prepared.
+    /// Whether `jobs::prepare` has finished with the schema and the store.
     pub ready: Arc<AtomicBool>,
     pub last_health: LastHealth,
     pub metrics: Metrics,
 }
 
-/// How long a read waits for the database before it is given up: an appliance may ask once a day.
+/// How long a read waits for a database that can't be reached. Not just a moment: some appliances ask once a day.
 const READ_PATIENCE: Duration = Duration::from_secs(4);

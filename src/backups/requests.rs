@@ -1,12 +1,11 @@
-//! A backup that somebody asks for: asked, seen by its appliance, fulfilled by what it stores next. What
-//! orders it among the uploads is told in [`crate::db::requests`].
+//! Requests for a backup: somebody asks, the appliance is told, and the next backup that it stores fulfils the request.
+//! How requests are ordered among uploads is explained in [`crate::db::requests`].
 //!
-//! An appliance learns of a request while it waits ([`Vault::wait_for_requests`]), or by what comes along with any
-//! other answer ([`super::Authenticator::requested`]). Who waits has registered before the first look at
-//! the table, so whatever is committed after that look rings their bell: by a notification in the
-//! process that hears it (`jobs::listen`), or by the look that each process takes every second for all of its
-//! waiters together, should the notification be lost. Both only wake; what is given to the appliance is
-//! read from the table, under the lock of its system, after a last look at its credential.
+//! An appliance learns of a request while it waits for one ([`Vault::wait_for_requests`]), or by a header on any other
+//! answer ([`super::Authenticator::requested`]). An appliance that waits is registered before the first look at the table,
+//! so whatever is committed after that look rings its bell: by a notification (`jobs::listen`), or, if that is lost, by
+//! the look that each process takes every second for all of its waiters together. Both only wake. What the appliance is
+//! given is read from the table, under the lock of its system, after its credential was checked once more.
 
 use std::net::IpAddr;
 use std::pin::pin;
@@ -17,17 +16,17 @@ use uuid::Uuid;
 
 use super::error::RequestError;
 use super::{READ_PATIENCE, ReadError, SystemIdentity, Vault};
-use crate::db::requests::{self, Ask, Asked, BackupRequest, Cancelled};
+use crate::db::requests::{self, Ask, Asked, BackupRequest, Cancellation};
 use crate::db::{Lane, systems};
 use crate::domain::ids::OrgId;
 use crate::domain::request::RequestState;
 
-/// Of a system's history of requests, the newest so many are shown.
+/// How many of a system's requests are shown, the newest ones.
 const HISTORY: i64 = 100;
 
 impl Vault {
-    /// Asks a system for a backup, in the name of `by` (`operator`, or the subject of a token), or joins what is
-    /// asked for already. With `org` only a system of that organization is there.
+    /// Requests a backup of a system, in the name of `by` (`operator`, or the subject of a token), or joins a request
+    /// that is open already. With `org`, only a system of that organization is found.
     pub async fn request_backup(
         &self,
         system: Uuid,
@@ -35,26 +34,28 @@ impl Vault {
         by: &str,
         from: Option<IpAddr>,
     ) -> Result<BackupRequest, RequestError> {
-        // The same id whenever it is repeated: after a COMMIT of unknown outcome the request joins itself.
+        // Every attempt has the same id: so one that follows a COMMIT of unknown outcome finds its own request.
         let id = self.new_ids.next();
         let ask = Ask { id, system_id: system, org: org.cloned(), by: by.to_owned(), from };
         let query = move |conn: &mut _| requests::ask(conn, &ask);
         match self.db.run(Lane::Reads, READ_PATIENCE, query).await? {
             Asked::Awaited(request) => Ok(request),
-            Asked::NoSystem => Err(RequestError::NotFound),
+            Asked::NoSystem => Err(RequestError::NoSystem),
             Asked::Suspended => Err(RequestError::Suspended),
         }
     }
 
-    /// The system's requests, newest first, whatever became of them. None for a system that does not exist: whose it
-    /// is has to be asked before.
+    /// The system's newest requests, whatever has become of them, newest first. The caller has to know that the system
+    /// exists, and whose it is.
     pub async fn requests_of(&self, system: Uuid) -> Result<Vec<BackupRequest>, RequestError> {
         let query = move |conn: &mut _| requests::of_system(conn, system, HISTORY);
         Ok(self.db.run(Lane::Reads, READ_PATIENCE, query).await?)
     }
 
-    /// Takes a request back. One that has ended, also by being cancelled before, is
-    /// [`RequestError::Ended`] and stays as it is. Whose the system is has to be asked before.
+    /// Cancels a request. The caller has to know whose the system is.
+    ///
+    /// # Errors
+    /// [`RequestError::Ended`] if the request has ended before, also by being cancelled: it stays as it is.
     pub async fn cancel_request(
         &self,
         system: Uuid,
@@ -67,29 +68,30 @@ impl Vault {
         let query = move |conn: &mut _| {
             let again = std::mem::replace(&mut repeated, true);
             match requests::cancel(conn, system, request, &by, from) {
-                // The attempt before was committed, and its answer lost.
-                Ok(Cancelled::Ended(RequestState::Cancelled)) if again => Ok(Cancelled::Done),
+                // An earlier attempt was committed, and its answer lost.
+                Ok(Cancellation::Ended(RequestState::Cancelled)) if again => Ok(Cancellation::Done),
                 result => result,
             }
         };
         match self.db.run(Lane::Reads, READ_PATIENCE, query).await? {
-            Cancelled::Done => Ok(()),
-            Cancelled::NotFound => Err(RequestError::NotFound),
-            Cancelled::Ended(state) => Err(RequestError::Ended(state)),
+            Cancellation::Done => Ok(()),
+            Cancellation::NotFound => Err(RequestError::NotFound),
+            Cancellation::Ended(state) => Err(RequestError::Ended(state)),
         }
     }
 
-    /// What the appliance is asked for, oldest first, without taking it for seen.
+    /// The open requests for this appliance, oldest first, without marking them as seen.
     pub async fn open_requests(&self, who: &SystemIdentity) -> Result<Vec<BackupRequest>, ReadError> {
         let system = who.id();
         let query = move |conn: &mut _| requests::open_of(conn, system);
         Ok(self.db.run(Lane::Reads, READ_PATIENCE, query).await?)
     }
 
-    /// What the appliance is asked for, oldest first; it has seen it then. If that is nothing, waits for so
-    /// long that something is. Ends with nothing, at once, when the process is about to.
+    /// The open requests for this appliance, oldest first, marked as seen. If there are none, waits up to `wait` for one.
+    /// When the process is about to end, the wait ends at once, with nothing.
     ///
-    /// [`ReadError::Revoked`] if the credential is not good any more when there is something to say.
+    /// # Errors
+    /// [`ReadError::Revoked`] if the credential is not valid any more at the end of the wait.
     pub async fn wait_for_requests(
         &self,
         who: &SystemIdentity,
@@ -98,7 +100,7 @@ impl Vault {
         let waiting = self.waiters.enter(who.id());
         let deadline = Instant::now() + wait;
         loop {
-            // Before the look: what comes after it has rung by the time that it is waited for.
+            // Enabled before the look: what comes after the look rings this bell, even before it is awaited.
             let mut rung = pin!(waiting.bell.notified());
             rung.as_mut().enable();
             let found = self.deliver(who).await?;
@@ -115,25 +117,25 @@ impl Vault {
     }
 
     async fn deliver(&self, who: &SystemIdentity) -> Result<Vec<BackupRequest>, ReadError> {
-        // Nearly always there is nothing, and that takes no lock; nor does what is marked already, so that thousands
-        // who are woken at once don't queue for it.
+        // Nearly always there is nothing, or nothing that is not marked already. Neither takes a lock, so thousands that are
+        // woken at once do not queue.
         let found = self.open_requests(who).await?;
         if found.iter().all(|request| request.state == RequestState::Seen) {
-            let may = found.is_empty() || self.authenticator.is_good(who).await?;
-            return if may { Ok(found) } else { Err(ReadError::Revoked) };
+            let may_see = found.is_empty() || self.authenticator.is_good(who).await?;
+            return if may_see { Ok(found) } else { Err(ReadError::Revoked) };
         }
         let (system, secret) = (who.id(), who.secret_sha256());
         let query = move |conn: &mut _| requests::deliver(conn, system, &secret);
         self.db.run(Lane::Reads, READ_PATIENCE, query).await?.ok_or(ReadError::Revoked)
     }
 
-    /// At the end of a wait. The look-up is the one that the next wait would begin with.
+    /// The end of a wait for which nothing came. The look-up costs nothing: the next wait would begin with it.
     async fn nothing_came(&self, who: &SystemIdentity) -> Result<Vec<BackupRequest>, ReadError> {
         if self.authenticator.is_good(who).await? { Ok(vec![]) } else { Err(ReadError::Revoked) }
     }
 
-    /// The appliance says that its configuration has not changed: it was heard from, and is not late. Written once
-    /// a minute at most.
+    /// Records that the appliance has said that its configuration is unchanged, so that it does not count as late. Written
+    /// once a minute at most.
     pub async fn note_unchanged(&self, who: &SystemIdentity) -> Result<(), ReadError> {
         if self.authenticator.was_unchanged_lately(who) {
             return Ok(());

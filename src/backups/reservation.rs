@@ -1,8 +1,8 @@
-//! What an upload holds until it is committed: a type that gives it back when it is dropped.
+//! What an upload holds until it is committed, as a type that gives it back when it is dropped.
 //!
-//! The undo does not run where the drop happens (a future that is being thrown away can't wait):
-//! it goes through an unbounded queue to a task on the engine runtime. Row first, object after. If the
-//! process dies before that, the sweeper does the same.
+//! The undo does not run where the drop happens, because a future that is being dropped can't wait. It goes through an
+//! unbounded queue to a task on the engine runtime, which takes back the row first and the object after it. If the
+//! process dies before that, a sweeper does the same.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -36,20 +36,20 @@ impl LiveUploads {
 
 /// An upload that has to be taken back.
 #[derive(Debug)]
-pub struct Undo {
+struct Undo {
     org: OrgId,
     key: ObjectKey,
     abort: Abort,
     done: Option<oneshot::Sender<()>>,
 }
 
-/// Where undos go.
+/// The way to the task that takes uploads back; cheap to clone.
 #[derive(Clone)]
 pub struct UndoQueue(mpsc::UnboundedSender<Undo>);
 
-/// How long an answer waits for its upload to be taken back. It is taken back in any case.
+/// How long an answer waits for its upload to be taken back. After that it is taken back all the same.
 const ANSWER_WAITS: Duration = Duration::from_secs(3);
-/// How long the database is asked before a line is written and it is asked again.
+/// How long the database is tried before a warning is logged, and it is tried again.
 const PATIENCE: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -93,7 +93,7 @@ async fn take_back(undo: Undo, orgs: &OrgQuotas, store: &dyn BlobStore) {
             }
         }
     };
-    // Only what is retired may lose its object: a commit may have won after all.
+    // Only a retired backup may lose its object: a commit may have won after all.
     if outcome == Some(Outcome::Aborted) {
         fail_point!("undo.retired");
         match timeout(PATIENCE, store.delete(&undo.key)).await {
@@ -107,7 +107,7 @@ async fn take_back(undo: Undo, orgs: &OrgQuotas, store: &dyn BlobStore) {
     }
 }
 
-/// Holds an upload's place in the books. Dropped while armed, it takes the upload back.
+/// Holds what an upload has in the books. Unless it is disarmed, dropping it takes the upload back.
 pub struct Reservation {
     undo: Option<Undo>,
     id: Uuid,
@@ -116,7 +116,7 @@ pub struct Reservation {
 }
 
 impl Reservation {
-    /// To be made before the admission is asked for, because its answer may be lost.
+    /// To be made before the admission is asked for, because the answer to that may be lost.
     pub fn new(
         org: OrgId,
         system_id: Uuid,
@@ -130,13 +130,14 @@ impl Reservation {
         Self { undo: Some(Undo { org, key, abort, done: None }), id: backup, queue, live }
     }
 
-    /// Nothing is held: it was refused, or its commit is known to be done.
+    /// The upload holds nothing: it was refused, or its commit is known to be done.
     pub fn disarm(mut self) {
         self.undo = None;
         self.live.lock().remove(&self.id);
     }
 
-    /// Takes the upload back and waits a moment for it, so that the answer finds nothing left.
+    /// Takes the upload back, and waits a moment for that, so that nothing is left when the client has its answer.
+    /// `give_back_slot`: whether the upload shall not count for the rate limit.
     pub async fn take_back(mut self, give_back_slot: bool) {
         let Some(mut undo) = self.undo.take() else { return };
         let (done, finished) = oneshot::channel();
@@ -149,7 +150,7 @@ impl Reservation {
     fn send(&self, undo: Undo) {
         if let Err(error) = self.queue.0.send(undo) {
             log::error!(
-                "take failed upload {} back: no one to do it; left to the sweeper",
+                "take failed upload {} back: nobody is there to do it; left to the sweeper",
                 error.0.abort.backup
             );
         }

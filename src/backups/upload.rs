@@ -1,25 +1,24 @@
-//! An upload, from its admission on. A detached task owns it: the HTTP framework drops a handler
-//! at any await when the peer resets, and what was admitted must be finished or taken back.
+//! An upload, from its admission to its commit.
+//!
+//! A task of its own owns it, not the handler: the HTTP framework drops a handler's future at any await when the peer
+//! resets the connection, and what was admitted has to be finished or taken back.
 
 use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{self, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
 use super::error::Outage;
 use super::feed::{Feed, Part};
-use super::intake::{Intake, STEP, Watch};
+use super::intake::{Intake, Progress};
 use super::reservation::Reservation;
-use super::{SystemIdentity, UploadError, Vault};
+use super::{Backup, SystemIdentity, UploadError, Vault};
 use crate::db::accounting::{Admission, Commit, Operation, Outcome, Refusal};
-use crate::db::backups::StoredRow as Backup;
 use crate::domain::filename::Filename;
-use crate::domain::ids::{BackupId, Extension};
 use crate::domain::media_type::MediaType;
-use crate::domain::object_key::ObjectKey;
 use crate::store::{ObjectFacts, PutError, Receipt};
 
 /// What is known of an upload before its body.
@@ -34,21 +33,25 @@ pub struct UploadRequest {
     pub remote_addr: Option<IpAddr>,
 }
 
-/// The handler's end of an upload that was let in.
+/// The handler's end of an upload that was admitted.
 pub struct UploadHandle {
+    /// Takes the body. Dropped without [`Feed::end`], it gives the upload up.
     pub feed: Feed,
+    /// Sent when the upload is stored or has failed.
     pub outcome: oneshot::Receiver<Result<Backup, UploadError>>,
 }
 
-/// An admission waits this long for a database that can't be asked: a needless 503 may cost a
-/// day.
-pub(super) const ADMISSION_PATIENCE: Duration = Duration::from_secs(5);
-/// The client has its answer within 30 s of its last byte; this much of it the store may take.
-const STORE_AFTER_LAST_BYTE: Duration = Duration::from_secs(18);
-const ANSWER_AFTER_LAST_BYTE: Duration = Duration::from_secs(22);
+// A client has its answer within 30 s of its last byte, whatever the engine and the database do.
+/// How long after the last byte the store may take to finish.
+const STORED_WITHIN: Duration = Duration::from_secs(18);
+/// How long after the last byte the commit may be tried. What is left of the 30 s is for taking the upload back.
+const COMMITTED_WITHIN: Duration = Duration::from_secs(22);
 
 impl Vault {
-    /// Asks for an upload to be let in. From here on it is owned by a task of its own.
+    /// Asks for an upload to be admitted, and starts the task that owns it.
+    ///
+    /// # Errors
+    /// Why it was not admitted. What goes wrong later is the outcome of the [`UploadHandle`].
     pub async fn begin_upload(
         self: &Arc<Self>,
         who: &SystemIdentity,
@@ -62,6 +65,7 @@ impl Vault {
         result
     }
 
+    /// Checks what costs no transaction, then leaves the upload to its task and waits for the admission.
     async fn let_in(
         self: &Arc<Self>,
         who: &SystemIdentity,
@@ -88,6 +92,7 @@ impl Vault {
         }
     }
 
+    /// The upload's task: admission, body, commit; or everything taken back.
     async fn own_upload(
         self: Arc<Self>,
         who: SystemIdentity,
@@ -109,7 +114,7 @@ impl Vault {
         let granted = match self.admit(&who, &admission, request.length).await {
             Ok(granted) => granted,
             Err(error @ UploadError::Unavailable(_)) => {
-                // Whether it was let in is not known.
+                // Whether it was admitted is not known, so it is taken back as if it was.
                 log::error!("upload {backup} of system {} was not let in: {error}", who.id());
                 reservation.take_back(true).await;
                 let _ = admitted.send(Err(error));
@@ -122,7 +127,7 @@ impl Vault {
             }
         };
         fail_point!("upload.admitted");
-        // If nobody listens any more, the parts end without `End` and the upload is taken back.
+        // If the handler is gone, the parts end without `Part::End`, and the upload is taken back.
         let _ = admitted.send(Ok(()));
         let remote_addr = request.remote_addr;
         let intake = Intake {
@@ -149,56 +154,6 @@ impl Vault {
         let _ = outcome.send(result);
     }
 
-    fn admission(&self, who: &SystemIdentity, request: &UploadRequest) -> Admission {
-        let extension = request.filename.as_ref().map_or(Extension::Bin, Filename::ext);
-        let backup = BackupId::new(self.new_ids.next(), extension);
-        Admission {
-            system_id: who.id(),
-            backup,
-            object_key: ObjectKey::new(who.org(), who.key(), backup),
-            filename: request
-                .filename
-                .clone()
-                .unwrap_or_else(|| Filename::default_for(backup.uuid(), extension)),
-            mimetype: request.mimetype.clone(),
-            remote_addr: request.remote_addr,
-            want: request.length.unwrap_or(STEP.min(self.limits.max_upload)),
-        }
-    }
-
-    /// Gives the bytes granted. Of a body of unknown length a first step is asked for, and if that
-    /// does not fit a single byte: whether there is room for more is seen as it comes.
-    async fn admit(
-        &self,
-        who: &SystemIdentity,
-        admission: &Admission,
-        length: Option<u64>,
-    ) -> Result<u64, UploadError> {
-        match self.try_admit(who, admission).await {
-            Err(UploadError::QuotaExceeded) if length.is_none() => {
-                let least = Admission { want: 1, ..admission.clone() };
-                self.try_admit(who, &least).await
-            }
-            result => result,
-        }
-    }
-
-    async fn try_admit(&self, who: &SystemIdentity, admission: &Admission) -> Result<u64, UploadError> {
-        let asked = Instant::now();
-        let operation = Operation::Admit(Box::new(admission.clone()));
-        match self.orgs.submit(who.org(), operation, ADMISSION_PATIENCE).await {
-            Ok(Outcome::Admitted) => Ok(admission.want),
-            Ok(Outcome::RateLimited { retry_after_seconds }) => {
-                self.rate.refused(who.id(), who.window_epoch(), asked, retry_after_seconds);
-                Err(UploadError::RateLimited { retry_after_seconds })
-            }
-            Ok(Outcome::TooManyOpen) => Err(UploadError::TooManyOpen),
-            Ok(Outcome::QuotaExceeded { .. }) => Err(UploadError::QuotaExceeded),
-            Ok(_) => Err(UploadError::Revoked),
-            Err(error) => Err(UploadError::Unavailable(Outage::database(&error))),
-        }
-    }
-
     async fn receive_and_commit(
         &self,
         who: &SystemIdentity,
@@ -214,7 +169,7 @@ impl Vault {
             sha256: receipt.sha256,
             encrypted: receipt.encrypted,
         };
-        let patience = (last_byte + ANSWER_AFTER_LAST_BYTE).saturating_duration_since(time::Instant::now());
+        let patience = (last_byte + COMMITTED_WITHIN).saturating_duration_since(Instant::now());
         let committed = match self.orgs.submit(who.org(), Operation::Commit(commit), patience).await {
             Ok(Outcome::Committed(committed)) => committed,
             Ok(Outcome::Revoked) => return Err(UploadError::Revoked),
@@ -240,12 +195,12 @@ impl Vault {
         })
     }
 
-    /// Streams the body into the store. Gives what was received, and when its last byte was.
+    /// Streams the body into the store. Gives what was received, and when its last byte came.
     async fn store_body(
         &self,
         admission: &Admission,
         intake: Intake,
-    ) -> Result<(Receipt, time::Instant), UploadError> {
+    ) -> Result<(Receipt, Instant), UploadError> {
         let length = intake.length;
         let about = ObjectFacts {
             filename: admission.filename.as_str().to_owned(),
@@ -253,30 +208,29 @@ impl Vault {
             system_id: admission.system_id,
             sha256: None,
         };
-        let (body, watch) = intake.into_body();
-        let Watch { mut received, turn } = watch;
+        let (body, Progress { mut received, watchdog }) = intake.into_body();
         let mut put = pin!(self.store.put(&admission.object_key, length, &about, body));
         let mut stored = None;
         let received = loop {
             tokio::select! {
                 biased;
-                // A store that let go of the body has said why.
+                // Closed when the store let go of the body: then its own answer says why, and counts below.
                 told = &mut received => break told.unwrap_or(Err(UploadError::Interrupted)),
                 result = &mut put, if stored.is_none() => match result {
-                    // A store that gives up before the body's end has the word.
+                    // The store gave up before the end of the body.
                     Err(error @ PutError::Store(_)) => return Err(error.into()),
                     result => stored = Some(result),
                 },
-                () = turn.missed() => return Err(broken(&"it takes nothing")),
+                () = watchdog.expired() => return Err(broken(&"it takes nothing")),
             }
         };
-        // Also after a failed body: the store ends its own clean-up first.
-        let last_byte = received.as_ref().map_or_else(|_| time::Instant::now(), |(_, at)| *at);
+        // After a failed body, too, the store is waited for: it cleans up before it answers.
+        let last_byte = received.as_ref().map_or_else(|_| Instant::now(), |(_, at)| *at);
         let stored = match stored {
             Some(result) => Ok(result),
-            None => timeout_at(last_byte + STORE_AFTER_LAST_BYTE, &mut put).await,
+            None => timeout_at(last_byte + STORED_WITHIN, &mut put).await,
         };
-        // A store that gave up is why nobody took the rest of the body.
+        // If the store gave up, that is why the body was not received, and not the other way round.
         if let Ok(Err(error @ PutError::Store(_))) = stored {
             return Err(error.into());
         }
@@ -289,6 +243,7 @@ impl Vault {
         }
     }
 
+    /// Counts a refusal, and has it written to the history.
     fn note_refusal(&self, who: &SystemIdentity, error: &UploadError, remote_addr: Option<IpAddr>) {
         if let Some(reason) = error.refusal_reason() {
             self.metrics.refused(reason);
@@ -297,6 +252,7 @@ impl Vault {
     }
 }
 
+/// An error of the store's that the store itself did not report.
 fn broken(cause: &impl ToString) -> UploadError {
     UploadError::Unavailable(Outage::store(cause))
 }

@@ -1,5 +1,5 @@
-//! The appliances that wait for somebody to ask for a backup. A waiter is an entry in a map and a bell: no
-//! connection to the database, no thread, no timer but its own.
+//! The appliances that wait for somebody to request a backup. A waiter is an entry in a map and a bell. It has no
+//! connection to the database and no thread, and no timer but its own.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,14 +18,14 @@ struct Shared {
     closed: CancellationToken,
 }
 
-/// One for each system, however many connections it waits on.
+/// Rings for one system, on however many connections it waits.
 #[derive(Default)]
 struct Bell {
     bell: Arc<Notify>,
     waiters: usize,
 }
 
-/// A place among those who wait, given up when it is dropped.
+/// One who waits, until this is dropped.
 pub(super) struct Waiting {
     system: Uuid,
     pub bell: Arc<Notify>,
@@ -40,7 +40,7 @@ impl Waiters {
         Waiting { system, bell: Arc::clone(&entry.bell), shared: Arc::clone(&self.0) }
     }
 
-    /// Something may have come for this system: all who wait for it look.
+    /// Something may have come for this system: makes all who wait for it look.
     pub fn wake(&self, system: Uuid) {
         if let Some(entry) = self.0.lock().get(&system) {
             entry.bell.notify_waiters();
@@ -52,7 +52,7 @@ impl Waiters {
         self.0.lock().keys().copied().collect()
     }
 
-    /// Nobody waits any more, from now on: the process is about to end.
+    /// Ends all waits, and those to come: the process is about to end.
     pub fn close(&self) {
         self.0.closed.cancel();
     }

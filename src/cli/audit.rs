@@ -9,8 +9,8 @@ use super::context::Context;
 use super::exit::Failure;
 use super::output::table;
 use super::report::Report;
-use crate::db::audit::{self, Difference};
-use crate::jobs::compare::{self, Comparison, Step};
+use crate::db::audit::{self, Imbalance};
+use crate::jobs::compare::{Comparison, Difference, Step};
 
 #[derive(clap::Args)]
 pub struct Audit {
@@ -21,7 +21,7 @@ pub struct Audit {
 
 #[derive(Serialize)]
 struct Books {
-    differences: Vec<Difference>,
+    differences: Vec<Imbalance>,
 }
 
 /// A difference of either sort.
@@ -47,7 +47,7 @@ struct Compared {
 
 impl Audit {
     pub fn run(self, context: &mut Context) -> Result<ExitCode, Failure> {
-        let differences = audit::differences(&mut context.conn)?;
+        let differences = audit::imbalances(&mut context.conn)?;
         if self.store {
             return with_store(context, differences);
         }
@@ -56,14 +56,14 @@ impl Audit {
             if books.differences.is_empty() {
                 return "the books balance".to_owned();
             }
-            let row = |d: &Difference| [d.org_id.clone(), d.subject.clone(), d.problem.clone()];
+            let row = |d: &Imbalance| [d.org_id.clone(), d.subject.clone(), d.problem.clone()];
             table(["ORG", "SUBJECT", "PROBLEM"], books.differences.iter().map(row))
         })?;
         Ok(ExitCode::from(u8::from(!books.differences.is_empty())))
     }
 }
 
-fn with_store(context: &Context, books: Vec<Difference>) -> Result<ExitCode, Failure> {
+fn with_store(context: &Context, books: Vec<Imbalance>) -> Result<ExitCode, Failure> {
     let tools = context.tools()?;
     let cells = |line: &Line| [line.org_id.clone(), line.subject.clone(), line.problem.clone()];
     let mut report = Report::new(context.output.json, "differences", ["ORG", "SUBJECT", "PROBLEM"], cells);
@@ -103,15 +103,14 @@ fn conclusion(compared: &Compared, differences: u64) -> String {
     }
 }
 
-impl From<Difference> for Line {
-    fn from(Difference { org_id, subject, problem }: Difference) -> Self {
+impl From<Imbalance> for Line {
+    fn from(Imbalance { org_id, subject, problem }: Imbalance) -> Self {
         Self { kind: "books", org_id, subject, problem, object_key: None }
     }
 }
 
-impl From<compare::Difference> for Line {
-    fn from(found: compare::Difference) -> Self {
-        let compare::Difference { kind, org_id, subject, problem, object_key } = found;
+impl From<Difference> for Line {
+    fn from(Difference { kind, org_id, subject, problem, object_key }: Difference) -> Self {
         Self { kind: kind.name(), org_id, subject, problem, object_key }
     }
 }

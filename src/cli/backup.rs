@@ -13,7 +13,7 @@ use super::context::Context;
 use super::exit::Failure;
 use super::output::{bytes, table, time};
 use crate::db::accounting::{Delete, DeletedBy, Operation, Outcome};
-use crate::db::backups::{self, StoredRow};
+use crate::db::backups::{self, BackupRow};
 use crate::db::purge;
 use crate::domain::ids::BackupId;
 
@@ -47,8 +47,8 @@ struct Line {
     damage: Option<String>,
 }
 
-impl From<StoredRow> for Line {
-    fn from(row: StoredRow) -> Self {
+impl From<BackupRow> for Line {
+    fn from(row: BackupRow) -> Self {
         Self {
             id: row.id,
             filename: row.filename,
@@ -83,8 +83,12 @@ impl Backup {
 }
 
 /// The stored backup with this id, whosever it is.
-fn find(context: &mut Context, id: BackupId) -> Result<StoredRow, Failure> {
-    backups::find_any(&mut context.conn, id)?.ok_or_else(|| Failure::Refused(format!("no backup {id}")))
+fn find(context: &mut Context, id: BackupId) -> Result<BackupRow, Failure> {
+    backups::find_any(&mut context.conn, id)?.ok_or_else(|| no_backup(id))
+}
+
+fn no_backup(id: BackupId) -> Failure {
+    Failure::Refused(format!("no backup {id}: `strongroom backup list SYSTEM` shows a system's"))
 }
 
 /// Retires the row, deletes the object, drops the row.
@@ -99,7 +103,7 @@ fn delete(context: &mut Context, id: BackupId) -> Result<(), Failure> {
     };
     let outcomes = context.account(&row.org_id, &[Operation::Delete(delete)])?;
     if outcomes != [Outcome::Deleted] {
-        return Err(Failure::Refused(format!("no backup {id}")));
+        return Err(no_backup(id));
     }
     let (store, runtime) = context.store()?;
     if purge::claim(&mut context.conn, id.uuid())? {

@@ -1,4 +1,4 @@
-//! What the commands share: settings, one connection, the store, a way to print.
+//! What the commands share: the settings, a connection, the store, and how to print.
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ pub struct Context {
     pub output: Output,
 }
 
-/// A pool, the store, and the runtime that both work on.
+/// What jobs work with: a pool, the store, and the runtime of both.
 pub struct Tools {
     pub db: Db,
     pub store: Arc<dyn BlobStore>,
@@ -47,18 +47,19 @@ impl Context {
 
     /// The system with this id or key.
     pub fn system(&mut self, id_or_key: &str) -> Result<SystemSummary, Failure> {
-        systems::find(&mut self.conn, id_or_key)?
-            .ok_or_else(|| Failure::Refused(format!("no system {id_or_key:?}")))
+        systems::find(&mut self.conn, id_or_key)?.ok_or_else(|| {
+            Failure::Refused(format!("no system {id_or_key:?}: `strongroom system list` shows ids and keys"))
+        })
     }
 
-    /// What the jobs of the service work with.
+    /// What the service's jobs need, to run them by hand.
     pub fn tools(&self) -> Result<Tools, Failure> {
         let (store, runtime) = self.store()?;
         let db = Db::new(self.config.database_url.expose_secret(), runtime.handle().clone());
         Ok(Tools { db, store, runtime })
     }
 
-    /// The settings that the books obey.
+    /// The settings that accounting obeys.
     pub fn policy(&self) -> Policy {
         let uploads = &self.config.uploads;
         Policy {
@@ -70,7 +71,7 @@ impl Context {
         }
     }
 
-    /// Changes an organization's books, in the same transaction and under the same locks as the service.
+    /// Changes an organization's books in one transaction, under the same locks as the service.
     pub fn account(&mut self, org: &str, operations: &[Operation]) -> Result<Vec<Outcome>, Failure> {
         let policy = self.policy();
         let org = OrgId::parse(org).map_err(|e| Failure::Refused(e.to_string()))?;

@@ -59,7 +59,9 @@ impl Org {
             Self::Add { id, name, quota } => {
                 let name = name.unwrap_or_else(|| id.to_string());
                 if name.trim().is_empty() {
-                    return Err(Failure::Usage("--name: it is empty".to_owned()));
+                    return Err(Failure::Usage(
+                        "--name: it is empty: leave it out, or give a name".to_owned(),
+                    ));
                 }
                 match organizations::add(&mut context.conn, &id, &name, quota) {
                     Ok(()) => show(context, &id)?,
@@ -86,7 +88,7 @@ impl Org {
 }
 
 fn unknown(id: &OrgId) -> Failure {
-    Failure::Refused(format!("no organization {id}"))
+    Failure::Refused(format!("no organization {id}: `strongroom org list` shows all"))
 }
 
 fn show(context: &mut Context, id: &OrgId) -> Result<(), Failure> {

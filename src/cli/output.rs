@@ -29,7 +29,7 @@ impl Output {
     }
 }
 
-/// A reader that has seen enough (`| head`) is no failure.
+/// Writes to stdout. A reader that has seen enough (`| head`) is not a failure.
 pub fn write(text: &str) -> Result<(), Failure> {
     match std::io::stdout().write_all(text.as_bytes()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {

@@ -1,4 +1,4 @@
-//! Long lists, printed while they are found: memory must not grow with what is wrong.
+//! Long lists, printed while their lines are found: memory must not grow with the number of lines.
 
 use comfy_table::{Table, presets};
 use serde::Serialize;
@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::exit::Failure;
 use super::output::write;
 
-/// Lines that are gathered before they are printed: their columns stand in line.
+/// Lines that are gathered before they are printed, so that their columns are aligned.
 const GATHERED: usize = 500;
 
 /// One list and what is said at its end: a table for people, one JSON document for scripts.
@@ -20,7 +20,7 @@ pub struct Report<T, const N: usize> {
     gathered: Vec<T>,
     begun: bool,
     count: u64,
-    /// The first that went wrong; nothing is printed after it.
+    /// The first failure; nothing is printed after it.
     failure: Option<Failure>,
 }
 

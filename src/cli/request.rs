@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::context::Context;
 use super::exit::Failure;
 use super::output::{table, time};
-use crate::db::requests::{self, Ask, Asked, BackupRequest, Cancelled};
+use crate::db::requests::{self, Ask, Asked, BackupRequest, Cancellation};
 use crate::db::systems::SystemSummary;
 use crate::domain::request::RequestState;
 
@@ -30,9 +30,9 @@ pub struct Request {
     cancel: Option<Uuid>,
 }
 
-/// As the service shows them: the newest.
+/// How many requests are listed, the newest ones: as many as the service shows.
 const LISTED: i64 = 100;
-/// Between two looks for the backup.
+/// Between two looks whether the backup has arrived.
 const PAUSE: Duration = Duration::from_millis(500);
 const OPERATOR: &str = "operator";
 
@@ -105,11 +105,16 @@ fn wait(
 
 fn cancel(context: &mut Context, system: &SystemSummary, id: Uuid) -> Result<ExitCode, Failure> {
     match requests::cancel(&mut context.conn, system.id, id, OPERATOR, None)? {
-        Cancelled::Done => {}
-        Cancelled::NotFound => {
-            return Err(Failure::Refused(format!("no request {id} of system {}", system.system_key)));
+        Cancellation::Done => {}
+        Cancellation::NotFound => {
+            return Err(Failure::Refused(format!(
+                "no request {id} of system {}: --list shows them",
+                system.system_key
+            )));
         }
-        Cancelled::Ended(state) => return Err(Failure::Refused(format!("request {id} is {state} already"))),
+        Cancellation::Ended(state) => {
+            return Err(Failure::Refused(format!("request {id} is {state} already")));
+        }
     }
     let request = requests::find(&mut context.conn, system.id, id)?;
     context.output.print(&request, |_| format!("cancelled {id}"))?;

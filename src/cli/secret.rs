@@ -1,4 +1,4 @@
-//! Secrets of systems: made or given, shown once, of which only the hash is kept.
+//! The secrets of systems: random or given, shown once. Only their hashes are kept.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -15,7 +15,9 @@ pub fn given_or_new(given: Option<SecretString>) -> Result<SecretString, Failure
     if let Some(given) = given {
         let text = given.expose_secret();
         if text.chars().count() < LEAST_CHARACTERS {
-            return Err(Failure::Usage(format!("--secret: at least {LEAST_CHARACTERS} characters")));
+            return Err(Failure::Usage(format!(
+                "--secret: it has to be at least {LEAST_CHARACTERS} characters long"
+            )));
         }
         return Ok(given);
     }
@@ -24,7 +26,8 @@ pub fn given_or_new(given: Option<SecretString>) -> Result<SecretString, Failure
 
 pub fn random_bytes(count: usize) -> Result<Vec<u8>, Failure> {
     let mut bytes = vec![0u8; count];
-    getrandom::fill(&mut bytes).map_err(|e| Failure::Refused(format!("no randomness: {e}")))?;
+    getrandom::fill(&mut bytes)
+        .map_err(|e| Failure::Refused(format!("the system gives no random bytes: {e}")))?;
     Ok(bytes)
 }
 

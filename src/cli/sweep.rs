@@ -1,4 +1,4 @@
-//! `strongroom sweep`: by hand what the service does by itself, and what it never does by itself.
+//! `strongroom sweep`: does by hand what the service does by itself; and with `--orphans` what it never does by itself.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -87,7 +87,7 @@ fn cutoff(age: Duration) -> Result<DateTime<Utc>, Failure> {
         .ok_or_else(|| Failure::Usage("--older-than: that is too long ago".to_owned()))
 }
 
-/// Looks at everything first: what is deleted does not come back.
+/// Looks at all objects before any is deleted, because what is deleted does not come back.
 fn refuse_on_doubt(tools: &Tools) -> Result<(), Failure> {
     let progress = ProgressBar::new_spinner().with_message("objects looked at");
     let seen = |count| progress.inc(count);

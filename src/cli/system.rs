@@ -105,13 +105,15 @@ fn add(
     };
     let secret = secret::given_or_new(given)?;
     if organizations::list(&mut context.conn, Some(org))?.is_empty() {
-        return Err(Failure::Refused(format!("no organization {org}")));
+        return Err(Failure::Refused(format!("no organization {org}: `strongroom org list` shows all")));
     }
     let id = Uuid::from_bytes(uuidv7::create_raw());
     let system = NewSystem { id, key: &key, org, name, secret_sha256: secret::sha256(&secret) };
     match systems::add(&mut context.conn, &system) {
         Ok(()) => print_credential(context, id, key.as_str(), org.as_str(), &secret),
-        Err(DbError::Exists) => Err(Failure::Refused(format!("system key {key} is taken"))),
+        Err(DbError::Exists) => {
+            Err(Failure::Refused(format!("system key {key} is taken: give another one with --key, or none")))
+        }
         Err(error) => Err(error.into()),
     }
 }

@@ -1,4 +1,4 @@
-//! The management API, and whose tokens it takes.
+//! The settings of the management API, and of the tokens that it accepts.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -13,11 +13,11 @@ pub struct ManagementConfig {
     pub listen: SocketAddr,
     /// `https://host[:port]`, as clients reach the management API; `None`: the host of their request.
     pub public_url: Option<String>,
-    /// `None`: no token is good.
+    /// `None`: there is no key, so every token is refused.
     pub tokens: Option<TokenConfig>,
 }
 
-/// At least one of `jwks` and `hs256` is there.
+/// What tokens are verified with: at least one of `jwks` and `hs256`.
 #[derive(Debug)]
 pub struct TokenConfig {
     pub jwks: Option<Jwks>,
@@ -75,14 +75,16 @@ impl TokenConfig {
         }
         let required = |name| {
             let text = env.get(name).map(str::trim).filter(|text| !text.is_empty());
-            text.map(str::to_owned).ok_or_else(|| wrong(name, "it is required: tokens are told by it"))
+            text.map(str::to_owned).ok_or_else(|| {
+                wrong(name, "it is required with a key: only tokens that name it are accepted")
+            })
         };
         let [issuer, audience] = claims;
         Ok(Some(Self { jwks, hs256, issuer: required(issuer)?, audience: required(audience)? }))
     }
 }
 
-/// Who can change the keys on their way can make any token.
+/// Only https, or http to this machine: whoever can change the keys on their way can make any token.
 fn key_set_url(url: &str) -> Result<String, ConfigError> {
     let url = url.trim();
     let (scheme, rest) = url.split_once("://").unwrap_or_default();
@@ -92,12 +94,12 @@ fn key_set_url(url: &str) -> Result<String, ConfigError> {
         return Err(wrong("JWT_JWKS_URL", format!("{url:?} is not a URL like https://HOST/PATH")));
     }
     if scheme == "http" && !super::store::is_loopback(host) {
-        return Err(wrong("JWT_JWKS_URL", "it has to be https"));
+        return Err(wrong("JWT_JWKS_URL", "it has to be https (http only to this machine)"));
     }
     Ok(url.to_owned())
 }
 
-/// `https://host[:port]`, without a slash at its end.
+/// A setting of the form `https://host[:port]`; a slash at its end is removed.
 pub(super) fn public_url(env: &Variables, name: &str) -> Result<Option<String>, ConfigError> {
     let Some(url) = env.get(name) else { return Ok(None) };
     let (scheme, host) = url.trim().split_once("://").unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Reading single variables.
+//! Reads single variables of the environment.
 
 use std::collections::HashMap;
 use std::fs;
@@ -23,7 +23,7 @@ pub struct Variables(HashMap<String, String>);
 
 impl Variables {
     pub fn of_process() -> Self {
-        // What is not UTF-8 is kept, made printable, so that it is refused rather than overlooked.
+        // A value that is not UTF-8 is made printable, so that it is refused rather than overlooked.
         let lossy = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
         Self(std::env::vars_os().map(|(name, value)| (lossy(name), lossy(value))).collect())
     }
@@ -54,7 +54,7 @@ impl Variables {
     }
 
     pub fn seconds(&self, name: &str, default: u64) -> Result<Duration, ConfigError> {
-        // A year is far from what any time span of ours can mean.
+        // No time span of ours can sensibly be longer than a year.
         Ok(Duration::from_secs(self.number(name, default, 1..=366 * 86_400)?))
     }
 
@@ -65,7 +65,7 @@ impl Variables {
 
     pub fn path(&self, name: &str, default: &str) -> Result<PathBuf, ConfigError> {
         match self.get(name).unwrap_or(default) {
-            "" => Err(wrong(name, "it is empty")),
+            "" => Err(wrong(name, "it is empty: name a path, or unset it")),
             path => Ok(PathBuf::from(path)),
         }
     }
@@ -75,7 +75,9 @@ impl Variables {
         let entries = list.split([',', ' ']).filter(|entry| !entry.is_empty());
         let parse = |entry: &str| {
             let network = entry.parse::<IpNet>().or_else(|_| entry.parse::<IpAddr>().map(IpNet::from));
-            network.map_err(|_| wrong(name, format!("{entry:?} is neither an address nor a network")))
+            network.map_err(|_| {
+                wrong(name, format!("{entry:?} is neither an address nor a network like 10.0.0.0/8"))
+            })
         };
         entries.map(parse).collect()
     }
@@ -89,12 +91,14 @@ impl Variables {
         }
     }
 
-    /// A secret: the variable itself, the file that `NAME_FILE` names, or a systemd credential.
+    /// A secret, from the variable itself, the file that `NAME_FILE` names, or a systemd credential called `NAME`.
     pub fn secret(&self, name: &str) -> Result<SecretString, ConfigError> {
-        self.optional_secret(name)?.ok_or_else(|| wrong(name, "it is required"))
+        self.optional_secret(name)?.ok_or_else(|| {
+            wrong(name, format!("it is required, or {name}_FILE with the name of a file that has it"))
+        })
     }
 
-    /// The same, where it may be missing.
+    /// The same for a secret that may be missing.
     pub fn optional_secret(&self, name: &str) -> Result<Option<SecretString>, ConfigError> {
         if let Some(value) = self.get(name).filter(|value| !value.is_empty()) {
             return Ok(Some(value.into()));

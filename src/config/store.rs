@@ -1,4 +1,4 @@
-//! Where objects lie.
+//! The settings of the store.
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -8,7 +8,7 @@ use secrecy::SecretString;
 use super::ConfigError;
 use super::parse::{Variables, wrong};
 
-/// Where objects lie.
+/// Which store, and where it is.
 #[derive(Debug)]
 pub enum StoreConfig {
     Local { data_dir: PathBuf },
@@ -23,13 +23,13 @@ pub struct S3Config {
     pub access_key: String,
     pub secret_key: SecretString,
     pub region: String,
-    /// `BACKUP_S3_USE_PATH_STYLE` is `false`, which can't be had.
+    /// `BACKUP_S3_USE_PATH_STYLE` is `false`: accepted, but path-style is used all the same.
     pub asked_for_other_style: bool,
     pub presign_endpoint: Option<String>,
 }
 
 const BUCKET: &str = "BACKUP_S3_BUCKET";
-/// What means nothing without a bucket.
+/// Settings that mean nothing without a bucket.
 const OF_S3: &[&str] = &[
     "S3_ENDPOINT",
     "S3_ACCESS_KEY",
@@ -59,11 +59,14 @@ impl S3Config {
     fn read(env: &Variables, bucket: &str) -> Result<Self, ConfigError> {
         let plain = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
         if bucket.is_empty() || bucket.starts_with('.') || !bucket.chars().all(plain) {
-            return Err(wrong(BUCKET, format!("{bucket:?} is not a bucket's name")));
+            return Err(wrong(
+                BUCKET,
+                format!("{bucket:?} is not a bucket's name: letters, digits, '-', '.' and '_'"),
+            ));
         }
         let insecure = env.parsed("BACKUP_S3_ALLOW_INSECURE", "false", "true or false")?;
         let required = |name| env.get(name).ok_or_else(|| wrong(name, format!("{BUCKET} needs it")));
-        // For the clients, who see the URL anyway, any network is as good as theirs.
+        // Clients see a presigned URL anyway, so http is allowed for it in any network.
         let presign_endpoint = match env.get("BACKUP_S3_PRESIGN_ENDPOINT") {
             Some(url) => Some(endpoint("BACKUP_S3_PRESIGN_ENDPOINT", url, true)?),
             None => None,
@@ -81,8 +84,8 @@ impl S3Config {
     }
 }
 
-/// Bodies are sent with signed headers only, and the address of the bucket is all the engine's: so
-/// nobody on the way may change them.
+/// A setting of the form `https://host[:port]`. Only the headers of a streamed body are signed, so nobody on the way may
+/// be able to change what is sent: hence https, unless the engine is on this machine or the operator says otherwise.
 fn endpoint(variable: &str, url: &str, insecure: bool) -> Result<String, ConfigError> {
     let (scheme, host) = url.trim().split_once("://").unwrap_or_default();
     let host = host.trim_end_matches('/');

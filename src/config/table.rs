@@ -1,4 +1,4 @@
-//! The settings, for `strongroom serve --help`.
+//! The table of settings that `strongroom serve --help` prints.
 
 /// Name, default, meaning.
 const SETTINGS: &[(&str, &str, &str)] = &[

@@ -1,4 +1,4 @@
-//! Do the books balance? One statement, so that all of it is seen at the same moment.
+//! Do the books balance? Asked in one statement, so that everything is seen as it was at one moment.
 
 use diesel::prelude::*;
 use diesel::sql_types::Text;
@@ -6,9 +6,9 @@ use serde::Serialize;
 
 use super::{Conn, DbError};
 
-/// A difference between the books and the rows.
+/// A place where the books do not balance.
 #[derive(Debug, QueryableByName, Serialize)]
-pub struct Difference {
+pub struct Imbalance {
     #[diesel(sql_type = Text)]
     pub org_id: String,
     #[diesel(sql_type = Text)]
@@ -17,7 +17,7 @@ pub struct Difference {
     pub problem: String,
 }
 
-/// All differences; none: every organization's books balance.
-pub fn differences(conn: &mut Conn) -> Result<Vec<Difference>, DbError> {
+/// All places where the books do not balance.
+pub fn imbalances(conn: &mut Conn) -> Result<Vec<Imbalance>, DbError> {
     Ok(diesel::sql_query(include_str!("audit.sql")).load(conn)?)
 }

@@ -1,4 +1,4 @@
-//! Reading `backups`. Nothing here changes the books.
+//! `backups`: reading them. What changes the books is in [`super::accounting`].
 
 use std::collections::HashSet;
 
@@ -11,9 +11,9 @@ use super::{Conn, DbError, from_bigint};
 use crate::domain::ids::{BackupId, Extension};
 use crate::domain::object_key::ObjectKey;
 
-/// A stored backup.
+/// A backup in the state `stored`.
 #[derive(Debug, Clone)]
-pub struct StoredRow {
+pub struct BackupRow {
     pub id: BackupId,
     pub system_id: Uuid,
     pub org_id: String,
@@ -23,7 +23,7 @@ pub struct StoredRow {
     pub size: u64,
     pub sha256: [u8; 32],
     pub uploaded_at: DateTime<Utc>,
-    /// What was found wrong with its object, if anything.
+    /// What was found to be wrong with its object, if anything.
     pub damage: Option<String>,
 }
 
@@ -43,7 +43,7 @@ pub(super) struct Row {
     damage: Option<String>,
 }
 
-impl TryFrom<Row> for StoredRow {
+impl TryFrom<Row> for BackupRow {
     type Error = DbError;
 
     fn try_from(row: Row) -> Result<Self, DbError> {
@@ -69,33 +69,33 @@ impl TryFrom<Row> for StoredRow {
 }
 
 /// The stored backups of a system, newest first.
-pub fn list(conn: &mut Conn, system: Uuid) -> Result<Vec<StoredRow>, DbError> {
+pub fn list(conn: &mut Conn, system: Uuid) -> Result<Vec<BackupRow>, DbError> {
     let rows: Vec<Row> = backups::table
         .filter(backups::system_id.eq(system).and(backups::state.eq("stored")))
         .order(backups::seq.desc())
         .select(Row::as_select())
         .load(conn)?;
-    rows.into_iter().map(StoredRow::try_from).collect()
+    rows.into_iter().map(BackupRow::try_from).collect()
 }
 
 /// The stored backup with this id, if it is this system's.
-pub fn find(conn: &mut Conn, system: Uuid, id: BackupId) -> Result<Option<StoredRow>, DbError> {
+pub fn find(conn: &mut Conn, system: Uuid, id: BackupId) -> Result<Option<BackupRow>, DbError> {
     Ok(find_any(conn, id)?.filter(|row| row.system_id == system))
 }
 
 /// The stored backup with this id, whosever it is: for operators.
-pub fn find_any(conn: &mut Conn, id: BackupId) -> Result<Option<StoredRow>, DbError> {
+pub fn find_any(conn: &mut Conn, id: BackupId) -> Result<Option<BackupRow>, DbError> {
     let row: Option<Row> = backups::table
         .find(id.uuid())
         .filter(backups::state.eq("stored").and(backups::extension.eq(id.ext().as_str())))
         .select(Row::as_select())
         .first(conn)
         .optional()?;
-    row.map(StoredRow::try_from).transpose()
+    row.map(BackupRow::try_from).transpose()
 }
 
-/// The same, with the name of its system; none of one that is being destroyed.
-pub fn find_named(conn: &mut Conn, id: BackupId) -> Result<Option<(StoredRow, String)>, DbError> {
+/// The stored backup with this id and the name of its system, unless that system is being destroyed.
+pub fn find_named(conn: &mut Conn, id: BackupId) -> Result<Option<(BackupRow, String)>, DbError> {
     let found: Option<(Row, String)> = backups::table
         .inner_join(systems::table)
         .filter(backups::id.eq(id.uuid()).and(backups::extension.eq(id.ext().as_str())))
@@ -113,7 +113,7 @@ pub fn none_stored(conn: &mut Conn) -> Result<bool, DbError> {
     Ok(!any)
 }
 
-/// Those of the object keys that an upload under way has.
+/// Which of the object keys belong to an upload under way.
 pub fn receiving_among(conn: &mut Conn, keys: &[String]) -> Result<HashSet<String>, DbError> {
     let alive: Vec<String> = backups::table
         .filter(backups::state.eq("receiving").and(backups::object_key.eq_any(keys)))

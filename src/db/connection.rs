@@ -1,5 +1,4 @@
-//! One connection to Postgres with its time-outs, and the manager that lets the pool throw away
-//! the ones that were lost.
+//! A connection to Postgres with its time-outs, and the manager by which the pool discards connections that were lost.
 
 use std::ffi::CString;
 use std::time::Instant;
@@ -105,8 +104,8 @@ impl ManageConnection for Manager {
     }
 
     fn has_broken(&self, link: &mut Link) -> bool {
-        // After a panic a transaction may still be open: what came next would be a part of it,
-        // and its COMMIT no commit.
+        // After a panic a transaction may still be open. What came next on this connection would be a part of it, and
+        // its COMMIT would not commit.
         link.lost || std::thread::panicking() || link.conn.is_broken()
     }
 }

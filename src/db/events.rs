@@ -1,4 +1,4 @@
-//! `backup_events`: what a person may ask about later.
+//! `backup_events`: the history, for what a person may ask about later.
 
 use std::net::IpAddr;
 

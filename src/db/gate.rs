@@ -1,7 +1,7 @@
 //! The one way from async code to blocking queries.
 //!
-//! In front of the pool stand semaphores with as many permits as connections, in lanes, so that a
-//! crowd of readers can't keep a commit waiting and `get` never waits for another query.
+//! In front of the pool stand two semaphores, one for each lane, which together have as many permits as there are
+//! connections. So a crowd of readers can't keep a commit waiting, and `Pool::get` never waits for another query.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,14 +24,15 @@ pub enum Lane {
     Reads,
 }
 
+/// Connections for each lane.
 const PER_LANE: u32 = 8;
 
 /// How long the pool tries to open a connection before it says that there is no database.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(2);
 
 impl Lane {
-    /// After its patience, how long a caller waits for a query that is under way. What changes the books
-    /// is not abandoned before Postgres' own time-outs have had their say: until then it may take place.
+    /// How long a caller waits, after its patience is over, for a query that is under way. A change of the books is not
+    /// given up before Postgres' own time-outs have ended it: until then it may still take place.
     fn frozen_after(self) -> Duration {
         match self {
             Self::Accounting => Duration::from_secs(12),
@@ -40,11 +41,11 @@ impl Lane {
     }
 }
 
-/// What fails after this long has waited for something: a deadlock is looked for after a second (Postgres'
-/// `deadlock_timeout`), and our own time-outs are longer.
+/// A statement that fails after this long has been waiting for another session: Postgres looks for deadlocks after a
+/// second (`deadlock_timeout`), and our own time-outs are longer.
 const WAITED: Duration = Duration::from_millis(900);
 
-/// A connection older than this that turns out to be lost was lost before.
+/// A connection that is older than this and turns out to be lost was lost before it was used.
 const FRESH: Duration = Duration::from_secs(1);
 
 /// A handle on the database; cheap to clone.
@@ -91,9 +92,9 @@ impl Db {
         task.await.map_err(|e| DbError::Failed(format!("a query panicked: {e}")))?
     }
 
-    /// Runs `work` on a connection. What fails for a passing reason is run again until `patience`
-    /// is over, also when the connection was lost in COMMIT: `work` has to find out by itself
-    /// whether it has been done already.
+    /// Runs `work` on a connection. If it fails for a passing reason, it is run again until `patience` is over. That
+    /// includes a connection that was lost in COMMIT, so `work` has to find out by itself whether it has been done
+    /// already.
     pub async fn run<T, F>(&self, lane: Lane, patience: Duration, work: F) -> Result<T, DbError>
     where
         T: Send + 'static,
@@ -103,12 +104,12 @@ impl Db {
         let mut pause = Duration::from_millis(20);
         let mut work = work;
         loop {
-            let (result, stale);
-            (result, stale, work) = self.attempt(lane, deadline, work).await?;
-            match result {
-                // Postgres was restarted, and this was one of the old connections: the next is
-                // another, and at last a new one.
-                Err(_) if stale && Instant::now() < deadline => {}
+            let attempt = self.attempt(lane, deadline, work).await?;
+            work = attempt.work;
+            match attempt.result {
+                // Postgres was restarted, and this was one of the old connections. The next one is another of
+                // them, and at last a new one.
+                Err(_) if attempt.stale && Instant::now() < deadline => {}
                 Err(error) if error.is_passing() && Instant::now() + pause < deadline => {
                     log::debug!("database: {error}; trying again");
                     sleep(pause).await;
@@ -119,12 +120,13 @@ impl Db {
         }
     }
 
+    /// Runs `work` once. The outer error says that it was not run, or is not known to have ended.
     async fn attempt<T, F>(
         &self,
         lane: Lane,
         deadline: Instant,
         mut work: F,
-    ) -> Result<(Result<T, DbError>, bool, F), DbError>
+    ) -> Result<Attempt<T, F>, DbError>
     where
         T: Send + 'static,
         F: FnMut(&mut Conn) -> Result<T, DbError> + Send + 'static,
@@ -142,9 +144,9 @@ impl Db {
             // The permit is given back when the query is over, not when somebody stops waiting.
             let _permit = permit;
             let (result, stale) = on_connection(&pool, &mut work);
-            (result, stale, work)
+            Attempt { result, stale, work }
         });
-        // A frozen server does not even keep its own time-outs. Its thread keeps the permit.
+        // A frozen server does not even keep to its own time-outs. The thread that waits for it keeps the permit.
         match timeout_at(deadline + lane.frozen_after(), task).await {
             Ok(done) => done.map_err(|e| DbError::Failed(format!("a query panicked: {e}"))),
             Err(_) => Err(DbError::Unsure("it does not answer".to_owned())),
@@ -152,7 +154,16 @@ impl Db {
     }
 }
 
-/// The second answer says whether a connection from before was found to be lost.
+/// What came of one attempt.
+struct Attempt<T, F> {
+    result: Result<T, DbError>,
+    /// The connection had been lost before it was used.
+    stale: bool,
+    /// For the next attempt.
+    work: F,
+}
+
+/// Runs `work` on a connection of the pool. The second answer says whether the connection had been lost before it was used.
 fn on_connection<T>(
     pool: &Pool<Manager>,
     work: &mut impl FnMut(&mut Conn) -> Result<T, DbError>,

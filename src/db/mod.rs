@@ -7,6 +7,7 @@ pub mod accounting;
 pub mod audit;
 pub mod backups;
 mod connection;
+pub mod credentials;
 mod error;
 pub mod events;
 mod gate;
@@ -27,7 +28,7 @@ pub use connection::{Conn, connect, is_connection_string};
 pub use error::DbError;
 pub use gate::{Db, Lane};
 
-/// Bytes as Postgres keeps them. Sizes are checked against settings far below the limit.
+/// Bytes as Postgres keeps them. Sizes are checked against settings that are far below the limit.
 pub(crate) fn to_bigint(bytes: u64) -> i64 {
     i64::try_from(bytes).unwrap_or(i64::MAX)
 }

@@ -1,13 +1,13 @@
-//! Being told by Postgres that a backup was requested, on a connection that does nothing else.
+//! Postgres' notifications that a backup was requested, on a connection that does nothing else.
 //!
-//! A hint: it is lost with the connection, and sent again by nobody.
+//! A notification is only a hint: one that is sent while nobody listens is lost, and is not sent again.
 
 use diesel::connection::SimpleConnection;
 use uuid::Uuid;
 
 use super::{Conn, DbError};
 
-/// From now on the connection is told of requests. The channel is that of `ask.sql`.
+/// From now on the connection is told of requests. The channel is that of `requests/ask.sql`.
 pub fn listen(conn: &mut Conn) -> Result<(), DbError> {
     Ok(conn.batch_execute("LISTEN strongroom_requests")?)
 }
@@ -16,7 +16,7 @@ pub fn listen(conn: &mut Conn) -> Result<(), DbError> {
 pub fn heard(conn: &mut Conn) -> Result<Vec<Uuid>, DbError> {
     let mut systems = Vec::new();
     for notification in conn.notifications_iter() {
-        // Anybody may send on the channel.
+        // Anybody may send on the channel: what is not an id is passed over.
         systems.extend(notification?.payload.parse::<Uuid>());
     }
     Ok(systems)

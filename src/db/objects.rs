@@ -1,5 +1,5 @@
-//! What the rows say of the objects in the store: for those who compare the two. Nothing here changes
-//! the books.
+//! What the rows of `backups` say about the objects in the store, for the jobs that compare the two.
+//! Nothing here changes the books.
 
 use std::collections::HashSet;
 
@@ -16,24 +16,33 @@ use crate::domain::object_key::ObjectKey;
 /// The object that a stored backup needs.
 #[derive(Debug, Clone)]
 pub struct StoredObject {
-    /// The backup's.
+    /// Of the backup.
     pub id: Uuid,
     pub org_id: String,
     pub key: ObjectKey,
     /// Bytes.
     pub size: u64,
-    place: Place,
+    cursor: Cursor,
 }
 
-/// A row's place in the order of [`stored_after`]: system, number of its commit, id.
-pub type Place = (Uuid, i64, Uuid);
+/// A position in the order of [`stored_after`]: the one after which the next page begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Cursor {
+    system_id: Uuid,
+    /// The number of the backup's commit.
+    seq: i64,
+    id: Uuid,
+}
 
-/// Before all rows.
-pub const START: Place = (Uuid::nil(), i64::MIN, Uuid::nil());
+impl Cursor {
+    /// Before the first row.
+    pub const START: Self = Self { system_id: Uuid::nil(), seq: i64::MIN, id: Uuid::nil() };
+}
 
 impl StoredObject {
-    pub fn place(&self) -> Place {
-        self.place
+    /// Where this row is in the order of [`stored_after`].
+    pub fn cursor(&self) -> Cursor {
+        self.cursor
     }
 }
 
@@ -50,27 +59,27 @@ struct Row {
     size_bytes: i64,
 }
 
-/// The next page of stored backups, system by system.
-pub fn stored_after(conn: &mut Conn, after: Place, limit: i64) -> Result<Vec<StoredObject>, DbError> {
+/// The next page of stored backups, at most `limit` rows, ordered by system and then by commit.
+pub fn stored_after(conn: &mut Conn, after: Cursor, limit: i64) -> Result<Vec<StoredObject>, DbError> {
     let rows: Vec<Row> = diesel::sql_query(
         "SELECT id, system_id, seq, org_id, object_key, size_bytes FROM backups \
          WHERE state = 'stored' AND (system_id, seq, id) > ($1, $2, $3) ORDER BY system_id, seq, id LIMIT $4",
     )
-    .bind::<SqlUuid, _>(after.0)
-    .bind::<BigInt, _>(after.1)
-    .bind::<SqlUuid, _>(after.2)
+    .bind::<SqlUuid, _>(after.system_id)
+    .bind::<BigInt, _>(after.seq)
+    .bind::<SqlUuid, _>(after.id)
     .bind::<BigInt, _>(limit)
     .load(conn)?;
     let object = |row: Row| {
         let key = ObjectKey::parse(&row.object_key)
             .map_err(|_| DbError::Failed(format!("backup {} has no valid object key", row.id)))?;
-        let place = (row.system_id, row.seq, row.id);
-        Ok(StoredObject { id: row.id, org_id: row.org_id, key, size: from_bigint(row.size_bytes), place })
+        let cursor = Cursor { system_id: row.system_id, seq: row.seq, id: row.id };
+        Ok(StoredObject { id: row.id, org_id: row.org_id, key, size: from_bigint(row.size_bytes), cursor })
     };
     rows.into_iter().map(object).collect()
 }
 
-/// Those of the keys that a stored backup has.
+/// Which of the keys belong to a stored backup.
 pub fn stored_among(conn: &mut Conn, keys: &[String]) -> Result<HashSet<String>, DbError> {
     let stored: Vec<String> = backups::table
         .filter(backups::state.eq("stored").and(backups::object_key.eq_any(keys)))
@@ -79,7 +88,7 @@ pub fn stored_among(conn: &mut Conn, keys: &[String]) -> Result<HashSet<String>,
     Ok(stored.into_iter().collect())
 }
 
-/// Those of the keys that a row has, in whatever state.
+/// Which of the keys have a row, in whatever state.
 pub fn known_among(conn: &mut Conn, keys: &[String]) -> Result<HashSet<String>, DbError> {
     let known: Vec<String> =
         backups::table.filter(backups::object_key.eq_any(keys)).select(backups::object_key).load(conn)?;
@@ -91,7 +100,7 @@ pub fn newest(conn: &mut Conn) -> Result<Option<Uuid>, DbError> {
     Ok(backups::table.select(backups::id).order(backups::id.desc()).first(conn).optional()?)
 }
 
-/// Writes down that objects without a row were deleted.
+/// Records that an operator deleted these objects, which had no row; sizes in bytes.
 pub fn note_deleted_orphans(conn: &mut Conn, orphans: &[(ObjectKey, u64)]) -> Result<(), DbError> {
     let event = |(key, size): &(ObjectKey, u64)| Event {
         kind: "orphan_deleted",

@@ -1,8 +1,8 @@
 //! Statements that are parsed and planned once per connection.
 //!
-//! Diesel keeps what it has prepared of queries whose text it knows to be bounded in number: not of
-//! `UPDATE`, of an `INSERT` of several rows, of `sql_query`. The hot ones are written down as one text
-//! each, whatever the number of rows that they are given (arrays, `unnest`), so there is no doubt.
+//! Diesel keeps prepared statements only of queries of whose text it knows that there are few variants: not of `UPDATE`, nor
+//! of an `INSERT` of several rows, nor of `sql_query`. The hot statements here have one constant text each, however many
+//! rows they are given (by arrays and `unnest`), so they can be kept.
 
 use diesel::pg::Pg;
 use diesel::prelude::*;
@@ -32,7 +32,7 @@ impl<B: QueryFragment<Pg>> QueryFragment<Pg> for Prepared<B> {
     }
 }
 
-// Kept by its text.
+// Without a static id diesel keeps it by its text.
 impl<B> QueryId for Prepared<B> {
     type QueryId = ();
     const HAS_STATIC_QUERY_ID: bool = false;

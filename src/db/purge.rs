@@ -1,4 +1,4 @@
-//! The end of a retired backup: claim, (the objects are deleted by the caller), drop the rows.
+//! The end of a retired backup: its row is claimed, the caller deletes the object, and the row is dropped.
 
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Bool, Double, Nullable, Text, Timestamptz, Uuid as SqlUuid};
@@ -84,7 +84,7 @@ pub struct Tombstones {
     pub until: Option<chrono::DateTime<chrono::Utc>>,
 }
 
-/// Failed uploads of a system whose object might still land late.
+/// The failed uploads of a system whose objects might still land late.
 pub fn tombstones(conn: &mut Conn, system: Uuid) -> Result<Tombstones, DbError> {
     Ok(diesel::sql_query(
         "SELECT count(*) AS count, max(purge_after) AS until FROM backups \
@@ -95,7 +95,7 @@ pub fn tombstones(conn: &mut Conn, system: Uuid) -> Result<Tombstones, DbError> 
     .get_result(conn)?)
 }
 
-/// Drops the rows of destroyed systems that have no backup left in any state. Gives how many.
+/// Drops the rows of destroyed systems that have no backup left in any state, and says how many they were.
 pub fn drop_destroyed_systems(conn: &mut Conn) -> Result<usize, DbError> {
     let sql = "DELETE FROM systems s WHERE state = 'destroying' \
          AND NOT EXISTS (SELECT 1 FROM backups b WHERE b.system_id = s.id)";

@@ -1,4 +1,4 @@
-//! `signing_keys`: what addresses are signed with, the same in every process.
+//! `signing_keys`: the keys that download addresses are signed with, the same in every process.
 
 use diesel::prelude::*;
 use secrecy::SecretSlice;

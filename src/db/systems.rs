@@ -1,61 +1,20 @@
-//! `systems`: the appliances and their credentials.
+//! `systems`: the appliances, as operators and portals see them. Authentication reads them in [`super::credentials`].
 
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::{Array, BigInt, Binary, Bool, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{Array, BigInt, Nullable, Timestamptz, Uuid as SqlUuid};
 use serde::Serialize;
 use serde_json::json;
 use uuid::Uuid;
 
 use super::events::{self, Event};
-use super::prepared::prepared;
 use super::schema::{backups, systems};
 use super::{Conn, DbError, from_bigint};
 use crate::domain::ids::{BackupId, Extension, OrgId, SystemKey};
 
-/// What authentication needs to know of a system key.
-#[derive(Debug, Clone, QueryableByName)]
-pub struct CredentialRow {
-    #[diesel(sql_type = SqlUuid)]
-    pub id: Uuid,
-    #[diesel(sql_type = Text)]
-    pub system_key: String,
-    #[diesel(sql_type = Text)]
-    pub org_id: String,
-    #[diesel(sql_type = Binary)]
-    pub secret_sha256: Vec<u8>,
-    #[diesel(sql_type = Text)]
-    pub state: String,
-    #[diesel(sql_type = BigInt)]
-    pub window_epoch: i64,
-    /// The oldest request for a backup that is still awaited.
-    #[diesel(sql_type = Nullable<SqlUuid>)]
-    pub requested: Option<Uuid>,
-    /// It has said within the last minute that nothing has changed.
-    #[diesel(sql_type = Bool)]
-    pub unchanged_lately: bool,
-}
-
-impl CredentialRow {
-    pub fn is_active(&self) -> bool {
-        self.state == "active"
-    }
-}
-
-/// Looks user names up. Those that do not exist have no row. What the answers to a system's requests have to
-/// say comes along, so that it costs no query of its own.
-pub fn credentials(conn: &mut Conn, keys: &[String]) -> Result<Vec<CredentialRow>, DbError> {
-    let sql = "SELECT id, system_key, org_id, secret_sha256, state, window_epoch, \
-             (SELECT r.id FROM backup_requests r WHERE r.system_id = systems.id AND r.state IN ('pending', 'seen') \
-                 AND r.expires_at > clock_timestamp() ORDER BY r.requested_at, r.id LIMIT 1) AS requested, \
-             coalesce(unchanged_at > clock_timestamp() - interval '1 minute', false) AS unchanged_lately \
-         FROM systems WHERE system_key = ANY($*)";
-    Ok(prepared(sql, keys.into_sql::<Array<Text>>()).load(conn)?)
-}
-
-/// The system says that its configuration has not changed; `false` if it is not active.
+/// Records that the system has said that its configuration is unchanged; `false` if it is not active.
 pub fn note_unchanged(conn: &mut Conn, system: Uuid) -> Result<bool, DbError> {
     let noted = diesel::update(systems::table.find(system))
         .filter(systems::state.eq("active"))
@@ -78,7 +37,7 @@ pub struct SystemSummary {
     pub last_backup_at: Option<DateTime<Utc>>,
 }
 
-/// A new system; the secret itself is not kept.
+/// A new system. Only the hash of its secret is kept.
 pub struct NewSystem<'a> {
     pub id: Uuid,
     pub key: &'a SystemKey,
@@ -103,7 +62,7 @@ pub fn add(conn: &mut Conn, system: &NewSystem) -> Result<(), DbError> {
     })
 }
 
-/// All systems, or those of one organization, or the one with this id or key.
+/// All systems, or those of one organization, or those with `only` as their id or key: at most two.
 pub fn list(conn: &mut Conn, org: Option<&OrgId>, only: Option<&str>) -> Result<Vec<SystemSummary>, DbError> {
     let mut query = systems::table
         .select((
@@ -120,7 +79,7 @@ pub fn list(conn: &mut Conn, org: Option<&OrgId>, only: Option<&str>) -> Result<
         query = query.filter(systems::org_id.eq(org.as_str()));
     }
     if let Some(only) = only {
-        // A key may look like an id: the id wins.
+        // What is no id is no system's: the nil id is never given out.
         let id = only.parse::<Uuid>().unwrap_or_default();
         query = query.filter(systems::id.eq(id).or(systems::system_key.eq(only)));
     }
@@ -145,7 +104,7 @@ pub fn list(conn: &mut Conn, org: Option<&OrgId>, only: Option<&str>) -> Result<
     Ok(rows.into_iter().map(summary).collect())
 }
 
-/// What a system has, in sums.
+/// The sums over a system's stored backups.
 #[derive(QueryableByName)]
 struct Kept {
     #[diesel(sql_type = SqlUuid)]
@@ -168,22 +127,22 @@ fn kept(conn: &mut Conn, ids: &[Uuid]) -> Result<Vec<Kept>, DbError> {
     .load(conn)?)
 }
 
-/// The one system with this id or key.
+/// The system with this id or key. A key may look like the id of another system: then the id wins.
 pub fn find(conn: &mut Conn, id_or_key: &str) -> Result<Option<SystemSummary>, DbError> {
     let found = list(conn, None, Some(id_or_key))?;
     let by_id = found.iter().position(|system| system.id.to_string().eq_ignore_ascii_case(id_or_key));
     Ok(found.into_iter().nth(by_id.unwrap_or(0)))
 }
 
-/// A system for whoever may see its organization's.
+/// Whose a system is and what it is called: enough to decide who may see it.
 #[derive(Debug, Clone, Queryable)]
-pub struct Place {
+pub struct SystemBrief {
     pub org_id: String,
     pub name: String,
 }
 
-/// Where a system belongs; one that is being destroyed is gone already.
-pub fn place(conn: &mut Conn, id: Uuid) -> Result<Option<Place>, DbError> {
+/// The system with this id; `None` also for one that is being destroyed.
+pub fn brief(conn: &mut Conn, id: Uuid) -> Result<Option<SystemBrief>, DbError> {
     Ok(systems::table
         .find(id)
         .filter(systems::state.ne("destroying"))
@@ -192,7 +151,7 @@ pub fn place(conn: &mut Conn, id: Uuid) -> Result<Option<Place>, DbError> {
         .optional()?)
 }
 
-/// Replaces the secret's hash: the old secret stops working within a second everywhere.
+/// Replaces the hash of the secret. The old secret stops working within a second, in every process.
 pub fn rotate_secret(conn: &mut Conn, system: &SystemSummary, sha256: [u8; 32]) -> Result<(), DbError> {
     conn.transaction(|conn| {
         diesel::update(systems::table.find(system.id))
@@ -202,7 +161,7 @@ pub fn rotate_secret(conn: &mut Conn, system: &SystemSummary, sha256: [u8; 32]) 
     })
 }
 
-/// Suspends or resumes; `false` if it is being destroyed, or gone.
+/// Suspends or resumes a system; `false` if it is being destroyed, or gone.
 pub fn set_suspended(conn: &mut Conn, system: &SystemSummary, suspended: bool) -> Result<bool, DbError> {
     let (state, kind) = if suspended { ("suspended", "suspended") } else { ("active", "resumed") };
     conn.transaction(|conn| {
@@ -217,7 +176,7 @@ pub fn set_suspended(conn: &mut Conn, system: &SystemSummary, suspended: bool) -
     })
 }
 
-/// Marks the system: its credential and its uploads are refused from now on, for good.
+/// Marks a system as being destroyed: its credential and its uploads are refused from now on, for good.
 pub fn mark_destroying(conn: &mut Conn, system: &SystemSummary) -> Result<(), DbError> {
     conn.transaction(|conn| {
         let marked = diesel::update(systems::table.find(system.id))
@@ -231,14 +190,14 @@ pub fn mark_destroying(conn: &mut Conn, system: &SystemSummary) -> Result<(), Db
     })
 }
 
-/// A row that is still in the books.
+/// A backup that is still in the books.
 #[derive(Debug, Clone, Copy)]
 pub enum OpenRow {
     Stored(BackupId),
     Receiving(Uuid),
 }
 
-/// What of a system is still in the books.
+/// The backups of a system that are still in the books.
 pub fn open_rows(conn: &mut Conn, system: Uuid) -> Result<Vec<OpenRow>, DbError> {
     let rows: Vec<(Uuid, String, String)> = backups::table
         .filter(backups::system_id.eq(system).and(backups::state.ne("retired")))

@@ -1,4 +1,4 @@
-//! `writers`: which processes live, by the database's clock.
+//! `writers`: the leases of the processes that write, by the database's clock.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::{Conn, DbError};
 
-/// Makes or renews the process's lease.
+/// Takes or renews the process's lease.
 pub fn renew(conn: &mut Conn, process: Uuid, lease: Duration) -> Result<(), DbError> {
     diesel::sql_query(
         "INSERT INTO writers (process_id, lease_expires_at) \
@@ -21,7 +21,8 @@ pub fn renew(conn: &mut Conn, process: Uuid, lease: Duration) -> Result<(), DbEr
     Ok(())
 }
 
-/// The process ends and has no upload left.
+/// Gives the lease up at the process's end, unless an upload of its is left: then the lease has to run out, so that
+/// the upload is taken back.
 pub fn leave(conn: &mut Conn, process: Uuid) -> Result<(), DbError> {
     diesel::sql_query(
         "DELETE FROM writers w WHERE process_id = $1 \
@@ -32,9 +33,9 @@ pub fn leave(conn: &mut Conn, process: Uuid) -> Result<(), DbError> {
     Ok(())
 }
 
-/// An upload whose process does not live any more.
+/// An upload that no living process works on any more.
 #[derive(Debug, QueryableByName)]
-pub struct Orphan {
+pub struct AbandonedUpload {
     #[diesel(sql_type = SqlUuid)]
     pub id: Uuid,
     #[diesel(sql_type = SqlUuid)]
@@ -45,23 +46,25 @@ pub struct Orphan {
     pub object_key: String,
 }
 
-/// `receiving` rows whose writer's lease is over by one whole lease, or of this process but not
-/// among the ones it knows (older than a minute, so that a fresh admission is not taken for
-/// lost). None while Postgres itself has been up for less than a lease: nobody could renew.
-pub fn orphans(
+/// The uploads that nobody works on any more, at most 500:
+/// * `receiving` rows whose writer's lease ran out at least one whole lease ago. None as long as Postgres itself has
+///   been up for less than a lease: nobody could renew theirs while it was down;
+/// * `receiving` rows of `process` itself that are not among `alive`, the uploads that it knows to be under way. Only
+///   rows older than a minute, so that a fresh admission is not taken for lost.
+pub fn abandoned(
     conn: &mut Conn,
     process: Option<Uuid>,
     alive: &[Uuid],
     lease: Duration,
-) -> Result<Vec<Orphan>, DbError> {
-    Ok(diesel::sql_query(include_str!("orphans.sql"))
+) -> Result<Vec<AbandonedUpload>, DbError> {
+    Ok(diesel::sql_query(include_str!("abandoned.sql"))
         .bind::<diesel::sql_types::Nullable<SqlUuid>, _>(process)
         .bind::<diesel::sql_types::Array<SqlUuid>, _>(alive)
         .bind::<Double, _>(lease.as_secs_f64())
         .load(conn)?)
 }
 
-/// Drops the rows of processes that are long gone and have nothing left to take back.
+/// Drops the leases of processes that are long gone and have no upload left that has to be taken back.
 pub fn forget_gone(conn: &mut Conn, lease: Duration) -> Result<(), DbError> {
     diesel::sql_query(
         "DELETE FROM writers w WHERE lease_expires_at < clock_timestamp() - 2 * make_interval(secs => $1) \

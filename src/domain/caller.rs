@@ -2,7 +2,7 @@
 
 use super::ids::OrgId;
 
-/// What a route asks for; a caller needs it by name.
+/// What a route needs and a token grants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
     /// `backup:view`: lists, metadata, bytes.
@@ -33,7 +33,7 @@ impl Scope {
     }
 }
 
-/// A portal or a program, as a token that was verified names it. `tokens` makes them.
+/// A portal or a program, as its verified token names it. Only `tokens` makes them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
     sub: String,
@@ -42,13 +42,13 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// `None`: somebody without an organization who may not see every one sees nothing, and is nobody.
+    /// `None` for somebody who has no organization and may not see all of them: they could see nothing.
     pub fn new(sub: String, org: Option<OrgId>, scopes: Vec<Scope>) -> Option<Self> {
         let somebody = org.is_some() || scopes.contains(&Scope::Admin);
         somebody.then_some(Self { sub, org, scopes })
     }
 
-    /// The token's subject: for events.
+    /// The token's subject, for the history.
     pub fn sub(&self) -> &str {
         &self.sub
     }
@@ -61,7 +61,7 @@ impl Caller {
         self.scopes.contains(&scope)
     }
 
-    /// Whether what belongs to this organization is there for the caller.
+    /// Whether the caller sees what belongs to this organization. What they don't see does not exist for them.
     pub fn sees(&self, org: &str) -> bool {
         self.may(Scope::Admin) || self.org.as_ref().is_some_and(|own| own.as_str() == org)
     }

@@ -1,5 +1,5 @@
-//! Digest fields (RFC 9530): what a client expects its bytes to hash to, and
-//! what we say that they do.
+//! Digest fields (RFC 9530): the hash that a client expects its bytes to have, and
+//! the hash that we announce.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use sfv::{BareItem, Dictionary, Item, ListEntry, Parser};
@@ -13,28 +13,22 @@ const SHA_256: &str = "sha-256";
 #[error("must be a structured dictionary such as sha-256=:BASE64:, of 32 bytes")]
 pub struct InvalidDigest;
 
-/// The SHA-256 that a request's `Content-Digest` or `Repr-Digest` announces.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ExpectedSha256;
-
-impl ExpectedSha256 {
-    /// Reads all lines of one digest field, which count as one list (RFC 9651,
-    /// 4.2). `None` if there is no `sha-256` among its members: other
-    /// algorithms are none of our business, whatever their values are.
-    ///
-    /// # Errors
-    /// [`InvalidDigest`] if the lines are not a dictionary, or its `sha-256` is
-    /// not a byte sequence of 32 bytes.
-    pub fn from_header(lines: &[&[u8]]) -> Result<Option<[u8; 32]>, InvalidDigest> {
-        let joined = lines.join(&b", "[..]);
-        let members: Dictionary = Parser::new(&joined).parse().map_err(|_| InvalidDigest)?;
-        match members.get(SHA_256) {
-            None => Ok(None),
-            Some(ListEntry::Item(Item { bare_item: BareItem::ByteSequence(bytes), .. })) => {
-                bytes.as_slice().try_into().map(Some).map_err(|_| InvalidDigest)
-            }
-            Some(_) => Err(InvalidDigest),
+/// The SHA-256 that a request's `Content-Digest` or `Repr-Digest` field announces.
+///
+/// `lines` are all lines of the field, which count as one list (RFC 9651, 4.2). The answer is `None` if there is no
+/// `sha-256` among its members: other algorithms are ignored, whatever their values are.
+///
+/// # Errors
+/// [`InvalidDigest`] if the lines are not a dictionary, or its `sha-256` is not a byte sequence of 32 bytes.
+pub fn expected_sha256(lines: &[&[u8]]) -> Result<Option<[u8; 32]>, InvalidDigest> {
+    let joined = lines.join(&b", "[..]);
+    let members: Dictionary = Parser::new(&joined).parse().map_err(|_| InvalidDigest)?;
+    match members.get(SHA_256) {
+        None => Ok(None),
+        Some(ListEntry::Item(Item { bare_item: BareItem::ByteSequence(bytes), .. })) => {
+            bytes.as_slice().try_into().map(Some).map_err(|_| InvalidDigest)
         }
+        Some(_) => Err(InvalidDigest),
     }
 }
 
@@ -55,7 +49,7 @@ mod tests {
 
     fn read(lines: &[&str]) -> Result<Option<[u8; 32]>, InvalidDigest> {
         let lines: Vec<_> = lines.iter().map(|line| line.as_bytes()).collect();
-        ExpectedSha256::from_header(&lines)
+        expected_sha256(&lines)
     }
 
     #[test]
@@ -118,7 +112,7 @@ mod tests {
 
         #[test]
         fn no_bytes_make_it_panic(line in proptest::collection::vec(any::<u8>(), 0..80)) {
-            let _ = ExpectedSha256::from_header(&[&line]);
+            let _ = expected_sha256(&[&line]);
         }
     }
 }

@@ -10,7 +10,7 @@ use super::ids::{Extension, extension_suffix_len};
 
 /// The longest name, in bytes: what file systems take.
 const MAX_LEN: usize = 255;
-/// The longest unknown extension, with its dot, that a cut name keeps.
+/// Bytes of the longest extension, with its dot, that is kept when a name is cut though we don't know it.
 const MAX_UNKNOWN_SUFFIX: usize = 32;
 
 /// A file name of 1 to 255 characters from `[A-Za-z0-9._-]`, not only dots:
@@ -20,12 +20,11 @@ const MAX_UNKNOWN_SUFFIX: usize = 32;
 pub struct Filename(String);
 
 impl Filename {
-    /// Takes what follows the last `/` or `\` of a header's value. Each
-    /// character outside `[A-Za-z0-9._-]` becomes one `_`; bytes that are not
-    /// UTF-8 count as the replacement characters they would be shown as. A
-    /// longer name is cut in the middle, so that its extension survives.
+    /// Takes what follows the last `/` or `\` of a header's value. Each character outside `[A-Za-z0-9._-]` becomes one `_`;
+    /// bytes that are not UTF-8 count as the replacement characters that they would be shown as. A name that is too long
+    /// is cut in front of its extension.
     ///
-    /// `None` if nothing is left, or only dots: as if the header was not sent.
+    /// `None` if nothing is left, or only dots: as if the header had not been sent.
     #[must_use]
     pub fn from_header(value: &[u8]) -> Option<Self> {
         let text = String::from_utf8_lossy(value);
@@ -43,7 +42,8 @@ impl Filename {
         Self(format!("backup-{}.{}", uuid.hyphenated(), ext.as_str()))
     }
 
-    /// What a person's browser saves it as: whose backup it is and of which day (`fw-01-2026-11-21-daily.tar.gz.gpg`).
+    /// The name under which a person's browser saves a backup, with its system and its day
+    /// (`fw-01-2026-11-21-daily.tar.gz.gpg`).
     #[must_use]
     pub fn for_download(system_name: &str, day: NaiveDate, filename: &str) -> Self {
         let text = format!("{system_name}-{day}-{filename}").replace(['/', '\\'], "_");

@@ -2,6 +2,7 @@
 
 pub mod accounting;
 pub mod caller;
+pub mod conditional;
 pub mod digest;
 pub mod filename;
 pub mod ids;

@@ -1,5 +1,5 @@
-//! Does a backup look encrypted? A finding for support's views: nothing is
-//! refused for it, so a look at the start is enough and no key is needed.
+//! Does a backup look encrypted? The finding is shown to support staff. Nothing is refused for it, so a look at the start
+//! is enough.
 //!
 //! An encrypted `OpenPGP` message (RFC 9580, 10.3) is one or more packets with
 //! the session key, then one with the encrypted data. What `gpg --sign` and

@@ -1,11 +1,11 @@
-//! Whether objects without a row may be deleted, on request: not if it looks as if the books were the
-//! ones that miss something. An empty database in front of a full store makes an orphan of every object,
-//! and an old one of every object that came after it.
+//! Whether objects without a row may be deleted when an operator asks for it: not if it looks as if the database is what
+//! lacks something. In front of an empty database every object is an orphan, and in front of an old one every object
+//! that is newer.
 
 use thiserror::Error;
 use uuid::Uuid;
 
-/// What there is on both sides. Ids are UUIDv7: they sort by the time they were made.
+/// What there is on both sides. Ids are UUIDv7, so they sort by the time at which they were made.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Evidence {
     /// Whether any backup is stored.
@@ -19,7 +19,7 @@ pub struct Evidence {
     pub newest_orphan: Option<Uuid>,
 }
 
-/// Why they had better not be deleted.
+/// Why the orphans should not be deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum Objection {
     #[error("the database knows no stored backup at all, and the store has {0} objects")]
@@ -30,7 +30,7 @@ pub enum Objection {
     OldDatabase(Uuid),
 }
 
-/// What speaks against it, if anything.
+/// What speaks against deleting the orphans, if anything.
 #[must_use]
 pub fn objection(evidence: &Evidence) -> Option<Objection> {
     let Evidence { any_stored, newest_row, known, orphans, newest_orphan } = *evidence;

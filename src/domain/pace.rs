@@ -1,5 +1,5 @@
-//! The minimum rate of a body: a client that trickles holds an upload open for
-//! ever, one on a bad link must not be cut for a bad moment.
+//! The minimum rate of a body. A client that trickles would hold an upload open for ever, but one on a bad link must not
+//! be cut off for a bad moment.
 //!
 //! Only time spent waiting for the client counts, so an upload is never blamed
 //! for a slow store.
@@ -12,10 +12,10 @@ const WINDOW: usize = 60;
 /// client is judged over a little more than a minute, never over less.
 const BUCKETS: usize = WINDOW + 1;
 
-/// How many times the rate is asked of a body while others wait for what it has reserved.
+/// How many times as fast a body has to be while others wait for what it has reserved.
 const RAISED: u64 = 16;
 
-/// Watches that any minute of waiting brought enough bytes.
+/// Checks that each minute of waiting for a client has brought enough bytes.
 ///
 /// Fed with what happened ([`waited`](Self::waited), [`received`](Self::received));
 /// it has no clock of its own.
@@ -43,11 +43,11 @@ impl BodyClock {
         }
     }
 
-    /// The client was waited for, this long.
+    /// The client was waited for, for this long.
     pub fn waited(&mut self, time: Duration) {
         let before = self.waited.as_secs();
         self.waited = self.waited.saturating_add(time);
-        // Each bucket once is all of them, however long the wait.
+        // However long the wait was, each bucket is cleared at most once.
         let passed = (self.waited.as_secs() - before).min(BUCKETS as u64);
         for second in 1..=passed {
             let bucket = bucket(before.saturating_add(second));
@@ -71,7 +71,7 @@ impl BodyClock {
         self.slower_than(1)
     }
 
-    /// The same, when so many times the rate is asked of it because others wait for what it holds.
+    /// The same for the raised rate that is asked of a body while others wait for what it has reserved.
     #[must_use]
     pub fn too_slow_for_others(&self) -> bool {
         self.slower_than(RAISED)

@@ -1,4 +1,4 @@
-//! Ranges and conditions of a download (RFC 9110, 13 and 14).
+//! The range of a download (RFC 9110, 14).
 
 /// The bytes `first` to `last` of an object, both included, `first <= last`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,14 +17,14 @@ impl ByteRange {
     }
 }
 
-/// What a `Range` header asks of an object.
+/// What a `Range` header asks for of an object of known size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Requested {
+pub enum ResolvedRange {
     /// All of it (200): no header, or one that a server may ignore.
     Whole,
     /// A part of it (206).
     Part(ByteRange),
-    /// Nothing that the object has (416).
+    /// No byte that the object has (416).
     Unsatisfiable,
 }
 
@@ -33,13 +33,13 @@ pub enum Requested {
 /// The unit is `bytes`, the forms `a-b`, `a-` and `-n`. Other units, several
 /// ranges and malformed values are ignored, as RFC 9110, 14.2 allows or asks.
 #[must_use]
-pub fn resolve(header: Option<&[u8]>, size: u64) -> Requested {
+pub fn resolve(header: Option<&[u8]>, size: u64) -> ResolvedRange {
     header
         .and_then(|value| single_range(value.trim_ascii()))
-        .map_or(Requested::Whole, |spec| spec.within(size))
+        .map_or(ResolvedRange::Whole, |spec| spec.within(size))
 }
 
-/// One range as it was written.
+/// One range as it was written, before the size is known.
 enum Spec {
     From(u64),
     FromTo(u64, u64),
@@ -75,64 +75,21 @@ fn number(digits: &[u8]) -> Option<u64> {
 }
 
 impl Spec {
-    fn within(&self, size: u64) -> Requested {
+    fn within(&self, size: u64) -> ResolvedRange {
         let (first, last) = match *self {
             Self::From(first) => (first, u64::MAX),
             Self::FromTo(first, last) => (first, last),
-            Self::Last(0) => return Requested::Unsatisfiable,
-            // Satisfiable, but no part of nothing can be named.
-            Self::Last(_) if size == 0 => return Requested::Whole,
+            Self::Last(0) => return ResolvedRange::Unsatisfiable,
+            // Satisfiable, but an empty object has no part that could be named.
+            Self::Last(_) if size == 0 => return ResolvedRange::Whole,
             Self::Last(count) => (size.saturating_sub(count), u64::MAX),
         };
         if first >= size {
-            return Requested::Unsatisfiable;
+            return ResolvedRange::Unsatisfiable;
         }
         let last = last.min(size - 1);
-        Requested::Part(ByteRange { first, last })
+        ResolvedRange::Part(ByteRange { first, last })
     }
-}
-
-/// Whether an `If-None-Match` header names `etag` (304 then). `etag` is the
-/// whole entity tag of an object that exists, with its quotes.
-///
-/// The comparison is the weak one (RFC 9110, 13.1.2); `*` matches. Reading ends
-/// at the first thing that is no entity tag.
-#[must_use]
-pub fn if_none_match(header: &[u8], etag: &str) -> bool {
-    let mut rest = header.trim_ascii();
-    if rest == b"*" {
-        return true;
-    }
-    let etag = opaque(etag.as_bytes());
-    while let Some((tag, after)) = next_tag(rest) {
-        if tag == etag {
-            return true;
-        }
-        rest = after;
-    }
-    false
-}
-
-/// The next entity tag of a list, without its mark of weakness, and what
-/// follows. A comma may stand inside the quotes, so a list is not split at them.
-fn next_tag(list: &[u8]) -> Option<(&[u8], &[u8])> {
-    let start = list.iter().position(|b| !b" \t,".contains(b))?;
-    let tag = opaque(&list[start..]);
-    let quoted = tag.strip_prefix(b"\"")?;
-    let end = quoted.iter().position(|b| *b == b'"')?;
-    Some(tag.split_at(end + 2))
-}
-
-/// Whether a `Range` header counts: no `If-Range`, or one with this very,
-/// strong, `etag` (RFC 9110, 13.1.5). A date or a weak tag never does.
-#[must_use]
-pub fn if_range_allows(header: Option<&[u8]>, etag: &str) -> bool {
-    header.is_none_or(|value| value.trim_ascii() == etag.as_bytes() && etag.starts_with('"'))
-}
-
-/// An entity tag without its mark of weakness.
-fn opaque(etag: &[u8]) -> &[u8] {
-    etag.strip_prefix(b"W/").unwrap_or(etag)
 }
 
 #[cfg(test)]
@@ -141,8 +98,8 @@ mod tests {
 
     use super::*;
 
-    fn part(first: u64, last: u64) -> Requested {
-        Requested::Part(ByteRange { first, last })
+    fn part(first: u64, last: u64) -> ResolvedRange {
+        ResolvedRange::Part(ByteRange { first, last })
     }
 
     #[test]
@@ -163,13 +120,13 @@ mod tests {
             (" bytes=1-2 ", part(1, 2)),
             (&format!("bytes=1-{huge}"), part(1, 99)),
             (&format!("bytes=-{huge}"), part(0, 99)),
-            ("bytes=100-", Requested::Unsatisfiable),
+            ("bytes=100-", ResolvedRange::Unsatisfiable),
             // 2^64 + 4.
-            ("bytes=18446744073709551620-", Requested::Unsatisfiable),
-            ("bytes=100-200", Requested::Unsatisfiable),
-            ("bytes=-0", Requested::Unsatisfiable),
-            (&format!("bytes={huge}-"), Requested::Unsatisfiable),
-            (&format!("bytes={huge}-{huge}"), Requested::Unsatisfiable),
+            ("bytes=18446744073709551620-", ResolvedRange::Unsatisfiable),
+            ("bytes=100-200", ResolvedRange::Unsatisfiable),
+            ("bytes=-0", ResolvedRange::Unsatisfiable),
+            (&format!("bytes={huge}-"), ResolvedRange::Unsatisfiable),
+            (&format!("bytes={huge}-{huge}"), ResolvedRange::Unsatisfiable),
         ] {
             assert_eq!(resolve(Some(value.as_bytes()), 100), expected, "{value}");
         }
@@ -200,55 +157,18 @@ mod tests {
             "bytes=\u{663}-",
             "bytes=0-0,-1",
         ] {
-            assert_eq!(resolve(Some(value.as_bytes()), 100), Requested::Whole, "{value}");
+            assert_eq!(resolve(Some(value.as_bytes()), 100), ResolvedRange::Whole, "{value}");
         }
-        assert_eq!(resolve(Some(b"bytes=\xff-"), 100), Requested::Whole);
-        assert_eq!(resolve(None, 100), Requested::Whole);
+        assert_eq!(resolve(Some(b"bytes=\xff-"), 100), ResolvedRange::Whole);
+        assert_eq!(resolve(None, 100), ResolvedRange::Whole);
     }
 
     #[test]
     fn an_empty_object_has_no_part() {
-        assert_eq!(resolve(Some(b"bytes=0-"), 0), Requested::Unsatisfiable);
-        assert_eq!(resolve(Some(b"bytes=0-0"), 0), Requested::Unsatisfiable);
-        assert_eq!(resolve(Some(b"bytes=-0"), 0), Requested::Unsatisfiable);
-        assert_eq!(resolve(Some(b"bytes=-5"), 0), Requested::Whole);
-    }
-
-    #[test]
-    fn if_none_match_compares_weakly_over_a_list() {
-        for (header, expected) in [
-            ("\"abc\"", true),
-            ("W/\"abc\"", true),
-            ("*", true),
-            (" * ", true),
-            ("\"x\", \"abc\"", true),
-            ("\"x\",W/\"abc\" , \"y\"", true),
-            (",, \"abc\"", true),
-            ("\"a,b\", \"abc\"", true),
-            ("\"x, \"abc\"", false),
-            ("\"abcd\"", false),
-            ("\"ABC\"", false),
-            ("abc", false),
-            ("w/\"abc\"", false),
-            ("\"x\" junk \"abc\"", false),
-            ("\"abc", false),
-            ("", false),
-            ("*, \"x\"", false),
-        ] {
-            assert_eq!(if_none_match(header.as_bytes(), "\"abc\""), expected, "{header}");
-        }
-    }
-
-    #[test]
-    fn if_range_compares_strongly() {
-        assert!(if_range_allows(None, "\"abc\""));
-        assert!(if_range_allows(Some(b" \"abc\" "), "\"abc\""));
-        for header in
-            ["", "\"x\"", "abc", "W/\"abc\"", "*", "\"abc\", \"x\"", "Wed, 21 Oct 2026 07:28:00 GMT"]
-        {
-            assert!(!if_range_allows(Some(header.as_bytes()), "\"abc\""), "{header}");
-        }
-        assert!(!if_range_allows(Some(b"W/\"abc\""), "W/\"abc\""));
+        assert_eq!(resolve(Some(b"bytes=0-"), 0), ResolvedRange::Unsatisfiable);
+        assert_eq!(resolve(Some(b"bytes=0-0"), 0), ResolvedRange::Unsatisfiable);
+        assert_eq!(resolve(Some(b"bytes=-0"), 0), ResolvedRange::Unsatisfiable);
+        assert_eq!(resolve(Some(b"bytes=-5"), 0), ResolvedRange::Whole);
     }
 
     proptest! {
@@ -257,20 +177,15 @@ mod tests {
             value in "bytes=([0-9]{0,21})-([0-9]{0,21})",
             size in prop_oneof![0..200_u64, any::<u64>()],
         ) {
-            if let Requested::Part(range) = resolve(Some(value.as_bytes()), size) {
+            if let ResolvedRange::Part(range) = resolve(Some(value.as_bytes()), size) {
                 prop_assert!(range.first <= range.last && range.last < size);
                 prop_assert!(range.size() >= 1 && range.size() <= size);
             }
         }
 
         #[test]
-        fn no_bytes_make_it_panic(
-            header in proptest::collection::vec(any::<u8>(), 0..40),
-            tags in "[W/\", a*]{0,20}",
-        ) {
+        fn no_bytes_make_it_panic(header in proptest::collection::vec(any::<u8>(), 0..40)) {
             let _ = resolve(Some(&header), 10);
-            let _ = if_none_match(&header, "\"a\"");
-            let _ = if_none_match(tags.as_bytes(), "\"a\"");
         }
     }
 }

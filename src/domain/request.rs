@@ -1,11 +1,11 @@
-//! Requests for a backup: how long they live, and what becomes of them.
+//! Requests for a backup: how long they stay open, and what becomes of them.
 
 use std::fmt;
 use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
-/// A request that nothing has answered for so long since it was last asked for is over.
+/// How long a request stays open after it was last asked for.
 pub const LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// As in `backup_requests.state`.

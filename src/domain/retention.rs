@@ -1,4 +1,4 @@
-//! Which backups of a system go when a new one has come: oldest first, never the newest.
+//! Which backups of a system are pruned when a new one has come: the oldest first, never the newest.
 
 /// What a system may keep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,9 +18,9 @@ pub enum PruneReason {
     Size,
 }
 
-/// For `sizes` in bytes, oldest first, the reason why each of the oldest has to go. The answer is
-/// as long as there are victims: its n-th entry speaks of the n-th oldest. The last of `sizes` is
-/// the newest and never a victim, even if it alone is over the size cap.
+/// Which of the backups with these `sizes` (in bytes, oldest first) have to go, and why. The n-th entry of the answer is
+/// about the n-th oldest backup; the answer has as many entries as there are victims. The last of `sizes` is the newest
+/// backup, which is never a victim, even if it alone is over the size cap.
 pub fn prune(sizes: &[u64], keep: Retention) -> Vec<PruneReason> {
     let prunable = sizes.len().saturating_sub(1);
     let by_slots = sizes.len().saturating_sub(keep.slots).min(prunable);

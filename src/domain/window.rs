@@ -17,7 +17,7 @@ impl RateLimits {
     /// The most that the settings accept: it bounds the array kept with each system.
     pub const MOST: usize = 600;
 
-    /// Whether nothing is limited at all.
+    /// Whether neither limit is on.
     pub fn are_off(self) -> bool {
         self.per_minute == 0 && self.per_hour == 0
     }
@@ -33,21 +33,22 @@ pub enum Window {
         /// All entries to keep, oldest first, the new one last.
         entries: Vec<DateTime<Utc>>,
     },
-    /// It may not; a slot is free again after this time, if nothing else changes.
+    /// It may not. A slot will be free after this time, if nothing else changes.
     Closed {
         /// Whole seconds, rounded up, at least 1.
         retry_after_seconds: u64,
     },
 }
 
-/// An entry that has to be written anew: as it was, and as it is now.
+/// An entry whose row has to be changed: as it was, and as it is now.
 pub type Moved = (DateTime<Utc>, DateTime<Utc>);
 
-/// The entries that lie in the future, moved to `clock`: it was stepped back. They have to be kept
-/// like this before [`decide`] is asked, or each refusal would find them as far ahead as before
-/// and nobody were let in until the clock has caught up. Each stays apart from its neighbours, so
-/// that it can still be given back. Gives the moves, earliest first: made in this order, none meets
-/// an entry that is still to be moved.
+/// Moves entries that lie in the future back to `clock`: the clock was set back since they were made.
+///
+/// The moved entries have to be stored before [`decide`] is asked. Otherwise each attempt would find them as far ahead
+/// as before, and the system would be refused until the clock has caught up. Entries stay different from each other, so
+/// that each can still be given back. Gives the moves, earliest entry first: made in this order, none of them collides
+/// with an entry that has yet to be moved.
 pub fn settle(entries: &mut [DateTime<Utc>], clock: DateTime<Utc>) -> Vec<Moved> {
     entries.sort_unstable();
     let (mut latest, mut moved) = (clock, Vec::new());
@@ -62,8 +63,8 @@ pub fn settle(entries: &mut [DateTime<Utc>], clock: DateTime<Utc>) -> Vec<Moved>
     moved
 }
 
-/// Decides over one more admission. `clock` is the database's clock, read after the system's row
-/// was locked; the entries are [settled](settle).
+/// Decides on one more admission. `clock` is the database's clock, read after the system's row was locked. The entries
+/// have to be [settled](settle).
 pub fn decide(entries: &[DateTime<Utc>], clock: DateTime<Utc>, limits: RateLimits) -> Window {
     let mut kept = entries.to_vec();
     kept.sort_unstable();
@@ -83,7 +84,7 @@ pub fn decide(entries: &[DateTime<Utc>], clock: DateTime<Utc>, limits: RateLimit
     }
 }
 
-/// How long until the entries within `span` are fewer than `limit`; `None` if they are.
+/// How long until there are fewer than `limit` entries within `span`; `None` if there already are.
 fn wait(entries: &[DateTime<Utc>], now: DateTime<Utc>, span: TimeDelta, limit: usize) -> Option<TimeDelta> {
     if limit == 0 || entries.len() < limit {
         return None;

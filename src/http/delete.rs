@@ -6,8 +6,8 @@ use actix_web::web::{Data, Path};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::address::RemoteAddr;
 use super::error::ApiError;
+use super::remote_addr::RemoteAddr;
 use super::{AppState, docs, envelope};
 use crate::backups::SystemIdentity;
 use crate::domain::ids::BackupId;

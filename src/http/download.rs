@@ -1,4 +1,5 @@
-//! `GET` and `HEAD /api/systems/backups/{id}`, and how a backup is given back on every other way.
+//! `GET` and `HEAD /api/systems/backups/{id}`; and [`give`], which answers with a backup's bytes on every route that
+//! does.
 
 use std::convert::Infallible;
 
@@ -12,13 +13,15 @@ use actix_web::web::{Bytes, Data, Path};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 use futures_util::stream;
 
-use super::address::RemoteAddr;
 use super::delete::parse_id;
+use super::envelope::NOT_CACHED;
 use super::error::ApiError;
+use super::remote_addr::RemoteAddr;
 use super::{AppState, docs};
 use crate::backups::{Backup, Reader, SystemIdentity};
+use crate::domain::conditional::{if_none_match, if_range_allows};
 use crate::domain::digest::repr_digest;
-use crate::domain::range::{self, ByteRange, Requested};
+use crate::domain::range::{self, ByteRange, ResolvedRange};
 
 /// Download a backup
 ///
@@ -46,7 +49,7 @@ pub async fn download(
     give(&request, &state, &row, &row.filename, Reader::System { remote_addr }).await
 }
 
-/// The backup's bytes, or those that were asked for, under this name.
+/// Answers with the backup's bytes, or with the part that `Range` asks for, to be saved as `filename`.
 pub async fn give(
     request: &HttpRequest,
     state: &AppState,
@@ -56,19 +59,19 @@ pub async fn give(
 ) -> Result<HttpResponse, ApiError> {
     let etag = format!("\"{}\"", hex::encode(row.sha256));
     let asked = |name| request.headers().get(name).map(HeaderValue::as_bytes);
-    if asked(IF_NONE_MATCH).is_some_and(|list| range::if_none_match(list, &etag)) {
+    if asked(IF_NONE_MATCH).is_some_and(|list| if_none_match(list, &etag)) {
         let mut response = HttpResponseBuilder::new(StatusCode::NOT_MODIFIED);
         describe(&mut response, row, &etag);
         return Ok(response.finish());
     }
     let part = match requested(request, row, &etag) {
-        Requested::Whole => None,
-        Requested::Part(part) => Some(part),
-        Requested::Unsatisfiable => return Err(ApiError::Range { size: row.size }),
+        ResolvedRange::Whole => None,
+        ResolvedRange::Part(part) => Some(part),
+        ResolvedRange::Unsatisfiable => return Err(ApiError::Range { size: row.size }),
     };
     let (status, length) = match part {
         None => (StatusCode::OK, row.size),
-        Some(part) => (StatusCode::PARTIAL_CONTENT, part.last - part.first + 1),
+        Some(part) => (StatusCode::PARTIAL_CONTENT, part.size()),
     };
     let mut response = HttpResponseBuilder::new(status);
     describe(&mut response, row, &etag);
@@ -87,20 +90,21 @@ pub async fn give(
 }
 
 /// `Range` counts for `GET` only (RFC 9110, 14.2), and only if `If-Range` agrees.
-fn requested(request: &HttpRequest, row: &Backup, etag: &str) -> Requested {
+fn requested(request: &HttpRequest, row: &Backup, etag: &str) -> ResolvedRange {
     let asked = |name| request.headers().get(name).map(HeaderValue::as_bytes);
-    if request.method() == Method::GET && range::if_range_allows(asked(IF_RANGE), etag) {
+    if request.method() == Method::GET && if_range_allows(asked(IF_RANGE), etag) {
         range::resolve(asked(RANGE), row.size)
     } else {
-        Requested::Whole
+        ResolvedRange::Whole
     }
 }
 
+/// The headers that every answer about a backup's bytes has, with or without them.
 fn describe(response: &mut HttpResponseBuilder, row: &Backup, etag: &str) {
     response
         .insert_header((ETAG, etag))
         .insert_header((ACCEPT_RANGES, "bytes"))
         .insert_header(("Repr-Digest", repr_digest(&row.sha256)))
         .insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"))
-        .insert_header((CACHE_CONTROL, "private, no-store"));
+        .insert_header((CACHE_CONTROL, NOT_CACHED));
 }

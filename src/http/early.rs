@@ -1,10 +1,9 @@
-//! An answer that is given before the body was read has to reach the client.
+//! Makes sure that an answer which is given before the body was read reaches the client.
 //!
-//! If the connection were closed with unread bytes in it, the kernel would answer them with
-//! a reset, and the client would lose the answer. So of an unread body that is there at once up to
-//! 64 KiB are drained and the connection is kept; else the response's body owns the request's
-//! payload until it is flushed. The server then sees that the payload is unfinished, says
-//! `Connection: close`, and reads on for `client_disconnect_timeout` before it closes.
+//! If the connection were closed with unread bytes in it, the kernel would answer them with a reset, and the client would
+//! lose the answer. So up to 64 KiB of an unread body are drained, if they are there at once, and the connection is
+//! kept. If there is more, the response's body owns the request's payload until it is flushed: then the server sees that
+//! the payload is unfinished, says `Connection: close`, and reads on for `client_disconnect_timeout` before it closes.
 
 use std::cell::RefCell;
 use std::pin::Pin;
@@ -21,10 +20,10 @@ use futures_util::{Stream, StreamExt};
 use tokio::task::yield_now;
 
 const DRAIN_AT_MOST: usize = 64 * 1024;
-/// The server reads in steps of half of that: so often it may have more for us in a moment.
+/// How often to yield to the server for more. It reads in steps of half of [`DRAIN_AT_MOST`].
 const YIELDS: usize = 4;
 
-/// The request's payload, held by the handler and by us.
+/// The request's payload, held by the handler and by this middleware.
 #[derive(Clone)]
 struct Shared(Rc<RefCell<Body>>);
 
@@ -52,7 +51,7 @@ impl Shared {
         self.0.borrow().ended
     }
 
-    /// Reads what is there at once. Nobody has to wait for a client that sends slowly.
+    /// Reads what is there at once. It does not wait for a client that sends slowly.
     async fn drain(&mut self) {
         let (mut drained, mut yields) = (0, 0);
         while !self.ended() && drained <= DRAIN_AT_MOST {

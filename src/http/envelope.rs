@@ -10,6 +10,9 @@ use uuid::Uuid;
 use crate::backups::Backup;
 use crate::domain::ids::{BackupId, Extension};
 
+/// `Cache-Control` of what only its receiver may see: a backup, or an address at which anybody could fetch it.
+pub const NOT_CACHED: &str = "private, no-store";
+
 #[derive(Serialize)]
 struct Envelope<'a, T> {
     code: u16,
@@ -17,7 +20,7 @@ struct Envelope<'a, T> {
     data: T,
 }
 
-/// Ends a response with the envelope around `data`.
+/// Finishes a response that has headers of its own with the envelope around `data`.
 pub fn finish<T: Serialize>(
     mut response: HttpResponseBuilder,
     status: StatusCode,
@@ -55,7 +58,7 @@ pub struct Metadata {
 }
 
 impl Metadata {
-    /// For the documentation.
+    /// A value for the documentation's examples.
     pub fn example() -> Self {
         let at = DateTime::from_timestamp(1_775_960_100, 0).unwrap_or_default();
         Self {

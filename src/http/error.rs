@@ -14,14 +14,14 @@ use super::error_data::{
 use crate::backups::{Dependency, Outage, ReadError, RequestError, UploadError};
 use crate::domain::request::RequestState;
 
-/// Everything that the APIs answer instead of what was asked for.
+/// Every error that the APIs answer with.
 #[derive(Debug, thiserror::Error)]
 pub enum ApiError {
     #[error("validation failed")]
     Validation(FieldError),
     #[error("invalid token")]
     Unauthorized,
-    /// The same of a bearer token.
+    /// The same for a bearer token.
     #[error("invalid token")]
     InvalidToken,
     #[error("insufficient scope")]
@@ -40,7 +40,7 @@ pub enum ApiError {
     UnknownPath,
     #[error("method not allowed")]
     MethodNotAllowed { allow: &'static str },
-    /// A signed address that is forged, or whose time is over: 403, as S3 engines answer it.
+    /// A signed address that is forged or has expired: 403, as S3 engines answer it.
     #[error("download address invalid or expired")]
     BadLink,
     #[error("backup is not text, or too large to be shown")]
@@ -63,8 +63,11 @@ pub enum ApiError {
     Damaged,
 }
 
-/// A short wait: an upload of the same system has to end first.
+/// Seconds. Short, because only another upload of the same system has to end.
 const OPEN_UPLOAD_RETRY: u64 = 5;
+/// Seconds, and how many more at most, so that a fleet does not come back in the same second.
+const OUTAGE_RETRY: u64 = 10;
+const OUTAGE_JITTER: u8 = 8;
 
 impl ApiError {
     pub fn field(key: &'static str, message: &'static str, value: impl Into<String>) -> Self {
@@ -75,13 +78,12 @@ impl ApiError {
         match self {
             Self::TooManyRequests { retry_after_seconds } => Some(*retry_after_seconds),
             Self::TooManyOpen => Some(OPEN_UPLOAD_RETRY),
-            // A little jitter, so that a fleet does not come back in the same second.
-            Self::Unavailable { .. } | Self::Damaged => Some(10 + jitter()),
+            Self::Unavailable { .. } | Self::Damaged => Some(OUTAGE_RETRY + jitter()),
             _ => None,
         }
     }
 
-    /// What `data` says.
+    /// `data` in the envelope.
     pub fn data(&self) -> ErrorData {
         let outside = |details| ErrorData::Outside(Outside { r#type: ErrorKind::ExternalApiError, details });
         match self {
@@ -100,13 +102,40 @@ impl ApiError {
             _ => ErrorData::Nothing(Nothing {}),
         }
     }
+
+    /// Adds the headers that belong to the error, whatever the shape of the body.
+    pub fn add_headers(&self, response: &mut HttpResponseBuilder) {
+        if let Some(seconds) = self.retry_after() {
+            response.insert_header((RETRY_AFTER, seconds));
+        }
+        match self {
+            Self::Unauthorized => {
+                response.insert_header((WWW_AUTHENTICATE, r#"Basic realm="systems""#));
+            }
+            Self::InvalidToken => {
+                response.insert_header((WWW_AUTHENTICATE, "Bearer"));
+            }
+            // RFC 6750, 3.1.
+            Self::InsufficientScope { needed } => {
+                let challenge = format!(r#"Bearer error="insufficient_scope", scope="{needed}""#);
+                response.insert_header((WWW_AUTHENTICATE, challenge));
+            }
+            Self::MethodNotAllowed { allow } => {
+                response.insert_header((ALLOW, *allow));
+            }
+            Self::Range { size } => {
+                response.insert_header((CONTENT_RANGE, format!("bytes */{size}")));
+            }
+            _ => {}
+        }
+    }
 }
 
 fn jitter() -> u64 {
     let mut byte = [0u8];
-    // Without randomness there is no jitter; the answer is right all the same.
+    // Without randomness there is no jitter, and the answer is right all the same.
     let _ = getrandom::fill(&mut byte);
-    u64::from(byte[0] % 8)
+    u64::from(byte[0] % OUTAGE_JITTER)
 }
 
 impl ResponseError for ApiError {
@@ -134,35 +163,6 @@ impl ResponseError for ApiError {
         let mut response = HttpResponseBuilder::new(status);
         self.add_headers(&mut response);
         envelope::finish(response, status, &self.to_string(), self.data())
-    }
-}
-
-impl ApiError {
-    /// What of the error is in headers, whatever the body's shape.
-    pub fn add_headers(&self, response: &mut HttpResponseBuilder) {
-        if let Some(seconds) = self.retry_after() {
-            response.insert_header((RETRY_AFTER, seconds));
-        }
-        match self {
-            Self::Unauthorized => {
-                response.insert_header((WWW_AUTHENTICATE, r#"Basic realm="systems""#));
-            }
-            Self::InvalidToken => {
-                response.insert_header((WWW_AUTHENTICATE, "Bearer"));
-            }
-            // RFC 6750, 3.1.
-            Self::InsufficientScope { needed } => {
-                let challenge = format!(r#"Bearer error="insufficient_scope", scope="{needed}""#);
-                response.insert_header((WWW_AUTHENTICATE, challenge));
-            }
-            Self::MethodNotAllowed { allow } => {
-                response.insert_header((ALLOW, *allow));
-            }
-            Self::Range { size } => {
-                response.insert_header((CONTENT_RANGE, format!("bytes */{size}")));
-            }
-            _ => {}
-        }
     }
 }
 
@@ -209,7 +209,8 @@ impl From<ReadError> for ApiError {
 impl From<RequestError> for ApiError {
     fn from(error: RequestError) -> Self {
         match error {
-            RequestError::NotFound => Self::SystemNotFound,
+            RequestError::NoSystem => Self::SystemNotFound,
+            RequestError::NotFound => Self::RequestNotFound,
             RequestError::Suspended => Self::Suspended,
             RequestError::Ended(state) => Self::RequestEnded { state },
             RequestError::Unavailable(outage) => outage.into(),

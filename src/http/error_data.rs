@@ -1,4 +1,6 @@
-//! What `data` says in an answer that is an error.
+//! `data` in the envelope of an error, kind by kind.
+
+use std::borrow::Cow;
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -81,15 +83,15 @@ pub enum ErrorData {
 }
 
 impl ErrorData {
-    /// The name of its schema.
-    pub fn schema(&self) -> &'static str {
+    /// The name of its schema in the OpenAPI document.
+    pub fn schema(&self) -> Cow<'static, str> {
         match self {
-            Self::Validation(_) => "ValidationFailed",
-            Self::Outside(_) => "Outside",
-            Self::MaxBytes(_) => "MaxBytes",
-            Self::RetryAfter(_) => "RetryAfter",
-            Self::State(_) => "RequestStateNow",
-            Self::Nothing(_) => "Nothing",
+            Self::Validation(_) => ValidationFailed::name(),
+            Self::Outside(_) => Outside::name(),
+            Self::MaxBytes(_) => MaxBytes::name(),
+            Self::RetryAfter(_) => RetryAfter::name(),
+            Self::State(_) => RequestStateNow::name(),
+            Self::Nothing(_) => Nothing::name(),
         }
     }
 }

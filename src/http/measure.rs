@@ -1,4 +1,4 @@
-//! Every request in the metrics: how many, how long, how many bytes, by route and status.
+//! Counts and times every request for the metrics, by route and status.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -13,13 +13,13 @@ use actix_web::web::{Bytes, Data};
 use futures_util::StreamExt;
 
 use super::{Api, AppState};
-use crate::telemetry::{Metrics, Request};
+use crate::telemetry::{Metrics, RequestLabels};
 
-/// A response's body that tells how it ended, whether it was sent or given up.
+/// A response's body that reports to the metrics when it ends, whether it was sent or given up.
 struct Measured {
     body: BoxBody,
     metrics: Metrics,
-    request: Request,
+    request: RequestLabels,
     status: u16,
     sent: u64,
     started: Instant,
@@ -58,14 +58,14 @@ pub async fn measure(
     let Some(state) = request.app_data::<Data<AppState>>().cloned() else { return next.call(request).await };
     let started = Instant::now();
     let metrics = state.vault.metrics.clone();
-    let of = Request {
+    let labels = RequestLabels {
         api: request.app_data::<Api>().map_or("none", Api::name),
         method: name_of(request.method()),
         route: request.match_pattern().unwrap_or_else(|| "none".to_owned()),
     };
     let payload = request.take_payload();
     if !matches!(payload, Payload::None) {
-        let received = metrics.received(&of);
+        let received = metrics.received(&labels);
         let counted = payload.inspect(move |chunk| {
             if let Ok(chunk) = chunk {
                 received(chunk.len() as u64);
@@ -75,11 +75,12 @@ pub async fn measure(
     }
     let response = next.call(request).await?;
     let status = response.status().as_u16();
-    Ok(response
-        .map_body(|_, body| BoxBody::new(Measured { body, metrics, request: of, status, sent: 0, started })))
+    Ok(response.map_body(|_, body| {
+        BoxBody::new(Measured { body, metrics, request: labels, status, sent: 0, started })
+    }))
 }
 
-/// A client may make up methods; the metrics must not grow with them.
+/// A fixed set of names: a client may make up methods, and the metrics must not grow with them.
 fn name_of(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",

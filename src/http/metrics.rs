@@ -4,9 +4,9 @@ use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use actix_web::web::Data;
 use actix_web::{FromRequest, HttpRequest, HttpResponse};
 
+use super::base_urls::ApiAddress;
 use super::bearer::{Admin, Allowed};
 use super::error::ApiError;
-use super::places::Place;
 use super::{AppState, docs, hosts};
 
 /// They are true for a moment.
@@ -22,7 +22,7 @@ pub const CACHED: &str = "no-store";
     security((), ("bearer" = ["backup:admin"])),
 )]
 pub async fn metrics(request: HttpRequest, state: Data<AppState>) -> Result<HttpResponse, ApiError> {
-    if !is_local(&request, &state.places.management) {
+    if !is_local(&request, &state.addresses.management) {
         Allowed::<Admin>::extract(&request).await?;
     }
     let busy = state.vault.db.used();
@@ -37,9 +37,9 @@ pub async fn metrics(request: HttpRequest, state: Data<AppState>) -> Result<Http
 }
 
 /// From this machine, and neither through a proxy on it nor by a web page that took its address for a name.
-fn is_local(request: &HttpRequest, place: &Place) -> bool {
+fn is_local(request: &HttpRequest, api: &ApiAddress) -> bool {
     let forwarded = ["forwarded", "x-forwarded-for", "x-real-ip", "via"];
     let through_a_proxy = forwarded.iter().any(|name| request.headers().contains_key(*name));
     let from_here = request.peer_addr().is_some_and(|peer| peer.ip().to_canonical().is_loopback());
-    from_here && !through_a_proxy && hosts::asked_for_here(request, place)
+    from_here && !through_a_proxy && hosts::asked_for_here(request, api)
 }

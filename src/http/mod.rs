@@ -1,17 +1,20 @@
-//! HTTP: the routes on one screen. Handlers turn a request into a call and a result into a
-//! response; they know nothing of SQL or of stores.
+//! The HTTP APIs. This file has the routes of the collect API on one screen; `management/mod.rs` has those of the
+//! management API. Handlers turn a request into a call of a use case, and its result into a response; they know
+//! nothing of SQL or of stores.
 
-mod address;
+mod authorization;
+mod base_urls;
 mod bearer;
 mod delete;
 mod docs;
-mod door;
 mod download;
+mod drain;
 mod early;
 mod envelope;
 mod error;
+pub mod error_codes;
 mod error_data;
-pub mod gateway_error;
+mod gateway_error;
 mod health;
 mod hosts;
 mod identity;
@@ -20,7 +23,7 @@ mod list;
 mod management;
 mod measure;
 mod metrics;
-mod places;
+mod remote_addr;
 mod requests;
 mod server;
 mod tls;
@@ -28,85 +31,78 @@ mod upload;
 
 use std::sync::Arc;
 
-use actix_web::http::Method;
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, ServiceConfig};
+use actix_web::{FromRequest, Handler, Resource, Responder, Route, guard};
 use ipnet::IpNet;
 
-pub use door::Door;
-pub use places::{Place, Places};
+pub use base_urls::{ApiAddress, ApiAddresses};
+pub use drain::Drain;
 pub use server::{Api, Served, ServerSettings, serve};
 pub use tls::Certificates;
 
 use crate::backups::Vault;
 use crate::tokens::Tokens;
+use error::{method_not_allowed, unknown_path};
 
 /// What the handlers share.
 pub struct AppState {
     pub vault: Arc<Vault>,
     /// Whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
-    /// `None`: no token is good.
+    /// `None`: there are no keys, so every token is refused.
     pub tokens: Option<Tokens>,
-    /// Where clients reach us.
-    pub places: Places,
+    /// Where clients reach both APIs.
+    pub addresses: ApiAddresses,
 }
 
-/// The collect API. No route ever redirects: clients follow with their secret.
+/// The collect API. No route ever redirects: clients would follow with their secret.
 fn collect_api(config: &mut ServiceConfig) {
-    let head = || web::method(Method::HEAD);
     config
         .service(
             web::resource("/api/systems/backups")
-                .wrap(from_fn(requests::tell_requested))
+                .wrap(from_fn(requests::announce_request))
                 .route(web::post().to(upload::upload))
-                .route(web::get().to(list::list))
-                .route(head().to(list::list))
-                .default_service(web::to(|| error::method_not_allowed("GET, HEAD, POST"))),
+                .route(read().to(list::list))
+                .default_service(web::to(|| method_not_allowed("GET, HEAD, POST"))),
         )
-        // Before `{id}`, which would match them.
-        .service(
-            web::resource("/api/systems/backups/requests")
-                .route(web::get().to(requests::requests))
-                .route(head().to(requests::requests))
-                .default_service(web::to(|| error::method_not_allowed("GET, HEAD"))),
-        )
+        // Before `{id}`, which would match these two.
+        .service(read_only("/api/systems/backups/requests", requests::requests))
         .service(
             web::resource("/api/systems/backups/unchanged")
-                .wrap(from_fn(requests::tell_requested))
+                .wrap(from_fn(requests::announce_request))
                 .route(web::post().to(requests::unchanged))
-                .default_service(web::to(|| error::method_not_allowed("POST"))),
+                .default_service(web::to(|| method_not_allowed("POST"))),
         )
         .service(
             web::resource("/api/systems/backups/{id}")
-                .wrap(from_fn(requests::tell_requested))
-                .route(web::get().to(download::download))
-                .route(head().to(download::download))
+                .wrap(from_fn(requests::announce_request))
+                .route(read().to(download::download))
                 .route(web::delete().to(delete::delete))
-                .default_service(web::to(|| error::method_not_allowed("DELETE, GET, HEAD"))),
+                .default_service(web::to(|| method_not_allowed("DELETE, GET, HEAD"))),
         )
-        .service(
-            web::resource("/api/health")
-                .route(web::get().to(health::health))
-                .route(head().to(health::health))
-                .default_service(web::to(|| error::method_not_allowed("GET, HEAD"))),
-        )
-        .service(
-            web::resource("/api/health/live")
-                .route(web::get().to(health::live))
-                .route(head().to(health::live))
-                .default_service(web::to(|| error::method_not_allowed("GET, HEAD"))),
-        )
-        .configure(signed_downloads)
-        .default_service(web::to(error::unknown_path));
+        .service(read_only("/api/health", health::health))
+        .service(read_only("/api/health/live", health::live))
+        .service(signed_downloads())
+        .default_service(web::to(unknown_path));
 }
 
 /// On both listeners: which of them a client can reach is the operator's choice.
-fn signed_downloads(config: &mut ServiceConfig) {
-    config.service(
-        web::resource("/api/downloads/{id}")
-            .route(web::get().to(links::follow))
-            .route(web::method(Method::HEAD).to(links::follow))
-            .default_service(web::to(|| error::method_not_allowed("GET, HEAD"))),
-    );
+fn signed_downloads() -> Resource {
+    read_only("/api/downloads/{id}", links::follow)
+}
+
+/// A route for `GET` and `HEAD`, which is answered in the same way without its body.
+fn read() -> Route {
+    web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
+}
+
+/// A path that can only be read.
+fn read_only<F, Args>(path: &str, handler: F) -> Resource
+where
+    F: Handler<Args>,
+    Args: FromRequest + 'static,
+    F::Output: Responder + 'static,
+{
+    web::resource(path).route(read().to(handler)).default_service(web::to(|| method_not_allowed("GET, HEAD")))
 }

@@ -1,5 +1,6 @@
-//! What an appliance is asked for, and what it has to say instead of a backup:
-//! `GET /api/systems/backups/requests`, `POST /api/systems/backups/unchanged`, and the header on all other answers.
+//! How an appliance learns that a backup is requested, and how it says that nothing has changed:
+//! `GET /api/systems/backups/requests`, `POST /api/systems/backups/unchanged`, and `X-Backup-Requested` on all other
+//! answers.
 
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ use super::error_data::Nothing;
 use super::{AppState, docs, envelope};
 use crate::backups::{BackupRequest, SystemIdentity};
 
+/// Seconds.
 const LONGEST_WAIT: u64 = 60;
 
 /// What the appliance is asked for.
@@ -81,7 +83,7 @@ pub async fn requests(
 ) -> Result<HttpResponse, ApiError> {
     let wait = wait(request.query_string())?;
     let found = if request.method() == Method::HEAD {
-        // Nothing is given to the appliance, so it has seen nothing.
+        // HEAD gives the appliance nothing, so it has seen nothing.
         state.vault.open_requests(&who).await?
     } else {
         state.vault.wait_for_requests(&who, wait).await?
@@ -104,7 +106,7 @@ pub async fn unchanged(who: SystemIdentity, state: Data<AppState>) -> Result<Htt
     Ok(envelope::answer(StatusCode::OK, "noted as unchanged", Nothing {}))
 }
 
-/// How long to wait for a request: `wait` in whole seconds, 0 if it is not there.
+/// How long to wait for a request: the parameter `wait`, in whole seconds; 0 if it is missing.
 fn wait(query: &str) -> Result<Duration, ApiError> {
     let wrong = |value: &str| {
         let shown: String = value.chars().take(100).collect();
@@ -121,8 +123,8 @@ fn wait(query: &str) -> Result<Duration, ApiError> {
     seconds.map(Duration::from_secs).ok_or_else(|| wrong(value))
 }
 
-/// The middleware that puts `X-Backup-Requested` on what a system is answered, once it is known who it is.
-pub async fn tell_requested(
+/// The middleware that puts `X-Backup-Requested` on the answers to a system that has authenticated itself.
+pub async fn announce_request(
     request: ServiceRequest,
     next: Next<impl MessageBody>,
 ) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {

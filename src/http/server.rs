@@ -1,4 +1,4 @@
-//! The listeners.
+//! Builds the servers of the two listeners.
 
 use std::fmt;
 use std::io;
@@ -13,7 +13,7 @@ use actix_web::middleware::{Logger, from_fn};
 use actix_web::web::Data;
 use actix_web::{App, HttpServer};
 
-use super::{AppState, Certificates, Door, collect_api, docs, early, management, measure};
+use super::{AppState, Certificates, Drain, collect_api, docs, early, management, measure};
 
 /// What a listener serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,8 +48,9 @@ pub struct ServerSettings {
     pub shutdown_grace: Duration,
 }
 
-/// How long an early answer may take to reach a client that is still sending.
+/// How long the connection stays open after an answer that was given before the body was read (see `early.rs`).
 const LINGER: Duration = Duration::from_secs(8);
+/// How long a client may take for its TLS handshake, and for a request's head.
 const REQUEST_HEAD: Duration = Duration::from_secs(15);
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
@@ -58,11 +59,11 @@ pub struct Served {
     /// What it listens on.
     pub address: SocketAddr,
     pub server: Server,
-    /// What has to be closed before the server is stopped.
-    pub door: Door,
+    /// To be run before the server is stopped.
+    pub drain: Drain,
 }
 
-/// What was asked for, without the query: it may be a signature.
+/// The request's line for the log. The query is left out, because it may be a signature.
 fn request_line(request: &ServiceRequest) -> String {
     format!("{} {} {:?}", request.method(), request.path(), request.version())
 }
@@ -70,15 +71,15 @@ fn request_line(request: &ServiceRequest) -> String {
 /// Builds the server of one of the APIs.
 pub fn serve(api: Api, state: Data<AppState>, settings: ServerSettings) -> io::Result<Served> {
     let address = settings.listener.local_addr()?;
-    let door = Door::of(&settings.listener)?;
-    let closing = door.closing();
+    let drain = Drain::of(&settings.listener)?;
+    let draining = drain.begun();
     let routes = match api {
         Api::Collect => collect_api,
         Api::Management => management::routes,
     };
-    let mcp = Data::new(docs::Mcp::new(&state.places));
+    let mcp = Data::new(docs::Mcp::new(&state.addresses));
     let server = HttpServer::new(move || {
-        let closing = Arc::clone(&closing);
+        let draining = Arc::clone(&draining);
         App::new()
             .app_data(Data::clone(&state))
             .app_data(Data::clone(&mcp))
@@ -87,16 +88,16 @@ pub fn serve(api: Api, state: Data<AppState>, settings: ServerSettings) -> io::R
             .wrap(from_fn(early::answer_early))
             .wrap(from_fn(measure::measure))
             .wrap_fn(move |request, service| {
-                let (answer, closing) = (service.call(request), Arc::clone(&closing));
+                let (answer, draining) = (service.call(request), Arc::clone(&draining));
                 async move {
                     let mut answer = answer.await?;
-                    if closing.load(Ordering::Relaxed) {
+                    if draining.load(Ordering::Relaxed) {
                         answer.response_mut().head_mut().set_connection_type(ConnectionType::Close);
                     }
                     Ok(answer)
                 }
             })
-            // Never a header, and never a query: they carry secrets.
+            // Headers and queries carry secrets, so neither is ever logged.
             .wrap(Logger::new("%a \"%{line}xi\" %s %bB %Ts").custom_request_replace("line", request_line))
     })
     .client_disconnect_timeout(LINGER)
@@ -112,5 +113,5 @@ pub fn serve(api: Api, state: Data<AppState>, settings: ServerSettings) -> io::R
             server.listen_rustls_0_23(settings.listener, config)?
         }
     };
-    Ok(Served { address, server: server.run(), door })
+    Ok(Served { address, server: server.run(), drain })
 }

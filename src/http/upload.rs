@@ -2,17 +2,17 @@
 //! task, and its outcome becomes the answer.
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, LOCATION};
+use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 use futures_util::StreamExt;
 
-use super::address::RemoteAddr;
 use super::envelope::{self, Metadata};
 use super::error::ApiError;
+use super::remote_addr::RemoteAddr;
 use super::{AppState, docs};
 use crate::backups::{Backup, SystemIdentity, UploadError, UploadHandle, UploadRequest};
-use crate::domain::digest::ExpectedSha256;
+use crate::domain::digest;
 use crate::domain::filename::Filename;
 use crate::domain::media_type::MediaType;
 
@@ -57,7 +57,7 @@ pub async fn upload(
     Ok(envelope::finish(response, StatusCode::CREATED, "backup stored", metadata))
 }
 
-/// Everything that can be said of the upload before its body.
+/// What the headers say of the upload, or 400 for what is wrong with them.
 fn parse(headers: &HeaderMap, RemoteAddr(remote_addr): RemoteAddr) -> Result<UploadRequest, ApiError> {
     // The server's parser has made sure that it is one valid number, and not there if chunked.
     let length = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.trim().parse().ok());
@@ -67,37 +67,35 @@ fn parse(headers: &HeaderMap, RemoteAddr(remote_addr): RemoteAddr) -> Result<Upl
     }
     let mut digests = vec![];
     for header in ["content-digest", "repr-digest"] {
-        let lines: Vec<_> =
-            headers.get_all(header).map(actix_web::http::header::HeaderValue::as_bytes).collect();
-        let expected = ExpectedSha256::from_header(&lines)
+        let lines: Vec<_> = headers.get_all(header).map(HeaderValue::as_bytes).collect();
+        let expected = digest::expected_sha256(&lines)
             .map_err(|_| ApiError::field(header, "malformed", printable(&lines.join(&b", "[..]))))?;
         digests.extend(expected);
     }
     Ok(UploadRequest {
         filename: headers.get("x-filename").and_then(|value| Filename::from_header(value.as_bytes())),
-        mimetype: MediaType::of_header(
-            headers.get(CONTENT_TYPE).map(actix_web::http::header::HeaderValue::as_bytes),
-        ),
+        mimetype: MediaType::of_header(headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes)),
         length: if chunked { None } else { length },
         digests,
         remote_addr,
     })
 }
 
-/// What of a bad value is shown again.
+/// The start of a malformed value, for the answer that complains about it.
 fn printable(value: &[u8]) -> String {
     String::from_utf8_lossy(value).chars().take(200).collect()
 }
 
-/// Passes the body on, until its end or until the upload has come to its own end.
+/// Passes the body on to the upload's task until either of the two ends, and waits for the upload's outcome.
 async fn pump(mut body: Payload, handle: UploadHandle) -> Result<Backup, ApiError> {
     let UploadHandle { feed, mut outcome } = handle;
-    // The feed is gone when the body has come to any end: without its `end` the upload is taken back.
+    // The feed is dropped with this future. If it goes without `end`, the upload is taken back.
     let passed_on = async move {
         while let Some(item) = body.next().await {
-            // The client is gone or talks nonsense; or nobody takes it, and the outcome says why.
+            // The client is gone, or what it sends is not valid HTTP.
             let Ok(chunk) = item else { return };
             if feed.chunk(chunk).await.is_err() {
+                // The upload takes nothing more: its outcome says why.
                 return;
             }
         }

@@ -1,76 +1,62 @@
-//! Wakes the appliances that wait for a request, on one connection and one thread of its own, however many wait.
+//! Wakes the appliances that wait for a request, on one thread and one connection, however many wait.
 //!
-//! Postgres' notification is the quick way, and only a hint. Every second, and at once after the connection was
-//! made anew, it is asked for all the systems that are waited for in one query: so a notification that
-//! nobody heard costs a second.
+//! Postgres' notifications are quick, but only a hint: one that is sent while nobody listens is lost. So every second,
+//! and at once after connecting, one query asks for all the systems that are waited for. A lost notification costs a
+//! second.
 
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use secrecy::{ExposeSecret, SecretString};
 
+use super::repeating::{Repeated, RepeatingThread};
 use crate::backups::Waiters;
 use crate::db::{self, Conn, DbError, notifications, requests};
 
-/// Listens until it is dropped.
-pub struct Listener {
-    stop: Option<Sender<()>>,
-    /// Closed when the thread has ended.
-    ended: Receiver<()>,
-}
+/// Listens for requests until it is dropped.
+pub struct RequestListener(RepeatingThread);
 
-/// libpq can be asked what has come, not be waited for.
+/// Between two looks for notifications: libpq can be asked what has come, but not be made to wait for it.
 const TICK: Duration = Duration::from_millis(100);
-/// Between two looks at the table, and two attempts to connect.
+/// Between two looks at the table, and between two attempts to connect.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How long the end of the process waits for a query that hangs.
-const LAST_WORDS: Duration = Duration::from_secs(1);
+const STOP_PATIENCE: Duration = Duration::from_secs(1);
 
-impl Listener {
+impl RequestListener {
+    /// Starts to listen on behalf of `waiters`.
+    ///
+    /// # Errors
+    /// If no thread can be started.
     pub fn start(database_url: SecretString, waiters: Waiters) -> std::io::Result<Self> {
-        let (stop, stopped) = channel();
-        let (ending, ended) = channel();
-        let listen = move || {
-            let _ending = ending;
-            let mut ear = Ear { url: database_url, waiters, conn: None, looked: None };
-            let (mut pause, mut deaf) = (Duration::ZERO, false);
-            while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(pause) {
-                pause = match ear.attend() {
-                    Ok(()) => {
-                        deaf = false;
-                        TICK
-                    }
-                    Err(error) => {
-                        if !std::mem::replace(&mut deaf, true) {
-                            log::warn!("listen for requests: {error}; trying again every second");
-                        }
-                        ear.conn = None;
-                        LOOK_EVERY
-                    }
-                };
-            }
-        };
-        thread::Builder::new().name("requests".to_owned()).spawn(listen)?;
-        Ok(Self { stop: Some(stop), ended })
+        let listening = Listening { database_url, waiters, conn: None, looked: None, failing: false };
+        RepeatingThread::start("requests", listening).map(Self)
     }
 }
 
-struct Ear {
-    url: SecretString,
-    waiters: Waiters,
-    conn: Option<Conn>,
-    looked: Option<Instant>,
+impl Drop for RequestListener {
+    fn drop(&mut self) {
+        self.0.stop(STOP_PATIENCE);
+    }
 }
 
-impl Ear {
-    fn attend(&mut self) -> Result<(), DbError> {
+struct Listening {
+    database_url: SecretString,
+    waiters: Waiters,
+    conn: Option<Conn>,
+    /// When the table was last looked at on this connection.
+    looked: Option<Instant>,
+    /// The last attempt failed, and that was logged.
+    failing: bool,
+}
+
+impl Listening {
+    fn wake_who_is_asked(&mut self) -> Result<(), DbError> {
         let conn = match &mut self.conn {
             Some(open) => open,
             None => {
-                let mut new = db::connect(self.url.expose_secret())?;
+                let mut new = db::connect(self.database_url.expose_secret())?;
                 notifications::listen(&mut new)?;
-                // What was told meanwhile was told to nobody.
+                // What was sent before is lost: look at the table now.
                 self.looked = None;
                 self.conn.insert(new)
             }
@@ -92,9 +78,22 @@ impl Ear {
     }
 }
 
-impl Drop for Listener {
-    fn drop(&mut self) {
-        self.stop.take();
-        let _ = self.ended.recv_timeout(LAST_WORDS);
+impl Repeated for Listening {
+    fn run(&mut self) -> Duration {
+        match self.wake_who_is_asked() {
+            Ok(()) => {
+                self.failing = false;
+                TICK
+            }
+            Err(error) => {
+                if !std::mem::replace(&mut self.failing, true) {
+                    log::warn!("listen for requests: {error}; trying again every second");
+                }
+                self.conn = None;
+                LOOK_EVERY
+            }
+        }
     }
+
+    fn end(self) {}
 }

@@ -1,22 +1,24 @@
-//! What has to be done without a request: `run_once` functions, and the loops around them; and what
-//! compares the rows with the objects.
+//! What is done without anybody's request: `run_once` functions and the loops around them; and the comparison of rows
+//! with objects, which an operator starts.
 
 pub mod compare;
 mod lease;
+mod leftovers;
 mod listen;
 pub mod orphans;
 mod prepare;
 pub mod purge;
+mod repeating;
 pub mod sweep;
 
 use crate::db::DbError;
 use crate::store::StoreError;
 
 pub use lease::Lease;
-pub use listen::Listener;
+pub use listen::RequestListener;
 pub use prepare::{Preparation, prepare};
 
-/// Why a job did not come to its end.
+/// Why a job could not finish.
 #[derive(Debug, thiserror::Error)]
 pub enum JobError {
     #[error(transparent)]

@@ -1,10 +1,10 @@
 //! Objects without a row: found, and deleted if that is asked for.
 //!
-//! **Why an upload under way is never one of them.** The row of an upload is committed before its object
-//! comes to be, and dropped only after its object is gone; keys are used once. The store is asked first
-//! and the books after it: what was listed had a row then, and a row that is missing a moment later was
-//! dropped, its object with it. So either the object really has no row, or it is gone; deleting what is gone
-//! does nothing. Whatever makes rows of objects that are there (none does) must not run beside this.
+//! **Why an upload under way is never one of them.** An upload's row is committed before its object exists, and dropped
+//! only after its object is gone; and keys are used once. The store is asked first and the database after it. So if a
+//! listed object had a row at that time and has none now, the row was dropped meanwhile, and the object is gone, too:
+//! deleting it again does nothing. Something that made rows for existing objects would have to be kept from running
+//! beside this; there is no such thing.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ use crate::store::{BlobStore, ObjectInfo};
 const BATCH: usize = 1000;
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// A part of a listing.
+/// A batch of a listing, compared with the rows.
 pub(super) struct Looked {
     /// How many have a row.
     pub(super) known: u64,
@@ -36,7 +36,7 @@ impl Looked {
     }
 }
 
-/// All objects, and whether they have a row. Memory does not grow with the store.
+/// All objects, batch by batch, and whether they have a row. Memory does not grow with the number of objects.
 pub(super) fn look_up(db: Db, store: &dyn BlobStore) -> impl Stream<Item = Result<Looked, JobError>> {
     let batches = store.list("").try_chunks(BATCH).map_err(|TryChunksError(_, error)| JobError::from(error));
     batches.and_then(move |batch| {
@@ -53,7 +53,7 @@ pub(super) fn look_up(db: Db, store: &dyn BlobStore) -> impl Stream<Item = Resul
     })
 }
 
-/// Looks at everything on both sides, and changes nothing.
+/// Looks at all objects and rows, and changes nothing. `step` is called with the number of objects of each batch.
 pub async fn evidence(db: &Db, store: &dyn BlobStore, step: &dyn Fn(u64)) -> Result<Evidence, JobError> {
     let mut evidence = Evidence::default();
     let mut looked = std::pin::pin!(look_up(db.clone(), store));
@@ -79,7 +79,7 @@ pub struct Cleared {
 }
 
 /// Deletes the objects that have no row and were last written before `before`, by the store's clock.
-/// Each one is told to `deleted`, and to the history.
+/// `deleted` is called with each one, and the history has it as well.
 pub async fn delete(
     db: &Db,
     store: &dyn BlobStore,
@@ -109,7 +109,7 @@ pub async fn delete(
                 }
             }
         }
-        // After a lost connection it may be written twice: better than not at all.
+        // If the connection is lost this may be written twice: better than not at all.
         let note = move |conn: &mut _| objects::note_deleted_orphans(conn, &gone);
         db.run(Lane::Reads, PATIENCE, note).await?;
     }

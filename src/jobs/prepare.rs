@@ -1,5 +1,5 @@
-//! The schema and the store, before anything else touches them. The service starts while either
-//! is out of reach, and this is tried until both are ready.
+//! Prepares the schema and the store before anything else uses them. The service starts even if one of them is out of
+//! reach, and this is tried until both are ready.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,7 +10,7 @@ use tokio::time::sleep;
 use crate::db::{Db, DbError, backups, migrations, settings};
 use crate::store::BlobStore;
 
-/// What has to be there.
+/// What has to be prepared.
 #[derive(Clone)]
 pub struct Preparation {
     pub db: Db,
@@ -28,7 +28,7 @@ impl Preparation {
         self.store.prepare(empty).await.map_err(|error| error.to_string())
     }
 
-    /// Whether there is no backup in the books.
+    /// Prepares the database, and says whether no backup is stored in it.
     async fn database(&self) -> Result<bool, DbError> {
         let (migrate, quota) = (self.migrate, self.default_quota);
         let prepare = move |conn: &mut _| {
@@ -51,7 +51,7 @@ impl Preparation {
 pub async fn prepare(preparation: Preparation, ready: Arc<AtomicBool>) {
     let mut told = None;
     while let Err(text) = preparation.attempt().await {
-        // The same line every second helps nobody.
+        // The same line every second would help nobody.
         if told.as_ref() != Some(&text) {
             log::error!("{text}; trying again every second");
             told = Some(text);

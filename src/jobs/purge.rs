@@ -1,6 +1,5 @@
-//! Deletes the objects of retired backups, then their rows. May be killed at any point and run by
-//! any number of processes: a claim that was not finished is claimed again, and deleting what is
-//! gone succeeds.
+//! Deletes the objects of retired backups, then their rows. It may be killed at any point, and any number of processes may
+//! run it: a claim that was not finished is claimed again, and deleting what is gone succeeds.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,12 +16,12 @@ use crate::store::BlobStore;
 
 /// Rows claimed at a time.
 const BATCH: usize = 50;
-/// Objects deleted at a time: an engine answers each a while later, a disk syncs several folders as fast as one.
+/// Objects deleted at the same time: an engine takes a while to answer, and a disk syncs several folders as fast as one.
 const AT_ONCE: usize = 8;
-/// A look without being woken: for tombstones, and for what other processes left.
+/// How often to look without being woken: for tombstones, and for what other processes have left.
 const INTERVAL: Duration = Duration::from_secs(5);
 const PATIENCE: Duration = Duration::from_secs(10);
-/// When the store could not delete an object, in seconds.
+/// How long to wait after the store could not delete an object.
 const RETRY_AFTER_SECONDS: f64 = 10.0;
 const ATTEMPTS: u32 = 3;
 
@@ -57,7 +56,7 @@ pub async fn run_once(db: &Db, store: &dyn BlobStore) -> Result<Purged, DbError>
         let claimed = db.run(Lane::Reads, PATIENCE, claim).await?;
         let all = claimed.len() < BATCH;
         let gone = purge_batch(db, store, claimed, &mut purged).await;
-        // With a store that does nothing at all, what was put off would be due again before the end is near.
+        // If the store deletes nothing at all, stop: what was put off would be due again before the end is reached.
         if all || gone == 0 {
             break;
         }
@@ -66,7 +65,7 @@ pub async fn run_once(db: &Db, store: &dyn BlobStore) -> Result<Purged, DbError>
     Ok(purged)
 }
 
-/// Gives how many are gone. One bad item never stops the rest.
+/// Purges one batch, and says how many are gone. One bad item never stops the rest.
 async fn purge_batch(db: &Db, store: &dyn BlobStore, claimed: Vec<Claimed>, purged: &mut Purged) -> usize {
     let deletions = claimed.into_iter().map(|backup| async move {
         fail_point!("purge.claimed");
@@ -97,13 +96,13 @@ async fn purge_batch(db: &Db, store: &dyn BlobStore, claimed: Vec<Claimed>, purg
     } else {
         failed += count;
     }
-    // What can't be written is claimed again in a minute.
+    // If this can't be written, the rows are claimed again in a minute.
     write(db, left, |conn, ids| purge::postpone(conn, ids, RETRY_AFTER_SECONDS)).await;
     purged.failed += failed;
     if dropped { count } else { 0 }
 }
 
-/// Writes what has become of these rows, if there are any.
+/// Runs `query` on these rows, if there are any, and says whether it succeeded.
 async fn write(
     db: &Db,
     ids: Vec<Uuid>,

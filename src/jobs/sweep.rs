@@ -1,6 +1,8 @@
-//! Takes back the uploads of processes that are dead. The order is that of every undo: row
-//! retired, object deleted; the row stays as a tombstone and is dropped by the purger. Says of requests
-//! whose time is over that they have expired.
+//! Cleans up after processes that died: takes their uploads back, and removes what their unfinished writes have left in
+//! the store. Also marks requests that were not answered in time as expired.
+//!
+//! An upload is taken back in the order of every undo: the row is retired, then the object is deleted. The row stays as
+//! a tombstone, which the purger drops.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,18 +11,20 @@ use tokio::time::{MissedTickBehavior, interval};
 use uuid::Uuid;
 
 use super::JobError;
+use super::leftovers::without_writer;
 use super::purge::delete_object;
 use crate::backups::LiveUploads;
 use crate::db::accounting::{self, Abort, Operation, Outcome, Policy, Share};
-use crate::db::writers::{self, Orphan};
-use crate::db::{Db, DbError, Lane, backups, requests};
+use crate::db::writers::{self, AbandonedUpload};
+use crate::db::{Db, DbError, Lane, requests};
 use crate::domain::ids::OrgId;
 use crate::store::BlobStore;
 
 const PATIENCE: Duration = Duration::from_secs(10);
+/// Requests that one statement marks as expired.
 const EXPIRED_AT_ONCE: i64 = 1000;
 
-/// What a pass did.
+/// What a pass has done.
 #[derive(Debug, Default)]
 pub struct Swept {
     /// Uploads of dead processes that were taken back.
@@ -44,7 +48,7 @@ pub struct Sweeper {
 }
 
 impl Sweeper {
-    /// One that has no uploads of its own: for a pass by hand, also beside processes that serve.
+    /// For a pass by hand: a process without uploads of its own. Services may run beside it.
     pub fn by_hand(db: Db, store: Arc<dyn BlobStore>, policy: Policy, lease: Duration) -> Self {
         Self { db, store, policy, lease, live: LiveUploads::default() }
     }
@@ -66,13 +70,13 @@ impl Sweeper {
     /// One pass.
     pub async fn run_once(&self) -> Result<Swept, DbError> {
         let (process, alive, lease) = (Some(self.policy.writer), self.live.ids(), self.lease);
-        let find = move |conn: &mut _| writers::orphans(conn, process, &alive, lease);
-        let orphans = self.db.run(Lane::Reads, PATIENCE, find).await?;
+        let find = move |conn: &mut _| writers::abandoned(conn, process, &alive, lease);
+        let uploads = self.db.run(Lane::Reads, PATIENCE, find).await?;
         let mut swept = Swept::default();
         fail_point!("sweep.found");
-        for orphan in orphans {
-            let id = orphan.id;
-            match self.take_back(orphan).await {
+        for upload in uploads {
+            let id = upload.id;
+            match self.take_back(upload).await {
                 Ok(taken) => swept.uploads += usize::from(taken),
                 // One bad item never stops the rest.
                 Err(error) => {
@@ -94,7 +98,7 @@ impl Sweeper {
         Ok(swept)
     }
 
-    /// Only writes down what everybody takes for expired already.
+    /// Marks what everybody takes for expired already.
     async fn expire_requests(&self) -> Result<usize, DbError> {
         let mut expired = 0;
         loop {
@@ -107,23 +111,17 @@ impl Sweeper {
         }
     }
 
-    /// Removes what unfinished puts have left in the store. First the store is asked what there is, then
-    /// the books which of it is alive.
+    /// Removes what unfinished puts have left in the store, and says how much that was.
     async fn tidy(&self) -> Result<usize, JobError> {
-        let mut left = self.store.find_leftovers().await?;
-        let keys: Vec<_> =
-            left.iter().filter_map(|left| left.key.as_ref().map(ToString::to_string)).collect();
-        if !keys.is_empty() {
-            let receiving = move |conn: &mut _| backups::receiving_among(conn, &keys);
-            let alive = self.db.run(Lane::Reads, PATIENCE, receiving).await?;
-            left.retain(|left| left.key.as_ref().is_none_or(|key| !alive.contains(key.as_str())));
-        }
+        let found = self.store.find_leftovers().await?;
+        let left = without_writer(&self.db, found).await?;
         fail_point!("sweep.looked");
         Ok(self.store.remove_leftovers(&left).await?)
     }
 
-    async fn take_back(&self, orphan: Orphan) -> Result<bool, DbError> {
-        let Orphan { id, system_id, org_id, object_key } = orphan;
+    /// Takes one upload back; `false` if somebody else was quicker, or it was stored after all.
+    async fn take_back(&self, upload: AbandonedUpload) -> Result<bool, DbError> {
+        let AbandonedUpload { id, system_id, org_id, object_key } = upload;
         let org = OrgId::parse(&org_id).map_err(|e| DbError::Failed(e.to_string()))?;
         let abort = Operation::Abort(Abort { system_id, backup: id, give_back_slot: true });
         let share = Share::new(org, vec![abort]);

@@ -1,4 +1,4 @@
-//! The parts that the settings describe: the store and the vault around it.
+//! The parts that the settings describe: the store, the verifier of tokens, and the vault.
 
 use std::sync::Arc;
 
@@ -13,19 +13,19 @@ use crate::backups::{
 };
 use crate::config::{Config, Jwks, StoreConfig, TokenConfig};
 use crate::db::Db;
-use crate::store::{self, BlobStore, Place, S3Settings};
+use crate::store::{self, BlobStore, S3Settings, StoreSettings};
 use crate::telemetry::Metrics;
 use crate::tokens::{KeySource, TokenSettings, Tokens};
 
 /// The store that the settings name, with its file work on the blocking threads of `blocking`.
 pub fn open_store(config: &StoreConfig, blocking: &Handle) -> Result<Arc<dyn BlobStore>, StartError> {
-    let place = match config {
-        StoreConfig::Local { data_dir } => Place::Local(data_dir.clone()),
+    let settings = match config {
+        StoreConfig::Local { data_dir } => StoreSettings::Local(data_dir.clone()),
         StoreConfig::S3(s3) => {
             if s3.asked_for_other_style {
                 log::warn!("BACKUP_S3_USE_PATH_STYLE is false: path-style is used all the same");
             }
-            Place::S3(S3Settings {
+            StoreSettings::S3(S3Settings {
                 endpoint: s3.endpoint.clone(),
                 region: s3.region.clone(),
                 bucket: s3.bucket.clone(),
@@ -35,11 +35,11 @@ pub fn open_store(config: &StoreConfig, blocking: &Handle) -> Result<Arc<dyn Blo
             })
         }
     };
-    store::open(&place, blocking)
+    store::open(&settings, blocking)
         .map_err(|source| StartError::Io { doing: "open the store".to_owned(), source })
 }
 
-/// What verifies tokens, if there is a key for them.
+/// The verifier of tokens; `None` if the settings name no key to verify them with.
 pub(super) fn start_tokens(
     config: Option<&TokenConfig>,
     engine: &Handle,
@@ -65,6 +65,7 @@ pub(super) fn start_tokens(
     tokens.map(Some).map_err(|line| StartError::Setting(format!("JWT_JWKS_FILE: {line}")))
 }
 
+/// The vault, with the consumer of its undo queue running on `engine`.
 pub(super) fn build_vault(
     config: &Config,
     db: Db,

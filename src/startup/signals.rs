@@ -1,4 +1,4 @@
-//! What the service is told while it runs, and what it tells systemd.
+//! The signals that the service obeys, and what it tells systemd.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::timeout;
 
 use super::{LAST_TASKS, StartError};
-use crate::http::{Certificates, Door};
+use crate::http::{Certificates, Drain};
 
 pub(super) struct Signals {
     term: Signal,
@@ -30,15 +30,18 @@ impl Signals {
     }
 }
 
-/// SIGTERM lets what is in flight finish, and `stopping` ends what would not by itself; SIGINT cuts, and so does a
-/// second SIGTERM; SIGHUP reads the certificate again.
+/// Runs the servers until a signal ends them, or one of them ends by itself.
+///
+/// * SIGTERM: requests in flight may finish. `stopping` is called to end those that would not end by themselves.
+/// * SIGINT, or a second SIGTERM: requests in flight are cut off.
+/// * SIGHUP: the certificate is read again.
 pub(super) async fn run_until_signal(
-    servers: Vec<(Server, Door)>,
+    servers: Vec<(Server, Drain)>,
     signals: &mut Signals,
     certificates: Option<Arc<Certificates>>,
     stopping: impl FnOnce(),
 ) -> Result<(), StartError> {
-    let (servers, doors): (Vec<_>, Vec<_>) = servers.into_iter().unzip();
+    let (servers, drains): (Vec<_>, Vec<_>) = servers.into_iter().unzip();
     let handles: Vec<_> = servers.iter().map(Server::handle).collect();
     let mut running: FuturesUnordered<_> = servers.into_iter().map(actix_web::rt::spawn).collect();
     loop {
@@ -55,9 +58,8 @@ pub(super) async fn run_until_signal(
     log::info!("stopping: uploads in flight may finish");
     notify_systemd(&[sd_notify::NotifyState::Stopping]);
     let stopped = async {
-        join_all(doors.into_iter().map(Door::close)).await;
+        join_all(drains.into_iter().map(Drain::run)).await;
         stopping();
-        // Told once; that all have finished shows in the servers' own ends.
         join_all(handles.iter().map(|handle| handle.stop(true))).await;
     };
     tokio::select! {
@@ -67,7 +69,7 @@ pub(super) async fn run_until_signal(
     }
 }
 
-/// What is in flight is taken back.
+/// Cuts off the requests in flight; their uploads are taken back.
 async fn stop_at_once(handles: &[ServerHandle]) -> Result<(), StartError> {
     log::info!("stopping at once");
     notify_systemd(&[sd_notify::NotifyState::Stopping]);

@@ -1,5 +1,5 @@
-//! Looks at the bytes on their way into the store: one pass counts, hashes and
-//! keeps the start for the `OpenPGP` look.
+//! Looks at the bytes of a body as they pass: counts them, hashes them, and keeps the start of the body to see whether it
+//! looks encrypted.
 
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
@@ -25,8 +25,7 @@ pub struct Meter {
     look: Look,
 }
 
-/// The start of the body, until there is enough of it to judge: with many
-/// bodies open, only those that have just begun cost the room.
+/// The start of the body, until there is enough of it to judge. So only bodies that have just begun take up this room.
 enum Look {
     Gathering(Vec<u8>),
     Judged(bool),

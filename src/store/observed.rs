@@ -1,4 +1,4 @@
-//! Counts and times what is asked of a store.
+//! Counts and times the calls to a store.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ use crate::domain::object_key::ObjectKey;
 use crate::domain::range::ByteRange;
 use crate::telemetry::Metrics;
 
-/// A store that tells the metrics of each call.
+/// A store that reports each call to the metrics.
 pub struct ObservedStore {
     pub store: Arc<dyn BlobStore>,
     pub metrics: Metrics,
@@ -25,7 +25,7 @@ impl ObservedStore {
     ) -> Result<T, StoreError> {
         let started = Instant::now();
         let result = call.await;
-        // That something is not there is an answer.
+        // That an object does not exist is an answer, not an error.
         let fine = matches!(result, Ok(_) | Err(StoreError::NotFound));
         self.metrics.store(operation, started.elapsed(), fine);
         result
@@ -85,7 +85,7 @@ impl BlobStore for ObservedStore {
     }
 
     async fn prepare(&self, new: bool) -> Result<(), StoreError> {
-        // Asked before anybody knows whether there should be something: a no is no trouble.
+        // Not counted: at start it is called before anybody knows whether there should be a store, and may well fail.
         self.store.prepare(new).await
     }
 

@@ -1,4 +1,4 @@
-//! What Prometheus is told. Labels have few values: the route is the pattern that was matched, never the path.
+//! The metrics for Prometheus. Every label has few values: the route is the pattern that was matched, never the path.
 
 use std::time::Duration;
 
@@ -8,9 +8,9 @@ use prometheus::{
     HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
 };
 
-/// From a look-up in memory to a large upload on a slow link, in seconds.
+/// Buckets in seconds, from a look-up in memory to a large upload on a slow link.
 const SECONDS: &[f64] = &[0.001, 0.005, 0.025, 0.1, 0.5, 2.5, 10.0, 60.0, 600.0];
-/// Operations of a batch (64 at most).
+/// Buckets for the operations of a batch, of which there are 64 at most.
 const ITEMS: &[f64] = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0];
 
 /// The process's counters; cheap to clone.
@@ -30,9 +30,9 @@ pub struct Metrics {
     connections: IntGaugeVec,
 }
 
-/// A request as the metrics know it.
+/// What tells one kind of request from another in the metrics.
 #[derive(Debug, Clone)]
-pub struct Request {
+pub struct RequestLabels {
     /// `collect` or `management`.
     pub api: &'static str,
     pub method: &'static str,
@@ -41,6 +41,8 @@ pub struct Request {
 }
 
 impl Metrics {
+    /// Registers all metrics, in a registry of their own.
+    ///
     /// # Errors
     /// If two of them have the same name, which would be a mistake in this file.
     pub fn new() -> prometheus::Result<Self> {
@@ -112,10 +114,12 @@ impl Metrics {
         })
     }
 
+    /// An upload was turned away, for one of the reasons of `UploadError::refusal_reason`.
     pub fn refused(&self, reason: &str) {
         self.refusals.with_label_values(&[reason]).inc();
     }
 
+    /// A transaction on an organization's books has ended.
     pub fn batch(&self, items: usize, took: Duration, fine: bool) {
         let none: &[&str] = &[];
         self.batch_items.with_label_values(none).observe(f64::from(u32::try_from(items).unwrap_or(u32::MAX)));
@@ -123,6 +127,7 @@ impl Metrics {
         self.batch_seconds.with_label_values(&[result]).observe(took.as_secs_f64());
     }
 
+    /// A call to the store has ended.
     pub fn store(&self, operation: &str, took: Duration, fine: bool) {
         self.store_seconds.with_label_values(&[operation]).observe(took.as_secs_f64());
         if !fine {
@@ -131,14 +136,14 @@ impl Metrics {
     }
 
     /// A counter for the bytes of this request's body.
-    pub fn received(&self, request: &Request) -> impl Fn(u64) + use<> {
+    pub fn received(&self, request: &RequestLabels) -> impl Fn(u64) + use<> {
         let counter =
             self.received_bytes.with_label_values(&[request.api, request.method, request.route.as_str()]);
         move |bytes| counter.inc_by(bytes)
     }
 
-    /// It has been answered, and the answer is out, or its client gone.
-    pub fn answered(&self, request: &Request, status: u16, sent: u64, took: Duration) {
+    /// A request has been answered: the answer was sent, or the client is gone. `sent`: bytes of its body.
+    pub fn answered(&self, request: &RequestLabels, status: u16, sent: u64, took: Duration) {
         let status = status.to_string();
         let labels = &[request.api, request.method, request.route.as_str(), status.as_str()];
         self.requests.with_label_values(labels).inc();

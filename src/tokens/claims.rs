@@ -1,13 +1,13 @@
-//! What a token says, and whether that is enough. Pure: the signature was looked at before, the time is an argument.
+//! What a token says, and whether that is enough. Pure: the signature has been verified, and the time is an argument.
 
 use serde::Deserialize;
 
 use crate::domain::caller::{Caller, Scope};
 use crate::domain::ids::OrgId;
 
-/// Seconds that the clock of whoever issues tokens may be off.
+/// Seconds that the issuer's clock may be off.
 const LEEWAY: f64 = 30.0;
-/// The longest subject, in bytes: it becomes a part of events.
+/// The longest subject, in bytes: it is written to the history.
 const LONGEST_SUB: usize = 255;
 
 /// The claims that are looked at (RFC 7519; `scope`: RFC 8693). A claim that is there twice is an error.
@@ -31,7 +31,7 @@ enum Audience {
     Many(Vec<String>),
 }
 
-/// Whose tokens are good, and for whom they have to be.
+/// What `iss` and `aud` have to be.
 #[derive(Debug, Clone)]
 pub(super) struct Expected {
     pub issuer: String,
@@ -39,7 +39,7 @@ pub(super) struct Expected {
 }
 
 impl Claims {
-    /// The caller that these claims describe at `now` (seconds since 1970), or what is wrong with them.
+    /// The caller that these claims describe at `now` (seconds since the Unix epoch), or what is wrong with them.
     pub fn check(self, expected: &Expected, now: f64) -> Result<Caller, &'static str> {
         if self.iss.as_deref() != Some(&expected.issuer) {
             return Err("iss is another");

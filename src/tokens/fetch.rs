@@ -1,5 +1,5 @@
-//! Where key sets come from: a file, or an address. What is fetched is bounded in time and size, and no redirect is
-//! followed: who can say where the keys are can make any token.
+//! Where key sets come from: a file or a URL. Fetching is bounded in time and size, and follows no redirect, because
+//! whoever decides where the keys come from can make any token.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -21,7 +21,7 @@ pub enum KeySource {
 }
 
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Bytes.
+/// The largest key set, in bytes.
 const LARGEST: usize = 1 << 20;
 const TOO_LARGE: &str = "it is larger than 1 MiB";
 
@@ -42,7 +42,7 @@ impl KeySource {
         Ok(KeySet::parse(&text)?)
     }
 
-    /// A file that can't be read is a wrong setting; an address may be out of reach for a moment.
+    /// Reads a file once, because one that can't be used is a wrong setting. A URL may be out of reach for a moment.
     pub(super) fn check(&self) -> Result<(), String> {
         match self {
             Self::File(path) => KeySet::parse(&read_file(path)?).map(drop).map_err(str::to_owned),
@@ -78,7 +78,7 @@ async fn fetch(url: &str) -> Result<Vec<u8>, String> {
     Ok(text)
 }
 
-/// The error with its causes: of "error trying to connect" alone nobody can make anything.
+/// The error with its causes: "error trying to connect" alone would not help anybody.
 fn in_full(error: &dyn std::error::Error) -> String {
     let mut line = error.to_string();
     let mut cause = error.source();

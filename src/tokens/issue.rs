@@ -1,4 +1,4 @@
-//! Making a token, for development: with a secret that this service verifies tokens with, too.
+//! Makes tokens for development, with the secret (`JWT_HS256_SECRET`) that the service verifies them with.
 
 use std::time::{Duration, SystemTime};
 
@@ -41,7 +41,7 @@ pub enum IssueError {
     Sign(#[from] jsonwebtoken::errors::Error),
 }
 
-/// A token signed with HS256, and the second at which it ends.
+/// A token signed with HS256, and when it expires, in seconds since the Unix epoch.
 pub fn issue(secret: &SecretString, new: &NewToken, now: SystemTime) -> Result<(String, u64), IssueError> {
     if !is_sub(new.sub) {
         return Err(IssueError::Sub);

@@ -4,10 +4,10 @@ use jsonwebtoken::{Algorithm, DecodingKey};
 use serde::Deserialize;
 use serde_json::Value;
 
-/// More than any provider has at a time; the rest is not looked at.
+/// No provider has more keys at a time; further ones are ignored.
 const AT_MOST: usize = 64;
 
-/// A public key. What a token's header says of its algorithm has to agree, and decides nothing.
+/// A public key and its algorithm. The algorithm in a token's header has to be this one, and decides nothing.
 pub(super) struct Key {
     kid: Option<String>,
     pub algorithm: Algorithm,
@@ -17,7 +17,7 @@ pub(super) struct Key {
 /// The keys of a set that tokens can be verified with; never none.
 pub(super) struct KeySet(Vec<Key>);
 
-/// The members that matter, of all the kinds of keys.
+/// The members that matter, of all kinds of keys.
 #[derive(Deserialize)]
 struct Jwk {
     kty: String,
@@ -39,7 +39,7 @@ struct Jwks {
 }
 
 impl KeySet {
-    /// Reads a set. Keys that are of no use here (for encryption, of other kinds, secret ones) are passed over.
+    /// Reads a set. Keys that are of no use here are passed over: those for encryption, of other kinds, or secret.
     pub fn parse(text: &[u8]) -> Result<Self, &'static str> {
         let set: Jwks = serde_json::from_slice(text).map_err(|_| "it is not a JSON Web Key Set")?;
         let jwks = set.keys.into_iter().take(AT_MOST).filter_map(|key| serde_json::from_value(key).ok());
@@ -47,7 +47,7 @@ impl KeySet {
         if keys.is_empty() { Err("no key in it is one for RS256, ES256 or EdDSA") } else { Ok(Self(keys)) }
     }
 
-    /// The key that the header of a token names. One that names none means the only key of its algorithm.
+    /// The key that a token's header names. A header without a key id means the only key of its algorithm.
     pub fn find(&self, kid: Option<&str>, algorithm: Algorithm) -> Option<&Key> {
         let fits = |key: &&Key| key.algorithm == algorithm && (kid.is_none() || key.kid.as_deref() == kid);
         let mut found = self.0.iter().filter(fits);

@@ -1,13 +1,13 @@
 //! The keys in use, and when they are read again.
 //!
-//! * A key that nobody knows (an unknown `kid`) is a reason to read the set again, at most once a minute, whether
-//!   that succeeds or not: whoever makes up ids costs the provider one request a minute.
-//! * A set is read again every ten minutes, whether tokens come or not, so that a key that was taken out of it ends
-//!   here, too; and every two seconds as long as there never was one.
-//! * What can't be read changes nothing: the last good set stays.
+//! * A token with an unknown key id (`kid`) is a reason to read the set again, at most once a minute, whether that
+//!   succeeds or not. So made-up ids cost the provider one request a minute.
+//! * The set is read again every ten minutes, so that a key that was removed from it is not accepted any more; and every
+//!   two seconds until it was read for the first time.
+//! * A reading that fails changes nothing: the last good set stays.
 //!
-//! Tokens of known keys never wait. Reading is done on the engine's threads, in a task of its own: it is finished
-//! also when whoever asked for it is gone.
+//! Tokens of known keys never wait. The set is read in a task of its own on the engine's threads, which is finished even
+//! when whoever asked for it is gone.
 
 use std::sync::{Arc, Mutex as Slot, PoisonError};
 use std::time::{Duration, Instant};
@@ -34,21 +34,21 @@ pub(super) struct Keys(Arc<Inner>);
 struct Inner {
     source: KeySource,
     current: ArcSwapOption<KeySet>,
-    /// When tokens last were the reason to read.
+    /// When a token was last the reason to read.
     asked: Mutex<Option<Instant>>,
-    /// What was last said of a reading that failed: the same line every time helps nobody.
-    told: Slot<Option<String>>,
+    /// The last failure that was logged: the same line every time would help nobody.
+    logged: Slot<Option<String>>,
     engine: Handle,
 }
 
 impl Keys {
-    /// Begins to read, and goes on for as long as the process lives; whoever comes before there is a set reads as well.
+    /// Starts to read, now and for as long as the process lives.
     pub fn start(source: KeySource, engine: Handle) -> Self {
         let keys = Self(Arc::new(Inner {
             source,
             current: ArcSwapOption::empty(),
             asked: Mutex::default(),
-            told: Slot::default(),
+            logged: Slot::default(),
             engine,
         }));
         let inner = Arc::clone(&keys.0);
@@ -66,8 +66,8 @@ impl Keys {
         self.0.current.load_full()
     }
 
-    /// Reads the source again, unless that was done within the last minute. `seen` is what the caller has looked
-    /// into: if there is another set by now, that is one to look into first.
+    /// Reads the source again for a token, unless that was done within the last minute. `seen` is the set in which the
+    /// caller has found no key: if another one has been read meanwhile, nothing is read.
     pub async fn renew(&self, seen: Option<&Arc<KeySet>>) {
         let inner = Arc::clone(&self.0);
         let seen = seen.map(Arc::clone);
@@ -78,7 +78,7 @@ impl Keys {
                 inner.read_if_due(&mut asked).await;
             }
         });
-        // It can only fail when the process ends.
+        // This fails only when the process ends.
         let _ = task.await;
     }
 }
@@ -97,18 +97,18 @@ impl Inner {
             Ok(set) => {
                 log::info!("token keys: {} read from {}", set.len(), self.source);
                 self.current.store(Some(Arc::new(set)));
-                self.tell(None);
+                self.log_change(None);
             }
-            Err(error) => self.tell(Some(error)),
+            Err(error) => self.log_change(Some(error)),
         }
     }
 
-    fn tell(&self, trouble: Option<String>) {
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(text) = trouble.as_ref().filter(|text| told.as_ref() != Some(*text)) {
+    fn log_change(&self, trouble: Option<String>) {
+        let mut logged = self.logged.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(text) = trouble.as_ref().filter(|text| logged.as_ref() != Some(*text)) {
             log::error!("token keys: read {}: {text}; the last good ones stay", self.source);
         }
-        *told = trouble;
+        *logged = trouble;
     }
 }
 

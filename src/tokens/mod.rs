@@ -1,8 +1,8 @@
 //! Bearer tokens (JWT, RFC 7519; RFC 8725 for what can go wrong with them). The only room that names jsonwebtoken.
 //!
-//! A token's header says which key it wants. That choice is all it has: the algorithm is the key's, and a key
-//! comes from the operator's key set, or is the operator's secret; nothing in the token itself is a key or leads to
-//! one (`jwk`, `jku`, `x5u` are not looked at). After the signature the claims are checked ([`claims`]).
+//! A token's header may choose among the keys, and nothing else. The algorithm is a property of the key. Keys come from
+//! the operator's key set, or are the operator's secret: what a token brings along itself (`jwk`, `jku`, `x5u`) is
+//! ignored. After the signature the claims are checked ([`claims`]).
 
 mod claims;
 mod fetch;
@@ -24,10 +24,10 @@ use crate::domain::caller::Caller;
 use claims::{Claims, Expected};
 use keys::Keys;
 
-/// Longer than any token that is sent with every request, in bytes. What is longer is not looked at.
+/// Bytes. No token that is sent with every request is longer; what is longer is refused unread.
 const LONGEST: usize = 8192;
 
-/// Whose tokens are taken.
+/// Whose tokens are accepted.
 pub struct TokenSettings {
     pub keys: Option<KeySource>,
     /// For development only.
@@ -36,13 +36,13 @@ pub struct TokenSettings {
     pub audience: String,
 }
 
-/// A token that is not taken.
+/// Why a token is not accepted.
 #[derive(Debug, thiserror::Error)]
 pub enum TokenError {
     /// For the log; nothing of the token is in it.
     #[error("{0}")]
     Invalid(&'static str),
-    /// It can't be told: no key set could be read since the start.
+    /// Nobody can tell: no key set could be read since the start.
     #[error("there are no keys to verify tokens with")]
     NoKeys,
 }
@@ -55,7 +55,7 @@ pub struct Tokens {
 }
 
 impl Tokens {
-    /// Starts to read the keys, on `engine`. A source that is an address may be out of reach.
+    /// Starts to read the keys, on `engine`. A key source that is a URL may be out of reach for now.
     ///
     /// # Errors
     /// A file that can't be used, in one line.
@@ -71,7 +71,7 @@ impl Tokens {
         })
     }
 
-    /// Who it is that sends this token.
+    /// The caller that this token names.
     pub async fn verify(&self, token: &str) -> Result<Caller, TokenError> {
         if token.len() > LONGEST {
             return Err(TokenError::Invalid("it is too long"));
@@ -98,7 +98,7 @@ impl Tokens {
         let keys = self.keys.as_ref().ok_or(TokenError::Invalid("no key set is set for its algorithm"))?;
         let kid = header.kid.as_deref();
         let mut loaded = keys.current();
-        // Without an id a changed key can only be told by a signature that does not fit.
+        // A token without a key id can only show by a signature that does not fit that the key has changed.
         let fits = loaded.as_ref().is_some_and(|loaded| {
             let key = loaded.find(kid, header.alg);
             key.is_some_and(|key| kid.is_some() || signed(token, &key.verifies, key.algorithm).is_ok())
@@ -113,7 +113,8 @@ impl Tokens {
     }
 }
 
-/// The claims, if the signature is this key's by this algorithm. They are checked elsewhere, at a time that is given.
+/// The claims, if the signature is this key's by this algorithm. The claims themselves are checked in [`claims`], which
+/// is given the time.
 fn signed(token: &str, key: &DecodingKey, algorithm: Algorithm) -> Result<Claims, TokenError> {
     let mut validation = Validation::new(algorithm);
     validation.required_spec_claims.clear();
@@ -122,7 +123,7 @@ fn signed(token: &str, key: &DecodingKey, algorithm: Algorithm) -> Result<Claims
     Ok(decoded.map_err(|error| refusal(&error))?.claims)
 }
 
-/// Fixed words: what a library says may repeat what it was given.
+/// In our own words: the library's message may repeat parts of the token.
 fn refusal(error: &jsonwebtoken::errors::Error) -> TokenError {
     TokenError::Invalid(match error.kind() {
         ErrorKind::InvalidSignature => "its signature is wrong",

@@ -216,7 +216,7 @@ fn comes_to_the_same_as_one_by_one(orgs: usize, way: fn(&mut Conn, &Policy, &[Sh
                 prop_assert_eq!(batched.rows(&db), single.rows(&db));
             }
         }
-        let differences = audit::differences(&mut connect(db.url()).expect("connect")).expect("audit");
+        let differences = audit::imbalances(&mut connect(db.url()).expect("connect")).expect("audit");
         prop_assert!(differences.is_empty(), "{:?}", differences);
         Ok(())
     };

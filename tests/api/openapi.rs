@@ -85,7 +85,7 @@ fn every_answer_with_a_body_has_an_example_and_every_example_fits_its_schema() {
     assert!(seen > 30, "{seen} examples");
 }
 
-/// The addresses in the route tables: what `web::resource` and the like are called with.
+/// The addresses in the route tables: what `web::resource` and `read_only` are called with.
 fn routes() -> BTreeSet<String> {
     let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src/http")];
     let mut found = BTreeSet::new();
@@ -101,7 +101,7 @@ fn routes() -> BTreeSet<String> {
             assert!(!scope.contains("web::scope("), "a second scope");
             let prefix = scope.split('"').next().unwrap_or_default();
             for (text, prefix) in [(outside, ""), (scope, prefix)] {
-                for opening in ["resource(\"", "page(\""] {
+                for opening in ["resource(\"", "read_only(\""] {
                     let rest = text.split(opening).skip(1).filter_map(|rest| rest.split_once('"'));
                     found.extend(rest.map(|(path, _)| format!("{prefix}{path}")));
                 }

@@ -1,18 +1,18 @@
-//! Who guesses: wrong credentials, counted for a minute from the first.
+//! Counts wrong credentials, for a minute from the first one: of each user name from each origin, and of each origin.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::{Duration, Instant};
 
-use super::bounded::Bounded;
+use super::ttl_map::TtlMap;
 use crate::domain::ids::SystemKey;
 
-/// So many wrong ones a minute have a look-up of their own: of one user name from one origin, and of one
-/// origin in all.
+/// Wrong credentials for one user name from one origin that have a look-up of their own, a minute.
 const PER_KEY: u32 = 30;
+/// The same for all user names from one origin.
 const PER_ORIGIN: u32 = 300;
 const MINUTE: Duration = Duration::from_secs(60);
-/// Entries of each table. Origins beyond it are counted together.
+/// Entries of each table. Origins that find no room in it are counted together.
 const AT_MOST: usize = 10_000;
 
 /// Where guesses come from: an IPv4 address, or the /64 of an IPv6 address, in which one host can have as
@@ -42,40 +42,40 @@ impl fmt::Display for Origin {
 #[derive(Default)]
 struct Tally {
     count: u32,
-    told: bool,
+    warned: bool,
 }
 
 pub(super) struct Guesses {
-    origins: Bounded<Origin, Tally>,
-    keys: Bounded<(Origin, SystemKey), u32>,
+    origins: TtlMap<Origin, Tally>,
+    keys: TtlMap<(Origin, SystemKey), u32>,
     /// For origins that the table has no room for.
-    others: Bounded<(), Tally>,
+    others: TtlMap<(), Tally>,
 }
 
 impl Guesses {
     pub fn new() -> Self {
         Self {
-            origins: Bounded::new(MINUTE, AT_MOST),
-            keys: Bounded::new(MINUTE, AT_MOST),
-            others: Bounded::new(MINUTE, 1),
+            origins: TtlMap::new(MINUTE, AT_MOST),
+            keys: TtlMap::new(MINUTE, AT_MOST),
+            others: TtlMap::new(MINUTE, 1),
         }
     }
 
-    /// Counts a credential that is not known to be right, before it is looked up: many at the same time
-    /// are not let through because none of them has failed yet. Says whether there were too many.
+    /// Counts a credential that is not known to be right, and says whether there have been too many. Counted before the
+    /// look-up, or many at the same time would all get through because none of them has failed yet.
     pub fn count(&mut self, origin: Origin, key: &SystemKey, now: Instant) -> bool {
         let Some(tally) = self.tally(origin, now) else { return true };
         tally.count = tally.count.saturating_add(1);
         if tally.count > PER_ORIGIN {
             return true;
         }
-        // Without room the origin's own count has to do.
+        // If there is no room for this user name, the origin's own count has to do.
         let Some(count) = self.keys.entry((origin, key.clone()), now) else { return false };
         *count += 1;
         *count > PER_KEY
     }
 
-    /// It was right, or nobody could tell.
+    /// The credential was right, or could not be checked: it counts no longer.
     pub fn take_back(&mut self, origin: Origin, key: &SystemKey, now: Instant) {
         if let Some(tally) = self.tally(origin, now) {
             tally.count = tally.count.saturating_sub(1);
@@ -85,9 +85,9 @@ impl Guesses {
         }
     }
 
-    /// One of too many was wrong indeed. Says whether that is to be told: once a minute for an origin.
-    pub fn is_news(&mut self, origin: Origin, now: Instant) -> bool {
-        self.tally(origin, now).is_some_and(|tally| !std::mem::replace(&mut tally.told, true))
+    /// Whether to log that an origin sends too many wrong credentials: once a minute.
+    pub fn should_warn(&mut self, origin: Origin, now: Instant) -> bool {
+        self.tally(origin, now).is_some_and(|tally| !std::mem::replace(&mut tally.warned, true))
     }
 
     fn tally(&mut self, origin: Origin, now: Instant) -> Option<&mut Tally> {
@@ -139,13 +139,13 @@ mod tests {
     }
 
     #[test]
-    fn it_is_told_once_a_minute_for_each_origin() {
+    fn an_origin_is_warned_of_once_a_minute() {
         let (mut guesses, start) = (Guesses::new(), Instant::now());
         let (one, other) = (origin("192.0.2.1"), origin("192.0.2.2"));
-        assert!(guesses.is_news(one, start));
-        assert!(!guesses.is_news(one, start));
-        assert!(guesses.is_news(other, start));
-        assert!(guesses.is_news(one, start + MINUTE));
+        assert!(guesses.should_warn(one, start));
+        assert!(!guesses.should_warn(one, start));
+        assert!(guesses.should_warn(other, start));
+        assert!(guesses.should_warn(one, start + MINUTE));
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! What the database knows of a user name, asked for as rarely as possible.
+//! Looks user names up in the database, as rarely as possible: remembered for a second, one at a time for each name,
+//! and gathered into one query where there are too many guesses.
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -9,24 +10,24 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 
-use super::super::READ_PATIENCE;
-use super::bounded::Bounded;
-use crate::db::systems::{self, CredentialRow};
+use super::ttl_map::TtlMap;
+use crate::backups::READ_PATIENCE;
+use crate::db::credentials::{self, CredentialRow};
 use crate::db::{Db, DbError, Lane};
 use crate::domain::ids::SystemKey;
 
 /// A rotated, suspended or destroyed credential has to stop working within a second everywhere.
 const CACHED_FOR: Duration = Duration::from_millis(900);
-/// Names that exist, and names that do not: guesses must not push out what appliances use.
+/// Of names that exist, and again of names that do not: guesses must not push out what appliances use.
 const CACHED_AT_MOST: usize = 10_000;
-/// Names share turns; with as many as this they rarely meet.
-const TURNS: u64 = 256;
-/// Look-ups that are gathered go together this often.
-const BEAT: Duration = Duration::from_millis(250);
+/// Names share locks (by hash); with this many locks they rarely meet.
+const STRIPES: u64 = 256;
+/// How often the gathered look-ups are made, in one query.
+const GATHERED_FOR: Duration = Duration::from_millis(250);
 
 type Found = Result<Option<CredentialRow>, DbError>;
 
-/// The names that wait for the next beat, and who wants to know of each.
+/// The names that wait for the next gathered query, and who asked for each of them.
 type Waiting = HashMap<String, Vec<oneshot::Sender<Found>>>;
 
 pub(super) struct LookUps(Arc<Shared>);
@@ -34,10 +35,10 @@ pub(super) struct LookUps(Arc<Shared>);
 struct Shared {
     db: Db,
     engine: Handle,
-    known: Mutex<Bounded<String, CredentialRow>>,
-    unknown: Mutex<Bounded<String, ()>>,
-    turns: Vec<tokio::sync::Mutex<()>>,
-    /// `None` while no beat is to come.
+    known: Mutex<TtlMap<String, CredentialRow>>,
+    unknown: Mutex<TtlMap<String, ()>>,
+    stripes: Vec<tokio::sync::Mutex<()>>,
+    /// `None` while no gathered query is to come.
     waiting: Mutex<Option<Waiting>>,
 }
 
@@ -46,24 +47,24 @@ impl LookUps {
         Self(Arc::new(Shared {
             db,
             engine,
-            known: Mutex::new(Bounded::new(CACHED_FOR, CACHED_AT_MOST)),
-            unknown: Mutex::new(Bounded::new(CACHED_FOR, CACHED_AT_MOST)),
-            turns: (0..TURNS).map(|_| tokio::sync::Mutex::default()).collect(),
+            known: Mutex::new(TtlMap::new(CACHED_FOR, CACHED_AT_MOST)),
+            unknown: Mutex::new(TtlMap::new(CACHED_FOR, CACHED_AT_MOST)),
+            stripes: (0..STRIPES).map(|_| tokio::sync::Mutex::default()).collect(),
             waiting: Mutex::default(),
         }))
     }
 
-    /// A name that was found within the last second.
+    /// The row of a name, if it was found within the last second.
     pub fn known(&self, key: &SystemKey, now: Instant) -> Option<CredentialRow> {
         lock(&self.0.known).get(key.as_str(), now).cloned()
     }
 
-    /// The next one looks again.
+    /// Makes the next look-up ask the database.
     pub fn forget(&self, key: &SystemKey) {
         lock(&self.0.known).remove(key.as_str());
     }
 
-    /// One look-up at a time and a second for a name: who comes meanwhile finds its answer.
+    /// Looks one name up: one query at a time and a second for each name. Who comes meanwhile is given its answer.
     pub async fn one(&self, key: &SystemKey) -> Found {
         let asked = Instant::now();
         if let Some(found) = self.remembered(key, asked) {
@@ -71,8 +72,8 @@ impl LookUps {
         }
         let mut hasher = DefaultHasher::new();
         key.as_str().hash(&mut hasher);
-        let turn = &self.0.turns[usize::try_from(hasher.finish() % TURNS).unwrap_or(0)];
-        let _turn = timeout(READ_PATIENCE, turn.lock()).await.map_err(|_| DbError::Busy)?;
+        let stripe = &self.0.stripes[usize::try_from(hasher.finish() % STRIPES).unwrap_or(0)];
+        let _turn = timeout(READ_PATIENCE, stripe.lock()).await.map_err(|_| DbError::Busy)?;
         if let Some(found) = self.remembered(key, asked) {
             return found;
         }
@@ -85,15 +86,15 @@ impl LookUps {
         Ok(row)
     }
 
-    /// Waits for the next beat, and shares its one query with everybody who does. It is asked whether
-    /// or not something is remembered, so that the wait tells nothing.
-    pub async fn together(&self, key: &SystemKey) -> Found {
+    /// Waits for the next gathered query, which everybody shares who waits. The name goes into it whether or not it is
+    /// remembered, so that the time of the answer tells nothing.
+    pub async fn gathered(&self, key: &SystemKey) -> Found {
         let (tell, told) = oneshot::channel();
         {
             let mut waiting = lock(&self.0.waiting);
             if waiting.is_none() {
                 *waiting = Some(Waiting::new());
-                self.0.engine.spawn(beat(Arc::clone(&self.0)));
+                self.0.engine.spawn(ask_gathered(Arc::clone(&self.0)));
             }
             waiting.get_or_insert_default().entry(key.as_str().to_owned()).or_default().push(tell);
         }
@@ -110,15 +111,15 @@ impl LookUps {
 
 impl Shared {
     async fn ask(&self, names: Vec<String>) -> Result<Vec<CredentialRow>, DbError> {
-        let query = move |conn: &mut _| systems::credentials(conn, &names);
+        let query = move |conn: &mut _| credentials::find(conn, &names);
         self.db.run(Lane::Reads, READ_PATIENCE, query).await
     }
 }
 
-/// Asks for what has been gathered, until nothing is. One query at a time, on one connection.
-async fn beat(shared: Arc<Shared>) {
+/// Makes the gathered queries, one at a time, until nobody waits any more.
+async fn ask_gathered(shared: Arc<Shared>) {
     loop {
-        sleep(BEAT).await;
+        sleep(GATHERED_FOR).await;
         let gathered = {
             let mut waiting = lock(&shared.waiting);
             match waiting.take() {
@@ -126,7 +127,7 @@ async fn beat(shared: Arc<Shared>) {
                     *waiting = Some(Waiting::new());
                     gathered
                 }
-                // The next one starts the next beat.
+                // Whoever comes next starts this again.
                 _ => return,
             }
         };
@@ -143,7 +144,7 @@ async fn beat(shared: Arc<Shared>) {
         for (name, askers) in gathered {
             let found = rows.as_ref().map(|rows| rows.get(&name).cloned()).map_err(Clone::clone);
             for asker in askers {
-                // Who asked may be gone.
+                // Whoever asked may be gone.
                 let _ = asker.send(found.clone());
             }
         }

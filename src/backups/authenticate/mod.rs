@@ -1,26 +1,25 @@
 //! From a Basic auth credential to an identity, and what guessing may cost.
 //!
-//! Two promises, for any number of guesses: a right secret is always let in, and what is wrong beyond 30 a
-//! minute for a user name and address, or 300 for an address, is answered without a query of its own.
+//! Two promises hold for any number of guesses. A right secret is always let in. And wrong credentials beyond 30 a minute
+//! for one user name from one address, or 300 from one address, are answered without a query of their own.
 //!
-//! A secret can't be known to be right without its row, so there has to be a look-up, also for an address
-//! that guesses. But it need not be one for each: beyond the limits the names are gathered, and all of them
-//! go into one query a quarter of a second, on one connection ([`look_up`]). So
-//! * **what a throttled guess costs the database** is an index probe in a query that is sent at most four
-//!   times a second, however many addresses guess however many names. Names that exist are remembered
-//!   apart from those that do not, so guesses never push out what appliances use;
-//! * **a right secret** finds its row remembered (at most a second old) and is let in before anything is
-//!   counted, or it waits for the next beat like the guesses around it, and is let in by the same comparison.
-//!   Nothing here turns a row that matches into a 401, and no count stops a look-up: a count that is too
-//!   high, whether by guesses, by a full table or by a fleet behind one address that comes back all at once,
-//!   costs a quarter of a second;
-//! * **an answer of 401 tells nothing by its time**: below the limits no wrong credential is answered before
-//!   [`WRONG_TAKES`] is over, which is longer than a look-up takes; beyond them all answers come with a beat,
-//!   whose query is made with the name in it whether it exists or not, remembered or not.
+//! Whether a secret is right can't be known without its row, so there has to be a look-up, also for an address that
+//! guesses. But there need not be one for each guess: beyond the limits the names are gathered, and every quarter of a
+//! second all of them go into one query, on one connection ([`look_up`]). So:
+//! * **A throttled guess costs the database** an index probe in a query that is sent at most four times a second,
+//!   however many addresses guess however many names. Names that exist are remembered apart from names that do not, so
+//!   guesses never push out what appliances use.
+//! * **A right secret** either finds its row remembered (at most a second old), and is let in before anything is counted;
+//!   or it waits for the next gathered query like the guesses around it, and is let in by the same comparison. Nothing
+//!   here turns a row that matches into a 401, and no count prevents a look-up. A count that is too high, be it by
+//!   guesses, by a full table, or by a fleet behind one address that comes back all at once, costs a quarter of a second.
+//! * **The time of a 401 tells nothing.** Below the limits no wrong credential is answered before [`WRONG_TAKES`] is over,
+//!   which is longer than a look-up takes. Beyond them all answers come with the gathered query, which has the name in
+//!   it whether it exists or not, and whether it is remembered or not.
 
-mod bounded;
 mod guesses;
 mod look_up;
+mod ttl_map;
 
 use std::fmt;
 use std::net::IpAddr;
@@ -36,7 +35,7 @@ use uuid::Uuid;
 use super::ReadError;
 use super::error::Outage;
 use crate::db::Db;
-use crate::db::systems::CredentialRow;
+use crate::db::credentials::CredentialRow;
 use crate::domain::ids::{OrgId, SystemKey};
 use guesses::{Guesses, Origin};
 use look_up::LookUps;
@@ -51,7 +50,7 @@ pub struct SystemIdentity {
     secret: SecretSha256,
 }
 
-/// Of the secret that was given. Shown to nobody.
+/// The hash of a secret. `Debug` does not show it.
 #[derive(Clone)]
 struct SecretSha256([u8; 32]);
 
@@ -79,16 +78,16 @@ impl SystemIdentity {
         self.window_epoch
     }
 
-    /// Of the secret that was given, to see whether it is still the right one.
+    /// The hash of the secret that was given, for seeing later whether it is still the right one.
     pub(super) fn secret_sha256(&self) -> [u8; 32] {
         self.secret.0
     }
 }
 
-/// A wrong credential is answered no sooner than this after it was given.
+/// A wrong credential is answered no sooner than this.
 const WRONG_TAKES: Duration = Duration::from_millis(50);
 
-/// No answer waits longer than this for what is only a hint.
+/// How long an answer may be held up by the look-up for `X-Backup-Requested`, which is only a hint.
 const HINT_PATIENCE: Duration = Duration::from_millis(250);
 
 /// Checks credentials.
@@ -98,13 +97,16 @@ pub struct Authenticator {
 }
 
 impl Authenticator {
-    /// Look-ups that are gathered run on `engine`.
+    /// The gathered look-ups run on `engine`.
     pub fn new(db: Db, engine: Handle) -> Self {
         Self { look_ups: LookUps::new(db, engine), guesses: Mutex::new(Guesses::new()) }
     }
 
-    /// `None` for a wrong credential, whatever is wrong with it. An unknown user name costs the
-    /// same work as a known one.
+    /// The system that the credential belongs to; `None` if it is wrong, whatever is wrong with it. An unknown user
+    /// name costs the same work as a known one.
+    ///
+    /// # Errors
+    /// The database could not be asked: that is not a 401.
     pub async fn authenticate(
         &self,
         key: &str,
@@ -120,25 +122,25 @@ impl Authenticator {
         }
         let origin = Origin::of(from);
         let too_many = self.guesses().count(origin, &key, started);
-        let found = if too_many { self.look_ups.together(&key).await } else { self.look_ups.one(&key).await };
+        let found = if too_many { self.look_ups.gathered(&key).await } else { self.look_ups.one(&key).await };
         let result = found.map_err(ReadError::from).and_then(|row| identify(&key, &given, row.as_ref()));
         match &result {
-            Ok(None) if too_many => self.tell(origin, started),
+            Ok(None) if too_many => self.warn(origin, started),
             Ok(None) => sleep_until((started + WRONG_TAKES).into()).await,
             _ => self.guesses().take_back(origin, &key, started),
         }
         result
     }
 
-    /// Whether the credential still is what it was when it was checked, or was a second ago.
+    /// Whether the credential is still valid, or was within the last second.
     pub async fn is_good(&self, who: &SystemIdentity) -> Result<bool, ReadError> {
         let row = self.look_ups.one(&who.key).await?;
         Ok(identify(&who.key, &who.secret.0, row.as_ref())?.is_some())
     }
 
-    /// The request for a backup that the system has not answered, as it was within the last second. Nearly always known
-    /// from the look-up of the credential. An answer that took longer, or that has changed it, costs another, if there
-    /// is one in time.
+    /// The oldest request for a backup that the system has not answered, as of the last second. Nearly always it is known
+    /// from the look-up of the credential. If that is older, or was forgotten because the answer has changed it, the
+    /// system is looked up once more, and `None` is given if that takes too long.
     pub async fn requested(&self, who: &SystemIdentity) -> Option<Uuid> {
         if let Some(row) = self.look_ups.known(&who.key, Instant::now()) {
             return row.requested;
@@ -152,21 +154,21 @@ impl Authenticator {
         self.look_ups.known(&who.key, Instant::now()).is_some_and(|row| row.unchanged_lately)
     }
 
-    /// A backup was stored: what was requested before it is not any more.
+    /// A backup was stored, which fulfils the requests before it.
     pub fn forget_requested(&self, who: &SystemIdentity) {
         if self.look_ups.known(&who.key, Instant::now()).is_some_and(|row| row.requested.is_some()) {
             self.forget(who);
         }
     }
 
-    /// What is remembered of the system is out of date.
+    /// Forgets what is remembered of the system, because it has changed.
     pub fn forget(&self, who: &SystemIdentity) {
         self.look_ups.forget(&who.key);
     }
 
-    /// One line a minute for each origin, without anything that was guessed.
-    fn tell(&self, origin: Origin, now: Instant) {
-        if self.guesses().is_news(origin, now) {
+    /// Logs one line a minute for each origin, without anything of what was guessed.
+    fn warn(&self, origin: Origin, now: Instant) {
+        if self.guesses().should_warn(origin, now) {
             log::warn!("too many wrong credentials from {origin}: their look-ups are gathered for now");
         }
     }
@@ -176,7 +178,7 @@ impl Authenticator {
     }
 }
 
-/// Whose credential it is, if it is right.
+/// The system whose key this is, if the row is there, the hash of the given secret matches, and the system is active.
 fn identify(
     key: &SystemKey,
     given: &[u8],

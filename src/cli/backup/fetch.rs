@@ -8,8 +8,8 @@ use futures_util::StreamExt;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
-use super::super::context::Context;
-use super::super::exit::Failure;
+use crate::cli::context::Context;
+use crate::cli::exit::Failure;
 use crate::domain::ids::BackupId;
 use crate::store::Meter;
 
@@ -48,7 +48,7 @@ pub fn run(context: &mut Context, id: BackupId, output: &Path) -> Result<(), Fai
     let received = runtime.block_on(receive);
     progress.finish_and_clear();
     if received.is_err() {
-        // Ours: it was not there before.
+        // It is ours to remove: it did not exist before.
         let _ = fs::remove_file(output);
     }
     received?;

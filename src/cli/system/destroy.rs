@@ -1,6 +1,5 @@
-//! `strongroom system destroy`: first everything is retired and the system marked, so that nothing
-//! new can come; then objects are erased until none is left; the system's row goes last. Killed at
-//! any point it can be run again.
+//! `strongroom system destroy`. The system is marked first, so that nothing new can come; then all its backups are retired,
+//! its objects are erased until none is left, and its row goes last. Killed at any point, it can be run again.
 
 use std::io::{IsTerminal, Write};
 use std::sync::Arc;
@@ -11,9 +10,9 @@ use indicatif::ProgressBar;
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::super::context::Context;
-use super::super::exit::Failure;
-use super::super::output::time;
+use crate::cli::context::Context;
+use crate::cli::exit::Failure;
+use crate::cli::output::time;
 use crate::db::accounting::{Abort, Delete, DeletedBy, Operation};
 use crate::db::purge;
 use crate::db::systems::{self, OpenRow, SystemSummary};
@@ -82,7 +81,7 @@ fn confirm(system: &SystemSummary) -> Result<(), Failure> {
     if answer.trim() == system.system_key {
         Ok(())
     } else {
-        Err(Failure::Refused("not destroyed".to_owned()))
+        Err(Failure::Refused("nothing was destroyed: that is not the system's key".to_owned()))
     }
 }
 
@@ -94,7 +93,7 @@ fn retire_everything(context: &mut Context, system: &SystemSummary) -> Result<()
             return Ok(());
         }
         let operations: Vec<_> = rows.into_iter().map(|row| operation(system.id, row)).collect();
-        // In steps, so that the organization's uploads get their turn.
+        // In steps, so that the organization's uploads get their turn in between.
         for step in operations.chunks(64) {
             context.account(&system.org_id, step)?;
         }
@@ -114,7 +113,7 @@ fn operation(system_id: Uuid, row: OpenRow) -> Operation {
     }
 }
 
-/// Deletes what lies under the system's prefix until nothing does.
+/// Deletes all objects under the system's prefix, until there are none.
 async fn erase(store: &Arc<dyn BlobStore>, system: &SystemSummary) -> Result<u64, Failure> {
     let parse = |e: crate::domain::ids::InvalidName| Failure::Refused(e.to_string());
     let org = OrgId::parse(&system.org_id).map_err(parse)?;

@@ -1,37 +1,37 @@
-//! May these bytes come in? Asked before the first byte, and again for each further step of a body
-//! whose length was not declared.
+//! Whether an upload may bring so many bytes. Asked before its first byte, and, for a body whose length was not declared,
+//! before each further step.
 
 use uuid::Uuid;
 
 use super::{Ledger, Limits, OpenUpload};
 use crate::domain::retention::prune;
 
-/// The organization has no room for it.
+/// The organization has no room for the upload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct QuotaExceeded {
-    /// A larger one has no room either, if it is smaller than this: from here on retention would free one
-    /// more backup for it.
+    /// Larger uploads of the system have no room either, up to this size in bytes: from here on retention would free
+    /// one more backup for them.
     pub below: u64,
-    /// There would be room if it were not for what other uploads under way have reserved.
+    /// Whether there would be room without what other uploads under way have reserved.
     pub crowded: bool,
 }
 
-/// Lets a new upload of `want` bytes in, or not.
+/// Admits a new upload of `want` bytes, or refuses it.
 pub fn admit(before: &Ledger, limits: Limits, upload: Uuid, want: u64) -> Result<Ledger, QuotaExceeded> {
     let mut after = before.clone();
     after.uploads.push(OpenUpload { id: upload, want: 0, reserved: 0 });
     raise(after, limits, upload, want)
 }
 
-/// Raises what an open upload may bring to `want` bytes in all. Never lowers it.
+/// Grants an open upload `want` bytes in all. Never lowers what it has been granted.
 pub fn grow(before: &Ledger, limits: Limits, upload: Uuid, want: u64) -> Result<Ledger, QuotaExceeded> {
     raise(before.clone(), limits, upload, want)
 }
 
 /// Pledges to the upload what retention would free for it, and reserves the rest.
 ///
-/// So a system at its slot cap can always replace its oldest with one that is no larger, even when
-/// the organization is full; a larger one needs only the difference.
+/// So a system that has all its slots filled can always replace its oldest backup with one that is no larger, even when
+/// the organization is full. For a larger one only the difference has to be free.
 fn raise(mut after: Ledger, limits: Limits, upload: Uuid, want: u64) -> Result<Ledger, QuotaExceeded> {
     let before = after.total();
     if let Some(open) = after.uploads.iter_mut().find(|u| u.id == upload) {
@@ -44,7 +44,7 @@ fn raise(mut after: Ledger, limits: Limits, upload: Uuid, want: u64) -> Result<L
         }
     }
     after.rereserve();
-    // Nothing more is held than before, or all of it fits.
+    // Fits, or holds no more than before.
     let quota = limits.quota.unwrap_or(u64::MAX);
     if after.total() <= quota || after.total() <= before {
         return Ok(after);
@@ -53,9 +53,8 @@ fn raise(mut after: Ledger, limits: Limits, upload: Uuid, want: u64) -> Result<L
     Err(QuotaExceeded { below, crowded: after.stored_bytes.saturating_add(own) <= quota })
 }
 
-/// Retention over the stored backups that are not pledged to others, then the open uploads as if
-/// they were stored, then this one. Gives what it would take, and from which size of this one on it would
-/// take one more.
+/// What retention would take if the system had, in this order: its stored backups that are not pledged to other uploads,
+/// those other uploads, and this one. Also gives the size of this upload from which on retention would take one more.
 fn would_be_pruned(ledger: &Ledger, limits: Limits, upload: Uuid) -> (Vec<Uuid>, u64) {
     let free: Vec<_> = ledger.backups.iter().filter(|b| b.pledged_to.is_none_or(|to| to == upload)).collect();
     let (this, others): (Vec<&OpenUpload>, Vec<_>) = ledger.uploads.iter().partition(|u| u.id == upload);

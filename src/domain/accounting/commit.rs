@@ -1,11 +1,11 @@
-//! The upload is complete and its object durable: make it visible, prune, and stay in the quota.
+//! The upload is complete and its object durable: it becomes visible, old backups are pruned, and the quota is kept.
 
 use uuid::Uuid;
 
 use super::{Ledger, Limits, StoredBackup};
 use crate::domain::retention::{PruneReason, prune};
 
-/// The quota was lowered while the upload ran, and what is stored would grow above it.
+/// The quota was lowered while the upload ran, and with it the stored bytes would be more than the quota.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct QuotaLowered;
 
@@ -23,9 +23,9 @@ pub fn commit(before: &Ledger, limits: Limits, upload: Uuid, size: u64) -> Resul
     after.close(upload);
     after.stored_bytes += size;
 
-    // What was pledged at admission may not be what retention takes now (something else was
-    // deleted meanwhile, and its bytes given away): then the pledge is called in. With all of it
-    // called in, the sum is no more than before, so this ends.
+    // What was pledged at admission may not be what retention takes now: something else may have been deleted meanwhile,
+    // and its bytes given to others. Then pledged backups are retired as well, until the sum is no more than the quota or
+    // its value before. When all are retired it is, so this ends within bounds.
     let ceiling = limits.quota.map(|quota| quota.max(before.total()));
     for id in spare.into_iter().chain(handed_over) {
         if ceiling.is_none_or(|ceiling| after.total() <= ceiling) {
@@ -47,8 +47,8 @@ fn retention(ledger: &Ledger, limits: Limits, size: u64) -> Vec<(Uuid, PruneReas
     ledger.backups.iter().map(|b| b.id).zip(reasons).collect()
 }
 
-/// Where a victim is pledged to another upload, that one gets the oldest backup that is pledged to
-/// this one and stays. Gives the backups that changed hands, oldest first.
+/// If a victim is pledged to another upload, that upload gets in its place the oldest backup that is pledged to this one
+/// and is no victim. Gives the backups that were handed over, oldest first.
 fn hand_over_pledges(ledger: &mut Ledger, victims: &[(Uuid, PruneReason)], upload: Uuid) -> Vec<Uuid> {
     let is_victim = |id: Uuid| victims.iter().any(|(victim, _)| *victim == id);
     let losers: Vec<Uuid> = ledger
@@ -68,7 +68,7 @@ fn hand_over_pledges(ledger: &mut Ledger, victims: &[(Uuid, PruneReason)], uploa
     handed_over
 }
 
-/// What is still pledged to this upload and no victim, oldest first.
+/// The backups that are still pledged to this upload, and are no victims, oldest first.
 fn spare_pledges(
     ledger: &Ledger,
     victims: &[(Uuid, PruneReason)],

@@ -10,7 +10,7 @@
 //!   its open uploads' `reserved`;
 //! * no operation leaves `stored_bytes + reserved_bytes` above max(quota, its value before).
 //!   Where it goes up at all it was checked against the quota ([`admit`], [`grow`]) or capped by
-//!   retiring what was pledged ([`commit`]).
+//!   retiring what was pledged ([`commit()`]).
 
 mod admission;
 mod commit;
@@ -38,7 +38,7 @@ pub struct StoredBackup {
     pub id: Uuid,
     /// Bytes.
     pub size: u64,
-    /// The open upload of the same system for which alone these bytes count as free.
+    /// The open upload of the same system for which these bytes count as free; for all others they do not.
     pub pledged_to: Option<Uuid>,
 }
 
@@ -46,7 +46,7 @@ pub struct StoredBackup {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OpenUpload {
     pub id: Uuid,
-    /// Declared length in bytes, or what has been granted so far.
+    /// Its declared length in bytes; or, if there is none, what it has been granted so far.
     pub want: u64,
     /// Bytes held from the organization's quota.
     pub reserved: u64,
@@ -83,7 +83,7 @@ impl Ledger {
         }
     }
 
-    /// Takes the upload out, whatever becomes of it; what was pledged to it is free again.
+    /// Takes an upload out, whatever becomes of it. What was pledged to it is pledged to nobody any more.
     fn close(&mut self, upload: Uuid) {
         self.uploads.retain(|u| {
             if u.id == upload {
@@ -98,8 +98,8 @@ impl Ledger {
         }
     }
 
-    /// Takes a stored backup out of the books. An upload that it was pledged to has to reserve
-    /// the difference: the sum of both does not grow by that.
+    /// Takes a stored backup out. If it was pledged to an upload, that upload has to reserve its bytes instead, by which
+    /// the sum of stored and reserved bytes does not grow.
     fn take_out(&mut self, id: Uuid) -> Option<StoredBackup> {
         let index = self.backups.iter().position(|b| b.id == id)?;
         let backup = self.backups.remove(index);
@@ -113,14 +113,14 @@ impl Ledger {
     }
 }
 
-/// The upload failed or was given up: nothing of it stays in the books.
+/// Takes an upload out of the books that has failed or was given up.
 pub fn abort(before: &Ledger, upload: Uuid) -> Ledger {
     let mut after = before.clone();
     after.close(upload);
     after
 }
 
-/// A stored backup is deleted. `None` if it is not among the stored ones.
+/// Takes a stored backup out of the books. `None` if it is not among the stored ones.
 pub fn delete(before: &Ledger, backup: Uuid) -> Option<Ledger> {
     let mut after = before.clone();
     after.take_out(backup)?;

@@ -1,5 +1,5 @@
-//! Answers for the OpenAPI document, described by the values that the handlers answer with: status,
-//! headers and examples of an error are those of the error itself.
+//! Describes answers for the OpenAPI document by the very values that handlers answer with: the status, the headers
+//! and the example of an error are those of the error itself, so the document can't say anything else.
 
 use std::collections::BTreeMap;
 
@@ -10,62 +10,15 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 use utoipa::openapi::example::ExampleBuilder;
 use utoipa::openapi::schema::{AnyOfBuilder, KnownFormat, ObjectBuilder, Schema, SchemaFormat, Type};
-use utoipa::openapi::{
-    ContentBuilder, HeaderBuilder, Ref, RefOr, Response, ResponseBuilder, ResponsesBuilder,
-};
+use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder, ResponsesBuilder};
 
-use super::super::error::ApiError;
-use super::super::error_data::ErrorData;
-use super::super::gateway_error::{self, GatewayError};
+use super::headers::{REQUESTED, row, with_example_headers, with_headers};
+use crate::http::error::ApiError;
+use crate::http::error_data::ErrorData;
+use crate::http::gateway_error::{self, GatewayError};
 
-/// The one header that comes and goes.
-pub const REQUESTED: &str = "X-Backup-Requested";
-
-/// Headers of our answers: what they say, and an example for where it is not known what is sent.
-const HEADERS: &[(&str, &str, &str)] = &[
-    ("Accept-Ranges", "Parts can be asked for with `Range`.", "bytes"),
-    ("Allow", "The methods that this address knows.", "GET, HEAD"),
-    ("Cache-Control", "What may keep a copy, and for how long.", "private, no-store"),
-    (
-        "Content-Disposition",
-        "The name of the backup.",
-        "attachment; filename=\"backup-2026-04-12.tar.gz.gpg\"",
-    ),
-    (
-        "Content-Range",
-        "Which part this is, of how many bytes; `bytes */SIZE` with a 416.",
-        "bytes 0-1023/82944",
-    ),
-    (
-        "Content-Security-Policy",
-        "A page runs no script and loads nothing from elsewhere.",
-        "default-src 'none'; frame-ancestors 'none'",
-    ),
-    (
-        "ETag",
-        "The SHA-256 in hex: the bytes behind an id never change.",
-        "\"3a7bd3e2360a3d29eea436fcfb7e44c735d117c42d1c1835420b6b9942dd4f1b\"",
-    ),
-    (
-        "Location",
-        "The path of the new backup.",
-        "/api/systems/backups/01934fab-bc33-7890-a1b2-c3d4e5f6a7b8.gpg",
-    ),
-    (
-        "Repr-Digest",
-        "The SHA-256 of the whole backup (RFC 9530).",
-        "sha-256=:OnvT4jYKPSnupDb8+35Ex/nZFsQC0cGDVCC2uZQt1Ps=:",
-    ),
-    ("Referrer-Policy", "Other hosts are not told which page leads to them.", "no-referrer"),
-    ("Retry-After", "Whole seconds to wait before asking again.", "12"),
-    ("WWW-Authenticate", "What to authenticate with.", "Basic realm=\"systems\""),
-    (
-        REQUESTED,
-        "Only while somebody asks for a backup of this system: the id of that request.",
-        "01934fab-bc33-7890-a1b2-c3d4e5f6a7b8",
-    ),
-    ("X-Content-Type-Options", "The type is what it says.", "nosniff"),
-];
+/// The answers of an operation, as `utoipa` wants them: by status.
+pub type Responses = BTreeMap<String, RefOr<Response>>;
 
 /// A media type, its schema and an example.
 pub type Body = (&'static str, Schema, Value);
@@ -88,7 +41,7 @@ impl Answers {
         let example = json!({ "code": status, "message": message, "data": data });
         let content = ContentBuilder::new().schema(Some(schema)).example(Some(example)).build();
         let response = ResponseBuilder::new().description(description).content("application/json", content);
-        self.0.insert(status, named(response, headers).build());
+        self.0.insert(status, with_example_headers(response, headers).build());
         self
     }
 
@@ -105,11 +58,11 @@ impl Answers {
             let content = ContentBuilder::new().schema(Some(schema)).example(Some(example)).build();
             response = response.content(media_type, content);
         }
-        self.0.insert(status, named(response, headers).build());
+        self.0.insert(status, with_example_headers(response, headers).build());
         self
     }
 
-    /// All that were described before have these headers, too, and with these values.
+    /// Adds these headers, with these values, to all answers that were described before.
     pub fn all_with(mut self, headers: &[(&str, &str)]) -> Self {
         for response in self.0.values_mut() {
             response.headers.extend(with_headers(ResponseBuilder::new(), headers).build().headers);
@@ -119,7 +72,7 @@ impl Answers {
 
     /// What these errors become in our envelope; those of one status together.
     pub fn errors(self, errors: impl IntoIterator<Item = ApiError>) -> Self {
-        self.told(errors.into_iter().map(|error| {
+        self.with_errors(errors.into_iter().map(|error| {
             let status = error.status_code().as_u16();
             let schema = envelope(status, Ref::from_schema_name(error.data().schema()).into());
             let body = json!({ "code": status, "message": error.to_string(), "data": error.data() });
@@ -129,14 +82,15 @@ impl Answers {
 
     /// The same in the gateway's shape.
     pub fn gateway_errors(self, errors: impl IntoIterator<Item = ApiError>) -> Self {
-        self.told(errors.into_iter().map(|error| {
+        self.with_errors(errors.into_iter().map(|error| {
             let (status, body) = gateway_error::reshaped(&error, "https://manage.example.net");
             let schema = Ref::from_schema_name(GatewayError::name());
             (status, schema.into(), json!(body), error)
         }))
     }
 
-    fn told(mut self, errors: impl Iterator<Item = (u16, RefOr<Schema>, Value, ApiError)>) -> Self {
+    /// Describes errors; those of one status are one answer.
+    fn with_errors(mut self, errors: impl Iterator<Item = (u16, RefOr<Schema>, Value, ApiError)>) -> Self {
         let mut by_status: BTreeMap<u16, Vec<_>> = BTreeMap::new();
         for (status, schema, body, error) in errors {
             by_status.entry(status).or_default().push((schema, body, error));
@@ -146,19 +100,19 @@ impl Answers {
         }
         self
     }
-}
 
-impl Answers {
-    /// All of them say it if a backup is asked for, except those to whom we don't know.
+    /// All of them carry [`REQUESTED`] while a backup is asked for, except 401: there it is not known who asks.
     pub fn with_requested(mut self) -> Self {
         for (_, response) in self.0.iter_mut().filter(|(status, _)| **status != 401) {
-            response.headers.extend(named(ResponseBuilder::new(), &[REQUESTED]).build().headers);
+            response
+                .headers
+                .extend(with_example_headers(ResponseBuilder::new(), &[REQUESTED]).build().headers);
         }
         self
     }
 }
 
-impl From<Answers> for BTreeMap<String, RefOr<Response>> {
+impl From<Answers> for Responses {
     fn from(answers: Answers) -> Self {
         let all = answers.0.into_iter().map(|(status, response)| (status.to_string(), response));
         ResponsesBuilder::new().responses_from_iter(all).build().responses.into_iter().collect()
@@ -186,7 +140,7 @@ fn error_response(errors: &[(RefOr<Schema>, Value, ApiError)]) -> Response {
     let error = errors.first().map(|(_, _, error)| error);
     let answer = error.map(ResponseError::error_response);
     let sent = answer.iter().flat_map(HttpResponse::headers).filter(|(name, _)| *name != CONTENT_TYPE);
-    // A wait for our own trouble is made up for each answer, but the document is the same each time.
+    // `Retry-After` of an outage has jitter in it; the document has to be the same each time it is made.
     let made_up = |name| name == RETRY_AFTER && error.is_some_and(|e| e.status_code().is_server_error());
     let sent: Vec<(&str, &str)> = sent
         .filter_map(|(name, value)| {
@@ -195,32 +149,6 @@ fn error_response(errors: &[(RefOr<Schema>, Value, ApiError)]) -> Response {
         })
         .collect();
     with_headers(response, &sent).build()
-}
-
-/// Headers whose values differ from answer to answer, with our examples.
-fn named(response: ResponseBuilder, names: &[&str]) -> ResponseBuilder {
-    let examples: Vec<(&str, &str)> = names.iter().map(|name| (*name, row(name).2)).collect();
-    with_headers(response, &examples)
-}
-
-fn row(name: &str) -> (&str, &'static str, &'static str) {
-    let row = HEADERS.iter().find(|row| row.0.eq_ignore_ascii_case(name));
-    row.copied().unwrap_or((name, "", ""))
-}
-
-fn with_headers(response: ResponseBuilder, headers: &[(&str, &str)]) -> ResponseBuilder {
-    headers.iter().fold(response, |response, (name, sent)| {
-        let (name, description, _) = row(name);
-        let seconds = (name == "Retry-After").then(|| sent.parse::<u64>().ok()).flatten();
-        let (schema, example) = match seconds {
-            Some(seconds) => {
-                (ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1)), json!(seconds))
-            }
-            None => (ObjectBuilder::new().schema_type(Type::String), json!(sent)),
-        };
-        let header = HeaderBuilder::new().schema(Some(schema)).description(Some(description));
-        response.header(name, header.example(Some(example)).build())
-    })
 }
 
 /// `{"code", "message", "data"}` around this `data`.

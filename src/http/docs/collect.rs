@@ -1,21 +1,16 @@
 //! The answers of the collect API, operation by operation.
 
-use std::collections::BTreeMap;
-
 use serde_json::json;
-use utoipa::openapi::{RefOr, Response};
 use utoipa::{IntoParams, IntoResponses};
 
-use super::super::delete::Deleted;
-use super::super::envelope::Metadata;
-use super::super::error::ApiError;
-use super::super::error_data::Nothing;
-use super::super::health::Dependencies;
-use super::super::list::Backups;
-use super::super::requests::{Line, Requests};
-use super::answers::{Answers, Body, binary};
-
-pub type Responses = BTreeMap<String, RefOr<Response>>;
+use super::answers::{Answers, Body, Responses, binary};
+use crate::http::delete::Deleted;
+use crate::http::envelope::Metadata;
+use crate::http::error::ApiError;
+use crate::http::error_data::Nothing;
+use crate::http::health::Dependencies;
+use crate::http::list::Backups;
+use crate::http::requests::{Line, Requests};
 
 /// One backup in a path.
 #[derive(IntoParams)]
@@ -76,7 +71,7 @@ impl IntoResponses for List {
     }
 }
 
-/// The bytes of a backup, whoever gets them; or something else in their place.
+/// The bytes of a backup, whoever gets them; or something else in their api.
 pub fn bytes(instead: &[Body]) -> Answers {
     let about = ["ETag", "Accept-Ranges", "Repr-Digest", "X-Content-Type-Options", "Cache-Control"];
     let named = [&about[..], &["Content-Disposition"]].concat();

@@ -1,11 +1,11 @@
-//! The codes of the gateway API's errors, and a page for each: where their `doc_url` leads.
+//! The pages of the gateway API's error codes, where the `doc_url` of an error leads.
 
 use std::fmt::Write as _;
 
-use super::super::gateway_error::ERROR_CODES;
 use super::guides::ERRORS;
 use super::markdown::{escape, to_html};
 use super::page;
+use crate::http::error_codes::ERROR_CODES;
 
 /// `/docs/errors/{code}`.
 pub fn page(code: &str) -> Option<String> {

@@ -2,11 +2,11 @@
 
 use std::fmt::Write as _;
 
-use super::super::places::Urls;
 use super::guides::{ERRORS, GUIDES};
+use crate::http::base_urls::BaseUrls;
 
-pub fn text(urls: &Urls) -> String {
-    let Urls { collect, management } = urls;
+pub fn text(urls: &BaseUrls) -> String {
+    let BaseUrls { collect, management } = urls;
     let mut out = format!(
         "# Strongroom\n\n\
          > The vault for a fleet's encrypted configuration backups. Appliances upload, list and download their own \

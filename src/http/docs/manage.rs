@@ -5,15 +5,15 @@ use utoipa::openapi::schema::{AllOfBuilder, ArrayBuilder, Schema};
 use utoipa::openapi::{Ref, RefOr};
 use utoipa::{IntoResponses, ToSchema};
 
-use super::super::delete::Deleted;
-use super::super::error::ApiError;
-use super::super::management::gateway::{Details, File};
-use super::super::management::requests::{BackupRequested, Cancelled, SystemRequests};
-use super::super::management::systems::{Address, Listed};
-use super::super::metrics;
-use super::answers::{Answers, text};
-use super::collect::{Responses, bytes};
+use super::answers::{Answers, Responses, text};
+use super::collect::bytes;
 use crate::domain::request::RequestState;
+use crate::http::delete::Deleted;
+use crate::http::error::ApiError;
+use crate::http::management::gateway::{Details, File};
+use crate::http::management::requests::{BackupRequested, Cancelled, SystemRequests};
+use crate::http::management::systems::{Address, Listed};
+use crate::http::metrics;
 
 /// What each operation with a token may answer.
 fn any(scope: &'static str) -> [ApiError; 5] {

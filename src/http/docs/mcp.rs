@@ -1,6 +1,6 @@
-//! `/mcp`: the transport between actix and the protocol's own library. It is stateless: a request, one
-//! JSON answer. Since anybody's web page can make a browser on the operator's machine ask a server on
-//! loopback, `Host` and `Origin` have to be ours (the library refuses others with 403).
+//! `/mcp`: passes requests from actix to the library of the Model Context Protocol, and its answers back. It is stateless:
+//! each request has one JSON answer. Any web page can make a browser on the operator's machine ask a server on loopback,
+//! so `Host` and `Origin` have to be ours (the library refuses others with 403).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,32 +14,32 @@ use rmcp::transport::streamable_http_server::session::never::NeverSessionManager
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
 use tokio::time::timeout;
 
-use super::super::error_data::Nothing;
-use super::super::places::{Place, Places};
-use super::super::{envelope, hosts};
 use super::openapi;
 use super::tools::Tools;
+use crate::http::base_urls::{ApiAddress, ApiAddresses};
+use crate::http::error_data::Nothing;
+use crate::http::{envelope, hosts};
 
-/// Larger than any question about this documentation.
+/// Bytes: more than any question about this documentation has.
 const LARGEST: usize = 8 * 1024;
-/// A question or an answer that takes longer is not one of ours; a stop of the service waits for it.
+/// The longest that a question and its answer may take together. The service's stop waits for them.
 const LONGEST: Duration = Duration::from_secs(30);
 
-/// What we say of a question ourselves, before the library sees it.
+/// How we refuse a question ourselves, before the library sees it.
 pub type Refusal = (StatusCode, &'static str);
 pub const SLOW: Refusal = (StatusCode::REQUEST_TIMEOUT, "request timeout");
 pub const LARGE: Refusal = (StatusCode::PAYLOAD_TOO_LARGE, "question too large");
 pub const BROKEN: Refusal = (StatusCode::BAD_REQUEST, "not a whole question");
 
-/// The server of the protocol.
+/// The protocol's server.
 #[derive(Clone)]
 pub struct Mcp(StreamableHttpService<Tools, NeverSessionManager>);
 
 impl Mcp {
-    pub fn new(places: &Places) -> Self {
-        // Only those get here who asked for this machine or for the public name.
-        let tools = Tools::new(Arc::new(openapi::json(&places.urls_for(None))));
-        let (hosts, origins) = allowed(&places.management);
+    pub fn new(addresses: &ApiAddresses) -> Self {
+        // The library refuses all other hosts, so nobody reads these URLs who could not use them.
+        let tools = Tools::new(Arc::new(openapi::json(&addresses.base_urls_for(None))));
+        let (hosts, origins) = allowed(&addresses.management);
         let config = StreamableHttpServerConfig::default()
             .with_legacy_session_mode(false)
             .with_json_response(true)
@@ -82,7 +82,7 @@ fn refuse((status, message): Refusal) -> HttpResponse {
     envelope::answer(status, message, Nothing {})
 }
 
-/// The same request in the words of the other library.
+/// The same request as the type of the other library.
 fn convert(request: &HttpRequest, body: Bytes) -> Option<http::Request<Full<Bytes>>> {
     let mut question =
         http::Request::builder().method(request.method().as_str()).uri(request.uri().to_string());
@@ -92,12 +92,12 @@ fn convert(request: &HttpRequest, body: Bytes) -> Option<http::Request<Full<Byte
     question.body(Full::new(body)).ok()
 }
 
-/// The `Host`s and the `Origin`s that are ours: this machine's, and the public name.
-fn allowed(place: &Place) -> (Vec<String>, Vec<String>) {
-    let mut names = hosts::names(place);
+/// The `Host`s and the `Origin`s that are ours: those of this machine, and of the public URL.
+fn allowed(api: &ApiAddress) -> (Vec<String>, Vec<String>) {
+    let mut names = hosts::names(api);
     let mut origins: Vec<String> =
-        names.iter().map(|name| format!("{}://{name}:{}", place.scheme(), place.address.port())).collect();
-    if let Some((scheme, authority)) = place.public_url.as_deref().and_then(|url| url.split_once("://")) {
+        names.iter().map(|name| format!("{}://{name}:{}", api.scheme(), api.listen.port())).collect();
+    if let Some((scheme, authority)) = api.public_url.as_deref().and_then(|url| url.split_once("://")) {
         let port = if scheme == "https" { 443 } else { 80 };
         let with_port = authority.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
         origins.push(if with_port {

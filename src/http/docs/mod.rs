@@ -1,11 +1,13 @@
-//! Documentation for people, programs and AI tools, on the management listener: without credentials,
-//! without the network, and without a word about any tenant. All of it is made from the handlers'
-//! own descriptions ([`openapi`]) and from the guides in `docs/`.
+//! Documentation for people, programs and AI tools, on the management listener. It needs no credentials, loads nothing from
+//! the network, and says nothing about any tenant. All of it is made from the descriptions beside the handlers
+//! ([`openapi`]) and from the guides in `docs/`.
 
 mod answers;
 pub mod collect;
 mod errors;
 mod guides;
+mod handlers;
+mod headers;
 mod llms;
 pub mod manage;
 mod markdown;

@@ -7,15 +7,15 @@ use utoipa::OpenApi as _;
 use utoipa::openapi::security::{Http, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{OpenApi, PathItem, ServerBuilder};
 
-use super::super::error_data::{
+use super::handlers;
+use crate::http::base_urls::BaseUrls;
+use crate::http::error_data::{
     ErrorKind, FieldError, MaxBytes, Nothing, Outside, RequestStateNow, RetryAfter, ValidationFailed,
 };
-use super::super::management::{gateway, requests as manage_requests, systems};
-use super::super::places::Urls;
-use super::super::{
+use crate::http::management::{gateway, requests as manage_requests, systems};
+use crate::http::{
     delete, download, envelope, gateway_error, health, links, list, metrics, requests, upload,
 };
-use super::own;
 
 /// What appliances use.
 #[derive(utoipa::OpenApi)]
@@ -31,7 +31,7 @@ use super::own;
     ),
     tags(
         (name = "Backups", description = "An appliance's own backups."),
-         (name = "Requests", description = "Somebody asks for a backup; and what to say instead of one."),
+        (name = "Requests", description = "Somebody asks for a backup; and what to say instead of one."),
         (name = "Systems", description = "The backups of an organization's systems, for portals."),
         (name = "Gateway", description = "The same in the shape of the backup gateway: a site is a system, a file is a backup."),
         (name = "Health", description = "For monitoring."),
@@ -61,16 +61,16 @@ struct Collect;
         manage_requests::list,
         manage_requests::cancel,
         metrics::metrics,
-        own::openapi,
-        own::llms,
-        own::index,
-        own::reference,
-        own::errors,
-        own::error,
-        own::page,
-        own::source,
-        own::style,
-        own::mcp,
+        handlers::openapi,
+        handlers::llms,
+        handlers::index,
+        handlers::reference,
+        handlers::errors,
+        handlers::error,
+        handlers::page,
+        handlers::source,
+        handlers::style,
+        handlers::mcp,
     ),
     components(schemas(
         systems::Listed,
@@ -91,7 +91,7 @@ static COLLECT: LazyLock<OpenApi> = LazyLock::new(Collect::openapi);
 static MANAGEMENT: LazyLock<OpenApi> = LazyLock::new(Management::openapi);
 
 /// The document for a reader who reaches the listeners at these URLs.
-pub fn document(urls: &Urls) -> OpenApi {
+pub fn document(urls: &BaseUrls) -> OpenApi {
     let mut document = serve_at(&COLLECT, &urls.collect, "Collect API");
     document.merge(serve_at(&MANAGEMENT, &urls.management, "Management API"));
     let components = document.components.get_or_insert_default();
@@ -105,7 +105,7 @@ pub fn document(urls: &Urls) -> OpenApi {
 }
 
 /// The same as plain JSON, for those who walk through it.
-pub fn json(urls: &Urls) -> Value {
+pub fn json(urls: &BaseUrls) -> Value {
     serde_json::to_value(document(urls)).unwrap_or_default()
 }
 

@@ -1,186 +1,24 @@
-//! The handlers of the documentation itself.
+//! The answers of the documentation's own operations.
 
-use actix_web::http::StatusCode;
-use actix_web::http::header::CONTENT_TYPE;
-use actix_web::web::{Data, Path, Payload};
-use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 use serde_json::json;
 use utoipa::IntoResponses;
 use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 
-use super::super::AppState;
-use super::answers::{Answers, Body, text};
+use super::answers::{Answers, Body, Responses, text};
+use super::handlers::{CSS, HTML, MARKDOWN, PLAIN, PRIVATE, PUBLIC, headers};
 use super::mcp::{BROKEN, LARGE, Refusal, SLOW};
-use super::{errors, guides, llms, openapi as document, page as html, reference as operations};
-
-/// It may be kept for a while: it changes with the program.
-const PUBLIC: &str = "public, max-age=300";
-/// The same of what repeats the client's `Host`, by which a cache that others share could be made to give them
-/// the addresses of another host.
-const PRIVATE: &str = "private, max-age=300";
-/// Nothing runs and nothing comes from elsewhere.
-const POLICY: &str = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; \
-                      frame-ancestors 'none'";
-
-/// What all pages have, with what may keep them.
-const fn headers(cached: &'static str) -> [(&'static str, &'static str); 4] {
-    [
-        ("Content-Security-Policy", POLICY),
-        ("X-Content-Type-Options", "nosniff"),
-        ("Referrer-Policy", "no-referrer"),
-        ("Cache-Control", cached),
-    ]
-}
-
-fn answer(status: StatusCode, media_type: &str, cached: &'static str, body: String) -> HttpResponse {
-    let mut response = HttpResponseBuilder::new(status);
-    response.insert_header((CONTENT_TYPE, media_type));
-    for header in headers(cached) {
-        response.insert_header(header);
-    }
-    response.body(body)
-}
-
-const HTML: &str = "text/html; charset=utf-8";
-const MARKDOWN: &str = "text/markdown; charset=utf-8";
-const CSS: &str = "text/css; charset=utf-8";
-const PLAIN: &str = "text/plain; charset=utf-8";
-
-fn html_page(body: Option<String>) -> HttpResponse {
-    match body {
-        Some(body) => answer(StatusCode::OK, HTML, PUBLIC, body),
-        None => answer(StatusCode::NOT_FOUND, HTML, PUBLIC, html::not_found()),
-    }
-}
-
-/// The OpenAPI document
-///
-/// OpenAPI 3.1, of both listeners.
-#[utoipa::path(
-    get,
-    path = "/openapi.json",
-    tag = "Documentation",
-    operation_id = "openapi",
-    responses(Document)
-)]
-pub async fn openapi(request: HttpRequest, state: Data<AppState>) -> HttpResponse {
-    let document = document::json(&state.places.urls(&request));
-    answer(StatusCode::OK, "application/json", PRIVATE, document.to_string())
-}
-
-/// An index for AI tools
-///
-/// The format of llmstxt.org.
-#[utoipa::path(get, path = "/llms.txt", tag = "Documentation", operation_id = "llms", responses(Text))]
-pub async fn llms(request: HttpRequest, state: Data<AppState>) -> HttpResponse {
-    answer(StatusCode::OK, PLAIN, PRIVATE, llms::text(&state.places.urls(&request)))
-}
-
-/// The documentation for people
-#[utoipa::path(get, path = "/docs", tag = "Documentation", operation_id = "docs", responses(Page))]
-pub async fn index(request: HttpRequest, state: Data<AppState>) -> HttpResponse {
-    answer(StatusCode::OK, HTML, PRIVATE, html::index(&state.places.urls(&request)))
-}
-
-/// All operations of both APIs, for people
-#[utoipa::path(
-    get,
-    path = "/docs/reference",
-    tag = "Documentation",
-    operation_id = "reference",
-    responses(Page)
-)]
-pub async fn reference(request: HttpRequest, state: Data<AppState>) -> HttpResponse {
-    let document = document::json(&state.places.urls(&request));
-    answer(StatusCode::OK, HTML, PRIVATE, operations::page(&document))
-}
-
-/// All error codes of the gateway API
-#[utoipa::path(
-    get,
-    path = "/docs/errors",
-    tag = "Documentation",
-    operation_id = "errorCodes",
-    responses(FixedPage)
-)]
-pub async fn errors() -> HttpResponse {
-    html_page(Some(errors::index()))
-}
-
-/// What an error code means
-///
-/// Where the `doc_url` of an error leads.
-#[utoipa::path(
-    get, path = "/docs/errors/{code}", tag = "Documentation", operation_id = "errorCode",
-    params(("code" = String, Path, description = "The `code` of an error.")),
-    responses(FoundPage),
-)]
-pub async fn error(code: Path<String>) -> HttpResponse {
-    html_page(errors::page(&code))
-}
-
-/// A guide
-#[utoipa::path(
-    get, path = "/docs/{guide}", tag = "Documentation", operation_id = "guide",
-    params(("guide" = String, Path, description = "The name of a guide, from `/docs` or `/llms.txt`.")),
-    responses(FoundPage),
-)]
-pub async fn page(name: Path<String>) -> HttpResponse {
-    html_page(guides::page(&name))
-}
-
-/// A guide as Markdown
-#[utoipa::path(
-    get, path = "/docs/{guide}.md", tag = "Documentation", operation_id = "guideMarkdown",
-    params(("guide" = String, Path, description = "The name of a guide.")),
-    responses(Source),
-)]
-pub async fn source(name: Path<String>) -> HttpResponse {
-    match guides::source(&name) {
-        Some(markdown) => answer(StatusCode::OK, MARKDOWN, PUBLIC, markdown),
-        None => html_page(None),
-    }
-}
-
-/// How the pages look
-#[utoipa::path(
-    get,
-    path = "/docs/style.css",
-    tag = "Documentation",
-    operation_id = "style",
-    responses(Style)
-)]
-pub async fn style() -> HttpResponse {
-    answer(StatusCode::OK, CSS, PUBLIC, html::STYLE.to_owned())
-}
-
-/// The same documentation for AI tools: MCP
-///
-/// Model Context Protocol, streamable HTTP, stateless and read-only: each request is answered with one
-/// JSON document.
-#[utoipa::path(
-    post, path = "/mcp", tag = "Documentation", operation_id = "mcp",
-    request_body(content = serde_json::Value, content_type = "application/json", description = "JSON-RPC 2.0.",
-        example = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/list" })),
-    responses(Rpc),
-)]
-pub async fn mcp(request: HttpRequest, body: Payload, mcp: Data<super::Mcp>) -> HttpResponse {
-    mcp.answer(&request, body).await
-}
-
-type Responses = std::collections::BTreeMap<String, utoipa::openapi::RefOr<utoipa::openapi::Response>>;
 
 fn html(answers: Answers, status: u16, description: &str) -> Answers {
     answers.other(status, description, [(HTML, text(), json!("<!doctype html>..."))], &[])
 }
 
-/// What we say of a request before the protocol's library sees it.
+/// How we refuse a request to `/mcp` ourselves, before the protocol's library sees it.
 fn ours((status, message): Refusal) -> Body {
     let error = json!({ "code": status.as_u16(), "message": message, "data": {} });
     ("application/json", object(), error)
 }
 
-/// What the library says of one that it does not take.
+/// How the library refuses one.
 fn theirs(message: &str) -> Body {
     (PLAIN, text(), json!(message))
 }
@@ -191,7 +29,7 @@ fn object() -> Schema {
 
 macro_rules! answers {
     ($($name:ident: $answers:expr;)+) => {$(
-        struct $name;
+        pub struct $name;
 
         impl IntoResponses for $name {
             fn responses() -> Responses {

@@ -1,8 +1,8 @@
 //! What all pages have in common, the first page, and the page that is not there.
 
-use super::super::places::Urls;
 use super::guides::{ERRORS, GUIDES};
 use super::markdown::{escape, inline};
+use crate::http::base_urls::BaseUrls;
 
 /// The style of all pages. It names no font and no picture: there is nothing to load.
 pub const STYLE: &str = include_str!("style.css");
@@ -42,7 +42,7 @@ fn link(name: &str, title: &str, current: &str) -> String {
 }
 
 /// `/docs`.
-pub fn index(urls: &Urls) -> String {
+pub fn index(urls: &BaseUrls) -> String {
     let card = |name: &str, title: &str, summary: &str| {
         format!(
             "<li><a href=\"/docs/{name}\"><b>{}</b><span>{}</span></a></li>",

@@ -1,32 +1,33 @@
 //! What AI tools can ask through MCP: the documentation, and nothing else.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use rmcp::handler::server::router::tool::ToolRouter;
 use rmcp::handler::server::wrapper::Parameters;
 use rmcp::model::{Implementation, ServerCapabilities, ServerConfig};
 use rmcp::{ServerHandler, schemars, tool, tool_handler, tool_router};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use super::guides::{self, ERRORS, GUIDES};
 use super::reference::operations;
 
-/// What a search may cost: it runs where requests are answered, and anybody on this machine may ask.
+/// Bounds on what a search may cost: it runs on a thread that answers requests, and anybody on this machine may ask.
 const LONGEST_QUERY: usize = 200;
 const MOST_WORDS: usize = 16;
 
-/// One conversation. There is nothing in it but the documents.
+/// The tools. They have no state but the documents.
 #[derive(Clone)]
 pub struct Tools {
     document: Arc<Value>,
-    operations: Arc<[Listed]>,
+    operations: Arc<[IndexedOperation]>,
     tool_router: ToolRouter<Self>,
 }
 
-/// An operation as the lists show it.
-struct Listed {
-    /// All that is said of it, in small letters.
+/// An operation, prepared for lists and searches.
+struct IndexedOperation {
+    /// All that the document says of it, in lower case: what a search looks through.
     text: String,
     shown: Value,
 }
@@ -52,7 +53,7 @@ struct GuideName {
 #[tool_router]
 impl Tools {
     pub fn new(document: Arc<Value>) -> Self {
-        let operations = listed(&document);
+        let operations = index(&document);
         Self { document, operations, tool_router: Self::tool_router() }
     }
 
@@ -112,6 +113,7 @@ impl Tools {
 }
 
 impl Tools {
+    /// The operations whose text is wanted, as JSON.
     fn found(&self, wanted: impl Fn(&str) -> bool) -> String {
         let found: Vec<&Value> =
             self.operations.iter().filter(|one| wanted(&one.text)).map(|one| &one.shown).collect();
@@ -152,9 +154,9 @@ impl ServerHandler for Tools {
     }
 }
 
-fn listed(document: &Value) -> Arc<[Listed]> {
+fn index(document: &Value) -> Arc<[IndexedOperation]> {
     operations(document)
-        .map(|(path, method, operation, _)| Listed {
+        .map(|(path, method, operation, _)| IndexedOperation {
             text: format!("{method} {path} {operation}").to_lowercase(),
             shown: json!({
                 "operation_id": operation["operationId"], "method": method.to_uppercase(), "path": path,

@@ -4,21 +4,20 @@ use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderMap, X_CONTENT_
 use actix_web::http::{Method, StatusCode};
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
-use chrono::SecondsFormat;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::super::address::RemoteAddr;
-use super::super::bearer::{Allowed, View};
-use super::super::download::give;
-use super::super::envelope;
-use super::super::error::ApiError;
-use super::super::{AppState, docs};
 use crate::backups::Backup;
 use crate::domain::ids::BackupId;
 use crate::domain::size;
+use crate::http::bearer::{Allowed, View};
+use crate::http::download::give;
+use crate::http::envelope::{self, NOT_CACHED};
+use crate::http::error::ApiError;
+use crate::http::remote_addr::RemoteAddr;
+use crate::http::{AppState, docs};
 
-/// A backup as the list has it. Times are in UTC.
+/// A backup as the gateway lists it. Times are in UTC.
 #[derive(Serialize, ToSchema)]
 pub struct File {
     /// The backup's id.
@@ -35,7 +34,7 @@ pub struct File {
     created_at: String,
 }
 
-/// The same with what is known beyond it.
+/// All that is known of a backup.
 #[derive(Serialize, ToSchema)]
 pub struct Details {
     #[serde(flatten)]
@@ -56,7 +55,7 @@ impl From<&Backup> for File {
             size: size::human(row.size),
             date: row.uploaded_at.format("%Y-%m-%d").to_string(),
             time: row.uploaded_at.format("%H:%M:%S").to_string(),
-            created_at: row.uploaded_at.to_rfc3339_opts(SecondsFormat::AutoSi, true),
+            created_at: envelope::time(row.uploaded_at),
         }
     }
 }
@@ -138,14 +137,14 @@ pub async fn show(
         return give(&request, &state, &row, system.name_of(&row).as_str(), reader).await;
     }
     if is_true(request.headers(), "x-view") {
-        // With HEAD nothing is handed out, so nothing is written down.
+        // HEAD hands nothing out, so there is no download to record.
         let reader = (request.method() == Method::GET).then_some(reader);
         let text = state.vault.open_text(&row, reader).await?.ok_or(ApiError::NotText)?;
         let mut response = HttpResponseBuilder::new(StatusCode::OK);
         response
             .insert_header((CONTENT_TYPE, "text/plain; charset=utf-8"))
             .insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"))
-            .insert_header((CACHE_CONTROL, "private, no-store"));
+            .insert_header((CACHE_CONTROL, NOT_CACHED));
         return Ok(response.body(text));
     }
     let details = Details {

@@ -8,14 +8,14 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::super::address::RemoteAddr;
-use super::super::bearer::{Allowed, Create};
-use super::super::envelope;
-use super::super::error::ApiError;
-use super::super::{AppState, docs};
-use crate::backups::{BackupRequest, ReadError};
+use crate::backups::{BackupRequest, ReadError, RequestError};
 use crate::domain::ids::BackupId;
 use crate::domain::request::RequestState;
+use crate::http::bearer::{Allowed, Create};
+use crate::http::envelope;
+use crate::http::error::ApiError;
+use crate::http::remote_addr::RemoteAddr;
+use crate::http::{AppState, docs};
 
 /// What a system was asked for.
 #[derive(Serialize, ToSchema)]
@@ -171,17 +171,14 @@ pub async fn cancel(
     let (system, request) = ids.into_inner();
     let system = state.vault.managed(&caller, &system).await.map_err(no_request)?;
     let id = Uuid::try_parse(&request).map_err(|_| ApiError::RequestNotFound)?;
-    match state.vault.cancel_request(system.id(), id, system.sub(), remote_addr).await.map_err(ApiError::from)
-    {
-        Ok(()) | Err(ApiError::RequestEnded { state: RequestState::Cancelled }) => {}
-        // The system was found.
-        Err(ApiError::SystemNotFound) => return Err(ApiError::RequestNotFound),
-        Err(error) => return Err(error),
+    match state.vault.cancel_request(system.id(), id, system.sub(), remote_addr).await {
+        Ok(()) | Err(RequestError::Ended(RequestState::Cancelled)) => {}
+        Err(error) => return Err(error.into()),
     }
     Ok(envelope::answer(StatusCode::OK, "request cancelled", Cancelled { id }))
 }
 
-/// A system that is not there has no requests.
+/// A request of a system that the caller does not see is answered as an unknown request of one that they do.
 fn no_request(error: ReadError) -> ApiError {
     match error {
         ReadError::NoSystem => ApiError::RequestNotFound,

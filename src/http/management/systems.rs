@@ -7,14 +7,14 @@ use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::super::address::RemoteAddr;
-use super::super::bearer::{Allowed, Delete, View};
-use super::super::delete::Deleted;
-use super::super::envelope::{self, Metadata};
-use super::super::error::ApiError;
-use super::super::{AppState, docs, links};
 use crate::backups::{Backup, Link, ReadError};
 use crate::domain::ids::BackupId;
+use crate::http::bearer::{Allowed, Delete, View};
+use crate::http::delete::Deleted;
+use crate::http::envelope::{self, Metadata, NOT_CACHED};
+use crate::http::error::ApiError;
+use crate::http::remote_addr::RemoteAddr;
+use crate::http::{AppState, docs, links};
 
 /// The backups of one system, and what they take of its limits.
 #[derive(Serialize, ToSchema)]
@@ -98,19 +98,19 @@ pub async fn link(
     let system = state.vault.managed(&caller, &system).await.map_err(no_backup)?;
     let row: Backup = state.vault.find_managed(&system, &backup).await?;
     if request.method() == Method::HEAD {
-        // Nobody gets an address by it.
+        // HEAD gives no address out, so none is signed and nothing is recorded.
         state.vault.check_object(&row).await?;
         let mut response = HttpResponse::Ok();
-        response.insert_header((CACHE_CONTROL, "private, no-store")).content_type(ContentType::json());
+        response.insert_header((CACHE_CONTROL, NOT_CACHED)).content_type(ContentType::json());
         return Ok(response.finish());
     }
     let (link, expires_in_seconds) = state.vault.link(&system, &row, remote_addr).await?;
     let download_url = match link {
         Link::Store(url) => url,
-        Link::Own(signed) => links::address(&state.places.downloads(&request), &signed),
+        Link::Own(signed) => links::address(&state.addresses.downloads(&request), &signed),
     };
     let mut response = HttpResponseBuilder::new(StatusCode::OK);
-    response.insert_header((CACHE_CONTROL, "private, no-store"));
+    response.insert_header((CACHE_CONTROL, NOT_CACHED));
     let data = Address { download_url, expires_in_seconds };
     Ok(envelope::finish(response, StatusCode::OK, "download address made", data))
 }
@@ -140,7 +140,7 @@ pub async fn delete(
     Ok(envelope::answer(StatusCode::OK, "backup deleted", Deleted::of(id)))
 }
 
-/// A system that is not there has no backups: the same answer as of one that is.
+/// A backup of a system that the caller does not see is answered as an unknown backup of one that they do.
 fn no_backup(error: ReadError) -> ApiError {
     match error {
         ReadError::NoSystem => ApiError::NotFound,

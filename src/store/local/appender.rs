@@ -12,8 +12,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 
-/// Addresses, lengths and offsets of direct writes are multiples of this, in bytes: no disk in use
-/// wants more. One that does is written to in the ordinary way.
+/// Addresses, lengths and offsets of direct writes are multiples of this, in bytes. No disk in use wants more; one that
+/// did would be written to in the ordinary way.
 const BLOCK: usize = 4096;
 /// Bytes of one write.
 const WRITE: usize = 128 << 10;
@@ -22,7 +22,7 @@ const WRITE: usize = 128 << 10;
 pub(super) struct Appender {
     file: Arc<File>,
     direct: bool,
-    /// As large as the largest write so far, from a multiple of [`BLOCK`] in memory on.
+    /// As large as the largest write so far, with room to begin at a multiple of [`BLOCK`] in memory.
     buffer: Vec<u8>,
     /// Where in the buffer a block begins.
     start: usize,
@@ -52,8 +52,7 @@ impl Appender {
         Ok(())
     }
 
-    /// The body pauses: writes what waits, but for less than a block, and keeps no more memory than
-    /// that takes. Blocks.
+    /// The body pauses: writes all whole blocks that wait, and keeps no more memory than the rest takes. Blocks.
     pub(super) fn settle(&mut self) -> io::Result<()> {
         self.flush(self.waiting / BLOCK * BLOCK)?;
         self.buffer.drain(..self.start);
@@ -63,7 +62,7 @@ impl Appender {
         Ok(())
     }
 
-    /// Writes what waits. Blocks.
+    /// The body is over: writes all that waits. Blocks.
     pub(super) fn finish(mut self) -> io::Result<()> {
         self.flush(self.waiting / BLOCK * BLOCK)?;
         if self.waiting > 0 {

@@ -1,6 +1,5 @@
-//! What a file is, in its extended attributes (`user.strongroom.*`): so that it survives with the
-//! file, wherever that is moved to by something that keeps them. A file system without them has
-//! objects all the same.
+//! Keeps an object's [`ObjectFacts`] in extended attributes of its file (`user.strongroom.*`), so that they go with the file
+//! wherever a tool that keeps them moves it. On a file system without extended attributes objects have no facts.
 
 use std::fs::File;
 
@@ -10,7 +9,7 @@ use crate::store::ObjectFacts;
 
 const NAMES: [&str; 3] =
     ["user.strongroom.filename", "user.strongroom.mimetype", "user.strongroom.system-id"];
-/// Longest value; filenames have at most 255 bytes.
+/// Bytes of the longest value that is read; file names have at most 255.
 const LONGEST: usize = 1024;
 
 /// The values of [`NAMES`].
@@ -22,7 +21,7 @@ impl Facts {
         Self(values.map(|value| Some(value.as_bytes().to_vec())))
     }
 
-    /// Those of a file that is there. Blocks.
+    /// Reads those of an existing file. Blocks.
     pub(super) fn read(file: &File) -> Self {
         Self(NAMES.map(|name| {
             let mut value = vec![0; LONGEST];
@@ -32,7 +31,7 @@ impl Facts {
         }))
     }
 
-    /// Blocks.
+    /// Sets them on a file, if its file system takes them. Blocks.
     pub(super) fn write(&self, file: &File) {
         for (name, value) in NAMES.iter().zip(&self.0) {
             let Some(value) = value else { continue };

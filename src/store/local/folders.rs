@@ -1,10 +1,9 @@
 //! The folders of organizations and systems: made when an object comes, removed
 //! when the last one goes.
 //!
-//! A file is durable when it is synced and the folder that names it is, up to
-//! the root. A put that finds a folder cannot know whether the one who made it
-//! has synced its parents yet (or died in between), so the first put into a
-//! folder syncs them itself and remembers the folder in [`Settled`].
+//! A file is durable when it is synced, and so are the folders above it up to the root. A put that finds a folder can't
+//! know whether whoever made it has synced its parents yet, or died before that. So the first put into a folder syncs
+//! them itself, and remembers the folder in [`Settled`].
 
 use std::collections::HashSet;
 use std::fs::{self, DirBuilder, File};
@@ -16,7 +15,7 @@ use std::time::SystemTime;
 
 use super::{lock, parent_of};
 
-/// How many folders are remembered; beyond, all are forgotten (24 bytes each).
+/// How many folders are remembered, at 24 bytes each. When there are more, all are forgotten.
 const REMEMBERED: usize = 65_536;
 
 /// The systems' folders whose names are known to be durable, up to the root.
@@ -34,7 +33,7 @@ impl Settled {
         let opened = File::open(folder)?;
         opened.sync_all()?;
         let metadata = opened.metadata()?;
-        // Where the file system keeps no time of birth it is done every time.
+        // A file system that keeps no time of birth has the parents synced every time.
         let identity = metadata.created().ok().map(|born| (metadata.ino(), born));
         if identity.is_some_and(|identity| lock(&self.0).contains(&identity)) {
             return Ok(());

@@ -1,4 +1,4 @@
-//! A listing: walks the folders in batches, each on a blocking thread.
+//! Lists objects: walks the folders in batches, each on a blocking thread.
 
 use std::fs::{self, ReadDir};
 use std::io;
@@ -12,7 +12,7 @@ use crate::domain::ids::OrgId;
 use crate::domain::object_key::ObjectKey;
 use crate::store::{Listing, ObjectInfo, StoreError};
 
-/// How many objects, or folder entries without one, a step goes over.
+/// How many entries of folders one batch looks at.
 const BATCH: usize = 512;
 
 pub(super) fn list(disk: Arc<Disk>, prefix: &str) -> Listing {
@@ -52,7 +52,7 @@ impl Walk {
     fn batch(&mut self) -> io::Result<Vec<ObjectInfo>> {
         if !self.begun {
             self.begun = true;
-            // An empty answer from a store that is not there would be a lie.
+            // A store that is not there must not look like an empty one.
             self.disk.present()?;
             self.begin()?;
         }
@@ -85,7 +85,7 @@ impl Walk {
     fn begin(&mut self) -> io::Result<()> {
         let folder = self.prefix.rfind('/').map_or("", |slash| &self.prefix[..=slash]);
         let segments: Vec<_> = folder.split_terminator('/').collect();
-        // No key has more segments, or others.
+        // No key has more folders, or folders with other names.
         if segments.len() <= 2 && segments.iter().all(|segment| is_ours(segment)) {
             self.enter(folder.to_owned())?;
         }
@@ -128,7 +128,7 @@ fn is_ours(folder: &str) -> bool {
     OrgId::parse(folder).is_ok()
 }
 
-/// It went away meanwhile, or is a file where a folder would be.
+/// Whether the entry has gone away meanwhile, or is a file where a folder should be.
 fn is_passing(error: &io::Error) -> bool {
     use io::ErrorKind::{NotADirectory, NotFound};
     matches!(error.kind(), NotFound | NotADirectory)

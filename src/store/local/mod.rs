@@ -1,27 +1,26 @@
 //! Objects as files: `{root}/{object key}`.
 //!
-//! What is the store's own has a name that starts with a dot, which no folder
-//! of an organization has: `{root}/.tmp/` holds the files being written. A put
-//! writes there, syncs the file, renames it to its place and syncs the folders
-//! (`write.rs`, `folders.rs`); a failed sync is never tried again, because the
-//! kernel may have thrown the pages away and would answer success.
+//! The store's own files have names that start with a dot, as no organization's folder does: `{root}/.tmp/` holds the
+//! files that are being written. A put writes there, syncs the file, renames it to its place and syncs the folders
+//! (`write.rs`, `publication.rs`, `folders.rs`). A failed sync is never tried again: the kernel may have thrown the pages
+//! away, and would then report success.
 //!
 //! Several processes may share a directory. What makes each pair safe:
-//! * two puts: names in `.tmp` are random and made exclusively;
-//! * a put and the removal of leftovers: a file in `.tmp` is locked while it is
-//!   written, and only one whose lock can be taken is removed (`temp.rs`);
-//! * a put and a delete that removes the empty folder: the put makes the folder
-//!   again when it vanished before the rename; a folder with an object in it
-//!   cannot be removed (`folders.rs`);
-//! * a put and a get: the rename. A reader keeps the file that it opened.
+//! * two puts: names in `.tmp` are random, and files there are created exclusively;
+//! * a put and the removal of leftovers: a file in `.tmp` is locked while it is written, and only a file whose lock can
+//!   be taken is removed (`temp.rs`);
+//! * a put and a delete that removes the empty folder: the put creates the folder again if it has vanished before the
+//!   rename, and a folder with an object in it can't be removed (`folders.rs`);
+//! * a put and a get: the rename is atomic, and a reader keeps the file that it has opened.
 //!
-//! File work is blocking: each step is one short call on the blocking threads
-//! of the runtime that the store was given. No thread waits for a client.
+//! File work blocks, so each step is one short call on the blocking threads of the runtime that the store was given. No
+//! thread waits for a client.
 
 mod appender;
 mod facts;
 mod folders;
 mod list;
+mod publication;
 mod read;
 mod temp;
 mod write;
@@ -45,7 +44,7 @@ use facts::Facts;
 use folders::Settled;
 use temp::Temp;
 
-/// What a probe of the store writes: a block, so that a full disk is noticed.
+/// What a check of the store writes: a whole block, so that a full disk is noticed.
 const PROBE: [u8; 4096] = [0; 4096];
 
 /// A store in a local directory.
@@ -54,7 +53,7 @@ pub struct LocalStore {
     disk: Arc<Disk>,
 }
 
-/// What all the steps need.
+/// What all the steps share.
 struct Disk {
     root: PathBuf,
     /// `{root}/.tmp`.
@@ -105,7 +104,7 @@ impl Disk {
         }
     }
 
-    /// For what went wrong with an object's file: `Ok` if it is just not there.
+    /// Tells an object that does not exist (`Ok`) from a store that can't be read.
     fn missing(&self, error: io::Error) -> io::Result<()> {
         if error.kind() == io::ErrorKind::NotFound { self.present() } else { Err(error) }
     }
@@ -173,7 +172,7 @@ impl BlobStore for LocalStore {
         const DOING: &str = "copy the object";
         let source = read::get(&self.disk, from, None).await?;
         let facts = read::facts(&self.disk, from).await?;
-        // The body of a put cannot say why it ended: kept on the side.
+        // The body of a put can't say why it was interrupted, so the reason is kept beside it.
         let trouble = Arc::new(Mutex::new(None));
         let seen = Arc::clone(&trouble);
         let body = source.body.map(move |item| {

@@ -1,5 +1,4 @@
-//! Reading: each chunk is one read on a blocking thread, the next one ahead of
-//! the client.
+//! Reads an object: each chunk is one read on a blocking thread, and the next one is read while the client takes this one.
 
 use std::fs::File;
 use std::io;
@@ -17,7 +16,7 @@ use crate::domain::object_key::ObjectKey;
 use crate::domain::range::ByteRange;
 use crate::store::{ObjectBody, StoreError};
 
-/// Bytes in one read. With one read ahead a download holds twice that.
+/// Bytes of one read. With one read ahead, a download holds twice as many.
 const CHUNK: usize = 128 << 10;
 const DOING: &str = "read the object";
 

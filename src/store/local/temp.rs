@@ -1,8 +1,7 @@
 //! The files being written: `{root}/.tmp/{random}`, mode 0600.
 //!
-//! Each is locked (`flock`) by the process that writes it, so the kernel lets
-//! go of it when that process dies, however it dies. Who can take the lock of a
-//! file in `.tmp` has found a leftover.
+//! Each one is locked (`flock`) by the process that writes it. The kernel releases the lock when that process dies, however
+//! it dies. So a file in `.tmp` whose lock can be taken is a leftover.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
@@ -27,9 +26,9 @@ const JUST_MADE: Duration = Duration::from_mins(1);
 pub(super) struct Temp {
     path: PathBuf,
     file: Arc<File>,
-    /// There is nothing left to remove.
+    /// It was kept or removed: dropping this does nothing.
     done: bool,
-    /// Writes it, once it is known to be large.
+    /// Writes the file, once the body is known to be large.
     appender: Option<Appender>,
     blocking: Handle,
 }
@@ -47,8 +46,7 @@ impl Temp {
                 appender: None,
                 blocking: disk.blocking.clone(),
             };
-            // Between the two somebody who removes leftovers may have come by:
-            // then this one is lost.
+            // Before it was locked, somebody who removes leftovers may have taken it for one: then make another.
             match temp.file.try_lock() {
                 Ok(()) if temp.file.metadata()?.nlink() > 0 => return Ok(temp),
                 Ok(()) | Err(TryLockError::WouldBlock) => {}
@@ -65,7 +63,7 @@ impl Temp {
         &self.file
     }
 
-    /// For a body that does not come in one piece.
+    /// Writes a body that does not come in one piece.
     pub(super) fn appender(&mut self) -> &mut Appender {
         self.appender.get_or_insert_with(|| Appender::new(Arc::clone(&self.file)))
     }
@@ -85,7 +83,7 @@ impl Temp {
         drop(Removal::new(std::mem::take(&mut self.path)));
     }
 
-    /// It has become an object: it is no leftover any more.
+    /// The file has become an object: it must not be removed any more.
     pub(super) fn keep(mut self) {
         self.done = true;
     }
@@ -104,19 +102,19 @@ impl Drop for Temp {
 /// A file to be removed when this is dropped.
 pub(super) struct Removal {
     path: PathBuf,
-    /// Closed after the removal: giving a large file's blocks back takes a
-    /// while, and happens when the last descriptor is closed.
+    /// Closed after the removal: giving the blocks of a large file back takes a while, and is done when the last
+    /// descriptor is closed.
     _file: Option<Arc<File>>,
 }
 
 impl Removal {
-    /// A file that may be there, opened by nobody of ours.
+    /// Of a file that may exist, and that this process has not opened.
     pub(super) fn new(path: PathBuf) -> Self {
         Self { path, _file: None }
     }
 
-    /// Removes the file on a blocking thread: this one may serve the network.
-    /// If the runtime has ended, the closure is dropped, which does the same.
+    /// Removes the file on a blocking thread, because this thread may serve the network. If the runtime has ended, the
+    /// closure is dropped here, which removes the file as well.
     pub(super) fn remove_on(self, blocking: &Handle) {
         blocking.spawn_blocking(move || drop(self));
     }
@@ -150,19 +148,19 @@ pub(super) fn find(tmp: &Path) -> io::Result<Vec<Leftover>> {
     Ok(left)
 }
 
-/// Whether nobody writes it. A file is locked before its first byte; so an empty one may have been made
-/// just now, and is left alone for a while.
+/// Whether nobody writes it. A file is locked before its first byte is written. So an empty one may be one that is just
+/// being made, and is left alone for a while.
 fn is_left(path: &Path) -> io::Result<bool> {
     let metadata = path.symlink_metadata()?;
     let fresh = || metadata.modified().is_ok_and(|at| at.elapsed().unwrap_or_default() < JUST_MADE);
     if metadata.len() == 0 && fresh() {
         return Ok(false);
     }
-    // What is locked here is let go of at once.
+    // The lock is released at once.
     Ok(unclaimed(path)?.is_some())
 }
 
-/// Removes those of them that nobody writes any more; says how many. Blocks.
+/// Removes those leftovers that still nobody writes, and says how many they were. Blocks.
 pub(super) fn remove_leftovers(tmp: &Path, left: &[Leftover]) -> usize {
     let mut removed = 0;
     for name in left {
@@ -179,12 +177,12 @@ pub(super) fn remove_leftovers(tmp: &Path, left: &[Leftover]) -> usize {
 }
 
 fn remove_if_left(path: &Path) -> io::Result<bool> {
-    // Removed while the lock is held: who made it just now will see it.
+    // The lock is held during the removal: if somebody has just made this file, they will notice (`Temp::create`).
     let Some(_locked) = unclaimed(path)? else { return Ok(false) };
     fs::remove_file(path).map(|()| true)
 }
 
-/// The file, locked, if it is one and nobody else holds its lock.
+/// Opens and locks the file. `None` if it is not a regular file, or somebody else holds the lock.
 fn unclaimed(path: &Path) -> io::Result<Option<File>> {
     if !path.symlink_metadata()?.is_file() {
         return Ok(None);

@@ -1,9 +1,7 @@
-//! A put: temporary file, sync, rename, sync of the folders.
+//! A put: writes the body to a temporary file, syncs it, and publishes it under its key (`publication.rs`).
 
-use std::fs;
 use std::io;
-use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,22 +9,21 @@ use futures_util::{FutureExt, StreamExt};
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
+use super::Disk;
 use super::facts::Facts;
-use super::temp::{Removal, Temp};
-use super::{Disk, folders, lock, parent_of};
+use super::publication::Unconfirmed;
+use super::temp::Temp;
 use crate::domain::object_key::ObjectKey;
 use crate::store::{PutBody, PutError};
 
-/// Fewer bytes than this wait for more before they are written.
+/// A write waits for this many bytes, unless the body is over.
 const LEAST: u64 = 32 << 10;
-/// No more chunks than this are held: each keeps the buffer that it is a part of.
+/// A write waits for no more chunks than this: each keeps the buffer alive that it is a part of.
 const CHUNKS: usize = 64;
-/// How long a thread waits for the next chunk of a body that has been coming fast.
+/// How long a blocking thread waits for the next chunk of a body that has been coming fast.
 const LINGER: Duration = Duration::from_millis(2);
-/// Bytes after which a fast body lets another one have its thread.
+/// Bytes after which a fast body gives its thread back, so that others get their turn.
 const TURN: u64 = 1 << 20;
-/// How often a put makes a folder again that deletes keep removing.
-const FOLDER_TRIES: u32 = 1000;
 
 pub(super) async fn put(
     disk: &Arc<Disk>,
@@ -37,8 +34,8 @@ pub(super) async fn put(
 ) -> Result<u64, PutError> {
     let mut temp = None;
     let mut body = Counted { body, length, size: 0 };
-    // The file is handed to each step and comes back with it. When the future
-    // is dropped the step in progress drops it, and with it the file is gone.
+    // The temporary file is moved into each step, and comes back with its result. If this future is dropped, the step in
+    // progress drops the file, which removes it.
     let batch = loop {
         let batch = gather(&mut body).await?;
         if batch.last {
@@ -56,8 +53,7 @@ pub(super) async fn put(
             break Batch::default();
         }
     };
-    // The last bytes, the syncs and the rename are one step: most objects
-    // are small, and are nothing but this step.
+    // The last bytes, the syncs and the rename are one step: for most objects, which are small, it is the only one.
     let publication = Unconfirmed::new(disk, key);
     let (own, publish) = (Arc::clone(disk), publication.publication());
     let step = move || {
@@ -77,7 +73,7 @@ pub(super) async fn put(
     Ok(body.size)
 }
 
-/// The file, which is made when there is something to write. Blocks.
+/// The temporary file. It is created only when there is something to write. Blocks.
 fn begun(temp: Option<Temp>, disk: &Disk) -> io::Result<Temp> {
     if let Some(temp) = temp {
         return Ok(temp);
@@ -87,7 +83,7 @@ fn begun(temp: Option<Temp>, disk: &Disk) -> io::Result<Temp> {
     Ok(temp)
 }
 
-/// A body, held to the length that it was said to have.
+/// A body that is held to its declared length.
 struct Counted {
     body: PutBody,
     length: Option<u64>,
@@ -110,7 +106,7 @@ impl Counted {
     }
 }
 
-/// What had arrived of a body.
+/// What has arrived of a body, for one step.
 #[derive(Default)]
 struct Batch {
     chunks: Vec<Bytes>,
@@ -118,7 +114,7 @@ struct Batch {
     last: bool,
 }
 
-/// Waits until there is something worth a step, and takes what is there besides, without waiting.
+/// Waits until [`LEAST`] bytes have arrived or the body is over, and takes what else is there without waiting.
 async fn gather(body: &mut Counted) -> Result<Batch, PutError> {
     let mut batch = Batch::default();
     let before = body.size;
@@ -137,8 +133,9 @@ async fn gather(body: &mut Counted) -> Result<Batch, PutError> {
     Ok(batch)
 }
 
-/// Writes a batch and what comes after it, for as long as it keeps coming: a fast body stays on its
-/// thread for a while, a slow one holds none. Says whether the body is over. Blocks.
+/// Writes a batch, and what comes after it for as long as it keeps coming: so a fast body stays on its thread for a
+/// while, and a slow one holds none. The outer error is the file's, the inner one the body's; `true`: the body is over.
+/// Blocks.
 fn flow(
     timers: &Handle,
     temp: &mut Temp,
@@ -159,88 +156,4 @@ fn flow(
         }
         Ok(Ok(false))
     })
-}
-
-/// The one moment in which an object becomes visible, and its undoing. The lock
-/// orders the thread that publishes and the future that may be dropped: once
-/// retracted, it is never published.
-struct Publication {
-    to: PathBuf,
-    state: Mutex<State>,
-}
-
-#[derive(Default)]
-enum State {
-    #[default]
-    Hidden,
-    Published {
-        from: PathBuf,
-    },
-    Retracted,
-}
-
-impl Publication {
-    /// Renames a synced file to its place, durably. Blocks.
-    fn publish(&self, disk: &Disk, temp: &Temp) -> io::Result<()> {
-        let folder = parent_of(&self.to)?;
-        let mut result = Ok(());
-        for _ in 0..FOLDER_TRIES {
-            result = folders::make_below(&disk.root, folder).and_then(|()| self.rename(temp));
-            match &result {
-                // A delete removed the folder in between.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                _ => break,
-            }
-        }
-        result.and_then(|()| disk.settled.sync(&disk.root, folder))
-    }
-
-    fn rename(&self, temp: &Temp) -> io::Result<()> {
-        let mut state = lock(&self.state);
-        if matches!(*state, State::Retracted) {
-            return Err(io::ErrorKind::Interrupted.into());
-        }
-        fs::rename(temp.path(), &self.to)?;
-        fail_point!("local.renamed");
-        let from = temp.path().to_owned();
-        *state = State::Published { from };
-        Ok(())
-    }
-}
-
-/// A publication that is retracted when this is dropped: when the future of the
-/// put is, or when a step failed.
-struct Unconfirmed {
-    publication: Arc<Publication>,
-    blocking: Handle,
-}
-
-impl Unconfirmed {
-    fn new(disk: &Disk, key: &ObjectKey) -> Self {
-        let publication = Publication { to: disk.path_of(key), state: Mutex::default() };
-        Self { publication: Arc::new(publication), blocking: disk.blocking.clone() }
-    }
-
-    fn publication(&self) -> Arc<Publication> {
-        Arc::clone(&self.publication)
-    }
-
-    fn confirm(self) {
-        *lock(&self.publication.state) = State::Hidden;
-    }
-}
-
-impl Drop for Unconfirmed {
-    fn drop(&mut self) {
-        let before = std::mem::replace(&mut *lock(&self.publication.state), State::Retracted);
-        let State::Published { from } = before else {
-            return;
-        };
-        // Out of sight at once, by a rename: a removal may take long, and this
-        // may be one of the threads that serve the network.
-        match fs::rename(&self.publication.to, &from) {
-            Ok(()) => Removal::new(from).remove_on(&self.blocking),
-            Err(error) => log::error!("take {} back: {error}", self.publication.to.display()),
-        }
-    }
 }

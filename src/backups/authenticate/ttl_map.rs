@@ -1,24 +1,25 @@
-//! A map that forgets what is old and never holds more than so much.
+//! A map whose entries expire, and which never holds more than so many.
 
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::time::{Duration, Instant};
 
-pub(super) struct Bounded<K, V> {
+pub(super) struct TtlMap<K, V> {
     entries: HashMap<K, (Instant, V)>,
-    keep: Duration,
+    ttl: Duration,
     most: usize,
-    /// Looking through a full map at each insertion would be what the bound is there to prevent.
-    looked_through: Option<Instant>,
+    /// When expired entries were last removed. Looking for them at each insertion into a full map would cost just what
+    /// the bound is there to prevent.
+    cleared: Option<Instant>,
 }
 
-/// Parts of `keep` between two looks through a full map.
-const LOOKS: u32 = 8;
+/// How often in one time-to-live a full map is cleared of what has expired.
+const CLEARINGS: u32 = 8;
 
-impl<K: Hash + Eq, V> Bounded<K, V> {
-    /// Entries live for `keep` from their insertion.
-    pub fn new(keep: Duration, most: usize) -> Self {
-        Self { entries: HashMap::new(), keep, most, looked_through: None }
+impl<K: Hash + Eq, V> TtlMap<K, V> {
+    /// Entries live for `ttl` from their insertion; there are never more than `most`.
+    pub fn new(ttl: Duration, most: usize) -> Self {
+        Self { entries: HashMap::new(), ttl, most, cleared: None }
     }
 
     pub fn get<Q>(&self, key: &Q, now: Instant) -> Option<&V>
@@ -27,17 +28,17 @@ impl<K: Hash + Eq, V> Bounded<K, V> {
         Q: Hash + Eq + ?Sized,
     {
         let (at, value) = self.entries.get(key)?;
-        (now.saturating_duration_since(*at) < self.keep).then_some(value)
+        (now.saturating_duration_since(*at) < self.ttl).then_some(value)
     }
 
-    /// Replaces what is there. A map that is full of what is not old yet stays as it is.
+    /// Inserts or replaces an entry. A map that is full of entries that have not expired stays as it is.
     pub fn insert(&mut self, key: K, value: V, now: Instant) {
         if self.entries.contains_key(&key) || self.has_room(now) {
             self.entries.insert(key, (now, value));
         }
     }
 
-    /// The entry, made anew where there is none or an old one; `None` if there is no room for it.
+    /// The entry of this key, a new one if there is none that has not expired; `None` if there is no room for it.
     pub fn entry(&mut self, key: K, now: Instant) -> Option<&mut V>
     where
         V: Default,
@@ -52,9 +53,9 @@ impl<K: Hash + Eq, V> Bounded<K, V> {
     }
 
     pub fn get_mut(&mut self, key: &K, now: Instant) -> Option<&mut V> {
-        let keep = self.keep;
+        let ttl = self.ttl;
         let (at, value) = self.entries.get_mut(key)?;
-        (now.saturating_duration_since(*at) < keep).then_some(value)
+        (now.saturating_duration_since(*at) < ttl).then_some(value)
     }
 
     pub fn remove<Q>(&mut self, key: &Q)
@@ -66,12 +67,12 @@ impl<K: Hash + Eq, V> Bounded<K, V> {
     }
 
     fn has_room(&mut self, now: Instant) -> bool {
-        let pause = self.keep / LOOKS;
-        let looked = |at: Instant| now.saturating_duration_since(at) < pause;
-        if self.entries.len() >= self.most && !self.looked_through.is_some_and(looked) {
-            self.looked_through = Some(now);
-            let keep = self.keep;
-            self.entries.retain(|_, (at, _)| now.saturating_duration_since(*at) < keep);
+        let pause = self.ttl / CLEARINGS;
+        let lately = |at: Instant| now.saturating_duration_since(at) < pause;
+        if self.entries.len() >= self.most && !self.cleared.is_some_and(lately) {
+            self.cleared = Some(now);
+            let ttl = self.ttl;
+            self.entries.retain(|_, (at, _)| now.saturating_duration_since(*at) < ttl);
         }
         self.entries.len() < self.most
     }
@@ -85,7 +86,7 @@ mod tests {
     fn it_forgets_and_never_grows_beyond_its_bound() {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
-        let mut map = Bounded::new(Duration::from_secs(10), 2);
+        let mut map = TtlMap::new(Duration::from_secs(10), 2);
         map.insert("a", 1, at(0));
         map.insert("b", 2, at(5));
         map.insert("c", 3, at(6));

@@ -1,57 +1,58 @@
-//! Where clients reach the two listeners: as the operator says, else at the host that they asked.
+//! The URLs at which clients reach the two APIs: what the operator has set, else the host that the client named.
 
 use std::net::SocketAddr;
 
 use actix_web::HttpRequest;
 use actix_web::http::header::HOST;
 
-/// How one listener is reached.
+/// Where one API listens, and how clients reach it.
 #[derive(Debug, Clone)]
-pub struct Place {
-    /// `https://host[:port]`, as it was set.
+pub struct ApiAddress {
+    /// `PUBLIC_URL` or `MANAGEMENT_PUBLIC_URL`: `https://host[:port]`, without a slash at its end.
     pub public_url: Option<String>,
-    /// Where it listens.
-    pub address: SocketAddr,
-    /// Whether it speaks TLS itself.
+    /// The socket that the service listens on.
+    pub listen: SocketAddr,
+    /// Whether the listener speaks TLS itself.
     pub tls: bool,
 }
 
-/// Both listeners.
+/// Of both APIs.
 #[derive(Debug, Clone)]
-pub struct Places {
-    pub collect: Place,
-    pub management: Place,
+pub struct ApiAddresses {
+    pub collect: ApiAddress,
+    pub management: ApiAddress,
 }
 
-/// Base URLs for one reader, without a slash at their ends.
+/// The base URLs of both APIs as one client can use them, without a slash at their ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Urls {
+pub struct BaseUrls {
     pub collect: String,
     pub management: String,
 }
 
-impl Places {
-    /// As the sender of a request to the management listener would reach them.
-    pub fn urls(&self, request: &HttpRequest) -> Urls {
-        self.urls_for(request.headers().get(HOST).and_then(|host| host.to_str().ok()))
+impl ApiAddresses {
+    /// For the sender of a request to the management API.
+    pub fn base_urls(&self, request: &HttpRequest) -> BaseUrls {
+        self.base_urls_for(request.headers().get(HOST).and_then(|host| host.to_str().ok()))
     }
 
-    /// The same for this value of `Host`. It is the client's: what is no host is not repeated.
-    pub fn urls_for(&self, host: Option<&str>) -> Urls {
-        let asked = host.and_then(split);
-        Urls {
-            collect: self.collect.url(asked.map(|(name, _)| (name, Some(self.collect.address.port())))),
+    /// The same for this value of the `Host` header. The client chose it, so what is not a host is never repeated.
+    pub fn base_urls_for(&self, host: Option<&str>) -> BaseUrls {
+        let asked = host.and_then(split_host);
+        BaseUrls {
+            collect: self.collect.url(asked.map(|(name, _)| (name, Some(self.collect.listen.port())))),
             management: self.management.url(asked),
         }
     }
 
-    /// Where the sender of a request fetches what both listeners serve: without a word of the operator where it is.
+    /// The base URL of signed downloads, which both listeners serve. Only `PUBLIC_URL` says that the collect API can
+    /// be reached by this client; without it the client is sent to the listener that it is talking to.
     pub fn downloads(&self, request: &HttpRequest) -> String {
-        self.collect.public_url.clone().unwrap_or_else(|| self.urls(request).management)
+        self.collect.public_url.clone().unwrap_or_else(|| self.base_urls(request).management)
     }
 }
 
-impl Place {
+impl ApiAddress {
     fn url(&self, asked: Option<(&str, Option<u16>)>) -> String {
         if let Some(url) = &self.public_url {
             return url.clone();
@@ -60,10 +61,10 @@ impl Place {
         match asked {
             Some((name, Some(port))) => format!("{scheme}://{name}:{port}"),
             Some((name, None)) => format!("{scheme}://{name}"),
-            None if self.address.ip().is_unspecified() => {
-                format!("{scheme}://localhost:{}", self.address.port())
+            None if self.listen.ip().is_unspecified() => {
+                format!("{scheme}://localhost:{}", self.listen.port())
             }
-            None => format!("{scheme}://{}", self.address),
+            None => format!("{scheme}://{}", self.listen),
         }
     }
 
@@ -72,8 +73,8 @@ impl Place {
     }
 }
 
-/// A name and perhaps a port.
-fn split(host: &str) -> Option<(&str, Option<u16>)> {
+/// The name and the port, if there is one, of a `Host` header that is well-formed.
+fn split_host(host: &str) -> Option<(&str, Option<u16>)> {
     let (name, port) = match host.rsplit_once(':') {
         Some((name, port)) if !port.ends_with(']') => (name, Some(port.parse().ok()?)),
         _ => (host, None),
@@ -81,7 +82,7 @@ fn split(host: &str) -> Option<(&str, Option<u16>)> {
     is_host(host).then_some((name, port))
 }
 
-/// A name or an address, and perhaps a port.
+/// Whether it is a name or an address, with or without a port.
 fn is_host(text: &str) -> bool {
     let (name, port) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
         Some((address, port)) if address.parse::<std::net::Ipv6Addr>().is_ok() => ("v6", port),
@@ -97,22 +98,22 @@ fn is_host(text: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn places(collect: Option<&str>, management: Option<&str>) -> Places {
-        let place = |url: Option<&str>, address: &str, tls| Place {
+    fn addresses(collect: Option<&str>, management: Option<&str>) -> ApiAddresses {
+        let api = |url: Option<&str>, listen: &str, tls| ApiAddress {
             public_url: url.map(str::to_owned),
-            address: address.parse().unwrap(),
+            listen: listen.parse().unwrap(),
             tls,
         };
-        Places {
-            collect: place(collect, "0.0.0.0:8081", true),
-            management: place(management, "127.0.0.1:8082", false),
+        ApiAddresses {
+            collect: api(collect, "0.0.0.0:8081", true),
+            management: api(management, "127.0.0.1:8082", false),
         }
     }
 
     #[test]
     fn what_was_set_wins_over_what_was_asked() {
-        let places = places(Some("https://collect.example"), Some("https://manage.example"));
-        let urls = places.urls_for(Some("other.example"));
+        let apis = addresses(Some("https://collect.example"), Some("https://manage.example"));
+        let urls = apis.base_urls_for(Some("other.example"));
         assert_eq!(urls.collect, "https://collect.example");
         assert_eq!(urls.management, "https://manage.example");
     }
@@ -136,7 +137,7 @@ mod tests {
             (Some("[::1]x"), own),
         ];
         for (host, (collect, management)) in cases {
-            let urls = places(None, None).urls_for(host);
+            let urls = addresses(None, None).base_urls_for(host);
             assert_eq!((urls.collect.as_str(), urls.management.as_str()), (collect, management), "{host:?}");
         }
     }

@@ -1,0 +1,70 @@
+//! Asking the organization for an upload to be admitted.
+
+use std::time::{Duration, Instant};
+
+use super::error::Outage;
+use super::{SystemIdentity, UploadError, UploadRequest, Vault};
+use crate::db::accounting::{Admission, Operation, Outcome};
+use crate::domain::filename::Filename;
+use crate::domain::ids::{BackupId, Extension};
+use crate::domain::object_key::ObjectKey;
+
+/// How long an admission waits for a database that can't be reached. Some appliances upload once a day, so a needless
+/// 503 may cost a day.
+pub(super) const ADMISSION_PATIENCE: Duration = Duration::from_secs(5);
+/// A body of unknown length is granted this many bytes ahead of what has arrived.
+pub(super) const STEP: u64 = 8 * 1024 * 1024;
+
+impl Vault {
+    /// What the database is asked to admit: a new id, and what the headers said.
+    pub(super) fn admission(&self, who: &SystemIdentity, request: &UploadRequest) -> Admission {
+        let extension = request.filename.as_ref().map_or(Extension::Bin, Filename::ext);
+        let backup = BackupId::new(self.new_ids.next(), extension);
+        Admission {
+            system_id: who.id(),
+            backup,
+            object_key: ObjectKey::new(who.org(), who.key(), backup),
+            filename: request
+                .filename
+                .clone()
+                .unwrap_or_else(|| Filename::default_for(backup.uuid(), extension)),
+            mimetype: request.mimetype.clone(),
+            remote_addr: request.remote_addr,
+            want: request.length.unwrap_or(STEP.min(self.limits.max_upload)),
+        }
+    }
+
+    /// Asks for an upload to be admitted, and gives the bytes that it was granted. For a body of unknown length these
+    /// are a first step; or, if there is no room for one, a single byte: whether there is room for more shows as
+    /// the body comes.
+    pub(super) async fn admit(
+        &self,
+        who: &SystemIdentity,
+        admission: &Admission,
+        length: Option<u64>,
+    ) -> Result<u64, UploadError> {
+        match self.try_admit(who, admission).await {
+            Err(UploadError::QuotaExceeded) if length.is_none() => {
+                let least = Admission { want: 1, ..admission.clone() };
+                self.try_admit(who, &least).await
+            }
+            result => result,
+        }
+    }
+
+    async fn try_admit(&self, who: &SystemIdentity, admission: &Admission) -> Result<u64, UploadError> {
+        let asked = Instant::now();
+        let operation = Operation::Admit(Box::new(admission.clone()));
+        match self.orgs.submit(who.org(), operation, ADMISSION_PATIENCE).await {
+            Ok(Outcome::Admitted) => Ok(admission.want),
+            Ok(Outcome::RateLimited { retry_after_seconds }) => {
+                self.rate.refused(who.id(), who.window_epoch(), asked, retry_after_seconds);
+                Err(UploadError::RateLimited { retry_after_seconds })
+            }
+            Ok(Outcome::TooManyOpen) => Err(UploadError::TooManyOpen),
+            Ok(Outcome::QuotaExceeded { .. }) => Err(UploadError::QuotaExceeded),
+            Ok(_) => Err(UploadError::Revoked),
+            Err(error) => Err(UploadError::Unavailable(Outage::database(&error))),
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! The credentials of systems, for authentication.
+
+use diesel::prelude::*;
+use diesel::sql_types::{Array, BigInt, Binary, Bool, Nullable, Text, Uuid as SqlUuid};
+use uuid::Uuid;
+
+use super::prepared::prepared;
+use super::{Conn, DbError};
+
+/// What authentication, and the answers to an authenticated system, need to know of it.
+#[derive(Debug, Clone, QueryableByName)]
+pub struct CredentialRow {
+    #[diesel(sql_type = SqlUuid)]
+    pub id: Uuid,
+    #[diesel(sql_type = Text)]
+    pub system_key: String,
+    #[diesel(sql_type = Text)]
+    pub org_id: String,
+    #[diesel(sql_type = Binary)]
+    pub secret_sha256: Vec<u8>,
+    #[diesel(sql_type = Text)]
+    pub state: String,
+    #[diesel(sql_type = BigInt)]
+    pub window_epoch: i64,
+    /// The oldest request for a backup that is still awaited.
+    #[diesel(sql_type = Nullable<SqlUuid>)]
+    pub requested: Option<Uuid>,
+    /// Whether it has said within the last minute that nothing has changed.
+    #[diesel(sql_type = Bool)]
+    pub unchanged_lately: bool,
+}
+
+impl CredentialRow {
+    pub fn is_active(&self) -> bool {
+        self.state == "active"
+    }
+}
+
+/// The rows of those system keys that exist.
+pub fn find(conn: &mut Conn, keys: &[String]) -> Result<Vec<CredentialRow>, DbError> {
+    let sql = "SELECT id, system_key, org_id, secret_sha256, state, window_epoch, \
+             (SELECT r.id FROM backup_requests r WHERE r.system_id = systems.id AND r.state IN ('pending', 'seen') \
+                 AND r.expires_at > clock_timestamp() ORDER BY r.requested_at, r.id LIMIT 1) AS requested, \
+             coalesce(unchanged_at > clock_timestamp() - interval '1 minute', false) AS unchanged_lately \
+         FROM systems WHERE system_key = ANY($*)";
+    Ok(prepared(sql, keys.into_sql::<Array<Text>>()).load(conn)?)
+}

@@ -1,0 +1,107 @@
+//! Asking a system for a backup.
+
+use std::net::IpAddr;
+
+use diesel::prelude::*;
+use diesel::sql_types::{Double, Text, Uuid as SqlUuid};
+use serde_json::json;
+use uuid::Uuid;
+
+use super::{BackupRequest, Row, find, lock_system, write_event};
+use crate::db::{Conn, DbError};
+use crate::domain::ids::OrgId;
+use crate::domain::request::LIFETIME;
+
+/// A question: somebody wants a backup of a system.
+#[derive(Debug, Clone)]
+pub struct Ask {
+    /// The id of the request, if a new one is made. The same for every attempt.
+    pub id: Uuid,
+    pub system_id: Uuid,
+    /// The organization that the system has to belong to; `None`: any.
+    pub org: Option<OrgId>,
+    /// `operator`, or the subject of a token.
+    pub by: String,
+    pub from: Option<IpAddr>,
+}
+
+/// What has become of a question.
+#[derive(Debug, Clone)]
+pub enum Asked {
+    /// It made this request, or joined it.
+    Awaited(BackupRequest),
+    /// There is no such system, or it is another organization's, or is being destroyed.
+    NoSystem,
+    /// The system is suspended: it could not answer.
+    Suspended,
+}
+
+/// Asks a system for a backup. May be repeated with the same [`Ask::id`].
+pub fn ask(conn: &mut Conn, ask: &Ask) -> Result<Asked, DbError> {
+    conn.transaction(|conn| {
+        let Some(system) = lock_system(conn, ask.system_id)? else { return Ok(Asked::NoSystem) };
+        let foreign = ask.org.as_ref().is_some_and(|org| org.as_str() != system.org_id);
+        if foreign || system.state == "destroying" {
+            return Ok(Asked::NoSystem);
+        }
+        if system.state != "active" {
+            return Ok(Asked::Suspended);
+        }
+        // An earlier attempt was committed, and its answer lost.
+        if let Some(made) = find(conn, ask.system_id, ask.id)? {
+            return Ok(Asked::Awaited(made));
+        }
+        if let Some(joined) = join(conn, ask.system_id)? {
+            // Somebody who asks every minute must not fill the history.
+            if joined.requested_by != ask.by && !has_joined(conn, &joined, &ask.by)? {
+                write_event(conn, "requested", &joined, (&ask.by, ask.from), json!({ "joined": true }))?;
+            }
+            return Ok(Asked::Awaited(joined));
+        }
+        let row: Row = diesel::sql_query(include_str!("ask.sql"))
+            .bind::<SqlUuid, _>(ask.id)
+            .bind::<SqlUuid, _>(ask.system_id)
+            .bind::<Text, _>(&system.org_id)
+            .bind::<Text, _>(&ask.by)
+            .bind::<Double, _>(LIFETIME.as_secs_f64())
+            .get_result(conn)?;
+        let made = BackupRequest::try_from(row)?;
+        write_event(conn, "requested", &made, (&ask.by, ask.from), json!({ "joined": false }))?;
+        Ok(Asked::Awaited(made))
+    })
+}
+
+/// Whether the history says already that `by` has joined this request.
+fn has_joined(conn: &mut Conn, request: &BackupRequest, by: &str) -> Result<bool, DbError> {
+    use crate::db::schema::backup_events as events;
+    let told = events::table.filter(
+        events::system_id
+            .eq(request.system_id)
+            .and(events::kind.eq("requested"))
+            .and(events::at.ge(request.requested_at))
+            .and(events::actor.eq(by)),
+    );
+    Ok(diesel::select(diesel::dsl::exists(told)).get_result(conn)?)
+}
+
+/// Joins a new question to the newest open request, whose expiry is put off. `None` if there is no open request, or an
+/// upload is under way that may fulfil it.
+fn join(conn: &mut Conn, system: Uuid) -> Result<Option<BackupRequest>, DbError> {
+    let sql = concat!(
+        "UPDATE backup_requests SET expires_at = clock_timestamp() + make_interval(secs => $2) \
+         WHERE id = (SELECT id FROM backup_requests r WHERE system_id = $1 AND ",
+        open!(),
+        " AND NOT EXISTS (SELECT 1 FROM backups b WHERE b.system_id = r.system_id AND b.state = 'receiving' \
+             AND b.admitted_at > r.requested_at) \
+           ORDER BY requested_at DESC LIMIT 1 FOR NO KEY UPDATE) AND ",
+        open!(),
+        " RETURNING ",
+        columns!()
+    );
+    let row: Option<Row> = diesel::sql_query(sql)
+        .bind::<SqlUuid, _>(system)
+        .bind::<Double, _>(LIFETIME.as_secs_f64())
+        .get_result(conn)
+        .optional()?;
+    row.map(BackupRequest::try_from).transpose()
+}

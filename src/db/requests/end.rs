@@ -1,0 +1,82 @@
+//! What becomes of a request, other than by an upload: it is seen, cancelled, or expires.
+
+use std::net::IpAddr;
+
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Uuid as SqlUuid};
+use serde_json::json;
+use uuid::Uuid;
+
+use super::{BackupRequest, find, lock_system, open_of, write_event};
+use crate::db::{Conn, DbError};
+use crate::domain::request::RequestState;
+
+/// Gives the open requests of a system, oldest first, and marks them as seen. `None` if the credential with this hash is
+/// not valid any more: whoever has waited with it must not learn what came meanwhile.
+pub fn deliver(
+    conn: &mut Conn,
+    system: Uuid,
+    secret_sha256: &[u8],
+) -> Result<Option<Vec<BackupRequest>>, DbError> {
+    conn.transaction(|conn| {
+        let valid = lock_system(conn, system)?
+            .is_some_and(|locked| locked.state == "active" && locked.secret_sha256 == secret_sha256);
+        if !valid {
+            return Ok(None);
+        }
+        let mark = concat!(
+            "UPDATE backup_requests SET state = 'seen', seen_at = clock_timestamp() \
+             WHERE system_id = $1 AND state = 'pending' AND ",
+            open!()
+        );
+        diesel::sql_query(mark).bind::<SqlUuid, _>(system).execute(conn)?;
+        open_of(conn, system).map(Some)
+    })
+}
+
+/// What has become of the wish to cancel a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cancellation {
+    Done,
+    /// The system has no such request.
+    NotFound,
+    /// It had ended before, in this state.
+    Ended(RequestState),
+}
+
+/// Cancels a request.
+pub fn cancel(
+    conn: &mut Conn,
+    system: Uuid,
+    id: Uuid,
+    by: &str,
+    from: Option<IpAddr>,
+) -> Result<Cancellation, DbError> {
+    conn.transaction(|conn| {
+        lock_system(conn, system)?;
+        let Some(request) = find(conn, system, id)? else { return Ok(Cancellation::NotFound) };
+        if !request.state.is_open() {
+            return Ok(Cancellation::Ended(request.state));
+        }
+        // `expire` does not take the lock of the system's row: it may have been quicker.
+        let sql = "UPDATE backup_requests SET state = 'cancelled', ended_at = clock_timestamp() \
+             WHERE id = $1 AND state IN ('pending', 'seen')";
+        if diesel::sql_query(sql).bind::<SqlUuid, _>(id).execute(conn)? == 0 {
+            return Ok(Cancellation::Ended(RequestState::Expired));
+        }
+        write_event(conn, "request_cancelled", &request, (by, from), json!({}))?;
+        Ok(Cancellation::Done)
+    })
+}
+
+/// Marks requests whose time is over as expired: at most `at_most`, and none that somebody else has locked. Gives how
+/// many they were.
+pub fn expire(conn: &mut Conn, at_most: i64) -> Result<usize, DbError> {
+    let sql = "WITH expired AS (UPDATE backup_requests SET state = 'expired', ended_at = clock_timestamp() \
+             WHERE id IN (SELECT id FROM backup_requests WHERE state IN ('pending', 'seen') \
+                 AND expires_at <= clock_timestamp() ORDER BY expires_at LIMIT $1 FOR NO KEY UPDATE SKIP LOCKED) \
+             RETURNING id, org_id, system_id) \
+         INSERT INTO backup_events (kind, org_id, system_id, actor, detail) \
+         SELECT 'request_expired', org_id, system_id, 'service', jsonb_build_object('request', id) FROM expired";
+    Ok(diesel::sql_query(sql).bind::<BigInt, _>(at_most).execute(conn)?)
+}

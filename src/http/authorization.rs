@@ -1,0 +1,20 @@
+//! The `Authorization` header, for Basic and Bearer alike.
+
+use actix_web::http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
+use actix_web_httpauth::headers::authorization::Scheme;
+
+/// The credential in the request's `Authorization` header, if there is exactly one such header and it is of this
+/// scheme. `name` is the scheme's name as its parser wants it.
+///
+/// Schemes are matched without regard to case (RFC 9110, 11.1). The parsers do not do that, so they are given the
+/// header with the name as they want it.
+pub fn credential<S: Scheme>(headers: &HeaderMap, name: &str) -> Option<S> {
+    let mut lines = headers.get_all(AUTHORIZATION);
+    let line = lines.next().filter(|_| lines.next().is_none())?;
+    let (scheme, token) = line.to_str().ok()?.split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case(name) {
+        return None;
+    }
+    let line = HeaderValue::from_str(&format!("{name} {}", token.trim())).ok()?;
+    S::parse(&line).ok()
+}

@@ -1,0 +1,109 @@
+//! The sockets of the two APIs, and the servers on them.
+
+use std::io::ErrorKind;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+
+use actix_web::dev::Server;
+use actix_web::web::Data;
+
+use super::StartError;
+use crate::backups::Vault;
+use crate::config::{Config, HttpConfig};
+use crate::http::{
+    self, Api, ApiAddress, ApiAddresses, AppState, Certificates, Drain, Served, ServerSettings,
+};
+use crate::tokens::Tokens;
+
+/// Bound, and not served yet.
+pub(super) struct Listeners {
+    collect: TcpListener,
+    management: TcpListener,
+}
+
+impl Listeners {
+    pub(super) fn bind(config: &Config) -> Result<Self, StartError> {
+        Ok(Self {
+            collect: bind("LISTEN_ADDRESS", config.http.listen)?,
+            management: bind("MANAGEMENT_LISTEN_ADDRESS", config.management.listen)?,
+        })
+    }
+
+    /// Builds the servers; they run when they are awaited.
+    pub(super) fn serve(
+        self,
+        config: Config,
+        vault: Arc<Vault>,
+        tokens: Option<Tokens>,
+        certificates: Option<Arc<Certificates>>,
+    ) -> Result<Vec<(Server, Drain)>, StartError> {
+        // Tokens must not cross a network in the clear. On loopback there is none, and a certificate for the public
+        // name would only be in the way.
+        let exposed = !config.management.listen.ip().is_loopback();
+        let for_management = certificates.clone().filter(|_| exposed);
+        if exposed && for_management.is_none() {
+            log::warn!(
+                "the management API listens on {} without TLS: tokens cross the network in the clear",
+                config.management.listen
+            );
+        }
+        let addresses = ApiAddresses {
+            collect: api_address(&self.collect, certificates.is_some(), config.http.public_url)?,
+            management: api_address(
+                &self.management,
+                for_management.is_some(),
+                config.management.public_url,
+            )?,
+        };
+        let trusted_proxies = config.http.trusted_proxies;
+        let state = Data::new(AppState { vault, trusted_proxies, tokens, addresses });
+        let shutdown_grace = config.http.shutdown_grace;
+        let management =
+            ServerSettings { listener: self.management, certificates: for_management, shutdown_grace };
+        let collect = ServerSettings { listener: self.collect, certificates, shutdown_grace };
+        [(Api::Management, management), (Api::Collect, collect)]
+            .map(|(api, settings)| serve(api, state.clone(), settings))
+            .into_iter()
+            .collect()
+    }
+}
+
+fn serve(api: Api, state: Data<AppState>, settings: ServerSettings) -> Result<(Server, Drain), StartError> {
+    let scheme = if settings.certificates.is_some() { "https" } else { "http" };
+    let Served { address, server, drain } = http::serve(api, state, settings)
+        .map_err(|source| StartError::Io { doing: format!("serve the {api} API"), source })?;
+    match api {
+        Api::Management => log::info!("management API on {scheme}://{address}"),
+        Api::Collect => log::info!("listening on {scheme}://{address}"),
+    }
+    Ok((server, drain))
+}
+
+/// An address of another machine or a port that needs a privilege is a wrong setting. An address that is in use may be
+/// free in a moment.
+fn bind(variable: &str, address: SocketAddr) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address).map_err(|source| match source.kind() {
+        ErrorKind::AddrNotAvailable | ErrorKind::PermissionDenied => {
+            StartError::Setting(format!("{variable}: {address}: {source}"))
+        }
+        _ => StartError::Io { doing: format!("{variable}: listen on {address}"), source },
+    })
+}
+
+/// Asks the listener itself for its address: the setting may have left the port to the system.
+fn api_address(
+    listener: &TcpListener,
+    tls: bool,
+    public_url: Option<String>,
+) -> Result<ApiAddress, StartError> {
+    let listen = listener
+        .local_addr()
+        .map_err(|source| StartError::Io { doing: "ask for the address of a listener".to_owned(), source })?;
+    Ok(ApiAddress { public_url, listen, tls })
+}
+
+pub(super) fn load_certificates(http: &HttpConfig) -> Result<Option<Arc<Certificates>>, StartError> {
+    let Some(files) = &http.tls else { return Ok(None) };
+    let loaded = Certificates::load(&files.cert, &files.key);
+    loaded.map(Some).map_err(|error| StartError::Setting(format!("TLS_CERT_FILE, TLS_KEY_FILE: {error}")))
+}

@@ -1,0 +1,53 @@
+//! The work beside the requests: preparation, lease, purger, sweeper, and the listener for requests.
+
+use std::sync::Arc;
+
+use tokio::runtime::Runtime;
+use tokio::time::timeout;
+
+use super::{FIRST_PREPARATION, StartError};
+use crate::backups::Vault;
+use crate::config::Config;
+use crate::db::accounting::Policy;
+use crate::jobs::{self, Lease, Preparation, RequestListener};
+
+/// What stops when it is dropped. The other jobs stop with the engine's runtime.
+pub(super) struct Upkeep {
+    _listener: RequestListener,
+    _lease: Lease,
+}
+
+/// Starts all of it. Waits a little for schema and store to be prepared, so that the first request usually finds them
+/// ready.
+pub(super) async fn start(
+    config: &Config,
+    migrate: bool,
+    policy: Policy,
+    vault: &Vault,
+    engine: &Runtime,
+) -> Result<Upkeep, StartError> {
+    let preparation = Preparation {
+        db: vault.db.clone(),
+        migrate,
+        default_quota: policy.default_quota,
+        store: Arc::clone(&vault.store),
+    };
+    let mut preparing = engine.spawn(jobs::prepare(preparation, Arc::clone(&vault.ready)));
+    let _ = timeout(FIRST_PREPARATION, &mut preparing).await;
+
+    let lease = Lease::start(config.database_url.clone(), policy.writer, config.upkeep.lease)
+        .map_err(|source| StartError::Io { doing: "start the lease thread".to_owned(), source })?;
+    let listener = RequestListener::start(config.database_url.clone(), vault.waiters.clone())
+        .map_err(|source| StartError::Io { doing: "start the thread that listens".to_owned(), source })?;
+    let wake = Arc::clone(&vault.purge);
+    engine.spawn(jobs::purge::run(vault.db.clone(), Arc::clone(&vault.store), wake));
+    let sweeper = jobs::sweep::Sweeper {
+        db: vault.db.clone(),
+        store: Arc::clone(&vault.store),
+        policy,
+        lease: config.upkeep.lease,
+        live: vault.live.clone(),
+    };
+    engine.spawn(sweeper.run(config.upkeep.sweep_interval));
+    Ok(Upkeep { _listener: listener, _lease: lease })
+}

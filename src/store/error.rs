@@ -1,0 +1,77 @@
+//! How a store fails.
+
+use std::io;
+
+use thiserror::Error;
+
+/// The source of a [`PutBody`](super::PutBody) gave up: no object may come of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("the body was interrupted")]
+pub struct BodyInterrupted;
+
+/// Why the store did not do what it was asked to.
+#[derive(Debug, Error)]
+pub enum StoreError {
+    /// There is no such object, and the store is sure of it.
+    #[error("object not found")]
+    NotFound,
+    /// The store works, but does not let us do what has to be done: the key is wrong, the bucket or a permission is
+    /// missing. One line that says which. Only [`prepare`](super::BlobStore::prepare) fails in this way.
+    #[error("the object store refuses: {0}")]
+    Refused(String),
+    /// The store can't do it now, or its answer can't be trusted: fail closed. The message is for the log, never for a
+    /// client.
+    #[error("store unavailable, could not {doing}: {}{source}", remark(.source))]
+    Unavailable {
+        /// What was being done, as in "could not ...".
+        doing: &'static str,
+        /// What went wrong.
+        source: io::Error,
+    },
+}
+
+/// The words that operators search the log for.
+fn remark(source: &io::Error) -> &'static str {
+    match source.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "disk full: ",
+        io::ErrorKind::ReadOnlyFilesystem => "disk read-only: ",
+        _ => "",
+    }
+}
+
+/// Why an object was not stored. Nothing of it is left.
+#[derive(Debug, Error)]
+pub enum PutError {
+    /// The body ended in [`BodyInterrupted`].
+    #[error("the body was interrupted")]
+    Body,
+    /// The body was not as long as it was declared to be.
+    #[error("the body had {got} bytes, {declared} were declared")]
+    Length {
+        /// Bytes.
+        declared: u64,
+        /// The bytes that came; of a body that was too long, those that came until that was noticed.
+        got: u64,
+    },
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_message_tells_an_operator_what_to_look_at() {
+        let message = |kind: io::ErrorKind| {
+            let source = io::Error::from(kind);
+            let doing = "write the object";
+            StoreError::Unavailable { doing, source }.to_string()
+        };
+        assert!(message(io::ErrorKind::StorageFull).contains("write the object: disk full"));
+        assert!(message(io::ErrorKind::QuotaExceeded).contains("disk full"));
+        assert!(message(io::ErrorKind::ReadOnlyFilesystem).contains("disk read-only"));
+        assert!(!message(io::ErrorKind::Other).contains("disk"));
+    }
+}
