@@ -42,6 +42,7 @@ mod list;
 mod manage_foreign;
 mod manage_gateway;
 mod manage_keys;
+mod manage_keys_tls;
 mod manage_links;
 mod manage_outage;
 mod manage_requests;
