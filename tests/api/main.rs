@@ -44,6 +44,7 @@ mod manage_gateway;
 mod manage_keys;
 mod manage_keys_tls;
 mod manage_links;
+mod manage_links_s3;
 mod manage_outage;
 mod manage_requests;
 mod manage_systems;
