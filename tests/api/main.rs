@@ -9,6 +9,7 @@ mod engine;
 mod harness;
 
 mod agent;
+mod agent_patience;
 mod appliance;
 mod auth;
 mod batches;
