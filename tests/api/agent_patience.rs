@@ -157,6 +157,14 @@ fn what_can_not_be_packed_is_not_tried_more_often_than_once_a_minute() {
     were(&pauses[5..], &[64, 128]);
 }
 
+/// Ends in a while, and not well.
+#[track_caller]
+fn gives_up(appliance: &Appliance, arguments: &[&str], words: &str) {
+    let mut agent = appliance.start(arguments);
+    assert_eq!(agent.ends(), 1);
+    assert!(agent.says(words), "no {words:?} after {arguments:?}");
+}
+
 #[test]
 fn nothing_waits_for_ever_for_an_answer() {
     let server = Server::unlimited();
@@ -166,9 +174,9 @@ fn nothing_waits_for_ever_for_an_answer() {
     // Takes every connection and every word.
     let (url, asked) = answers_in_turn(vec![String::new()]);
     appliance.set(&format!("URL={url}\nATTEMPTS=1"));
-    appliance.run(&["list"]).exits(1, "can't list the backups: no answer from");
-    appliance.run(&["backup"]).exits(1, "can't list the backups: no answer from");
-    appliance.run(&["backup", "--force"]).exits(1, "not stored: no answer from");
+    gives_up(&appliance, &["list"], "can't list the backups: no answer from");
+    gives_up(&appliance, &["backup"], "can't list the backups: no answer from");
+    gives_up(&appliance, &["backup", "--force"], "not stored: no answer from");
     let waiting = appliance.start(&["wait"]);
     assert_eventually("it is tired of waiting", PATIENCE, || waiting.says("no answer from"));
     drop(waiting);
@@ -194,7 +202,9 @@ fn a_download_that_stands_still_is_taken_up_again_where_it_stopped() {
     let (url, asked) = answers_in_turn(vec![list, half, stuck, rest]);
     appliance.set(&format!("URL={url}"));
     let file = appliance.path("fetched");
-    appliance.run(&["fetch", "-o", &file.to_string_lossy()]).done("its SHA-256 is right");
+    let mut agent = appliance.start(&["fetch", "-o", &file.to_string_lossy()]);
+    assert_eq!(agent.ends(), 0);
+    assert!(agent.says("its SHA-256 is right"));
     assert_eq!(fs::read(file).expect("the file"), b"helloworld");
     assert_eq!(slept(&appliance), [5, 10]);
     let asked = asked.lock().expect("not poisoned");

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use super::os::signal;
-use super::{PATIENCE, Server, System, assert_eventually, bytes};
+use super::{PATIENCE, Server, System, assert_eventually, bytes, eventually};
 
 /// A machine with a configuration, the agent, and its settings.
 pub struct Appliance {
@@ -168,7 +168,11 @@ impl Drop for Running {
     fn drop(&mut self) {
         if self.child.try_wait().is_ok_and(|ended| ended.is_none()) {
             signal(self.child.id(), libc::SIGTERM);
-            let _ = self.child.wait();
+            // A shell in the middle of a command does not hear it.
+            if !eventually(PATIENCE, || self.child.try_wait().is_ok_and(|ended| ended.is_some())) {
+                let _ = self.child.kill();
+                let _ = self.child.wait();
+            }
         }
     }
 }
