@@ -1,4 +1,4 @@
-//! Can the dependencies be asked?
+//! Can the dependencies do what an upload needs?
 
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -45,8 +45,8 @@ impl Vault {
         {
             return health;
         }
-        let ping = self.db.run(Lane::Reads, PATIENCE, settings::ping);
-        let (database, store) = tokio::join!(ping, timeout(PATIENCE, self.store.check()));
+        let database = self.db.run(Lane::Reads, PATIENCE, settings::can_write);
+        let (database, store) = tokio::join!(database, timeout(PATIENCE, self.store.check()));
         let health = Health {
             database: match database {
                 Ok(()) if self.ready.load(Ordering::Relaxed) => UP,

@@ -1,6 +1,8 @@
 //! `service_defaults`: what the support views need to know of the service's settings.
 
+use diesel::dsl::sql;
 use diesel::prelude::*;
+use diesel::sql_types::Bool;
 
 use super::schema::service_defaults;
 use super::{Conn, DbError, to_bigint};
@@ -21,8 +23,14 @@ pub fn default_quota(conn: &mut Conn) -> Result<Option<u64>, DbError> {
     Ok(u64::try_from(bytes).ok().filter(|&bytes| bytes > 0))
 }
 
-/// Asks the database anything: for health.
-pub fn ping(conn: &mut Conn) -> Result<(), DbError> {
-    diesel::select(1.into_sql::<diesel::sql_types::Integer>()).execute(conn)?;
+/// Whether this session could write: for health. One that only reads (a standby's, or by
+/// `default_transaction_read_only`) is `Unavailable`, as it is for whoever tries to write in it: so it is thrown
+/// away, and what comes next is asked of a new one.
+pub fn can_write(conn: &mut Conn) -> Result<(), DbError> {
+    // Also on in recovery, whatever was set.
+    let read_only = sql::<Bool>("current_setting('transaction_read_only')::boolean");
+    if diesel::select(read_only).get_result(conn)? {
+        return Err(DbError::Unavailable("it only reads".to_owned()));
+    }
     Ok(())
 }

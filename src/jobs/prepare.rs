@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tokio::time::sleep;
+use tokio::time::{MissedTickBehavior, interval};
 
 use crate::db::{Db, DbError, backups, migrations, settings};
 use crate::store::BlobStore;
@@ -20,7 +20,9 @@ pub struct Preparation {
     pub store: Arc<dyn BlobStore>,
 }
 
-const PAUSE: Duration = Duration::from_secs(1);
+/// Between the beginnings of two attempts; one that took longer is followed by the next at once: what is out of reach
+/// without a word has cost its time already.
+const EVERY: Duration = Duration::from_secs(1);
 
 impl Preparation {
     async fn attempt(&self) -> Result<(), String> {
@@ -50,13 +52,16 @@ impl Preparation {
 /// Tries until it is done, then raises `ready`.
 pub async fn prepare(preparation: Preparation, ready: Arc<AtomicBool>) {
     let mut told = None;
+    let mut next = interval(EVERY);
+    next.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    next.tick().await;
     while let Err(text) = preparation.attempt().await {
         // The same line every second would help nobody.
         if told.as_ref() != Some(&text) {
             log::error!("{text}; trying again every second");
             told = Some(text);
         }
-        sleep(PAUSE).await;
+        next.tick().await;
     }
     ready.store(true, Ordering::Relaxed);
 }

@@ -63,7 +63,7 @@ async fn fetch(url: &str) -> Result<Vec<u8>, String> {
     let client = Client::builder().build::<_, Body>(HttpsConnector::new());
     let request = Request::get(uri).header("accept", "application/json").body(Body::empty());
     let request = request.map_err(|error| error.to_string())?;
-    let answer = client.request(request).await.map_err(|error| in_full(&error))?;
+    let answer = client.request(request).await.map_err(|error| with_a_hint(in_full(&error)))?;
     if answer.status() != 200 {
         return Err(format!("it was answered with status {}", answer.status().as_u16()));
     }
@@ -87,4 +87,15 @@ fn in_full(error: &dyn std::error::Error) -> String {
         cause = inner.source();
     }
     line
+}
+
+/// Whoever has an authority of their own has to say so, and this is where they find out.
+fn with_a_hint(line: String) -> String {
+    if line.contains("certificate verify failed") {
+        format!(
+            "{line} (whom to trust is in the system's certificates, or in the file that SSL_CERT_FILE names)"
+        )
+    } else {
+        line
+    }
 }

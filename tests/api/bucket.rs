@@ -1,5 +1,7 @@
 //! Starting on a bucket: what will not get better ends the start, what may is waited for.
 
+use std::time::{Duration, Instant};
+
 use crate::engine::{Bucket, Fault, Proxy};
 use crate::harness::{Database, PATIENCE, Server, assert_eventually, plain_command, run};
 
@@ -52,4 +54,34 @@ fn an_engine_that_is_away_at_the_start_is_waited_for() {
         let system = server.system();
         server.store(&system, b"at last");
     }
+}
+
+#[test]
+fn a_start_does_not_wait_for_what_the_way_to_the_engine_has_swallowed() {
+    let bucket = Bucket::new();
+    // From its return until the start is done.
+    let recovered_within = || {
+        let link = Proxy::new(&bucket.endpoint);
+        link.spoil(Fault::Swallowed, |_| true);
+        std::thread::scope(|scope| {
+            let mending = scope.spawn(|| {
+                assert_eventually("it is asked", PATIENCE, || link.hits() > 0);
+                link.mend();
+                Instant::now()
+            });
+            let endpoint = link.endpoint();
+            let server = settings(&bucket, &endpoint)
+                .into_iter()
+                .fold(Server::builder().unready(), |builder, (name, value)| builder.set(name, value))
+                .no_store()
+                .start();
+            // It listens when it is ready, or has waited for long.
+            let took = mending.join().expect("mended").elapsed();
+            server.skip_comparison();
+            assert_eventually("healthy", PATIENCE, || server.get("/api/health").send().status == 200);
+            took
+        })
+    };
+    // A busy machine can only make it longer.
+    assert!((0..3).any(|_| recovered_within() < Duration::from_secs(3)));
 }

@@ -166,3 +166,22 @@ fn without_its_store_the_server_is_not_healthy() {
         assert_eventually("healthy", RECOVERED, || server.get("/api/health").send().status == 200);
     }
 }
+
+#[test]
+fn with_a_postgres_that_only_reads_the_server_is_not_healthy() {
+    let (link, server) = Server::on_a_link();
+    let system = server.system();
+    let read_only = |on: &str| {
+        let name = server.db.one("SELECT current_database()");
+        server.db.execute(&format!("ALTER DATABASE {name} SET default_transaction_read_only = {on}"));
+    };
+    read_only("on");
+    link.cut();
+    assert_eventually("unhealthy", PATIENCE, || server.get("/api/health").send().status == 503);
+    let answer = server.get("/api/health").send().status(503);
+    assert_eq!(answer.data(), serde_json::json!({ "database": "down", "store": "up" }));
+    // What has a session that could only read gets rid of it by itself: nobody sends an upload there.
+    read_only("off");
+    assert_eventually("healthy", PATIENCE, || server.get("/api/health").send().status == 200);
+    server.store(&system, b"x");
+}

@@ -9,6 +9,7 @@ mod engine;
 mod harness;
 
 mod agent;
+mod agent_patience;
 mod appliance;
 mod auth;
 mod batches;
@@ -43,7 +44,9 @@ mod list;
 mod manage_foreign;
 mod manage_gateway;
 mod manage_keys;
+mod manage_keys_tls;
 mod manage_links;
+mod manage_links_s3;
 mod manage_outage;
 mod manage_requests;
 mod manage_systems;

@@ -4,7 +4,7 @@ use crate::engine::Bucket;
 use crate::harness::{Answer, Login, PATIENCE, Server, System, assert_eventually, bytes, now};
 
 /// The address of a backup, and for how long it holds.
-fn link(server: &Server, login: &Login, system: &System, id: &str) -> (String, u64) {
+pub fn link(server: &Server, login: &Login, system: &System, id: &str) -> (String, u64) {
     let path = format!("/api/systems/{}/backups/{id}/download", system.id);
     let answer =
         server.manage("GET", &path).bearer(login.token(&system.org, "backup:view")).send().status(200);

@@ -1,9 +1,11 @@
 //! Postgres that is away, or hangs, at each step of a request: the answer, and what is left of it.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::harness::{
-    Answer, BACKUPS, PATIENCE, PostgresLink, Server, System, Trouble, Wire, assert_eventually, bytes, chunk,
+    Answer, BACKUPS, Database, PATIENCE, PostgresLink, Server, System, Trouble, Wire, assert_eventually,
+    bytes, chunk,
 };
 use crate::health::everything_is_unavailable;
 
@@ -58,6 +60,32 @@ fn a_server_that_starts_while_postgres_is_away_is_well_soon_after_its_return() {
         server.delete(&system, &answer.id()).status(200);
         is_well(&server, &system, std::slice::from_ref(&id));
     }
+}
+
+#[test]
+fn a_start_does_not_wait_for_what_the_way_to_postgres_has_swallowed() {
+    let database = Arc::new(Database::new());
+    // From its return until the start is done.
+    let recovered_within = || {
+        let link = PostgresLink::to(&database);
+        link.spoil(Trouble::Swallowed);
+        std::thread::scope(|scope| {
+            let mending = scope.spawn(|| {
+                // One is the pool's, the other that of the start.
+                assert_eventually("it is asked", PATIENCE, || link.swallowed() >= 2);
+                link.mend();
+                Instant::now()
+            });
+            let server =
+                Server::builder().database(&database).set("DATABASE_URL", link.url()).unready().start();
+            // It listens when it is ready, or has waited for long.
+            let took = mending.join().expect("mended").elapsed();
+            assert_eventually("healthy", PATIENCE, || server.get("/api/health").send().status == 200);
+            took
+        })
+    };
+    // A busy machine can only make it longer.
+    assert!((0..3).any(|_| recovered_within() < Duration::from_secs(3)));
 }
 
 #[test]

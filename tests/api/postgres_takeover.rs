@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::harness::{
-    Cluster, Database, PATIENCE, PostgresLink, Server, System, Wire, assert_eventually, bytes,
+    BACKUPS, Cluster, Database, PATIENCE, PostgresLink, Server, System, Wire, assert_eventually, bytes,
 };
 
 /// How soon the service must be back once Postgres is; and a little for the machine.
@@ -91,6 +91,26 @@ fn a_standby_takes_over_and_has_all_that_was_answered_201() {
         assert_eq!(server.books(&system.org), (stored * 1000, 0));
     }
     server.audit_is_clean();
+}
+
+#[test]
+fn on_a_standby_the_service_is_not_healthy_until_that_takes_over() {
+    let Some(first) = Cluster::start_new() else { return };
+    let standby = first.start_standby();
+    let (link, server) = server_on(&first, 5);
+    let system = server.system();
+    first.wait_for_standby();
+    link.lead_to(standby.socket());
+    assert_eventually("unhealthy", PATIENCE, || server.get("/api/health").send().status == 503);
+    let answer = server.get("/api/health").send().status(503);
+    assert_eq!(answer.data(), serde_json::json!({ "database": "down", "store": "up" }));
+    server.get(BACKUPS).user(&system).send().status(200);
+    // Else its commits would wait for a standby.
+    first.die();
+    standby.promote();
+    assert_eventually("healthy", PATIENCE, || server.get("/api/health").send().status == 200);
+    server.db.connect_again();
+    server.store(&system, &bytes(1000));
 }
 
 #[test]

@@ -1,13 +1,27 @@
 //! SIGTERM: nothing new, but what was begun is finished.
 
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use crate::harness::{GONE, PATIENCE, Server, Wire, assert_eventually, bytes, head};
+use crate::harness::{Builder, Certificate, GONE, PATIENCE, Server, Wire, assert_eventually, bytes, head};
+
+fn with_tls() -> Builder {
+    Server::builder().tls(&Certificate::new())
+}
 
 #[test]
 fn an_upload_in_flight_is_finished_before_the_exit() {
-    let server = Server::start();
+    stop_under_uploads(Server::builder());
+}
+
+#[test]
+fn an_upload_in_flight_over_tls_is_finished_before_the_exit() {
+    stop_under_uploads(with_tls());
+}
+
+fn stop_under_uploads(builder: Builder) {
+    let server = builder.start();
     let system = server.system();
     let mut known = Wire::upload(&server, &system, &["Content-Length: 10"]);
     let mut chunked = Wire::upload(&server, &system, &["Transfer-Encoding: chunked"]);
@@ -15,7 +29,7 @@ fn an_upload_in_flight_is_finished_before_the_exit() {
     chunked.send(crate::harness::chunk(b"01234"));
     assert_eventually("both were let in", PATIENCE, || server.receiving() == 2);
     server.signal(libc::SIGTERM);
-    assert_eventually("new connections are refused", GONE, || Wire::try_to(&server).is_err());
+    assert_eventually("new connections are refused", GONE, || TcpStream::connect(server.address()).is_err());
     known.send("56789");
     assert_eq!(known.answer().data()["size"], 10);
     chunked.send([crate::harness::chunk(b"56789"), crate::harness::chunk(b"")].concat());
@@ -84,9 +98,9 @@ fn ask_until_refused(server: &Server, line: &str) -> usize {
 }
 
 /// Stops servers that are busy with such requests.
-fn stop_while_asked(line: &str) {
+fn stop_while_asked(builder: &Builder, line: &str) {
     for _ in 0..5 {
-        let server = Server::start();
+        let server = builder.clone().start();
         std::thread::scope(|scope| {
             let clients: Vec<_> = (0..16).map(|_| scope.spawn(|| ask_until_refused(&server, line))).collect();
             let asked = || server.log().matches("/api/health/live").count();
@@ -101,10 +115,44 @@ fn stop_while_asked(line: &str) {
 
 #[test]
 fn whoever_got_a_connection_is_answered_and_the_others_are_refused() {
-    stop_while_asked("Connection: close\r\n");
+    stop_while_asked(&Server::builder(), "Connection: close\r\n");
 }
 
 #[test]
 fn whoever_keeps_a_connection_is_told_that_it_ends_before_it_does() {
-    stop_while_asked("");
+    stop_while_asked(&Server::builder(), "");
+}
+
+#[test]
+fn whoever_got_a_connection_is_answered_over_tls_too() {
+    stop_while_asked(&with_tls(), "Connection: close\r\n");
+}
+
+#[test]
+fn whoever_keeps_a_connection_over_tls_is_told_that_it_ends_before_it_does() {
+    stop_while_asked(&with_tls(), "");
+}
+
+#[test]
+fn whoever_is_in_the_middle_of_a_handshake_is_answered() {
+    let server = with_tls().start();
+    let tls = server.certificate().expect("TLS");
+    let clients: Vec<_> = (0..8)
+        .map(|_| {
+            let mut stream = TcpStream::connect(server.address()).expect("connect");
+            stream.set_read_timeout(Some(PATIENCE)).expect("a time-out");
+            let mut client = tls.client(stream.try_clone().expect("the same"));
+            // The first flight is out, and nobody has looked at what came back.
+            client.conn.write_tls(&mut stream).expect("say hello");
+            client
+        })
+        .collect();
+    server.signal(libc::SIGTERM);
+    for mut client in clients {
+        client.write_all(b"GET /api/health/live HTTP/1.1\r\nHost: a\r\n\r\n").expect("ask");
+        let mut answer = String::new();
+        let _ = client.read_to_string(&mut answer);
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    }
+    assert_eq!(server.wait().code(), Some(0));
 }

@@ -20,6 +20,8 @@ pub enum Fault {
     Reset,
     /// Nothing is read any more, and nothing answered.
     BlackHole,
+    /// The same, for good on those connections: also after the mend nobody is told.
+    Swallowed,
     /// 500 without reading the body, for the first call only.
     Error500Once,
     /// 500 without reading the body.
@@ -98,6 +100,11 @@ impl Proxy {
         while lock(&self.state).under_way.iter().any(|line| hits(line)) {
             std::thread::sleep(Duration::from_millis(5));
         }
+    }
+
+    /// How many calls the fault has hit so far.
+    pub fn hits(&self) -> usize {
+        lock(&self.state).hits
     }
 
     /// How many calls wait to be let go by the next change.
@@ -187,6 +194,10 @@ async fn serve(mut client: TcpStream, engine: SocketAddr, state: Arc<Mutex<State
         }
         Some(Fault::BlackHole) => {
             timeout(Duration::from_secs(120), changed(&state, epoch)).await.ok();
+        }
+        Some(Fault::Swallowed) => {
+            let mut lost = vec![0; 64 << 10];
+            while client.read(&mut lost).await.is_ok_and(|n| n > 0) {}
         }
         Some(Fault::Error500Once | Fault::Error500) => {
             say(&mut client, 500, "<Error><Code>InternalError</Code><Message>no</Message></Error>").await;

@@ -150,8 +150,8 @@ impl IntoResponses for Health {
         let up = Dependencies { database: "up", store: "up" };
         let down = Dependencies { database: "up", store: "down" };
         Answers::default()
-            .json(200, "Both can be asked.", "healthy", &up, &[])
-            .json(503, "At least one can't be asked, and which.", "unhealthy", &down, &[])
+            .json(200, "Both can be written to.", "healthy", &up, &[])
+            .json(503, "At least one can't be written to, and which.", "unhealthy", &down, &[])
             .into()
     }
 }

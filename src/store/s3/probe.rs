@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use rusoto_s3::{GetObjectRequest, S3};
+use tokio::time::{Instant, interval};
 use uuid::Uuid;
 
 use super::engine::{Engine, Limits};
@@ -15,17 +17,30 @@ use crate::store::StoreError;
 const PROBE: &[u8] = b"Strongroom looks whether it can write here.\n";
 const LIST: &str = "list it";
 const LIMIT: Limits = Limits::once(Duration::from_secs(5));
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// Whether bucket and key are as they have to be: everything that will be done is done once.
 pub(super) async fn prepare(engine: &Arc<Engine>) -> Result<(), StoreError> {
     let bucket = &engine.bucket;
-    // A list and not a look at the bucket: only an answer with a body says what is wrong.
-    let list = engine.page(LIMIT, ".strongroom/", None, 1).await;
-    list.map_err(|trouble| refused(trouble, bucket, LIST))?;
+    list(engine).await.map_err(|trouble| refused(trouble, bucket, LIST))?;
     let mut probe = Probe::new(engine);
     probe.write().await.map_err(|trouble| refused(trouble, bucket, "write to it"))?;
     probe.read().await.map_err(|trouble| refused(trouble, bucket, "read from it"))?;
     probe.delete().await.map_err(|trouble| refused(trouble, bucket, "delete in it"))
+}
+
+/// The first answer to a question that is put again every second: what was asked while the engine was out of reach may
+/// wait in vain for long after its return.
+async fn list(engine: &Engine) -> Result<(), Trouble> {
+    let end = Instant::now() + LIMIT.total;
+    let (mut asked, mut again) = (FuturesUnordered::new(), interval(AGAIN));
+    loop {
+        tokio::select! {
+            // A list and not a look at the bucket: only an answer with a body says what is wrong.
+            _ = again.tick() => asked.push(engine.page(LIMIT.until(end), ".strongroom/", None, 1)),
+            Some(answer) = asked.next() => return answer.map(drop),
+        }
+    }
 }
 
 /// Whether an object could be written now.

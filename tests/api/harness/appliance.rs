@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use super::os::signal;
-use super::{PATIENCE, Server, System, assert_eventually, bytes};
+use super::{PATIENCE, Server, System, assert_eventually, bytes, eventually};
 
 /// A machine with a configuration, the agent, and its settings.
 pub struct Appliance {
@@ -64,11 +64,30 @@ impl Appliance {
         fs::write(self.path("agent.conf"), text).expect("write the configuration");
     }
 
+    /// Adds lines to its settings; the last word counts.
+    pub fn set(&self, lines: &str) {
+        let file = self.path("agent.conf");
+        let text = fs::read_to_string(&file).expect("the configuration");
+        fs::write(file, format!("{text}{lines}\n")).expect("write the configuration");
+    }
+
+    /// A program of the test's own that the agent finds before the system's. It is put there by another process:
+    /// what this one has open for writing can't be run while a child of another test still has it, too.
+    pub fn tool(&self, name: &str, script: &str) {
+        let draft = self.path(name);
+        fs::write(&draft, script).expect("write a script");
+        fs::create_dir_all(self.path("bin")).expect("a folder");
+        let mut install = Command::new("install");
+        install.args(["-m", "755"]).arg(draft).arg(self.path("bin").join(name));
+        assert!(install.status().expect("run install").success());
+    }
+
     fn command(&self, arguments: &[&str]) -> Command {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/appliance/strongroom-agent");
         let mut command = Command::new(script);
         command.arg("-c").arg(self.path("agent.conf")).args(arguments);
-        command.env_clear().env("PATH", std::env::var_os("PATH").expect("a path"));
+        let path = std::env::var("PATH").expect("a path");
+        command.env_clear().env("PATH", format!("{}:{path}", self.path("bin").display()));
         command.env("GNUPGHOME", self.path("gnupg")).stdin(Stdio::null());
         command
     }
@@ -149,7 +168,11 @@ impl Drop for Running {
     fn drop(&mut self) {
         if self.child.try_wait().is_ok_and(|ended| ended.is_none()) {
             signal(self.child.id(), libc::SIGTERM);
-            let _ = self.child.wait();
+            // A shell in the middle of a command does not hear it.
+            if !eventually(PATIENCE, || self.child.try_wait().is_ok_and(|ended| ended.is_some())) {
+                let _ = self.child.kill();
+                let _ = self.child.wait();
+            }
         }
     }
 }

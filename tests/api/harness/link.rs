@@ -21,6 +21,8 @@ pub enum Trouble {
     BlackHole,
     /// The same, but it all comes through in the end.
     Frozen,
+    /// Nothing comes through, and on those connections never will: also after the mend nobody is told.
+    Swallowed,
     /// The next COMMIT does not arrive.
     Commit(Ending),
     /// The next COMMIT takes place, and its answer is lost.
@@ -48,6 +50,7 @@ struct Shared {
     /// Where Postgres is: a path, or an address and a port.
     upstream: Mutex<String>,
     commits_hit: AtomicUsize,
+    swallowed: AtomicUsize,
     /// Texts in what Postgres says, and what is said instead; of the same length.
     translations: Mutex<Vec<(&'static str, &'static str)>>,
 }
@@ -71,6 +74,7 @@ impl PostgresLink {
             state: watch::Sender::new(State::default()),
             upstream: Mutex::new(upstream),
             commits_hit: AtomicUsize::new(0),
+            swallowed: AtomicUsize::new(0),
             translations: Mutex::default(),
         });
         let own = Arc::clone(&shared);
@@ -104,6 +108,11 @@ impl PostgresLink {
     pub fn mend(&self) -> usize {
         self.change(None, false);
         self.shared.commits_hit.load(Ordering::Relaxed)
+    }
+
+    /// How many connections were swallowed.
+    pub fn swallowed(&self) -> usize {
+        self.shared.swallowed.load(Ordering::Relaxed)
     }
 
     /// Resets all connections, as a restart of Postgres would; new ones are fine.
@@ -158,6 +167,7 @@ impl Shared {
                 return reset(&client);
             }
             Some(Trouble::Frozen) => drop(changes.changed().await),
+            Some(Trouble::Swallowed) => return self.swallow(client).await,
             _ => {}
         }
         let Ok(mut postgres) = self.connect().await else { return reset(&client) };
@@ -168,6 +178,9 @@ impl Shared {
                 _ = changes.changed() => {
                     let now = *changes.borrow_and_update();
                     if now.hit > born.hit {
+                        if now.trouble == Some(Trouble::Swallowed) {
+                            return self.swallow(client).await;
+                        }
                         if matches!(now.trouble, Some(Trouble::BlackHole | Trouble::Frozen)) {
                             let _ = changes.changed().await;
                         }
@@ -195,6 +208,13 @@ impl Shared {
                 }
             }
         }
+    }
+
+    /// Until the client has had enough.
+    async fn swallow(&self, mut client: TcpStream) {
+        self.swallowed.fetch_add(1, Ordering::Relaxed);
+        let mut lost = vec![0; 1024];
+        while client.read(&mut lost).await.is_ok_and(|n| n > 0) {}
     }
 
     /// What is to become of these bytes if they are a COMMIT. Each trouble hits one.

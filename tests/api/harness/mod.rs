@@ -46,7 +46,7 @@ pub use random::{Random, seconds};
 pub use requests::{REQUESTS, request_ids};
 pub use server::{Builder, Server};
 pub use store::{Store, on_s3};
-pub use tls::Certificate;
+pub use tls::{Authority, Certificate};
 pub use tokens::{AUDIENCE, ISSUER, Login, SigningKey, changed, claims, encode, hs256, key_set, now, token};
 pub use wait::{assert_eventually, eventually};
 pub use watch::Over;

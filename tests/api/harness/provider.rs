@@ -1,10 +1,10 @@
 //! An identity provider's key set at an address, which counts who asks for it and can be spoilt.
 
+use std::io::{Read, Write};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 use super::{Builder, PATIENCE, Server, SigningKey, assert_eventually, key_set};
 use crate::engine::Door;
@@ -17,6 +17,8 @@ pub struct Provider {
 #[derive(Default)]
 struct Shared {
     answer: Mutex<Vec<u8>>,
+    /// What it shows of itself over TLS; `None`: it speaks plain HTTP.
+    tls: Mutex<Option<Arc<ServerConfig>>>,
     asked: AtomicUsize,
 }
 
@@ -27,7 +29,9 @@ impl Provider {
         let door = Door::open(move |client| {
             let shared = Arc::clone(&own);
             async move {
-                shared.serve(client).await;
+                let client = client.into_std().expect("a connection");
+                client.set_nonblocking(false).expect("wait for it");
+                let _ = tokio::task::spawn_blocking(move || shared.serve(client)).await;
             }
         });
         let provider = Self { door, shared };
@@ -36,7 +40,13 @@ impl Provider {
     }
 
     pub fn url(&self) -> String {
-        format!("http://{}/keys", self.door.address())
+        let scheme = if lock(&self.shared.tls).is_some() { "https" } else { "http" };
+        format!("{scheme}://{}/keys", self.door.address())
+    }
+
+    /// From now on it speaks TLS and shows this.
+    pub fn present(&self, tls: Arc<ServerConfig>) {
+        *lock(&self.shared.tls) = Some(tls);
     }
 
     pub fn publish(&self, keys: &[&SigningKey]) {
@@ -47,7 +57,7 @@ impl Provider {
     pub fn answer(&self, status: &str, lines: &str, body: &str) {
         let length = body.len();
         let text = format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\n{lines}\r\n{body}");
-        *self.shared.answer.lock().unwrap_or_else(PoisonError::into_inner) = text.into_bytes();
+        *lock(&self.shared.answer) = text.into_bytes();
     }
 
     /// Nobody listens, until it is opened again.
@@ -57,7 +67,7 @@ impl Provider {
 
     /// It takes connections and says nothing.
     pub fn hang(&self) {
-        self.shared.answer.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        lock(&self.shared.answer).clear();
     }
 
     /// How often it was asked for its keys.
@@ -78,18 +88,30 @@ impl Provider {
 }
 
 impl Shared {
-    async fn serve(&self, mut client: TcpStream) {
+    fn serve(&self, client: std::net::TcpStream) {
+        let tls = lock(&self.tls).clone();
+        match tls {
+            None => self.answer(client),
+            Some(tls) => self.answer(StreamOwned::new(ServerConnection::new(tls).expect("TLS"), client)),
+        }
+    }
+
+    fn answer(&self, mut client: impl Read + Write) {
         let (mut head, mut buffer) = (vec![], [0; 1024]);
         while !head.windows(4).any(|end| end == b"\r\n\r\n") {
-            let Ok(n @ 1..) = client.read(&mut buffer).await else { return };
+            let Ok(n @ 1..) = client.read(&mut buffer) else { return };
             head.extend_from_slice(&buffer[..n]);
         }
         self.asked.fetch_add(1, Ordering::SeqCst);
-        let answer = self.answer.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let answer = lock(&self.answer).clone();
         // An empty answer is none: it holds the line.
         if answer.is_empty() {
-            let _ = client.read(&mut buffer).await;
+            let _ = client.read(&mut buffer);
         }
-        let _ = client.write_all(&answer).await;
+        let _ = client.write_all(&answer).and_then(|()| client.flush());
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

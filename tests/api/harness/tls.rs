@@ -1,11 +1,11 @@
 //! Certificates made for a test, and the client's side of TLS.
 
 use std::net::TcpStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};
 
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig, StreamOwned};
 use tempfile::TempDir;
 
 /// A certificate for 127.0.0.1 and its key, in files that a server can be given and that can be written over.
@@ -88,5 +88,38 @@ impl Pair {
             certificate: made.cert.pem(),
             key: made.signing_key.serialize_pem(),
         }
+    }
+}
+
+/// An authority of a test's own, as a company has one.
+pub struct Authority(rcgen::CertifiedIssuer<'static, rcgen::KeyPair>);
+
+impl Authority {
+    pub fn new(name: &str) -> Self {
+        let mut about = rcgen::CertificateParams::default();
+        about.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        about.distinguished_name.push(rcgen::DnType::CommonName, name);
+        let key = rcgen::KeyPair::generate().expect("a key");
+        Self(rcgen::CertifiedIssuer::self_signed(about, key).expect("make an authority"))
+    }
+
+    /// Puts its certificate, and no other, into a file of those who are trusted.
+    pub fn write_to(&self, file: &Path) {
+        std::fs::write(file, self.0.pem()).expect("write the authority");
+    }
+
+    /// A server that shows a certificate of this authority for that name or address.
+    pub fn server(&self, name: &str) -> Arc<ServerConfig> {
+        let key = rcgen::KeyPair::generate().expect("a key");
+        let about = rcgen::CertificateParams::new([name.to_owned()]).expect("a name");
+        let certificate = about.signed_by(&key, &self.0).expect("make a certificate");
+        let key = PrivateKeyDer::try_from(key.serialize_der()).expect("a key");
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("TLS 1.2 and 1.3")
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate.der().clone()], key);
+        Arc::new(config.expect("a certificate and its key"))
     }
 }

@@ -1,0 +1,213 @@
+//! How long the appliance's agent waits before it tries again, and for how long it waits for an answer. Nobody waits
+//! here: its `sleep` writes down what it was told, and its `curl` counts a minute as a second.
+
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::ops::RangeInclusive;
+use std::sync::{Arc, Mutex};
+
+use crate::harness::{Appliance, PATIENCE, Server, System, assert_eventually};
+
+/// Writes down for how long it should sleep. The twelfth time it does: the test has seen enough.
+const SLEEP: &str = r#"#!/bin/sh
+home=${0%/bin/sleep} PATH=${PATH#*:}
+echo "$1" >>"$home/slept"
+[ "$(wc -l <"$home/slept")" -lt 12 ] || exec sleep 600
+"#;
+
+/// The real one with each minute of its limits as a second, and a record of its arguments.
+const CURL: &str = r#"#!/bin/sh
+home=${0%/bin/curl} PATH=${PATH#*:}
+echo "$*" >>"$home/asked"
+last='' left=$#
+while [ "$left" -gt 0 ]; do
+    word=$1
+    shift
+    case $last in --max-time | --speed-time) word=$((word < 60 ? 1 : word / 60)) ;; esac
+    set -- "$@" "$word"
+    last=$word left=$((left - 1))
+done
+exec curl "$@"
+"#;
+
+fn appliance(server: &Server, system: &System) -> Appliance {
+    let appliance = Appliance::of(server, system);
+    appliance.tool("sleep", SLEEP);
+    appliance.tool("curl", CURL);
+    appliance
+}
+
+/// The pauses so far, in seconds.
+fn slept(appliance: &Appliance) -> Vec<u64> {
+    let text = fs::read_to_string(appliance.path("slept")).unwrap_or_default();
+    text.lines().map(|line| line.parse().expect("whole seconds")).collect()
+}
+
+/// As long as this, and up to seven seconds longer, so that a fleet does not come at once.
+fn about(seconds: u64) -> RangeInclusive<u64> {
+    seconds..=seconds + 7
+}
+
+#[track_caller]
+fn were(pauses: &[u64], expected: &[u64]) {
+    let right = pauses.len() >= expected.len()
+        && pauses.iter().zip(expected).all(|(pause, &wanted)| about(wanted).contains(pause));
+    assert!(right, "{pauses:?}, and not about {expected:?}");
+}
+
+/// The pauses of an agent that waits for requests, until there were so many.
+fn pauses_of_waiting(appliance: &Appliance, count: usize) -> Vec<u64> {
+    let waiting = appliance.start(&["wait"]);
+    assert_eventually("it tries again and again", PATIENCE * 2, || slept(appliance).len() >= count);
+    drop(waiting);
+    slept(appliance)
+}
+
+const EMPTY: &str = r#"{"code":200,"message":"requests listed","data":{"requests":[]}}"#;
+
+fn answer(status: &str, lines: &str, body: &str) -> String {
+    format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n{lines}\r\n{body}", body.len())
+}
+
+/// What the clients of such a server asked for.
+type Asked = Arc<Mutex<Vec<String>>>;
+
+/// Gives these answers in turn, the last one again and again, and holds the line after each: one that is
+/// shorter than it says never ends.
+fn answers_in_turn(answers: Vec<String>) -> (String, Asked) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    let asked = Asked::default();
+    let own = Arc::clone(&asked);
+    std::thread::spawn(move || {
+        let mut open: Vec<TcpStream> = vec![];
+        for client in listener.incoming() {
+            let mut client = client.expect("a connection");
+            let mut head = vec![0; 64 << 10];
+            let read = client.read(&mut head).unwrap_or(0);
+            let mut asked = own.lock().expect("not poisoned");
+            let _ = client.write_all(answers[asked.len().min(answers.len() - 1)].as_bytes());
+            asked.push(String::from_utf8_lossy(&head[..read]).into_owned());
+            open.push(client);
+        }
+    });
+    (url, asked)
+}
+
+#[test]
+fn who_waits_for_requests_is_back_soon_at_first_and_every_quarter_of_an_hour_in_the_end() {
+    let server = Server::start();
+    let appliance = appliance(&server, &server.system());
+    // Nobody listens there.
+    appliance.set("URL=http://127.0.0.1:1");
+    let pauses = pauses_of_waiting(&appliance, 12);
+    were(&pauses, &[2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 1024, 1024]);
+}
+
+#[test]
+fn after_an_answer_its_pauses_are_short_again() {
+    let server = Server::start();
+    let appliance = appliance(&server, &server.system());
+    let (down, up) = (answer("503 Down", "", "{}"), answer("200 OK", "", EMPTY));
+    let answers = [&down, &down, &down, &up, &down, &down].map(String::clone).to_vec();
+    appliance.set(&format!("URL={}", answers_in_turn(answers).0));
+    were(&pauses_of_waiting(&appliance, 6), &[2, 4, 8, 2, 2, 4]);
+}
+
+#[test]
+fn who_is_never_made_to_wait_does_not_run_in_circles() {
+    let server = Server::start();
+    let appliance = appliance(&server, &server.system());
+    appliance.set(&format!("URL={}", answers_in_turn(vec![answer("200 OK", "", EMPTY)]).0));
+    were(&pauses_of_waiting(&appliance, 12), &[2; 12]);
+}
+
+#[test]
+fn it_waits_as_long_as_the_vault_says_rather_than_as_it_thinks() {
+    let server = Server::start();
+    let appliance = appliance(&server, &server.system());
+    let busy = answer("503 Down", "Retry-After: 100\r\n", "{}");
+    appliance.set(&format!("URL={}", answers_in_turn(vec![busy]).0));
+    were(&pauses_of_waiting(&appliance, 3), &[100; 3]);
+}
+
+#[test]
+fn an_upload_is_tried_again_with_growing_pauses_and_given_up_after_so_many_attempts() {
+    let server = Server::start();
+    let appliance = appliance(&server, &server.system());
+    let (url, asked) = answers_in_turn(vec![answer("503 Down", "", "{}")]);
+    appliance.set(&format!("URL={url}\nATTEMPTS=4"));
+    appliance.run(&["backup"]).exits(1, "not stored: status 503");
+    let pauses = slept(&appliance);
+    were(&pauses, &[30, 60, 90]);
+    assert_eq!((pauses.len(), asked.lock().expect("not poisoned").len()), (3, 4));
+    appliance.left_nothing_behind();
+}
+
+#[test]
+fn what_can_not_be_packed_is_not_tried_more_often_than_once_a_minute() {
+    let server = Server::start();
+    let system = server.system();
+    let appliance = appliance(&server, &system);
+    appliance.set("PATHS=/nonexistent/path");
+    server.ask(&system);
+    let pauses = pauses_of_waiting(&appliance, 7);
+    assert_eq!(pauses[..5], [60; 5], "{pauses:?}");
+    were(&pauses[5..], &[64, 128]);
+}
+
+/// Ends in a while, and not well.
+#[track_caller]
+fn gives_up(appliance: &Appliance, arguments: &[&str], words: &str) {
+    let mut agent = appliance.start(arguments);
+    assert_eq!(agent.ends(), 1);
+    assert!(agent.says(words), "no {words:?} after {arguments:?}");
+}
+
+#[test]
+fn nothing_waits_for_ever_for_an_answer() {
+    let server = Server::unlimited();
+    let system = server.system();
+    let appliance = appliance(&server, &system);
+    appliance.run(&["backup"]).done("stored ");
+    // Takes every connection and every word.
+    let (url, asked) = answers_in_turn(vec![String::new()]);
+    appliance.set(&format!("URL={url}\nATTEMPTS=1"));
+    gives_up(&appliance, &["list"], "can't list the backups: no answer from");
+    gives_up(&appliance, &["backup"], "can't list the backups: no answer from");
+    gives_up(&appliance, &["backup", "--force"], "not stored: no answer from");
+    let waiting = appliance.start(&["wait"]);
+    assert_eventually("it is tired of waiting", PATIENCE, || waiting.says("no answer from"));
+    drop(waiting);
+    assert!(asked.lock().expect("not poisoned").len() >= 4);
+    // Nor for a connection.
+    let calls = fs::read_to_string(appliance.path("asked")).expect("calls");
+    assert!(calls.lines().all(|call| call.contains("--connect-timeout 30 ")), "{calls}");
+    appliance.left_nothing_behind();
+}
+
+#[test]
+fn a_download_that_stands_still_is_taken_up_again_where_it_stopped() {
+    let server = Server::unlimited();
+    let appliance = appliance(&server, &server.system());
+    let entry = format!(
+        r#"{{"id":"a.gpg","filename":"a.gpg","size":10,"sha256":"{}","uploaded_at":"now"}}"#,
+        crate::harness::sha256_hex(b"helloworld")
+    );
+    let list = answer("200 OK", "", &format!(r#"{{"data":{{"backups":[{entry}]}}}}"#));
+    let half = "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello".to_owned();
+    let stuck = "HTTP/1.1 206 Partial\r\nContent-Range: bytes 5-9/10\r\nContent-Length: 5\r\n\r\n".to_owned();
+    let rest = format!("{stuck}world");
+    let (url, asked) = answers_in_turn(vec![list, half, stuck, rest]);
+    appliance.set(&format!("URL={url}"));
+    let file = appliance.path("fetched");
+    let mut agent = appliance.start(&["fetch", "-o", &file.to_string_lossy()]);
+    assert_eq!(agent.ends(), 0);
+    assert!(agent.says("its SHA-256 is right"));
+    assert_eq!(fs::read(file).expect("the file"), b"helloworld");
+    assert_eq!(slept(&appliance), [5, 10]);
+    let asked = asked.lock().expect("not poisoned");
+    let ranges: Vec<_> = asked.iter().map(|head| head.to_lowercase().contains("range: bytes=5-")).collect();
+    assert_eq!(ranges, [false, false, true, true]);
+}

@@ -1,0 +1,112 @@
+//! The key set of a provider that is reached over TLS: whom that trusts, and what becomes of keys from somebody else.
+
+use std::path::PathBuf;
+
+use tempfile::TempDir;
+
+use crate::harness::{Authority, PATIENCE, Provider, Server, SigningKey, System, assert_eventually, claims};
+
+/// A provider over TLS, the authority that it has its certificate from, and the file that says whom to trust.
+struct Company {
+    authority: Authority,
+    provider: Provider,
+    key: SigningKey,
+    folder: TempDir,
+}
+
+impl Company {
+    fn new() -> Self {
+        let key = SigningKey::ec();
+        let company = Self {
+            authority: Authority::new("The company's own"),
+            provider: Provider::new(&[&key]),
+            key,
+            folder: TempDir::with_prefix("strongroom-trust-").expect("make a folder"),
+        };
+        company.provider.present(company.authority.server("127.0.0.1"));
+        company
+    }
+
+    fn trusted(&self) -> PathBuf {
+        self.folder.path().join("trusted.pem")
+    }
+
+    fn server(&self) -> Server {
+        let builder = self.provider.settings(Server::builder());
+        let server = builder.set("SSL_CERT_FILE", self.trusted().display()).start();
+        assert_eventually("it has tried", PATIENCE, || server.log().contains("token keys: "));
+        server
+    }
+}
+
+/// The status of a request with a token of this key.
+fn status(server: &Server, system: &System, key: &SigningKey) -> u16 {
+    let token = key.sign(&claims(&system.org, "backup:view"));
+    server.manage("GET", &format!("/api/systems/{}/backups", system.id)).bearer(token).send().status
+}
+
+/// What the log says of readings that failed.
+fn complaints(server: &Server) -> Vec<String> {
+    let log = server.log();
+    log.lines().filter(|line| line.contains("token keys: read https://")).map(str::to_owned).collect()
+}
+
+#[test]
+fn keys_are_taken_from_whom_the_file_of_trusted_authorities_vouches_for() {
+    let company = Company::new();
+    company.authority.write_to(&company.trusted());
+    let server = company.server();
+    let system = server.system();
+    assert_eq!(status(&server, &system, &company.key), 200, "{}", server.log());
+    assert!(complaints(&server).is_empty());
+}
+
+#[test]
+fn keys_of_somebody_nobody_vouches_for_are_not_taken_until_somebody_does() {
+    let company = Company::new();
+    Authority::new("Somebody else").write_to(&company.trusted());
+    let server = company.server();
+    let system = server.system();
+    let told = complaints(&server);
+    assert!(told.len() == 1 && told[0].contains("certificate verify failed"), "{told:?}");
+    assert!(told[0].contains("SSL_CERT_FILE"), "it says where to look: {told:?}");
+    assert_eq!(status(&server, &system, &company.key), 503);
+    assert_eq!(company.provider.asked(), 0, "nothing was said to a stranger");
+    // Without a restart.
+    company.authority.write_to(&company.trusted());
+    assert_eventually("the keys are taken", PATIENCE, || status(&server, &system, &company.key) == 200);
+}
+
+#[test]
+fn a_certificate_for_another_name_is_not_the_providers() {
+    let company = Company::new();
+    company.authority.write_to(&company.trusted());
+    company.provider.present(company.authority.server("login.example.org"));
+    let server = company.server();
+    let system = server.system();
+    let told = complaints(&server);
+    assert!(told.len() == 1 && told[0].contains("certificate verify failed"), "{told:?}");
+    assert_eq!(status(&server, &system, &company.key), 503);
+    assert_eq!(company.provider.asked(), 0);
+    company.provider.present(company.authority.server("127.0.0.1"));
+    assert_eventually("the keys are taken", PATIENCE, || status(&server, &system, &company.key) == 200);
+}
+
+#[test]
+fn what_was_read_stays_when_the_provider_cannot_be_trusted_any_more() {
+    let company = Company::new();
+    company.authority.write_to(&company.trusted());
+    let server = company.server();
+    let system = server.system();
+    assert_eq!(status(&server, &system, &company.key), 200);
+    let forged = SigningKey::ec();
+    company.provider.publish(&[&forged]);
+    company.provider.present(Authority::new("The company's own").server("127.0.0.1"));
+    assert_eq!(
+        status(&server, &system, &forged),
+        401,
+        "a reason to read the keys again, and none to take these"
+    );
+    assert_eventually("the log says so", PATIENCE, || complaints(&server).len() == 1);
+    assert_eq!(status(&server, &system, &company.key), 200);
+}
