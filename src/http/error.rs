@@ -63,13 +63,15 @@ pub enum ApiError {
     Damaged,
 }
 
-/// Seconds. Short, because only another upload of the same system has to end.
+/// `Retry-After` in seconds. Short, because only another upload of the same system has to end.
 const OPEN_UPLOAD_RETRY: u64 = 5;
-/// Seconds, and how many more at most, so that a fleet does not come back in the same second.
+/// `Retry-After` in seconds when the database or the store is away.
 const OUTAGE_RETRY: u64 = 10;
+/// Fewer seconds than this are added to it at random, so that a fleet does not come back in the same second.
 const OUTAGE_JITTER: u8 = 8;
 
 impl ApiError {
+    /// A part of the request that can't be right: which one, what is wrong with it, and what was sent.
     pub fn field(key: &'static str, message: &'static str, value: impl Into<String>) -> Self {
         Self::Validation(FieldError { key, message, value: value.into() })
     }

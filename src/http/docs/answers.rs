@@ -12,7 +12,7 @@ use utoipa::openapi::example::ExampleBuilder;
 use utoipa::openapi::schema::{AnyOfBuilder, KnownFormat, ObjectBuilder, Schema, SchemaFormat, Type};
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder, ResponsesBuilder};
 
-use super::headers::{REQUESTED, row, with_example_headers, with_headers};
+use super::headers::{REQUESTED, entry, with_example_headers, with_headers};
 use crate::http::error::ApiError;
 use crate::http::error_data::ErrorData;
 use crate::http::gateway_error::{self, GatewayError};
@@ -144,7 +144,7 @@ fn error_response(errors: &[(RefOr<Schema>, Value, ApiError)]) -> Response {
     let made_up = |name| name == RETRY_AFTER && error.is_some_and(|e| e.status_code().is_server_error());
     let sent: Vec<(&str, &str)> = sent
         .filter_map(|(name, value)| {
-            let value = if made_up(name) { row(name.as_str()).2 } else { value.to_str().ok()? };
+            let value = if made_up(name) { entry(name.as_str()).2 } else { value.to_str().ok()? };
             Some((name.as_str(), value))
         })
         .collect();

@@ -18,7 +18,7 @@ const POLICY: &str = "default-src 'none'; style-src 'self'; base-uri 'none'; for
                       frame-ancestors 'none'";
 
 /// The headers of all pages; `cached` is their `Cache-Control`.
-pub const fn headers(cached: &'static str) -> [(&'static str, &'static str); 4] {
+pub const fn page_headers(cached: &'static str) -> [(&'static str, &'static str); 4] {
     [
         ("Content-Security-Policy", POLICY),
         ("X-Content-Type-Options", "nosniff"),
@@ -30,7 +30,7 @@ pub const fn headers(cached: &'static str) -> [(&'static str, &'static str); 4] 
 fn answer(status: StatusCode, media_type: &str, cached: &'static str, body: String) -> HttpResponse {
     let mut response = HttpResponseBuilder::new(status);
     response.insert_header((CONTENT_TYPE, media_type));
-    for header in headers(cached) {
+    for header in page_headers(cached) {
         response.insert_header(header);
     }
     response.body(body)

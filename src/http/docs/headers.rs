@@ -55,20 +55,20 @@ const HEADERS: &[(&str, &str, &str)] = &[
 
 /// Describes headers whose values differ from answer to answer, by our examples.
 pub fn with_example_headers(response: ResponseBuilder, names: &[&str]) -> ResponseBuilder {
-    let examples: Vec<(&str, &str)> = names.iter().map(|name| (*name, row(name).2)).collect();
+    let examples: Vec<(&str, &str)> = names.iter().map(|name| (*name, entry(name).2)).collect();
     with_headers(response, &examples)
 }
 
-/// The table's entry for a header, in whatever letter case.
-pub fn row(name: &str) -> (&str, &'static str, &'static str) {
-    let row = HEADERS.iter().find(|row| row.0.eq_ignore_ascii_case(name));
-    row.copied().unwrap_or((name, "", ""))
+/// The entry of [`HEADERS`] for a header, in whatever letter case.
+pub fn entry(name: &str) -> (&str, &'static str, &'static str) {
+    let found = HEADERS.iter().find(|entry| entry.0.eq_ignore_ascii_case(name));
+    found.copied().unwrap_or((name, "", ""))
 }
 
 /// Describes headers with the values that are sent.
 pub fn with_headers(response: ResponseBuilder, headers: &[(&str, &str)]) -> ResponseBuilder {
     headers.iter().fold(response, |response, (name, sent)| {
-        let (name, description, _) = row(name);
+        let (name, description, _) = entry(name);
         let seconds = (name == "Retry-After").then(|| sent.parse::<u64>().ok()).flatten();
         let (schema, example) = match seconds {
             Some(seconds) => {

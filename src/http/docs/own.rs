@@ -5,7 +5,7 @@ use utoipa::IntoResponses;
 use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 
 use super::answers::{Answers, Body, Responses, text};
-use super::handlers::{CSS, HTML, MARKDOWN, PLAIN, PRIVATE, PUBLIC, headers};
+use super::handlers::{CSS, HTML, MARKDOWN, PLAIN, PRIVATE, PUBLIC, page_headers};
 use super::mcp::{BROKEN, LARGE, Refusal, SLOW};
 
 fn html(answers: Answers, status: u16, description: &str) -> Answers {
@@ -42,20 +42,20 @@ macro_rules! answers {
 answers! {
     Document: Answers::default()
         .other(200, "The document.", [("application/json", object(), json!({ "openapi": "3.1.0" }))], &[])
-        .all_with(&headers(PRIVATE));
+        .all_with(&page_headers(PRIVATE));
     Text: Answers::default()
         .other(200, "The index.", [(PLAIN, text(), json!("# Strongroom"))], &[])
-        .all_with(&headers(PRIVATE));
-    Page: html(Answers::default(), 200, "The page.").all_with(&headers(PRIVATE));
-    FixedPage: html(Answers::default(), 200, "The page.").all_with(&headers(PUBLIC));
-    FoundPage: html(html(Answers::default(), 200, "The page."), 404, "No such page.").all_with(&headers(PUBLIC));
+        .all_with(&page_headers(PRIVATE));
+    Page: html(Answers::default(), 200, "The page.").all_with(&page_headers(PRIVATE));
+    FixedPage: html(Answers::default(), 200, "The page.").all_with(&page_headers(PUBLIC));
+    FoundPage: html(html(Answers::default(), 200, "The page."), 404, "No such page.").all_with(&page_headers(PUBLIC));
     Source: html(
         Answers::default().other(200, "The guide.", [(MARKDOWN, text(), json!("# A guide"))], &[]),
         404, "No such guide.",
-    ).all_with(&headers(PUBLIC));
+    ).all_with(&page_headers(PUBLIC));
     Style: Answers::default()
         .other(200, "A style sheet.", [(CSS, text(), json!("body {}"))], &[])
-        .all_with(&headers(PUBLIC));
+        .all_with(&page_headers(PUBLIC));
     Rpc: Answers::default()
         .other(200, "The answer to a request.", Some(("application/json", object(),
             json!({ "jsonrpc": "2.0", "id": 1, "result": {} }))), &[])
