@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::ConfigError;
-use super::parse::{Variables, wrong};
+use super::parse::{Variables, base_url, wrong};
 
 #[derive(Debug)]
 pub struct ManagementConfig {
@@ -91,7 +91,7 @@ fn key_set_url(url: &str) -> Result<String, ConfigError> {
     let host = rest.split('/').next().unwrap_or_default();
     let odd = |c: char| c.is_whitespace() || c.is_control() || "@#".contains(c);
     if !matches!(scheme, "http" | "https") || host.is_empty() || url.contains(odd) {
-        return Err(wrong("JWT_JWKS_URL", format!("{url:?} is not a URL like https://HOST/PATH")));
+        return Err(wrong("JWT_JWKS_URL", "it has to be a URL like https://HOST/PATH, without a user in it"));
     }
     if scheme == "http" && !super::store::is_loopback(host) {
         return Err(wrong("JWT_JWKS_URL", "it has to be https (http only to this machine)"));
@@ -102,12 +102,7 @@ fn key_set_url(url: &str) -> Result<String, ConfigError> {
 /// A setting of the form `https://host[:port]`; a slash at its end is removed.
 pub(super) fn public_url(env: &Variables, name: &str) -> Result<Option<String>, ConfigError> {
     let Some(url) = env.get(name) else { return Ok(None) };
-    let (scheme, host) = url.trim().split_once("://").unwrap_or_default();
-    let host = host.trim_end_matches('/');
-    let odd = |c: char| c.is_whitespace() || c.is_control() || "/?#@\"'<>".contains(c);
-    if !matches!(scheme, "http" | "https") || host.is_empty() || host.contains(odd) {
-        return Err(wrong(name, format!("{url:?} is not https://HOST or https://HOST:PORT")));
-    }
+    let (scheme, host) = base_url(name, url)?;
     Ok(Some(format!("{scheme}://{host}")))
 }
 

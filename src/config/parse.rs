@@ -18,6 +18,18 @@ pub fn wrong(variable: &str, problem: impl Into<String>) -> ConfigError {
     ConfigError { variable: variable.to_owned(), problem: problem.into() }
 }
 
+/// The scheme and the host (with its port) of `https://HOST[:PORT]`, or of `http://`; a slash at its end is dropped.
+/// The error doesn't repeat the value: it may be one with a password in it.
+pub fn base_url<'a>(variable: &str, url: &'a str) -> Result<(&'a str, &'a str), ConfigError> {
+    let (scheme, host) = url.trim().split_once("://").unwrap_or_default();
+    let host = host.trim_end_matches('/');
+    let odd = |c: char| c.is_whitespace() || c.is_control() || "/?#@\"'<>".contains(c);
+    if !matches!(scheme, "http" | "https") || host.is_empty() || host.contains(odd) {
+        return Err(wrong(variable, "it has to be https://HOST or https://HOST:PORT, and nothing more"));
+    }
+    Ok((scheme, host))
+}
+
 /// The variables that are set.
 pub struct Variables(HashMap<String, String>);
 

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use secrecy::SecretString;
 
 use super::ConfigError;
-use super::parse::{Variables, wrong};
+use super::parse::{Variables, base_url, wrong};
 
 /// Which store, and where it is.
 #[derive(Debug)]
@@ -87,12 +87,7 @@ impl S3Config {
 /// A setting of the form `https://host[:port]`. Only the headers of a streamed body are signed, so nobody on the way may
 /// be able to change what is sent: hence https, unless the engine is on this machine or the operator says otherwise.
 fn endpoint(variable: &str, url: &str, insecure: bool) -> Result<String, ConfigError> {
-    let (scheme, host) = url.trim().split_once("://").unwrap_or_default();
-    let host = host.trim_end_matches('/');
-    let odd = |c: char| c.is_whitespace() || c.is_control() || "/?#@".contains(c);
-    if !matches!(scheme, "http" | "https") || host.is_empty() || host.contains(odd) {
-        return Err(wrong(variable, format!("{url:?} is not https://HOST or https://HOST:PORT")));
-    }
+    let (scheme, host) = base_url(variable, url)?;
     if scheme == "http" && !insecure && !is_loopback(host) {
         let how = "it has to be https (or set BACKUP_S3_ALLOW_INSECURE=true in a network that you trust)";
         return Err(wrong(variable, how));

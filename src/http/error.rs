@@ -8,7 +8,7 @@ use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
 
 use super::envelope;
 use super::error_data::{
-    ErrorData, ErrorKind, FieldError, MaxBytes, Nothing, Outside, RequestStateNow, RetryAfter,
+    DependencyDown, Empty, ErrorData, ErrorKind, FieldError, MaxBytes, RequestStateNow, RetryAfter,
     ValidationFailed,
 };
 use crate::backups::{Dependency, Outage, ReadError, RequestError, UploadError};
@@ -87,7 +87,9 @@ impl ApiError {
 
     /// `data` in the envelope.
     pub fn data(&self) -> ErrorData {
-        let outside = |details| ErrorData::Outside(Outside { r#type: ErrorKind::ExternalApiError, details });
+        let down = |details| {
+            ErrorData::DependencyDown(DependencyDown { r#type: ErrorKind::ExternalApiError, details })
+        };
         match self {
             Self::Validation(error) => ErrorData::Validation(ValidationFailed {
                 r#type: ErrorKind::ValidationError,
@@ -99,9 +101,9 @@ impl ApiError {
             }
             Self::TooManyOpen => ErrorData::RetryAfter(RetryAfter { retry_after_seconds: OPEN_UPLOAD_RETRY }),
             Self::RequestEnded { state } => ErrorData::State(RequestStateNow { state: *state }),
-            Self::Unavailable { details } => outside(details),
-            Self::Damaged => outside(Dependency::Store.name()),
-            _ => ErrorData::Nothing(Nothing {}),
+            Self::Unavailable { details } => down(details),
+            Self::Damaged => down(Dependency::Store.name()),
+            _ => ErrorData::Empty(Empty {}),
         }
     }
 

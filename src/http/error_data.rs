@@ -37,7 +37,7 @@ pub struct ValidationFailed {
 
 /// The database or the object store is away.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct Outside {
+pub struct DependencyDown {
     pub r#type: ErrorKind,
     /// Which of them, and nothing more.
     #[schema(example = "object store")]
@@ -68,18 +68,18 @@ pub struct RequestStateNow {
 
 /// `{}`
 #[derive(Debug, Serialize, ToSchema)]
-pub struct Nothing {}
+pub struct Empty {}
 
 /// `data` of an error.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 pub enum ErrorData {
     Validation(ValidationFailed),
-    Outside(Outside),
+    DependencyDown(DependencyDown),
     MaxBytes(MaxBytes),
     RetryAfter(RetryAfter),
     State(RequestStateNow),
-    Nothing(Nothing),
+    Empty(Empty),
 }
 
 impl ErrorData {
@@ -87,11 +87,11 @@ impl ErrorData {
     pub fn schema(&self) -> Cow<'static, str> {
         match self {
             Self::Validation(_) => ValidationFailed::name(),
-            Self::Outside(_) => Outside::name(),
+            Self::DependencyDown(_) => DependencyDown::name(),
             Self::MaxBytes(_) => MaxBytes::name(),
             Self::RetryAfter(_) => RetryAfter::name(),
             Self::State(_) => RequestStateNow::name(),
-            Self::Nothing(_) => Nothing::name(),
+            Self::Empty(_) => Empty::name(),
         }
     }
 }

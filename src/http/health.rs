@@ -6,7 +6,7 @@ use actix_web::web::Data;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::error_data::Nothing;
+use super::error_data::Empty;
 use super::{AppState, docs, envelope};
 
 /// What was found: `up`, `down`, or `being prepared`.
@@ -49,5 +49,5 @@ pub async fn health(state: Data<AppState>) -> HttpResponse {
     responses(docs::collect::Live)
 )]
 pub async fn live() -> HttpResponse {
-    envelope::answer(StatusCode::OK, "alive", Nothing {})
+    envelope::answer(StatusCode::OK, "alive", Empty {})
 }

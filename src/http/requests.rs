@@ -17,7 +17,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::error::ApiError;
-use super::error_data::Nothing;
+use super::error_data::Empty;
 use super::{AppState, docs, envelope};
 use crate::backups::{BackupRequest, SystemIdentity};
 
@@ -27,12 +27,12 @@ const LONGEST_WAIT: u64 = 60;
 /// What the appliance is asked for.
 #[derive(Serialize, ToSchema)]
 pub struct Requests {
-    pub requests: Vec<Line>,
+    pub requests: Vec<OpenRequest>,
 }
 
 /// One request for a backup.
 #[derive(Serialize, ToSchema)]
-pub struct Line {
+pub struct OpenRequest {
     /// It need not be sent along: the next backup fulfils every request that is open.
     #[schema(value_type = String, format = "uuid")]
     id: Uuid,
@@ -42,7 +42,7 @@ pub struct Line {
     expires_at: String,
 }
 
-impl Line {
+impl OpenRequest {
     /// For the documentation.
     pub fn example() -> Self {
         let at = |seconds| envelope::time(DateTime::from_timestamp(seconds, 0).unwrap_or_default());
@@ -54,7 +54,7 @@ impl Line {
     }
 }
 
-impl From<BackupRequest> for Line {
+impl From<BackupRequest> for OpenRequest {
     fn from(request: BackupRequest) -> Self {
         Self {
             id: request.id,
@@ -88,7 +88,7 @@ pub async fn requests(
     } else {
         state.vault.wait_for_requests(&who, wait).await?
     };
-    let requests = found.into_iter().map(Line::from).collect();
+    let requests = found.into_iter().map(OpenRequest::from).collect();
     Ok(envelope::answer(StatusCode::OK, "requests listed", Requests { requests }))
 }
 
@@ -103,7 +103,7 @@ pub async fn requests(
 )]
 pub async fn unchanged(who: SystemIdentity, state: Data<AppState>) -> Result<HttpResponse, ApiError> {
     state.vault.note_unchanged(&who).await?;
-    Ok(envelope::answer(StatusCode::OK, "noted as unchanged", Nothing {}))
+    Ok(envelope::answer(StatusCode::OK, "noted as unchanged", Empty {}))
 }
 
 /// How long to wait for a request: the parameter `wait`, in whole seconds; 0 if it is missing.

@@ -72,3 +72,21 @@ fn the_command_line_keeps_secrets_too() {
     let events = server.db.all("SELECT e::text FROM backup_events e").concat();
     assert!(!events.contains(secret));
 }
+
+#[test]
+fn a_wrong_address_is_not_repeated() {
+    let server = Server::start();
+    server.skip_audit();
+    let tokens = [("JWT_ISSUER", "i"), ("JWT_AUDIENCE", "a"), ("JWT_JWKS_URL", "https://example.test/keys")];
+    let bucket = [("BACKUP_S3_BUCKET", "b"), ("S3_ACCESS_KEY", "k"), ("S3_SECRET_KEY", "s")];
+    let settings =
+        ["S3_ENDPOINT", "BACKUP_S3_PRESIGN_ENDPOINT", "JWT_JWKS_URL", "PUBLIC_URL", "MANAGEMENT_PUBLIC_URL"];
+    for name in settings {
+        let mut command = server.command(["serve"]);
+        command.envs(tokens).envs(bucket).env("S3_ENDPOINT", "http://127.0.0.1:1");
+        command.env(name, "https://somebody:hunter2@example.test/path");
+        let stopped = crate::harness::run(&mut command).exits(2);
+        assert!(stopped.stderr.contains(name), "{name}: {}", stopped.stderr);
+        assert!(!stopped.stderr.contains("hunter2"), "{name}: {}", stopped.stderr);
+    }
+}

@@ -186,7 +186,7 @@ fn name(error: &ApiError) -> String {
             let told = failed.errors.iter().map(|field| [field.key, field.message].join(" "));
             told.collect::<Vec<_>>().join(" ")
         }
-        ErrorData::Outside(outside) => format!("{error} {}", outside.details),
+        ErrorData::DependencyDown(down) => format!("{error} {}", down.details),
         _ => error.to_string(),
     };
     text.split(|c: char| !c.is_ascii_alphanumeric())

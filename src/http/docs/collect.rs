@@ -7,10 +7,10 @@ use super::answers::{Answers, Body, Responses, binary};
 use crate::http::delete::Deleted;
 use crate::http::envelope::Metadata;
 use crate::http::error::ApiError;
-use crate::http::error_data::Nothing;
+use crate::http::error_data::Empty;
 use crate::http::health::Dependencies;
 use crate::http::list::Backups;
-use crate::http::requests::{Line, Requests};
+use crate::http::requests::{OpenRequest, Requests};
 
 /// One backup in a path.
 #[derive(IntoParams)]
@@ -120,7 +120,7 @@ pub struct Requested;
 
 impl IntoResponses for Requested {
     fn responses() -> Responses {
-        let example = Requests { requests: vec![Line::example()] };
+        let example = Requests { requests: vec![OpenRequest::example()] };
         let wrong = ApiError::field("wait", "must be a whole number of seconds from 0 to 60", "90");
         Answers::default()
             .json(200, "What is asked for; nothing, if the time is over.", "requests listed", &example, &[])
@@ -135,7 +135,7 @@ pub struct Unchanged;
 impl IntoResponses for Unchanged {
     fn responses() -> Responses {
         Answers::default()
-            .json(200, "Noted.", "noted as unchanged", &Nothing {}, &[])
+            .json(200, "Noted.", "noted as unchanged", &Empty {}, &[])
             .errors(any())
             .with_requested()
             .into()
@@ -161,6 +161,6 @@ pub struct Live;
 
 impl IntoResponses for Live {
     fn responses() -> Responses {
-        Answers::default().json(200, "The process answers.", "alive", &Nothing {}, &[]).into()
+        Answers::default().json(200, "The process answers.", "alive", &Empty {}, &[]).into()
     }
 }

@@ -10,9 +10,9 @@ use super::collect::bytes;
 use crate::domain::request::RequestState;
 use crate::http::delete::Deleted;
 use crate::http::error::ApiError;
-use crate::http::management::gateway::{Details, File};
+use crate::http::management::gateway::{SiteBackup, SiteBackupDetails};
 use crate::http::management::requests::{BackupRequested, Cancelled, SystemRequests};
-use crate::http::management::systems::{Address, Listed};
+use crate::http::management::systems::{DownloadAddress, SystemBackups};
 use crate::http::metrics;
 
 /// What each operation with a token may answer.
@@ -33,7 +33,7 @@ impl IntoResponses for List {
     fn responses() -> Responses {
         let listed = "All that is stored of this system, newest first.";
         Answers::default()
-            .json(200, listed, "backups listed", &Listed::example(), &[])
+            .json(200, listed, "backups listed", &SystemBackups::example(), &[])
             .errors(view().chain([ApiError::SystemNotFound]))
             .into()
     }
@@ -46,7 +46,7 @@ impl IntoResponses for Link {
     fn responses() -> Responses {
         let made = "An address at which anybody can fetch the backup for a while.";
         Answers::default()
-            .json(200, made, "download address made", &Address::example(), &["Cache-Control"])
+            .json(200, made, "download address made", &DownloadAddress::example(), &["Cache-Control"])
             .errors(view().chain([ApiError::NotFound, ApiError::Damaged]))
             .into()
     }
@@ -157,8 +157,8 @@ pub struct Files;
 
 impl IntoResponses for Files {
     fn responses() -> Responses {
-        let list = ArrayBuilder::new().items(reference::<File>()).build().into();
-        let body = ("application/json", list, json!([File::example()]));
+        let list = ArrayBuilder::new().items(reference::<SiteBackup>()).build().into();
+        let body = ("application/json", list, json!([SiteBackup::example()]));
         Answers::default()
             .other(200, "All that is stored of this site, newest first.", [body], &[])
             .gateway_errors(view().chain([ApiError::SystemNotFound]))
@@ -173,9 +173,9 @@ impl IntoResponses for Show {
     fn responses() -> Responses {
         let errors =
             [ApiError::NotFound, ApiError::NotText, ApiError::Range { size: 82_944 }, ApiError::Damaged];
-        let details = schema::<Details>();
+        let details = schema::<SiteBackupDetails>();
         bytes(&[
-            ("application/json", details, json!(Details::example())),
+            ("application/json", details, json!(SiteBackupDetails::example())),
             ("text/plain; charset=utf-8", text(), json!("hostname fw-01")),
         ])
         .gateway_errors(view().chain(errors))

@@ -17,7 +17,7 @@ use tokio::time::timeout;
 use super::openapi;
 use super::tools::Tools;
 use crate::http::base_urls::{ApiAddress, ApiAddresses};
-use crate::http::error_data::Nothing;
+use crate::http::error_data::Empty;
 use crate::http::{envelope, hosts};
 
 /// Bytes: more than any question about this documentation has.
@@ -79,7 +79,7 @@ impl Mcp {
 }
 
 fn refuse((status, message): Refusal) -> HttpResponse {
-    envelope::answer(status, message, Nothing {})
+    envelope::answer(status, message, Empty {})
 }
 
 /// The same request as the type of the other library.

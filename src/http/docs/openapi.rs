@@ -10,7 +10,7 @@ use utoipa::openapi::{OpenApi, PathItem, ServerBuilder};
 use super::handlers;
 use crate::http::base_urls::BaseUrls;
 use crate::http::error_data::{
-    ErrorKind, FieldError, MaxBytes, Nothing, Outside, RequestStateNow, RetryAfter, ValidationFailed,
+    DependencyDown, Empty, ErrorKind, FieldError, MaxBytes, RequestStateNow, RetryAfter, ValidationFailed,
 };
 use crate::http::management::{gateway, requests as manage_requests, systems};
 use crate::http::{
@@ -42,8 +42,8 @@ use crate::http::{
         links::follow, health::health, health::live,
     ),
     components(schemas(
-        envelope::Metadata, list::Backups, delete::Deleted, health::Dependencies, Nothing, ErrorKind, FieldError,
-        ValidationFailed, Outside, MaxBytes, RetryAfter, RequestStateNow, requests::Requests, requests::Line,
+        envelope::Metadata, list::Backups, delete::Deleted, health::Dependencies, Empty, ErrorKind, FieldError,
+        ValidationFailed, DependencyDown, MaxBytes, RetryAfter, RequestStateNow, requests::Requests, requests::OpenRequest,
     )),
 )]
 struct Collect;
@@ -73,10 +73,10 @@ struct Collect;
         handlers::mcp,
     ),
     components(schemas(
-        systems::Listed,
-        systems::Address,
-        gateway::File,
-        gateway::Details,
+        systems::SystemBackups,
+        systems::DownloadAddress,
+        gateway::SiteBackup,
+        gateway::SiteBackupDetails,
         gateway_error::GatewayError,
         manage_requests::SystemRequests,
         manage_requests::SystemRequest,

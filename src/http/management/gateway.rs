@@ -19,7 +19,7 @@ use crate::http::{AppState, docs};
 
 /// A backup as the gateway lists it. Times are in UTC.
 #[derive(Serialize, ToSchema)]
-pub struct File {
+pub struct SiteBackup {
     /// The backup's id.
     #[schema(value_type = String, example = "01934fab-bc33-7890-a1b2-c3d4e5f6a7b8.gpg")]
     filename: BackupId,
@@ -36,9 +36,9 @@ pub struct File {
 
 /// All that is known of a backup.
 #[derive(Serialize, ToSchema)]
-pub struct Details {
+pub struct SiteBackupDetails {
     #[serde(flatten)]
-    file: File,
+    file: SiteBackup,
     bytes: u64,
     /// In hex.
     #[schema(pattern = "^[0-9a-f]{64}$")]
@@ -48,7 +48,7 @@ pub struct Details {
     original_filename: String,
 }
 
-impl From<&Backup> for File {
+impl From<&Backup> for SiteBackup {
     fn from(row: &Backup) -> Self {
         Self {
             filename: row.id,
@@ -61,7 +61,7 @@ impl From<&Backup> for File {
 }
 
 /// For the documentation.
-impl File {
+impl SiteBackup {
     pub fn example() -> Self {
         Self {
             filename: envelope::example_id(),
@@ -74,10 +74,10 @@ impl File {
 }
 
 /// For the documentation.
-impl Details {
+impl SiteBackupDetails {
     pub fn example() -> Self {
         Self {
-            file: File::example(),
+            file: SiteBackup::example(),
             bytes: 82_944,
             sha256: "3a7bd3e2360a3d29eea436fcfb7e44c735d117c42d1c1835420b6b9942dd4f1b".to_owned(),
             mimetype: "application/octet-stream".to_owned(),
@@ -100,7 +100,7 @@ pub async fn list(
 ) -> Result<HttpResponse, ApiError> {
     let system = state.vault.managed(&caller, &site).await?;
     let rows = state.vault.list_managed(&system).await?;
-    let files: Vec<File> = rows.iter().map(File::from).collect();
+    let files: Vec<SiteBackup> = rows.iter().map(SiteBackup::from).collect();
     Ok(HttpResponse::Ok().json(files))
 }
 
@@ -147,8 +147,8 @@ pub async fn show(
             .insert_header((CACHE_CONTROL, NOT_CACHED));
         return Ok(response.body(text));
     }
-    let details = Details {
-        file: File::from(&row),
+    let details = SiteBackupDetails {
+        file: SiteBackup::from(&row),
         bytes: row.size,
         sha256: hex::encode(row.sha256),
         mimetype: row.mimetype,

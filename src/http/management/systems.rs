@@ -18,7 +18,7 @@ use crate::http::{AppState, docs, links};
 
 /// The backups of one system, and what they take of its limits.
 #[derive(Serialize, ToSchema)]
-pub struct Listed {
+pub struct SystemBackups {
     backups: Vec<Metadata>,
     /// The bytes of all these backups.
     quota_used_bytes: u64,
@@ -28,7 +28,7 @@ pub struct Listed {
 
 /// Where a backup can be fetched without a credential.
 #[derive(Serialize, ToSchema)]
-pub struct Address {
+pub struct DownloadAddress {
     #[schema(format = "uri")]
     download_url: String,
     /// How long it holds.
@@ -37,14 +37,14 @@ pub struct Address {
 }
 
 /// For the documentation.
-impl Listed {
+impl SystemBackups {
     pub fn example() -> Self {
         Self { backups: vec![Metadata::example()], quota_used_bytes: 82_944, slots_used: 1 }
     }
 }
 
 /// For the documentation.
-impl Address {
+impl DownloadAddress {
     pub fn example() -> Self {
         let path = format!("/api/downloads/{}", envelope::example_id());
         let download_url =
@@ -67,7 +67,7 @@ pub async fn list(
 ) -> Result<HttpResponse, ApiError> {
     let system = state.vault.managed(&caller, &id).await?;
     let rows = state.vault.list_managed(&system).await?;
-    let data = Listed {
+    let data = SystemBackups {
         quota_used_bytes: rows.iter().map(|row| row.size).sum(),
         slots_used: rows.len(),
         backups: rows.into_iter().map(Metadata::from).collect(),
@@ -111,7 +111,7 @@ pub async fn link(
     };
     let mut response = HttpResponseBuilder::new(StatusCode::OK);
     response.insert_header((CACHE_CONTROL, NOT_CACHED));
-    let data = Address { download_url, expires_in_seconds };
+    let data = DownloadAddress { download_url, expires_in_seconds };
     Ok(envelope::finish(response, StatusCode::OK, "download address made", data))
 }
 
