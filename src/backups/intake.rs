@@ -2,13 +2,10 @@
 //! step where its length is not known, and its last chunk withheld until everything agrees, so
 //! that a bad upload never becomes an object.
 
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
-
 use bytes::Bytes;
 use futures_util::stream;
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
 use super::error::Outage;
 use super::feed::Part;
@@ -17,13 +14,10 @@ use crate::actors::OrgQuotas;
 use crate::db::accounting::{Growth, Operation, Outcome};
 use crate::domain::ids::{BackupId, OrgId};
 use crate::domain::pace::BodyClock;
-use crate::store::{BodyInterrupted, Meter, PutBody, Receipt};
+use crate::store::{BodyInterrupted, Meter, PutBody, Receipt, Turn};
 
 /// A body of unknown length is granted this many bytes ahead of what has arrived.
 pub(super) const STEP: u64 = 8 * 1024 * 1024;
-
-/// Longest time without the store taking anything.
-const STORE_STALL: Duration = Duration::from_secs(15);
 
 pub(super) struct Intake {
     pub parts: mpsc::Receiver<Part>,
@@ -48,16 +42,16 @@ impl Intake {
     /// is done where the store asks for it, so a fast body meets no more threads than it has to.
     pub fn into_body(self) -> (PutBody, Watch) {
         let (tell, received) = oneshot::channel();
-        let turn = Turn(Arc::new(Mutex::new(Some(Instant::now()))));
+        let turn = Turn::of_store();
         let watch = Watch { received, turn: turn.clone() };
         let clock = BodyClock::new(self.limits.min_rate);
         let flow = Flow { intake: self, meter: Meter::new(), clock, withheld: None, tell };
         let body = stream::unfold(Some(flow), move |flow| {
             let turn = turn.clone();
             async move {
-                turn.is(None);
+                turn.asks();
                 let next = flow?.next().await;
-                turn.is(Some(Instant::now()));
+                turn.has();
                 next
             }
         });
@@ -191,26 +185,4 @@ pub(super) struct Watch {
     /// Told when the body is over; closed when the store has let go of it before.
     pub received: oneshot::Receiver<Received>,
     pub turn: Turn,
-}
-
-/// Whose turn it is: since when the store's. `None`: the client is waited for.
-#[derive(Clone)]
-pub(super) struct Turn(Arc<Mutex<Option<Instant>>>);
-
-impl Turn {
-    fn is(&self, store: Option<Instant>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = store;
-    }
-
-    /// Ends when the store has taken nothing for too long.
-    pub async fn missed(&self) {
-        loop {
-            let since = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            let late = since.unwrap_or_else(Instant::now) + STORE_STALL;
-            if late <= Instant::now() {
-                return;
-            }
-            sleep_until(late).await;
-        }
-    }
 }

@@ -43,6 +43,8 @@ pub struct UploadHandle {
 /// An admission waits this long for a database that can't be asked: a needless 503 may cost a
 /// day.
 pub(super) const ADMISSION_PATIENCE: Duration = Duration::from_secs(5);
+/// Longest time without the store taking anything.
+const STORE_STALL: Duration = Duration::from_secs(15);
 /// The client has its answer within 30 s of its last byte; this much of it the store may take.
 const STORE_AFTER_LAST_BYTE: Duration = Duration::from_secs(18);
 const ANSWER_AFTER_LAST_BYTE: Duration = Duration::from_secs(22);
@@ -267,7 +269,7 @@ impl Vault {
                     Err(error @ PutError::Store(_)) => return Err(error.into()),
                     result => stored = Some(result),
                 },
-                () = turn.missed() => return Err(broken(&"it takes nothing")),
+                () = turn.missed(STORE_STALL) => return Err(broken(&"it takes nothing")),
             }
         };
         // Also after a failed body: the store ends its own clean-up first.

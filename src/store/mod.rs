@@ -8,6 +8,7 @@ pub mod local;
 pub mod metered;
 pub mod observed;
 pub mod s3;
+pub mod turn;
 
 use std::io;
 use std::path::PathBuf;
@@ -30,6 +31,7 @@ pub use local::LocalStore;
 pub use metered::{Meter, Receipt};
 pub use observed::ObservedStore;
 pub use s3::{LOGS_SECRETS, S3Settings, S3Store};
+pub use turn::Turn;
 
 /// Which store is to be used.
 #[derive(Debug, Clone)]
