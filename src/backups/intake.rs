@@ -10,13 +10,12 @@ use tokio::time::{Instant, timeout_at};
 use super::admit::{ADMISSION_PATIENCE, STEP};
 use super::error::Outage;
 use super::feed::Part;
-use super::watchdog::Watchdog;
 use super::{BodyLimits, UploadError};
 use crate::actors::OrgQuotas;
 use crate::db::accounting::{Growth, Operation, Outcome};
 use crate::domain::ids::{BackupId, OrgId};
 use crate::domain::pace::BodyClock;
-use crate::store::{BodyInterrupted, Meter, PutBody, Receipt};
+use crate::store::{BodyInterrupted, Meter, PutBody, Receipt, Watchdog};
 
 /// What the body of one upload has to obey, and where it comes from.
 pub(super) struct Intake {

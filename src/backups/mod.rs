@@ -20,7 +20,6 @@ mod requests;
 mod reservation;
 mod upload;
 mod waiters;
-mod watchdog;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;

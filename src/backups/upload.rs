@@ -41,6 +41,8 @@ pub struct UploadHandle {
     pub outcome: oneshot::Receiver<Result<Backup, UploadError>>,
 }
 
+/// The longest time that a store may have a chunk in hand without asking for the next one.
+const STORE_STALL: Duration = Duration::from_secs(15);
 // A client has its answer within 30 s of its last byte, whatever the engine and the database do.
 /// How long after the last byte the store may take to finish.
 const STORED_WITHIN: Duration = Duration::from_secs(18);
@@ -221,7 +223,7 @@ impl Vault {
                     Err(error @ PutError::Store(_)) => return Err(error.into()),
                     result => stored = Some(result),
                 },
-                () = watchdog.expired() => return Err(broken(&"it takes nothing")),
+                () = watchdog.expired(STORE_STALL) => return Err(broken(&"it takes nothing")),
             }
         };
         // After a failed body, too, the store is waited for: it cleans up before it answers.

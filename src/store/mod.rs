@@ -8,6 +8,7 @@ pub mod local;
 pub mod metered;
 pub mod observed;
 pub mod s3;
+pub mod watchdog;
 
 use std::io;
 use std::path::PathBuf;
@@ -30,6 +31,7 @@ pub use local::LocalStore;
 pub use metered::{Meter, Receipt};
 pub use observed::ObservedStore;
 pub use s3::{LOGS_SECRETS, S3Settings, S3Store};
+pub use watchdog::Watchdog;
 
 /// Which store to use, and how to reach it.
 #[derive(Debug, Clone)]

@@ -8,6 +8,7 @@
 
 use std::fmt::Debug;
 use std::future::Future;
+use std::num::NonZero;
 use std::time::Duration;
 
 use hyper::client::HttpConnector;
@@ -25,8 +26,8 @@ use super::S3Settings;
 use super::guard::Guard;
 use super::trouble::Trouble;
 
-/// Signing, TLS and copying for all uploads and downloads.
-const THREADS: usize = 2;
+/// Hashing, signing, TLS and copying for all uploads and downloads: one for each processor, and at least so many.
+const LEAST_THREADS: usize = 2;
 const CONNECT: Duration = Duration::from_secs(3);
 /// Engines close idle connections after some time; not that soon.
 const POOL_IDLE: Duration = Duration::from_secs(5);
@@ -79,8 +80,12 @@ pub(super) struct Engine {
 
 impl Engine {
     pub(super) fn new(settings: &S3Settings) -> std::io::Result<Self> {
-        let runtime =
-            Builder::new_multi_thread().worker_threads(THREADS).thread_name("s3").enable_all().build()?;
+        let threads = std::thread::available_parallelism().map_or(LEAST_THREADS, NonZero::get);
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(threads.max(LEAST_THREADS))
+            .thread_name("s3")
+            .enable_all()
+            .build()?;
         let secret = settings.secret_key.expose_secret();
         let credentials = AwsCredentials::new(&settings.access_key, secret, None, None);
         let region_at =

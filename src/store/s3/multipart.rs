@@ -10,6 +10,7 @@ use rusoto_s3::{
     AbortMultipartUploadRequest, CompleteMultipartUploadRequest, CompletedMultipartUpload, CompletedPart,
     CreateMultipartUploadRequest, S3,
 };
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
@@ -38,8 +39,8 @@ fn part_size(number: usize) -> usize {
     }
 }
 
-pub(super) async fn run(job: Job) -> Result<(), Failure> {
-    let mut body = Parted { job, rest: None, sent: None };
+pub(super) async fn run(job: Job, feed: mpsc::Receiver<Feed>) -> Result<(), Failure> {
+    let mut body = Parted { job, feed, rest: None, sent: None };
     let first = body.gather(1, &mut None).await?;
     let engine = Arc::clone(&body.job.engine);
     if first.end {
@@ -65,6 +66,7 @@ pub(super) async fn run(job: Job) -> Result<(), Failure> {
 /// A body on its way into parts.
 struct Parted {
     job: Job,
+    feed: mpsc::Receiver<Feed>,
     /// What came with a part's last chunk and belongs to the next.
     rest: Option<Bytes>,
     /// The part before, when it was done while this one was gathered.
@@ -127,7 +129,7 @@ impl Parted {
         loop {
             let fed = match sending {
                 Some(part) if self.sent.is_none() => tokio::select! {
-                    fed = self.job.feed.recv() => fed,
+                    fed = self.feed.recv() => fed,
                     sent = part => {
                         *sending = None;
                         let sent = sent.unwrap_or_else(|error| Err(Trouble::passing(error)));
@@ -135,7 +137,7 @@ impl Parted {
                         continue;
                     }
                 },
-                _ => self.job.feed.recv().await,
+                _ => self.feed.recv().await,
             };
             return match fed {
                 Some(Feed::Chunk(chunk)) => Ok(Some(chunk)),

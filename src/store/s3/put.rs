@@ -1,10 +1,10 @@
 //! A put: who owns it, and how it is taken back.
 //!
-//! A task on the engine's runtime owns everything that is under way with the engine. The
-//! caller's future only pumps: it hands over chunk by chunk, and `End` when the
-//! body has ended as it was said to. A channel that closes without `End` means
-//! that the put is given up, for whatever reason (a broken body, a wrong length, the
-//! future dropped), and the task cleans up by itself.
+//! A task on the engine's runtime owns everything that is under way with the engine. A streamed body goes there
+//! with it; of any other the caller's future hands over chunk by chunk, and `End` when the body has ended as it
+//! was said to. The put is given up, for whatever reason (a broken body, a wrong length, the future dropped), by
+//! the caller's future ending: nobody listens any more, or the channel closes without `End`. The task then
+//! cleans up by itself.
 //!
 //! Three ways to send, by what is known:
 //! * up to [`SMALL`] bytes, and what turns out to be no longer than a part: gathered and
@@ -23,6 +23,7 @@ use tokio::time::{Instant, timeout};
 use super::S3Store;
 use super::engine::{CALL, Engine, Limits};
 use super::parts::Parts;
+use super::stream::Source;
 use super::trouble::Trouble;
 use super::{multipart, stream};
 use crate::domain::object_key::ObjectKey;
@@ -31,8 +32,6 @@ use crate::store::{ObjectFacts, PutBody, PutError, StoreError};
 pub(super) const DOING: &str = "write the object";
 /// Bytes of the largest body of known length that is gathered: what a stream may cost.
 const SMALL: u64 = 64 << 10;
-/// Longest time without the engine taking anything of a streamed body.
-const STALL: Duration = Duration::from_secs(15);
 /// For everything between the body's end and the engine's last word.
 pub(super) const FINISH: Limits = Limits { attempt: Duration::from_secs(10), total: Duration::from_secs(15) };
 /// How long an answer waits for what was sent to be taken back, which is done in any case.
@@ -50,7 +49,12 @@ pub(super) struct Job {
     pub(super) parts: Arc<Parts>,
     pub(super) key: ObjectKey,
     pub(super) about: ObjectFacts,
-    pub(super) feed: mpsc::Receiver<Feed>,
+}
+
+/// How the body comes to it.
+enum Way {
+    Streamed(Source),
+    Gathered(mpsc::Receiver<Feed>),
 }
 
 /// A put that did not succeed.
@@ -79,19 +83,33 @@ pub(super) async fn put(
     about: &ObjectFacts,
     body: PutBody,
 ) -> Result<u64, PutError> {
-    let (chunks, feed) = mpsc::channel(1);
-    let (mut tell, told) = oneshot::channel();
     let engine = Arc::clone(&store.engine);
     let parts = Arc::clone(&store.parts);
-    let job = Job { engine: Arc::clone(&engine), parts, key: key.clone(), about: about.clone(), feed };
-    let streamed = length.filter(|length| *length > SMALL);
-    let outcome = Outcome { told, engine: Arc::clone(&engine), key: key.clone() };
-    let key = key.clone();
+    let job = Job { engine: Arc::clone(&engine), parts, key: key.clone(), about: about.clone() };
+    let (tell, told) = oneshot::channel();
+    let outcome = Outcome { told, engine, key: key.clone() };
+    match length.filter(|length| *length > SMALL) {
+        Some(length) => {
+            let (source, broken) = Source::new(body, length);
+            own(job, Way::Streamed(source), tell);
+            outcome.unless(broken).await.map(|()| length)
+        }
+        None => {
+            let (chunks, feed) = mpsc::channel(1);
+            own(job, Way::Gathered(feed), tell);
+            Pump { chunks, outcome }.run(length, body).await
+        }
+    }
+}
+
+/// Starts the task that owns a put.
+fn own(job: Job, way: Way, mut tell: oneshot::Sender<Result<(), StoreError>>) {
+    let (engine, key) = (Arc::clone(&job.engine), job.key.clone());
     let owner = Arc::clone(&engine);
     engine.start(async move {
-        let done = match streamed {
-            Some(length) => stream::run(job, length, &mut tell).await,
-            None => multipart::run(job).await,
+        let done = match way {
+            Way::Streamed(source) => stream::run(job, source, &mut tell).await,
+            Way::Gathered(feed) => multipart::run(job, feed).await,
         };
         let result = match done {
             Ok(()) => Ok(()),
@@ -108,8 +126,6 @@ pub(super) async fn put(
             take_back(Arc::clone(&owner), key).await;
         }
     });
-    let stall = streamed.map(|_| STALL);
-    Pump { chunks, outcome, stall }.run(length, body).await
 }
 
 /// Sends a body that lies in memory.
@@ -148,6 +164,24 @@ struct Outcome {
     key: ObjectKey,
 }
 
+impl Outcome {
+    async fn last_word(&mut self) -> Result<(), PutError> {
+        match (&mut self.told).await {
+            Ok(told) => Ok(told?),
+            Err(_) => Err(Trouble::passing("its task has ended").unavailable(DOING).into()),
+        }
+    }
+
+    /// The task's last word on a body that it streams; or else how that broke.
+    async fn unless(mut self, broken: oneshot::Receiver<PutError>) -> Result<(), PutError> {
+        tokio::select! {
+            biased;
+            Ok(error) = broken => Err(error),
+            told = self.last_word() => told,
+        }
+    }
+}
+
 impl Drop for Outcome {
     fn drop(&mut self) {
         self.told.close();
@@ -157,19 +191,15 @@ impl Drop for Outcome {
     }
 }
 
-/// The caller's side.
+/// The caller's side of a body that is gathered.
 struct Pump {
     chunks: mpsc::Sender<Feed>,
     outcome: Outcome,
-    stall: Option<Duration>,
 }
 
 impl Pump {
     async fn run(mut self, length: Option<u64>, mut body: PutBody) -> Result<u64, PutError> {
         let mut got = 0;
-        // The chunk that completes the declared length waits for the body's end: with it the engine would
-        // have an object.
-        let mut last = None;
         loop {
             let item = tokio::select! {
                 biased;
@@ -182,36 +212,19 @@ impl Pump {
                 continue;
             }
             got += chunk.len() as u64;
-            match length {
-                Some(declared) if got > declared => return Err(PutError::Length { declared, got }),
-                Some(declared) if got == declared => last = Some(chunk),
-                _ => self.hand_over(Feed::Chunk(chunk)).await?,
+            if let Some(declared) = length.filter(|declared| got > *declared) {
+                return Err(PutError::Length { declared, got });
             }
+            self.hand_over(Feed::Chunk(chunk)).await?;
         }
         if let Some(declared) = length.filter(|declared| got < *declared) {
             return Err(PutError::Length { declared, got });
         }
-        if let Some(chunk) = last {
-            self.hand_over(Feed::Chunk(chunk)).await?;
-        }
-        // The end of a streamed body is its last byte: nothing is received any more.
-        if self.stall.is_none() {
-            self.hand_over(Feed::End).await?;
-        }
-        match (&mut self.outcome.told).await {
-            Ok(Ok(())) => Ok(got),
-            Ok(Err(error)) => Err(error.into()),
-            Err(_) => Err(Trouble::passing("its task has ended").unavailable(DOING).into()),
-        }
+        self.hand_over(Feed::End).await?;
+        self.outcome.last_word().await.map(|()| got)
     }
 
     async fn hand_over(&mut self, what: Feed) -> Result<(), PutError> {
-        let late = async {
-            match self.stall {
-                Some(stall) => tokio::time::sleep(stall).await,
-                None => std::future::pending().await,
-            }
-        };
         tokio::select! {
             biased;
             early = &mut self.outcome.told => Err(early_end(early)),
@@ -220,7 +233,6 @@ impl Pump {
                 // It has ended, and is about to say why.
                 Err(_) => Err(early_end((&mut self.outcome.told).await)),
             },
-            () = late => Err(Trouble::late(STALL).unavailable(DOING).into()),
         }
     }
 }

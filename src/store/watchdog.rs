@@ -5,15 +5,14 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
-/// The longest time that a store may have a chunk in hand without asking for the next one.
-const STORE_STALL: Duration = Duration::from_secs(15);
-
 /// Runs while the store has a chunk in hand, and rests while the client is waited for; cheap to clone.
-#[derive(Clone)]
-pub(super) struct Watchdog(Arc<Mutex<Option<Instant>>>);
+#[derive(Debug, Clone)]
+pub struct Watchdog(Arc<Mutex<Option<Instant>>>);
 
 impl Watchdog {
     /// Running: nothing was given to the store yet, and it has to ask for the first chunk.
+    #[must_use]
+    #[allow(clippy::new_without_default, reason = "that it runs is said here")]
     pub fn new() -> Self {
         Self(Arc::new(Mutex::new(Some(Instant::now()))))
     }
@@ -28,11 +27,11 @@ impl Watchdog {
         self.set(None);
     }
 
-    /// Ends when the store has taken nothing for too long.
-    pub async fn expired(&self) {
+    /// Ends when the store has asked for nothing for that long.
+    pub async fn expired(&self, patience: Duration) {
         loop {
             let since = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            let late = since.unwrap_or_else(Instant::now) + STORE_STALL;
+            let late = since.unwrap_or_else(Instant::now) + patience;
             if late <= Instant::now() {
                 return;
             }
