@@ -31,7 +31,7 @@
 //! from `receiving` to `retired`. To follow one, read `http/upload.rs`, `backups/upload.rs`, `backups/admit.rs`,
 //! `actors/org_quota.rs`, `db/accounting/`, `backups/intake.rs`, `store/` and `jobs/purge.rs`.
 //!
-//! A request for a backup goes from `db/requests.rs` (somebody asks) to `jobs/listen.rs` and `backups/requests.rs` (the
+//! A request for a backup goes from `db/requests/ask.rs` (somebody asks) to `jobs/listen.rs` and `backups/requests.rs` (the
 //! appliance is woken, and sees it) to `db/accounting/apply.sql` (the commit of an upload fulfils it).
 
 #[macro_use]

@@ -2,31 +2,38 @@
 //!
 //! A commit costs the disk about the same for one organization as for twenty. While as many shared
 //! transactions are under way as there may be, what arrives waits, and goes together into the next one. Such
-//! a transaction never waits for a row that somebody else has locked: the organization is left out and told
-//! to run [`alone`], where it may wait for as long as it likes without holding up another. The same is said to
-//! all of them if the transaction fails for what may be the fault of one.
+//! a transaction never waits for an organization, a system or a backup that somebody else has locked: the
+//! organization is left out and told to run alone, where it may wait for locks and hold up nobody but others
+//! that do. The same is said to all of them if the transaction fails for what may be the fault of one.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::sync::oneshot;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::time::timeout;
 
 use crate::db::accounting::{self, Operation, Outcome, Policy, Share};
-use crate::db::{Conn, Db, DbError, Lane};
+use crate::db::{Conn, Db, DbError, Lane, PER_LANE};
 use crate::telemetry::Metrics;
 
 /// Shared transactions under way at a time: while one waits for the disk, the next is decided.
 const AT_ONCE: usize = 2;
-/// Operations in one of them; a single organization may bring as many alone.
+/// What one of them does at most; a single organization may bring as much alone.
 const MAX_OPERATIONS: usize = 64;
+/// Transactions alone at a time. They may all wait for locks: the shared ones have their connections all the same.
+const ALONE_AT_ONCE: usize = PER_LANE as usize - AT_ONCE;
+/// A share that has waited longer than it was given patience for, and this, is not begun any more.
+const LATE: Duration = Duration::from_millis(500);
 
 /// What came of an organization's share.
 pub(super) enum Ended {
     Done(Vec<Outcome>),
-    /// Nothing was done: the share has to run alone.
-    Apart,
+    /// The share has to run alone. `unsure`: an attempt may have been committed.
+    Apart {
+        unsure: bool,
+    },
     /// `unsure`: all the same it may have been committed.
     Failed {
         error: DbError,
@@ -40,13 +47,10 @@ pub(super) struct GroupCommit {
     db: Db,
     policy: Policy,
     metrics: Metrics,
-    waiting: Arc<Mutex<Waiting>>,
-}
-
-#[derive(Default)]
-struct Waiting {
-    shares: VecDeque<Asked>,
-    under_way: usize,
+    waiting: Arc<Mutex<VecDeque<Asked>>>,
+    /// For [`AT_ONCE`] shared transactions.
+    together: Arc<Semaphore>,
+    alone: Arc<Semaphore>,
 }
 
 struct Asked {
@@ -56,24 +60,36 @@ struct Asked {
     reply: oneshot::Sender<Ended>,
 }
 
+impl Asked {
+    /// What it costs a transaction; a refusal is a row, too.
+    fn size(&self) -> usize {
+        self.share.operations.len() + self.share.refusals.len()
+    }
+
+    /// Whoever asked may be gone; the books are right either way.
+    fn answer(self, ended: Ended) {
+        let _ = self.reply.send(ended);
+    }
+}
+
 impl GroupCommit {
     pub fn new(db: Db, policy: Policy, metrics: Metrics) -> Self {
-        Self { db, policy, metrics, waiting: Arc::default() }
+        let of = |permits| Arc::new(Semaphore::new(permits));
+        Self { db, policy, metrics, waiting: Arc::default(), together: of(AT_ONCE), alone: of(ALONE_AT_ONCE) }
     }
 
     /// Runs the share together with those of other organizations.
     pub async fn together(&self, share: Share, patience: Duration) -> Ended {
         let (reply, ended) = oneshot::channel();
         let asked = Asked { share, deadline: Instant::now() + patience, reply };
-        let start = {
+        let permit = {
             let mut waiting = self.lock();
-            waiting.shares.push_back(asked);
-            let start = waiting.under_way < AT_ONCE;
-            waiting.under_way += usize::from(start);
-            start
+            waiting.push_back(asked);
+            // With the queue locked: whoever gives a permit back has seen then that nobody waits.
+            Arc::clone(&self.together).try_acquire_owned()
         };
-        if start {
-            tokio::spawn(self.clone().run_all());
+        if let Ok(permit) = permit {
+            tokio::spawn(self.clone().run_all(permit));
         }
         let lost = |_| Ended::Failed { error: DbError::Busy, unsure: true };
         ended.await.unwrap_or_else(lost)
@@ -84,53 +100,69 @@ impl GroupCommit {
         let run = |conn: &mut _, policy: &_, shares: &[Share]| {
             shares.iter().map(|share| accounting::run(conn, policy, share).map(Some)).collect()
         };
+        let deadline = Instant::now() + patience;
+        let Ok(Ok(_permit)) = timeout(patience, self.alone.acquire()).await else {
+            return Ended::Failed { error: DbError::Busy, unsure: false };
+        };
+        let patience = deadline.saturating_duration_since(Instant::now());
         let (result, unsure) = self.transaction(vec![share], patience, run).await;
         match result {
-            Ok(outcomes) => outcomes.into_iter().flatten().next().map_or(Ended::Apart, Ended::Done),
+            Ok(outcomes) => {
+                let outcomes = outcomes.into_iter().flatten().next();
+                outcomes.map_or(Ended::Apart { unsure }, Ended::Done)
+            }
             Err(error) => Ended::Failed { error, unsure },
         }
     }
 
     /// One transaction after the other, as long as somebody waits.
-    async fn run_all(self) {
-        while let Some(group) = self.next_group() {
+    async fn run_all(self, permit: OwnedSemaphorePermit) {
+        let mut permit = Some(permit);
+        while let Some(group) = self.next_group(&mut permit) {
+            // The longest: whoever has less is answered in time by who asked for them.
             let patience = group.iter().map(|asked| asked.deadline.saturating_duration_since(Instant::now()));
-            let patience = patience.min().unwrap_or_default();
+            let patience = patience.max().unwrap_or_default();
             let shares = group.iter().map(|asked| asked.share.clone()).collect();
             let (result, unsure) = self.transaction(shares, patience, accounting::run_together).await;
             match result {
                 Ok(outcomes) => {
                     for (asked, outcomes) in group.into_iter().zip(outcomes) {
-                        // Whoever asked may be gone; the books are right either way.
-                        let _ = asked.reply.send(outcomes.map_or(Ended::Apart, Ended::Done));
+                        asked.answer(outcomes.map_or(Ended::Apart { unsure }, Ended::Done));
                     }
                 }
-                Err(error) => {
-                    let may_be_anothers =
-                        !unsure && !matches!(error, DbError::Unavailable(_) | DbError::Busy);
+                Err(error @ (DbError::Unavailable(_) | DbError::Unsure(_) | DbError::Busy)) => {
                     for asked in group {
-                        let failed = Ended::Failed { error: error.clone(), unsure };
-                        let _ = asked.reply.send(if may_be_anothers { Ended::Apart } else { failed });
+                        asked.answer(Ended::Failed { error: error.clone(), unsure });
                     }
                 }
+                // This may be the fault of one of them.
+                Err(_) => group.into_iter().for_each(|asked| asked.answer(Ended::Apart { unsure })),
             }
         }
     }
 
-    /// `None` if nobody waits: this was the last transaction.
-    fn next_group(&self) -> Option<Vec<Asked>> {
+    /// `None` if nobody waits: then the permit has been given back.
+    fn next_group(&self, permit: &mut Option<OwnedSemaphorePermit>) -> Option<Vec<Asked>> {
         let mut waiting = self.lock();
-        let mut operations = 0;
-        let fits = |asked: &&Asked| {
-            operations += asked.share.operations.len();
-            operations <= MAX_OPERATIONS
-        };
-        let count = waiting.shares.iter().take_while(fits).count().max(1).min(waiting.shares.len());
-        if count == 0 {
-            waiting.under_way -= 1;
+        let now = Instant::now();
+        let (mut group, mut size) = (vec![], 0);
+        while let Some(asked) = waiting.pop_front() {
+            if asked.deadline + LATE < now {
+                asked.answer(Ended::Failed { error: DbError::Busy, unsure: false });
+                continue;
+            }
+            size += asked.size();
+            if size > MAX_OPERATIONS && !group.is_empty() {
+                waiting.push_front(asked);
+                break;
+            }
+            group.push(asked);
+        }
+        if group.is_empty() {
+            permit.take();
             return None;
         }
-        Some(waiting.shares.drain(..count).collect())
+        Some(group)
     }
 
     /// The second answer says whether it may have been committed all the same.
@@ -158,7 +190,7 @@ impl GroupCommit {
         (result, unsure)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
+    fn lock(&self) -> MutexGuard<'_, VecDeque<Asked>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

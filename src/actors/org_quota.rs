@@ -68,6 +68,15 @@ struct Pending {
     tried: bool,
 }
 
+impl Pending {
+    /// An attempt may have been committed.
+    fn unsure(mut self) -> Self {
+        mark_attempted(&mut self.operation);
+        self.tried = true;
+        self
+    }
+}
+
 pub(super) struct OrgQuotaActor {
     org: OrgId,
     registry: Arc<Registry>,
@@ -169,10 +178,12 @@ impl OrgQuotaActor {
                 self.answer(batch, outcomes, now);
                 return;
             }
-            Ended::Apart => {
+            Ended::Apart { unsure } => {
                 self.apart_until = now + APART;
                 self.refusals.put_back(refusals);
-                batch.into_iter().rev().for_each(|pending| self.queue.push_front(pending));
+                for pending in batch.into_iter().rev() {
+                    self.queue.push_front(if unsure { pending.unsure() } else { pending });
+                }
                 return;
             }
             Ended::Failed { error, unsure } => (error, unsure),
@@ -182,7 +193,7 @@ impl OrgQuotaActor {
         for mut pending in batch.into_iter().rev() {
             if retry_alone || (error.is_passing() && pending.deadline > now) {
                 if unsure {
-                    mark_attempted(&mut pending.operation);
+                    pending = pending.unsure();
                 }
                 pending.alone = retry_alone;
                 pending.tried = true;

@@ -25,7 +25,8 @@ pub enum Lane {
 }
 
 /// Connections for each lane.
-const PER_LANE: u32 = 8;
+/// Connections of each lane.
+pub const PER_LANE: u32 = 8;
 
 /// How long the pool tries to open a connection before it says that there is no database.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(2);

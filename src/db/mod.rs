@@ -26,7 +26,7 @@ pub mod writers;
 
 pub use connection::{Conn, connect, is_connection_string};
 pub use error::DbError;
-pub use gate::{Db, Lane};
+pub use gate::{Db, Lane, PER_LANE};
 
 /// Bytes as Postgres keeps them. Sizes are checked against settings that are far below the limit.
 pub(crate) fn to_bigint(bytes: u64) -> i64 {

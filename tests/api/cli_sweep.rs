@@ -14,7 +14,7 @@ fn half_an_upload(server: &Server, system: &System) -> Wire {
     wire.send(bytes(1_000_000));
     assert_eventually("the upload was let in", PATIENCE, || server.receiving() == 1);
     if !on_s3() {
-        assert_eventually("its bytes arrive", PATIENCE, || !server.temporary().is_empty());
+        assert_eventually("its bytes arrive", PATIENCE, || server.has_half_an_object());
     }
     wire
 }

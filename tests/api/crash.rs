@@ -17,7 +17,7 @@ fn half_an_upload(server: &Server, system: &System) -> Wire {
     assert_eventually("the upload was let in", PATIENCE, || server.receiving() == 1);
     // What of a streamed PUT an engine has got can't be seen from outside.
     if !on_s3() {
-        assert_eventually("its bytes arrive", PATIENCE, || !server.temporary().is_empty());
+        assert_eventually("its bytes arrive", PATIENCE, || server.has_half_an_object());
     }
     wire
 }

@@ -100,6 +100,25 @@ fn a_deletion_whose_commit_is_cut_is_done_once() {
     });
 }
 
+/// Its locks are still held when it is tried again.
+#[test]
+fn a_deletion_whose_commit_is_still_under_way_is_done_once() {
+    let (link, server) = Server::on_a_link();
+    let system = server.system();
+    let id = server.store(&system, &bytes(1000));
+    server.db.execute(
+        "CREATE FUNCTION linger() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(1); RETURN NULL; END $$;
+         CREATE CONSTRAINT TRIGGER linger AFTER UPDATE ON backups DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
+         WHEN (NEW.retired_reason = 'system' AND OLD.retired_reason IS NULL) EXECUTE FUNCTION linger()",
+    );
+    link.spoil(Trouble::CommitUnderWay);
+    server.delete(&system, &id).status(200);
+    assert_eq!(link.mend(), 1);
+    assert_eq!(server.events("deleted"), 1);
+    server.delete(&system, &id).is_not_found();
+    is_well(&server, &system, 0);
+}
+
 #[test]
 fn a_deletion_whose_commit_hangs_is_done_or_not_done_and_can_be_repeated() {
     during_each(HANGS, |server, link, trouble| {

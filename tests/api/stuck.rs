@@ -11,7 +11,8 @@ const ANSWERED: Duration = Duration::from_secs(33);
 fn stuck_organizations_do_not_hold_up_another() {
     let server = Server::start();
     let free = server.system();
-    let stuck: Vec<_> = (0..6).map(|_| server.system()).collect();
+    // More than there are connections for.
+    let stuck: Vec<_> = (0..9).map(|_| server.system()).collect();
     server.db.execute("BEGIN");
     for (system, kind) in stuck.iter().zip((0..3).cycle()) {
         server.store(system, b"x");

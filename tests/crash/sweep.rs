@@ -10,7 +10,7 @@ fn sweep_dies(point: &str) {
     wire.send(bytes(1_000_000));
     assert_eventually("the upload was let in", PATIENCE, || scene.server.receiving() == 1);
     if !on_s3() {
-        assert_eventually("its bytes arrive", PATIENCE, || !scene.server.temporary().is_empty());
+        assert_eventually("its bytes arrive", PATIENCE, || scene.server.has_half_an_object());
     }
     scene.server.kill();
     assert_eventually("its lease is over", PATIENCE, || {

@@ -82,11 +82,13 @@ impl<'a> Batch<'a> {
         locked: Locked,
     ) -> Result<Self, DbError> {
         let mut books = books::lock(conn, policy, shares, locked)?;
-        let ids: Vec<Uuid> =
-            shares.iter().flat_map(|share| share.operations.iter().map(Operation::system_id)).collect();
+        // Systems only of organizations that are locked themselves: the order of locks holds for each.
+        let found = |share: &&Share| books.iter().any(|books| books.org_id == share.org.as_str());
+        let operations = shares.iter().filter(found).flat_map(|share| &share.operations);
+        let ids: Vec<Uuid> = operations.map(Operation::system_id).collect();
         let mut systems = vec![];
         // Refusals alone are about nobody's rows.
-        if !ids.is_empty() && !books.is_empty() {
+        if !ids.is_empty() {
             systems = ledger::lock_systems(conn, &books, &ids, locked)?;
             ledger::read(conn, &mut systems, locked)?;
         }

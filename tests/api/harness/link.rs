@@ -27,6 +27,14 @@ pub enum Trouble {
     Commit(Ending),
     /// The next COMMIT takes place, and its answer is lost.
     CommitAnswer(Ending),
+    /// The connection is lost while the next COMMIT takes place.
+    CommitUnderWay,
+}
+
+impl Trouble {
+    fn is_of_a_commit(self) -> bool {
+        matches!(self, Self::Commit(_) | Self::CommitAnswer(_) | Self::CommitUnderWay)
+    }
 }
 
 /// What then becomes of the connection.
@@ -101,7 +109,7 @@ impl PostgresLink {
 
     pub fn spoil(&self, trouble: Trouble) {
         self.shared.commits_hit.store(0, Ordering::Relaxed);
-        self.change(Some(trouble), !matches!(trouble, Trouble::Commit(_) | Trouble::CommitAnswer(_)));
+        self.change(Some(trouble), !trouble.is_of_a_commit());
     }
 
     /// What hangs ends in a reset. Gives how many COMMITs were hit.
@@ -224,7 +232,7 @@ impl Shared {
         }
         let mut taken = None;
         self.state.send_if_modified(|state| {
-            if matches!(state.trouble, Some(Trouble::Commit(_) | Trouble::CommitAnswer(_))) {
+            if state.trouble.is_some_and(Trouble::is_of_a_commit) {
                 taken = state.trouble.take();
             }
             false
@@ -244,7 +252,13 @@ impl Shared {
         let (arrives, ending) = match trouble {
             Trouble::Commit(ending) => (false, ending),
             Trouble::CommitAnswer(ending) => (true, ending),
-            _ => return,
+            _ => {
+                let _ = postgres.write_all(message).await;
+                reset(&client);
+                drop(client);
+                let _ = postgres.read(&mut [0; 1024]).await;
+                return;
+            }
         };
         if arrives && postgres.write_all(message).await.is_ok() {
             let _ = postgres.read(&mut [0; 1024]).await;

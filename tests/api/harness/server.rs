@@ -313,6 +313,20 @@ impl Server {
         self.store.uploads_to_bucket().unwrap_or_else(|| store::temporary(&self.store_root()))
     }
 
+    /// Whether some bytes of an upload have reached the store: a file that was only made may be one of a process that is
+    /// about to lock it, and is no leftover yet.
+    pub fn has_half_an_object(&self) -> bool {
+        match self.store.uploads_to_bucket() {
+            Some(uploads) => !uploads.is_empty(),
+            None => {
+                let written = |key: &String| {
+                    self.store_root().join(key).metadata().is_ok_and(|metadata| metadata.len() > 0)
+                };
+                self.temporary().iter().any(written)
+            }
+        }
+    }
+
     /// The store folder as the server sees it: with a disk of its own it lies in the server's mount namespace.
     pub fn store_root(&self) -> PathBuf {
         let path = self.store.path();
