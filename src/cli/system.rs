@@ -172,7 +172,7 @@ fn describe(systems: &[SystemSummary]) -> String {
             system.system_key.clone(),
             system.org_id.clone(),
             system.name.clone(),
-            system.state.clone(),
+            system.state.to_string(),
             system.backups.to_string(),
             bytes(system.bytes),
             system.last_backup_at.map_or("never".to_owned(), time),

@@ -10,6 +10,7 @@ use super::schema::{backups, systems};
 use super::{Conn, DbError, from_bigint};
 use crate::domain::ids::{BackupId, Extension};
 use crate::domain::object_key::ObjectKey;
+use crate::domain::state::{BackupState, SystemState};
 
 /// A backup in the state `stored`.
 #[derive(Debug, Clone)]
@@ -71,7 +72,7 @@ impl TryFrom<Row> for BackupRow {
 /// The stored backups of a system, newest first.
 pub fn list(conn: &mut Conn, system: Uuid) -> Result<Vec<BackupRow>, DbError> {
     let rows: Vec<Row> = backups::table
-        .filter(backups::system_id.eq(system).and(backups::state.eq("stored")))
+        .filter(backups::system_id.eq(system).and(backups::state.eq(BackupState::Stored)))
         .order(backups::seq.desc())
         .select(Row::as_select())
         .load(conn)?;
@@ -87,7 +88,7 @@ pub fn find(conn: &mut Conn, system: Uuid, id: BackupId) -> Result<Option<Backup
 pub fn find_any(conn: &mut Conn, id: BackupId) -> Result<Option<BackupRow>, DbError> {
     let row: Option<Row> = backups::table
         .find(id.uuid())
-        .filter(backups::state.eq("stored").and(backups::extension.eq(id.ext().as_str())))
+        .filter(backups::state.eq(BackupState::Stored).and(backups::extension.eq(id.ext().as_str())))
         .select(Row::as_select())
         .first(conn)
         .optional()?;
@@ -99,7 +100,7 @@ pub fn find_named(conn: &mut Conn, id: BackupId) -> Result<Option<(BackupRow, St
     let found: Option<(Row, String)> = backups::table
         .inner_join(systems::table)
         .filter(backups::id.eq(id.uuid()).and(backups::extension.eq(id.ext().as_str())))
-        .filter(backups::state.eq("stored").and(systems::state.ne("destroying")))
+        .filter(backups::state.eq(BackupState::Stored).and(systems::state.ne(SystemState::Destroying)))
         .select((Row::as_select(), systems::name))
         .first(conn)
         .optional()?;
@@ -108,7 +109,7 @@ pub fn find_named(conn: &mut Conn, id: BackupId) -> Result<Option<(BackupRow, St
 
 /// Whether no backup at all is stored.
 pub fn none_stored(conn: &mut Conn) -> Result<bool, DbError> {
-    let stored = backups::table.filter(backups::state.eq("stored"));
+    let stored = backups::table.filter(backups::state.eq(BackupState::Stored));
     let any: bool = diesel::select(diesel::dsl::exists(stored)).get_result(conn)?;
     Ok(!any)
 }
@@ -116,7 +117,7 @@ pub fn none_stored(conn: &mut Conn) -> Result<bool, DbError> {
 /// Which of the object keys belong to an upload under way.
 pub fn receiving_among(conn: &mut Conn, keys: &[String]) -> Result<HashSet<String>, DbError> {
     let alive: Vec<String> = backups::table
-        .filter(backups::state.eq("receiving").and(backups::object_key.eq_any(keys)))
+        .filter(backups::state.eq(BackupState::Receiving).and(backups::object_key.eq_any(keys)))
         .select(backups::object_key)
         .load(conn)?;
     Ok(alive.into_iter().collect())

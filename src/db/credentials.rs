@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::prepared::prepared;
 use super::{Conn, DbError};
+use crate::domain::state::SystemState;
 
 /// What authentication, and the answers to an authenticated system, need to know of it.
 #[derive(Debug, Clone, QueryableByName)]
@@ -19,7 +20,7 @@ pub struct CredentialRow {
     #[diesel(sql_type = Binary)]
     pub secret_sha256: Vec<u8>,
     #[diesel(sql_type = Text)]
-    pub state: String,
+    pub state: SystemState,
     #[diesel(sql_type = BigInt)]
     pub window_epoch: i64,
     /// The oldest request for a backup that is still awaited.
@@ -32,7 +33,7 @@ pub struct CredentialRow {
 
 impl CredentialRow {
     pub fn is_active(&self) -> bool {
-        self.state == "active"
+        self.state.is_active()
     }
 }
 

@@ -1,5 +1,7 @@
 //! What can go wrong with the database, by what the caller can do next.
 
+use std::error::Error as _;
+
 use diesel::result::{DatabaseErrorKind, Error};
 
 /// A failed query or transaction.
@@ -35,7 +37,11 @@ impl DbError {
 
 impl From<Error> for DbError {
     fn from(error: Error) -> Self {
-        let text = one_line(&error);
+        // Of a value that can't be read diesel itself names the column alone.
+        let text = match error.source() {
+            Some(cause) => one_line(&format!("{error}: {cause}")),
+            None => one_line(&error),
+        };
         match error {
             Error::DatabaseError(
                 DatabaseErrorKind::ClosedConnection

@@ -12,6 +12,7 @@ use super::events::{self, Event};
 use super::schema::backups;
 use super::{Conn, DbError, from_bigint};
 use crate::domain::object_key::ObjectKey;
+use crate::domain::state::BackupState;
 
 /// The object that a stored backup needs.
 #[derive(Debug, Clone)]
@@ -82,7 +83,7 @@ pub fn stored_after(conn: &mut Conn, after: Cursor, limit: i64) -> Result<Vec<St
 /// Which of the keys belong to a stored backup.
 pub fn stored_among(conn: &mut Conn, keys: &[String]) -> Result<HashSet<String>, DbError> {
     let stored: Vec<String> = backups::table
-        .filter(backups::state.eq("stored").and(backups::object_key.eq_any(keys)))
+        .filter(backups::state.eq(BackupState::Stored).and(backups::object_key.eq_any(keys)))
         .select(backups::object_key)
         .load(conn)?;
     Ok(stored.into_iter().collect())

@@ -41,6 +41,7 @@ use super::schema::systems;
 use super::{Conn, DbError};
 use crate::domain::ids::{BackupId, Extension};
 use crate::domain::request::RequestState;
+use crate::domain::state::SystemState;
 
 /// The columns of [`Row`].
 macro_rules! columns {
@@ -91,7 +92,7 @@ struct Row {
     #[diesel(sql_type = Text)]
     org_id: String,
     #[diesel(sql_type = Text)]
-    state: String,
+    state: RequestState,
     #[diesel(sql_type = Text)]
     requested_by: String,
     #[diesel(sql_type = Timestamptz)]
@@ -108,29 +109,26 @@ struct Row {
     backup_extension: Option<String>,
 }
 
-impl TryFrom<Row> for BackupRequest {
-    type Error = DbError;
-
-    fn try_from(row: Row) -> Result<Self, DbError> {
-        let broken = || DbError::Failed(format!("request {} has no valid state", row.id));
+impl From<Row> for BackupRequest {
+    fn from(row: Row) -> Self {
         let extension = row.backup_extension.as_deref().and_then(Extension::parse);
-        Ok(Self {
-            state: RequestState::parse(&row.state).ok_or_else(broken)?,
+        Self {
             backup_id: row.backup_id.zip(extension).map(|(id, extension)| BackupId::new(id, extension)),
             id: row.id,
             system_id: row.system_id,
             org_id: row.org_id,
+            state: row.state,
             requested_by: row.requested_by,
             requested_at: row.requested_at,
             expires_at: row.expires_at,
             seen_at: row.seen_at,
             ended_at: row.ended_at,
-        })
+        }
     }
 }
 
-fn all(rows: Vec<Row>) -> Result<Vec<BackupRequest>, DbError> {
-    rows.into_iter().map(BackupRequest::try_from).collect()
+fn all(rows: Vec<Row>) -> Vec<BackupRequest> {
+    rows.into_iter().map(BackupRequest::from).collect()
 }
 
 /// The newest requests of a system, whatever became of them, newest first.
@@ -140,7 +138,7 @@ pub fn of_system(conn: &mut Conn, system: Uuid, limit: i64) -> Result<Vec<Backup
         columns!(),
         " FROM backup_requests WHERE system_id = $1 ORDER BY requested_at DESC LIMIT $2"
     );
-    all(diesel::sql_query(sql).bind::<SqlUuid, _>(system).bind::<BigInt, _>(limit).load(conn)?)
+    Ok(all(diesel::sql_query(sql).bind::<SqlUuid, _>(system).bind::<BigInt, _>(limit).load(conn)?))
 }
 
 /// One request of a system.
@@ -151,7 +149,7 @@ pub fn find(conn: &mut Conn, system: Uuid, id: Uuid) -> Result<Option<BackupRequ
         .bind::<SqlUuid, _>(system)
         .get_result(conn)
         .optional()?;
-    row.map(BackupRequest::try_from).transpose()
+    Ok(row.map(BackupRequest::from))
 }
 
 /// The open requests of a system, oldest first. Only a look: nothing is locked, and nothing is marked as seen.
@@ -163,7 +161,7 @@ pub fn open_of(conn: &mut Conn, system: Uuid) -> Result<Vec<BackupRequest>, DbEr
         open!(),
         " ORDER BY requested_at, id"
     );
-    all(prepared(sql, system.into_sql::<SqlUuid>()).load(conn)?)
+    Ok(all(prepared(sql, system.into_sql::<SqlUuid>()).load(conn)?))
 }
 
 /// Which of the systems have an open request.
@@ -183,7 +181,7 @@ pub fn awaited_of(conn: &mut Conn, among: &[Uuid]) -> Result<Vec<Uuid>, DbError>
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = systems)]
 struct LockedSystem {
-    state: String,
+    state: SystemState,
     org_id: String,
     secret_sha256: Vec<u8>,
 }

@@ -13,11 +13,12 @@ use super::events::{self, Event};
 use super::schema::{backups, systems};
 use super::{Conn, DbError, from_bigint};
 use crate::domain::ids::{BackupId, Extension, OrgId, SystemKey};
+use crate::domain::state::{BackupState, SystemState};
 
 /// Records that the system has said that its configuration is unchanged; `false` if it is not active.
 pub fn note_unchanged(conn: &mut Conn, system: Uuid) -> Result<bool, DbError> {
     let noted = diesel::update(systems::table.find(system))
-        .filter(systems::state.eq("active"))
+        .filter(systems::state.eq(SystemState::Active))
         .set(systems::unchanged_at.eq(diesel::dsl::sql::<Nullable<Timestamptz>>("clock_timestamp()")))
         .execute(conn)?;
     Ok(noted == 1)
@@ -30,7 +31,7 @@ pub struct SystemSummary {
     pub system_key: String,
     pub org_id: String,
     pub name: String,
-    pub state: String,
+    pub state: SystemState,
     pub created_at: DateTime<Utc>,
     pub backups: i64,
     pub bytes: u64,
@@ -83,7 +84,7 @@ pub fn list(conn: &mut Conn, org: Option<&OrgId>, only: Option<&str>) -> Result<
         let id = only.parse::<Uuid>().unwrap_or_default();
         query = query.filter(systems::id.eq(id).or(systems::system_key.eq(only)));
     }
-    let rows: Vec<(Uuid, String, String, String, String, DateTime<Utc>)> = query.load(conn)?;
+    let rows: Vec<(Uuid, String, String, String, SystemState, DateTime<Utc>)> = query.load(conn)?;
     let ids: Vec<Uuid> = rows.iter().map(|row| row.0).collect();
     let kept = kept(conn, &ids)?;
     let kept: HashMap<Uuid, Kept> = kept.into_iter().map(|row| (row.system_id, row)).collect();
@@ -145,7 +146,7 @@ pub struct SystemBrief {
 pub fn brief(conn: &mut Conn, id: Uuid) -> Result<Option<SystemBrief>, DbError> {
     Ok(systems::table
         .find(id)
-        .filter(systems::state.ne("destroying"))
+        .filter(systems::state.ne(SystemState::Destroying))
         .select((systems::org_id, systems::name))
         .first(conn)
         .optional()?)
@@ -163,10 +164,11 @@ pub fn rotate_secret(conn: &mut Conn, system: &SystemSummary, sha256: [u8; 32]) 
 
 /// Suspends or resumes a system; `false` if it is being destroyed, or gone.
 pub fn set_suspended(conn: &mut Conn, system: &SystemSummary, suspended: bool) -> Result<bool, DbError> {
-    let (state, kind) = if suspended { ("suspended", "suspended") } else { ("active", "resumed") };
+    let (state, kind) =
+        if suspended { (SystemState::Suspended, "suspended") } else { (SystemState::Active, "resumed") };
     conn.transaction(|conn| {
         let changed = diesel::update(systems::table.find(system.id))
-            .filter(systems::state.ne("destroying"))
+            .filter(systems::state.ne(SystemState::Destroying))
             .set(systems::state.eq(state))
             .execute(conn)?;
         if changed == 1 {
@@ -180,8 +182,8 @@ pub fn set_suspended(conn: &mut Conn, system: &SystemSummary, suspended: bool) -
 pub fn mark_destroying(conn: &mut Conn, system: &SystemSummary) -> Result<(), DbError> {
     conn.transaction(|conn| {
         let marked = diesel::update(systems::table.find(system.id))
-            .filter(systems::state.ne("destroying"))
-            .set(systems::state.eq("destroying"))
+            .filter(systems::state.ne(SystemState::Destroying))
+            .set(systems::state.eq(SystemState::Destroying))
             .execute(conn)?;
         if marked == 1 {
             events::write(conn, &[by_operator("destroyed", &system.org_id, system.id)])?;
@@ -199,15 +201,22 @@ pub enum OpenRow {
 
 /// The backups of a system that are still in the books.
 pub fn open_rows(conn: &mut Conn, system: Uuid) -> Result<Vec<OpenRow>, DbError> {
-    let rows: Vec<(Uuid, String, String)> = backups::table
-        .filter(backups::system_id.eq(system).and(backups::state.ne("retired")))
+    let rows: Vec<(Uuid, String, BackupState)> = backups::table
+        .filter(backups::system_id.eq(system).and(backups::state.ne(BackupState::Retired)))
         .select((backups::id, backups::extension, backups::state))
         .load(conn)?;
-    let open = |(id, extension, state): (Uuid, String, String)| match Extension::parse(&extension) {
-        Some(extension) if state == "stored" => OpenRow::Stored(BackupId::new(id, extension)),
-        _ => OpenRow::Receiving(id),
+    let open = |(id, extension, state): (Uuid, String, BackupState)| {
+        let broken = || DbError::Failed(format!("backup {id} has no valid extension"));
+        Ok(match state {
+            BackupState::Receiving => Some(OpenRow::Receiving(id)),
+            BackupState::Stored => {
+                let extension = Extension::parse(&extension).ok_or_else(broken)?;
+                Some(OpenRow::Stored(BackupId::new(id, extension)))
+            }
+            BackupState::Retired => None,
+        })
     };
-    Ok(rows.into_iter().map(open).collect())
+    rows.into_iter().map(open).filter_map(Result::transpose).collect()
 }
 
 fn by_operator(kind: &'static str, org: &str, system: Uuid) -> Event {

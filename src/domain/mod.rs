@@ -15,4 +15,5 @@ pub mod range;
 pub mod request;
 pub mod retention;
 pub mod size;
+pub mod state;
 pub mod window;

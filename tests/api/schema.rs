@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::harness::{Database, Output, Server, plain_command, run};
+use crate::harness::{BACKUPS, Database, Output, Server, plain_command, run};
 
 fn migrate(database: &Database) -> Output {
     run(plain_command().arg("migrate").env("DATABASE_URL", database.url()))
@@ -153,6 +153,28 @@ fn what_can_never_be_is_refused_by_the_tables() {
     ] {
         assert!(server.db.try_execute(never).is_err(), "{never}");
     }
+}
+
+#[test]
+fn a_state_that_nobody_knows_is_an_error_that_says_so() {
+    let server = Server::start();
+    let (system, other) = (server.system(), server.system());
+    server.store(&system, b"x");
+    server.cli(["request", &system.key]).exits(0);
+    for (table, arguments, of) in [
+        ("backup_requests", ["request", &system.key, "--list"], "a request"),
+        ("backups", ["system", "destroy", &system.key], "a backup"),
+        ("systems", ["system", "show", &system.key], "a system"),
+    ] {
+        server.db.execute(&format!("ALTER TABLE {table} DROP CONSTRAINT {table}_state_check"));
+        server.db.execute(&format!("UPDATE {table} SET state = 'odd'"));
+        let refused = server.cli(arguments).exits(1);
+        assert!(refused.stderr.contains(&format!("\"odd\" is no state of {of}")), "{refused:?}");
+    }
+    server.get(BACKUPS).user(&other).send().status(503);
+    // Nothing else was hurt.
+    server.db.execute("UPDATE systems SET state = 'active'; UPDATE backups SET state = 'stored'");
+    server.get(BACKUPS).user(&other).send().status(200);
 }
 
 #[test]

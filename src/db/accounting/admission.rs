@@ -8,6 +8,7 @@ use super::super::schema::backups;
 use super::batch::Batch;
 use super::operation::{Admission, Growth, Outcome};
 use crate::domain::accounting::{self, QuotaExceeded};
+use crate::domain::state::BackupState;
 use crate::domain::window::{self, Window};
 
 /// Uploads of one system that may be under way at once.
@@ -63,7 +64,7 @@ impl Batch<'_> {
         for (from, to) in &moved {
             // An upload under way has to find its own again, should its slot be given back. Its row is locked.
             let of_entry = backups::system_id.eq(id).and(backups::window_entry.eq(from));
-            diesel::update(backups::table.filter(of_entry.and(backups::state.eq("receiving"))))
+            diesel::update(backups::table.filter(of_entry.and(backups::state.eq(BackupState::Receiving))))
                 .set(backups::window_entry.eq(to))
                 .execute(conn)?;
         }

@@ -56,7 +56,7 @@ pub(super) fn all(
     let rewritten = (
         column(&changes, |c| c.row.id).into_sql::<Array<SqlUuid>>(),
         column(&changes, |c| c.row.state.as_str()).into_sql::<Array<Text>>(),
-        column(&changes, |c| c.state).into_sql::<Array<Text>>(),
+        column(&changes, |c| c.state.as_str()).into_sql::<Array<Text>>(),
         column(&changes, |c| c.want.map(to_bigint)).into_sql::<Array<Nullable<BigInt>>>(),
         column(&changes, |c| to_bigint(c.reserved)).into_sql::<Array<BigInt>>(),
         column(&changes, |c| c.pledged_to).into_sql::<Array<Nullable<SqlUuid>>>(),

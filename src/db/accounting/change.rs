@@ -7,6 +7,7 @@ use uuid::Uuid;
 use super::super::DbError;
 use super::ledger::{BackupRow, System};
 use super::operation::Admission;
+use crate::domain::state::BackupState;
 
 /// Why a backup is retired, as in `backups.retired_reason`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,7 +60,7 @@ pub(super) struct Stored {
 /// A row of `backups` as it has to be.
 pub(super) struct Change<'a> {
     pub row: &'a BackupRow,
-    pub state: &'static str,
+    pub state: BackupState,
     pub want: Option<u64>,
     pub reserved: u64,
     pub pledged_to: Option<Uuid>,
@@ -71,16 +72,23 @@ impl<'a> Change<'a> {
     /// `None` if there is nothing to write.
     pub fn of(row: &'a BackupRow, system: &System, facts: &'a Facts) -> Result<Option<Self>, DbError> {
         let stored = facts.stored.iter().find(|stored| stored.id == row.id);
-        let change =
-            Self { row, state: "retired", want: None, reserved: 0, pledged_to: None, stored, retired: None };
+        let change = Self {
+            row,
+            state: BackupState::Retired,
+            want: None,
+            reserved: 0,
+            pledged_to: None,
+            stored,
+            retired: None,
+        };
         if let Some(upload) = system.upload(row.id) {
             let (want, reserved) = (Some(upload.want), upload.reserved);
-            let change = Self { state: "receiving", want, reserved, ..change };
+            let change = Self { state: BackupState::Receiving, want, reserved, ..change };
             return Ok((upload != row.as_upload()).then_some(change));
         }
         if let Some(backup) = system.backups.iter().find(|backup| backup.id == row.id) {
             let pledged_to = backup.pledged_to;
-            let change = Self { state: "stored", pledged_to, ..change };
+            let change = Self { state: BackupState::Stored, pledged_to, ..change };
             return Ok((stored.is_some() || pledged_to != row.pledged_to).then_some(change));
         }
         let reason = facts.retired.iter().find(|(id, _)| *id == row.id).map(|(_, reason)| *reason);

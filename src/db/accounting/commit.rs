@@ -11,9 +11,10 @@ use super::change::{Reason, Stored};
 use super::operation::{Commit, Committed, Outcome};
 use crate::domain::accounting;
 use crate::domain::retention::PruneReason;
+use crate::domain::state::BackupState;
 
 /// What is left of a row whose upload is not under way.
-type Settled = (String, Option<Vec<u8>>, Option<DateTime<Utc>>);
+type Settled = (BackupState, Option<Vec<u8>>, Option<DateTime<Utc>>);
 
 impl Batch<'_> {
     pub(super) fn commit(&mut self, index: usize, op: &Commit) -> Result<Outcome, DbError> {
@@ -58,7 +59,7 @@ impl Batch<'_> {
             .first(self.look()?)
             .optional()?;
         Ok(match row {
-            Some((state, Some(sha256), Some(uploaded_at))) if state == "stored" && sha256 == op.sha256 => {
+            Some((BackupState::Stored, Some(sha256), Some(uploaded_at))) if sha256 == op.sha256 => {
                 Outcome::Committed(Committed { uploaded_at, pruned: true })
             }
             _ if self.systems[index].is_active() => Outcome::TakenBack,

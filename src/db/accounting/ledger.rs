@@ -11,6 +11,7 @@ use super::super::schema::backups;
 use super::super::{Conn, DbError, from_bigint};
 use super::books::{Books, Locked};
 use crate::domain::accounting::{OpenUpload, StoredBackup};
+use crate::domain::state::{BackupState, SystemState};
 
 macro_rules! lock_systems {
     () => {
@@ -41,7 +42,7 @@ pub(super) struct System {
 
 impl System {
     pub fn is_active(&self) -> bool {
-        self.row.state == "active"
+        self.row.state.is_active()
     }
 
     pub fn upload(&self, id: Uuid) -> Option<OpenUpload> {
@@ -61,7 +62,7 @@ pub(super) struct SystemRow {
     #[diesel(sql_type = Text)]
     org_id: String,
     #[diesel(sql_type = Text)]
-    state: String,
+    state: SystemState,
     #[diesel(sql_type = BigInt)]
     pub last_seq: i64,
     #[diesel(sql_type = Array<Timestamptz>)]
@@ -105,7 +106,7 @@ pub(super) fn lock_systems(
 pub(super) struct BackupRow {
     pub id: Uuid,
     system_id: Uuid,
-    pub state: String,
+    pub state: BackupState,
     pub extension: String,
     pub remote_addr: Option<IpNet>,
     admitted_at: DateTime<Utc>,
@@ -136,7 +137,7 @@ impl BackupRow {
 pub(super) fn read(conn: &mut Conn, systems: &mut [System], locked: Locked) -> Result<(), DbError> {
     let ids: Vec<Uuid> = systems.iter().map(|system| system.row.id).collect();
     let query = backups::table
-        .filter(backups::system_id.eq_any(ids).and(backups::state.ne("retired")))
+        .filter(backups::system_id.eq_any(ids).and(backups::state.ne(BackupState::Retired)))
         .order(backups::id)
         .select(BackupRow::as_select())
         .for_no_key_update();
@@ -149,9 +150,16 @@ pub(super) fn read(conn: &mut Conn, systems: &mut [System], locked: Locked) -> R
     for system in systems {
         let (own, others) = rows.into_iter().partition(|row| row.system_id == system.row.id);
         (system.rows, rows) = (own, others);
-        let (open, stored): (Vec<_>, Vec<_>) = system.rows.iter().partition(|row| row.state == "receiving");
-        system.uploads = open.into_iter().map(BackupRow::as_upload).collect();
-        system.backups = stored.into_iter().map(BackupRow::as_backup).collect();
+        // They may have been read before.
+        (system.uploads, system.backups) = (vec![], vec![]);
+        for row in &system.rows {
+            match row.state {
+                BackupState::Receiving => system.uploads.push(row.as_upload()),
+                BackupState::Stored => system.backups.push(row.as_backup()),
+                // Out of the books, and not asked for.
+                BackupState::Retired => {}
+            }
+        }
     }
     Ok(())
 }

@@ -11,6 +11,7 @@ use super::{BackupRequest, Row, find, lock_system, write_event};
 use crate::db::{Conn, DbError};
 use crate::domain::ids::OrgId;
 use crate::domain::request::LIFETIME;
+use crate::domain::state::SystemState;
 
 /// A question: somebody wants a backup of a system.
 #[derive(Debug, Clone)]
@@ -41,11 +42,13 @@ pub fn ask(conn: &mut Conn, ask: &Ask) -> Result<Asked, DbError> {
     conn.transaction(|conn| {
         let Some(system) = lock_system(conn, ask.system_id)? else { return Ok(Asked::NoSystem) };
         let foreign = ask.org.as_ref().is_some_and(|org| org.as_str() != system.org_id);
-        if foreign || system.state == "destroying" {
+        if foreign {
             return Ok(Asked::NoSystem);
         }
-        if system.state != "active" {
-            return Ok(Asked::Suspended);
+        match system.state {
+            SystemState::Destroying => return Ok(Asked::NoSystem),
+            SystemState::Suspended => return Ok(Asked::Suspended),
+            SystemState::Active => {}
         }
         // An earlier attempt was committed, and its answer lost.
         if let Some(made) = find(conn, ask.system_id, ask.id)? {
@@ -65,7 +68,7 @@ pub fn ask(conn: &mut Conn, ask: &Ask) -> Result<Asked, DbError> {
             .bind::<Text, _>(&ask.by)
             .bind::<Double, _>(LIFETIME.as_secs_f64())
             .get_result(conn)?;
-        let made = BackupRequest::try_from(row)?;
+        let made = BackupRequest::from(row);
         write_event(conn, "requested", &made, (&ask.by, ask.from), json!({ "joined": false }))?;
         Ok(Asked::Awaited(made))
     })
@@ -103,5 +106,5 @@ fn join(conn: &mut Conn, system: Uuid) -> Result<Option<BackupRequest>, DbError>
         .bind::<Double, _>(LIFETIME.as_secs_f64())
         .get_result(conn)
         .optional()?;
-    row.map(BackupRequest::try_from).transpose()
+    Ok(row.map(BackupRequest::from))
 }

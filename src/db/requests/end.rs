@@ -20,7 +20,7 @@ pub fn deliver(
 ) -> Result<Option<Vec<BackupRequest>>, DbError> {
     conn.transaction(|conn| {
         let valid = lock_system(conn, system)?
-            .is_some_and(|locked| locked.state == "active" && locked.secret_sha256 == secret_sha256);
+            .is_some_and(|locked| locked.state.is_active() && locked.secret_sha256 == secret_sha256);
         if !valid {
             return Ok(None);
         }

@@ -1,0 +1,111 @@
+//! The states of rows, each with its one word: the same in the tables, in answers and for people.
+
+/// Makes an enum of such states. Its list and its words come from one place, so none can be missing in either.
+macro_rules! states {
+    ($(#[$about:meta])* $name:ident { $($(#[$doc:meta])* $state:ident = $word:literal,)+ }) => {
+        $(#[$about])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum $name {
+            $($(#[$doc])* $state,)+
+        }
+
+        impl $name {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$state),+];
+
+            pub fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$state => $word,)+
+                }
+            }
+
+            pub fn parse(word: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|state| state.as_str() == word)
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(self.as_str())
+            }
+        }
+    };
+}
+
+pub(super) use states;
+
+states! {
+    /// As in `systems.state`.
+    SystemState {
+        Active = "active",
+        /// Its credential is refused until an operator resumes it.
+        Suspended = "suspended",
+        /// Its credential is refused for good, and its backups go.
+        Destroying = "destroying",
+    }
+}
+
+impl SystemState {
+    /// Whether its credential is good.
+    pub fn is_active(self) -> bool {
+        match self {
+            Self::Active => true,
+            Self::Suspended | Self::Destroying => false,
+        }
+    }
+}
+
+states! {
+    /// As in `backups.state`.
+    BackupState {
+        /// Its upload is under way.
+        Receiving = "receiving",
+        /// Complete: the only state that the API shows.
+        Stored = "stored",
+        /// Out of the books; its object is to be deleted, and then its row.
+        Retired = "retired",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::request::RequestState;
+
+    /// The words that the `CHECK` of `table` has for its states, in the migration that made the table.
+    fn allowed_in(table: &str) -> Vec<&'static str> {
+        let migration = include_str!("../../migrations/2026-11-21-000000_initial/up.sql");
+        let (_, columns) = migration.split_once(&format!("CREATE TABLE {table} (")).unwrap();
+        let (_, words) = columns.split_once("CHECK (state IN (").unwrap();
+        let (words, _) = words.split_once(')').unwrap();
+        words.split(", ").map(|word| word.trim_matches('\'')).collect()
+    }
+
+    macro_rules! assert_words {
+        ($states:ident, $table:literal) => {
+            let words: Vec<_> = $states::ALL.iter().map(|state| state.as_str()).collect();
+            assert_eq!(words, allowed_in($table));
+            for state in $states::ALL {
+                assert_eq!($states::parse(state.as_str()), Some(*state));
+                assert_eq!(state.to_string(), state.as_str());
+                assert_eq!(serde_json::json!(state), state.as_str());
+            }
+            for other in ["", "paused", "Active", "STORED", " seen"] {
+                assert_eq!($states::parse(other), None, "{other:?}");
+            }
+        };
+    }
+
+    #[test]
+    fn the_words_are_those_of_the_tables_and_lead_back_to_their_states() {
+        assert_words!(SystemState, "systems");
+        assert_words!(BackupState, "backups");
+        assert_words!(RequestState, "backup_requests");
+    }
+}
