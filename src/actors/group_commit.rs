@@ -98,7 +98,7 @@ impl GroupCommit {
     /// Runs the share in a transaction of its own, which waits for rows that others have locked.
     pub async fn alone(&self, share: Share, patience: Duration) -> Ended {
         let run = |conn: &mut _, policy: &_, shares: &[Share]| {
-            shares.iter().map(|share| accounting::run(conn, policy, share).map(Some)).collect()
+            shares.iter().map(|share| accounting::run(conn, policy, share)).collect::<Result<Vec<_>, _>>()
         };
         let deadline = Instant::now() + patience;
         let Ok(Ok(_permit)) = timeout(patience, self.alone.acquire()).await else {
@@ -107,10 +107,7 @@ impl GroupCommit {
         let patience = deadline.saturating_duration_since(Instant::now());
         let (result, unsure) = self.transaction(vec![share], patience, run).await;
         match result {
-            Ok(outcomes) => {
-                let outcomes = outcomes.into_iter().flatten().next();
-                outcomes.map_or(Ended::Apart { unsure }, Ended::Done)
-            }
+            Ok(outcomes) => Ended::Done(outcomes.concat()),
             Err(error) => Ended::Failed { error, unsure },
         }
     }
@@ -166,12 +163,12 @@ impl GroupCommit {
     }
 
     /// The second answer says whether it may have been committed all the same.
-    async fn transaction(
+    async fn transaction<T: Send + 'static>(
         &self,
         mut shares: Vec<Share>,
         patience: Duration,
-        run: impl Fn(&mut Conn, &Policy, &[Share]) -> Result<Vec<Option<Vec<Outcome>>>, DbError> + Send + 'static,
-    ) -> (Result<Vec<Option<Vec<Outcome>>>, DbError>, bool) {
+        run: impl Fn(&mut Conn, &Policy, &[Share]) -> Result<T, DbError> + Send + 'static,
+    ) -> (Result<T, DbError>, bool) {
         let unsure = Arc::new(AtomicBool::new(false));
         let (noted, policy) = (Arc::clone(&unsure), self.policy.clone());
         let items = shares.iter().map(|share| share.operations.len()).sum();
