@@ -15,14 +15,19 @@ pub type Conn = PgConnection;
 
 /// Set on every connection: a hung server or a lock that is never released must not hold a client
 /// for longer than its answer may take.
+///
+/// No bitmap scans: they visit the dead rows that a system's uploads and pruning leave, every time until the next
+/// vacuum. A plain index scan marks an entry whose row is dead, and nobody visits it again; and a system's rows are
+/// too few for a bitmap to gain anything.
 const SESSION: &str = "SET timezone = 'UTC'; SET statement_timeout = '10s'; SET lock_timeout = '3s'; \
-     SET idle_in_transaction_session_timeout = '15s'; SET application_name = 'strongroom'";
+     SET idle_in_transaction_session_timeout = '15s'; SET application_name = 'strongroom'; \
+     SET enable_bitmapscan = off";
 
 /// libpq's own time-outs: seconds to connect (to each address of the host; less than 2 there is not, and whoever waits
-/// for Postgres to return finds it only with the attempt after the one that met nobody), milliseconds for a peer that does not acknowledge. A machine that
-/// lost its power says nothing: whoever waits for its answer finds out by asking every few seconds whether it
-/// is still there (the system's default is two hours, for as long as which the thread and its share of the
-/// pool would be gone). It also keeps firewalls from forgetting connections that lie in the pool.
+/// for Postgres to return finds it only with the attempt after the one that met nobody), milliseconds for a peer that
+/// does not acknowledge. A machine that lost its power says nothing: whoever waits for its answer finds out by asking
+/// every few seconds whether it is still there (the system's default is two hours, for as long as which the thread and
+/// its share of the pool would be gone). It also keeps firewalls from forgetting connections that lie in the pool.
 const CLIENT: [(&str, &str); 5] = [
     ("connect_timeout", "2"),
     ("tcp_user_timeout", "10000"),

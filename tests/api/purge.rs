@@ -13,6 +13,15 @@ fn with_a_backlog() -> Server {
     let system = server.system();
     let id = server.store(&system, b"x");
     server.kill();
+    retire(&server, &id, BACKLOG);
+    for key in keys(&server) {
+        server.store.write(&key, b"retired");
+    }
+    server
+}
+
+/// The rows of so many retired backups, like the one that is stored.
+fn retire(server: &Server, id: &str, rows: usize) {
     let uuid = id.strip_suffix(".bin").expect("no name, no extension");
     // Statistics of a table in which hardly anything was retired.
     server.db.execute(&format!(
@@ -24,12 +33,8 @@ fn with_a_backlog() -> Server {
              mimetype, admitted_at, 0, 0, now(), 'slots', now()
          FROM backups, LATERAL (
              SELECT overlay(gen_random_uuid()::text PLACING '7' FROM 15)::uuid AS new
-             FROM generate_series(1, {BACKLOG})) AS more"
+             FROM generate_series(1, {rows})) AS more"
     ));
-    for key in keys(&server) {
-        server.store.write(&key, b"retired");
-    }
-    server
 }
 
 fn keys(server: &Server) -> Vec<String> {
@@ -59,6 +64,51 @@ fn a_backlog_is_purged_in_steps_whatever_the_statistics_say() {
         let steps = server.db.all(&format!("SELECT rows FROM {kind} WHERE rows > 0 ORDER BY rows DESC"));
         assert_eq!(steps, ["50", "50", "20"], "{kind}: claimed and dropped by the batch, never more at once");
     }
+}
+
+#[test]
+fn rows_that_are_gone_are_not_visited_by_each_upload_until_the_next_vacuum() {
+    let gone = 2_000;
+    let server = Server::unlimited();
+    let system = server.system();
+    let id = server.store(&system, b"x");
+    retire(&server, &id, gone);
+    server.db.execute(
+        "DELETE FROM backups WHERE state = 'retired';
+         -- What else there is in a vault, for Postgres to choose its plans by.
+         INSERT INTO systems (id, system_key, org_id, name, secret_sha256, state)
+         SELECT gen_random_uuid(), 'other' || n, org_id, name, secret_sha256, 'suspended'
+         FROM systems, generate_series(1, 500) AS n;
+         INSERT INTO backups (id, system_id, org_id, object_key, extension, state, filename, mimetype, admitted_at,
+             want_bytes, reserved_bytes, retired_at, retired_reason, purge_after)
+         SELECT gen_random_uuid(), other.id, b.org_id, b.object_key || n || other.id, b.extension, 'retired', b.filename,
+             b.mimetype, b.admitted_at, 0, 0, now(), 'slots', now() + interval '1 day'
+         FROM generate_series(1, 10) AS n, systems AS other JOIN backups AS b ON b.org_id = other.org_id
+         WHERE other.state = 'suspended';
+         ANALYZE",
+    );
+    // Postgres counts for good what a connection did when that is closed.
+    let visited = || {
+        let others = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()";
+        assert_eventually("no service is connected", PATIENCE, || server.db.number(others) == 0);
+        server
+            .db
+            .number("SELECT idx_tup_read FROM pg_stat_user_indexes WHERE indexrelname = 'backups_of_system'")
+    };
+    server.store(&system, b"x");
+    server.stop_gracefully();
+    let first = visited();
+    assert!(first >= i64::try_from(gone).expect("few"), "{first}: the first upload finds them by this index");
+    let again = server.sibling();
+    for _ in 0..5 {
+        again.store(&system, b"x");
+    }
+    again.stop_gracefully();
+    let more = visited() - first;
+    assert!(
+        more < 500,
+        "five uploads into a system of seven visited {more} entries, of {gone} that are gone"
+    );
 }
 
 #[test]
