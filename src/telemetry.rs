@@ -4,7 +4,7 @@ mod metrics;
 
 use std::io::Write;
 
-pub use metrics::{Metrics, RequestLabels};
+pub use metrics::{Metrics, Now, RequestLabels};
 
 /// Starts logging. Later calls do nothing.
 ///

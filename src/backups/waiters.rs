@@ -47,6 +47,11 @@ impl Waiters {
         }
     }
 
+    /// How many systems wait.
+    pub fn count(&self) -> usize {
+        self.0.lock().len()
+    }
+
     /// The systems that are waited for.
     pub fn systems(&self) -> Vec<Uuid> {
         self.0.lock().keys().copied().collect()

@@ -8,6 +8,7 @@ use super::base_urls::ApiAddress;
 use super::bearer::{Admin, Allowed};
 use super::error::ApiError;
 use super::{AppState, docs, hosts};
+use crate::telemetry::Now;
 
 /// They are true for a moment.
 pub const CACHED: &str = "no-store";
@@ -25,8 +26,12 @@ pub async fn metrics(request: HttpRequest, state: Data<AppState>) -> Result<Http
     if !is_local(&request, &state.addresses.management) {
         Allowed::<Admin>::extract(&request).await?;
     }
-    let busy = state.vault.db.used();
-    let text = state.vault.metrics.render(state.vault.live.ids().len(), &busy).map_err(|error| {
+    let now = Now {
+        uploads_open: state.vault.live.ids().len(),
+        systems_waiting: state.vault.waiters.count(),
+        connections: state.vault.db.used(),
+    };
+    let text = state.vault.metrics.render(&now).map_err(|error| {
         log::error!("render the metrics: {error}");
         ApiError::Unavailable { details: "metrics" }
     })?;

@@ -27,7 +27,17 @@ pub struct Metrics {
     store_seconds: HistogramVec,
     store_errors: IntCounterVec,
     uploads_open: IntGauge,
+    systems_waiting: IntGauge,
     connections: IntGaugeVec,
+}
+
+/// What is true at this moment.
+#[derive(Debug)]
+pub struct Now {
+    pub uploads_open: usize,
+    pub systems_waiting: usize,
+    /// Connections to the database in use, of each lane.
+    pub connections: [(&'static str, usize); 2],
 }
 
 /// What tells one kind of request from another in the metrics.
@@ -103,6 +113,13 @@ impl Metrics {
                 &registry,
                 IntGauge::new("strongroom_uploads_open", "Uploads under way in this process.")?,
             )?,
+            systems_waiting: registered(
+                &registry,
+                IntGauge::new(
+                    "strongroom_systems_waiting",
+                    "Systems that wait at this process to be asked for a backup.",
+                )?,
+            )?,
             connections: registered(
                 &registry,
                 IntGaugeVec::new(
@@ -152,10 +169,11 @@ impl Metrics {
     }
 
     /// All of it as text (Prometheus' exposition format 0.0.4), with what is true at this moment.
-    pub fn render(&self, uploads_open: usize, connections: &[(&str, usize)]) -> prometheus::Result<String> {
+    pub fn render(&self, now: &Now) -> prometheus::Result<String> {
         let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
-        self.uploads_open.set(number(uploads_open));
-        for (lane, used) in connections {
+        self.uploads_open.set(number(now.uploads_open));
+        self.systems_waiting.set(number(now.systems_waiting));
+        for (lane, used) in &now.connections {
             self.connections.with_label_values(&[*lane]).set(number(*used));
         }
         TextEncoder::new().encode_to_string(&self.registry.gather())

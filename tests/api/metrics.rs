@@ -86,6 +86,20 @@ fn uploads_under_way_are_shown() {
 }
 
 #[test]
+fn systems_that_wait_are_shown() {
+    let server = Server::start();
+    let (one, other) = (server.system(), server.system());
+    let mut waiting = [&one, &one, &other].map(|system| server.waiting(system, 60));
+    becomes(&server, "strongroom_systems_waiting", 2.0);
+    server.ask(&one);
+    server.ask(&other);
+    for wire in &mut waiting {
+        wire.answer().status(200);
+    }
+    becomes(&server, "strongroom_systems_waiting", 0.0);
+}
+
+#[test]
 fn trouble_of_the_store_is_counted() {
     let server = Server::unlimited();
     let system = server.system();

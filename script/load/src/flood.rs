@@ -10,6 +10,8 @@ use crate::answer;
 use crate::figures::Figures;
 use crate::plan::{Plan, Until};
 
+/// Bytes of a client's stack: there may be ten thousand.
+const STACK: usize = 128 << 10;
 /// A client whose connection breaks more often gives up.
 const BREAKS: u64 = 20;
 
@@ -19,11 +21,12 @@ pub fn run(plan: &Plan) -> String {
     let (figures, started) = thread::scope(|scope| {
         let start = |number| {
             let together = &together;
-            scope.spawn(move || {
+            let client = move || {
                 let stream = plan.connect();
                 together.wait();
                 Client { plan, number, sent: 0, buffer: vec![], figures: Figures::default() }.work(stream)
-            })
+            };
+            thread::Builder::new().stack_size(STACK).spawn_scoped(scope, client).expect("a thread")
         };
         let clients: Vec<_> = (0..plan.clients).map(start).collect();
         together.wait();

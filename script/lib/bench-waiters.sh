@@ -1,0 +1,68 @@
+# shellcheck shell=bash
+# shellcheck disable=SC2154 # work, loader and strongroom are the script's, the rest is of the files beside this
+# The row of script/bench about appliances that wait to be asked for a backup.
+
+WAITERS=10000
+LOOKS=20 # requests that are made while they wait
+
+waiting() {
+    curl --silent --fail "$management_url/metrics" | awk '$1 == "strongroom_systems_waiting" { print $2 }'
+}
+
+connected() { sql -c "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"; }
+
+# One server's life: one that has borne the load keeps some of its memory. Sets `took` to MiB.
+waiters_round() {
+    local base before n
+    BACKUP_DATA_DIR=$work/waiters start_listening "$strongroom" "$work/waiters.log"
+    management_url=$(sed -n 's|.*management API on \(http://[^ ]*\).*|\1|p' "$work/waiters.log" | head -n 1)
+    upload_small "$work/beside" --requests 50
+    steady
+    upload_small "$work/beside" --seconds 5
+    alone+=("$(figure p50_ms)")
+    base=$(kib VmRSS) before=$(connected)
+    echo 5 >"/proc/$server_pid/clear_refs" # the high-water mark starts anew
+    setsid setpriv --pdeathsig TERM "$loader" --url "$server_url/api/systems/backups/requests?wait=35" \
+        --clients "$WAITERS" --requests 1 --credentials "$work/waiting" >"$work/waiters.json" 9>&- &
+    loading=$!
+    for ((n = 0; n < 100; n++)); do
+        [ "$(waiting)" -lt "$WAITERS" ] || break
+        sleep 0.2
+    done
+    [ "$(waiting)" -eq "$WAITERS" ] || die "of $WAITERS only $(waiting) wait: is \`ulimit -Hn\` above that?"
+    connections+=("$before/$(connected)")
+    # `request` is a process of its own, which only Postgres connects with the one that is waited at.
+    for ((n = 1; n <= LOOKS; n++)); do
+        "$strongroom" request "sys$((n * WAITERS / LOOKS))" >/dev/null 2>"$work/request.log" || die "$(cat "$work/request.log")"
+    done
+    upload_small "$work/beside" --seconds 5
+    beside+=("$(figure p50_ms)")
+    wait "$loading" || die "the wait broke off"
+    loading=
+    jq -e --argjson all "$WAITERS" '.broken == 0 and .statuses == {"200": $all}' "$work/waiters.json" >/dev/null ||
+        die "not every wait ended well: $(cat "$work/waiters.json")"
+    took=$(mib "$(kib VmHWM)" "$base")
+    seen+=("$(sql -c "SELECT round(max(extract(epoch FROM seen_at - requested_at)) * 1000) FROM backup_requests
+        HAVING count(*) = $LOOKS AND count(seen_at) = $LOOKS")")
+    sql -c "DELETE FROM backup_requests"
+    servers_done
+}
+
+bench_waiters() {
+    local round management_url raised=() alone=() beside=() connections=() seen=()
+    defaults
+    unlimited_rate
+    ulimit -n "$(ulimit -Hn)"
+    database waiters
+    fleet 100 $((WAITERS + 1)) 0 '(n - 1) % 100 + 1'
+    credentials "$work/waiting" 1 "$WAITERS"
+    credentials "$work/beside" $((WAITERS + 1)) $((WAITERS + 1))
+    for ((round = 0; round < ROUNDS; round++)); do
+        waiters_round
+        raised+=("$took")
+    done
+    report_alone waiters MiB "${raised[*]}" - -
+    say "    connections to Postgres before/while $WAITERS wait: ${connections[*]}"
+    say "    ms until the slowest of $LOOKS requests was seen: ${seen[*]}"
+    say "    a client's upload beside them, alone: ${beside[*]}, ${alone[*]} ms"
+}
