@@ -201,10 +201,10 @@ impl Shared {
                 read = client.read(&mut up) => {
                     let Ok(n @ 1..) = read else { return };
                     if let Some((trouble, epoch)) = self.take_commit(&up[..n]) {
-                        let changed = async move {
+                        let released = async move {
                             let _ = changes.wait_for(|state| state.epoch != epoch).await;
                         };
-                        return self.spoil_commit(trouble, client, postgres, &up[..n], changed).await;
+                        return self.spoil_commit(trouble, client, postgres, &up[..n], released).await;
                     }
                     if postgres.write_all(&up[..n]).await.is_err() {
                         return;
@@ -245,14 +245,14 @@ impl Shared {
         taken
     }
 
-    /// `changed`: the test changes something.
+    /// `released`: the test has changed something.
     async fn spoil_commit(
         &self,
         trouble: Trouble,
         client: TcpStream,
         mut postgres: Box<dyn Stream>,
         message: &[u8],
-        changed: impl Future<Output = ()>,
+        released: impl Future<Output = ()>,
     ) {
         let (arrives, ending) = match trouble {
             Trouble::Commit(ending) => (false, ending),
@@ -269,7 +269,7 @@ impl Shared {
             let _ = postgres.read(&mut [0; 1024]).await;
         }
         if ending == Ending::Hangs {
-            changed.await;
+            released.await;
         }
         reset(&client);
     }
