@@ -1,5 +1,6 @@
 //! How long the appliance's agent waits before it tries again, and for how long it waits for an answer. Nobody waits
-//! here: its `sleep` writes down what it was told, and its `curl` counts a minute as a second.
+//! here: its `sleep` writes down what it was told, and where the limits of its `curl` are the subject, a minute of them is
+//! as short as the test says.
 
 use std::fs;
 use std::io::{Read as _, Write as _};
@@ -16,7 +17,7 @@ echo "$1" >>"$home/slept"
 [ "$(wc -l <"$home/slept")" -lt 12 ] || exec sleep 600
 "#;
 
-/// The real one with each minute of its limits as a second, and a record of its arguments.
+/// The real one with each minute of its limits as some seconds, and a record of its arguments.
 const CURL: &str = r#"#!/bin/sh
 home=${0%/bin/curl} PATH=${PATH#*:}
 echo "$*" >>"$home/asked"
@@ -24,7 +25,7 @@ last='' left=$#
 while [ "$left" -gt 0 ]; do
     word=$1
     shift
-    case $last in --max-time | --speed-time) word=$((word < 60 ? 1 : word / 60)) ;; esac
+    case $last in --max-time | --speed-time) word=$((word * MINUTE / 60)) ;; esac
     set -- "$@" "$word"
     last=$word left=$((left - 1))
 done
@@ -34,8 +35,12 @@ exec curl "$@"
 fn appliance(server: &Server, system: &System) -> Appliance {
     let appliance = Appliance::of(server, system);
     appliance.tool("sleep", SLEEP);
-    appliance.tool("curl", CURL);
     appliance
+}
+
+/// From now on its `curl` counts a minute as so many seconds.
+fn hurry(appliance: &Appliance, minute: u64) {
+    appliance.tool("curl", &CURL.replace("MINUTE", &minute.to_string()));
 }
 
 /// The pauses so far, in seconds.
@@ -59,7 +64,7 @@ fn were(pauses: &[u64], expected: &[u64]) {
 /// The pauses of an agent that waits for requests, until there were so many.
 fn pauses_of_waiting(appliance: &Appliance, count: usize) -> Vec<u64> {
     let waiting = appliance.start(&["wait"]);
-    assert_eventually("it tries again and again", PATIENCE * 2, || slept(appliance).len() >= count);
+    assert_eventually("it tries again and again", PATIENCE * 4, || slept(appliance).len() >= count);
     drop(waiting);
     slept(appliance)
 }
@@ -171,6 +176,7 @@ fn nothing_waits_for_ever_for_an_answer() {
     let system = server.system();
     let appliance = appliance(&server, &system);
     appliance.run(&["backup"]).done("stored ");
+    hurry(&appliance, 1);
     // Takes every connection and every word.
     let (url, asked) = answers_in_turn(vec![String::new()]);
     appliance.set(&format!("URL={url}\nATTEMPTS=1"));
@@ -178,7 +184,7 @@ fn nothing_waits_for_ever_for_an_answer() {
     gives_up(&appliance, &["backup"], "can't list the backups: no answer from");
     gives_up(&appliance, &["backup", "--force"], "not stored: no answer from");
     let waiting = appliance.start(&["wait"]);
-    assert_eventually("it is tired of waiting", PATIENCE, || waiting.says("no answer from"));
+    assert_eventually("it is tired of waiting", PATIENCE * 3, || waiting.says("no answer from"));
     drop(waiting);
     assert!(asked.lock().expect("not poisoned").len() >= 4);
     // Nor for a connection.
@@ -191,6 +197,8 @@ fn nothing_waits_for_ever_for_an_answer() {
 fn a_download_that_stands_still_is_taken_up_again_where_it_stopped() {
     let server = Server::unlimited();
     let appliance = appliance(&server, &server.system());
+    // Two answers stand still, and the others must not seem to.
+    hurry(&appliance, 6);
     let entry = format!(
         r#"{{"id":"a.gpg","filename":"a.gpg","size":10,"sha256":"{}","uploaded_at":"now"}}"#,
         crate::harness::sha256_hex(b"helloworld")

@@ -82,6 +82,6 @@ fn a_start_does_not_wait_for_what_the_way_to_the_engine_has_swallowed() {
             took
         })
     };
-    // A busy machine can only make it longer.
-    assert!((0..3).any(|_| recovered_within() < Duration::from_secs(3)));
+    // A busy machine can only make it longer. Who waits for the swallowed one needs five seconds.
+    assert!((0..5).any(|_| recovered_within() < Duration::from_secs(4)));
 }

@@ -2,7 +2,7 @@
 
 use tempfile::TempDir;
 
-use crate::harness::{GONE, PATIENCE, Server, assert_eventually, bytes};
+use crate::harness::{PATIENCE, Server, assert_eventually, bytes};
 
 #[test]
 fn backups_are_listed_newest_first() {
@@ -68,7 +68,7 @@ fn a_backup_is_deleted_by_the_operator() {
     server.cli(["backup", "delete", &id, "--json"]).exits(0).json();
     assert_eq!(server.ids(&system), [keep]);
     assert_eq!(server.books(&system.org), (10, 0));
-    assert_eventually("the object is gone", GONE * 2, || server.objects().len() == 1);
+    assert_eventually("the object is gone", PATIENCE, || server.objects().len() == 1);
     server.cli(["backup", "delete", &id]).exits(1);
     let actor = server.db.one("SELECT actor FROM backup_events WHERE kind = 'deleted'");
     assert_eq!(actor, "operator");

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use crate::harness::{Database, PATIENCE, Server, Wire, assert_eventually, bytes};
+use crate::harness::{Database, Over, PATIENCE, Server, Wire, assert_eventually, bytes};
 
 /// Keys of objects without a row, older than any row.
 const ORPHANS: [&str; 2] = [
@@ -172,8 +172,9 @@ fn uploads_under_way_are_never_taken_for_orphans() {
             })
             .collect();
         let sweep = || server.cli(["sweep", "--orphans", "--older-than", "0s", "--force", "--json"]);
+        let end = Over(&over);
         let swept: Vec<_> = (0..25).map(|_| sweep()).collect();
-        over.store(true, Ordering::Relaxed);
+        drop(end);
         for worker in workers {
             worker.join().expect("uploads succeed");
         }

@@ -5,9 +5,12 @@ use std::time::{Duration, Instant};
 
 use crate::harness::{Database, PATIENCE, Server, System, Wire, assert_eventually, bytes, on_s3};
 
-/// A server whose death is noticed after a second or two.
+/// Seconds. A living process whose signs of life stop for nearly two of them is taken for dead.
+const LEASE: u64 = 4;
+
+/// A server whose death is noticed after two leases.
 fn short_lease() -> Server {
-    Server::builder().set("BACKUP_LEASE", 1).set("BACKUP_SWEEP_INTERVAL", 1).start()
+    Server::builder().set("BACKUP_LEASE", LEASE).set("BACKUP_SWEEP_INTERVAL", 1).start()
 }
 
 /// Half an upload, let in.
@@ -63,7 +66,7 @@ fn an_upload_of_a_living_process_is_not_taken_back_however_long_it_takes() {
     let other = server.sibling();
     let system = server.system();
     let mut wire = half_an_upload(&server, &system);
-    pass(Duration::from_secs(5));
+    pass(Duration::from_secs(2 * LEASE + 3));
     assert_eq!(other.receiving(), 1);
     wire.send(bytes(1_000_000));
     let id = wire.answer().id();

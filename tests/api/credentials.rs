@@ -126,9 +126,10 @@ fn a_system_may_be_destroyed_under_its_own_upload() {
         }
         destroy.join().expect("the command").exits(0);
     });
-    assert_eventually("nothing is left", PATIENCE, || server.objects().is_empty() && server.receiving() == 0);
+    assert_eventually("nothing is left", PATIENCE, || {
+        server.objects().is_empty() && server.temporary().is_empty() && server.receiving() == 0
+    });
     assert_eq!(server.books(&system.org), (0, 0));
-    assert!(server.temporary().is_empty());
 }
 
 #[test]

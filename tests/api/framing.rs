@@ -1,7 +1,7 @@
 //! Bodies whose end is not where it was said to be, and heads that are no HTTP.
 
 use crate::harness::{
-    BACKUPS, GONE, Server, System, Wire, assert_eventually, bytes, chunk, head, sha256_hex,
+    BACKUPS, PATIENCE, Server, System, Wire, assert_eventually, bytes, chunk, head, sha256_hex,
 };
 
 /// Head and body in one piece: who answers the head and hangs up must have read both, or the answer may be lost.
@@ -137,7 +137,7 @@ fn bytes_after_the_declared_end_are_no_part_of_the_backup() {
     {
         assert_eq!(answer.data()["sha256"], sha256_hex(b"hello"));
     }
-    assert_eventually("no upload is left open", GONE, || server.receiving() == 0);
+    assert_eventually("no upload is left open", PATIENCE, || server.receiving() == 0);
     assert!(server.list(&system).iter().all(|backup| backup["size"] == 5));
 }
 

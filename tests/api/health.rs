@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 
 use crate::harness::{Answer, BACKUPS, Database, PATIENCE, Server, System, Vanish, Wire, assert_eventually};
 
-/// How soon the service must be back once Postgres and the store are.
-const RECOVERED: Duration = Duration::from_secs(3);
+/// How soon the service must be back once Postgres and the store are: after two or three seconds, and what a machine
+/// may stumble for.
+const RECOVERED: Duration = Duration::from_secs(10);
 /// Nobody listens there.
 const DEAD: &str = "postgres://nobody@127.0.0.1:1/none?connect_timeout=1";
 
@@ -62,9 +63,7 @@ fn a_server_that_started_without_postgres_is_well_when_it_comes() {
     let server = Server::builder().database(&database).unready().start();
     assert_eq!(server.get("/api/health").send().status, 503);
     database.come_back();
-    assert_eventually("healthy", RECOVERED + Duration::from_secs(1), || {
-        server.get("/api/health").send().status == 200
-    });
+    assert_eventually("healthy", PATIENCE, || server.get("/api/health").send().status == 200);
     let system = server.system();
     server.store(&system, b"it has made its tables by itself");
 }
@@ -177,9 +176,10 @@ fn with_a_postgres_that_only_reads_the_server_is_not_healthy() {
     };
     read_only("on");
     link.cut();
-    assert_eventually("unhealthy", PATIENCE, || server.get("/api/health").send().status == 503);
-    let answer = server.get("/api/health").send().status(503);
-    assert_eq!(answer.data(), serde_json::json!({ "database": "down", "store": "up" }));
+    assert_eventually("unhealthy", PATIENCE, || {
+        let answer = server.get("/api/health").send();
+        answer.status == 503 && answer.data() == serde_json::json!({ "database": "down", "store": "up" })
+    });
     // What has a session that could only read gets rid of it by itself: nobody sends an upload there.
     read_only("off");
     assert_eventually("healthy", PATIENCE, || server.get("/api/health").send().status == 200);

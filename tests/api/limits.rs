@@ -1,6 +1,6 @@
 //! 413: the size of one upload and the quota of the organization, each to the byte.
 
-use crate::harness::{GONE, PATIENCE, Server, Wire, assert_eventually, bytes};
+use crate::harness::{PATIENCE, Server, Wire, assert_eventually, bytes};
 
 const MIB: u64 = 1024 * 1024;
 
@@ -109,7 +109,7 @@ fn what_is_deleted_is_room_again() {
     let sibling = server.add_system(&system.org, "another of the same organization");
     server.put(&sibling, &bytes(1000)).is_over_quota();
     server.delete(&system, &id).status(200);
-    assert_eventually("room again", GONE, || server.put(&sibling, &bytes(1000)).status == 201);
+    assert_eventually("room again", PATIENCE, || server.put(&sibling, &bytes(1000)).status == 201);
     assert_eq!(server.books(&system.org), (1000, 0));
 }
 
@@ -121,9 +121,9 @@ fn an_organization_without_a_quota_has_the_default() {
     let own = server.system_with_quota(501);
     server.store(&own, &bytes(501));
     server.cli(["org", "set-quota", &own.org, "default"]).exits(0);
-    assert_eventually("the default", GONE, || server.put(&own, b"x").status == 413);
+    assert_eventually("the default", PATIENCE, || server.put(&own, b"x").status == 413);
     server.cli(["org", "set-quota", &plain.org, "none"]).exits(0);
-    assert_eventually("no quota", GONE, || server.put(&plain, &bytes(501)).status == 201);
+    assert_eventually("no quota", PATIENCE, || server.put(&plain, &bytes(501)).status == 201);
 }
 
 #[test]
@@ -140,7 +140,7 @@ fn lowering_the_quota_takes_nothing_away() {
     let system = server.system_with_quota(1000);
     let id = server.store(&system, &bytes(1000));
     server.cli(["org", "set-quota", &system.org, "10"]).exits(0);
-    assert_eventually("the new quota holds", GONE, || server.put(&system, &bytes(11)).status == 413);
+    assert_eventually("the new quota holds", PATIENCE, || server.put(&system, &bytes(11)).status == 413);
     assert_eq!(server.ids(&system), [id]);
     assert_eq!(server.books(&system.org), (1000, 0));
 }

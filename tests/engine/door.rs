@@ -1,15 +1,19 @@
-//! A port of the tests' own that can be shut: then nobody listens there, and the port stays the same.
+//! A port of the tests' own that can be shut: then nobody listens there, and the port stays the same. All the while a
+//! socket that never listens holds it, or another test's server could be given it meanwhile.
 
 use std::future::Future;
-use std::net::SocketAddr;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::mpsc;
 
+use socket2::{Domain, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 pub struct Door {
     address: SocketAddr,
+    _port: Socket,
     orders: UnboundedSender<Order>,
     runtime: Option<Runtime>,
 }
@@ -26,11 +30,12 @@ impl Door {
     {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let runtime = runtime.expect("a runtime");
-        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).expect("a port");
-        let address = listener.local_addr().expect("an address");
+        let port = bound((Ipv4Addr::LOCALHOST, 0).into()).expect("a port");
+        let address = port.local_addr().expect("an address").as_socket().expect("of the internet");
+        let listener = runtime.block_on(async { listen(address) }).expect("to listen");
         let (orders, received) = unbounded_channel();
         runtime.spawn(accept(listener, address, received, serve));
-        Self { address, orders, runtime: Some(runtime) }
+        Self { address, _port: port, orders, runtime: Some(runtime) }
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -53,6 +58,22 @@ impl Drop for Door {
     }
 }
 
+/// A socket that shares its address with others of this kind, and with nobody else.
+fn bound(address: SocketAddr) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    socket.set_reuse_address(true)?;
+    socket.set_reuse_port(true)?;
+    socket.bind(&address.into())?;
+    Ok(socket)
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = bound(address)?;
+    socket.set_nonblocking(true)?;
+    socket.listen(1024)?;
+    TcpListener::from_std(socket.into())
+}
+
 async fn accept<F, S>(first: TcpListener, address: SocketAddr, mut orders: UnboundedReceiver<Order>, serve: F)
 where
     F: Fn(TcpStream) -> S,
@@ -71,7 +92,7 @@ where
             order = orders.recv() => {
                 let Some((open, tell)) = order else { return };
                 if open && listener.is_none() {
-                    listener = Some(TcpListener::bind(address).await.expect("the same port"));
+                    listener = Some(listen(address).expect("the same port"));
                 } else if !open {
                     listener = None;
                 }

@@ -275,7 +275,7 @@ async fn say(client: &mut TcpStream, status: u16, body: &str) {
     let _ = client.shutdown().await;
     let mut buffer = vec![0; 64 << 10];
     let rest = async { while client.read(&mut buffer).await.is_ok_and(|n| n > 0) {} };
-    let _ = timeout(Duration::from_millis(300), rest).await;
+    let _ = timeout(Duration::from_secs(10), rest).await;
 }
 
 async fn forward(

@@ -156,7 +156,7 @@ impl Running {
     #[track_caller]
     pub fn ends(&mut self) -> i32 {
         let mut code = None;
-        assert_eventually("the agent ends", PATIENCE, || {
+        assert_eventually("the agent ends", PATIENCE * 3, || {
             code = self.child.try_wait().expect("wait").map(|status| status.code().unwrap_or(-1));
             code.is_some()
         });

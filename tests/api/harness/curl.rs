@@ -27,7 +27,7 @@ impl Curl {
     pub fn new() -> Self {
         let folder = TempDir::with_prefix("strongroom-curl-").expect("make a folder");
         let mut command = Command::new("curl");
-        command.args(["-q", "--silent", "--show-error", "--max-time", "60", "--write-out", "%{http_code}"]);
+        command.args(["-q", "--silent", "--show-error", "--max-time", "180", "--write-out", "%{http_code}"]);
         command.arg("--output").arg(folder.path().join("body"));
         command.arg("--dump-header").arg(folder.path().join("head"));
         command.stdin(Stdio::null());

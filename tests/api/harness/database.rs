@@ -186,6 +186,9 @@ fn make_template() -> String {
         .output()
         .expect("run strongroom migrate");
     assert!(done.status.success(), "strongroom migrate: {}", String::from_utf8_lossy(&done.stderr));
+    // Postgres copies only what nobody is connected to, and a session ends a little later than its client.
+    let others = format!("SELECT count(*) AS value FROM pg_stat_activity WHERE datname = '{name}'");
+    assert!(eventually(PATIENCE, || count(&others) == 0), "somebody stays connected to {name}");
     name
 }
 

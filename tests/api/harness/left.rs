@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{GONE, Server, System, eventually};
+use super::{PATIENCE, Server, System, eventually};
 
 /// Everything that a refused or broken upload must leave as it was.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,11 +25,11 @@ impl Server {
         }
     }
 
-    /// No object, no temporary file, no row and no byte in the books more than before, within two seconds. Tombstones
-    /// (`retired`, `failed`) may stay.
+    /// No object, no temporary file, no row and no byte in the books more than before. Soon: what looks for them of its
+    /// own accord does so after a minute, or an hour. Tombstones (`retired`, `failed`) may stay.
     #[track_caller]
     pub fn assert_nothing_left(&self, before: &Snapshot) {
-        if !eventually(GONE, || &self.snapshot() == before) {
+        if !eventually(PATIENCE, || &self.snapshot() == before) {
             assert_eq!(&self.snapshot(), before, "something was left behind");
         }
     }

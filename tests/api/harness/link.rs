@@ -200,8 +200,11 @@ impl Shared {
                 }
                 read = client.read(&mut up) => {
                     let Ok(n @ 1..) = read else { return };
-                    if let Some(trouble) = self.take_commit(&up[..n]) {
-                        return self.spoil_commit(trouble, client, postgres, &up[..n]).await;
+                    if let Some((trouble, epoch)) = self.take_commit(&up[..n]) {
+                        let released = async move {
+                            let _ = changes.wait_for(|state| state.epoch != epoch).await;
+                        };
+                        return self.spoil_commit(trouble, client, postgres, &up[..n], released).await;
                     }
                     if postgres.write_all(&up[..n]).await.is_err() {
                         return;
@@ -225,15 +228,16 @@ impl Shared {
         while client.read(&mut lost).await.is_ok_and(|n| n > 0) {}
     }
 
-    /// What is to become of these bytes if they are a COMMIT. Each trouble hits one.
-    fn take_commit(&self, message: &[u8]) -> Option<Trouble> {
+    /// What is to become of these bytes if they are a COMMIT, and the epoch in which that was said. Each trouble hits
+    /// one.
+    fn take_commit(&self, message: &[u8]) -> Option<(Trouble, usize)> {
         if message.first() != Some(&b'Q') || !message.ends_with(b"COMMIT\0") {
             return None;
         }
         let mut taken = None;
         self.state.send_if_modified(|state| {
             if state.trouble.is_some_and(Trouble::is_of_a_commit) {
-                taken = state.trouble.take();
+                taken = state.trouble.take().map(|trouble| (trouble, state.epoch));
             }
             false
         });
@@ -241,14 +245,15 @@ impl Shared {
         taken
     }
 
+    /// `released`: the test has changed something.
     async fn spoil_commit(
         &self,
         trouble: Trouble,
         client: TcpStream,
         mut postgres: Box<dyn Stream>,
         message: &[u8],
+        released: impl Future<Output = ()>,
     ) {
-        let mut changes = self.state.subscribe();
         let (arrives, ending) = match trouble {
             Trouble::Commit(ending) => (false, ending),
             Trouble::CommitAnswer(ending) => (true, ending),
@@ -264,7 +269,7 @@ impl Shared {
             let _ = postgres.read(&mut [0; 1024]).await;
         }
         if ending == Ending::Hangs {
-            let _ = changes.changed().await;
+            released.await;
         }
         reset(&client);
     }
