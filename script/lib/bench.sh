@@ -42,7 +42,7 @@ http {
 END
     setsid setpriv --pdeathsig TERM nginx -e "$1/error.log" -c "$1/nginx.conf" 9>&- &
     nginx_pid=$!
-    for _ in {1..50}; do
+    for _ in {1..300}; do
         if curl --silent --output /dev/null "$nginx_url/"; then return 0; fi
         sleep 0.1
     done

@@ -27,11 +27,13 @@ garage_install() {
         cargo install garage --locked --version "$GARAGE_VERSION" --root "$root" >&2
 }
 
-# free_port: of the loopback; below those that the kernel gives to outgoing connections.
+# free_port [PORT...]: of the loopback; below those that the kernel gives to outgoing connections. None of those PORTs,
+# which were chosen before, and where nobody may listen yet.
 free_port() {
     local port
     for _ in {1..100}; do
         port=$((20000 + RANDOM % 12000))
+        case " $* " in *" $port "*) continue ;; esac
         if ! (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
             echo "$port"
             return 0
@@ -53,9 +55,9 @@ garage_fail() {
     die "$1"
 }
 
-# garage_wait WHAT COMMAND...: until COMMAND succeeds, for half a minute at most
+# garage_wait WHAT COMMAND...: until COMMAND succeeds, for some minutes at most
 garage_wait() {
-    local what=$1 tries=150 pid
+    local what=$1 tries=600 pid
     shift
     until "$@" >/dev/null 2>&1; do
         for pid in "${garage_pids[@]}"; do
@@ -99,7 +101,8 @@ garage_start() {
     mkdir -p "$garage_home"
     secret=$(openssl rand -hex 32)
     for ((node = 1; node <= nodes; node++)); do
-        rpc[node]=$(free_port) s3[node]=$(free_port)
+        rpc[node]=$(free_port "${rpc[@]}" "${s3[@]}")
+        s3[node]=$(free_port "${rpc[@]}" "${s3[@]}")
         cat >"$garage_home/$node.toml" <<END
 metadata_dir = "$garage_home/$node/meta"
 data_dir = "$garage_home/$node/data"

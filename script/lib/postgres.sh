@@ -89,7 +89,7 @@ pg_start() {
     fi
     # pg_ctl gives the server a session of its own: Ctrl-C does not reach it.
     PG_DATA=$home/data
-    "${PG_RUN[@]}" "$PG_BIN/pg_ctl" start -s -w -t 60 -D "$PG_DATA" -l "$home/log" -o "$options" 9>&- || {
+    "${PG_RUN[@]}" "$PG_BIN/pg_ctl" start -s -w -t 180 -D "$PG_DATA" -l "$home/log" -o "$options" 9>&- || {
         tail -n 20 "$home/log" >&2
         die "Postgres did not start; its log is $home/log"
     }

@@ -95,8 +95,10 @@ impl Inner {
     async fn read(&self) {
         match self.source.read().await {
             Ok(set) => {
-                log::info!("token keys: {} read from {}", set.len(), self.source);
+                let count = set.len();
                 self.current.store(Some(Arc::new(set)));
+                // What is said has taken place: whoever reads it may send a token.
+                log::info!("token keys: {count} read from {}", self.source);
                 self.log_change(None);
             }
             Err(error) => self.log_change(Some(error)),

@@ -1,7 +1,5 @@
 //! The key set at an address: when it is asked for, and what becomes of tokens when it can't be had.
 
-use std::time::{Duration, Instant};
-
 use crate::harness::{
     Answer, Login, PATIENCE, Provider, Server, SigningKey, assert_eventually, claims, key_set, plain_command,
     run,
@@ -84,20 +82,27 @@ fn a_source_that_fails_changes_nothing_and_is_not_asked_again_at_once() {
 
 #[test]
 fn a_provider_that_hangs_holds_up_only_tokens_of_unknown_keys_and_those_for_seconds() {
-    let key = SigningKey::ed();
-    let provider = Provider::new(&[&key]);
-    let server = provider.server();
-    let system = server.system();
-    provider.hang();
-    let start = Instant::now();
-    std::thread::scope(|scope| {
-        let unknown = scope.spawn(|| list(&server, &system, &SigningKey::ed()));
-        assert_eventually("it is asked", PATIENCE, || provider.asked() == 2);
-        list(&server, &system, &key).status(200);
-        assert!(!unknown.is_finished(), "the known key did not wait for the unknown one");
-        unknown.join().expect("an answer").is_bad_token();
-    });
-    assert!(start.elapsed() < Duration::from_secs(15), "{:?}", start.elapsed());
+    // Whether known keys were faster, and an answer to the unknown one. The provider is given up after five seconds.
+    let known_is_first = || {
+        let key = SigningKey::ed();
+        let provider = Provider::new(&[&key]);
+        let server = provider.server();
+        let system = server.system();
+        provider.hang();
+        std::thread::scope(|scope| {
+            let unknown = scope.spawn(|| list(&server, &system, &SigningKey::ed()));
+            assert_eventually("it is asked", PATIENCE, || provider.asked() == 2);
+            for _ in 0..3 {
+                list(&server, &system, &key).status(200);
+            }
+            let first = !unknown.is_finished();
+            assert_eventually("the unknown one is answered", PATIENCE, || unknown.is_finished());
+            unknown.join().expect("an answer").is_bad_token();
+            first
+        })
+    };
+    // A busy machine can only make the known ones late.
+    assert!((0..3).any(|_| known_is_first()), "the known key waited for the unknown one");
 }
 
 #[test]

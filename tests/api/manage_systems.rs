@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::harness::{Answer, GONE, Login, Server, assert_eventually, bytes};
+use crate::harness::{Answer, Login, PATIENCE, Server, assert_eventually, bytes};
 
 const ALL: &str = "backup:view backup:delete";
 
@@ -61,7 +61,7 @@ fn a_deletion_by_a_portal_is_one_by_an_operator_and_names_the_caller() {
     assert_eq!(server.db.one("SELECT reason FROM reasons"), "operator");
     assert_eq!(server.ids(&system), [keep]);
     assert_eq!(server.books(&system.org), (100, 0));
-    assert_eventually("the object is gone", GONE, || server.objects().into_iter().eq([kept_key.clone()]));
+    assert_eventually("the object is gone", PATIENCE, || server.objects().into_iter().eq([kept_key.clone()]));
     delete().is_not_found();
     let event = server.db.one(&format!(
         "SELECT concat_ws(' ', actor, host(remote_addr), backup_id = '{uuid}', system_id = '{}', org_id = '{}', detail)

@@ -1,6 +1,6 @@
 //! `GET /metrics` of the management API.
 
-use crate::harness::{BACKUPS, GONE, Login, PATIENCE, Server, Wire, assert_eventually, bare_head, bytes};
+use crate::harness::{BACKUPS, Login, PATIENCE, Server, Wire, assert_eventually, bare_head, bytes};
 
 fn scrape(server: &Server) -> String {
     let mut answer = server.agent().get(server.management_url("/metrics")).call().expect("an answer");
@@ -20,7 +20,7 @@ fn value(metrics: &str, sample: &str) -> f64 {
 #[track_caller]
 fn becomes(server: &Server, sample: &str, expected: f64) {
     let mut last = String::new();
-    let reached = crate::harness::eventually(GONE, || {
+    let reached = crate::harness::eventually(PATIENCE, || {
         last = scrape(server);
         (value(&last, sample) - expected).abs() < 0.5
     });

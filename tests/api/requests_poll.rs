@@ -32,7 +32,7 @@ fn a_wait_ends_when_a_request_is_made_through_any_process() {
         let start = Instant::now();
         let request = asked.ask(&system);
         assert_eq!(request_ids(&wire.answer()), [request.as_str()]);
-        assert!(start.elapsed() < Duration::from_secs(10), "not by the end of the wait");
+        assert!(start.elapsed() < Duration::from_secs(50), "not by the end of the wait");
         assert_eq!(server.request_state(&request), "seen");
         other.store(&system, b"x");
     }
@@ -116,7 +116,7 @@ fn a_credential_that_stopped_working_is_told_nothing_more() {
     wire.answer().is_invalid_token();
     assert_eq!(server.request_state(&request), "pending", "nobody has seen it");
     let suspended = server.system();
-    let mut wire = server.waiting(&suspended, 3);
+    let mut wire = server.waiting(&suspended, 10);
     has_settled(&server, &wire);
     server.cli(["system", "suspend", &suspended.id]).exits(0);
     wire.answer().is_invalid_token();
@@ -136,7 +136,7 @@ fn the_end_of_the_process_ends_every_wait_at_once() {
         assert!(request_ids(&wire.answer()).is_empty());
     }
     assert_eq!(server.wait().code(), Some(0));
-    assert!(start.elapsed() < Duration::from_secs(20), "a wait of a minute holds nothing up");
+    assert!(start.elapsed() < Duration::from_secs(50), "a wait of a minute holds nothing up");
 }
 
 #[test]

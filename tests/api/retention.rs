@@ -51,8 +51,9 @@ fn a_single_backup_over_the_size_cap_is_kept_and_told_of() {
     assert_eq!(server.ids(&system), [big.as_str()], "the newest is never pruned");
     assert_eq!(server.events("over_size_cap"), 1);
     let uuid = big.split('.').next().expect("a UUID");
-    let said = server.log().lines().any(|line| line.contains(uuid) && line.contains("size"));
-    assert!(said, "the log says that it is over the cap");
+    assert_eventually("the log says that it is over the cap", PATIENCE, || {
+        server.log().lines().any(|line| line.contains(uuid) && line.contains("size"))
+    });
     let small = server.store(&system, &bytes(100));
     assert_eq!(server.ids(&system), [small], "and goes when there is a newer one");
 }

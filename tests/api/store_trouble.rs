@@ -1,6 +1,6 @@
 //! A store that cannot take a backup: 503, nothing kept, nothing counted.
 
-use crate::harness::{BACKUPS, Curl, GONE, PATIENCE, Server, Wire, assert_eventually, big_file, bytes};
+use crate::harness::{BACKUPS, Curl, PATIENCE, Server, Wire, assert_eventually, big_file, bytes};
 
 #[test]
 fn without_a_store_uploads_are_told_to_come_back_and_cost_nothing() {
@@ -14,7 +14,7 @@ fn without_a_store_uploads_are_told_to_come_back_and_cost_nothing() {
     server.get(BACKUPS).user(&system).send().status(200);
     server.fetch(&system, &id).send().status(503);
     server.store.mend_it();
-    assert_eventually("the slots are given back", GONE, || server.slots_used(&system) == 1);
+    assert_eventually("the slots are given back", PATIENCE, || server.slots_used(&system) == 1);
     server.assert_nothing_left(&before);
     assert_eventually("a backup is taken again", PATIENCE, || server.put(&system, b"y").status == 201);
     server.fetch(&system, &id).send().status(200);
@@ -46,7 +46,7 @@ fn a_store_that_breaks_under_an_upload_leaves_nothing_once_it_is_back() {
     let answer = wire.answer();
     server.store.mend_it();
     answer.is_unavailable();
-    assert_eventually("the slot is given back", GONE, || server.slots_used(&system) == 0);
+    assert_eventually("the slot is given back", PATIENCE, || server.slots_used(&system) == 0);
     // The store could not delete it either: it is asked again some seconds later.
     assert_eventually("what was begun is swept away", PATIENCE, || server.snapshot() == before);
 }
@@ -118,7 +118,7 @@ fn a_full_disk_refuses_all_at_once_gives_the_slots_back_and_is_well_when_there_i
     });
     server.assert_nothing_left(&before);
     for sibling in &siblings {
-        assert_eventually("all slots are given back", GONE, || server.slots_used(sibling) == 0);
+        assert_eventually("all slots are given back", PATIENCE, || server.slots_used(sibling) == 0);
     }
     server.audit_is_clean();
     assert_eq!(server.fetch(&system, &kept).send().status(200).body.len(), 100_000);
@@ -143,7 +143,7 @@ fn a_read_only_disk_is_503_and_is_well_when_it_can_be_written_again() {
     }
     assert_eq!(server.fetch(&system, &kept).send().status(200).body, b"x");
     server.assert_nothing_left(&before);
-    assert_eventually("the slots are given back", GONE, || server.slots_used(&system) == 1);
+    assert_eventually("the slots are given back", PATIENCE, || server.slots_used(&system) == 1);
     server.audit_is_clean();
     server.remount("rw");
     server.store(&system, &bytes(100_000));
@@ -179,7 +179,7 @@ fn out_of_descriptors_is_503_and_is_over_when_there_are_some_again() {
     late.send("late");
     server.limit_descriptors(limit);
     late.answer().id();
-    assert_eventually("only the late one was counted", GONE, || server.slots_used(&system) == 2);
+    assert_eventually("only the late one was counted", PATIENCE, || server.slots_used(&system) == 2);
     for wire in &mut wires {
         wire.send(&list);
         wire.answer().status(200);

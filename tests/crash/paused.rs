@@ -1,7 +1,7 @@
 //! A process that stands still past its lease while another sweeps, and then goes on as if nothing had been: it is
 //! fenced, and harms nothing. (tests/api/crash.rs has the one that is paused in the middle of a body.)
 
-use crate::harness::{Answer, GONE, PATIENCE, Server, assert_eventually, bytes, on_s3};
+use crate::harness::{Answer, PATIENCE, Server, assert_eventually, bytes, on_s3};
 use crate::scene::{POINT, Scene};
 
 /// An upload stands still at the point; `meanwhile` happens; the process goes on. Gives the answer.
@@ -81,7 +81,7 @@ fn paused_while_its_system_is_destroyed_it_stores_nothing() {
         other.cli(["system", "destroy", &scene.system.key, "--yes"]).exits(0);
     });
     answer.is_invalid_token();
-    assert_eventually("nothing is left", GONE, || scene.server.objects().is_empty());
+    assert_eventually("nothing is left", PATIENCE, || scene.server.objects().is_empty());
     crate::scene::settles(&scene.server);
     assert_eq!(scene.server.db.number("SELECT count(*) FROM systems"), 0);
 }

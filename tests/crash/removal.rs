@@ -74,7 +74,7 @@ fn a_prune_dead_after_the_object_is_finished() {
 fn delete_by_hand_dies(point: &str, gone: bool) {
     let mut scene = Scene::new();
     let oldest = scene.kept[0].0.clone();
-    scene.command_dies(&["backup", "delete", &oldest], &format!("kill {point}"));
+    scene.command_dies_undisturbed(&["backup", "delete", &oldest], &format!("kill {point}"));
     scene.server.kill();
     scene.restart();
     scene.is_whole(if gone { &scene.kept[1..] } else { &scene.kept });
@@ -102,7 +102,7 @@ fn destroy_dies(point: &str) {
     let body = bytes(100);
     let id = scene.server.store(&sibling, &body);
     let destroy = ["system", "destroy", &scene.system.key, "--yes"];
-    scene.command_dies(&destroy, &format!("kill {point}"));
+    scene.command_dies_undisturbed(&destroy, &format!("kill {point}"));
     scene.server.audit_is_clean();
     assert_eventually("the credential stops working", PATIENCE, || {
         scene.server.put(&scene.system, b"x").status == 401

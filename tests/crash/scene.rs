@@ -64,6 +64,16 @@ impl Scene {
         assert_eq!(done.status.signal(), Some(libc::SIGKILL), "{done:?}");
     }
 
+    /// The same while the service stands still: its purger, which looks around every few seconds, might be quicker, and
+    /// the command would never come to the point.
+    #[track_caller]
+    pub fn command_dies_undisturbed(&self, arguments: &[&str], point: &str) {
+        self.server.signal(libc::SIGSTOP);
+        assert_eventually("the service stands still", PATIENCE, || self.server.is_stopped());
+        self.command_dies(arguments, point);
+        self.server.signal(libc::SIGCONT);
+    }
+
     /// Everything is as if nobody had died, and these backups are there, oldest first.
     #[track_caller]
     pub fn is_whole(&self, expected: &[(String, Vec<u8>)]) {

@@ -46,6 +46,8 @@ pub struct World {
     pub dead: BTreeSet<(usize, u64)>,
     /// When a system was last refused for lack of room.
     pub refused: BTreeMap<usize, Instant>,
+    /// When the last step began.
+    pub began: Instant,
     next_tag: u64,
 }
 
@@ -72,6 +74,7 @@ impl World {
             half: Vec::new(),
             dead: BTreeSet::new(),
             refused: BTreeMap::new(),
+            began: Instant::now(),
             next_tag: 0,
         };
         for (org, quota) in [("acme", Some(150_000)), ("emca", None)] {
@@ -151,6 +154,7 @@ impl World {
     }
 
     pub fn step(&mut self) {
+        self.began = Instant::now();
         match self.random.below(100) {
             0..28 => self.upload(),
             28..48 => self.begin(),
