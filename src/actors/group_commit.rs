@@ -3,8 +3,9 @@
 //! A commit costs the disk about the same for one organization as for twenty. While as many shared
 //! transactions are under way as there may be, what arrives waits, and goes together into the next one. Such
 //! a transaction never waits for an organization, a system or a backup that somebody else has locked: the
-//! organization is left out and told to run alone, where it may wait for locks and hold up nobody but others
-//! that do. The same is said to all of them if the transaction fails for what may be the fault of one.
+//! organization is left out, and tries the next one, or runs alone, where it may wait for locks and hold up
+//! nobody but others that do. All of them are told to run alone if the transaction fails for what may be the
+//! fault of one.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -30,7 +31,11 @@ const LATE: Duration = Duration::from_millis(500);
 /// What came of an organization's share.
 pub(super) enum Ended {
     Done(Vec<Outcome>),
-    /// The share has to run alone. `unsure`: an attempt may have been committed.
+    /// Somebody else has locked rows of the organization. `unsure`: an attempt may have been committed.
+    LeftOut {
+        unsure: bool,
+    },
+    /// The share has to run alone. `unsure` as above.
     Apart {
         unsure: bool,
     },
@@ -124,7 +129,7 @@ impl GroupCommit {
             match result {
                 Ok(outcomes) => {
                     for (asked, outcomes) in group.into_iter().zip(outcomes) {
-                        asked.answer(outcomes.map_or(Ended::Apart { unsure }, Ended::Done));
+                        asked.answer(outcomes.map_or(Ended::LeftOut { unsure }, Ended::Done));
                     }
                 }
                 Err(error @ (DbError::Unavailable(_) | DbError::Unsure(_) | DbError::Busy)) => {

@@ -35,7 +35,12 @@ const ATTEMPT: Duration = Duration::from_secs(1);
 const GRACE: Duration = Duration::from_millis(3500);
 /// A patience shorter than this is still worth an attempt.
 const LEAST: Duration = Duration::from_millis(500);
-/// How long an organization keeps to itself when somebody else had its rows: another process works for it, too.
+/// How often an organization whose rows somebody else had is tried together with others before it waits for them alone:
+/// another process that works for it has them for some milliseconds.
+const TRIES: u32 = 4;
+/// From one such attempt to the next.
+const PAUSE: Duration = Duration::from_millis(3);
+/// How long an organization keeps to itself after a shared transaction that may have failed for its sake.
 const APART: Duration = Duration::from_secs(1);
 /// Refusals that no transaction takes along get one of their own after this.
 const TICK: Duration = Duration::from_secs(1);
@@ -83,7 +88,10 @@ pub(super) struct OrgQuotaActor {
     queue: VecDeque<Pending>,
     refusals: Refusals,
     no_room: NoRoom,
+    /// One is under way, or waits to be tried again.
     in_flight: bool,
+    /// How often in a row it was left out of a shared transaction.
+    left_out: u32,
     /// Until then its transactions are its own.
     apart_until: Instant,
     last_work: Instant,
@@ -98,6 +106,7 @@ impl OrgQuotaActor {
             refusals: Refusals::default(),
             no_room: NoRoom::default(),
             in_flight: false,
+            left_out: 0,
             apart_until: Instant::now(),
             last_work: Instant::now(),
         }
@@ -146,12 +155,19 @@ impl OrgQuotaActor {
         let refusals = self.refusals.take();
         let transaction = self.transaction(&batch, refusals.clone());
         let done = transaction.into_actor(self).map(move |ended, actor, ctx| {
-            actor.in_flight = false;
             // Refusals alone that could not be written wait for the next tick.
             let wait = batch.is_empty() && matches!(ended, Ended::Failed { .. });
             actor.settle(batch, refusals, ended);
-            if !wait {
-                actor.pump(ctx);
+            let go_on = move |actor: &mut Self, ctx: &mut Context<Self>| {
+                actor.in_flight = false;
+                if !wait {
+                    actor.pump(ctx);
+                }
+            };
+            if (1..TRIES).contains(&actor.left_out) {
+                ctx.run_later(PAUSE, go_on);
+            } else {
+                go_on(actor, ctx);
             }
         });
         ctx.spawn(done);
@@ -164,26 +180,37 @@ impl OrgQuotaActor {
         let patience = nearest.map_or(ATTEMPT, |nearest| nearest.min(ATTEMPT));
         let operations = batch.iter().map(|pending| pending.operation.clone()).collect();
         let share = Share { org: self.org.clone(), operations, refusals };
-        let alone = self.apart_until > now || batch.iter().any(|pending| pending.alone);
+        let alone =
+            self.left_out >= TRIES || self.apart_until > now || batch.iter().any(|pending| pending.alone);
         let commits = self.registry.commits.clone();
         async move {
             if alone { commits.alone(share, patience).await } else { commits.together(share, patience).await }
         }
     }
 
+    fn put_back(&mut self, batch: Vec<Pending>, refusals: Vec<Refusal>, unsure: bool) {
+        self.refusals.put_back(refusals);
+        for pending in batch.into_iter().rev() {
+            self.queue.push_front(if unsure { pending.unsure() } else { pending });
+        }
+    }
+
     fn settle(&mut self, batch: Vec<Pending>, refusals: Vec<Refusal>, ended: Ended) {
         let now = Instant::now();
+        let left_out = std::mem::take(&mut self.left_out);
         let (error, unsure) = match ended {
             Ended::Done(outcomes) => {
                 self.answer(batch, outcomes, now);
                 return;
             }
+            Ended::LeftOut { unsure } => {
+                self.left_out = left_out + 1;
+                self.put_back(batch, refusals, unsure);
+                return;
+            }
             Ended::Apart { unsure } => {
                 self.apart_until = now + APART;
-                self.refusals.put_back(refusals);
-                for pending in batch.into_iter().rev() {
-                    self.queue.push_front(if unsure { pending.unsure() } else { pending });
-                }
+                self.put_back(batch, refusals, unsure);
                 return;
             }
             Ended::Failed { error, unsure } => (error, unsure),

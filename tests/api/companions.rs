@@ -8,7 +8,7 @@ use strongroom::domain::retention::Retention;
 use strongroom::domain::window::RateLimits;
 use uuid::Uuid;
 
-use crate::harness::{PATIENCE, Server, System, assert_eventually};
+use crate::harness::{PATIENCE, Server, System, assert_eventually, sample};
 
 #[test]
 fn organizations_that_upload_at_the_same_time_share_transactions() {
@@ -61,6 +61,32 @@ fn an_organization_whose_rows_somebody_has_locked_is_left_out_and_nobody_waits()
     assert!(!error.is_passing(), "it did not wait: {error}");
     server.db.execute("ROLLBACK");
     assert_eq!(run_together(&mut conn, &policy, &shares).expect("outcomes"), [done(), done()]);
+}
+
+#[test]
+fn an_organization_that_another_process_has_is_tried_together_again_before_it_waits_alone() {
+    let server = Server::start();
+    let system = server.system();
+    let done = || sample(&server.metrics(), r#"strongroom_batch_seconds_count{result="done"}"#);
+    // Twice: once it has waited, it is tried together again.
+    for round in 0..2 {
+        let before = done();
+        let mut other = connect(server.db.url()).expect("connect");
+        let lock = format!("BEGIN; SELECT FROM org_usage WHERE org_id = '{}' FOR UPDATE", system.org);
+        other.batch_execute(&lock).expect("lock");
+        std::thread::scope(|scope| {
+            let upload = scope.spawn(|| server.store(&system, b"x"));
+            assert_eventually("it waits", PATIENCE, || {
+                server.db.holds(
+                    "EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() \
+                     AND wait_event_type = 'Lock')",
+                )
+            });
+            assert!(done() >= before + 4.0, "round {round}: {} without waiting", done() - before);
+            other.batch_execute("ROLLBACK").expect("unlock");
+            upload.join().expect("stored");
+        });
+    }
 }
 
 #[test]

@@ -1,30 +1,16 @@
 //! `GET /metrics` of the management API.
 
-use crate::harness::{BACKUPS, Login, PATIENCE, Server, Wire, assert_eventually, bare_head, bytes};
-
-fn scrape(server: &Server) -> String {
-    let mut answer = server.agent().get(server.management_url("/metrics")).call().expect("an answer");
-    assert_eq!(answer.status(), 200);
-    let kind = answer.headers()["content-type"].to_str().expect("text").to_owned();
-    assert!(kind.starts_with("text/plain; version=0.0.4"), "{kind}");
-    answer.body_mut().read_to_string().expect("text")
-}
-
-/// The value of this sample; 0 if it is not there.
-fn value(metrics: &str, sample: &str) -> f64 {
-    let line = metrics.lines().find_map(|line| line.strip_prefix(sample)?.strip_prefix(' '));
-    line.map_or(0.0, |value| value.parse().expect("a number"))
-}
+use crate::harness::{BACKUPS, Login, PATIENCE, Server, Wire, assert_eventually, bare_head, bytes, sample};
 
 /// A request is counted when its answer is out, which the client may see a moment before.
 #[track_caller]
-fn becomes(server: &Server, sample: &str, expected: f64) {
+fn becomes(server: &Server, name: &str, expected: f64) {
     let mut last = String::new();
     let reached = crate::harness::eventually(PATIENCE, || {
-        last = scrape(server);
-        (value(&last, sample) - expected).abs() < 0.5
+        last = server.metrics();
+        (sample(&last, name) - expected).abs() < 0.5
     });
-    assert!(reached, "{sample} is not {expected}: {last}");
+    assert!(reached, "{name} is not {expected}: {last}");
 }
 
 #[test]
@@ -58,13 +44,16 @@ fn requests_bytes_refusals_batches_and_the_store_are_counted() {
     becomes(&server, r#"strongroom_store_seconds_count{operation="put"}"#, 2.0);
     becomes(&server, r#"strongroom_store_seconds_count{operation="get"}"#, 1.0);
 
-    let metrics = scrape(&server);
-    let received = value(&metrics, &format!("strongroom_http_received_bytes_total{{{posts}}}"));
+    let metrics = server.metrics();
+    let received = sample(&metrics, &format!("strongroom_http_received_bytes_total{{{posts}}}"));
     // What is drained of a body that was refused is counted too.
     assert!((301_000.0..=301_000.0 + 10.0 + 500_001.0).contains(&received), "{received}");
-    assert!(value(&metrics, "strongroom_batch_items_count") >= 4.0, "two admissions, two commits: {metrics}");
-    assert!(value(&metrics, r#"strongroom_batch_seconds_count{result="done"}"#) >= 4.0, "{metrics}");
-    assert!(value(&metrics, "process_resident_memory_bytes") > 1e6, "{metrics}");
+    assert!(
+        sample(&metrics, "strongroom_batch_items_count") >= 4.0,
+        "two admissions, two commits: {metrics}"
+    );
+    assert!(sample(&metrics, r#"strongroom_batch_seconds_count{result="done"}"#) >= 4.0, "{metrics}");
+    assert!(sample(&metrics, "process_resident_memory_bytes") > 1e6, "{metrics}");
     assert_eq!(metrics.matches("strongroom_store_errors_total{").count(), 0, "{metrics}");
     assert!(metrics.contains(r#"strongroom_database_connections_used{lane="accounting"} "#), "{metrics}");
     for name in [&id, &system.id, &system.key, &system.org] {
