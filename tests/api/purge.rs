@@ -70,8 +70,8 @@ fn a_backlog_is_purged_in_steps_whatever_the_statistics_say() {
 #[test]
 fn rows_that_are_gone_are_not_visited_by_each_upload_until_the_next_vacuum() {
     let gone = 2_000;
-    // Of its own: as long as anybody in a cluster, also in another database, has a transaction open that is older than
-    // the deletion, index entries are not marked.
+    // Of its own: as long as anybody in a cluster, also in another database, has a transaction open that has written
+    // something and is older than the deletion, index entries are not marked.
     let Some(cluster) = Cluster::start_new() else { return };
     let database = Arc::new(Database::at(&cluster.url()));
     let server = Server::builder().database(&database).no_rate_limit().start();
