@@ -44,6 +44,7 @@ waiters_round() {
     took=$(mib "$(kib VmHWM)" "$base")
     seen+=("$(sql -c "SELECT round(max(extract(epoch FROM seen_at - requested_at)) * 1000) FROM backup_requests
         HAVING count(*) = $LOOKS AND count(seen_at) = $LOOKS")")
+    [ -n "${seen[-1]}" ] || die "not every request was seen"
     sql -c "DELETE FROM backup_requests"
     servers_done
 }

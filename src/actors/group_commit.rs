@@ -28,10 +28,13 @@ const ALONE_AT_ONCE: usize = PER_LANE as usize - AT_ONCE;
 /// A share that has waited longer than it was given patience for, and this, is not begun any more.
 const LATE: Duration = Duration::from_millis(500);
 
+/// What came of each share of a transaction; `None`: it was left out.
+type Outcomes = Vec<Option<Vec<Outcome>>>;
+
 /// What came of an organization's share.
 pub(super) enum Ended {
     Done(Vec<Outcome>),
-    /// Somebody else has locked rows of the organization. `unsure`: an attempt may have been committed.
+    /// Somebody else has locked rows of the organization, or has removed them. `unsure`: an attempt may have been committed.
     LeftOut {
         unsure: bool,
     },
@@ -103,7 +106,7 @@ impl GroupCommit {
     /// Runs the share in a transaction of its own, which waits for rows that others have locked.
     pub async fn alone(&self, share: Share, patience: Duration) -> Ended {
         let run = |conn: &mut _, policy: &_, shares: &[Share]| {
-            shares.iter().map(|share| accounting::run(conn, policy, share)).collect::<Result<Vec<_>, _>>()
+            shares.iter().map(|share| accounting::run(conn, policy, share).map(Some)).collect()
         };
         let deadline = Instant::now() + patience;
         let Ok(Ok(_permit)) = timeout(patience, self.alone.acquire()).await else {
@@ -112,7 +115,7 @@ impl GroupCommit {
         let patience = deadline.saturating_duration_since(Instant::now());
         let (result, unsure) = self.transaction(vec![share], patience, run).await;
         match result {
-            Ok(outcomes) => Ended::Done(outcomes.concat()),
+            Ok(outcomes) => Ended::Done(outcomes.into_iter().flatten().flatten().collect()),
             Err(error) => Ended::Failed { error, unsure },
         }
     }
@@ -167,16 +170,16 @@ impl GroupCommit {
         Some(group)
     }
 
-    /// The second answer says whether it may have been committed all the same.
-    async fn transaction<T: Send + 'static>(
+    /// Gives what came of each share. The second answer says whether it may have been committed all the same.
+    async fn transaction(
         &self,
         mut shares: Vec<Share>,
         patience: Duration,
-        run: impl Fn(&mut Conn, &Policy, &[Share]) -> Result<T, DbError> + Send + 'static,
-    ) -> (Result<T, DbError>, bool) {
+        run: impl Fn(&mut Conn, &Policy, &[Share]) -> Result<Outcomes, DbError> + Send + 'static,
+    ) -> (Result<Outcomes, DbError>, bool) {
         let unsure = Arc::new(AtomicBool::new(false));
         let (noted, policy) = (Arc::clone(&unsure), self.policy.clone());
-        let items = shares.iter().map(|share| share.operations.len()).sum();
+        let asked = shares.iter().map(|share| share.operations.len()).sum();
         let work = move |conn: &mut _| {
             let result = run(conn, &policy, &shares);
             if matches!(result, Err(DbError::Unsure(_))) {
@@ -187,7 +190,12 @@ impl GroupCommit {
         };
         let started = Instant::now();
         let result = self.db.run(Lane::Accounting, patience, work).await;
-        self.metrics.batch(items, started.elapsed(), result.is_ok());
+        let (items, ending) = match &result {
+            Ok(outcomes) if outcomes.iter().all(Option::is_none) => (0, "left_out"),
+            Ok(outcomes) => (outcomes.iter().flatten().map(Vec::len).sum(), "done"),
+            Err(_) => (asked, "failed"),
+        };
+        self.metrics.batch(items, started.elapsed(), ending);
         let unsure = unsure.load(Ordering::Relaxed) || matches!(result, Err(DbError::Unsure(_)));
         (result, unsure)
     }

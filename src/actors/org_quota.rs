@@ -90,7 +90,7 @@ pub(super) struct OrgQuotaActor {
     no_room: NoRoom,
     /// One is under way, or waits to be tried again.
     in_flight: bool,
-    /// How often in a row it was left out of a shared transaction.
+    /// How often it was left out of a shared transaction since the last that was done.
     left_out: u32,
     /// Until then its transactions are its own.
     apart_until: Instant,
@@ -164,6 +164,7 @@ impl OrgQuotaActor {
                     actor.pump(ctx);
                 }
             };
+            // Alone it waits for the rows; until then it would find them locked again.
             if (1..TRIES).contains(&actor.left_out) {
                 ctx.run_later(PAUSE, go_on);
             } else {
@@ -197,14 +198,14 @@ impl OrgQuotaActor {
 
     fn settle(&mut self, batch: Vec<Pending>, refusals: Vec<Refusal>, ended: Ended) {
         let now = Instant::now();
-        let left_out = std::mem::take(&mut self.left_out);
         let (error, unsure) = match ended {
             Ended::Done(outcomes) => {
+                self.left_out = 0;
                 self.answer(batch, outcomes, now);
                 return;
             }
             Ended::LeftOut { unsure } => {
-                self.left_out = left_out + 1;
+                self.left_out += 1;
                 self.put_back(batch, refusals, unsure);
                 return;
             }

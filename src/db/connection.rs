@@ -17,8 +17,8 @@ pub type Conn = PgConnection;
 /// for longer than its answer may take.
 ///
 /// No bitmap scans: they visit the dead rows that a system's uploads and pruning leave, every time until the next
-/// vacuum. A plain index scan marks an entry whose row is dead, and nobody visits it again; and a system's rows are
-/// too few for a bitmap to gain anything.
+/// vacuum. A plain index scan marks an entry whose row is dead to everybody, and nobody visits it again; and a
+/// system's rows are too few for a bitmap to gain anything.
 const SESSION: &str = "SET timezone = 'UTC'; SET statement_timeout = '10s'; SET lock_timeout = '3s'; \
      SET idle_in_transaction_session_timeout = '15s'; SET application_name = 'strongroom'; \
      SET enable_bitmapscan = off";

@@ -136,11 +136,14 @@ impl Metrics {
         self.refusals.with_label_values(&[reason]).inc();
     }
 
-    /// A transaction on an organization's books has ended.
-    pub fn batch(&self, items: usize, took: Duration, fine: bool) {
-        let none: &[&str] = &[];
-        self.batch_items.with_label_values(none).observe(f64::from(u32::try_from(items).unwrap_or(u32::MAX)));
-        let result = if fine { "done" } else { "failed" };
+    /// A transaction on organizations' books has ended: `done`, `failed` or `left_out`.
+    pub fn batch(&self, items: usize, took: Duration, result: &str) {
+        if items > 0 {
+            let none: &[&str] = &[];
+            self.batch_items
+                .with_label_values(none)
+                .observe(f64::from(u32::try_from(items).unwrap_or(u32::MAX)));
+        }
         self.batch_seconds.with_label_values(&[result]).observe(took.as_secs_f64());
     }
 

@@ -27,14 +27,19 @@ fn a_wait_ends_when_a_request_is_made_through_any_process() {
     let other = server.sibling();
     let system = server.system();
     for asked in [&server, &other] {
-        let mut wire = server.waiting(&system, 60);
-        has_settled(&server, &wire);
-        let start = Instant::now();
-        let request = asked.ask(&system);
-        assert_eq!(request_ids(&wire.answer()), [request.as_str()]);
-        assert!(start.elapsed() < Duration::from_secs(50), "not by the end of the wait");
-        assert_eq!(server.request_state(&request), "seen");
-        other.store(&system, b"x");
+        let within_two_seconds = || {
+            let mut wire = server.waiting(&system, 60);
+            has_settled(&server, &wire);
+            let start = Instant::now();
+            let request = asked.ask(&system);
+            assert_eq!(request_ids(&wire.answer()), [request.as_str()]);
+            let took = start.elapsed();
+            assert_eq!(server.request_state(&request), "seen");
+            other.store(&system, b"x");
+            took < Duration::from_secs(2)
+        };
+        // A busy machine may be late now and then.
+        assert!((0..3).any(|_| within_two_seconds()), "seen only by looking");
     }
 }
 

@@ -98,9 +98,11 @@ fn ask_until_refused(server: &Server, line: &str) -> usize {
             Err(error) => panic!("neither a connection nor a refusal: {error}"),
         };
         let request = format!("GET /api/health/live HTTP/1.1\r\nHost: a\r\n{line}\r\n");
-        let answer = match wire.try_send(request).and_then(|()| wire.try_answer()) {
+        let sent = wire.try_send(request);
+        let late = begun.elapsed() >= FIRST_REQUEST;
+        let answer = match sent.and_then(|()| wire.try_answer()) {
             Ok(answer) => answer.status(200),
-            Err(_) if begun.elapsed() >= FIRST_REQUEST => return answered,
+            Err(_) if late => return answered,
             Err(error) => panic!("connected, and not answered: {error}"),
         };
         answered += 1;
@@ -144,7 +146,8 @@ fn whoever_keeps_a_connection_over_tls_is_told_that_it_ends_before_it_does() {
     stop_while_asked(&with_tls(), "");
 }
 
-/// Whether all who are in the middle of a handshake when the server stops are answered.
+/// All who are in the middle of a handshake when the server stops are answered. `false`: the test was too slow for it,
+/// which a busy machine may make it.
 fn those_in_the_middle_of_a_handshake_are_answered() -> bool {
     let server = with_tls().start();
     let tls = server.certificate().expect("TLS");
@@ -158,20 +161,24 @@ fn those_in_the_middle_of_a_handshake_are_answered() -> bool {
             client
         })
         .collect();
+    let begun = Instant::now();
     server.signal(libc::SIGTERM);
     assert_eventually("it stops", PATIENCE, || server.log().contains("stopping: "));
-    let answered = clients.into_iter().all(|mut client| {
+    for mut client in clients {
         let mut answer = String::new();
         let asked = client.write_all(b"GET /api/health/live HTTP/1.1\r\nHost: a\r\n\r\n");
+        let late = begun.elapsed() >= FIRST_REQUEST * 3 / 4;
         let _ = asked.and_then(|()| client.read_to_string(&mut answer));
-        answer.starts_with("HTTP/1.1 200 ")
-    });
+        if late {
+            return false;
+        }
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    }
     assert_eq!(server.wait().code(), Some(0));
-    answered
+    true
 }
 
 #[test]
 fn whoever_is_in_the_middle_of_a_handshake_is_answered() {
-    // They have half a second, which on a busy machine is too short for some.
-    assert!((0..5).any(|_| those_in_the_middle_of_a_handshake_are_answered()));
+    assert!((0..10).any(|_| those_in_the_middle_of_a_handshake_are_answered()));
 }

@@ -1,4 +1,4 @@
-//! Clients that are gone before their answer: nothing may be left of them two seconds later.
+//! Clients that are gone before their answer: soon nothing may be left of them.
 
 use crate::harness::{Certificate, PATIENCE, Server, System, Vanish, Wire, assert_eventually, bytes, chunk};
 

@@ -24,8 +24,8 @@ pub fn run(conn: &mut Conn, policy: &Policy, share: &Share) -> Result<Vec<Outcom
 }
 
 /// Runs the operations of several organizations. It waits for nobody's rows: `None` for an organization
-/// of which somebody else has locked some, which has to run by itself. The same if this fails for a reason
-/// that may be another's.
+/// of which somebody else has locked some, or some are gone, which only a batch of its own can tell. If this
+/// fails it may be for the sake of one of them.
 pub fn run_together(
     conn: &mut Conn,
     policy: &Policy,

@@ -20,7 +20,7 @@
 //! |---|---|
 //! | two batches of one organization | the second waits for the lock and reads what the first wrote |
 //! | two batches of different organizations | they share no row |
-//! | a batch of several organizations and whoever has locked a row of one | it does not wait: that organization is left out, and runs alone |
+//! | a batch of several organizations and whoever has locked a row of one | it does not wait: that organization is left out, and in the end waits alone |
 //! | two batches of several organizations | neither waits for a row while it holds others: no deadlock, and what they have in common is in one of them only |
 //! | a commit and a deletion of what is pledged to it | one of the two is first; the pledge goes with the row, and the upload reserves what it loses |
 //! | a batch and a new quota | the quota is set under the organization's lock, and read after it was taken |
