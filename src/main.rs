@@ -1,3 +1,3 @@
-fn main() -> std::process::ExitCode {
-    strongroom::cli::main()
+fn main() -> ! {
+    strongroom::cli::main().leave()
 }

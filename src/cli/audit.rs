@@ -1,12 +1,10 @@
 //! `strongroom audit`: the books against the rows and, with `--store`, the rows against the objects.
 
-use std::process::ExitCode;
-
 use indicatif::ProgressBar;
 use serde::Serialize;
 
 use super::context::Context;
-use super::exit::Failure;
+use super::exit::{ExitCode, Failure};
 use super::output::table;
 use super::report::Report;
 use crate::db::audit::{self, Imbalance};

@@ -3,14 +3,13 @@
 mod fetch;
 
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 use chrono::{DateTime, Utc};
 use clap::Subcommand;
 use serde::Serialize;
 
 use super::context::Context;
-use super::exit::Failure;
+use super::exit::{ExitCode, Failure};
 use super::output::{bytes, table, time};
 use crate::db::accounting::{Delete, DeletedBy, Operation, Outcome};
 use crate::db::backups::{self, BackupRow};

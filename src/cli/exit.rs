@@ -1,12 +1,36 @@
-//! How a command ends when it does not succeed.
+//! How a command ends.
 
-use std::process::ExitCode;
+use std::io::{self, Write as _};
 
 use crate::config::ConfigError;
 use crate::db::DbError;
 use crate::jobs::JobError;
 use crate::startup::StartError;
 use crate::store::StoreError;
+
+/// The number that a script sees.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ExitCode(u8);
+
+impl ExitCode {
+    pub const SUCCESS: Self = Self(0);
+
+    /// Ends the process at once, without the exit handlers of C libraries: a thread of the pool may be just connecting,
+    /// and what libpq needs for that (Kerberos, OpenSSL) aborts when it is taken down under it.
+    #[expect(unsafe_code, reason = "the standard library always runs the exit handlers")]
+    pub fn leave(self) -> ! {
+        // The last line may not have an end. Nobody is left to be told that it can't be written.
+        let _ = io::stdout().flush();
+        // SAFETY: it takes a number and does not return.
+        unsafe { libc::_exit(i32::from(self.0)) }
+    }
+}
+
+impl From<u8> for ExitCode {
+    fn from(code: u8) -> Self {
+        Self(code)
+    }
+}
 
 /// A line for the person, and the exit code for the script.
 #[derive(Debug)]

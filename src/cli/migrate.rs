@@ -1,11 +1,9 @@
 //! `strongroom migrate`.
 
-use std::process::ExitCode;
-
 use serde::Serialize;
 
 use super::context::Context;
-use super::exit::Failure;
+use super::exit::{ExitCode, Failure};
 use crate::db::migrations;
 
 #[derive(Serialize)]

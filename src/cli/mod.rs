@@ -15,12 +15,10 @@ mod sweep;
 mod system;
 mod token;
 
-use std::process::ExitCode;
-
 use clap::{CommandFactory, Parser, Subcommand};
 
 use context::Context;
-use exit::Failure;
+use exit::{ExitCode, Failure};
 
 use crate::store;
 

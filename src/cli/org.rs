@@ -1,11 +1,9 @@
 //! `strongroom org ...`.
 
-use std::process::ExitCode;
-
 use clap::Subcommand;
 
 use super::context::Context;
-use super::exit::Failure;
+use super::exit::{ExitCode, Failure};
 use super::output::{bytes, table};
 use crate::db::DbError;
 use crate::db::organizations::{self, OrgSummary, Quota};

@@ -1,6 +1,5 @@
 //! `strongroom request SYSTEM`: asks an appliance for a backup, and waits for it if told to.
 
-use std::process::ExitCode;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -8,7 +7,7 @@ use indicatif::ProgressBar;
 use uuid::Uuid;
 
 use super::context::Context;
-use super::exit::Failure;
+use super::exit::{ExitCode, Failure};
 use super::output::{table, time};
 use crate::db::requests::{self, Ask, Asked, BackupRequest, Cancellation};
 use crate::db::systems::SystemSummary;

@@ -1,8 +1,6 @@
 //! `strongroom serve`.
 
-use std::process::ExitCode;
-
-use super::exit::Failure;
+use super::exit::{ExitCode, Failure};
 use crate::config::{self, Config};
 use crate::startup;
 

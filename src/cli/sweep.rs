@@ -1,6 +1,5 @@
 //! `strongroom sweep`: does by hand what the service does by itself; and with `--orphans` what it never does by itself.
 
-use std::process::ExitCode;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -8,7 +7,7 @@ use indicatif::ProgressBar;
 use serde::Serialize;
 
 use super::context::{Context, Tools};
-use super::exit::Failure;
+use super::exit::{ExitCode, Failure};
 use super::output::{bytes, table, time};
 use super::report::Report;
 use crate::domain::orphans::objection;

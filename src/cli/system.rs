@@ -2,15 +2,13 @@
 
 mod destroy;
 
-use std::process::ExitCode;
-
 use clap::Subcommand;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use uuid::Uuid;
 
 use super::context::Context;
-use super::exit::Failure;
+use super::exit::{ExitCode, Failure};
 use super::output::{bytes, table, time};
 use super::secret;
 use crate::db::systems::{self, NewSystem, SystemSummary};

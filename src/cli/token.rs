@@ -1,13 +1,12 @@
 //! `strongroom token ...`.
 
-use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
 use chrono::DateTime;
 use clap::Subcommand;
 use serde::Serialize;
 
-use super::exit::Failure;
+use super::exit::{ExitCode, Failure};
 use super::output::{Output, time};
 use crate::config::TokenConfig;
 use crate::domain::ids::OrgId;

@@ -17,6 +17,7 @@ mod body_clocks;
 mod bucket;
 mod cli_audit_store;
 mod cli_backups;
+mod cli_exit;
 mod cli_races;
 mod cli_sweep;
 mod cli_sweep_orphans;

@@ -1,0 +1,34 @@
+//! How processes end: without the exit handlers of libraries, under which a thread that connects to Postgres would
+//! abort.
+
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use tempfile::TempDir;
+
+use crate::harness::Server;
+
+/// A library that aborts the process whose exit handlers are run.
+fn tripwire(folder: &Path) -> PathBuf {
+    let (source, library) = (folder.join("tripwire.c"), folder.join("tripwire.so"));
+    let text = "#include <stdlib.h>\n__attribute__((destructor)) static void end(void) { abort(); }\n";
+    std::fs::write(&source, text).expect("write the source");
+    let made = Command::new("cc").args(["-shared", "-fPIC", "-o"]).arg(&library).arg(&source).status();
+    assert!(made.expect("run cc").success());
+    library
+}
+
+#[test]
+fn no_exit_handler_of_a_library_is_run() {
+    let folder = TempDir::with_prefix("strongroom-exit-").expect("make a folder");
+    let library = tripwire(folder.path());
+    let other = Command::new("true").env("LD_PRELOAD", &library).status().expect("run true");
+    assert_eq!(other.signal(), Some(libc::SIGABRT), "others are aborted");
+    let server = Server::builder().set("LD_PRELOAD", library.display()).start();
+    let listed = server.cli(["org", "list", "--json"]).exits(0);
+    assert!(listed.json().is_object() || listed.json().is_array(), "all of it is written");
+    server.cli(["system", "show", "nobody"]).exits(1);
+    server.cli(["audit", "--store"]).exits(0);
+    assert_eq!(server.stop_gracefully().code(), Some(0));
+}
