@@ -76,12 +76,7 @@ fn an_organization_that_another_process_has_is_tried_together_again_before_it_wa
         other.batch_execute(&lock).expect("lock");
         std::thread::scope(|scope| {
             let upload = scope.spawn(|| server.store(&system, b"x"));
-            assert_eventually("it waits", PATIENCE, || {
-                server.db.holds(
-                    "EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() \
-                     AND wait_event_type = 'Lock')",
-                )
-            });
+            assert_eventually("it waits", PATIENCE, || server.db.waits_for_a_lock());
             assert!(left_out() >= before + 4.0, "round {round}: {} without waiting", left_out() - before);
             other.batch_execute("ROLLBACK").expect("unlock");
             upload.join().expect("stored");

@@ -47,10 +47,8 @@ fn beyond_the_limit_guesses_at_random_names_cost_no_query_each() {
     let before = server.db.transactions();
     let start = Instant::now();
     guess(&server, "", |n| format!("name-{n}"), 2000);
-    // Its connections report what they did when they end.
     assert!(server.stop_gracefully().success());
-    let others = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()";
-    assert_eventually("they have ended", PATIENCE, || server.db.number(others) == 0);
+    server.db.wait_until_alone();
     let cost = server.db.transactions() - before;
     assert!(cost >= 300, "the first ones are looked up: {cost}");
     let most = 700 * minutes_since(start);

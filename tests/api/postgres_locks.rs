@@ -17,13 +17,6 @@ fn lock_system(system: &System) -> String {
 }
 
 /// Whether a session of the service waits for a lock.
-fn waits(server: &Server) -> bool {
-    server.db.holds(
-        "EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() \
-         AND application_name = 'strongroom' AND wait_event_type = 'Lock')",
-    )
-}
-
 /// The service's transaction is the victim of a deadlock: it has the organization and waits for the system, which
 /// somebody else has who wants the organization. Gives whether that came in time: Postgres looks for a deadlock once,
 /// after a second, and without one the service gives its wait up after three.
@@ -34,7 +27,7 @@ fn a_deadlock_meets_an_upload(server: &Server) -> bool {
     other.batch_execute(&format!("SET deadlock_timeout = '1min'; {}", lock_system(&system))).expect("lock");
     std::thread::scope(|scope| {
         let upload = scope.spawn(|| server.put(&system, &bytes(1000)));
-        assert_eventually("it waits", PATIENCE, || waits(server));
+        assert_eventually("it waits", PATIENCE, || server.db.waits_for_a_lock());
         let want = format!("SELECT FROM org_usage WHERE org_id = '{}' FOR UPDATE; ROLLBACK", system.org);
         other.batch_execute(&want).expect("the other one was chosen");
         let in_time = start.elapsed() < Duration::from_secs(3);
@@ -173,7 +166,7 @@ fn what_was_changed_during_the_wait_for_a_lock_counts() {
     other.batch_execute(&lower).expect("lock");
     std::thread::scope(|scope| {
         let upload = scope.spawn(|| server.put(&system, &bytes(101)));
-        assert_eventually("it waits", PATIENCE, || waits(&server));
+        assert_eventually("it waits", PATIENCE, || server.db.waits_for_a_lock());
         other.batch_execute("COMMIT").expect("unlock");
         upload.join().expect("an answer").is_over_quota();
     });
@@ -186,12 +179,12 @@ fn what_was_changed_during_the_wait_for_a_lock_counts() {
     };
     other.batch_execute(&lock_system(&system)).expect("lock");
     let mut wire = Wire::upload(&server, &system, &["Content-Length: 100"]);
-    assert_eventually("the admission waits", PATIENCE, || waits(&server));
+    assert_eventually("the admission waits", PATIENCE, || server.db.waits_for_a_lock());
     free(&mut other, "let_in");
     assert_eventually("it was let in", PATIENCE, || server.receiving() == 1);
     other.batch_execute(&lock_system(&system)).expect("lock");
     wire.send(bytes(100));
-    assert_eventually("the commit waits", PATIENCE, || waits(&server));
+    assert_eventually("the commit waits", PATIENCE, || server.db.waits_for_a_lock());
     free(&mut other, "stored");
     wire.answer().id();
     let later = |what: &str, than: &str| {

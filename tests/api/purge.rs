@@ -92,10 +92,8 @@ fn rows_that_are_gone_are_not_visited_by_each_upload_until_the_next_vacuum() {
          WHERE other.state = 'suspended';
          ANALYZE",
     );
-    // Postgres counts for good what a connection did when that is closed.
     let visited = || {
-        let others = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()";
-        assert_eventually("no service is connected", PATIENCE, || server.db.number(others) == 0);
+        server.db.wait_until_alone();
         server
             .db
             .number("SELECT idx_tup_read FROM pg_stat_user_indexes WHERE indexrelname = 'backups_of_system'")

@@ -7,7 +7,7 @@ use diesel::connection::SimpleConnection as _;
 use diesel::sql_types::{BigInt, Bool, Nullable, Text};
 use diesel::{Connection as _, PgConnection, QueryableByName, RunQueryDsl as _, sql_query};
 
-use super::{PATIENCE, eventually, unique};
+use super::{PATIENCE, assert_eventually, eventually, unique};
 
 const VARIABLE: &str = "STRONGROOM_TEST_DATABASE_URL";
 const PREFIX: &str = "strongroom_test_";
@@ -128,6 +128,22 @@ impl Database {
         self.number(
             "SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = current_database()",
         )
+    }
+
+    /// Whether a transaction of the service waits for a lock.
+    #[track_caller]
+    pub fn waits_for_a_lock(&self) -> bool {
+        self.holds(
+            "EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() \
+             AND application_name = 'strongroom' AND wait_event_type = 'Lock')",
+        )
+    }
+
+    /// Waits until only the test is connected: what a connection did is counted for good when it is closed.
+    #[track_caller]
+    pub fn wait_until_alone(&self) {
+        let others = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()";
+        assert_eventually("nobody else is connected", PATIENCE, || self.number(others) == 0);
     }
 
     /// Nobody can reach the database any more, and who was connected is thrown out.
