@@ -3,8 +3,8 @@
 use std::io::{self, Write};
 use std::net::TcpStream;
 use std::sync::Barrier;
-use std::thread;
 use std::time::Instant;
+use std::{process, thread};
 
 use crate::answer;
 use crate::figures::Figures;
@@ -26,7 +26,11 @@ pub fn run(plan: &Plan) -> String {
                 together.wait();
                 Client { plan, number, sent: 0, buffer: vec![], figures: Figures::default() }.work(stream)
             };
-            thread::Builder::new().stack_size(STACK).spawn_scoped(scope, client).expect("a thread")
+            thread::Builder::new().stack_size(STACK).spawn_scoped(scope, client).unwrap_or_else(|error| {
+                // The others wait for this one for ever.
+                eprintln!("load: client {number}: {error}");
+                process::exit(1)
+            })
         };
         let clients: Vec<_> = (0..plan.clients).map(start).collect();
         together.wait();
