@@ -88,7 +88,7 @@ pub(super) struct OrgQuotaActor {
     queue: VecDeque<Pending>,
     refusals: Refusals,
     no_room: NoRoom,
-    /// One is under way, or waits to be tried again.
+    /// A transaction is under way, or waits to be tried again.
     in_flight: bool,
     /// How often it was left out of a shared transaction since the last that was done.
     left_out: u32,
