@@ -18,6 +18,10 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("rusoto_signature", &["store/s3"]),
     ("actix_web", &["http/", "startup"]),
     ("actix_web_httpauth", &["http/"]),
+    ("actix_http", &["http/"]),
+    ("actix_server", &["http/"]),
+    ("actix_service", &["http/"]),
+    ("tokio_rustls", &["http/"]),
     ("actix", &["actors/"]),
     // Documentation is made where HTTP is spoken.
     ("utoipa", &["http/"]),

@@ -7,12 +7,17 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use actix_web::dev::{Server, Service as _, ServiceRequest};
+use actix_http::HttpService;
+use actix_server::Server;
+use actix_service::{IntoServiceFactory as _, ServiceFactoryExt as _, fn_service, map_config};
+use actix_web::dev::{AppConfig, Service as _, ServiceRequest};
 use actix_web::http::ConnectionType;
 use actix_web::middleware::{Logger, from_fn};
 use actix_web::web::Data;
-use actix_web::{App, HttpServer};
+use actix_web::{App, Error};
+use tokio_rustls::TlsAcceptor;
 
+use super::connection::{self, Opening};
 use super::{AppState, Certificates, Drain, collect_api, docs, early, management, measure};
 
 /// What a listener serves.
@@ -50,7 +55,7 @@ pub struct ServerSettings {
 
 /// How long the connection stays open after an answer that was given before the body was read (see `early.rs`).
 const LINGER: Duration = Duration::from_secs(8);
-/// How long a client may take for its TLS handshake, and for a request's head.
+/// How long a client may take for a request's head.
 const REQUEST_HEAD: Duration = Duration::from_secs(15);
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
@@ -78,7 +83,7 @@ pub fn serve(api: Api, state: Data<AppState>, settings: ServerSettings) -> io::R
         Api::Management => management::routes,
     };
     let mcp = Data::new(docs::Mcp::new(&state.addresses));
-    let server = HttpServer::new(move || {
+    let app = move || {
         let draining = Arc::clone(&draining);
         App::new()
             .app_data(Data::clone(&state))
@@ -99,19 +104,33 @@ pub fn serve(api: Api, state: Data<AppState>, settings: ServerSettings) -> io::R
             })
             // Headers and queries carry secrets, so neither is ever logged.
             .wrap(Logger::new("%a \"%{line}xi\" %s %bB %Ts").custom_request_replace("line", request_line))
-    })
-    .client_disconnect_timeout(LINGER)
-    .client_request_timeout(REQUEST_HEAD)
-    .tls_handshake_timeout(REQUEST_HEAD)
-    .keep_alive(KEEP_ALIVE)
-    .shutdown_timeout(settings.shutdown_grace.as_secs())
-    .disable_signals();
-    let server = match settings.certificates {
-        None => server.listen(settings.listener)?,
+    };
+    let tls = match settings.certificates {
+        None => None,
         Some(certificates) => {
             let config = certificates.server_config().map_err(io::Error::other)?;
-            server.listen_rustls_0_23(settings.listener, config)?
+            Some(TlsAcceptor::from(Arc::new(config)))
         }
     };
+    let opening = Opening { tls };
+    let builder = Server::build().shutdown_timeout(settings.shutdown_grace.as_secs()).disable_signals();
+    let stopping = builder.graceful_shutdown_signal();
+    let connections = move || {
+        let (opening, stopping) = (opening.clone(), stopping.clone());
+        // The configuration is for those who read it; nothing here does.
+        let app =
+            map_config(app().into_factory().map_err(|e: Error| e.error_response()), |_| AppConfig::default());
+        let http = HttpService::build()
+            .graceful_shutdown_signal(move || {
+                let stopping = stopping.clone();
+                async move { stopping.notified().await }
+            })
+            .keep_alive(KEEP_ALIVE)
+            .client_request_timeout(REQUEST_HEAD)
+            .client_disconnect_timeout(LINGER)
+            .finish(app);
+        fn_service(move |tcp| connection::open(tcp, opening.clone())).and_then(http.map_err(|_| ()))
+    };
+    let server = builder.listen(api.name(), settings.listener, connections)?;
     Ok(Served { address, server: server.run(), drain })
 }
