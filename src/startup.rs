@@ -57,14 +57,14 @@ pub fn run(config: Config, migrate: bool) -> Result<(), StartError> {
         .build()
         .map_err(io("start the engine runtime"))?;
     check_database_url(&config)?;
-    raise_file_limit();
+    let most_files = raise_file_limit();
     // A disk that hangs must not use up the threads that ask the database.
     let disk = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .thread_name("store")
         .build()
         .map_err(io("start the store's runtime"))?;
-    let result = System::new().block_on(serve(config, migrate, &engine, disk.handle()));
+    let result = System::new().block_on(serve(config, migrate, &engine, disk.handle(), most_files));
     disk.shutdown_background();
     // What still runs on it has had its time.
     engine.shutdown_timeout(Duration::from_secs(1));
@@ -83,17 +83,29 @@ pub fn check_database_url(config: &Config) -> Result<(), StartError> {
 }
 
 /// Raises the soft limit of open files to the hard one: an upload holds a socket and a file. Processes start with a low
-/// soft limit only for the sake of programs that use `select`.
-fn raise_file_limit() {
-    use rustix::process::{Resource, getrlimit, setrlimit};
-    let mut limit = getrlimit(Resource::Nofile);
-    limit.current = limit.maximum;
-    if let Err(error) = setrlimit(Resource::Nofile, limit) {
-        log::warn!("raise the limit of open files: {error}");
-    }
+/// soft limit only for the sake of programs that use `select`. Returns the limit.
+fn raise_file_limit() -> usize {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let before = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: before.maximum, maximum: before.maximum };
+    let current = match setrlimit(Resource::Nofile, raised) {
+        Ok(()) => raised.current,
+        Err(error) => {
+            log::warn!("raise the limit of open files: {error}");
+            before.current
+        }
+    };
+    // `None`: there is no limit.
+    current.and_then(|current| usize::try_from(current).ok()).unwrap_or(usize::MAX)
 }
 
-async fn serve(config: Config, migrate: bool, engine: &Runtime, disk: &Handle) -> Result<(), StartError> {
+async fn serve(
+    config: Config,
+    migrate: bool,
+    engine: &Runtime,
+    disk: &Handle,
+    most_files: usize,
+) -> Result<(), StartError> {
     // First of all: a signal that nobody waits for ends the process.
     let mut signals = Signals::listen()?;
     #[cfg(feature = "failpoints")]
@@ -115,7 +127,7 @@ async fn serve(config: Config, migrate: bool, engine: &Runtime, disk: &Handle) -
     let vault = parts::build_vault(&config, db, store, &actors, engine.handle(), metrics);
 
     let upkeep = upkeep::start(&config, migrate, policy, &vault, engine).await?;
-    let servers = listeners.serve(config, Arc::clone(&vault), tokens, certificates.clone())?;
+    let servers = listeners.serve(config, Arc::clone(&vault), tokens, certificates.clone(), most_files)?;
     notify_systemd(&[sd_notify::NotifyState::Ready]);
     // Appliances that wait for a request must not hold up the uploads that are in flight.
     let stopping = || vault.waiters.close();

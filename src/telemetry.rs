@@ -1,9 +1,11 @@
 //! Logging (to stderr, at the level that `RUST_LOG` sets) and [`Metrics`].
 
+mod connection_metrics;
 mod metrics;
 
 use std::io::Write;
 
+pub use connection_metrics::ConnectionMetrics;
 pub use metrics::{Metrics, Now, RequestLabels};
 
 /// Starts logging. Later calls do nothing.

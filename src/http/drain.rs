@@ -23,7 +23,7 @@ use tokio::time::{Instant, sleep};
 
 /// How long accepted connections have to send their first request. Shorter than the second after which an ignored SYN
 /// is sent again, so that the second one finds the listener closed.
-const FIRST_REQUEST: Duration = Duration::from_millis(500);
+pub(super) const FIRST_REQUEST: Duration = Duration::from_millis(500);
 /// The longest wait for connections to be accepted: a server that has all the connections it may have accepts none.
 const ACCEPT: Duration = Duration::from_secs(5);
 const POLL_EVERY: Duration = Duration::from_millis(5);

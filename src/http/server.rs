@@ -3,21 +3,27 @@
 use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::num::NonZeroUsize;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::thread::available_parallelism;
 use std::time::Duration;
 
 use actix_http::HttpService;
 use actix_server::Server;
-use actix_service::{IntoServiceFactory as _, ServiceFactoryExt as _, fn_service, map_config};
+use actix_service::{
+    IntoServiceFactory as _, ServiceFactory as _, ServiceFactoryExt as _, fn_factory, fn_service, map_config,
+};
 use actix_web::dev::{AppConfig, Service as _, ServiceRequest};
 use actix_web::http::ConnectionType;
 use actix_web::middleware::{Logger, from_fn};
 use actix_web::web::Data;
 use actix_web::{App, Error};
-use tokio_rustls::TlsAcceptor;
+use tokio::time::{Instant, sleep_until};
 
-use super::connection::{self, Opening};
+use super::connection::{Connections, Tls};
+use super::drain::FIRST_REQUEST;
 use super::{AppState, Certificates, Drain, collect_api, docs, early, management, measure};
 
 /// What a listener serves.
@@ -49,6 +55,8 @@ pub struct ServerSettings {
     pub listener: TcpListener,
     /// `None`: plain HTTP.
     pub certificates: Option<Arc<Certificates>>,
+    /// How many connections there may be at a time. Beyond it they wait in the kernel's queue.
+    pub most_connections: usize,
     /// How long uploads in flight may take to finish when the server stops.
     pub shutdown_grace: Duration,
 }
@@ -58,6 +66,10 @@ const LINGER: Duration = Duration::from_secs(8);
 /// How long a client may take for a request's head.
 const REQUEST_HEAD: Duration = Duration::from_secs(15);
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
+/// Connections of one worker at a time, however many files may be open.
+const OF_A_WORKER: usize = 25_600;
+/// The most workers that actix-server can have.
+const MOST_WORKERS: usize = 512;
 
 /// A server that is ready: it runs when it is awaited.
 pub struct Served {
@@ -82,6 +94,14 @@ pub fn serve(api: Api, state: Data<AppState>, settings: ServerSettings) -> io::R
         Api::Collect => collect_api,
         Api::Management => management::routes,
     };
+    let metrics = state.vault.metrics.connections.clone();
+    let tls = match settings.certificates {
+        None => None,
+        Some(certificates) => {
+            let acceptor = certificates.acceptor().map_err(io::Error::other)?;
+            Some(Tls::new(api.name(), acceptor, state.trusted_proxies.clone(), metrics.clone()))
+        }
+    };
     let mcp = Data::new(docs::Mcp::new(&state.addresses));
     let app = move || {
         let draining = Arc::clone(&draining);
@@ -105,32 +125,45 @@ pub fn serve(api: Api, state: Data<AppState>, settings: ServerSettings) -> io::R
             // Headers and queries carry secrets, so neither is ever logged.
             .wrap(Logger::new("%a \"%{line}xi\" %s %bB %Ts").custom_request_replace("line", request_line))
     };
-    let tls = match settings.certificates {
-        None => None,
-        Some(certificates) => {
-            let config = certificates.server_config().map_err(io::Error::other)?;
-            Some(TlsAcceptor::from(Arc::new(config)))
-        }
-    };
-    let opening = Opening { tls };
-    let builder = Server::build().shutdown_timeout(settings.shutdown_grace.as_secs()).disable_signals();
+    let connections = Arc::new(Connections { api: api.name(), tls, metrics });
+    let workers = available_parallelism().map_or(2, NonZeroUsize::get).min(MOST_WORKERS);
+    let of_a_worker = (settings.most_connections / workers).clamp(1, OF_A_WORKER);
+    connections.metrics.show_most(api.name(), of_a_worker * workers);
+    let builder = Server::build()
+        .workers(workers)
+        .max_concurrent_connections(of_a_worker)
+        .shutdown_timeout(settings.shutdown_grace.as_secs())
+        .disable_signals();
     let stopping = builder.graceful_shutdown_signal();
-    let connections = move || {
-        let (opening, stopping) = (opening.clone(), stopping.clone());
+    let service = move || {
+        let (connections, stopping) = (Arc::clone(&connections), stopping.clone());
         // The configuration is for those who read it; nothing here does.
         let app =
             map_config(app().into_factory().map_err(|e: Error| e.error_response()), |_| AppConfig::default());
         let http = HttpService::build()
+            // A connection whose handshake ends while the server stops still has its first request answered.
             .graceful_shutdown_signal(move || {
-                let stopping = stopping.clone();
-                async move { stopping.notified().await }
+                let (stopping, opened) = (stopping.clone(), Instant::now());
+                async move {
+                    stopping.notified().await;
+                    sleep_until(opened + FIRST_REQUEST).await;
+                }
             })
             .keep_alive(KEEP_ALIVE)
             .client_request_timeout(REQUEST_HEAD)
             .client_disconnect_timeout(LINGER)
             .finish(app);
-        fn_service(move |tcp| connection::open(tcp, opening.clone())).and_then(http.map_err(|_| ()))
+        fn_factory(move || {
+            let (http, connections) = (http.new_service(()), Arc::clone(&connections));
+            async move {
+                let http = Rc::new(http.await?);
+                Ok::<_, ()>(fn_service(move |tcp| {
+                    let (http, connections) = (Rc::clone(&http), Arc::clone(&connections));
+                    async move { connections.serve(tcp, &*http).await }
+                }))
+            }
+        })
     };
-    let server = builder.listen(api.name(), settings.listener, connections)?;
+    let server = builder.listen(api.name(), settings.listener, service)?;
     Ok(Served { address, server: server.run(), drain })
 }

@@ -10,6 +10,7 @@ use rustls::sign::CertifiedKey;
 use rustls::{InconsistentKeys, ServerConfig};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::TlsAcceptor;
 
 /// Why a pair of files can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -44,8 +45,8 @@ impl Certificates {
         Ok(())
     }
 
-    /// A server configuration that always presents the current pair, for HTTP/1.1 alone.
-    pub fn server_config(self: &Arc<Self>) -> Result<ServerConfig, TlsError> {
+    /// Performs handshakes that present the current pair, and speaks HTTP/1.1 alone.
+    pub fn acceptor(self: &Arc<Self>) -> Result<TlsAcceptor, TlsError> {
         let provider = Arc::new(aws_lc_rs::default_provider());
         let resolver: Arc<dyn ResolvesServerCert> = Arc::clone(self) as _;
         let mut config = ServerConfig::builder_with_provider(provider)
@@ -53,7 +54,7 @@ impl Certificates {
             .with_no_client_auth()
             .with_cert_resolver(resolver);
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(config)
+        Ok(TlsAcceptor::from(Arc::new(config)))
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use actix_web::dev::Server;
 use actix_web::web::Data;
+use socket2::SockRef;
 
 use super::StartError;
 use crate::backups::Vault;
@@ -14,6 +15,10 @@ use crate::http::{
     self, Api, ApiAddress, ApiAddresses, AppState, Certificates, Drain, Served, ServerSettings,
 };
 use crate::tokens::Tokens;
+
+/// Connections that the kernel has established and keeps until they are accepted: a fleet that comes back at once must
+/// not have to connect again. The kernel's own limit, `net.core.somaxconn`, is 4096 unless it was set.
+const BACKLOG: i32 = 4096;
 
 /// Bound, and not served yet.
 pub(super) struct Listeners {
@@ -29,13 +34,15 @@ impl Listeners {
         })
     }
 
-    /// Builds the servers; they run when they are awaited.
+    /// Builds the servers; they run when they are awaited. Of the `most_files` that the process may have open, a quarter
+    /// is left for objects and databases: whoever opens connections must not keep uploads from being stored.
     pub(super) fn serve(
         self,
         config: Config,
         vault: Arc<Vault>,
         tokens: Option<Tokens>,
         certificates: Option<Arc<Certificates>>,
+        most_files: usize,
     ) -> Result<Vec<(Server, Drain)>, StartError> {
         // Tokens must not cross a network in the clear. On loopback there is none, and a certificate for the public
         // name would only be in the way.
@@ -58,9 +65,14 @@ impl Listeners {
         let trusted_proxies = config.http.trusted_proxies;
         let state = Data::new(AppState { vault, trusted_proxies, tokens, addresses });
         let shutdown_grace = config.http.shutdown_grace;
-        let management =
-            ServerSettings { listener: self.management, certificates: for_management, shutdown_grace };
-        let collect = ServerSettings { listener: self.collect, certificates, shutdown_grace };
+        let settings = |listener, certificates, most_connections| ServerSettings {
+            listener,
+            certificates,
+            most_connections,
+            shutdown_grace,
+        };
+        let management = settings(self.management, for_management, most_files / 8);
+        let collect = settings(self.collect, certificates, most_files / 8 * 5);
         [(Api::Management, management), (Api::Collect, collect)]
             .map(|(api, settings)| serve(api, state.clone(), settings))
             .into_iter()
@@ -82,12 +94,17 @@ fn serve(api: Api, state: Data<AppState>, settings: ServerSettings) -> Result<(S
 /// An address of another machine or a port that needs a privilege is a wrong setting. An address that is in use may be
 /// free in a moment.
 fn bind(variable: &str, address: SocketAddr) -> Result<TcpListener, StartError> {
-    TcpListener::bind(address).map_err(|source| match source.kind() {
+    let listener = TcpListener::bind(address).map_err(|source| match source.kind() {
         ErrorKind::AddrNotAvailable | ErrorKind::PermissionDenied => {
             StartError::Setting(format!("{variable}: {address}: {source}"))
         }
         _ => StartError::Io { doing: format!("{variable}: listen on {address}"), source },
-    })
+    })?;
+    // The standard library asks for 128.
+    SockRef::from(&listener)
+        .listen(BACKLOG)
+        .map_err(|source| StartError::Io { doing: format!("{variable}: lengthen the queue"), source })?;
+    Ok(listener)
 }
 
 /// Asks the listener itself for its address: the setting may have left the port to the system.

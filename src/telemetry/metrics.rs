@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::connection_metrics::ConnectionMetrics;
 use prometheus::core::Collector;
 use prometheus::process_collector::ProcessCollector;
 use prometheus::{
@@ -28,7 +29,9 @@ pub struct Metrics {
     store_errors: IntCounterVec,
     uploads_open: IntGauge,
     systems_waiting: IntGauge,
-    connections: IntGaugeVec,
+    database_connections: IntGaugeVec,
+    /// Of both listeners.
+    pub connections: ConnectionMetrics,
 }
 
 /// What is true at this moment.
@@ -120,13 +123,14 @@ impl Metrics {
                     "Systems that wait at this process to be asked for a backup.",
                 )?,
             )?,
-            connections: registered(
+            database_connections: registered(
                 &registry,
                 IntGaugeVec::new(
                     Opts::new("strongroom_database_connections_used", "Of 8 in each lane; at 8 others wait."),
                     &["lane"],
                 )?,
             )?,
+            connections: ConnectionMetrics::new(&registry)?,
             registry,
         })
     }
@@ -177,13 +181,16 @@ impl Metrics {
         self.uploads_open.set(number(now.uploads_open));
         self.systems_waiting.set(number(now.systems_waiting));
         for (lane, used) in &now.connections {
-            self.connections.with_label_values(&[*lane]).set(number(*used));
+            self.database_connections.with_label_values(&[*lane]).set(number(*used));
         }
         TextEncoder::new().encode_to_string(&self.registry.gather())
     }
 }
 
-fn registered<C: Collector + Clone + 'static>(registry: &Registry, metric: C) -> prometheus::Result<C> {
+pub(super) fn registered<C: Collector + Clone + 'static>(
+    registry: &Registry,
+    metric: C,
+) -> prometheus::Result<C> {
     registry.register(Box::new(metric.clone()))?;
     Ok(metric)
 }

@@ -36,6 +36,7 @@ mod early;
 mod engine_trouble;
 mod framing;
 mod guessing;
+mod handshakes;
 mod health;
 mod hostile;
 mod hostile_cases;

@@ -1,11 +1,10 @@
 //! Counts wrong credentials, for a minute from the first one: of each user name from each origin, and of each origin.
 
-use std::fmt;
-use std::net::{IpAddr, Ipv6Addr};
 use std::time::{Duration, Instant};
 
-use super::ttl_map::TtlMap;
 use crate::domain::ids::SystemKey;
+use crate::domain::origin::Origin;
+use crate::domain::ttl_map::TtlMap;
 
 /// Wrong credentials for one user name from one origin that have a look-up of their own, a minute.
 const PER_KEY: u32 = 30;
@@ -14,30 +13,6 @@ const PER_ORIGIN: u32 = 300;
 const MINUTE: Duration = Duration::from_secs(60);
 /// Entries of each table. Origins that find no room in it are counted together.
 const AT_MOST: usize = 10_000;
-
-/// Where guesses come from: an IPv4 address, or the /64 of an IPv6 address, in which one host can have as
-/// many addresses as it likes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct Origin(Option<IpAddr>);
-
-impl Origin {
-    pub fn of(address: Option<IpAddr>) -> Self {
-        Self(address.map(|address| match address {
-            IpAddr::V4(_) => address,
-            IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64).into(),
-        }))
-    }
-}
-
-impl fmt::Display for Origin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Some(IpAddr::V6(prefix)) => write!(f, "{prefix}/64"),
-            Some(address) => write!(f, "{address}"),
-            None => f.write_str("an unknown address"),
-        }
-    }
-}
 
 #[derive(Default)]
 struct Tally {
@@ -100,6 +75,8 @@ impl Guesses {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use super::*;
 
     fn origin(address: &str) -> Origin {
@@ -153,16 +130,8 @@ mod tests {
         let (mut guesses, now) = (Guesses::new(), Instant::now());
         let many: u32 = 10_500;
         let too_many = (0..many)
-            .filter(|n| guesses.count(Origin(Some(IpAddr::V4((*n).into()))), &key("fw"), now))
+            .filter(|n| guesses.count(Origin::of(Some(Ipv4Addr::from(*n).into())), &key("fw"), now))
             .count();
         assert_eq!(too_many, 200, "300 of the 500 beyond the table are looked up");
-    }
-
-    #[test]
-    fn a_host_is_its_ipv6_prefix() {
-        assert_eq!(origin("2001:db8::1"), origin("2001:db8::ffff:1"));
-        assert_ne!(origin("2001:db8::1"), origin("2001:db8:0:1::1"));
-        assert_eq!(origin("2001:db8::1").to_string(), "2001:db8::/64");
-        assert_eq!(origin("192.0.2.1").to_string(), "192.0.2.1");
     }
 }

@@ -10,11 +10,11 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 
-use super::ttl_map::TtlMap;
 use crate::backups::READ_PATIENCE;
 use crate::db::credentials::{self, CredentialRow};
 use crate::db::{Db, DbError, Lane};
 use crate::domain::ids::SystemKey;
+use crate::domain::ttl_map::TtlMap;
 
 /// A rotated, suspended or destroyed credential has to stop working within a second everywhere.
 const CACHED_FOR: Duration = Duration::from_millis(900);

@@ -19,7 +19,6 @@
 
 mod guesses;
 mod look_up;
-mod ttl_map;
 
 use std::fmt;
 use std::net::IpAddr;
@@ -37,7 +36,8 @@ use super::error::Outage;
 use crate::db::Db;
 use crate::db::credentials::CredentialRow;
 use crate::domain::ids::{OrgId, SystemKey};
-use guesses::{Guesses, Origin};
+use crate::domain::origin::Origin;
+use guesses::Guesses;
 use look_up::LookUps;
 
 /// An authenticated system. Only [`Authenticator::authenticate`] makes one.

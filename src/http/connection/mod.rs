@@ -1,44 +1,55 @@
 //! What happens between `accept` and the first byte of HTTP.
 //!
-//! actix-server accepts connections and spreads them over its workers; [`open`] makes a stream of bytes of each one, with
-//! a TLS handshake if the listener has a certificate; actix-http speaks HTTP/1.1 on that stream. `server.rs` puts the
-//! three together. actix-web's own `HttpServer` is not used, because it stops accepting while its slots for handshakes are
-//! taken: silent strangers would keep everybody out.
+//! actix-server accepts connections and spreads them over its workers; [`Connections::serve`] makes a stream of bytes of
+//! each one, with a TLS handshake if the listener has a certificate; actix-http speaks HTTP/1.1 on that stream.
+//! `server.rs` puts the three together. actix-web's own `HttpServer` is not used, because it stops accepting while its
+//! slots for handshakes are taken: silent strangers would keep everybody out.
 
+mod admission;
+mod handshake;
 mod stream;
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use actix_http::Protocol;
+use actix_service::Service;
 use tokio::net::TcpStream;
-use tokio::time::timeout;
-use tokio_rustls::TlsAcceptor;
 
+pub use handshake::Tls;
 pub use stream::ByteStream;
 
-/// How long a client may take for its TLS handshake.
-const HANDSHAKE: Duration = Duration::from_secs(5);
+use crate::telemetry::ConnectionMetrics;
 
 /// What actix-http's service takes: the stream, the protocol on it, and the peer.
 pub type Opened = (ByteStream, Protocol, Option<SocketAddr>);
 
-/// How the connections of a listener are opened.
-#[derive(Clone)]
-pub struct Opening {
+/// The connections of one listener.
+pub struct Connections {
+    pub api: &'static str,
     /// `None`: plain HTTP.
-    pub tls: Option<TlsAcceptor>,
+    pub tls: Option<Tls>,
+    pub metrics: ConnectionMetrics,
 }
 
-/// Opens a connection that was accepted. The connection is closed if that fails.
-pub async fn open(tcp: TcpStream, opening: Opening) -> Result<Opened, ()> {
-    let peer = tcp.peer_addr().ok();
-    let stream = match opening.tls {
-        None => ByteStream::Plain(tcp),
-        Some(acceptor) => {
-            let Ok(Ok(stream)) = timeout(HANDSHAKE, acceptor.accept(tcp)).await else { return Err(()) };
-            ByteStream::Tls(Box::new(stream))
-        }
-    };
-    Ok((stream, Protocol::Http1, peer))
+impl Connections {
+    /// Serves a connection that was accepted, until it ends.
+    pub async fn serve<H>(&self, tcp: TcpStream, http: &H) -> Result<(), ()>
+    where
+        H: Service<Opened, Response = ()>,
+    {
+        let _open = self.metrics.open(self.api);
+        // What goes wrong on a connection was answered if it could be.
+        http.call(self.open(tcp).await?).await.map_err(drop)
+    }
+
+    /// The stream; the connection is closed if there is none.
+    async fn open(&self, tcp: TcpStream) -> Result<Opened, ()> {
+        // One that has no peer any more is gone.
+        let peer = tcp.peer_addr().map_err(drop)?;
+        let stream = match &self.tls {
+            None => ByteStream::Plain(tcp),
+            Some(tls) => ByteStream::Tls(Box::new(tls.handshake(tcp, peer).await.ok_or(())?)),
+        };
+        Ok((stream, Protocol::Http1, Some(peer)))
+    }
 }

@@ -42,7 +42,7 @@ pub use dice::Dice;
 pub use link::{Ending, PostgresLink, Trouble};
 pub use metrics::sample;
 pub use nginx::Nginx;
-pub use os::Vanish;
+pub use os::{Vanish, allow_descriptors};
 pub use provider::Provider;
 pub use random::{Random, seconds};
 pub use requests::{REQUESTS, request_ids};

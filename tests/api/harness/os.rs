@@ -74,6 +74,20 @@ pub fn limit_descriptors(pid: u32, most: u64) -> u64 {
     before
 }
 
+/// Lets this process have at least so many descriptors open.
+pub fn allow_descriptors(least: u64) {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: the pointer is of one initialised `rlimit`.
+    let read = unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) };
+    assert_eq!(read, 0, "read the limit: {}", std::io::Error::last_os_error());
+    if limit.rlim_cur < least {
+        limit.rlim_cur = least;
+        // SAFETY: as above.
+        let set = unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) };
+        assert_eq!(set, 0, "raise the limit to {least}: {}", std::io::Error::last_os_error());
+    }
+}
+
 pub fn is_root() -> bool {
     // SAFETY: geteuid has no arguments and cannot fail.
     unsafe { libc::geteuid() == 0 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::hash::Hash;
 use std::time::{Duration, Instant};
 
-pub(super) struct TtlMap<K, V> {
+pub struct TtlMap<K, V> {
     entries: HashMap<K, (Instant, V)>,
     ttl: Duration,
     most: usize,

@@ -1,0 +1,211 @@
+//! What strangers do to a listener that speaks TLS, before any of them has sent a request.
+
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use crate::harness::{
+    Builder, Certificate, Curl, PATIENCE, Server, Vanish, Wire, allow_descriptors, assert_eventually, bytes,
+    sample,
+};
+
+/// A handshake that is not done within this time is given up.
+const HANDSHAKE: Duration = Duration::from_secs(5);
+/// The first bytes of a handshake: the header of a record, and a message that never ends.
+const HALF_A_HELLO: [u8; 9] = [22, 3, 1, 2, 0, 1, 0, 1, 252];
+
+fn with_tls() -> Builder {
+    Server::builder().tls(&Certificate::new())
+}
+
+fn connect(address: &str) -> TcpStream {
+    let stream = TcpStream::connect(address).expect("connect");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a time-out");
+    stream
+}
+
+/// Whether the server has neither sent anything nor closed the connection.
+fn is_open(stream: &TcpStream) -> bool {
+    stream.set_nonblocking(true).expect("not wait");
+    matches!(stream.peek(&mut [0]), Err(error) if error.kind() == ErrorKind::WouldBlock)
+}
+
+/// Waits until the server closes the connection; what it has sent before.
+fn read_to_the_end(mut stream: &TcpStream) -> Vec<u8> {
+    let mut read = Vec::new();
+    match stream.read_to_end(&mut read) {
+        Err(error) if error.kind() != ErrorKind::ConnectionReset => panic!("still open: {error}"),
+        _ => read,
+    }
+}
+
+fn handshakes(server: &Server, result: &str) -> f64 {
+    sample(
+        &server.metrics(),
+        &format!(r#"strongroom_tls_handshakes_total{{api="collect",result="{result}"}}"#),
+    )
+}
+
+#[track_caller]
+fn counted(server: &Server, result: &str, times: u32) {
+    let reached = || (handshakes(server, result) - f64::from(times)).abs() < 0.5;
+    assert_eventually(&format!("{times} handshakes have ended as {result}"), PATIENCE, reached);
+}
+
+/// Lines about handshakes; none of the log may be an error.
+fn lines_about_handshakes(server: &Server) -> usize {
+    let log = server.log();
+    assert!(!log.contains("ERROR"), "{log}");
+    log.matches("TLS handshake with ").count()
+}
+
+/// Uploads while thousands of connections hang in their handshake. `false`: the test was too slow to see it.
+fn uploads_beside(address: &str, server: &Server, said: &[u8]) -> bool {
+    let begun = Instant::now();
+    let strangers: Vec<TcpStream> = (0..2000)
+        .map(|_| {
+            let mut stream = connect(address);
+            stream.write_all(said).expect("send");
+            stream
+        })
+        .collect();
+    let system = server.system();
+    let mut wire = Wire::upload(server, &system, &["Content-Length: 1000"]);
+    wire.send(bytes(1000));
+    wire.answer().id();
+    // Nobody had to be turned out for it.
+    begun.elapsed() < HANDSHAKE && strangers.iter().all(is_open)
+}
+
+#[test]
+fn an_upload_does_not_wait_for_thousands_of_silent_connections() {
+    allow_descriptors(4096);
+    let server = with_tls().no_rate_limit().start();
+    assert!((0..5).any(|_| uploads_beside(server.address(), &server, b"")));
+}
+
+#[test]
+fn an_upload_does_not_wait_for_thousands_of_handshakes_that_do_not_go_on() {
+    allow_descriptors(4096);
+    let server = with_tls().no_rate_limit().start();
+    assert!((0..5).any(|_| uploads_beside(server.address(), &server, &HALF_A_HELLO)));
+}
+
+/// The management API speaks TLS where it can be reached from other machines.
+#[test]
+fn the_management_api_does_not_wait_for_silent_connections_either() {
+    allow_descriptors(4096);
+    let server = with_tls().set("MANAGEMENT_LISTEN_ADDRESS", "0.0.0.0:0").start();
+    let url = server.management_url("/docs");
+    assert!(url.starts_with("https://"), "{url}");
+    let address = server.management_url("").replace("https://", "");
+    let is_answered_beside = || {
+        let begun = Instant::now();
+        let strangers: Vec<TcpStream> = (0..2000).map(|_| connect(&address)).collect();
+        assert_eq!(Curl::new().args(["--insecure", &url]).run().answer.status, 200);
+        begun.elapsed() < HANDSHAKE && strangers.iter().all(is_open)
+    };
+    assert!((0..5).any(|_| is_answered_beside()));
+}
+
+#[test]
+fn a_handshake_that_does_not_go_on_is_given_up_and_counted() {
+    let server = with_tls().start();
+    let strangers: Vec<TcpStream> = [&b""[..], &HALF_A_HELLO]
+        .into_iter()
+        .cycle()
+        .take(20)
+        .map(|said| {
+            let mut stream = connect(server.address());
+            stream.write_all(said).expect("send");
+            stream
+        })
+        .collect();
+    let open = || sample(&server.metrics(), r#"strongroom_tls_handshakes_open{api="collect"}"#);
+    assert_eventually("they are shown", PATIENCE, || open() > 0.0);
+    for stream in &strangers {
+        assert!(read_to_the_end(stream).is_empty());
+    }
+    counted(&server, "timeout", 20);
+    assert_eventually("none is open any more", PATIENCE, || open() < 0.5);
+    assert_eq!(lines_about_handshakes(&server), 1, "{}", server.log());
+}
+
+#[test]
+fn plain_http_where_tls_is_spoken_is_logged_once_a_minute_and_served_nothing() {
+    let server = with_tls().start();
+    for request in ["GET /api/health HTTP/1.1\r\nHost: a\r\n\r\n", "POST /api/systems/backups HTTP/1.1\r\n"] {
+        for _ in 0..10 {
+            let mut stream = connect(server.address());
+            stream.write_all(request.as_bytes()).expect("send");
+            assert!(!read_to_the_end(&stream).starts_with(b"HTTP/"));
+        }
+    }
+    counted(&server, "plain_http", 20);
+    assert_eq!(lines_about_handshakes(&server), 1, "{}", server.log());
+    assert!(server.log().contains("its URL has to begin with https://"), "{}", server.log());
+}
+
+#[test]
+fn garbage_and_alerts_are_logged_once_a_minute_and_served_nothing() {
+    let server = with_tls().start();
+    let hello_of_ssl_2 = [0x80, 0x2e, 1, 0, 2, 0, 0x15, 0, 0, 0, 0x10];
+    let alert = [21, 3, 1, 0, 2, 2, 48];
+    let hello_of_nonsense = [22, 3, 1, 0, 5, 1, 0, 0, 1, 7];
+    let record_too_long = [22, 3, 1, 0xff, 0xff, 1];
+    for garbage in [&hello_of_ssl_2[..], &alert, &hello_of_nonsense, &record_too_long, &[0; 64]] {
+        for _ in 0..10 {
+            let mut stream = connect(server.address());
+            stream.write_all(garbage).expect("send");
+            assert!(!read_to_the_end(&stream).starts_with(b"HTTP/"), "{garbage:?}");
+        }
+    }
+    counted(&server, "failed", 50);
+    // A client that does not accept the certificate.
+    let mut stream = Certificate::new().client(connect(server.address()));
+    assert!(stream.write_all(b"GET / HTTP/1.1\r\n\r\n").is_err());
+    drop(stream);
+    counted(&server, "failed", 51);
+    assert_eq!(lines_about_handshakes(&server), 1, "{}", server.log());
+    let system = server.system();
+    server.store(&system, b"the others are served");
+}
+
+#[test]
+fn whoever_leaves_in_the_middle_of_a_handshake_is_counted_and_not_logged() {
+    let server = with_tls().start();
+    for how in [Vanish::Fin, Vanish::Rst] {
+        for said in [&b""[..], &HALF_A_HELLO] {
+            for _ in 0..5 {
+                let mut stream = connect(server.address());
+                stream.write_all(said).expect("send");
+                how.close(stream);
+            }
+        }
+    }
+    // A connection that was reset before it was accepted is none any more.
+    let begun = || handshakes(&server, "closed");
+    assert_eventually("they are counted", PATIENCE, || begun() >= 10.0);
+    assert_eq!(lines_about_handshakes(&server), 0, "{}", server.log());
+}
+
+#[test]
+fn connections_are_shown_until_they_end() {
+    let server = with_tls().start();
+    let name = r#"strongroom_http_connections{api="collect"}"#;
+    let open = || sample(&server.metrics(), name);
+    let before = open();
+    let wires: Vec<Wire> = (0..5)
+        .map(|_| {
+            let mut wire = Wire::to(&server);
+            wire.send("GET /api/health/live HTTP/1.1\r\nHost: a\r\n\r\n");
+            wire.answer().status(200);
+            wire
+        })
+        .collect();
+    let shown = open();
+    assert!(shown >= before + 4.5, "{before} before, {shown} with five more");
+    drop(wires);
+    assert_eventually("they have ended", PATIENCE, || open() < before + 0.5);
+    assert!(sample(&server.metrics(), r#"strongroom_http_connections_max{api="collect"}"#) > 1.0);
+}
