@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use crate::harness::{PATIENCE, Server, Wire, assert_eventually, bytes, chunk, eventually};
+use crate::harness::{
+    Builder, Certificate, PATIENCE, Server, Wire, assert_eventually, bytes, chunk, eventually,
+};
 
 /// Time itself is the subject here: lets some of it go by.
 fn pass(time: Duration) {
@@ -10,9 +12,22 @@ fn pass(time: Duration) {
     eventually(time, || Instant::now() >= end);
 }
 
+fn with_tls() -> Builder {
+    Server::builder().tls(&Certificate::new())
+}
+
 #[test]
 fn a_client_that_stalls_is_answered_408_and_leaves_nothing() {
-    let server = Server::with([("BACKUP_BODY_IDLE_TIMEOUT", "1")]);
+    a_stalled_body_is_answered_408(Server::builder());
+}
+
+#[test]
+fn a_client_that_stalls_over_tls_is_answered_408_and_leaves_nothing() {
+    a_stalled_body_is_answered_408(with_tls());
+}
+
+fn a_stalled_body_is_answered_408(builder: Builder) {
+    let server = builder.set("BACKUP_BODY_IDLE_TIMEOUT", 1).start();
     for begin in ["Content-Length: 1000", "Transfer-Encoding: chunked"] {
         for sent in [0, 500] {
             let system = server.system();
@@ -30,17 +45,28 @@ fn a_client_that_stalls_is_answered_408_and_leaves_nothing() {
 
 #[test]
 fn a_connection_with_half_a_body_on_it_is_not_kept() {
-    let server = Server::with([("BACKUP_BODY_IDLE_TIMEOUT", "1")]);
-    let system = server.system();
-    let mut wire = Wire::upload(&server, &system, &["Content-Length: 1000"]);
-    wire.answer().status(408);
-    assert!(wire.is_closed());
+    for builder in [Server::builder(), with_tls()] {
+        let server = builder.set("BACKUP_BODY_IDLE_TIMEOUT", 1).start();
+        let system = server.system();
+        let mut wire = Wire::upload(&server, &system, &["Content-Length: 1000"]);
+        wire.answer().status(408);
+        assert!(wire.is_closed());
+    }
 }
 
 #[test]
 fn a_slow_client_that_keeps_sending_is_not_idle() {
+    sending_slowly_is_not_idle(Server::builder());
+}
+
+#[test]
+fn a_slow_client_that_keeps_sending_over_tls_is_not_idle() {
+    sending_slowly_is_not_idle(with_tls());
+}
+
+fn sending_slowly_is_not_idle(builder: Builder) {
     let idle = 8;
-    let server = Server::with([("BACKUP_BODY_IDLE_TIMEOUT", &idle.to_string())]);
+    let server = builder.set("BACKUP_BODY_IDLE_TIMEOUT", idle).start();
     let system = server.system();
     let length = idle + 2;
     let mut known = Wire::upload(&server, &system, &[&format!("Content-Length: {length}")]);
@@ -58,7 +84,16 @@ fn a_slow_client_that_keeps_sending_is_not_idle() {
 
 #[test]
 fn a_client_below_the_minimum_rate_is_answered_408_within_the_minute() {
-    let server = Server::with([("BACKUP_BODY_MIN_RATE", "1000")]);
+    a_rate_below_the_minimum_is_answered_408(Server::builder());
+}
+
+#[test]
+fn a_client_below_the_minimum_rate_over_tls_is_answered_408_within_the_minute() {
+    a_rate_below_the_minimum_is_answered_408(with_tls());
+}
+
+fn a_rate_below_the_minimum_is_answered_408(builder: Builder) {
+    let server = builder.set("BACKUP_BODY_MIN_RATE", 1000).start();
     let system = server.system();
     let before = server.snapshot();
     let mut wire = Wire::upload(&server, &system, &["Content-Length: 1000000"]);

@@ -105,7 +105,16 @@ fn too_large_a_body_is_told_to_curl_through_nginx() {
 
 #[test]
 fn a_small_unread_body_does_not_cost_the_connection() {
-    let server = Server::start();
+    a_small_unread_body_is_drained(Server::builder());
+}
+
+#[test]
+fn a_small_unread_body_does_not_cost_the_connection_over_tls() {
+    a_small_unread_body_is_drained(Server::builder().tls(&Certificate::new()));
+}
+
+fn a_small_unread_body_is_drained(builder: Builder) {
+    let server = builder.start();
     let system = server.system();
     for len in [1, 1000, 64 * 1024] {
         let is_kept = || {
@@ -128,9 +137,11 @@ fn a_small_unread_body_does_not_cost_the_connection() {
 
 #[test]
 fn a_client_that_reads_only_after_its_last_byte_has_its_answer() {
-    let server = Server::start();
-    let stranger = System { secret: "wrong".to_owned(), ..server.system() };
-    let mut wire = Wire::upload(&server, &stranger, &["Content-Length: 1000000"]);
-    let _ = wire.try_send(bytes(1_000_000));
-    wire.answer().is_invalid_token();
+    for builder in [Server::builder(), Server::builder().tls(&Certificate::new())] {
+        let server = builder.start();
+        let stranger = System { secret: "wrong".to_owned(), ..server.system() };
+        let mut wire = Wire::upload(&server, &stranger, &["Content-Length: 1000000"]);
+        let _ = wire.try_send(bytes(1_000_000));
+        wire.answer().is_invalid_token();
+    }
 }

@@ -209,3 +209,51 @@ fn connections_are_shown_until_they_end() {
     assert_eventually("they have ended", PATIENCE, || open() < before + 0.5);
     assert!(sample(&server.metrics(), r#"strongroom_http_connections_max{api="collect"}"#) > 1.0);
 }
+
+/// A client that is connected and does not send its head, or not all of it.
+fn a_head_that_does_not_come_is_not_waited_for(builder: Builder) {
+    let server = builder.start();
+    for said in ["", "POST /api/systems/backups HTTP/1.1\r\nHost: vault.example\r\nAuthoriz"] {
+        let mut wire = Wire::to(&server);
+        wire.shake_hands();
+        wire.send(said);
+        // The parser's answer has no body.
+        if let Ok(answer) = wire.try_answer() {
+            assert!(answer.status == 408 && answer.body.is_empty(), "{said:?}: {answer}");
+        }
+        assert!(wire.is_closed(), "{said:?}");
+    }
+}
+
+#[test]
+fn a_client_that_does_not_send_its_head_is_disconnected() {
+    a_head_that_does_not_come_is_not_waited_for(Server::builder());
+}
+
+#[test]
+fn a_client_that_does_not_send_its_head_over_tls_is_disconnected() {
+    a_head_that_does_not_come_is_not_waited_for(with_tls());
+}
+
+#[test]
+fn connections_of_strangers_leave_descriptors_for_uploads() {
+    allow_descriptors(4096);
+    let server = Server::builder().descriptors(800).start();
+    let system = server.system();
+    let mut wire = Wire::upload(&server, &system, &["Content-Length: 1000"]);
+    wire.send("x");
+    assert_eventually("it was let in", PATIENCE, || server.receiving() == 1);
+    // More than there are descriptors: the rest waits in the kernel's queue.
+    let strangers: Vec<TcpStream> = (0..900).map(|_| connect(server.address())).collect();
+    let metrics = server.metrics();
+    let most = sample(&metrics, r#"strongroom_http_connections_max{api="collect"}"#);
+    assert!((400.0..=500.0).contains(&most), "five eighths of 800: {most}");
+    assert_eventually("the listener has all the connections that it may have", PATIENCE, || {
+        sample(&server.metrics(), r#"strongroom_http_connections{api="collect"}"#) >= most
+    });
+    wire.send(bytes(999));
+    wire.answer().id();
+    drop(strangers);
+    server.get("/api/health").send().status(200);
+    assert!(!server.log().contains("ERROR"), "{}", server.log());
+}

@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use crate::harness::{
-    BACKUPS, Dice, GONE, Over, PATIENCE, Server, System, Vanish, Wire, assert_eventually, bytes, chunk,
-    eventually, sha256_hex,
+    BACKUPS, Builder, Certificate, Dice, GONE, Over, PATIENCE, Server, System, Vanish, Wire,
+    assert_eventually, bytes, chunk, eventually, sha256_hex,
 };
 use crate::hostile_cases;
 
@@ -103,10 +103,19 @@ fn objects_are_where_they_belong(server: &Server, systems: &[System]) {
 
 #[test]
 fn thousands_of_hostile_requests_harm_nobody() {
+    hostile_requests_harm_nobody(Server::builder(), 3000);
+}
+
+#[test]
+fn hundreds_of_hostile_requests_over_tls_harm_nobody() {
+    hostile_requests_harm_nobody(Server::builder().tls(&Certificate::new()), 900);
+}
+
+fn hostile_requests_harm_nobody(builder: Builder, requests: u64) {
     let seed = from_environment("STRONGROOM_HOSTILE_SEED", u64::from(std::process::id()) ^ 0x5EED);
-    let requests = from_environment("STRONGROOM_HOSTILE_REQUESTS", 3000);
+    let requests = from_environment("STRONGROOM_HOSTILE_REQUESTS", requests);
     println!("STRONGROOM_HOSTILE_SEED={seed} STRONGROOM_HOSTILE_REQUESTS={requests}");
-    let server = Server::unlimited();
+    let server = builder.no_rate_limit().start();
     let systems: Vec<System> = (0..3).map(|_| server.system()).collect();
     let (good, hostile) = systems.split_first().expect("three");
     let over = AtomicBool::new(false);
@@ -140,8 +149,17 @@ fn thousands_of_hostile_requests_harm_nobody() {
 
 #[test]
 fn hundreds_of_slow_clients_hold_nobody_up() {
+    slow_clients_hold_nobody_up(Server::builder());
+}
+
+#[test]
+fn hundreds_of_slow_clients_over_tls_hold_nobody_up() {
+    slow_clients_hold_nobody_up(Server::builder().tls(&Certificate::new()));
+}
+
+fn slow_clients_hold_nobody_up(builder: Builder) {
     // However long the test takes, the slow are not turned out.
-    let server = Server::builder()
+    let server = builder
         .no_rate_limit()
         .set("BACKUP_MAX_SIZE_PER_ORG", 0)
         .set("BACKUP_BODY_MIN_RATE", 0)
@@ -156,7 +174,11 @@ fn hundreds_of_slow_clients_hold_nobody_up() {
         slow.extend((0..4).map(|n| Wire::upload(&server, system, &[bodies[n % 2]])));
     }
     assert_eventually("the slow bodies are under way", PATIENCE, || server.receiving() == 160);
-    slow.extend((0..240).map(|_| Wire::to(&server)));
+    slow.extend((0..240).map(|_| {
+        let mut wire = Wire::to(&server);
+        wire.send("X");
+        wire
+    }));
     let before = server.resident();
     for turn in 0..10 {
         for (number, wire) in slow.iter_mut().enumerate() {

@@ -182,3 +182,43 @@ fn those_in_the_middle_of_a_handshake_are_answered() -> bool {
 fn whoever_is_in_the_middle_of_a_handshake_is_answered() {
     assert!((0..10).any(|_| those_in_the_middle_of_a_handshake_are_answered()));
 }
+
+/// Finishes a handshake and asks when the listener is closed already. `false`: the test was too slow for it.
+fn a_handshake_that_ends_after_the_listener_is_answered() -> bool {
+    let server = with_tls().start();
+    let tls = server.certificate().expect("TLS");
+    let mut stream = TcpStream::connect(server.address()).expect("connect");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a time-out");
+    let mut client = tls.client(stream.try_clone().expect("the same"));
+    client.conn.write_tls(&mut stream).expect("say hello");
+    server.signal(libc::SIGTERM);
+    assert_eventually("new connections are refused", PATIENCE, || {
+        TcpStream::connect(server.address()).is_err()
+    });
+    let begun = Instant::now();
+    let mut answer = String::new();
+    let asked = client.write_all(b"GET /api/health/live HTTP/1.1\r\nHost: a\r\n\r\n");
+    let late = begun.elapsed() >= FIRST_REQUEST * 3 / 4;
+    let _ = asked.and_then(|()| client.read_to_string(&mut answer));
+    if late {
+        return false;
+    }
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    assert!(answer.to_lowercase().contains("connection: close"), "{answer}");
+    assert_eq!(server.wait().code(), Some(0));
+    true
+}
+
+#[test]
+fn a_handshake_begun_before_the_stop_may_end_after_it_and_its_request_is_answered() {
+    assert!((0..10).any(|_| a_handshake_that_ends_after_the_listener_is_answered()));
+}
+
+#[test]
+fn a_handshake_that_does_not_go_on_does_not_hold_up_the_stop_for_long() {
+    let server = with_tls().start();
+    let silent: Vec<TcpStream> =
+        (0..50).map(|_| TcpStream::connect(server.address()).expect("connect")).collect();
+    assert_eq!(server.stop_gracefully().code(), Some(0));
+    drop(silent);
+}

@@ -1,6 +1,8 @@
 //! Clients that are gone before their answer: soon nothing may be left of them.
 
-use crate::harness::{Certificate, PATIENCE, Server, System, Vanish, Wire, assert_eventually, bytes, chunk};
+use crate::harness::{
+    Builder, Certificate, PATIENCE, Server, System, Vanish, Wire, assert_eventually, bytes, chunk,
+};
 
 const LEN: usize = 1_000_000;
 const SHARES: [usize; 3] = [0, 50, 99];
@@ -18,6 +20,10 @@ fn vanish(server: &Server, system: &System, how: Vanish, percent: usize, chunked
     assert_eventually("the upload was let in", PATIENCE, || server.receiving() == 1);
     wire.vanish(how);
     server.assert_nothing_left(&before);
+}
+
+fn with_tls() -> Builder {
+    Server::builder().no_rate_limit().tls(&Certificate::new())
 }
 
 fn every_way_of_leaving(server: &Server) {
@@ -41,7 +47,7 @@ fn a_client_that_vanishes_leaves_nothing() {
 
 #[test]
 fn a_client_that_vanishes_over_tls_leaves_nothing() {
-    every_way_of_leaving(&Server::builder().no_rate_limit().tls(&Certificate::new()).start());
+    every_way_of_leaving(&with_tls().start());
 }
 
 #[test]
@@ -54,11 +60,18 @@ fn a_client_that_vanishes_costs_a_slot_of_its_own() {
 
 #[test]
 fn four_clients_that_vanish_do_not_lock_the_system_out() {
-    let server = Server::unlimited();
+    those_that_vanish_lock_nobody_out(&Server::unlimited());
+}
+
+#[test]
+fn four_clients_that_vanish_over_tls_do_not_lock_the_system_out() {
+    those_that_vanish_lock_nobody_out(&with_tls().start());
+}
+
+fn those_that_vanish_lock_nobody_out(server: &Server) {
     let system = server.system();
     for how in [Vanish::Fin, Vanish::Rst] {
-        let open: Vec<Wire> =
-            (0..4).map(|_| Wire::upload(&server, &system, &["Content-Length: 9"])).collect();
+        let open: Vec<Wire> = (0..4).map(|_| Wire::upload(server, &system, &["Content-Length: 9"])).collect();
         assert_eventually("all were let in", PATIENCE, || server.receiving() == 4);
         for wire in open {
             wire.vanish(how);
@@ -69,14 +82,22 @@ fn four_clients_that_vanish_do_not_lock_the_system_out() {
 
 #[test]
 fn a_client_that_vanishes_before_its_answer_has_stored_its_backup_or_not() {
-    let server = Server::unlimited();
+    all_or_nothing_of_it_is_stored(&Server::unlimited());
+}
+
+#[test]
+fn a_client_that_vanishes_over_tls_before_its_answer_has_stored_its_backup_or_not() {
+    all_or_nothing_of_it_is_stored(&with_tls().start());
+}
+
+fn all_or_nothing_of_it_is_stored(server: &Server) {
     let system = server.system();
     for how in [Vanish::Rst, Vanish::Fin] {
         for chunked in [false, true] {
             let line = if chunked { "Transfer-Encoding: chunked" } else { "Content-Length: 1000" };
             let body = bytes(1000);
             let body = if chunked { [chunk(&body), chunk(b"")].concat() } else { body };
-            let mut wire = Wire::upload(&server, &system, &[line]);
+            let mut wire = Wire::upload(server, &system, &[line]);
             wire.send(body);
             wire.vanish(how);
         }

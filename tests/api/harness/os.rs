@@ -60,6 +60,20 @@ pub fn die_with_parent(command: &mut Command) {
     }
 }
 
+/// The process can have so many descriptors open, and cannot raise the limit.
+pub fn start_with_descriptors(command: &mut Command, most: u64) {
+    let limit = libc::rlimit { rlim_cur: most, rlim_max: most };
+    // SAFETY: setrlimit is safe to call between fork and exec; nothing is allocated.
+    unsafe {
+        command.pre_exec(move || {
+            if libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) == 0 {
+                return Ok(());
+            }
+            Err(std::io::Error::last_os_error())
+        });
+    }
+}
+
 /// How many descriptors a process may have open from now on; gives how many it was before.
 pub fn limit_descriptors(pid: u32, most: u64) -> u64 {
     let pid = libc::pid_t::try_from(pid).expect("a process id");

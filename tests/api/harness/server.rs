@@ -24,6 +24,7 @@ pub struct Builder {
     disk: Option<&'static str>,
     unready: bool,
     storeless: bool,
+    descriptors: Option<u64>,
 }
 
 /// A running server. Dropping it checks the books, kills it and removes its database and store.
@@ -78,6 +79,12 @@ impl Builder {
         self
     }
 
+    /// The process can never have more descriptors open.
+    pub fn descriptors(mut self, most: u64) -> Self {
+        self.descriptors = Some(most);
+        self
+    }
+
     /// The test's own settings say where the store is.
     pub fn no_store(mut self) -> Self {
         self.storeless = true;
@@ -90,6 +97,9 @@ impl Builder {
         let mut command = self.command();
         command.envs(self.environment()).stdout(Stdio::null()).stderr(Stdio::piped());
         os::die_with_parent(&mut command);
+        if let Some(most) = self.descriptors {
+            os::start_with_descriptors(&mut command, most);
+        }
         let mut child = command.spawn().expect("start strongroom");
         let log = follow(&mut child);
         let (base_url, management_url) = wait_until_it_listens(&mut child, &log);

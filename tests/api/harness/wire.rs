@@ -63,6 +63,16 @@ impl Wire {
         }
     }
 
+    /// Performs the TLS handshake, if there is one to perform, before the first byte is sent.
+    #[track_caller]
+    pub fn shake_hands(&mut self) {
+        if let Stream::Tls(stream) = &mut self.stream {
+            while stream.conn.is_handshaking() {
+                stream.conn.complete_io(&mut stream.sock).expect("a handshake");
+            }
+        }
+    }
+
     /// Says that nothing more will come, and can still read.
     #[track_caller]
     pub fn finish_sending(&mut self) {
