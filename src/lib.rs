@@ -13,7 +13,8 @@
 //! * [`startup`] - builds everything from the settings, and stops it in order
 //! * [`config`] - the settings, checked; read by `cli` and `startup` alone
 //! * [`http`] - routes, extractors, thin handlers, the table from errors to status codes
-//! * [`jobs`] - prepare schema and store, renew the lease, listen for requests, purge, sweep, compare rows with objects
+//! * [`jobs`] - prepare schema and store, renew the lease, listen for requests, purge, sweep, return memory, compare rows with
+//!   objects
 //! * [`backups`] - the use cases: authenticate, upload, list, download, delete, request
 //! * [`actors`] - one per organization to order and batch what changes its books, one to turn
 //!   floods away

@@ -3,6 +3,7 @@
 # The row of script/bench about appliances that wait to be asked for a backup.
 
 WAITERS=10000
+KEPT=48  # MiB that the service may keep after they are gone
 LOOKS=20 # requests that are made while they wait
 
 waiting() {
@@ -42,6 +43,13 @@ waiters_round() {
     jq -e --argjson all "$WAITERS" '.broken == 0 and .statuses == {"200": $all}' "$work/waiters.json" >/dev/null ||
         die "not every wait ended well: $(cat "$work/waiters.json")"
     took=$(mib "$(kib VmHWM)" "$base")
+    # The service looks every 15 seconds whether there is memory to return.
+    for ((n = 0; n < 60; n++)); do
+        [ "$(kib VmRSS)" -gt $((base + KEPT * 1024)) ] || break
+        sleep 1
+    done
+    kept+=("$(mib "$(kib VmRSS)" "$base")")
+    [ "$(kib VmRSS)" -le $((base + KEPT * 1024)) ] || die "${kept[-1]} MiB are kept of waiters that are gone"
     seen+=("$(sql -c "SELECT round(max(extract(epoch FROM seen_at - requested_at)) * 1000) FROM backup_requests
         HAVING count(*) = $LOOKS AND count(seen_at) = $LOOKS")")
     [ -n "${seen[-1]}" ] || die "not every request was seen"
@@ -50,7 +58,7 @@ waiters_round() {
 }
 
 bench_waiters() {
-    local round management_url raised=() alone=() beside=() connections=() seen=()
+    local round management_url raised=() alone=() beside=() connections=() seen=() kept=()
     defaults
     unlimited_rate
     ulimit -n "$(ulimit -Hn)"
@@ -64,6 +72,7 @@ bench_waiters() {
     done
     report_alone waiters MiB "${raised[*]}" - -
     say "    connections to Postgres before/while $WAITERS wait: ${connections[*]}"
+    say "    MiB kept after their end: ${kept[*]}"
     say "    ms until the slowest of $LOOKS requests was seen: ${seen[*]}"
     say "    a client's upload beside them, alone: ${beside[*]}, ${alone[*]} ms"
 }

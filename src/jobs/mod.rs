@@ -5,6 +5,7 @@ pub mod compare;
 mod lease;
 mod leftovers;
 mod listen;
+mod memory;
 pub mod orphans;
 mod prepare;
 pub mod purge;
@@ -16,6 +17,7 @@ use crate::store::StoreError;
 
 pub use lease::Lease;
 pub use listen::RequestListener;
+pub use memory::MemoryReturn;
 pub use prepare::{Preparation, prepare};
 
 /// Why a job could not finish.

@@ -1,4 +1,4 @@
-//! The work beside the requests: preparation, lease, purger, sweeper, and the listener for requests.
+//! The work beside the requests: preparation, lease, purger, sweeper, the listener for requests, and the return of memory.
 
 use std::sync::Arc;
 
@@ -9,12 +9,13 @@ use super::{FIRST_PREPARATION, StartError};
 use crate::backups::Vault;
 use crate::config::Config;
 use crate::db::accounting::Policy;
-use crate::jobs::{self, Lease, Preparation, RequestListener};
+use crate::jobs::{self, Lease, MemoryReturn, Preparation, RequestListener};
 
 /// What stops when it is dropped. The other jobs stop with the engine's runtime.
 pub(super) struct Upkeep {
     _listener: RequestListener,
     _lease: Lease,
+    _memory: MemoryReturn,
 }
 
 /// Starts all of it. Waits a little for schema and store to be prepared, so that the first request usually finds them
@@ -39,6 +40,10 @@ pub(super) async fn start(
         .map_err(|source| StartError::Io { doing: "start the lease thread".to_owned(), source })?;
     let listener = RequestListener::start(config.database_url.clone(), vault.waiters.clone())
         .map_err(|source| StartError::Io { doing: "start the thread that listens".to_owned(), source })?;
+    let memory = MemoryReturn::start().map_err(|source| StartError::Io {
+        doing: "start the thread that returns memory".to_owned(),
+        source,
+    })?;
     let wake = Arc::clone(&vault.purge);
     engine.spawn(jobs::purge::run(vault.db.clone(), Arc::clone(&vault.store), wake));
     let sweeper = jobs::sweep::Sweeper {
@@ -49,5 +54,5 @@ pub(super) async fn start(
         live: vault.live.clone(),
     };
     engine.spawn(sweeper.run(config.upkeep.sweep_interval));
-    Ok(Upkeep { _listener: listener, _lease: lease })
+    Ok(Upkeep { _listener: listener, _lease: lease, _memory: memory })
 }

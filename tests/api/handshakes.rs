@@ -257,3 +257,27 @@ fn connections_of_strangers_leave_descriptors_for_uploads() {
     server.get("/api/health").send().status(200);
     assert!(!server.log().contains("ERROR"), "{}", server.log());
 }
+
+/// KiB beside those before.
+const KEPT: u64 = 12 * 1024;
+
+#[test]
+fn memory_of_connections_that_are_gone_is_returned_to_the_kernel() {
+    allow_descriptors(8192);
+    for builder in [Server::builder(), with_tls()] {
+        let server = builder.start();
+        let before = server.resident();
+        let idle: Vec<Wire> = (0..3000)
+            .map(|_| {
+                let mut wire = Wire::to(&server);
+                wire.send("GET /api/health/live HTTP/1.1\r\nHost: a\r\n\r\n");
+                wire.answer().status(200);
+                wire
+            })
+            .collect();
+        let with_them = server.resident();
+        assert!(with_them > before + 2 * KEPT, "{before} KiB before, {with_them} with 3000 connections");
+        drop(idle);
+        assert_eventually("their memory is returned", PATIENCE * 3, || server.resident() < before + KEPT);
+    }
+}
