@@ -138,8 +138,9 @@ pub fn serve(api: Api, state: Data<AppState>, settings: ServerSettings) -> io::R
     let service = move || {
         let (connections, stopping) = (Arc::clone(&connections), stopping.clone());
         // The configuration is for those who read it; nothing here does.
-        let app =
-            map_config(app().into_factory().map_err(|e: Error| e.error_response()), |_| AppConfig::default());
+        let app = map_config(app().into_factory().map_err(|e: Error| e.error_response()), |()| {
+            AppConfig::default()
+        });
         let http = HttpService::build()
             // A connection whose handshake ends while the server stops still has its first request answered.
             .graceful_shutdown_signal(move || {

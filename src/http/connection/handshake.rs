@@ -74,9 +74,10 @@ impl Tls {
 
     async fn perform(&self, tcp: TcpStream, peer: IpAddr) -> Result<TlsStream<TcpStream>, Failure> {
         let mut deadline = Instant::now() + HANDSHAKE;
-        let place = match self.counts(peer) {
-            true => Some(self.admission.admit(Origin::of(Some(peer))).ok_or(Failure::Crowded)?),
-            false => None,
+        let place = if self.counts(peer) {
+            Some(self.admission.admit(Origin::of(Some(peer))).ok_or(Failure::Crowded)?)
+        } else {
+            None
         };
         let mut first = [0; 8];
         let length = timeout_at(deadline, tcp.peek(&mut first)).await??;
