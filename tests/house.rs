@@ -21,6 +21,7 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("actix_http", &["http/"]),
     ("actix_server", &["http/"]),
     ("actix_service", &["http/"]),
+    ("httparse", &["http/framing/"]),
     ("tokio_rustls", &["http/"]),
     ("actix", &["actors/"]),
     // Documentation is made where HTTP is spoken.

@@ -51,7 +51,11 @@ impl Vault {
         range: Option<ByteRange>,
         reader: Reader,
     ) -> Result<ObjectBody, ReadError> {
+        let id = row.id;
         let body = self.object(row, range).await?;
+        // The client sees a connection that breaks, and the HTTP library does not know which backup it was.
+        let body =
+            body.inspect_err(move |error| log::error!("the download of backup {id} breaks off: {error}"));
         // An appliance that fetches the rest of a download that broke off is recorded once. Of portals every part is
         // recorded: support wants to know who has read what.
         let first = range.is_none_or(|part| part.first == 0);
@@ -59,7 +63,7 @@ impl Vault {
             let part = range.map_or(json!({}), |part| json!({ "first": part.first, "last": part.last }));
             self.record_download(row, reader, part).await;
         }
-        Ok(body)
+        Ok(Box::pin(body))
     }
 
     /// The backup as text; `None` if it is not UTF-8, or larger than 1 MiB. Without a reader nothing is recorded.

@@ -57,6 +57,9 @@ pub enum UploadError {
     DigestMismatch,
     #[error("the body ended before its end")]
     Interrupted,
+    /// It is not what the client's own framing says. What is wrong with it begins with the word "malformed".
+    #[error("the body is {0}")]
+    Malformed(&'static str),
     #[error("the client sent too slowly")]
     TimedOut,
     #[error("the system is not active any more")]
@@ -82,6 +85,7 @@ impl UploadError {
             Self::QuotaExceeded => Some("quota"),
             Self::DigestMismatch => Some("digest"),
             Self::TimedOut => Some("timeout"),
+            Self::Malformed(_) => Some("malformed"),
             _ => None,
         }
     }

@@ -16,6 +16,8 @@ pub(super) enum Part {
     Chunk(Bytes, OwnedSemaphorePermit),
     /// The end, and when it came.
     End(Instant),
+    /// What comes next is not a body, and why.
+    Malformed(&'static str),
 }
 
 /// Bytes of a body that may wait in the channel.
@@ -50,6 +52,11 @@ impl Feed {
             self.parts.send(Part::Chunk(piece, room)).await.map_err(|_| Closed)?;
         }
         Ok(())
+    }
+
+    /// The body ends here without being over, because what follows is malformed.
+    pub async fn malformed(self, what: &'static str) {
+        let _ = self.parts.send(Part::Malformed(what)).await;
     }
 
     /// The body is over, and all of it has been passed on.

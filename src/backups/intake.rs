@@ -76,6 +76,7 @@ impl Intake {
             Err(_) => Err(UploadError::TimedOut),
             Ok(None) => Err(UploadError::Interrupted),
             Ok(Some(Part::End(at))) => Ok(Next::End(at)),
+            Ok(Some(Part::Malformed(what))) => Err(UploadError::Malformed(what)),
             Ok(Some(Part::Chunk(chunk, _room))) => {
                 clock.received(chunk.len() as u64);
                 let others_wait = || self.orgs.is_crowded(&self.org);

@@ -149,7 +149,8 @@ impl Vault {
             Err(error) => {
                 self.note_refusal(&who, error, remote_addr);
                 let level = if error.is_ours() { log::Level::Error } else { log::Level::Info };
-                log::log!(level, "upload {backup} of system {} was not stored: {error}", who.id());
+                let from = from(remote_addr);
+                log::log!(level, "upload {backup} of system {} {from} was not stored: {error}", who.id());
                 reservation.take_back(error.is_ours()).await;
             }
         }
@@ -257,4 +258,9 @@ impl Vault {
 /// An error of the store's that the store itself did not report.
 fn broken(cause: &impl ToString) -> UploadError {
     UploadError::Unavailable(Outage::store(cause))
+}
+
+/// Where an upload comes from, for the log.
+fn from(address: Option<IpAddr>) -> String {
+    address.map_or_else(|| "from an unknown address".to_owned(), |address| format!("from {address}"))
 }

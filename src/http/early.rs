@@ -19,6 +19,8 @@ use actix_web::web::Bytes;
 use futures_util::{Stream, StreamExt};
 use tokio::task::yield_now;
 
+use super::framing::Exchange;
+
 const DRAIN_AT_MOST: usize = 64 * 1024;
 /// How often to yield to the server for more. It reads in steps of half of [`DRAIN_AT_MOST`].
 const YIELDS: usize = 4;
@@ -94,6 +96,7 @@ pub async fn answer_early(
     mut request: ServiceRequest,
     next: Next<BoxBody>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
+    let exchange = request.conn_data::<Rc<Exchange>>().cloned();
     let payload = request.take_payload();
     if matches!(payload, Payload::None) {
         return next.call(request).await;
@@ -104,6 +107,9 @@ pub async fn answer_early(
     shared.drain().await;
     if shared.ended() {
         return Ok(response);
+    }
+    if let Some(exchange) = exchange {
+        exchange.close_afterwards();
     }
     Ok(response.map_body(|_, body| BoxBody::new(Lingering { body, _payload: shared })))
 }

@@ -11,6 +11,7 @@ use super::error_data::{
     DependencyDown, Empty, ErrorData, ErrorKind, FieldError, MaxBytes, RequestStateNow, RetryAfter,
     ValidationFailed,
 };
+use super::outage_log::log_outage;
 use crate::backups::{Dependency, Outage, ReadError, RequestError, UploadError};
 use crate::domain::request::RequestState;
 
@@ -47,6 +48,8 @@ pub enum ApiError {
     NotText,
     #[error("request timeout")]
     Timeout,
+    #[error("request header fields too large")]
+    HeadTooLarge,
     #[error("backup exceeds max upload size")]
     TooLarge { max_bytes: u64 },
     #[error("organization backup quota exceeded")]
@@ -155,6 +158,7 @@ impl ResponseError for ApiError {
             Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::NotText => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Timeout => StatusCode::REQUEST_TIMEOUT,
+            Self::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::TooLarge { .. } | Self::QuotaExceeded => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Range { .. } => StatusCode::RANGE_NOT_SATISFIABLE,
             Self::TooManyRequests { .. } | Self::TooManyOpen => StatusCode::TOO_MANY_REQUESTS,
@@ -172,7 +176,7 @@ impl ResponseError for ApiError {
 
 impl From<Outage> for ApiError {
     fn from(outage: Outage) -> Self {
-        log::error!("{outage}");
+        log_outage(&outage);
         Self::Unavailable { details: outage.dependency.name() }
     }
 }
@@ -188,6 +192,7 @@ impl From<UploadError> for ApiError {
             // A body has one digest, whichever header announced it.
             UploadError::DigestMismatch => Self::field("content-digest", "mismatch", ""),
             UploadError::Interrupted => Self::field("body", "incomplete", ""),
+            UploadError::Malformed(what) => Self::field("body", what, ""),
             UploadError::TimedOut => Self::Timeout,
             UploadError::Revoked => Self::Unauthorized,
             // Logged where it happened, with its ids.

@@ -22,8 +22,9 @@ use actix_web::web::Data;
 use actix_web::{App, Error};
 use tokio::time::{Instant, sleep_until};
 
-use super::connection::{Connections, Tls};
+use super::connection::{ByteStream, Connections, Tls};
 use super::drain::FIRST_REQUEST;
+use super::framing::{self, BrokenRequests, InTurn};
 use super::{AppState, Certificates, Drain, collect_api, docs, early, management, measure};
 
 /// What a listener serves.
@@ -102,6 +103,7 @@ pub fn serve(api: Api, state: Data<AppState>, settings: ServerSettings) -> io::R
             Some(Tls::new(api.name(), acceptor, state.trusted_proxies.clone(), metrics.clone()))
         }
     };
+    let broken = Arc::new(BrokenRequests::new(api, state.vault.metrics.clone()));
     let mcp = Data::new(docs::Mcp::new(&state.addresses));
     let app = move || {
         let draining = Arc::clone(&draining);
@@ -122,10 +124,11 @@ pub fn serve(api: Api, state: Data<AppState>, settings: ServerSettings) -> io::R
                     Ok(answer)
                 }
             })
+            .wrap(from_fn(framing::answer_in_turn))
             // Headers and queries carry secrets, so neither is ever logged.
             .wrap(Logger::new("%a \"%{line}xi\" %s %bB %Ts").custom_request_replace("line", request_line))
     };
-    let connections = Arc::new(Connections { api: api.name(), tls, metrics });
+    let connections = Arc::new(Connections { api: api.name(), tls, broken, metrics });
     let workers = available_parallelism().map_or(2, NonZeroUsize::get).min(MOST_WORKERS);
     let of_a_worker = (settings.most_connections / workers).clamp(1, OF_A_WORKER);
     connections.metrics.show_most(api.name(), of_a_worker * workers);
@@ -153,6 +156,9 @@ pub fn serve(api: Api, state: Data<AppState>, settings: ServerSettings) -> io::R
             .keep_alive(KEEP_ALIVE)
             .client_request_timeout(REQUEST_HEAD)
             .client_disconnect_timeout(LINGER)
+            .on_connect_ext(|stream: &InTurn<ByteStream>, data| {
+                data.insert(stream.exchange());
+            })
             .finish(app);
         fn_factory(move || {
             let (http, connections) = (http.new_service(()), Arc::clone(&connections));

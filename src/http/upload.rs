@@ -1,6 +1,8 @@
 //! `POST /api/systems/backups`: headers are parsed here, chunks are pumped into the upload's own
 //! task, and its outcome becomes the answer.
 
+use std::rc::Rc;
+
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
 use actix_web::web::{Data, Payload};
@@ -9,6 +11,7 @@ use futures_util::StreamExt;
 
 use super::envelope::{self, Metadata};
 use super::error::ApiError;
+use super::framing::Exchange;
 use super::remote_addr::RemoteAddr;
 use super::{AppState, docs};
 use crate::backups::{Backup, SystemIdentity, UploadError, UploadHandle, UploadRequest};
@@ -45,13 +48,10 @@ pub async fn upload(
     body: Payload,
     state: Data<AppState>,
 ) -> Result<HttpResponse, ApiError> {
-    if request.head().upgrade() {
-        // The server would read such a body to the connection's end, whatever its length.
-        return Err(ApiError::field("upgrade", "not supported", ""));
-    }
     let upload = parse(request.headers(), remote)?;
     let handle = state.vault.begin_upload(&who, upload).await?;
-    let metadata = Metadata::from(pump(body, handle).await?);
+    let exchange = request.conn_data::<Rc<Exchange>>().cloned();
+    let metadata = Metadata::from(pump(body, handle, exchange).await?);
     let mut response = HttpResponseBuilder::new(StatusCode::CREATED);
     response.insert_header((LOCATION, format!("/api/systems/backups/{}", metadata.id())));
     Ok(envelope::finish(response, StatusCode::CREATED, "backup stored", metadata))
@@ -87,13 +87,22 @@ fn printable(value: &[u8]) -> String {
 }
 
 /// Passes the body on to the upload's task until either of the two ends, and waits for the upload's outcome.
-async fn pump(mut body: Payload, handle: UploadHandle) -> Result<Backup, ApiError> {
+async fn pump(
+    mut body: Payload,
+    handle: UploadHandle,
+    exchange: Option<Rc<Exchange>>,
+) -> Result<Backup, ApiError> {
     let UploadHandle { feed, mut outcome } = handle;
     // The feed is dropped with this future. If it goes without `end`, the upload is taken back.
     let passed_on = async move {
         while let Some(item) = body.next().await {
-            // The client is gone, or what it sends is not valid HTTP.
-            let Ok(chunk) = item else { return };
+            let Ok(chunk) = item else {
+                // Unless what it sends is malformed, the client is gone.
+                if let Some(fault) = exchange.and_then(|exchange| exchange.broken_body()) {
+                    feed.malformed(fault.message()).await;
+                }
+                return;
+            };
             if feed.chunk(chunk).await.is_err() {
                 // The upload takes nothing more: its outcome says why.
                 return;

@@ -23,6 +23,7 @@ pub struct Metrics {
     received_bytes: IntCounterVec,
     sent_bytes: IntCounterVec,
     refusals: IntCounterVec,
+    broken_requests: IntCounterVec,
     batch_items: HistogramVec,
     batch_seconds: HistogramVec,
     store_seconds: HistogramVec,
@@ -86,8 +87,13 @@ impl Metrics {
             sent_bytes: counter("strongroom_http_sent_bytes_total", "Bytes of answers' bodies.", route)?,
             refusals: counter(
                 "strongroom_refusals_total",
-                "Uploads turned away: rate, size, quota, digest, timeout.",
+                "Uploads turned away: rate, size, quota, digest, timeout, malformed.",
                 &["reason"],
+            )?,
+            broken_requests: counter(
+                "strongroom_broken_requests_total",
+                "Requests that are not well-formed HTTP, or ask for an upgrade to another protocol.",
+                &["api", "reason"],
             )?,
             batch_items: histogram(
                 "strongroom_batch_items",
@@ -138,6 +144,11 @@ impl Metrics {
     /// An upload was turned away, for one of the reasons of `UploadError::refusal_reason`.
     pub fn refused(&self, reason: &str) {
         self.refusals.with_label_values(&[reason]).inc();
+    }
+
+    /// A request could not be read, or not to its end, for one of the reasons of `Fault`.
+    pub fn broken_request(&self, api: &str, reason: &str) {
+        self.broken_requests.with_label_values(&[api, reason]).inc();
     }
 
     /// A transaction on organizations' books has ended: `done`, `failed` or `left_out`.

@@ -10,6 +10,7 @@ mod handshake;
 mod stream;
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use actix_http::Protocol;
 use actix_service::Service;
@@ -18,16 +19,18 @@ use tokio::net::TcpStream;
 pub use handshake::Tls;
 pub use stream::ByteStream;
 
+use super::framing::{BrokenRequests, InTurn};
 use crate::telemetry::ConnectionMetrics;
 
-/// What actix-http's service takes: the stream, the protocol on it, and the peer.
-pub type Opened = (ByteStream, Protocol, Option<SocketAddr>);
+/// What actix-http's service takes: the stream, one request at a time, the protocol on it, and the peer.
+pub type Opened = (InTurn<ByteStream>, Protocol, Option<SocketAddr>);
 
 /// The connections of one listener.
 pub struct Connections {
     pub api: &'static str,
     /// `None`: plain HTTP.
     pub tls: Option<Tls>,
+    pub broken: Arc<BrokenRequests>,
     pub metrics: ConnectionMetrics,
 }
 
@@ -50,6 +53,6 @@ impl Connections {
             None => ByteStream::Plain(tcp),
             Some(tls) => ByteStream::Tls(Box::new(tls.handshake(tcp, peer).await.ok_or(())?)),
         };
-        Ok((stream, Protocol::Http1, Some(peer)))
+        Ok((InTurn::new(stream, peer.ip(), Arc::clone(&self.broken)), Protocol::Http1, Some(peer)))
     }
 }

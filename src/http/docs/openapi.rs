@@ -25,8 +25,8 @@ use crate::http::{
         description = "The vault for a fleet's encrypted configuration backups. Appliances send their backups to the \
                        collect API with Basic auth; portals and automation use the management API, on a listener of \
                        its own, with bearer tokens. Each path names its server.\n\nA request that is not well-formed \
-                       HTTP (400), whose head comes too slowly (408) or is too large (431) is answered with an empty \
-                       body before any operation sees it.",
+                       HTTP (400), or whose head is too large (431), is answered in the collect API's form before any \
+                       operation sees it, and one whose head comes too slowly (408) with an empty body.",
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0"),
     ),
     tags(

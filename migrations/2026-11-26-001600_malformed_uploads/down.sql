@@ -1,0 +1,1 @@
+COMMENT ON COLUMN support_systems.last_refusal_reason IS 'Why: rate, size, quota, digest or timeout.';

@@ -1,0 +1,111 @@
+//! What the two ends of a connection's service tell each other: the stream below the library, and the middleware above.
+
+use std::cell::{Cell, RefCell};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+
+use actix_web::body::{BodySize, BoxBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::ConnectionType;
+use actix_web::middleware::Next;
+use actix_web::web::Bytes;
+
+use super::fault::Fault;
+
+/// A connection's request, and the answer to it. Handlers find it in the connection's data.
+#[derive(Default)]
+pub struct Exchange {
+    answering: Cell<bool>,
+    last: Cell<bool>,
+    broken_body: Cell<Option<Fault>>,
+    /// Of the connection's task, while it waits for the answer.
+    waiting: RefCell<Option<Waker>>,
+}
+
+impl Exchange {
+    /// Why the request's body ended before its end, if that is not because the client is gone.
+    pub fn broken_body(&self) -> Option<Fault> {
+        self.broken_body.get()
+    }
+
+    /// The connection is closed after this answer: what comes behind the request is not looked at.
+    pub fn close_afterwards(&self) {
+        self.last.set(true);
+    }
+
+    pub(super) fn begin(&self) {
+        self.answering.set(true);
+    }
+
+    pub(super) fn is_answering(&self) -> bool {
+        self.answering.get()
+    }
+
+    pub(super) fn is_last(&self) -> bool {
+        self.last.get()
+    }
+
+    pub(super) fn break_body(&self, fault: Fault) {
+        self.broken_body.set(Some(fault));
+    }
+
+    /// Has the connection's task woken when the answer has been encoded.
+    pub(super) fn wake_when_answered(&self, context: &Context<'_>) {
+        self.waiting.replace(Some(context.waker().clone()));
+    }
+}
+
+/// Ends the exchange when it is dropped.
+struct Answering(Rc<Exchange>);
+
+impl Drop for Answering {
+    fn drop(&mut self) {
+        self.0.answering.set(false);
+        if let Some(waiting) = self.0.waiting.take() {
+            waiting.wake();
+        }
+    }
+}
+
+/// A response's body, which the library drops when it has encoded all of it.
+struct Answer {
+    body: BoxBody,
+    _answering: Answering,
+}
+
+impl MessageBody for Answer {
+    type Error = <BoxBody as MessageBody>::Error;
+
+    fn size(&self) -> BodySize {
+        self.body.size()
+    }
+
+    fn poll_next(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        Pin::new(&mut self.body).poll_next(context)
+    }
+}
+
+/// The middleware around all that make a response: the next request may be read when the answer of this one has been encoded.
+pub async fn answer_in_turn(
+    request: ServiceRequest,
+    next: Next<BoxBody>,
+) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
+    let Some(exchange) = request.conn_data::<Rc<Exchange>>().cloned() else {
+        return next.call(request).await;
+    };
+    let answering = Answering(Rc::clone(&exchange));
+    let asked_to_close = request.head().connection_type() == ConnectionType::Close;
+    let mut response = next.call(request).await?;
+    let head = response.response_mut().head_mut();
+    if exchange.broken_body().is_some() {
+        head.set_connection_type(ConnectionType::Close);
+    }
+    if asked_to_close || head.connection_type() == ConnectionType::Close {
+        exchange.close_afterwards();
+    }
+    Ok(response.map_body(|_, body| BoxBody::new(Answer { body, _answering: answering })))
+}

@@ -1,0 +1,101 @@
+//! What is wrong with a request that is not handed on, in the words that its client and the log are told.
+
+use actix_web::http::StatusCode;
+
+/// Why a request, or the rest of its body, is not handed on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    Tls,
+    RequestLine,
+    FoldedHeader,
+    HeaderLine,
+    HeaderValue,
+    LineEnd,
+    HeadTooLarge,
+    Host,
+    Length,
+    LengthMissing,
+    Coding,
+    LengthAndCoding,
+    /// `Upgrade: websocket` would make a body of everything that the connection brings.
+    Upgrade,
+    /// `CONNECT` would do the same.
+    Connect,
+    ChunkSize,
+    ChunkTooLarge,
+    ChunkExtension,
+    ChunkEnd,
+    Trailer,
+}
+
+/// What a fault is called: `reason` in the metrics, and `key` and `message` of the answer.
+struct Words {
+    reason: &'static str,
+    key: &'static str,
+    message: &'static str,
+}
+
+impl Fault {
+    fn words(self) -> Words {
+        let (reason, key, message) = match self {
+            Self::Tls => ("tls", "head", "TLS handshake on a port that speaks plain HTTP: use http://"),
+            Self::RequestLine => ("request_line", "head", "first line is not METHOD PATH HTTP/1.1"),
+            Self::FoldedHeader => (
+                "folded",
+                "head",
+                "header line is folded: the whole value must be on one line (base64 -w0 prints it on one line)",
+            ),
+            Self::HeaderLine => (
+                "header",
+                "head",
+                "header line is not NAME: VALUE (base64 without -w0 breaks a long value into lines)",
+            ),
+            Self::HeaderValue => ("header", "head", "header value has a control character in it"),
+            Self::LineEnd => ("header", "head", "line does not end with CR LF"),
+            Self::HeadTooLarge => ("too_large", "head", "more than 96 header lines, or more than 64 KiB"),
+            Self::Host => ("host", "host", "must be there once"),
+            Self::Length => ("length", "content-length", "must be there once, as one number of digits"),
+            Self::LengthMissing => ("length", "content-length", "required in HTTP/1.0"),
+            Self::Coding => ("coding", "transfer-encoding", "must be chunked, once, in HTTP/1.1"),
+            Self::LengthAndCoding => {
+                ("coding", "transfer-encoding", "must not be there together with content-length")
+            }
+            Self::Upgrade => ("upgrade", "upgrade", "not supported"),
+            Self::Connect => ("upgrade", "method", "CONNECT is not supported"),
+            Self::ChunkSize => ("body", "body", "malformed: chunk size is not a hexadecimal number"),
+            Self::ChunkTooLarge => ("body", "body", "malformed: chunk size is too large"),
+            Self::ChunkExtension => {
+                ("body", "body", "malformed: chunk extension is too long, or has a control character in it")
+            }
+            Self::ChunkEnd => {
+                ("body", "body", "malformed: CR LF is missing at the end of a chunk or its size")
+            }
+            Self::Trailer => {
+                ("body", "body", "malformed: last chunk is not followed by CR LF or by trailers")
+            }
+        };
+        Words { reason, key, message }
+    }
+
+    /// The kind, for the metrics.
+    pub fn reason(self) -> &'static str {
+        self.words().reason
+    }
+
+    /// The part of the request that is wrong.
+    pub fn key(self) -> &'static str {
+        self.words().key
+    }
+
+    /// What is wrong with it. It has nothing of the request in it.
+    pub fn message(self) -> &'static str {
+        self.words().message
+    }
+
+    pub fn status(self) -> StatusCode {
+        match self {
+            Self::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            _ => StatusCode::BAD_REQUEST,
+        }
+    }
+}

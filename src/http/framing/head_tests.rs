@@ -1,0 +1,83 @@
+use super::*;
+
+fn read_text(text: &str) -> Result<Option<Head>, Fault> {
+    read(&mut text.as_bytes().to_vec())
+}
+
+/// A request with these lines after `Host`.
+fn with(lines: &str) -> Result<Framing, Fault> {
+    let head = read_text(&format!("POST / HTTP/1.1\r\nHost: a\r\n{lines}\r\n"))?;
+    Ok(head.expect("a whole head").framing)
+}
+
+#[test]
+fn a_head_says_where_its_request_ends() {
+    let text = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+    let head = Head { length: text.len(), framing: Framing::Length(0) };
+    assert_eq!(read_text(&format!("{text}GET")), Ok(Some(head)));
+    assert_eq!(read_text(&text[..text.len() - 1]), Ok(None));
+    assert_eq!(with("Content-Length: 5\r\n"), Ok(Framing::Length(5)));
+    assert_eq!(with("content-length:  005 \r\n"), Ok(Framing::Length(5)));
+    assert_eq!(with("Transfer-Encoding: Chunked\r\n"), Ok(Framing::Chunked));
+    let old = read_text("GET / HTTP/1.0\n\n").expect("good").expect("whole");
+    assert_eq!(old.framing, Framing::Length(0));
+}
+
+#[test]
+fn what_is_ambiguous_has_the_fault_that_names_it() {
+    for (lines, fault) in [
+        ("Content-Length: 5\r\nContent-Length: 5\r\n", Fault::Length),
+        ("Content-Length: 5, 5\r\n", Fault::Length),
+        ("Content-Length: +5\r\n", Fault::Length),
+        ("Content-Length: \r\n", Fault::Length),
+        ("Content-Length: 99999999999999999999\r\n", Fault::Length),
+        ("Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", Fault::LengthAndCoding),
+        ("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n", Fault::Coding),
+        ("Transfer-Encoding: gzip, chunked\r\n", Fault::Coding),
+        ("Transfer-Encoding: identity\r\n", Fault::Coding),
+        ("Transfer-Encoding : chunked\r\n", Fault::HeaderLine),
+        ("Host: a\r\n", Fault::Host),
+        ("Authorization: Basic abc\r\n def\r\n", Fault::FoldedHeader),
+        ("Authorization: Basic abc\r\n\tdef\r\n", Fault::FoldedHeader),
+        ("Authorization: Basic abc\ndef==\r\n", Fault::HeaderLine),
+        ("X: a\u{1}b\r\n", Fault::HeaderValue),
+        ("Upgrade: WebSocket\r\n", Fault::Upgrade),
+        ("Content-Length: 5\r\nUpgrade: websocket\r\n", Fault::Upgrade),
+    ] {
+        assert_eq!(with(lines), Err(fault), "{lines:?}");
+    }
+    let lines = "X: y\r\n".repeat(96);
+    assert_eq!(with(&lines), Err(Fault::HeadTooLarge), "with Host they are 97");
+    assert_eq!(read_text("GET / HTTP/1.1\r\n\r\n"), Err(Fault::Host));
+    assert_eq!(read_text("GET / HTTP/2.0\r\n"), Err(Fault::RequestLine));
+    assert_eq!(read_text("GET /a b HTTP/1.1\r\n"), Err(Fault::RequestLine));
+    assert_eq!(read_text("GET http:// HTTP/1.1\r\nHost: a\r\n\r\n"), Err(Fault::RequestLine));
+    assert_eq!(read_text("\u{16}\u{3}\u{1}"), Err(Fault::Tls));
+    assert_eq!(read_text("CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n"), Err(Fault::Connect));
+    assert_eq!(read_text("POST / HTTP/1.0\r\nHost: a\r\n\r\n"), Err(Fault::LengthMissing));
+    assert_eq!(
+        read_text("POST / HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"),
+        Err(Fault::Coding)
+    );
+    assert_eq!(read_text(&format!("GET /{}", "a".repeat(LONGEST))), Err(Fault::HeadTooLarge));
+}
+
+#[test]
+fn the_option_upgrade_is_overwritten_and_nothing_else() {
+    for (lines, expected) in [
+        ("Connection: Upgrade, HTTP2-Settings\r\n", "Connection: ignored, HTTP2-Settings\r\n"),
+        ("connection:upgrade\r\n", "connection:ignored\r\n"),
+        (
+            "Connection: close ,UPGRADE\r\nConnection: upgrade\r\n",
+            "Connection: close ,ignored\r\nConnection: ignored\r\n",
+        ),
+        ("Connection: upgrades\r\nUpgrade: h2c\r\n", "Connection: upgrades\r\nUpgrade: h2c\r\n"),
+        ("X: upgrade\r\n", "X: upgrade\r\n"),
+    ] {
+        let head =
+            |lines: &str| format!("GET / HTTP/1.1\r\nHost: a\r\n{lines}\r\nConnection: upgrade").into_bytes();
+        let mut bytes = head(lines);
+        assert!(matches!(read(&mut bytes), Ok(Some(_))), "{lines:?}");
+        assert_eq!(bytes, head(expected), "{lines:?}");
+    }
+}

@@ -1,0 +1,54 @@
+//! Lines of libraries that call an error what any client can cause, as often as it likes. We count and log such things
+//! ourselves; the libraries' own lines are there for somebody who looks closer, at level debug.
+
+use env_logger::Logger;
+use log::{Level, Log, Metadata, Record};
+
+/// To actix-http a malformed request is an error. rmcp warns of each question that it does not understand, in its own
+/// words.
+const LIBRARIES: &[&str] = &["actix_http", "rmcp"];
+
+/// Logs those lines at level debug at most, and all others as they are.
+pub(super) struct Demoted(pub Logger);
+
+/// The level at which a line counts.
+fn level(metadata: &Metadata<'_>) -> Level {
+    let module = metadata.target().split("::").next().unwrap_or_default();
+    if LIBRARIES.contains(&module) { metadata.level().max(Level::Debug) } else { metadata.level() }
+}
+
+impl Log for Demoted {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        self.0.enabled(&Metadata::builder().target(metadata.target()).level(level(metadata)).build())
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        let demoted = Record::builder()
+            .args(*record.args())
+            .level(level(record.metadata()))
+            .target(record.target())
+            .module_path(record.module_path())
+            .file(record.file())
+            .line(record.line())
+            .build();
+        self.0.log(&demoted);
+    }
+
+    fn flush(&self) {
+        self.0.flush();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_of_the_library_count_as_debug() {
+        let level = |target, level| super::level(&Metadata::builder().target(target).level(level).build());
+        assert_eq!(level("actix_http::h1::dispatcher", Level::Error), Level::Debug);
+        assert_eq!(level("actix_http", Level::Trace), Level::Trace);
+        assert_eq!(level("actix_server::worker", Level::Error), Level::Error);
+        assert_eq!(level("strongroom::http", Level::Info), Level::Info);
+    }
+}

@@ -1,0 +1,289 @@
+//! What is not HTTP is answered with the reason, counted, and logged once in a while.
+
+use crate::harness::{
+    BACKUPS, Dice, Login, PATIENCE, Server, System, Trouble, Wire, assert_eventually, bare_head, basic,
+    bytes, chunk, eventually, head, sample,
+};
+use crate::hostile_cases;
+
+/// Sends a head that is broken, and gives the error's message, for this key.
+#[track_caller]
+fn refused(mut wire: Wire, head: &str, key: &str) -> String {
+    wire.send(head);
+    let answer = wire.answer().status(400);
+    assert_eq!(answer.header("connection"), Some("close"), "{head:?}: {answer}");
+    assert!(wire.is_closed(), "{head:?}");
+    answer.is_validation_error(key)
+}
+
+fn line(line: &str) -> String {
+    format!("POST {BACKUPS} HTTP/1.1\r\nHost: a\r\n{line}\r\n\r\n")
+}
+
+#[test]
+fn a_broken_head_is_answered_with_what_is_wrong_with_it() {
+    let server = Server::start();
+    for (head, key, word) in [
+        ("GARBAGE\r\n\r\n", "head", "first line"),
+        ("GET / HTTP/2.0\r\n\r\n", "head", "first line"),
+        ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "head", "first line"),
+        ("\u{16}\u{3}\u{1}\u{2}\0\u{1}", "head", "TLS handshake"),
+        ("GET / HTTP/1.1\r\n\r\n", "host", "once"),
+        (&line("Host: b"), "host", "once"),
+        (&line("no colon"), "head", "NAME: VALUE"),
+        (&line("X: \u{1}"), "head", "control character"),
+        (&line("Content-Length: five"), "content-length", "digits"),
+        (&line("Content-Length: 5\r\nContent-Length: 5"), "content-length", "once"),
+        (&line("Content-Length: 5\r\nTransfer-Encoding: chunked"), "transfer-encoding", "together"),
+        (&line("Transfer-Encoding: gzip, chunked"), "transfer-encoding", "must be chunked"),
+        ("POST / HTTP/1.0\r\n\r\n", "content-length", "HTTP/1.0"),
+    ] {
+        for wire in [Wire::to(&server), Wire::to_management(&server)] {
+            let message = refused(wire, head, key);
+            assert!(message.contains(word), "{head:?}: {message}");
+        }
+    }
+    for lines in [
+        format!("{}: y\r\n", "a".repeat(70_000)),
+        format!("X: {}\r\n", "a".repeat(70_000)),
+        "X: y\r\n".repeat(100),
+    ] {
+        let mut wire = Wire::to(&server);
+        let _ = wire.try_send(format!("GET / HTTP/1.1\r\nHost: a\r\n{lines}\r\n"));
+        assert_eq!(wire.answer().status(431).message(), "request header fields too large");
+        assert!(wire.is_closed());
+    }
+    server.has_not_panicked();
+}
+
+#[test]
+fn a_wrapped_credential_is_answered_with_the_way_to_write_it() {
+    let server = Server::start();
+    let system = server.system();
+    // What `base64` prints without `-w0`: lines of 76 characters.
+    let credential = basic(&system.key, &system.secret);
+    let (first, rest) = credential.split_at("Basic ".len() + 76);
+    assert!(!rest.is_empty());
+    for joint in ["\r\n ", "\n ", "\r\n\t", "\r\n", "\n"] {
+        let head = line(&format!("Authorization: {first}{joint}{rest}\r\nContent-Length: 5"));
+        let message = refused(Wire::to(&server), &head, "head");
+        assert!(message.contains("base64") && message.contains("-w0"), "{joint:?}: {message}");
+        assert!(joint.ends_with('\n') || message.contains("folded"), "{joint:?}: {message}");
+        assert!(!message.contains(&rest[..4]), "{message}");
+    }
+}
+
+#[test]
+fn a_broken_head_behind_good_requests_is_answered_in_its_turn() {
+    let server = Server::unlimited();
+    let system = server.system();
+    let mut wire = Wire::to(&server);
+    let upload = format!("{}hello", head("POST", BACKUPS, &system, &["Content-Length: 5"]));
+    wire.send(format!("{upload}{}GARBAGE\r\n\r\n{upload}", head("GET", BACKUPS, &system, &[])));
+    wire.answer().id();
+    assert_eq!(wire.answer().status(200).data()["backups"].as_array().map(Vec::len), Some(1));
+    wire.answer().status(400).is_validation_error("head");
+    assert!(wire.is_closed());
+    assert_eq!(server.list(&system).len(), 1);
+}
+
+#[test]
+fn a_client_with_a_broken_head_may_go_on_sending_and_has_its_answer() {
+    let server = Server::start();
+    let mut wire = Wire::to(&server);
+    wire.send(line("no colon"));
+    // A connection that was closed at once would be reset by this, and a reset can overtake the answer.
+    wire.send(bytes(5_000_000));
+    wire.answer().status(400).is_validation_error("head");
+    wire.send(bytes(5_000_000));
+    assert!(wire.is_closed());
+}
+
+/// Lines of the log that a person is to be woken for.
+fn alarms(server: &Server) -> Vec<String> {
+    let log = server.log();
+    log.lines()
+        .filter(|line| line.contains(" ERROR ") || line.contains(" WARN "))
+        .map(str::to_owned)
+        .collect()
+}
+
+#[test]
+fn broken_requests_are_counted_and_logged_once_a_minute_for_each_address() {
+    let server = Server::builder().login(&Login::new()).start();
+    let system = server.system();
+    for _ in 0..20 {
+        refused(Wire::to(&server), "GARBAGE-S3CRET\r\n\r\n", "head");
+        refused(Wire::to(&server), &line("Authorization: S3CRET\r\n S3CRET"), "head");
+        refused(Wire::to_management(&server), "GARBAGE-S3CRET\r\n\r\n", "head");
+    }
+    let mut wire = Wire::upload(&server, &system, &["Transfer-Encoding: chunked"]);
+    wire.send("S3CRET\r\n");
+    wire.answer().status(400);
+    let metrics = server.metrics();
+    let count = |api: &str, reason: &str| {
+        sample(&metrics, &format!(r#"strongroom_broken_requests_total{{api="{api}",reason="{reason}"}}"#))
+    };
+    for (api, reason, expected) in [
+        ("collect", "request_line", 20.0),
+        ("collect", "folded", 20.0),
+        ("collect", "body", 1.0),
+        ("management", "request_line", 20.0),
+    ] {
+        assert!((count(api, reason) - expected).abs() < 0.5, "{api} {reason}: {metrics}");
+    }
+    let log = server.log();
+    assert!(!log.contains("S3CRET"), "{log}");
+    for (api, reason) in [("collect", "first line is not"), ("management", "first line is not")] {
+        let lines: Vec<_> = log.lines().filter(|l| l.contains("broken request") && l.contains(api)).collect();
+        // A second one if a minute has passed meanwhile.
+        assert!((1..=2).contains(&lines.len()), "{lines:?}");
+        assert!(
+            lines[0].contains(" INFO ") && lines[0].contains("127.0.0.1") && lines[0].contains(reason),
+            "{lines:?}"
+        );
+    }
+    assert_eq!(alarms(&server), [""; 0]);
+}
+
+#[test]
+fn nothing_that_strangers_send_is_an_alarm() {
+    let server = Server::builder().login(&Login::new()).no_rate_limit().start();
+    let system = System { secret: "wrong".to_owned(), ..server.system() };
+    let mut dice = Dice::new(16);
+    for number in 0..400 {
+        let mut request = hostile_cases::request(&mut dice, &system);
+        if number % 5 == 0 {
+            request.truncate(dice.below(request.len()));
+        }
+        let to_management = number % 2 == 0;
+        let mut wire = if to_management { Wire::to_management(&server) } else { Wire::to(&server) };
+        let _ = wire.try_send(&request);
+        wire.end_sending();
+        while wire.try_status().is_ok() {}
+    }
+    for (path, body) in [("/mcp", "{"), ("/mcp", r#"{"jsonrpc":"2.0","id":1,"method":"no/such"}"#)] {
+        for host in ["a", "127.0.0.1"] {
+            let request = bare_head(
+                "POST",
+                path,
+                &[
+                    &format!("Content-Length: {}", body.len()),
+                    "Content-Type: application/json",
+                    "Accept: application/json, text/event-stream",
+                ],
+            )
+            .replace("vault.example", host);
+            let mut wire = Wire::to_management(&server);
+            wire.send(format!("{request}{body}"));
+            wire.answer();
+        }
+    }
+    // What gathers guesses is said once a minute for each address.
+    let alarms: Vec<_> =
+        alarms(&server).into_iter().filter(|l| !l.contains("too many wrong credentials")).collect();
+    assert_eq!(alarms, [""; 0]);
+    server.has_not_panicked();
+}
+
+#[test]
+fn an_upload_with_a_malformed_chunk_is_refused_and_leaves_a_trace_but_no_bytes() {
+    let server = Server::unlimited();
+    let system = server.system();
+    server.store(&system, b"another one");
+    let before = server.snapshot();
+    let extended = format!("5;{}\r\nhello\r\n0\r\n\r\n", "x".repeat(5000));
+    let cases = [
+        ("ZZ\r\n", "size is not"),
+        ("-5\r\nhello\r\n0\r\n\r\n", "size is not"),
+        ("\r\n\r\n", "size is not"),
+        ("fffffffffffffffff\r\n", "too large"),
+        ("ffffffffffffffff\r\n", "too large"),
+        ("5\nhello\n0\n\n", "CR LF"),
+        ("5\r\nhelloXX0\r\n\r\n", "CR LF"),
+        ("5\r\nhello\n0\r\n\r\n", "CR LF"),
+        ("5\r\nhello0\r\n\r\n", "CR LF"),
+        ("5;a\nb\r\nhello\r\n0\r\n\r\n", "extension"),
+        (&extended, "extension"),
+        ("0\r\n\n", "trailers"),
+        ("0\r\n\n\r\n\r\n", "trailers"),
+        ("0\r\nDELETE / HTTP/1.1\r\n\r\n", "trailers"),
+    ];
+    let mut refusals = 0;
+    for (broken, word) in cases {
+        for (lead, pause) in
+            [(b"".to_vec(), false), (chunk(&bytes(5000)), false), (chunk(&bytes(200_000)), true)]
+        {
+            let mut wire = Wire::upload(&server, &system, &["Transfer-Encoding: chunked"]);
+            wire.send(lead);
+            if pause {
+                assert_eventually("the upload is under way", PATIENCE, || server.receiving() == 1);
+            }
+            wire.send(broken);
+            let answer = wire.answer().status(400);
+            let message = answer.is_validation_error("body");
+            assert!(message.starts_with("malformed: ") && message.contains(word), "{broken:?}: {message}");
+            assert_eq!(answer.header("connection"), Some("close"), "{broken:?}");
+            assert!(wire.is_closed(), "{broken:?}");
+            refusals += 1;
+            server.assert_nothing_left(&before);
+        }
+    }
+    let metrics = server.metrics();
+    let counted = sample(&metrics, r#"strongroom_refusals_total{reason="malformed"}"#);
+    assert!((counted - f64::from(refusals)).abs() < 0.5, "{refusals} refusals: {metrics}");
+    let log = server.log();
+    let lines: Vec<_> =
+        log.lines().filter(|line| line.contains("was not stored: the body is malformed")).collect();
+    assert_eq!(u32::try_from(lines.len()).ok(), Some(refusals), "{log}");
+    assert!(
+        lines.iter().all(|l| l.contains(&system.id) && l.contains("from 127.0.0.1") && l.contains(" INFO ")),
+        "{log}"
+    );
+    assert!(eventually(PATIENCE, || server.db.number(
+        "SELECT count(*) FROM backup_events WHERE kind = 'refused' AND \
+        detail ->> 'reason' = 'malformed'"
+    ) > 0));
+    assert_eq!(alarms(&server), [""; 0]);
+}
+
+#[test]
+fn a_malformed_chunk_to_another_route_is_answered_as_the_route_does() {
+    let server = Server::start();
+    let system = server.system();
+    let stranger = System { secret: "wrong".to_owned(), ..system.clone() };
+    for (head, status) in [
+        (head("GET", BACKUPS, &system, &["Transfer-Encoding: chunked"]), 200),
+        (head("POST", "/nothing", &system, &["Transfer-Encoding: chunked"]), 404),
+        (head("POST", BACKUPS, &stranger, &["Transfer-Encoding: chunked"]), 401),
+    ] {
+        let mut wire = Wire::to(&server);
+        wire.send(format!("{head}5\r\nhelloXX"));
+        let answer = wire.answer().status(status);
+        assert!(!answer.body.is_empty(), "{head}");
+        wire.finish_sending();
+        assert!(wire.is_closed(), "{head}");
+    }
+    server.has_not_panicked();
+}
+
+#[test]
+fn strangers_do_not_fill_the_log_while_postgres_is_away() {
+    let (link, server) = Server::on_a_link();
+    let system = server.system();
+    link.spoil(Trouble::Refused);
+    std::thread::scope(|scope| {
+        for client in 0..20 {
+            let (server, system) = (&server, &system);
+            scope.spawn(move || {
+                for number in 0..3 {
+                    let stranger = System { key: format!("{client}-{number}"), ..system.clone() };
+                    server.get(BACKUPS).user(&stranger).send().is_unavailable();
+                }
+            });
+        }
+    });
+    let alarms = alarms(&server);
+    assert!((1..30).contains(&alarms.len()), "{} lines for 60 requests: {alarms:?}", alarms.len());
+    link.mend();
+}

@@ -1,0 +1,99 @@
+//! Requests to go on in another protocol: ignored, but for the one that would make a body of everything that follows.
+
+use crate::harness::{BACKUPS, Curl, Server, Wire, bare_head, chunk, head, sha256_hex};
+
+const H2C: [&str; 3] =
+    ["Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA"];
+
+/// What clients and proxies send, each of which changes nothing.
+const IGNORED: [&[&str]; 6] = [
+    &H2C,
+    &["Connection: upgrade"],
+    &["Connection: keep-alive, Upgrade", "Upgrade: TLS/1.2"],
+    &["Connection: upgrade", "Connection: UPGRADE"],
+    &["Upgrade: h2c"],
+    &["Connection: upgrade", "Upgrade: h2c, websocket"],
+];
+
+#[test]
+fn an_upload_that_asks_for_an_upgrade_is_stored_and_its_connection_is_kept() {
+    let server = Server::unlimited();
+    let system = server.system();
+    for lines in IGNORED {
+        let mut wire = Wire::to(&server);
+        for (framing, body) in [
+            ("Content-Length: 5", b"hello".to_vec()),
+            ("Transfer-Encoding: chunked", [chunk(b"hello"), chunk(b"")].concat()),
+        ] {
+            let head = head("POST", BACKUPS, &system, &[lines, &[framing]].concat());
+            wire.send([head.as_bytes(), &body].concat());
+            let answer = wire.answer();
+            assert_eq!(answer.data()["sha256"], sha256_hex(b"hello"), "{lines:?} {framing}");
+            assert_eq!((answer.header("connection"), answer.header("upgrade")), (None, None), "{answer}");
+        }
+    }
+    // In chunks the end of a body is known, whatever else is asked for.
+    let mut wire = Wire::to(&server);
+    wire.send(head("POST", BACKUPS, &system, &["Upgrade: websocket", "Transfer-Encoding: chunked"]));
+    wire.send([chunk(b"hello"), chunk(b"")].concat());
+    assert_eq!(wire.answer().data()["sha256"], sha256_hex(b"hello"));
+}
+
+#[test]
+fn the_real_curl_may_offer_http_2() {
+    let server = Server::start();
+    let system = server.system();
+    let file = tempfile::NamedTempFile::new().expect("make a file");
+    std::fs::write(file.path(), "hello").expect("fill it");
+    Curl::upload(&server, &system).args(["--http2"]).known(file.path()).run().arrived("--http2").id();
+}
+
+#[test]
+fn every_route_ignores_an_upgrade_and_keeps_the_connection() {
+    let server = Server::unlimited();
+    let system = server.system();
+    for lines in IGNORED {
+        let (mut collect, mut management) = (Wire::to(&server), Wire::to_management(&server));
+        for path in [BACKUPS, "/api/health", "/api/systems/backups/unchanged", "/nothing"] {
+            collect.send(head("GET", path, &system, lines));
+            assert_eq!(collect.answer().header("connection"), None, "{path} {lines:?}");
+        }
+        for path in ["/backup/x", "/docs", "/metrics", "/nothing"] {
+            management.send(bare_head("GET", path, lines));
+            assert_eq!(management.answer().header("connection"), None, "{path} {lines:?}");
+        }
+    }
+}
+
+#[test]
+fn a_websocket_is_refused_at_once_on_every_route() {
+    let server = Server::unlimited();
+    let system = server.system();
+    let before = server.snapshot();
+    let refused = |mut wire: Wire, request: &str| {
+        wire.send(request);
+        let answer = wire.answer().status(400);
+        assert_eq!(answer.is_validation_error("upgrade"), "not supported", "{request}");
+        assert_eq!(answer.header("connection"), Some("close"), "{request}");
+        assert!(wire.is_closed(), "{request}");
+    };
+    for lines in [
+        &["Upgrade: websocket"][..],
+        &["Upgrade: WebSocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13"],
+        &["Upgrade: websocket", "Content-Length: 5"],
+    ] {
+        for (method, path) in
+            [("POST", BACKUPS), ("GET", BACKUPS), ("GET", "/api/health"), ("DELETE", "/nothing")]
+        {
+            refused(Wire::to(&server), &head(method, path, &system, lines));
+        }
+        for path in ["/backup/x", "/docs", "/mcp", "/metrics", "/nothing"] {
+            refused(Wire::to_management(&server), &bare_head("POST", path, lines));
+        }
+    }
+    let mut wire = Wire::to(&server);
+    wire.send(bare_head("CONNECT", "vault.example:443", &[]));
+    assert_eq!(wire.answer().status(400).is_validation_error("method"), "CONNECT is not supported");
+    assert!(wire.is_closed());
+    server.assert_nothing_left(&before);
+}
