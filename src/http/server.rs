@@ -49,6 +49,8 @@ pub struct ServerSettings {
     pub listener: TcpListener,
     /// `None`: plain HTTP.
     pub certificates: Option<Arc<Certificates>>,
+    /// What a client has to take of an answer.
+    pub limits: connection::Limits,
     /// How long uploads in flight may take to finish when the server stops.
     pub shutdown_grace: Duration,
 }
@@ -112,7 +114,7 @@ pub fn serve(api: Api, state: Data<AppState>, settings: ServerSettings) -> io::R
             Some(TlsAcceptor::from(Arc::new(config)))
         }
     };
-    let opening = Opening { tls };
+    let opening = Opening { tls, limits: settings.limits };
     let builder = Server::build().shutdown_timeout(settings.shutdown_grace.as_secs()).disable_signals();
     let stopping = builder.graceful_shutdown_signal();
     let connections = move || {
@@ -128,6 +130,9 @@ pub fn serve(api: Api, state: Data<AppState>, settings: ServerSettings) -> io::R
             .keep_alive(KEEP_ALIVE)
             .client_request_timeout(REQUEST_HEAD)
             .client_disconnect_timeout(LINGER)
+            .on_connect_ext(|stream: &connection::Patient, data| {
+                data.insert(stream.end());
+            })
             .finish(app);
         fn_service(move |tcp| connection::open(tcp, opening.clone())).and_then(http.map_err(|_| ()))
     };

@@ -11,7 +11,7 @@ use super::StartError;
 use crate::backups::Vault;
 use crate::config::{Config, HttpConfig};
 use crate::http::{
-    self, Api, ApiAddress, ApiAddresses, AppState, Certificates, Drain, Served, ServerSettings,
+    self, AnswerLimits, Api, ApiAddress, ApiAddresses, AppState, Certificates, Drain, Served, ServerSettings,
 };
 use crate::tokens::Tokens;
 
@@ -58,9 +58,15 @@ impl Listeners {
         let trusted_proxies = config.http.trusted_proxies;
         let state = Data::new(AppState { vault, trusted_proxies, tokens, addresses });
         let shutdown_grace = config.http.shutdown_grace;
-        let management =
-            ServerSettings { listener: self.management, certificates: for_management, shutdown_grace };
-        let collect = ServerSettings { listener: self.collect, certificates, shutdown_grace };
+        let limits =
+            AnswerLimits { idle_timeout: config.uploads.idle_timeout, min_rate: config.uploads.min_rate };
+        let management = ServerSettings {
+            listener: self.management,
+            certificates: for_management,
+            limits,
+            shutdown_grace,
+        };
+        let collect = ServerSettings { listener: self.collect, certificates, limits, shutdown_grace };
         [(Api::Management, management), (Api::Collect, collect)]
             .map(|(api, settings)| serve(api, state.clone(), settings))
             .into_iter()

@@ -5,6 +5,7 @@
 //! three together. actix-web's own `HttpServer` is not used, because it stops accepting while its slots for handshakes are
 //! taken: silent strangers would keep everybody out.
 
+mod patience;
 mod stream;
 
 use std::net::SocketAddr;
@@ -15,19 +16,22 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
+pub use patience::{Limits, Patient, end_with};
 pub use stream::ByteStream;
 
 /// How long a client may take for its TLS handshake.
 const HANDSHAKE: Duration = Duration::from_secs(5);
 
 /// What actix-http's service takes: the stream, the protocol on it, and the peer.
-pub type Opened = (ByteStream, Protocol, Option<SocketAddr>);
+pub type Opened = (Patient, Protocol, Option<SocketAddr>);
 
 /// How the connections of a listener are opened.
 #[derive(Clone)]
 pub struct Opening {
     /// `None`: plain HTTP.
     pub tls: Option<TlsAcceptor>,
+    /// What a client has to take of an answer.
+    pub limits: Limits,
 }
 
 /// Opens a connection that was accepted. The connection is closed if that fails.
@@ -40,5 +44,5 @@ pub async fn open(tcp: TcpStream, opening: Opening) -> Result<Opened, ()> {
             ByteStream::Tls(Box::new(stream))
         }
     };
-    Ok((stream, Protocol::Http1, peer))
+    Ok((Patient::new(stream, opening.limits), Protocol::Http1, peer))
 }
