@@ -123,7 +123,7 @@ fn end_after(command: &[&str]) {
     let server = local(&login).start();
     let (system, id) = large_backup(&server);
     let token = login.token(&system.org, "backup:view");
-    let mut wires = vec![
+    let mut wires = [
         stalled_by_token(&server, &token, &system, &id),
         stalled(&server, &system, &id),
         stalled_by_link(&server, &link(&server, &login, &system, &id).0),
