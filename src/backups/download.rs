@@ -2,10 +2,11 @@
 
 use std::net::IpAddr;
 
-use futures_util::TryStreamExt;
+use futures_util::{TryStreamExt, stream};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::downloads::{Download, Right};
 use super::error::Outage;
 use super::{Backup, READ_PATIENCE, ReadError, SystemIdentity, Vault};
 use crate::db::Lane;
@@ -16,14 +17,24 @@ use crate::domain::range::ByteRange;
 use crate::store::{ObjectBody, StoreError};
 
 /// Who reads a backup, for the history.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub enum Reader {
     /// The appliance itself.
-    System { remote_addr: Option<IpAddr> },
+    System { remote_addr: Option<IpAddr>, right: Right },
     /// A portal, by the subject of its token.
     Caller { sub: String, remote_addr: Option<IpAddr> },
     /// Whoever has a signed address. The download was recorded when the address was given out.
-    Link,
+    Link(Right),
+}
+
+impl Reader {
+    /// What permits the download.
+    fn right(&self) -> Right {
+        match self {
+            Self::System { right, .. } | Self::Link(right) => right.clone(),
+            Self::Caller { .. } => Right::Token,
+        }
+    }
 }
 
 /// The largest backup that is shown as text, in bytes.
@@ -50,8 +61,9 @@ impl Vault {
         row: &Backup,
         range: Option<ByteRange>,
         reader: Reader,
-    ) -> Result<ObjectBody, ReadError> {
+    ) -> Result<Download, ReadError> {
         let id = row.id;
+        let place = self.downloads.enter(row.system_id, reader.right())?;
         let body = self.object(row, range).await?;
         // The client sees a connection that breaks, and the HTTP library does not know which backup it was.
         let body =
@@ -63,24 +75,31 @@ impl Vault {
             let part = range.map_or(json!({}), |part| json!({ "first": part.first, "last": part.last }));
             self.record_download(row, reader, part).await;
         }
-        Ok(Box::pin(body))
+        Ok(Download::new(Box::pin(body), place))
     }
 
-    /// The backup as text; `None` if it is not UTF-8, or larger than 1 MiB. Without a reader nothing is recorded.
-    pub async fn open_text(&self, row: &Backup, reader: Option<Reader>) -> Result<Option<String>, ReadError> {
+    /// The backup as text, in one piece; `None` if it is not UTF-8, or larger than 1 MiB. Recorded if it is handed out.
+    pub async fn open_text(
+        &self,
+        row: &Backup,
+        reader: Reader,
+        handed_out: bool,
+    ) -> Result<Option<Download>, ReadError> {
         if row.size > LARGEST_TEXT {
             return Ok(None);
         }
+        let place = self.downloads.enter(row.system_id, reader.right())?;
         let read = self.object(row, None).await?.try_fold(vec![], |mut all, chunk| async move {
             all.extend_from_slice(&chunk);
             Ok(all)
         });
         let bytes = read.await.map_err(|error| ReadError::Unavailable(Outage::store(&error)))?;
         let Ok(text) = String::from_utf8(bytes) else { return Ok(None) };
-        if let Some(reader) = reader {
+        if handed_out {
             self.record_download(row, reader, json!({ "as": "text" })).await;
         }
-        Ok(Some(text))
+        let text: ObjectBody = Box::pin(stream::iter([Ok(text.into())]));
+        Ok(Some(Download::new(text, place)))
     }
 
     async fn object(&self, row: &Backup, range: Option<ByteRange>) -> Result<ObjectBody, ReadError> {
@@ -94,12 +113,12 @@ impl Vault {
     /// Writes the download to the history. A restore is not refused because that fails.
     pub(super) async fn record_download(&self, row: &Backup, reader: Reader, mut detail: Value) {
         let (actor, remote_addr) = match reader {
-            Reader::System { remote_addr } => ("system".to_owned(), remote_addr),
+            Reader::System { remote_addr, .. } => ("system".to_owned(), remote_addr),
             Reader::Caller { sub, remote_addr } => {
                 detail["with"] = json!("token");
                 (sub, remote_addr)
             }
-            Reader::Link => return,
+            Reader::Link(_) => return,
         };
         let event = Event {
             kind: "downloaded",

@@ -1,5 +1,6 @@
 //! How a use case fails, by what the client can do next.
 
+use super::downloads::TooMany;
 use crate::db::DbError;
 use crate::domain::request::RequestState;
 use crate::store::PutError;
@@ -115,6 +116,8 @@ pub enum ReadError {
     /// There is a row, but its object is missing or not as it was.
     #[error("the stored object is damaged")]
     Damaged,
+    #[error("too many downloads of the system under way")]
+    TooManyDownloads,
     #[error("the system is not active any more")]
     Revoked,
     #[error("{0}")]
@@ -137,6 +140,12 @@ pub enum RequestError {
     Ended(RequestState),
     #[error("{0}")]
     Unavailable(Outage),
+}
+
+impl From<TooMany> for ReadError {
+    fn from(_: TooMany) -> Self {
+        Self::TooManyDownloads
+    }
 }
 
 impl From<DbError> for RequestError {

@@ -8,6 +8,7 @@ mod admit;
 mod authenticate;
 mod delete;
 mod download;
+mod downloads;
 mod error;
 mod feed;
 mod health;
@@ -31,10 +32,11 @@ use tokio_util::task::TaskTracker;
 
 pub use authenticate::{Authenticator, SystemIdentity};
 pub use download::Reader;
+pub use downloads::{BrokenOff, Download, Downloads};
 pub use error::{Dependency, Outage, ReadError, RequestError, UploadError};
 pub use feed::Feed;
 pub use health::{Health, LastHealth};
-pub use links::{Link, Links, Signed};
+pub use links::{Followed, Link, Links, Signed};
 pub use manage::ManagedSystem;
 pub use new_id::NewIds;
 pub use reservation::{LiveUploads, UndoQueue};
@@ -68,6 +70,8 @@ pub struct Vault {
     pub authenticator: Authenticator,
     pub limits: BodyLimits,
     pub links: Links,
+    /// The downloads under way.
+    pub downloads: Downloads,
     pub new_ids: NewIds,
     pub undo: UndoQueue,
     pub live: LiveUploads,

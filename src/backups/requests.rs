@@ -6,6 +6,10 @@
 //! so whatever is committed after that look rings its bell: by a notification (`jobs::listen`), or, if that is lost, by
 //! the look that each process takes every second for all of its waiters together. Both only wake. What the appliance is
 //! given is read from the table, under the lock of its system, after its credential was checked once more.
+//!
+//! A request that the appliance was given before, and has not answered yet, does not end a wait: an appliance that can't
+//! make its backup would otherwise poll without a pause. It is in the answer at the end of the wait, so an appliance that
+//! has lost an answer learns of it within a minute, and at once if it does not wait.
 
 use std::net::IpAddr;
 use std::pin::pin;
@@ -87,8 +91,9 @@ impl Vault {
         Ok(self.db.run(Lane::Reads, READ_PATIENCE, query).await?)
     }
 
-    /// The open requests for this appliance, oldest first, marked as seen. If there are none, waits up to `wait` for one.
-    /// When the process is about to end, the wait ends at once, with nothing.
+    /// The open requests for this appliance, oldest first, marked as seen. Waits up to `wait` for one that the appliance
+    /// has not been given yet, and then returns all that are open. When the process is about to end, the wait ends at once,
+    /// with what was open when it began.
     ///
     /// # Errors
     /// [`ReadError::Revoked`] if the credential is not valid any more at the end of the wait.
@@ -99,39 +104,42 @@ impl Vault {
     ) -> Result<Vec<BackupRequest>, ReadError> {
         let waiting = self.waiters.enter(who.id());
         let deadline = Instant::now() + wait;
+        let mut known: Option<Vec<BackupRequest>> = None;
         loop {
             // Enabled before the look: what comes after the look rings this bell, even before it is awaited.
             let mut rung = pin!(waiting.bell.notified());
             rung.as_mut().enable();
-            let found = self.deliver(who).await?;
-            if !found.is_empty() || wait.is_zero() {
-                return Ok(found);
+            let open = self.open_requests(who).await?;
+            if Instant::now() >= deadline || has_news(known.as_deref(), &open) {
+                return self.deliver(who, open).await;
             }
+            // Later looks are compared with the first one. Another poll of the system may have marked a request meanwhile,
+            // and this one has to tell of it all the same.
+            let known = known.get_or_insert(open);
             tokio::select! {
                 biased;
-                () = self.waiters.closed() => return Ok(vec![]),
+                () = self.waiters.closed() => return Ok(std::mem::take(known)),
                 () = rung => {}
-                () = sleep_until(deadline) => return self.nothing_came(who).await,
+                () = sleep_until(deadline) => {}
             }
         }
     }
 
-    async fn deliver(&self, who: &SystemIdentity) -> Result<Vec<BackupRequest>, ReadError> {
+    /// Marks these open requests as seen, if the appliance may see them.
+    async fn deliver(
+        &self,
+        who: &SystemIdentity,
+        open: Vec<BackupRequest>,
+    ) -> Result<Vec<BackupRequest>, ReadError> {
         // Nearly always there is nothing, or nothing that is not marked already. Neither takes a lock, so thousands that are
         // woken at once do not queue.
-        let found = self.open_requests(who).await?;
-        if found.iter().all(|request| request.state == RequestState::Seen) {
-            let may_see = found.is_empty() || self.authenticator.is_good(who).await?;
-            return if may_see { Ok(found) } else { Err(ReadError::Revoked) };
+        if open.iter().all(|request| request.state == RequestState::Seen) {
+            // The look-up costs nothing: the next request of the appliance would begin with it.
+            return if self.authenticator.is_good(who).await? { Ok(open) } else { Err(ReadError::Revoked) };
         }
         let (system, secret) = (who.id(), who.secret_sha256());
         let query = move |conn: &mut _| requests::deliver(conn, system, &secret);
         self.db.run(Lane::Reads, READ_PATIENCE, query).await?.ok_or(ReadError::Revoked)
-    }
-
-    /// The end of a wait for which nothing came. The look-up costs nothing: the next wait would begin with it.
-    async fn nothing_came(&self, who: &SystemIdentity) -> Result<Vec<BackupRequest>, ReadError> {
-        if self.authenticator.is_good(who).await? { Ok(vec![]) } else { Err(ReadError::Revoked) }
     }
 
     /// Records that the appliance has said that its configuration is unchanged, so that it does not count as late. Written
@@ -147,5 +155,50 @@ impl Vault {
         }
         self.authenticator.forget(who);
         Ok(())
+    }
+}
+
+/// Whether an appliance has something to learn from `open`: a request that it was never given, or one that was made, or
+/// asked for again, since it has begun to wait. `known` is what was open then; `None`: it begins now.
+fn has_news(known: Option<&[BackupRequest]>, open: &[BackupRequest]) -> bool {
+    let is_known = |request: &BackupRequest| {
+        // Asking again puts the expiry off.
+        let same = |known: &BackupRequest| known.id == request.id && known.expires_at == request.expires_at;
+        known.is_none_or(|known| known.iter().any(same))
+    };
+    open.iter().any(|request| request.state == RequestState::Pending || !is_known(request))
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+
+    use super::*;
+
+    fn request(id: u128, state: RequestState, expires: i64) -> BackupRequest {
+        BackupRequest {
+            id: Uuid::from_u128(id),
+            system_id: Uuid::nil(),
+            org_id: String::new(),
+            state,
+            requested_by: "operator".to_owned(),
+            requested_at: DateTime::UNIX_EPOCH,
+            expires_at: DateTime::from_timestamp(expires, 0).unwrap(),
+            seen_at: None,
+            ended_at: None,
+            backup_id: None,
+        }
+    }
+
+    #[test]
+    fn a_request_that_the_appliance_was_given_before_is_no_news() {
+        let pending = |id| request(id, RequestState::Pending, 9);
+        let seen = |id, expires| request(id, RequestState::Seen, expires);
+        assert!(!has_news(None, &[]) && !has_news(None, &[seen(1, 9)]));
+        assert!(has_news(None, &[seen(1, 9), pending(2)]));
+        let known = [seen(1, 9)];
+        assert!(!has_news(Some(&known), &[seen(1, 9)]) && !has_news(Some(&known), &[]));
+        assert!(has_news(Some(&known), &[seen(1, 10)]), "asked for again");
+        assert!(has_news(Some(&known), &[seen(1, 9), seen(2, 9)]), "given to another poll meanwhile");
     }
 }

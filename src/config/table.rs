@@ -38,7 +38,7 @@ const SETTINGS: &[(&str, &str, &str)] = &[
     ("BACKUP_MAX_SIZE_PER_ORG", "107374182400", "bytes, unless an organization has its own; 0: no quota"),
     ("BACKUP_RATE_LIMIT_PER_MINUTE", "6", "uploads of a system in any minute, up to 600; 0: off"),
     ("BACKUP_RATE_LIMIT_PER_HOUR", "60", "uploads of a system in any hour, up to 600; 0: off"),
-    ("BACKUP_BODY_IDLE_TIMEOUT", "60", "seconds to wait for the next bytes of a body"),
+    ("BACKUP_BODY_IDLE_TIMEOUT", "60", "seconds without a byte of a body, received or taken"),
     ("BACKUP_BODY_MIN_RATE", "1024", "bytes a second over any minute; 0: off"),
     ("BACKUP_LEASE", "120", "seconds without a sign of life after which a process counts as dead"),
     ("BACKUP_SWEEP_INTERVAL", "60", "seconds between two looks for what the dead have left"),

@@ -7,6 +7,7 @@ use diesel::prelude::*;
 use uuid::Uuid;
 
 use super::schema::{backups, systems};
+use super::standing::Standing;
 use super::{Conn, DbError, from_bigint};
 use crate::domain::ids::{BackupId, Extension};
 use crate::domain::object_key::ObjectKey;
@@ -95,16 +96,16 @@ pub fn find_any(conn: &mut Conn, id: BackupId) -> Result<Option<BackupRow>, DbEr
     row.map(BackupRow::try_from).transpose()
 }
 
-/// The stored backup with this id and the name of its system, unless that system is being destroyed.
-pub fn find_named(conn: &mut Conn, id: BackupId) -> Result<Option<(BackupRow, String)>, DbError> {
-    let found: Option<(Row, String)> = backups::table
+/// The stored backup with this id, and the name and standing of its system, unless that system is being destroyed.
+pub fn find_named(conn: &mut Conn, id: BackupId) -> Result<Option<(BackupRow, String, Standing)>, DbError> {
+    let found: Option<(Row, String, Standing)> = backups::table
         .inner_join(systems::table)
         .filter(backups::id.eq(id.uuid()).and(backups::extension.eq(id.ext().as_str())))
         .filter(backups::state.eq(BackupState::Stored).and(systems::state.ne(SystemState::Destroying)))
-        .select((Row::as_select(), systems::name))
+        .select((Row::as_select(), systems::name, Standing::as_select()))
         .first(conn)
         .optional()?;
-    found.map(|(row, name)| Ok((row.try_into()?, name))).transpose()
+    found.map(|(row, name, standing)| Ok((row.try_into()?, name, standing))).transpose()
 }
 
 /// Whether no backup at all is stored.

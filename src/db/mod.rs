@@ -21,6 +21,7 @@ pub mod requests;
 mod schema;
 pub mod settings;
 pub mod signing_keys;
+pub mod standing;
 mod states;
 pub mod systems;
 pub mod writers;

@@ -23,7 +23,7 @@
 //! take turns at the system's row, so the second one finds what the first has made. Joining puts the expiry of the
 //! request off: the one who joins has the whole [`LIFETIME`](crate::domain::request::LIFETIME), too.
 //!
-//! **Who is told**: the transaction that makes a request sends a `NOTIFY` ([`super::notifications`]), which is only a
+//! **Who is told**: the transaction that makes or joins a request sends a `NOTIFY` ([`super::notifications`]), which is only a
 //! hint. Nothing that an upload does sends one, because transactions that notify are committed one after the other.
 
 use std::net::IpAddr;
@@ -164,16 +164,18 @@ pub fn open_of(conn: &mut Conn, system: Uuid) -> Result<Vec<BackupRequest>, DbEr
     Ok(all(prepared(sql, system.into_sql::<SqlUuid>()).load(conn)?))
 }
 
-/// Which of the systems have an open request.
-pub fn awaited_of(conn: &mut Conn, among: &[Uuid]) -> Result<Vec<Uuid>, DbError> {
+/// Which of the systems have an open request that they were not given yet.
+pub fn unseen_of(conn: &mut Conn, among: &[Uuid]) -> Result<Vec<Uuid>, DbError> {
     #[derive(QueryableByName)]
-    struct Awaited {
+    struct Unseen {
         #[diesel(sql_type = SqlUuid)]
         system_id: Uuid,
     }
-    let sql =
-        concat!("SELECT DISTINCT system_id FROM backup_requests WHERE system_id = ANY($*) AND ", open!());
-    let rows: Vec<Awaited> = prepared(sql, among.into_sql::<Array<SqlUuid>>()).load(conn)?;
+    let sql = concat!(
+        "SELECT DISTINCT system_id FROM backup_requests WHERE system_id = ANY($*) AND state = 'pending' AND ",
+        open!()
+    );
+    let rows: Vec<Unseen> = prepared(sql, among.into_sql::<Array<SqlUuid>>()).load(conn)?;
     Ok(rows.into_iter().map(|row| row.system_id).collect())
 }
 

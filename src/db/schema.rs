@@ -89,6 +89,7 @@ diesel::table! {
         purpose -> Text,
         key -> Bytea,
         created_at -> Timestamptz,
+        previous_key -> Nullable<Bytea>,
     }
 }
 
@@ -106,6 +107,7 @@ diesel::table! {
         window_epoch -> Int8,
         created_at -> Timestamptz,
         unchanged_at -> Nullable<Timestamptz>,
+        suspended_at -> Nullable<Timestamptz>,
     }
 }
 

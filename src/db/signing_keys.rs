@@ -1,13 +1,27 @@
 //! `signing_keys`: the keys that download addresses are signed with, the same in every process.
 
+use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use secrecy::SecretSlice;
 
 use super::schema::signing_keys;
 use super::{Conn, DbError};
 
-/// The key of download addresses: 32 bytes.
-pub fn downloads(conn: &mut Conn) -> Result<SecretSlice<u8>, DbError> {
-    let key: Vec<u8> = signing_keys::table.find("downloads").select(signing_keys::key).first(conn)?;
-    Ok(key.into())
+/// The keys of download addresses: 32 bytes each.
+#[derive(Clone)]
+pub struct SigningKeys {
+    pub current: SecretSlice<u8>,
+    /// When the current key replaced the previous one.
+    pub replaced_at: DateTime<Utc>,
+    /// `None`: what it signed is not valid any more.
+    pub previous: Option<SecretSlice<u8>>,
+}
+
+/// The keys of download addresses.
+pub fn downloads(conn: &mut Conn) -> Result<SigningKeys, DbError> {
+    let (current, replaced_at, previous): (Vec<u8>, DateTime<Utc>, Option<Vec<u8>>) = signing_keys::table
+        .find("downloads")
+        .select((signing_keys::key, signing_keys::created_at, signing_keys::previous_key))
+        .first(conn)?;
+    Ok(SigningKeys { current: current.into(), replaced_at, previous: previous.map(Into::into) })
 }

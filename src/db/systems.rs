@@ -162,7 +162,8 @@ pub fn rotate_secret(conn: &mut Conn, system: &SystemSummary, sha256: [u8; 32]) 
     })
 }
 
-/// Suspends or resumes a system; `false` if it is being destroyed, or gone.
+/// Suspends or resumes a system; `false` if it is being destroyed, or gone. The download addresses that were made before
+/// do not come back when it is resumed.
 pub fn set_suspended(conn: &mut Conn, system: &SystemSummary, suspended: bool) -> Result<bool, DbError> {
     let (state, kind) =
         if suspended { (SystemState::Suspended, "suspended") } else { (SystemState::Active, "resumed") };
@@ -171,6 +172,11 @@ pub fn set_suspended(conn: &mut Conn, system: &SystemSummary, suspended: bool) -
             .filter(systems::state.ne(SystemState::Destroying))
             .set(systems::state.eq(state))
             .execute(conn)?;
+        if changed == 1 && suspended {
+            diesel::update(systems::table.find(system.id))
+                .set(systems::suspended_at.eq(diesel::dsl::sql::<Nullable<Timestamptz>>("clock_timestamp()")))
+                .execute(conn)?;
+        }
         if changed == 1 {
             events::write(conn, &[by_operator(kind, &system.org_id, system.id)])?;
         }

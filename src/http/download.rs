@@ -17,7 +17,7 @@ use super::delete::parse_id;
 use super::envelope::NOT_CACHED;
 use super::error::ApiError;
 use super::remote_addr::RemoteAddr;
-use super::{AppState, docs};
+use super::{AppState, connection, docs};
 use crate::backups::{Backup, Reader, SystemIdentity};
 use crate::domain::conditional::{if_none_match, if_range_allows};
 use crate::domain::digest::repr_digest;
@@ -46,7 +46,7 @@ pub async fn download(
     state: Data<AppState>,
 ) -> Result<HttpResponse, ApiError> {
     let row = state.vault.find(&who, parse_id(&id)?).await?;
-    give(&request, &state, &row, &row.filename, Reader::System { remote_addr }).await
+    give(&request, &state, &row, &row.filename, who.reader(remote_addr)).await
 }
 
 /// Answers with the backup's bytes, or with the part that `Range` asks for, to be saved as `filename`.
@@ -86,6 +86,7 @@ pub async fn give(
         return Ok(response.body(SizedStream::new(length, nothing)));
     }
     let body = state.vault.open(row, part, reader).await?;
+    connection::end_with(request, body.revoked());
     Ok(response.body(SizedStream::new(length, body)))
 }
 

@@ -60,14 +60,16 @@ pub enum ApiError {
     TooManyRequests { retry_after_seconds: u64 },
     #[error("too many uploads in progress")]
     TooManyOpen,
+    #[error("too many downloads in progress")]
+    TooManyDownloads,
     #[error("backup service unavailable")]
     Unavailable { details: &'static str },
     #[error("stored object is damaged")]
     Damaged,
 }
 
-/// `Retry-After` in seconds. Short, because only another upload of the same system has to end.
-const OPEN_UPLOAD_RETRY: u64 = 5;
+/// `Retry-After` in seconds. Short, because only another upload or download of the same system has to end.
+const OPEN_RETRY: u64 = 5;
 /// `Retry-After` in seconds when the database or the store is away.
 const OUTAGE_RETRY: u64 = 10;
 /// Fewer seconds than this are added to it at random, so that a fleet does not come back in the same second.
@@ -82,7 +84,7 @@ impl ApiError {
     fn retry_after(&self) -> Option<u64> {
         match self {
             Self::TooManyRequests { retry_after_seconds } => Some(*retry_after_seconds),
-            Self::TooManyOpen => Some(OPEN_UPLOAD_RETRY),
+            Self::TooManyOpen | Self::TooManyDownloads => Some(OPEN_RETRY),
             Self::Unavailable { .. } | Self::Damaged => Some(OUTAGE_RETRY + jitter()),
             _ => None,
         }
@@ -102,7 +104,9 @@ impl ApiError {
             Self::TooManyRequests { retry_after_seconds } => {
                 ErrorData::RetryAfter(RetryAfter { retry_after_seconds: *retry_after_seconds })
             }
-            Self::TooManyOpen => ErrorData::RetryAfter(RetryAfter { retry_after_seconds: OPEN_UPLOAD_RETRY }),
+            Self::TooManyOpen | Self::TooManyDownloads => {
+                ErrorData::RetryAfter(RetryAfter { retry_after_seconds: OPEN_RETRY })
+            }
             Self::RequestEnded { state } => ErrorData::State(RequestStateNow { state: *state }),
             Self::Unavailable { details } => down(details),
             Self::Damaged => down(Dependency::Store.name()),
@@ -161,7 +165,9 @@ impl ResponseError for ApiError {
             Self::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::TooLarge { .. } | Self::QuotaExceeded => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Range { .. } => StatusCode::RANGE_NOT_SATISFIABLE,
-            Self::TooManyRequests { .. } | Self::TooManyOpen => StatusCode::TOO_MANY_REQUESTS,
+            Self::TooManyRequests { .. } | Self::TooManyOpen | Self::TooManyDownloads => {
+                StatusCode::TOO_MANY_REQUESTS
+            }
             Self::Unavailable { .. } | Self::Damaged => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
@@ -209,6 +215,7 @@ impl From<ReadError> for ApiError {
             ReadError::NoSystem => Self::SystemNotFound,
             ReadError::BadLink => Self::BadLink,
             ReadError::Damaged => Self::Damaged,
+            ReadError::TooManyDownloads => Self::TooManyDownloads,
             ReadError::Revoked => Self::Unauthorized,
             ReadError::Unavailable(outage) => outage.into(),
         }

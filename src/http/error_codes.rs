@@ -24,6 +24,7 @@ pub const ERROR_CODES: &[ErrorCode] = &[
     SITE_SUSPENDED,
     UNSUPPORTED_MEDIA,
     RANGE_NOT_SATISFIABLE,
+    TOO_MANY_DOWNLOADS,
     SERVICE_UNAVAILABLE,
     BACKUP_DAMAGED,
 ];
@@ -97,6 +98,16 @@ pub const RANGE_NOT_SATISFIABLE: ErrorCode = ErrorCode {
     kind: "invalid_request_error",
     title: "The backup has no such part",
     explanation: "The `Range` header asks for bytes beyond the end; `Content-Range` says how many there are.",
+};
+
+pub const TOO_MANY_DOWNLOADS: ErrorCode = ErrorCode {
+    code: "too_many_downloads",
+    status: 429,
+    kind: "rate_limit_error",
+    title: "Too many downloads of the site are under way",
+    explanation: "The appliance and all portals together may have 8 downloads of one site at the same time. Send the same \
+        request again after the seconds in `Retry-After`. A download whose client takes nothing more is given up within a \
+        minute or so.",
 };
 
 pub const SERVICE_UNAVAILABLE: ErrorCode = ErrorCode {

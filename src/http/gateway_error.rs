@@ -15,7 +15,8 @@ use super::AppState;
 use super::error::ApiError;
 use super::error_codes::{
     BACKUP_DAMAGED, ErrorCode, INSUFFICIENT_SCOPE, INVALID_REQUEST, METHOD_NOT_ALLOWED, NOT_FOUND,
-    RANGE_NOT_SATISFIABLE, SERVICE_UNAVAILABLE, SITE_SUSPENDED, UNAUTHORIZED, UNSUPPORTED_MEDIA,
+    RANGE_NOT_SATISFIABLE, SERVICE_UNAVAILABLE, SITE_SUSPENDED, TOO_MANY_DOWNLOADS, UNAUTHORIZED,
+    UNSUPPORTED_MEDIA,
 };
 
 /// An error of the gateway API.
@@ -51,6 +52,7 @@ fn code_of(error: &ApiError) -> ErrorCode {
         StatusCode::CONFLICT => SITE_SUSPENDED,
         StatusCode::UNSUPPORTED_MEDIA_TYPE => UNSUPPORTED_MEDIA,
         StatusCode::RANGE_NOT_SATISFIABLE => RANGE_NOT_SATISFIABLE,
+        StatusCode::TOO_MANY_REQUESTS => TOO_MANY_DOWNLOADS,
         status if status.is_client_error() => INVALID_REQUEST,
         _ if matches!(error, ApiError::Damaged) => BACKUP_DAMAGED,
         _ => SERVICE_UNAVAILABLE,
@@ -95,6 +97,7 @@ mod tests {
             (ApiError::Suspended, "site_suspended"),
             (ApiError::NotText, "unsupported_media"),
             (ApiError::Range { size: 1 }, "range_not_satisfiable"),
+            (ApiError::TooManyDownloads, "too_many_downloads"),
             (ApiError::field("x", "y", "z"), "invalid_request"),
             (ApiError::Unavailable { details: "database" }, "service_unavailable"),
             (ApiError::Damaged, "backup_damaged"),

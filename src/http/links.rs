@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::download::give;
 use super::error::ApiError;
 use super::{AppState, docs};
-use crate::backups::{Reader, Signed};
+use crate::backups::{Followed, Signed};
 use crate::domain::ids::BackupId;
 
 #[derive(Deserialize)]
@@ -44,8 +44,8 @@ pub async fn follow(
 ) -> Result<HttpResponse, ApiError> {
     // Whatever is wrong with an address: it is not one of ours.
     let signed = parse(&id, request.query_string()).ok_or(ApiError::BadLink)?;
-    let (row, filename) = state.vault.follow(&signed).await?;
-    give(&request, &state, &row, filename.as_str(), Reader::Link).await
+    let Followed { row, filename, reader } = state.vault.follow(&signed).await?;
+    give(&request, &state, &row, filename.as_str(), reader).await
 }
 
 fn parse(id: &str, query: &str) -> Option<Signed> {

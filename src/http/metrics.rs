@@ -28,6 +28,7 @@ pub async fn metrics(request: HttpRequest, state: Data<AppState>) -> Result<Http
     }
     let now = Now {
         uploads_open: state.vault.live.ids().len(),
+        downloads_open: state.vault.downloads.count(),
         systems_waiting: state.vault.waiters.count(),
         connections: state.vault.db.used(),
     };

@@ -40,6 +40,7 @@ use actix_web::{FromRequest, Handler, Resource, Responder, Route, guard};
 use ipnet::IpNet;
 
 pub use base_urls::{ApiAddress, ApiAddresses};
+pub use connection::Limits as AnswerLimits;
 pub use drain::Drain;
 pub use server::{Api, Served, ServerSettings, serve};
 pub use tls::Certificates;

@@ -66,8 +66,9 @@ impl From<BackupRequest> for OpenRequest {
 
 /// Ask what backups are asked for
 ///
-/// With `wait`, the answer comes as soon as there is a request, or when that time is over. While one is open, every
-/// other authenticated answer carries `X-Backup-Requested: ID`.
+/// With `wait`, the answer comes as soon as there is a request that the appliance was not told before, or that is asked
+/// again, or when that time is over. It lists all that are open, also those that were told before. While one is open,
+/// every other authenticated answer carries `X-Backup-Requested: ID`.
 #[utoipa::path(
     get, path = "/api/systems/backups/requests", tag = "Requests", operation_id = "listRequests",
     params(

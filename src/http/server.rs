@@ -22,7 +22,7 @@ use actix_web::web::Data;
 use actix_web::{App, Error};
 use tokio::time::{Instant, sleep_until};
 
-use super::connection::{ByteStream, Connections, Tls};
+use super::connection::{self, Connections, Patient, Tls};
 use super::drain::FIRST_REQUEST;
 use super::framing::{self, BrokenRequests, InTurn};
 use super::{AppState, Certificates, Drain, collect_api, docs, early, management, measure};
@@ -58,6 +58,8 @@ pub struct ServerSettings {
     pub certificates: Option<Arc<Certificates>>,
     /// How many connections there may be at a time. Beyond it they wait in the kernel's queue.
     pub most_connections: usize,
+    /// What a client has to take of an answer.
+    pub limits: connection::Limits,
     /// How long uploads in flight may take to finish when the server stops.
     pub shutdown_grace: Duration,
 }
@@ -128,7 +130,8 @@ pub fn serve(api: Api, state: Data<AppState>, settings: ServerSettings) -> io::R
             // Headers and queries carry secrets, so neither is ever logged.
             .wrap(Logger::new("%a \"%{line}xi\" %s %bB %Ts").custom_request_replace("line", request_line))
     };
-    let connections = Arc::new(Connections { api: api.name(), tls, broken, metrics });
+    let connections =
+        Arc::new(Connections { api: api.name(), tls, limits: settings.limits, broken, metrics });
     let workers = available_parallelism().map_or(2, NonZeroUsize::get).min(MOST_WORKERS);
     let of_a_worker = (settings.most_connections / workers).clamp(1, OF_A_WORKER);
     connections.metrics.show_most(api.name(), of_a_worker * workers);
@@ -156,8 +159,9 @@ pub fn serve(api: Api, state: Data<AppState>, settings: ServerSettings) -> io::R
             .keep_alive(KEEP_ALIVE)
             .client_request_timeout(REQUEST_HEAD)
             .client_disconnect_timeout(LINGER)
-            .on_connect_ext(|stream: &InTurn<ByteStream>, data| {
+            .on_connect_ext(|stream: &InTurn<Patient>, data| {
                 data.insert(stream.exchange());
+                data.insert(stream.get_ref().end());
             })
             .finish(app);
         fn_factory(move || {

@@ -70,7 +70,7 @@ impl Listening {
         self.looked = Some(Instant::now());
         let waiting = self.waiters.systems();
         if !waiting.is_empty() {
-            for system in requests::awaited_of(conn, &waiting)? {
+            for system in requests::unseen_of(conn, &waiting)? {
                 self.waiters.wake(system);
             }
         }

@@ -10,6 +10,7 @@ pub mod orphans;
 mod prepare;
 pub mod purge;
 mod repeating;
+pub mod revoke;
 pub mod sweep;
 
 use crate::db::DbError;

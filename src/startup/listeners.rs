@@ -12,7 +12,7 @@ use super::StartError;
 use crate::backups::Vault;
 use crate::config::{Config, HttpConfig};
 use crate::http::{
-    self, Api, ApiAddress, ApiAddresses, AppState, Certificates, Drain, Served, ServerSettings,
+    self, AnswerLimits, Api, ApiAddress, ApiAddresses, AppState, Certificates, Drain, Served, ServerSettings,
 };
 use crate::tokens::Tokens;
 
@@ -65,10 +65,13 @@ impl Listeners {
         let trusted_proxies = config.http.trusted_proxies;
         let state = Data::new(AppState { vault, trusted_proxies, tokens, addresses });
         let shutdown_grace = config.http.shutdown_grace;
+        let limits =
+            AnswerLimits { idle_timeout: config.uploads.idle_timeout, min_rate: config.uploads.min_rate };
         let settings = |listener, certificates, most_connections| ServerSettings {
             listener,
             certificates,
             most_connections,
+            limits,
             shutdown_grace,
         };
         let management = settings(self.management, for_management, most_files / 8);

@@ -9,7 +9,7 @@ use tokio_util::task::TaskTracker;
 use super::StartError;
 use crate::actors::Actors;
 use crate::backups::{
-    Authenticator, BodyLimits, LastHealth, Links, LiveUploads, NewIds, UndoQueue, Vault, Waiters,
+    Authenticator, BodyLimits, Downloads, LastHealth, Links, LiveUploads, NewIds, UndoQueue, Vault, Waiters,
 };
 use crate::config::{Config, Jwks, StoreConfig, TokenConfig};
 use crate::db::Db;
@@ -92,6 +92,7 @@ pub(super) fn build_vault(
             min_rate: config.uploads.min_rate,
         },
         links: Links::new(config.presign_ttl),
+        downloads: Downloads::default(),
         new_ids: NewIds::default(),
         undo,
         live,

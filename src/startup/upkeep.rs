@@ -54,5 +54,6 @@ pub(super) async fn start(
         live: vault.live.clone(),
     };
     engine.spawn(sweeper.run(config.upkeep.sweep_interval));
+    engine.spawn(jobs::revoke::run(vault.db.clone(), vault.downloads.clone()));
     Ok(Upkeep { _listener: listener, _lease: lease, _memory: memory })
 }

@@ -29,6 +29,7 @@ pub struct Metrics {
     store_seconds: HistogramVec,
     store_errors: IntCounterVec,
     uploads_open: IntGauge,
+    downloads_open: IntGauge,
     systems_waiting: IntGauge,
     database_connections: IntGaugeVec,
     /// Of both listeners.
@@ -39,6 +40,7 @@ pub struct Metrics {
 #[derive(Debug)]
 pub struct Now {
     pub uploads_open: usize,
+    pub downloads_open: usize,
     pub systems_waiting: usize,
     /// Connections to the database in use, of each lane.
     pub connections: [(&'static str, usize); 2],
@@ -122,6 +124,10 @@ impl Metrics {
                 &registry,
                 IntGauge::new("strongroom_uploads_open", "Uploads under way in this process.")?,
             )?,
+            downloads_open: registered(
+                &registry,
+                IntGauge::new("strongroom_downloads_open", "Downloads under way in this process.")?,
+            )?,
             systems_waiting: registered(
                 &registry,
                 IntGauge::new(
@@ -190,6 +196,7 @@ impl Metrics {
     pub fn render(&self, now: &Now) -> prometheus::Result<String> {
         let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
         self.uploads_open.set(number(now.uploads_open));
+        self.downloads_open.set(number(now.downloads_open));
         self.systems_waiting.set(number(now.systems_waiting));
         for (lane, used) in &now.connections {
             self.database_connections.with_label_values(&[*lane]).set(number(*used));

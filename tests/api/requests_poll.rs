@@ -86,7 +86,8 @@ fn wait_is_a_whole_number_of_seconds_up_to_a_minute() {
     let server = Server::start();
     let system = server.system();
     server.ask(&system);
-    for right in ["", "?", "?wait=0", "?wait=60", "?wait=1&other=x", "?other"] {
+    // The first one, which is the longest, has something to tell.
+    for right in ["?wait=60", "", "?", "?wait=0", "?wait=1&other=x", "?other"] {
         assert_eq!(
             request_ids(&server.get(&format!("{REQUESTS}{right}")).user(&system).send()).len(),
             1,
@@ -166,6 +167,7 @@ fn a_lost_connection_of_the_listener_is_made_anew() {
 #[test]
 fn a_thousand_who_wait_need_no_connection_to_the_database_each() {
     let server = Server::start();
+    let start = Instant::now();
     let systems: Vec<_> = (0..20).map(|_| server.system()).collect();
     let mut wires: Vec<(&System, Wire)> = Vec::new();
     for _ in 0..50 {
@@ -178,7 +180,64 @@ fn a_thousand_who_wait_need_no_connection_to_the_database_each() {
         if system.id == systems[7].id {
             assert_eq!(request_ids(&wire.answer()), [request.as_str()]);
         } else {
-            assert!(!wire.has_something_to_read(), "nobody else is woken");
+            let ended = wire.has_something_to_read() && start.elapsed() < Duration::from_secs(60);
+            assert!(!ended, "nobody else is woken");
         }
     }
+}
+
+#[test]
+fn a_request_that_was_given_before_ends_no_wait_and_is_listed_at_its_end() {
+    let server = Server::start();
+    let system = server.system();
+    let request = server.ask(&system);
+    assert_eq!(request_ids(&server.waiting(&system, 60).answer()), [request.as_str()], "at once: it is new");
+    let long = server.waiting(&system, 60);
+    let start = Instant::now();
+    let mut short = server.waiting(&system, 2);
+    assert_eq!(request_ids(&short.answer()), [request.as_str()], "an answer may have been lost");
+    assert!(start.elapsed() >= Duration::from_secs(2), "after {:?}", start.elapsed());
+    assert!(!long.has_something_to_read(), "longer than the look that is taken every second");
+    assert_eq!(server.requested(&system), [request.as_str()], "at once without a wait");
+}
+
+#[test]
+fn asking_again_ends_a_wait_as_a_new_request_does() {
+    let server = Server::start();
+    let system = server.system();
+    let request = server.ask(&system);
+    assert_eq!(server.requested(&system), [request.as_str()]);
+    let mut wires = [server.waiting(&system, 60), server.waiting(&system, 60)];
+    for wire in &wires {
+        has_settled(&server, wire);
+    }
+    // Whoever asked has repaired what kept the appliance from its backup.
+    assert_eq!(server.ask(&system), request);
+    for wire in &mut wires {
+        assert_eq!(request_ids(&wire.answer()), [request.as_str()]);
+    }
+}
+
+#[test]
+fn asking_without_a_wait_takes_no_lock_once_all_is_seen() {
+    let server = Server::start();
+    let system = server.system();
+    let request = server.ask(&system);
+    assert_eq!(server.requested(&system), [request.as_str()]);
+    server.db.execute(&format!("BEGIN; SELECT FROM systems WHERE id = '{}' FOR UPDATE", system.id));
+    server.db.execute(&format!("SELECT FROM backup_requests WHERE id = '{request}' FOR UPDATE"));
+    assert_eq!(server.requested(&system), [request.as_str()]);
+    server.db.execute("ROLLBACK");
+}
+
+#[test]
+fn a_wait_that_the_end_of_the_process_ends_lists_what_is_open() {
+    let server = Server::start();
+    let system = server.system();
+    let request = server.ask(&system);
+    assert_eq!(server.requested(&system), [request.as_str()]);
+    let mut wire = server.waiting(&system, 60);
+    has_settled(&server, &wire);
+    server.signal(libc::SIGTERM);
+    assert_eq!(request_ids(&wire.answer()), [request.as_str()]);
 }

@@ -31,8 +31,9 @@ use tokio::runtime::Handle;
 use tokio::time::{sleep_until, timeout};
 use uuid::Uuid;
 
-use super::ReadError;
+use super::downloads::Right;
 use super::error::Outage;
+use super::{ReadError, Reader};
 use crate::db::Db;
 use crate::db::credentials::CredentialRow;
 use crate::domain::ids::{OrgId, SystemKey};
@@ -52,7 +53,7 @@ pub struct SystemIdentity {
 
 /// The hash of a secret. `Debug` does not show it.
 #[derive(Clone)]
-struct SecretSha256([u8; 32]);
+pub struct SecretSha256(pub(super) [u8; 32]);
 
 impl fmt::Debug for SecretSha256 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -76,6 +77,11 @@ impl SystemIdentity {
     /// See `systems.window_epoch`.
     pub fn window_epoch(&self) -> i64 {
         self.window_epoch
+    }
+
+    /// Itself, at this address, as the reader of a backup.
+    pub fn reader(&self, remote_addr: Option<IpAddr>) -> Reader {
+        Reader::System { remote_addr, right: Right::Credential(self.secret.clone()) }
     }
 
     /// The hash of the secret that was given, for seeing later whether it is still the right one.

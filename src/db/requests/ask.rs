@@ -87,8 +87,9 @@ fn has_joined(conn: &mut Conn, request: &BackupRequest, by: &str) -> Result<bool
     Ok(diesel::select(diesel::dsl::exists(told)).get_result(conn)?)
 }
 
-/// Joins a new question to the newest open request, whose expiry is put off. `None` if there is no open request, or an
-/// upload is under way that may fulfil it.
+/// Joins a new question to the newest open request, whose expiry is put off, and tells whoever waits for it: an appliance
+/// that has failed to answer it may try again at once. `None` if there is no open request, or an upload is under way that
+/// may fulfil it.
 fn join(conn: &mut Conn, system: Uuid) -> Result<Option<BackupRequest>, DbError> {
     let sql = concat!(
         "UPDATE backup_requests SET expires_at = clock_timestamp() + make_interval(secs => $2) \
@@ -98,7 +99,7 @@ fn join(conn: &mut Conn, system: Uuid) -> Result<Option<BackupRequest>, DbError>
              AND b.admitted_at > r.requested_at) \
            ORDER BY requested_at DESC LIMIT 1 FOR NO KEY UPDATE) AND ",
         open!(),
-        " RETURNING ",
+        " RETURNING pg_notify('strongroom_requests', system_id::text) IS NULL AS told, ",
         columns!()
     );
     let row: Option<Row> = diesel::sql_query(sql)

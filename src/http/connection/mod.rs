@@ -7,6 +7,7 @@
 
 mod admission;
 mod handshake;
+mod patience;
 mod stream;
 
 use std::net::SocketAddr;
@@ -17,19 +18,22 @@ use actix_service::Service;
 use tokio::net::TcpStream;
 
 pub use handshake::Tls;
+pub use patience::{Limits, Patient, end_with};
 pub use stream::ByteStream;
 
 use super::framing::{BrokenRequests, InTurn};
 use crate::telemetry::ConnectionMetrics;
 
 /// What actix-http's service takes: the stream, one request at a time, the protocol on it, and the peer.
-pub type Opened = (InTurn<ByteStream>, Protocol, Option<SocketAddr>);
+pub type Opened = (InTurn<Patient>, Protocol, Option<SocketAddr>);
 
 /// The connections of one listener.
 pub struct Connections {
     pub api: &'static str,
     /// `None`: plain HTTP.
     pub tls: Option<Tls>,
+    /// What a client has to take of an answer.
+    pub limits: Limits,
     pub broken: Arc<BrokenRequests>,
     pub metrics: ConnectionMetrics,
 }
@@ -53,6 +57,7 @@ impl Connections {
             None => ByteStream::Plain(tcp),
             Some(tls) => ByteStream::Tls(Box::new(tls.handshake(tcp, peer).await.ok_or(())?)),
         };
+        let stream = Patient::new(stream, self.limits);
         Ok((InTurn::new(stream, peer.ip(), Arc::clone(&self.broken)), Protocol::Http1, Some(peer)))
     }
 }

@@ -1,6 +1,7 @@
 //! The bytes of one connection, with TLS or without.
 
 use std::io::{self, IoSlice};
+use std::os::fd::AsRawFd as _;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -13,6 +14,25 @@ pub enum ByteStream {
     Plain(TcpStream),
     /// Boxed: it is many times as large as the other one.
     Tls(Box<TlsStream<TcpStream>>),
+}
+
+impl ByteStream {
+    pub(super) fn tcp(&self) -> &TcpStream {
+        match self {
+            Self::Plain(stream) => stream,
+            Self::Tls(stream) => stream.get_ref().0,
+        }
+    }
+}
+
+/// How many bytes of what was written the peer's machine has not acknowledged.
+#[expect(unsafe_code, reason = "neither rustix nor socket2 has a wrapper for this ioctl")]
+pub(super) fn unacknowledged(tcp: &TcpStream) -> i32 {
+    let mut queued: libc::c_int = 0;
+    // SAFETY: the descriptor is open for as long as `tcp` is borrowed, and the kernel writes one `c_int` to the pointer.
+    let asked = unsafe { libc::ioctl(tcp.as_raw_fd(), libc::TIOCOUTQ, &raw mut queued) };
+    // A socket that can't be asked looks as if nothing happened on it.
+    if asked == 0 { queued } else { 0 }
 }
 
 impl AsyncRead for ByteStream {

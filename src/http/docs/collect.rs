@@ -95,6 +95,7 @@ impl IntoResponses for Download {
             ApiError::field("id", "invalid", "backup.zip"),
             ApiError::NotFound,
             ApiError::Range { size: 82_944 },
+            ApiError::TooManyDownloads,
             ApiError::Damaged,
         ];
         bytes(&[]).errors(any().into_iter().chain(errors)).with_requested().into()
@@ -123,7 +124,13 @@ impl IntoResponses for Requested {
         let example = Requests { requests: vec![OpenRequest::example()] };
         let wrong = ApiError::field("wait", "must be a whole number of seconds from 0 to 60", "90");
         Answers::default()
-            .json(200, "What is asked for; nothing, if the time is over.", "requests listed", &example, &[])
+            .json(
+                200,
+                "All open requests; maybe none, when the time is over.",
+                "requests listed",
+                &example,
+                &[],
+            )
             .errors(any().into_iter().chain([wrong]))
             .into()
     }

@@ -144,6 +144,7 @@ impl IntoResponses for Follow {
             ApiError::BadLink,
             ApiError::NotFound,
             ApiError::Range { size: 82_944 },
+            ApiError::TooManyDownloads,
             away("database"),
             away("object store"),
             ApiError::Damaged,
@@ -171,8 +172,13 @@ pub struct Show;
 
 impl IntoResponses for Show {
     fn responses() -> Responses {
-        let errors =
-            [ApiError::NotFound, ApiError::NotText, ApiError::Range { size: 82_944 }, ApiError::Damaged];
+        let errors = [
+            ApiError::NotFound,
+            ApiError::NotText,
+            ApiError::Range { size: 82_944 },
+            ApiError::TooManyDownloads,
+            ApiError::Damaged,
+        ];
         let details = schema::<SiteBackupDetails>();
         bytes(&[
             ("application/json", details, json!(SiteBackupDetails::example())),

@@ -1,5 +1,6 @@
 //! `/backup/{siteId}`: the gateway API. A site is a system, and a file is a backup, named by its id.
 
+use actix_web::body::SizedStream;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderMap, X_CONTENT_TYPE_OPTIONS};
 use actix_web::http::{Method, StatusCode};
 use actix_web::web::{Data, Path};
@@ -15,7 +16,7 @@ use crate::http::download::give;
 use crate::http::envelope::{self, NOT_CACHED};
 use crate::http::error::ApiError;
 use crate::http::remote_addr::RemoteAddr;
-use crate::http::{AppState, docs};
+use crate::http::{AppState, connection, docs};
 
 /// A backup as the gateway lists it. Times are in UTC.
 #[derive(Serialize, ToSchema)]
@@ -138,14 +139,15 @@ pub async fn show(
     }
     if is_true(request.headers(), "x-view") {
         // HEAD hands nothing out, so there is no download to record.
-        let reader = (request.method() == Method::GET).then_some(reader);
-        let text = state.vault.open_text(&row, reader).await?.ok_or(ApiError::NotText)?;
+        let handed_out = request.method() == Method::GET;
+        let text = state.vault.open_text(&row, reader, handed_out).await?.ok_or(ApiError::NotText)?;
+        connection::end_with(&request, text.revoked());
         let mut response = HttpResponseBuilder::new(StatusCode::OK);
         response
             .insert_header((CONTENT_TYPE, "text/plain; charset=utf-8"))
             .insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"))
             .insert_header((CACHE_CONTROL, NOT_CACHED));
-        return Ok(response.body(text));
+        return Ok(response.body(SizedStream::new(row.size, text)));
     }
     let details = SiteBackupDetails {
         file: SiteBackup::from(&row),

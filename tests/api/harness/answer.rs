@@ -120,7 +120,7 @@ impl Answer {
         let kind = json["type"].as_str().unwrap_or_default();
         assert!(kind.ends_with("_error"), "{self}");
         assert_eq!(kind == "api_error", status >= 500, "{self}");
-        assert_eq!(self.header("retry-after").is_some(), status >= 500, "{self}");
+        assert_eq!(self.header("retry-after").is_some(), status >= 500 || status == 429, "{self}");
         assert_eq!(self.header("www-authenticate").is_some(), [401, 403].contains(&status), "{self}");
         assert!(json["message"].as_str().is_some_and(|message| !message.is_empty()), "{self}");
     }

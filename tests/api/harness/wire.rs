@@ -143,6 +143,11 @@ impl Wire {
         }
     }
 
+    /// So many bytes, whatever they belong to.
+    pub fn try_read(&mut self, length: usize) -> io::Result<Vec<u8>> {
+        self.read_exactly(length)
+    }
+
     /// Whether the server ends the connection without a further byte.
     pub fn is_closed(&mut self) -> bool {
         self.unread.is_empty() && matches!(self.fill(), Err(e) if e.kind() != io::ErrorKind::WouldBlock)

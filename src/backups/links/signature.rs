@@ -1,0 +1,149 @@
+//! The signature of an address: two HMAC-SHA256, with a key that lies in the database, so any process accepts what another
+//! one has signed.
+//!
+//! The first one covers the backup's id and the second at which the address expires. Made-up addresses fail it, without a
+//! query. The second one covers the [`Standing`] of the backup's system as well, as it was when the address was made: so
+//! the address ends when the system is suspended or its secret is replaced. It is verified once the system was looked up.
+
+use hmac::{Hmac, KeyInit, Mac};
+use secrecy::{ExposeSecret, SecretSlice};
+use sha2::Sha256;
+
+use crate::db::standing::Standing;
+use crate::domain::ids::BackupId;
+
+/// The length of one HMAC, in bytes.
+const HALF: usize = 32;
+
+/// The parts of a signed address: whoever shows them is given the backup.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Signed {
+    pub backup: BackupId,
+    /// Seconds since the Unix epoch.
+    pub expires: u64,
+    /// Both HMAC-SHA256, one after the other.
+    pub signature: Vec<u8>,
+}
+
+impl Signed {
+    pub(super) fn new(
+        key: &SecretSlice<u8>,
+        backup: BackupId,
+        expires: u64,
+        standing: &Standing,
+    ) -> Option<Self> {
+        let mut signature = mac(key, backup, expires)?.finalize().into_bytes().to_vec();
+        signature.extend(mac_for(key, backup, expires, standing)?.finalize().into_bytes());
+        Some(Self { backup, expires, signature })
+    }
+
+    /// Whether it was signed with this key. It may have expired. The comparison takes constant time.
+    pub(super) fn is_by(&self, key: &SecretSlice<u8>) -> bool {
+        let expected = mac(key, self.backup, self.expires);
+        let given = self.signature.split_at_checked(HALF);
+        expected.zip(given).is_some_and(|(mac, (first, _))| mac.verify_slice(first).is_ok())
+    }
+
+    /// Whether it was signed with this key for a system that stands as it did then.
+    pub(super) fn is_for(&self, key: &SecretSlice<u8>, standing: &Standing) -> bool {
+        let expected = mac_for(key, self.backup, self.expires, standing);
+        let given = self.signature.split_at_checked(HALF);
+        expected.zip(given).is_some_and(|(mac, (_, second))| mac.verify_slice(second).is_ok())
+    }
+}
+
+fn mac(key: &SecretSlice<u8>, backup: BackupId, expires: u64) -> Option<Hmac<Sha256>> {
+    keyed(key, &format!("strongroom download\n{backup}\n{expires}"))
+}
+
+fn mac_for(
+    key: &SecretSlice<u8>,
+    backup: BackupId,
+    expires: u64,
+    standing: &Standing,
+) -> Option<Hmac<Sha256>> {
+    let Standing { state, secret_sha256, suspended_at } = standing;
+    let suspended = suspended_at.map_or(0, |at| at.timestamp_micros());
+    let mut mac =
+        keyed(key, &format!("strongroom download for\n{backup}\n{expires}\n{state}\n{suspended}\n"))?;
+    mac.update(secret_sha256);
+    Some(mac)
+}
+
+fn keyed(key: &SecretSlice<u8>, text: &str) -> Option<Hmac<Sha256>> {
+    // A key of any length will do.
+    let mut mac = Hmac::<Sha256>::new_from_slice(key.expose_secret()).ok()?;
+    mac.update(text.as_bytes());
+    Some(mac)
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+
+    use super::*;
+    use crate::domain::state::SystemState;
+
+    fn id(text: &str) -> BackupId {
+        BackupId::parse(text).unwrap()
+    }
+
+    fn key(byte: u8) -> SecretSlice<u8> {
+        vec![byte; 32].into()
+    }
+
+    fn standing() -> Standing {
+        Standing { state: SystemState::Active, secret_sha256: vec![1; 32], suspended_at: None }
+    }
+
+    fn signed() -> Signed {
+        let one = id("018f3a5c-7b1e-7c3d-9a2b-0123456789ab.gpg");
+        Signed::new(&key(7), one, 1000, &standing()).unwrap()
+    }
+
+    #[test]
+    fn an_address_holds_for_its_backup_its_time_and_its_key() {
+        let signed = signed();
+        assert!(signed.is_by(&key(7)) && signed.is_for(&key(7), &standing()));
+        assert!(!signed.is_by(&key(8)) && !signed.is_for(&key(8), &standing()), "another key");
+        let flipped = |index: usize| {
+            let mut signature = signed.signature.clone();
+            signature[index] ^= 1;
+            signature
+        };
+        let with = |signature: Vec<u8>| Signed { signature, ..signed.clone() };
+        let longer = [&signed.signature[..], &[0]].concat();
+        let forged = [
+            Signed { expires: 1001, ..signed.clone() },
+            Signed { backup: id("018f3a5c-7b1e-7c3d-9a2b-0123456789ab.bin"), ..signed.clone() },
+            Signed { backup: id("018f3a5c-7b1e-7c3d-9a2b-0123456789ac.gpg"), ..signed.clone() },
+            with(flipped(31)),
+            with(flipped(63)),
+            with(longer),
+            with(signed.signature[..63].to_vec()),
+            with(signed.signature[..32].to_vec()),
+            with(signed.signature[..31].to_vec()),
+            with(signed.signature.repeat(2)),
+            with([&signed.signature[..32], &signed.signature[..32]].concat()),
+            with([&signed.signature[32..], &signed.signature[32..]].concat()),
+            with(vec![]),
+        ];
+        for forged in forged {
+            let holds = forged.is_by(&key(7)) && forged.is_for(&key(7), &standing());
+            assert!(!holds, "{forged:?}");
+        }
+    }
+
+    #[test]
+    fn an_address_ends_when_the_standing_of_its_system_changes() {
+        let then = DateTime::from_timestamp_micros(1_775_986_200_000_001);
+        let changed = [
+            Standing { state: SystemState::Suspended, ..standing() },
+            Standing { secret_sha256: vec![2; 32], ..standing() },
+            Standing { suspended_at: then, ..standing() },
+        ];
+        for standing in changed {
+            assert!(signed().is_by(&key(7)) && !signed().is_for(&key(7), &standing));
+        }
+    }
+}

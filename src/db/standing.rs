@@ -1,0 +1,35 @@
+//! What decides whether something that was once granted to a system, or for it, still holds.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use uuid::Uuid;
+
+use super::schema::systems;
+use super::{Conn, DbError};
+use crate::domain::state::SystemState;
+
+/// Differs from an earlier one if the system was suspended, resumed or marked for destruction, or its secret was replaced.
+#[derive(Clone, PartialEq, Eq, Queryable, Selectable)]
+#[diesel(table_name = systems)]
+pub struct Standing {
+    pub state: SystemState,
+    pub secret_sha256: Vec<u8>,
+    /// When it was last suspended: it may have been resumed since.
+    pub suspended_at: Option<DateTime<Utc>>,
+}
+
+/// Of one system; `None` if there is no such system.
+pub fn of(conn: &mut Conn, system: Uuid) -> Result<Option<Standing>, DbError> {
+    Ok(systems::table.find(system).select(Standing::as_select()).first(conn).optional()?)
+}
+
+/// Of those systems that there are.
+pub fn of_all(conn: &mut Conn, ids: &[Uuid]) -> Result<HashMap<Uuid, Standing>, DbError> {
+    let found: Vec<(Uuid, Standing)> = systems::table
+        .filter(systems::id.eq_any(ids))
+        .select((systems::id, Standing::as_select()))
+        .load(conn)?;
+    Ok(found.into_iter().collect())
+}

@@ -1,0 +1,35 @@
+//! Ends the downloads under way that are not permitted any more: with a credential that was replaced, of a system that was
+//! suspended, by a link that has ended with either, or of a system that is being destroyed.
+
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+use crate::backups::Downloads;
+use crate::db::{Db, DbError, Lane, standing};
+
+/// Between two looks. All systems with a download under way are looked up together.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How long a look waits for a database that can't be reached.
+const PATIENCE: Duration = Duration::from_secs(4);
+
+/// Looks for ever. While the database can't be asked, downloads go on: they need nothing of it.
+pub async fn run(db: Db, downloads: Downloads) {
+    loop {
+        sleep(LOOK_EVERY).await;
+        if let Err(error) = run_once(&db, &downloads).await {
+            log::debug!("look for downloads that have to end: {error}");
+        }
+    }
+}
+
+async fn run_once(db: &Db, downloads: &Downloads) -> Result<(), DbError> {
+    let under_way = downloads.now();
+    if under_way.systems.is_empty() {
+        return Ok(());
+    }
+    let ids = under_way.systems.clone();
+    let found = db.run(Lane::Reads, PATIENCE, move |conn: &mut _| standing::of_all(conn, &ids)).await?;
+    downloads.end_revoked(&under_way, &found);
+    Ok(())
+}

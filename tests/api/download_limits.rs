@@ -1,0 +1,162 @@
+//! How many downloads there may be at once, and what ends those that are under way.
+
+use crate::harness::{
+    Login, PATIENCE, Server, System, Vanish, Wire, assert_eventually, bare_head, head, run, sample,
+};
+use crate::manage_links::{link, local};
+use crate::stalled::{LARGE, descriptors, large_backup, stalled};
+
+fn under_way(server: &Server) -> f64 {
+    sample(&server.metrics(), "strongroom_downloads_open")
+}
+
+#[track_caller]
+fn becomes(server: &Server, count: f64) {
+    assert_eventually(&format!("{count} downloads"), PATIENCE, || (under_way(server) - count).abs() < 0.5);
+}
+
+/// A download by a signed address whose client takes nothing.
+fn stalled_by_link(server: &Server, url: &str) -> Wire {
+    let path = url.strip_prefix(&server.management_url("")).expect("an address of this server");
+    let mut wire = Wire::to_management(server);
+    wire.send(bare_head("GET", path, &[]));
+    wire
+}
+
+/// A portal's download whose client takes nothing.
+fn stalled_by_token(server: &Server, token: &str, system: &System, id: &str) -> Wire {
+    let mut wire = Wire::to_management(server);
+    let authorization = format!("Authorization: Bearer {token}");
+    wire.send(bare_head(
+        "GET",
+        &format!("/backup/{}/{id}", system.id),
+        &[&authorization, "X-Download: true"],
+    ));
+    wire
+}
+
+#[test]
+fn a_system_has_at_most_eight_downloads_at_a_time() {
+    let login = Login::new();
+    let server = Server::builder().no_rate_limit().login(&login).start();
+    let (system, id) = large_backup(&server);
+    let (other, another) = (server.system(), server.system());
+    let small = server.store(&other, b"x");
+    let token = login.token(&system.org, "backup:view");
+    let mut wires: Vec<Wire> = (0..7).map(|_| stalled(&server, &system, &id)).collect();
+    wires.push(stalled_by_token(&server, &token, &system, &id));
+    becomes(&server, 8.0);
+    let refused = server.fetch(&system, &id).send().status(429);
+    assert_eq!(refused.message(), "too many downloads in progress");
+    assert_eq!((refused.retry_after(), &refused.data()["retry_after_seconds"]), (5, &5.into()));
+    for what in ["x-download", "x-view"] {
+        let path = format!("/backup/{}/{id}", system.id);
+        let portal = server.manage("GET", &path).bearer(&token).header(what, "true").send();
+        if what == "x-download" {
+            portal.is_gateway_error(429, "too_many_downloads", &server.management_url(""));
+            assert_eq!(portal.must_have("retry-after"), "5");
+        } else {
+            assert_eq!(portal.status, 415, "it is too large to be shown: {portal}");
+        }
+    }
+    // Nothing is opened for these.
+    server.request("HEAD", &format!("/api/systems/backups/{id}")).user(&system).send().status(200);
+    server.list(&system);
+    server.fetch(&other, &small).send().status(200);
+    server.store(&another, b"x");
+    wires.remove(0).vanish(Vanish::Rst);
+    assert_eventually("a place is free again", PATIENCE, || {
+        server.fetch(&system, &id).header("range", "bytes=0-9").send().status == 206
+    });
+    drop(wires);
+    becomes(&server, 0.0);
+}
+
+#[test]
+fn a_place_is_given_back_however_a_download_ends() {
+    let server = Server::unlimited();
+    let (system, id) = large_backup(&server);
+    for _ in 0..3 {
+        for how in [Vanish::Fin, Vanish::Rst] {
+            let mut wire = stalled(&server, &system, &id);
+            wire.try_read(100_000).expect("the beginning");
+            wire.vanish(how);
+        }
+        assert_eq!(server.fetch(&system, &id).send().status(200).body.len(), LARGE);
+        server.fetch(&system, &id).header("range", "bytes=99999999-").send().status(416);
+        server.request("HEAD", &format!("/api/systems/backups/{id}")).user(&system).send().status(200);
+        let mut wire = Wire::to(&server);
+        // Two on one connection, and the client leaves before it has read either.
+        let again = head("GET", &format!("/api/systems/backups/{id}"), &system, &[]);
+        wire.send([again.as_str(), again.as_str()].concat());
+        wire.vanish(Vanish::Fin);
+        becomes(&server, 0.0);
+    }
+}
+
+#[test]
+fn one_link_has_at_most_four_downloads_at_a_time_and_takes_no_place_of_the_systems() {
+    needs_a_folder!();
+    let login = Login::new();
+    let server = local(&login).start();
+    let (system, id) = large_backup(&server);
+    // They differ in the second at which they expire.
+    let (one, _) = link(&server, &login, &system, &id);
+    let other = || link(&server, &login, &system, &id).0;
+    assert_eventually("a second goes by", PATIENCE, || other() != one);
+    let wires: Vec<Wire> = (0..4).map(|_| stalled_by_link(&server, &one)).collect();
+    becomes(&server, 4.0);
+    let refused = server.at(&one).send().status(429);
+    assert_eq!(refused.message(), "too many downloads in progress");
+    server.at(&other()).header("range", "bytes=0-9").send().status(206);
+    let appliance: Vec<Wire> = (0..8).map(|_| stalled(&server, &system, &id)).collect();
+    becomes(&server, 12.0);
+    server.at(&other()).header("range", "bytes=0-9").send().status(206);
+    drop((wires, appliance));
+    becomes(&server, 0.0);
+}
+
+/// The appliance's download and that by a link end when this is done to the system. The portal's goes on while there is
+/// the system.
+fn end_after(command: &[&str]) {
+    let login = Login::new();
+    let server = local(&login).start();
+    let (system, id) = large_backup(&server);
+    let token = login.token(&system.org, "backup:view");
+    let mut wires = [
+        stalled_by_token(&server, &token, &system, &id),
+        stalled(&server, &system, &id),
+        stalled_by_link(&server, &link(&server, &login, &system, &id).0),
+    ];
+    becomes(&server, 3.0);
+    assert_eventually("their files are open", PATIENCE, || descriptors(&server, &id) == 3);
+    run(server.command(["system"]).args(command).arg(&system.id)).exits(0);
+    // Far sooner than a client may be idle.
+    assert_eventually("those of the appliance and by the link end", PATIENCE, || under_way(&server) < 1.5);
+    for wire in &mut wires[1..] {
+        assert!(wire.try_answer().is_err(), "a short answer must not look whole");
+    }
+    if command[0] == "destroy" {
+        becomes(&server, 0.0);
+    } else {
+        assert_eq!(wires[0].answer().body.len(), LARGE);
+    }
+}
+
+#[test]
+fn suspension_ends_the_downloads_under_way_of_the_appliance_and_by_links() {
+    needs_a_folder!();
+    end_after(&["suspend"]);
+}
+
+#[test]
+fn a_new_secret_ends_the_downloads_under_way_with_the_old_one_and_by_links() {
+    needs_a_folder!();
+    end_after(&["rotate-secret"]);
+}
+
+#[test]
+fn destruction_ends_all_downloads_under_way() {
+    needs_a_folder!();
+    end_after(&["destroy", "--yes"]);
+}

@@ -1,0 +1,158 @@
+//! What ends a download address before its time: its system is suspended, its secret replaced, or the key withdrawn that
+//! it is signed with.
+
+use std::time::Instant;
+
+use crate::harness::{Login, PATIENCE, Server, System, assert_eventually, now};
+use crate::manage_links::{is_refused, link, local};
+
+struct Scene {
+    login: Login,
+    server: Server,
+    system: System,
+    id: String,
+}
+
+impl Scene {
+    fn new() -> Self {
+        let login = Login::new();
+        let server = local(&login).start();
+        let system = server.system();
+        let id = server.store(&system, b"x");
+        Self { login, server, system, id }
+    }
+
+    fn link(&self) -> String {
+        self.link_of(&self.server)
+    }
+
+    fn link_of(&self, server: &Server) -> String {
+        link(server, &self.login, &self.system, &self.id).0
+    }
+
+    fn cli(&self, command: &str) {
+        self.server.cli(["system", command, &self.system.id]).exits(0);
+    }
+}
+
+/// The statement in the operator's guide that has these words in it.
+fn documented(words: &str) -> &'static str {
+    let guide = include_str!("../../docs/operations.md");
+    let statements = guide.split("```sql\n").skip(1).filter_map(|rest| rest.split("```").next());
+    let mut found = statements.filter(|sql| sql.contains("UPDATE signing_keys") && sql.contains(words));
+    found.next().unwrap_or_else(|| panic!("no statement with {words}"))
+}
+
+/// The same address at another process.
+fn at(url: &str, from: &Server, to: &Server) -> String {
+    url.replace(&from.management_url(""), &to.management_url(""))
+}
+
+#[test]
+fn suspension_ends_the_addresses_that_were_made_before_for_good() {
+    needs_a_folder!();
+    let scene = Scene::new();
+    let url = scene.link();
+    scene.server.at(&url).send().status(200);
+    scene.cli("suspend");
+    is_refused(&scene.server.at(&url).send());
+    // What portals may fetch of a suspended system they may fetch by an address, too.
+    scene.server.at(&scene.link()).send().status(200);
+    scene.cli("resume");
+    is_refused(&scene.server.at(&url).send());
+    scene.server.at(&scene.link()).send().status(200);
+}
+
+#[test]
+fn a_new_secret_ends_the_addresses_that_were_made_before() {
+    needs_a_folder!();
+    let scene = Scene::new();
+    let url = scene.link();
+    scene.server.at(&url).send().status(200);
+    scene.cli("rotate-secret");
+    is_refused(&scene.server.at(&url).send());
+    scene.server.at(&scene.link()).send().status(200);
+}
+
+#[test]
+fn addresses_outlive_a_key_that_is_replaced_and_new_ones_count_at_once_in_every_process() {
+    needs_a_folder!();
+    let scene = Scene::new();
+    let sibling = scene.server.sibling();
+    let old = scene.link();
+    // Both have the old key in memory.
+    scene.server.at(&old).send().status(200);
+    sibling.at(&at(&old, &scene.server, &sibling)).send().status(200);
+    scene.server.db.execute(documented("previous_key = key"));
+    let new = scene.link_of(&sibling);
+    for url in [&old, &at(&new, &sibling, &scene.server)] {
+        scene.server.at(url).send().status(200);
+        sibling.at(&at(url, &scene.server, &sibling)).send().status(200);
+    }
+}
+
+#[test]
+fn the_previous_key_signs_nothing_that_holds_for_longer_than_what_it_has_signed() {
+    needs_a_folder!();
+    let scene = Scene::new();
+    let url = scene.link();
+    scene.server.db.execute(documented("previous_key = key"));
+    scene.server.at(&url).send().status(200);
+    // As if that had been a whole validity ago: a thief of the key could have signed it just now.
+    scene.server.db.execute("UPDATE signing_keys SET created_at = created_at - interval '331 seconds'");
+    is_refused(&scene.server.at(&url).send());
+}
+
+#[test]
+fn all_addresses_end_at_once_in_every_process_when_the_key_is_withdrawn() {
+    needs_a_folder!();
+    let scene = Scene::new();
+    let sibling = scene.server.sibling();
+    let old = scene.link();
+    scene.server.db.execute(documented("previous_key = key"));
+    let new = scene.link();
+    let all = [old, new];
+    for url in &all {
+        scene.server.at(url).send().status(200);
+        sibling.at(&at(url, &scene.server, &sibling)).send().status(200);
+    }
+    scene.server.db.execute(documented("previous_key = NULL"));
+    for url in &all {
+        is_refused(&scene.server.at(url).send());
+        is_refused(&sibling.at(&at(url, &scene.server, &sibling)).send());
+    }
+    scene.server.at(&scene.link()).send().status(200);
+}
+
+#[test]
+fn a_flood_of_made_up_addresses_costs_two_looks_at_the_keys_a_second() {
+    needs_a_folder!();
+    let scene = Scene::new();
+    let looks = || {
+        scene.server.db.number(
+            "SELECT sum(coalesce(seq_scan, 0) + coalesce(idx_scan, 0))::bigint FROM pg_stat_user_tables
+             WHERE relname IN ('signing_keys', 'backups')",
+        )
+    };
+    let settled = |mut last: i64| {
+        let same = || std::mem::replace(&mut last, looks()) == looks();
+        assert_eventually("the figures stand still", PATIENCE, same);
+        looks()
+    };
+    let before = settled(-1);
+    let start = Instant::now();
+    let made_up = format!(
+        "{}?expires={}&signature={}",
+        scene.server.url(&format!("/api/downloads/{}", scene.id)),
+        now() + 100,
+        "ab".repeat(64)
+    );
+    std::thread::scope(|scope| {
+        for _ in 0..20 {
+            scope.spawn(|| (0..10).for_each(|_| is_refused(&scene.server.at(&made_up).send())));
+        }
+    });
+    let seconds = i64::try_from(start.elapsed().as_secs()).expect("a short time") + 1;
+    let after = settled(-1);
+    assert!(after - before <= 20 + 4 * seconds, "{} looks in {seconds} s", after - before);
+}

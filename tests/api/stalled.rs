@@ -1,0 +1,118 @@
+//! Clients that take nothing more of a download, or too little: they hold what it needs for a limited time only.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use crate::harness::{
+    Builder, Certificate, PATIENCE, Server, System, Wire, assert_eventually, bytes, eventually, head,
+};
+
+/// More than the buffers of both ends of a connection hold.
+pub const LARGE: usize = 24 << 20;
+
+/// A system with a large backup, and the backup's id.
+pub fn large_backup(server: &Server) -> (System, String) {
+    let system = server.system();
+    let id = server.store(&system, &bytes(LARGE));
+    (system, id)
+}
+
+/// A download whose client has asked, and takes nothing.
+pub fn stalled(server: &Server, system: &System, id: &str) -> Wire {
+    let mut wire = Wire::to(server);
+    wire.send(head("GET", &format!("/api/systems/backups/{id}"), system, &[]));
+    wire
+}
+
+/// How many descriptors the process has open on what the store keeps of this backup, or kept.
+pub fn descriptors(server: &Server, id: &str) -> usize {
+    let all = fs::read_dir(format!("/proc/{}/fd", server.pid())).expect("the descriptors of a process");
+    let files = all.filter_map(|entry| fs::read_link(entry.ok()?.path()).ok());
+    files.filter(|file| file.to_string_lossy().contains(id)).count()
+}
+
+fn idle_for(seconds: u64) -> Builder {
+    Server::builder().no_rate_limit().set("BACKUP_BODY_IDLE_TIMEOUT", seconds)
+}
+
+fn pass(time: Duration) {
+    let end = Instant::now() + time;
+    eventually(time, || Instant::now() >= end);
+}
+
+#[track_caller]
+fn is_given_up(builder: &Builder) {
+    let server = builder.clone().start();
+    let (system, id) = large_backup(&server);
+    let mut wires: Vec<Wire> = (0..3).map(|_| stalled(&server, &system, &id)).collect();
+    assert_eventually("it is opened", PATIENCE, || descriptors(&server, &id) == 3);
+    // Its file is gone, and yet takes up its room for as long as somebody has it open.
+    server.delete(&system, &id).status(200);
+    assert_eventually("it is given up", PATIENCE, || descriptors(&server, &id) == 0);
+    for wire in &mut wires {
+        assert!(wire.try_answer().is_err(), "a short answer must not look whole");
+    }
+    let told = server.log().matches("BACKUP_BODY_IDLE_TIMEOUT").count();
+    assert_eq!(told, 3, "{}", server.log());
+}
+
+#[test]
+fn a_download_whose_client_takes_nothing_is_given_up() {
+    needs_a_folder!();
+    is_given_up(&idle_for(2));
+}
+
+#[test]
+fn a_download_over_tls_whose_client_takes_nothing_is_given_up() {
+    needs_a_folder!();
+    is_given_up(&idle_for(2).tls(&Certificate::new()));
+}
+
+#[test]
+fn a_slow_client_that_keeps_taking_is_not_given_up() {
+    let server = idle_for(4).start();
+    let (system, id) = large_backup(&server);
+    let mut wire = stalled(&server, &system, &id);
+    let start = Instant::now();
+    // For longer than it may be idle. The buffers on the way are filled again only once much of them is free.
+    while start.elapsed() < Duration::from_secs(20) {
+        wire.try_read(32 << 10).expect("the next bytes");
+        pass(Duration::from_millis(200));
+    }
+    let rest = LARGE / 2;
+    wire.try_read(rest).expect("the rest at full speed");
+}
+
+#[test]
+fn a_client_below_the_minimum_rate_is_given_up_within_the_minute() {
+    let server = Server::builder().no_rate_limit().set("BACKUP_BODY_MIN_RATE", 10_000_000).start();
+    let (system, id) = large_backup(&server);
+    let mut wire = stalled(&server, &system, &id);
+    let start = Instant::now();
+    let mut taken = 0;
+    while wire.try_read(16 << 10).is_ok() {
+        taken += 16 << 10;
+        assert!(start.elapsed() < PATIENCE * 6, "still served at 80 KiB a second");
+        // What was on its way when it was given up is still to be read.
+        if !server.log().contains("BACKUP_BODY_MIN_RATE") {
+            pass(Duration::from_millis(200));
+        }
+    }
+    assert!(taken < LARGE);
+    assert!(start.elapsed() > Duration::from_secs(10), "a minute is given, not {:?}", start.elapsed());
+    assert!(server.log().contains("BACKUP_BODY_MIN_RATE"), "{}", server.log());
+}
+
+#[test]
+fn the_process_ends_although_clients_take_nothing() {
+    let graceful = idle_for(2);
+    let cut = idle_for(600).set("SHUTDOWN_GRACE", 1);
+    for builder in [graceful, cut] {
+        let server = builder.start();
+        let (system, id) = large_backup(&server);
+        let _wires: Vec<Wire> = (0..4).map(|_| stalled(&server, &system, &id)).collect();
+        let open = || crate::harness::sample(&server.metrics(), "strongroom_downloads_open") >= 4.0;
+        assert_eventually("they are under way", PATIENCE, open);
+        assert_eq!(server.stop_gracefully().code(), Some(0));
+    }
+}
