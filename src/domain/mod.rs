@@ -5,6 +5,7 @@ pub mod caller;
 pub mod conditional;
 pub mod digest;
 pub mod filename;
+pub mod forwarded;
 pub mod ids;
 pub mod media_type;
 pub mod object_key;
