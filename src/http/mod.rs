@@ -23,6 +23,7 @@ mod list;
 mod management;
 mod measure;
 mod metrics;
+mod paths;
 mod remote_addr;
 mod requests;
 mod server;

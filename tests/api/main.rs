@@ -76,6 +76,7 @@ mod schema;
 mod secrets;
 mod settings;
 mod shutdown;
+mod slashes;
 mod smuggling;
 mod store_trouble;
 mod stuck;
