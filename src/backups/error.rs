@@ -1,6 +1,7 @@
 //! How a use case fails, by what the client can do next.
 
 use crate::db::DbError;
+use crate::domain::damage::Damage;
 use crate::domain::request::RequestState;
 use crate::store::PutError;
 
@@ -55,6 +56,8 @@ pub enum UploadError {
     Empty,
     #[error("the body does not have the digest that was sent")]
     DigestMismatch,
+    #[error("the client has damaged the file: {0}")]
+    DamagedByClient(Damage),
     #[error("the body ended before its end")]
     Interrupted,
     #[error("the client sent too slowly")]

@@ -3,6 +3,7 @@
 pub mod accounting;
 pub mod caller;
 pub mod conditional;
+pub mod damage;
 pub mod digest;
 pub mod filename;
 pub mod forwarded;

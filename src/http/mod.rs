@@ -5,6 +5,7 @@
 mod authorization;
 mod base_urls;
 mod bearer;
+mod body_claims;
 mod delete;
 mod docs;
 mod download;

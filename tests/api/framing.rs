@@ -98,6 +98,7 @@ fn lengths_that_are_none_are_refused_by_the_parser() {
         &["Content-Length: five"],
         &["Content-Length: 99999999999999999999999"],
         &["Transfer-Encoding: identity, banana"],
+        &["Transfer-Encoding: gzip, chunked"],
     ] {
         let answer = at_once(&server, &system, lines, b"hello").answer();
         assert!([400, 501].contains(&answer.status), "{lines:?}: {answer}");
