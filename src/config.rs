@@ -1,6 +1,7 @@
 //! Settings from the environment, checked before anything starts.
 
 mod management;
+mod networks;
 mod parse;
 mod store;
 mod table;

@@ -2,6 +2,7 @@
 
 use super::downloads::TooMany;
 use crate::db::DbError;
+use crate::domain::damage::Damage;
 use crate::domain::request::RequestState;
 use crate::store::PutError;
 
@@ -56,6 +57,8 @@ pub enum UploadError {
     Empty,
     #[error("the body does not have the digest that was sent")]
     DigestMismatch,
+    #[error("the client has damaged the file: {0}")]
+    DamagedByClient(Damage),
     #[error("the body ended before its end")]
     Interrupted,
     /// It is not what the client's own framing says. What is wrong with it begins with the word "malformed".

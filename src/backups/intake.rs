@@ -13,6 +13,7 @@ use super::feed::Part;
 use super::{BodyLimits, UploadError};
 use crate::actors::OrgQuotas;
 use crate::db::accounting::{Growth, Operation, Outcome};
+use crate::domain::damage::DamageCheck;
 use crate::domain::ids::{BackupId, OrgId};
 use crate::domain::pace::BodyClock;
 use crate::store::{BodyInterrupted, Meter, PutBody, Receipt, Watchdog};
@@ -25,6 +26,8 @@ pub(super) struct Intake {
     pub length: Option<u64>,
     /// SHA-256 digests that the client sent along; all have to be the body's.
     pub digests: Vec<[u8; 32]>,
+    /// For clients that are known to damage files.
+    pub damage: Option<DamageCheck>,
     /// Bytes that the organization has granted so far.
     pub granted: u64,
     pub backup: BackupId,
@@ -136,6 +139,11 @@ impl Intake {
         if self.digests.iter().any(|digest| *digest != receipt.sha256) {
             return Err(UploadError::DigestMismatch);
         }
+        // A digest that is right clears a client of all suspicion.
+        let damage = self.damage.as_ref().filter(|_| self.digests.is_empty());
+        if let Some(damage) = damage.and_then(DamageCheck::found) {
+            return Err(UploadError::DamagedByClient(damage));
+        }
         Ok(receipt)
     }
 }
@@ -187,6 +195,9 @@ impl Flow {
         if let Next::Chunk(chunk) = &next {
             self.intake.allow(self.meter.count() + chunk.len() as u64).await?;
             self.meter.push(chunk);
+            if let Some(check) = &mut self.intake.damage {
+                check.push(chunk);
+            }
             fail_point!("upload.chunk");
         }
         Ok(next)

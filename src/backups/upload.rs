@@ -17,6 +17,7 @@ use super::intake::{Intake, Progress};
 use super::reservation::Reservation;
 use super::{Backup, SystemIdentity, UploadError, Vault};
 use crate::db::accounting::{Admission, Commit, Operation, Outcome, Refusal};
+use crate::domain::damage::{DamageCheck, Suspect};
 use crate::domain::filename::Filename;
 use crate::domain::media_type::MediaType;
 use crate::store::{ObjectFacts, PutError, Receipt};
@@ -30,6 +31,8 @@ pub struct UploadRequest {
     pub length: Option<u64>,
     /// SHA-256 digests that the client sent along.
     pub digests: Vec<[u8; 32]>,
+    /// A client that is known to damage files.
+    pub suspect: Option<Suspect>,
     pub remote_addr: Option<IpAddr>,
 }
 
@@ -137,6 +140,7 @@ impl Vault {
             limits: self.limits.clone(),
             length: request.length,
             digests: request.digests,
+            damage: request.suspect.map(DamageCheck::new),
             granted,
             backup,
             system_id: who.id(),

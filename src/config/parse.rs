@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::fs;
-use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -11,7 +10,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use secrecy::SecretString;
 
-use super::{ConfigError, TlsFiles};
+use super::{ConfigError, TlsFiles, networks};
 use crate::domain::window::RateLimits;
 
 pub fn wrong(variable: &str, problem: impl Into<String>) -> ConfigError {
@@ -83,15 +82,7 @@ impl Variables {
     }
 
     pub fn networks(&self, name: &str) -> Result<Vec<IpNet>, ConfigError> {
-        let list = self.get(name).unwrap_or_default();
-        let entries = list.split([',', ' ']).filter(|entry| !entry.is_empty());
-        let parse = |entry: &str| {
-            let network = entry.parse::<IpNet>().or_else(|_| entry.parse::<IpAddr>().map(IpNet::from));
-            network.map_err(|_| {
-                wrong(name, format!("{entry:?} is neither an address nor a network like 10.0.0.0/8"))
-            })
-        };
-        entries.map(parse).collect()
+        networks::parse(self.get(name).unwrap_or_default()).map_err(|problem| wrong(name, problem))
     }
 
     pub fn tls_files(&self) -> Result<Option<TlsFiles>, ConfigError> {

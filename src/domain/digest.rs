@@ -32,6 +32,41 @@ pub fn expected_sha256(lines: &[&[u8]]) -> Result<Option<[u8; 32]>, InvalidDiges
     }
 }
 
+/// The SHA-256 in a request's `Digest` field (RFC 3230, which RFC 9530 has replaced): `SHA-256=BASE64`, among others.
+///
+/// # Errors
+/// [`InvalidDigest`] if the field is there without a SHA-256 of 32 bytes: no other algorithm is verified, and this field
+/// lets nobody ignore what it announces.
+pub fn instance_sha256(lines: &[&[u8]]) -> Result<Option<[u8; 32]>, InvalidDigest> {
+    let text = std::str::from_utf8(&lines.join(&b","[..])).map_err(|_| InvalidDigest)?.to_owned();
+    let members = text.split(',').map(str::trim).filter(|member| !member.is_empty());
+    let mut members = members.map(|member| member.split_once('=').unwrap_or((member, ""))).peekable();
+    if members.peek().is_none() {
+        return Ok(None);
+    }
+    let value = members.find(|(algorithm, _)| algorithm.trim().eq_ignore_ascii_case(SHA_256));
+    let (_, value) = value.ok_or(InvalidDigest)?;
+    let bytes = STANDARD.decode(value.trim()).map_err(|_| InvalidDigest)?;
+    bytes.try_into().map(Some).map_err(|_| InvalidDigest)
+}
+
+/// The SHA-256 in a request's `x-amz-content-sha256` field: in hex, or `UNSIGNED-PAYLOAD`.
+///
+/// # Errors
+/// [`InvalidDigest`] if it is anything else, or there are several.
+pub fn payload_sha256(lines: &[&[u8]]) -> Result<Option<[u8; 32]>, InvalidDigest> {
+    match lines {
+        [] => Ok(None),
+        [line] if line.trim_ascii().eq_ignore_ascii_case(b"UNSIGNED-PAYLOAD") => Ok(None),
+        [line] => {
+            let mut sha256 = [0; 32];
+            hex::decode_to_slice(line.trim_ascii(), &mut sha256).map_err(|_| InvalidDigest)?;
+            Ok(Some(sha256))
+        }
+        _ => Err(InvalidDigest),
+    }
+}
+
 /// The value of a `Repr-Digest` field: `sha-256=:BASE64:`.
 #[must_use]
 pub fn repr_digest(sha256: &[u8; 32]) -> String {
@@ -104,6 +139,38 @@ mod tests {
         }
     }
 
+    #[test]
+    fn the_older_field_is_read_if_it_has_a_sha_256() {
+        let read =
+            |lines: &[&str]| instance_sha256(&lines.iter().map(|line| line.as_bytes()).collect::<Vec<_>>());
+        let base64 = "RK/0qy18MlBSVnWgjwz6lZEWjP/lF5HF9bvEF8FabDg=";
+        let expected = expected_sha256(&[RFC.as_bytes()]);
+        for line in ["SHA-256=B", "sha-256=B", " md5=x==, Sha-256 = B ,", "SHA=x,SHA-256=B"] {
+            assert_eq!(read(&[&line.replace('B', base64)]), expected, "{line}");
+        }
+        assert_eq!(read(&["md5=x==", &format!("SHA-256={base64}")]), expected);
+        for none in [&[][..], &[""], &[" , "]] {
+            assert_eq!(read(none), Ok(None), "{none:?}");
+        }
+        for bad in
+            ["md5=x==", "SHA-256", "SHA-256=", "SHA-256=AAAA", "SHA-512=AAAA", "sha-256=:AAAA:", "\u{e9}"]
+        {
+            assert_eq!(read(&[bad]), Err(InvalidDigest), "{bad}");
+        }
+        assert_eq!(instance_sha256(&[b"\xff"]), Err(InvalidDigest));
+    }
+
+    #[test]
+    fn the_field_of_s3_clients_is_hex_or_unsigned() {
+        let hex = "44AFF4ab2d7c3250525675a08f0cfa9591168cffe51791c5f5bbc417c15a6c38";
+        assert_eq!(payload_sha256(&[hex.as_bytes()]), expected_sha256(&[RFC.as_bytes()]));
+        assert_eq!(payload_sha256(&[]), Ok(None));
+        assert_eq!(payload_sha256(&[b"UNSIGNED-PAYLOAD"]), Ok(None));
+        for bad in [&[&b""[..]][..], &[b"x"], &[&hex.as_bytes()[..62]], &[hex.as_bytes(), hex.as_bytes()]] {
+            assert_eq!(payload_sha256(bad), Err(InvalidDigest), "{bad:?}");
+        }
+    }
+
     proptest! {
         #[test]
         fn what_is_written_is_read_back(sha256 in any::<[u8; 32]>()) {
@@ -112,7 +179,7 @@ mod tests {
 
         #[test]
         fn no_bytes_make_it_panic(line in proptest::collection::vec(any::<u8>(), 0..80)) {
-            let _ = expected_sha256(&[&line]);
+            let _ = (expected_sha256(&[&line]), instance_sha256(&[&line]), payload_sha256(&[&line]));
         }
     }
 }

@@ -13,6 +13,9 @@ const MAX_LEN: usize = 255;
 /// Bytes of the longest extension, with its dot, that is kept when a name is cut though we don't know it.
 const MAX_UNKNOWN_SUFFIX: usize = 32;
 
+/// What clients put around a name.
+const QUOTES: [char; 2] = ['"', '\''];
+
 /// A file name of 1 to 255 characters from `[A-Za-z0-9._-]`, not only dots:
 /// safe in a header, on a terminal and as a file's name.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
@@ -20,7 +23,9 @@ const MAX_UNKNOWN_SUFFIX: usize = 32;
 pub struct Filename(String);
 
 impl Filename {
-    /// Takes what follows the last `/` or `\` of a header's value. Each character outside `[A-Za-z0-9._-]` becomes one `_`;
+    /// Takes what follows the last `/` or `\` of a header's value, without quotes and spaces around it. Clients put a name
+    /// into quotes, or send it as in `Content-Disposition` (`attachment; filename="a.gpg"`): then it is that name. Percent
+    /// signs are not decoded: they may be the name's own. Each character outside `[A-Za-z0-9._-]` becomes one `_`;
     /// bytes that are not UTF-8 count as the replacement characters that they would be shown as. A name that is too long
     /// is cut in front of its extension.
     ///
@@ -28,9 +33,14 @@ impl Filename {
     #[must_use]
     pub fn from_header(value: &[u8]) -> Option<Self> {
         let text = String::from_utf8_lossy(value);
-        let last = text.rsplit(['/', '\\']).next().unwrap_or_default();
+        let name = disposition(&text).unwrap_or(&text);
+        let last = name.rsplit(['/', '\\']).next().unwrap_or_default();
+        Self::made_safe(last.trim_matches(|c: char| c.is_whitespace() || QUOTES.contains(&c)))
+    }
+
+    fn made_safe(text: &str) -> Option<Self> {
         let safe = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-        let name: String = last.chars().map(|c| if safe(c) { c } else { '_' }).collect();
+        let name: String = text.chars().map(|c| if safe(c) { c } else { '_' }).collect();
         let name = cut(name);
         let only_dots = name.bytes().all(|b| b == b'.');
         (!only_dots).then_some(Self(name))
@@ -46,9 +56,9 @@ impl Filename {
     /// (`fw-01-2026-11-21-daily.tar.gz.gpg`).
     #[must_use]
     pub fn for_download(system_name: &str, day: NaiveDate, filename: &str) -> Self {
-        let text = format!("{system_name}-{day}-{filename}").replace(['/', '\\'], "_");
+        let text = format!("{system_name}-{day}-{filename}");
         // It has a date in it, so it is neither empty nor only dots.
-        Self::from_header(text.as_bytes()).unwrap_or_else(|| Self(format!("{day}")))
+        Self::made_safe(&text).unwrap_or_else(|| Self(format!("{day}")))
     }
 
     /// The name.
@@ -68,6 +78,30 @@ impl fmt::Display for Filename {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
+}
+
+/// The name in a value that looks like one of `Content-Disposition` (RFC 6266): `attachment; filename="NAME"`, also without
+/// what stands before the name, or `filename*=UTF-8''NAME`.
+fn disposition(text: &str) -> Option<&str> {
+    let starts_with =
+        |text: &str, word: &str| text.get(..word.len()).is_some_and(|s| s.eq_ignore_ascii_case(word));
+    let value = |name: &str| {
+        // The type and other parameters may stand in front of it.
+        let mut starts = std::iter::once(0).chain(text.match_indices(';').map(|(at, _)| at + 1));
+        starts.find_map(|at| {
+            let parameter = text[at..].trim_start();
+            starts_with(parameter, name).then(|| parameter[name.len()..].trim_start())
+        })
+    };
+    if let Some(value) = value("filename=") {
+        let quote = value.chars().next().filter(|c| QUOTES.contains(c));
+        return Some(match quote {
+            Some(quote) => value[1..].split(quote).next().unwrap_or_default(),
+            None => value.split(';').next().unwrap_or_default(),
+        });
+    }
+    let value = value("filename*=")?.split(';').next().unwrap_or_default();
+    Some(value.splitn(3, '\'').nth(2).unwrap_or(value))
 }
 
 /// Cuts an ASCII name to [`MAX_LEN`] in front of its extension.
@@ -122,7 +156,27 @@ mod tests {
             (b"a\r\nb", "a__b"),
             (b".hidden", ".hidden"),
             (b"...a", "...a"),
-            (b" ", "_"),
+            (b"\"backup.tar.gz\"", "backup.tar.gz"),
+            (b"'backup.tar.gz'", "backup.tar.gz"),
+            (b" \" backup.tar.gz \" ", "backup.tar.gz"),
+            (b"\"backup.tar.gz", "backup.tar.gz"),
+            (b"backup.tar.gz\"", "backup.tar.gz"),
+            (b"\"/var/tmp/backup.tar.gz\"", "backup.tar.gz"),
+            (b"\"C:\\backups\\fw.tar.xz\"", "fw.tar.xz"),
+            (b"it's.gpg", "it_s.gpg"),
+            (b"filename=backup.tar.gz", "backup.tar.gz"),
+            (b"filename=\"my backup; 1.tar.gz\"; size=3", "my_backup__1.tar.gz"),
+            (b"attachment; filename=\"backup.tar.gz\"", "backup.tar.gz"),
+            (b"Attachment;FileName='dir/backup.tar.gz';x=y", "backup.tar.gz"),
+            (b"form-data; name=\"file\"; filename=\"backup.tar.gz\"", "backup.tar.gz"),
+            (b"attachment; filename*=UTF-8''na%C3%AFve.tar.gz", "na_C3_AFve.tar.gz"),
+            (b"attachment; filename*=UTF-8''b.gpg; filename=a.gpg", "a.gpg"),
+            (b"filename*=b.gpg", "b.gpg"),
+            (b"attachment", "attachment"),
+            (b"attachment; size=3.gpg", "attachment__size_3.gpg"),
+            (b"my-filename=a.gpg", "my-filename_a.gpg"),
+            (b"a;filename=b.gpg", "b.gpg"),
+            (b"%22backup%20x.tar.gz", "_22backup_20x.tar.gz"),
         ] {
             assert_eq!(named(value).as_deref(), Some(name), "{value:?}");
         }
@@ -138,6 +192,7 @@ mod tests {
             ("a\"\r\nX: y", "a.bin", "a___X__y-2026-11-03-a.bin".to_owned()),
             (&long, "a.tar.gz", format!("{}.tar.gz", "x".repeat(248))),
             ("..", "a.gpg", "..-2026-11-03-a.gpg".to_owned()),
+            ("\"fw\" filename=x", "a.gpg", "_fw__filename_x-2026-11-03-a.gpg".to_owned()),
         ] {
             assert_eq!(Filename::for_download(system, day, filename).as_str(), name);
         }
@@ -147,8 +202,24 @@ mod tests {
     fn nothing_or_only_dots_is_no_name() {
         let dots = [b'.'; 300];
         let only_dots_once_cut = [&dots[..], &[b'x'; 40]].concat();
-        for value in [&b""[..], b".", b"..", b"...", b"/", b"a/", b"a\\", b"a/..", &dots, &only_dots_once_cut]
-        {
+        for value in [
+            &b""[..],
+            b".",
+            b"..",
+            b"...",
+            b"/",
+            b"a/",
+            b"a\\",
+            b"a/..",
+            b" ",
+            b"\"\"",
+            b"'..'",
+            b"\"a/\"",
+            b"filename=",
+            b"filename=\"\"",
+            &dots,
+            &only_dots_once_cut,
+        ] {
             assert_eq!(named(value), None, "{value:?}");
         }
     }

@@ -3,8 +3,10 @@
 pub mod accounting;
 pub mod caller;
 pub mod conditional;
+pub mod damage;
 pub mod digest;
 pub mod filename;
+pub mod forwarded;
 pub mod ids;
 pub mod media_type;
 pub mod object_key;

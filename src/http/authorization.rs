@@ -11,10 +11,22 @@ use actix_web_httpauth::headers::authorization::Scheme;
 pub fn credential<S: Scheme>(headers: &HeaderMap, name: &str) -> Option<S> {
     let mut lines = headers.get_all(AUTHORIZATION);
     let line = lines.next().filter(|_| lines.next().is_none())?;
-    let (scheme, token) = line.to_str().ok()?.split_once(' ')?;
+    let (scheme, token) = line.to_str().ok()?.trim().split_once([' ', '\t'])?;
     if !scheme.eq_ignore_ascii_case(name) {
         return None;
     }
-    let line = HeaderValue::from_str(&format!("{name} {}", token.trim())).ok()?;
+    let token = token.trim();
+    let token = if name == "Basic" { &with_standard_alphabet(token) } else { token };
+    let line = HeaderValue::from_str(&format!("{name} {token}")).ok()?;
     S::parse(&line).ok()
+}
+
+/// Base64 as its parser wants it: in the standard alphabet, and padded. Clients that take the encoder of their language's
+/// tokens send it in the alphabet for URLs, or without padding; there is only one way to read either.
+fn with_standard_alphabet(token: &str) -> String {
+    let mut text = token.trim_end_matches('=').replace('-', "+").replace('_', "/");
+    while !text.len().is_multiple_of(4) {
+        text.push('=');
+    }
+    text
 }

@@ -1,11 +1,12 @@
 //! `DELETE /api/systems/backups/{id}`.
 
-use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Path};
+use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::body_claims::refuse_conditions;
 use super::error::ApiError;
 use super::remote_addr::RemoteAddr;
 use super::{AppState, docs, envelope};
@@ -43,9 +44,11 @@ pub async fn delete(
     who: SystemIdentity,
     RemoteAddr(remote_addr): RemoteAddr,
     id: Path<String>,
+    request: HttpRequest,
     state: Data<AppState>,
 ) -> Result<HttpResponse, ApiError> {
     let id = parse_id(&id)?;
+    refuse_conditions(request.headers())?;
     state.vault.delete(&who, id, remote_addr).await?;
     Ok(envelope::answer(StatusCode::OK, "backup deleted", Deleted { id }))
 }

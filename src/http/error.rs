@@ -13,6 +13,7 @@ use super::error_data::{
 };
 use super::outage_log::log_outage;
 use crate::backups::{Dependency, Outage, ReadError, RequestError, UploadError};
+use crate::domain::damage::Damage;
 use crate::domain::request::RequestState;
 
 /// Every error that the APIs answer with.
@@ -75,10 +76,27 @@ const OUTAGE_RETRY: u64 = 10;
 /// Fewer seconds than this are added to it at random, so that a fleet does not come back in the same second.
 const OUTAGE_JITTER: u8 = 8;
 
+/// What is wrong with an upload of a web form.
+pub const NOT_A_FORM: &str = "a form can't be stored, only the file itself: curl --data-binary @FILE (or -T FILE), not in a form's field";
+
 impl ApiError {
     /// A part of the request that can't be right: which one, what is wrong with it, and what was sent.
     pub fn field(key: &'static str, message: &'static str, value: impl Into<String>) -> Self {
         Self::Validation(FieldError { key, message, value: value.into() })
+    }
+
+    /// The client has damaged the file that it sent.
+    pub fn damaged_by_client(damage: Damage) -> Self {
+        let message = match damage {
+            Damage::LineBreaks => {
+                "the file's line breaks are missing: curl --data-binary @FILE (or -T FILE) instead of -d"
+            }
+            Damage::FormEncoding => NOT_A_FORM,
+            Damage::CutOff => {
+                "the file is cut at its first zero byte, as BusyBox's wget does: use curl, or gpg --armor"
+            }
+        };
+        Self::field("body", message, "")
     }
 
     fn retry_after(&self) -> Option<u64> {
@@ -197,6 +215,7 @@ impl From<UploadError> for ApiError {
             UploadError::Empty => Self::field("body", "required", ""),
             // A body has one digest, whichever header announced it.
             UploadError::DigestMismatch => Self::field("content-digest", "mismatch", ""),
+            UploadError::DamagedByClient(damage) => Self::damaged_by_client(damage),
             UploadError::Interrupted => Self::field("body", "incomplete", ""),
             UploadError::Malformed(what) => Self::field("body", what, ""),
             UploadError::TimedOut => Self::Timeout,

@@ -5,6 +5,7 @@
 mod authorization;
 mod base_urls;
 mod bearer;
+mod body_claims;
 mod connection;
 mod delete;
 mod docs;
@@ -26,6 +27,7 @@ mod management;
 mod measure;
 mod metrics;
 mod outage_log;
+mod paths;
 mod remote_addr;
 mod requests;
 mod server;

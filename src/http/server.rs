@@ -25,7 +25,7 @@ use tokio::time::{Instant, sleep_until};
 use super::connection::{self, Connections, Patient, Tls};
 use super::drain::FIRST_REQUEST;
 use super::framing::{self, BrokenRequests, InTurn};
-use super::{AppState, Certificates, Drain, collect_api, docs, early, management, measure};
+use super::{AppState, Certificates, Drain, collect_api, docs, early, management, measure, paths};
 
 /// What a listener serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -116,6 +116,10 @@ pub fn serve(api: Api, state: Data<AppState>, settings: ServerSettings) -> io::R
             .configure(routes)
             .wrap(from_fn(early::answer_early))
             .wrap(from_fn(measure::measure))
+            .wrap_fn(|mut request, service| {
+                paths::without_stray_slashes(&mut request);
+                service.call(request)
+            })
             .wrap_fn(move |request, service| {
                 let (answer, draining) = (service.call(request), Arc::clone(&draining));
                 async move {

@@ -4,18 +4,20 @@
 use std::rc::Rc;
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
+use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, USER_AGENT};
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 use futures_util::StreamExt;
 
+use super::body_claims::refuse_claims;
 use super::envelope::{self, Metadata};
 use super::error::ApiError;
 use super::framing::Exchange;
 use super::remote_addr::RemoteAddr;
 use super::{AppState, docs};
 use crate::backups::{Backup, SystemIdentity, UploadError, UploadHandle, UploadRequest};
-use crate::domain::digest;
+use crate::domain::damage::Suspect;
+use crate::domain::digest::{self, InvalidDigest};
 use crate::domain::filename::Filename;
 use crate::domain::media_type::MediaType;
 
@@ -65,20 +67,38 @@ fn parse(headers: &HeaderMap, RemoteAddr(remote_addr): RemoteAddr) -> Result<Upl
     if !chunked && length.unwrap_or(0) == 0 {
         return Err(ApiError::field("body", "required", ""));
     }
+    refuse_claims(headers)?;
+    let content_type = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
+    let user_agent = headers.get(USER_AGENT).map(HeaderValue::as_bytes);
+    Ok(UploadRequest {
+        filename: headers.get("x-filename").and_then(|value| Filename::from_header(value.as_bytes())),
+        mimetype: MediaType::of_header(content_type),
+        length: if chunked { None } else { length },
+        digests: digests(headers)?,
+        suspect: Suspect::of(content_type, user_agent),
+        remote_addr,
+    })
+}
+
+/// Reads a SHA-256 in the lines of a header.
+type ReadDigest = fn(&[&[u8]]) -> Result<Option<[u8; 32]>, InvalidDigest>;
+
+/// The SHA-256 digests that the headers announce: all have to be the body's.
+fn digests(headers: &HeaderMap) -> Result<Vec<[u8; 32]>, ApiError> {
+    let fields: [(&str, ReadDigest); 4] = [
+        ("content-digest", digest::expected_sha256),
+        ("repr-digest", digest::expected_sha256),
+        ("digest", digest::instance_sha256),
+        ("x-amz-content-sha256", digest::payload_sha256),
+    ];
     let mut digests = vec![];
-    for header in ["content-digest", "repr-digest"] {
+    for (header, read) in fields {
         let lines: Vec<_> = headers.get_all(header).map(HeaderValue::as_bytes).collect();
-        let expected = digest::expected_sha256(&lines)
+        let expected = read(&lines)
             .map_err(|_| ApiError::field(header, "malformed", printable(&lines.join(&b", "[..]))))?;
         digests.extend(expected);
     }
-    Ok(UploadRequest {
-        filename: headers.get("x-filename").and_then(|value| Filename::from_header(value.as_bytes())),
-        mimetype: MediaType::of_header(headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes)),
-        length: if chunked { None } else { length },
-        digests,
-        remote_addr,
-    })
+    Ok(digests)
 }
 
 /// The start of a malformed value, for the answer that complains about it.

@@ -124,6 +124,40 @@ fn the_name_of_the_scheme_is_matched_without_case() {
 }
 
 #[test]
+fn a_credential_is_read_as_clients_write_it() {
+    let server = Server::start();
+    server.add_org("acme", None);
+    // Its base64 has letters in which the two alphabets differ, and padding.
+    let (key, secret) = ("fw", ">>>???~~~>>>???~~~>>>???~~~>>>???~~~x");
+    server.cli(["system", "add", "--org", "acme", "--name", "fw", "--key", key, "--secret", secret]).exits(0);
+    let standard = base64(format!("{key}:{secret}").as_bytes());
+    let for_urls = standard.replace('+', "-").replace('/', "_");
+    assert!(for_urls != standard && standard.ends_with('='), "{standard}");
+    let (unpadded, both) = (standard.trim_end_matches('='), for_urls.trim_end_matches('='));
+    for credential in [
+        format!("Basic {standard}"),
+        format!("Basic   {standard}"),
+        format!("Basic\t{standard}"),
+        format!("basic \t {standard} \t"),
+        format!("Basic {unpadded}"),
+        format!("Basic {for_urls}"),
+        format!("Basic {both}"),
+    ] {
+        let mut wire = Wire::to(&server);
+        wire.send(bare_head("GET", BACKUPS, &[&format!("Authorization: {credential}")]));
+        let answer = wire.answer();
+        assert_eq!(answer.status, 200, "{credential:?}: {answer}");
+    }
+    for credential in
+        [format!("Basic{standard}"), format!("Basic {standard}AAAA"), format!("Basic {}", &both[1..])]
+    {
+        let mut wire = Wire::to(&server);
+        wire.send(bare_head("GET", BACKUPS, &[&format!("Authorization: {credential}")]));
+        wire.answer().is_invalid_token();
+    }
+}
+
+#[test]
 fn one_system_is_not_another() {
     let server = Server::start();
     let (one, other) = (server.system(), server.system());

@@ -25,6 +25,18 @@ fn a_deleted_backup_is_gone_from_the_list_the_books_and_the_store() {
 }
 
 #[test]
+fn an_id_is_found_however_its_letters_are_written() {
+    let server = Server::unlimited();
+    let system = server.system();
+    let id = server.store(&system, b"x");
+    let (uuid, extension) = id.split_once('.').expect("an extension");
+    for written in [id.to_uppercase(), format!("{uuid}%2e{extension}"), format!("{uuid}%2E{extension}")] {
+        assert_eq!(server.fetch(&system, &written).send().status(200).body, b"x", "{written}");
+    }
+    assert_eq!(server.delete(&system, &id.to_uppercase()).status(200).data(), json!({ "id": id }));
+}
+
+#[test]
 fn a_system_may_delete_all_it_has_and_begin_again() {
     let server = Server::unlimited();
     let system = server.system();

@@ -96,6 +96,7 @@ fn lengths_that_are_none_are_refused() {
         ("content-length", &["Content-Length: five"]),
         ("content-length", &["Content-Length: 99999999999999999999999"]),
         ("transfer-encoding", &["Transfer-Encoding: identity, banana"]),
+        ("transfer-encoding", &["Transfer-Encoding: gzip, chunked"]),
     ] {
         at_once(&server, &system, lines, b"hello").answer().status(400).is_validation_error(key);
     }

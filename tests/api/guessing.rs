@@ -75,6 +75,17 @@ fn a_right_secret_is_let_in_from_an_address_that_guesses() {
 }
 
 #[test]
+fn guesses_count_for_a_client_whose_port_the_proxy_writes_and_not_for_the_proxy() {
+    let server = behind_a_proxy();
+    guess(&server, "192.0.2.1:4711", |n| format!("name-{n}"), 330);
+    guess(&server, "[2001:db8::1]:4711", |n| format!("name-{n}"), 330);
+    assert_eventually("it is told", PATIENCE, || {
+        told(&server, "192.0.2.1") > 0 && told(&server, "2001:db8::") > 0
+    });
+    assert_eq!(told(&server, "127.0.0.1"), 0);
+}
+
+#[test]
 fn what_the_operator_does_shows_to_an_address_that_guesses() {
     let server = behind_a_proxy();
     let address = "192.0.2.1";

@@ -140,7 +140,7 @@ fn wrong_methods_and_unknown_paths_are_told_so() {
         }
     }
     let unknown: Vec<Answer> =
-        ["/", "/api", "/api/systems", "/api/systems/x", "/backups/x", "/api/systems/x/backups/"]
+        ["/", "/api", "/api/systems", "/api/systems/x", "/backups/x", "/api/systems/x/backups//"]
             .into_iter()
             .map(|path| ask("GET", path))
             .collect();

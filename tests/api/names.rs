@@ -20,11 +20,18 @@ fn a_file_name_is_made_safe() {
         ("$(reboot)`id`.gpg", "__reboot__id_.gpg"),
         (".hidden.gpg", ".hidden.gpg"),
         ("..gpg", "..gpg"),
+        (r#""backup.tar.gz""#, "backup.tar.gz"),
+        ("'backup.tar.gz'", "backup.tar.gz"),
+        (r#""two words.tar.gz""#, "two_words.tar.gz"),
+        (r#"attachment; filename="daily.tar.xz""#, "daily.tar.xz"),
+        ("filename=daily.tar.xz", "daily.tar.xz"),
     ];
     for (sent, kept) in table {
         let answer = server.upload(&system).header("x-filename", sent).body("x").send();
-        answer.id();
+        let id = answer.id();
         assert_eq!(answer.data()["filename"], kept, "sent: {sent}");
+        let (_, extension) = id.split_once('.').expect("an extension");
+        assert_eq!(kept.ends_with(extension), kept != "passwd", "{sent}: {id}");
     }
 }
 

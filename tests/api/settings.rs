@@ -44,7 +44,7 @@ fn a_wrong_value_stops_the_start_with_one_line_that_names_it() {
             is_refused(name, &[(name, value)]);
         }
     }
-    for value in ["proxy.example.org", "10.0.0.0/33", "10.0.0.1;10.0.0.2"] {
+    for value in ["proxy.example.org", "10.0.0.0/33", "10.0.0.1;10.0.0.2", "10.0.0.1:80", "0.0.0.0/0", "::"] {
         is_refused("TRUSTED_PROXIES", &[("TRUSTED_PROXIES", value)]);
     }
     for value in ["nonsense", "127.0.0.1", "127.0.0.1:99999", ":", "example.org:x"] {

@@ -80,16 +80,6 @@ fn bodies_of_any_length_are_stored_byte_for_byte() {
 }
 
 #[test]
-fn a_body_said_to_be_compressed_is_stored_as_it_came() {
-    let server = Server::start();
-    let system = server.system();
-    let body = bytes(500);
-    let answer = server.upload(&system).header("content-encoding", "gzip").body(body.clone()).send();
-    assert_eq!(answer.data()["sha256"], sha256_hex(&body));
-    assert_eq!(server.fetch(&system, &answer.id()).send().body, body);
-}
-
-#[test]
 fn a_connection_carries_one_upload_after_another() {
     let server = Server::start();
     let system = server.system();

@@ -4,6 +4,8 @@ use serde_json::json;
 use utoipa::{IntoParams, IntoResponses};
 
 use super::answers::{Answers, Body, Responses, binary};
+use crate::domain::damage::Damage;
+use crate::http::body_claims::{NOT_A_PART, NOT_CONDITIONAL};
 use crate::http::delete::Deleted;
 use crate::http::envelope::Metadata;
 use crate::http::error::ApiError;
@@ -39,6 +41,8 @@ impl IntoResponses for Upload {
         let errors = [
             ApiError::field("body", "required", ""),
             ApiError::field("body", "incomplete", ""),
+            ApiError::damaged_by_client(Damage::LineBreaks),
+            ApiError::field("content-range", NOT_A_PART, "bytes 50000-99999/100000"),
             ApiError::field("content-digest", "malformed", "sha-256"),
             ApiError::field("content-digest", "mismatch", ""),
             ApiError::Timeout,
@@ -102,12 +106,17 @@ impl IntoResponses for Download {
     }
 }
 
+/// A deletion under a condition.
+pub fn conditional() -> ApiError {
+    ApiError::field("if-match", NOT_CONDITIONAL, "\"3a7b\"")
+}
+
 /// `DELETE /api/systems/backups/{id}`.
 pub struct Delete;
 
 impl IntoResponses for Delete {
     fn responses() -> Responses {
-        let errors = [ApiError::field("id", "invalid", "backup.zip"), ApiError::NotFound];
+        let errors = [ApiError::field("id", "invalid", "backup.zip"), conditional(), ApiError::NotFound];
         Answers::default()
             .json(200, "Gone, for good.", "backup deleted", &Deleted::example(), &[])
             .errors(any().into_iter().chain(errors))

@@ -6,7 +6,7 @@ use utoipa::openapi::{Ref, RefOr};
 use utoipa::{IntoResponses, ToSchema};
 
 use super::answers::{Answers, Responses, text};
-use super::collect::bytes;
+use super::collect::{bytes, conditional};
 use crate::domain::request::RequestState;
 use crate::http::delete::Deleted;
 use crate::http::error::ApiError;
@@ -59,7 +59,7 @@ impl IntoResponses for Delete {
     fn responses() -> Responses {
         Answers::default()
             .json(200, "Gone, for good.", "backup deleted", &Deleted::example(), &[])
-            .errors(any("backup:delete").into_iter().chain([ApiError::NotFound]))
+            .errors(any("backup:delete").into_iter().chain([ApiError::NotFound, conditional()]))
             .into()
     }
 }

@@ -69,8 +69,9 @@ fn tame(event: Event<'_>) -> Event<'_> {
     match event {
         Event::Html(text) | Event::InlineHtml(text) => Event::Text(text),
         Event::Start(Tag::Link { link_type: LinkType::Inline, dest_url, title, id }) => {
-            let dest_url = match dest_url.strip_suffix(".md") {
-                Some(name) if !name.contains('/') => CowStr::from(format!("/docs/{name}")),
+            let (file, anchor) = dest_url.split_at(dest_url.find('#').unwrap_or(dest_url.len()));
+            let dest_url = match file.strip_suffix(".md") {
+                Some(name) if !name.contains('/') => CowStr::from(format!("/docs/{name}{anchor}")),
                 _ => dest_url,
             };
             Event::Start(Tag::Link { link_type: LinkType::Inline, dest_url, title, id })
@@ -105,7 +106,8 @@ mod tests {
 
     #[test]
     fn a_link_to_a_neighbouring_file_leads_to_its_page() {
-        let (html, _) = to_html("[a](portals.md) [b](#limits)");
+        let (html, _) = to_html("[a](portals.md) [b](#limits) [c](portals.md#links)");
         assert!(html.contains(r#"href="/docs/portals""#) && html.contains(r##"href="#limits""##), "{html}");
+        assert!(html.contains(r#"href="/docs/portals#links""#), "{html}");
     }
 }

@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 use crate::backups::{Backup, Link, ReadError};
 use crate::domain::ids::BackupId;
 use crate::http::bearer::{Allowed, Delete, View};
+use crate::http::body_claims::refuse_conditions;
 use crate::http::delete::Deleted;
 use crate::http::envelope::{self, Metadata, NOT_CACHED};
 use crate::http::error::ApiError;
@@ -131,11 +132,13 @@ pub async fn delete(
     Allowed { caller, .. }: Allowed<Delete>,
     RemoteAddr(remote_addr): RemoteAddr,
     ids: Path<(String, String)>,
+    request: HttpRequest,
     state: Data<AppState>,
 ) -> Result<HttpResponse, ApiError> {
     let (system, backup) = ids.into_inner();
     let system = state.vault.managed(&caller, &system).await.map_err(no_backup)?;
     let id = BackupId::parse(&backup).map_err(|_| ApiError::NotFound)?;
+    refuse_conditions(request.headers())?;
     state.vault.delete_managed(&system, id, remote_addr).await?;
     Ok(envelope::answer(StatusCode::OK, "backup deleted", Deleted::of(id)))
 }

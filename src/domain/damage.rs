@@ -1,0 +1,217 @@
+//! Clients that are known to damage a file on its way, and how that shows. Ordinary command lines do it without a word:
+//!
+//! * `curl -d @FILE` removes line feeds, carriage returns and zero bytes. It says that it sends a web form, and so does
+//!   `curl --data-binary @FILE`, which sends the file as it is.
+//! * `curl --data-urlencode file@FILE`, and `data={"file": ...}` of Python's requests, send a web form indeed.
+//! * `BusyBox`'s `wget --post-file` sends what stands before the first zero byte. It calls itself `Wget`; GNU's, which
+//!   is faithful, has a version behind that.
+
+use std::fmt;
+
+/// How much of the start is looked at, in bytes. Of random bytes, as ciphertext is made of, so many are without one of
+/// three certain values once in 10^21 files.
+const LOOK: usize = 4096;
+
+const FORM: &[u8] = b"application/x-www-form-urlencoded";
+
+/// What has become of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Damage {
+    /// Its line feeds, carriage returns and zero bytes are missing.
+    LineBreaks,
+    /// It is the value of a web form's field, in the form's encoding.
+    FormEncoding,
+    /// All from its first zero byte on is missing.
+    CutOff,
+}
+
+impl fmt::Display for Damage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::LineBreaks => "its line breaks are missing",
+            Self::FormEncoding => "it is encoded as a form",
+            Self::CutOff => "it is cut at its first zero byte",
+        })
+    }
+}
+
+/// A client that may damage files, by what it says of itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Suspect {
+    /// It says that it sends a web form.
+    Form,
+    BusyBox,
+}
+
+impl Suspect {
+    /// The one that sends these values of `Content-Type` and `User-Agent`.
+    #[must_use]
+    pub fn of(content_type: Option<&[u8]>, user_agent: Option<&[u8]>) -> Option<Self> {
+        let media_type =
+            content_type.unwrap_or_default().split(|byte| *byte == b';').next().unwrap_or_default();
+        if user_agent.is_some_and(|name| name.trim_ascii() == b"Wget") {
+            Some(Self::BusyBox)
+        } else if media_type.trim_ascii().eq_ignore_ascii_case(FORM) {
+            Some(Self::Form)
+        } else {
+            None
+        }
+    }
+}
+
+/// Looks at the start of a body for signs of damage.
+#[derive(Debug)]
+pub struct DamageCheck {
+    suspect: Suspect,
+    start: Vec<u8>,
+}
+
+impl DamageCheck {
+    #[must_use]
+    pub const fn new(suspect: Suspect) -> Self {
+        Self { suspect, start: Vec::new() }
+    }
+
+    /// The next chunk of the body.
+    pub fn push(&mut self, chunk: &[u8]) {
+        let missing = LOOK - self.start.len();
+        self.start.extend_from_slice(&chunk[..chunk.len().min(missing)]);
+    }
+
+    /// What is wrong with the body, which is over.
+    ///
+    /// Missing line breaks are found only in a binary file of at least [`LOOK`] bytes: of a shorter one it can't be told.
+    /// A binary file without a zero byte counts as cut off; a small one that never had any is refused for it, too. A text
+    /// is what it is: it has no zero bytes, and may be of one line.
+    #[must_use]
+    pub fn found(&self) -> Option<Damage> {
+        let start = self.start.as_slice();
+        let without = |bytes: &[u8]| !start.iter().any(|byte| bytes.contains(byte));
+        match self.suspect {
+            Suspect::Form if is_form(start) => Some(Damage::FormEncoding),
+            Suspect::Form => (start.len() == LOOK && without(b"\n\r\0") && has_controls(start))
+                .then_some(Damage::LineBreaks),
+            Suspect::BusyBox => {
+                (without(b"\0") && (has_controls(start) || !is_utf8(start))).then_some(Damage::CutOff)
+            }
+        }
+    }
+}
+
+/// Whether it is `NAME=VALUE` as forms are encoded, with at least one character that had to be. No file that is not one
+/// keeps to so few characters.
+fn is_form(start: &[u8]) -> bool {
+    let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~*+%&=".contains(byte);
+    let escaped = |part: &[u8]| part[0] == b'%' && part[1].is_ascii_hexdigit() && part[2].is_ascii_hexdigit();
+    start.iter().all(allowed) && start.contains(&b'=') && start.windows(3).any(escaped)
+}
+
+/// Whether there is a control character that texts in no encoding have.
+fn has_controls(bytes: &[u8]) -> bool {
+    bytes.iter().any(|byte| byte.is_ascii_control() && !b"\t\n\x0b\x0c\r\x1b".contains(byte))
+}
+
+/// A character that is cut off at the end is no fault.
+fn is_utf8(bytes: &[u8]) -> bool {
+    std::str::from_utf8(bytes).map_or_else(|error| error.error_len().is_none(), |_| true)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Bytes as those of a ciphertext, the same in each run.
+    fn ciphertext(len: usize) -> Vec<u8> {
+        let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+        let mut next = || {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            state.to_be_bytes()[3]
+        };
+        (0..len).map(|_| next()).collect()
+    }
+
+    fn found(suspect: Suspect, body: &[u8]) -> Option<Damage> {
+        let mut check = DamageCheck::new(suspect);
+        body.chunks(1000).for_each(|chunk| check.push(chunk));
+        check.found()
+    }
+
+    #[test]
+    fn a_client_is_suspected_by_what_it_says_of_itself() {
+        let form = "application/x-www-form-urlencoded";
+        for (content_type, user_agent, expected) in [
+            (None, None, None),
+            (Some("application/octet-stream"), Some("curl/7.88.1"), None),
+            (Some(form), Some("curl/7.88.1"), Some(Suspect::Form)),
+            (Some(" Application/X-WWW-Form-URLEncoded ; charset=utf-8"), None, Some(Suspect::Form)),
+            (Some("application/x-www-form-urlencoded2"), None, None),
+            (Some(form), Some("Wget"), Some(Suspect::BusyBox)),
+            (Some("application/octet-stream"), Some("Wget"), Some(Suspect::BusyBox)),
+            (Some(form), Some("Wget/1.21.3"), Some(Suspect::Form)),
+            (Some("application/octet-stream"), Some("Wget/1.21.3"), None),
+        ] {
+            let suspect = Suspect::of(content_type.map(str::as_bytes), user_agent.map(str::as_bytes));
+            assert_eq!(suspect, expected, "{content_type:?} {user_agent:?}");
+        }
+    }
+
+    #[test]
+    fn a_binary_file_without_its_line_breaks_is_found() {
+        let whole = ciphertext(20_000);
+        let mut stripped = whole.clone();
+        stripped.retain(|byte| !b"\n\r\0".contains(byte));
+        assert_eq!(found(Suspect::Form, &whole), None);
+        assert_eq!(found(Suspect::Form, &stripped), Some(Damage::LineBreaks));
+        assert_eq!(found(Suspect::Form, &stripped[..LOOK]), Some(Damage::LineBreaks));
+        assert_eq!(found(Suspect::Form, &stripped[..LOOK - 1]), None, "too short to be told");
+    }
+
+    #[test]
+    fn a_form_is_found() {
+        for form in ["file=%8C%0D", "a=b+c&file=%1f%8B", &format!("file={}", "%8c".repeat(3000))] {
+            assert_eq!(found(Suspect::Form, form.as_bytes()), Some(Damage::FormEncoding), "{form:.20}");
+        }
+        for file in ["a=b", "aGVsbG8gd29ybGQ=", "100%=x%1z", "a=b\nc=%20", "%41%42", "url = http://x/?a=%20"]
+        {
+            assert_eq!(found(Suspect::Form, file.as_bytes()), None, "{file}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_ends_before_its_first_zero_byte_is_found() {
+        let whole = ciphertext(20_000);
+        let zero = whole.iter().position(|byte| *byte == 0).unwrap();
+        assert_eq!(found(Suspect::BusyBox, &whole), None);
+        for cut in [&whole[..zero], b"\x1f\x8b\x08", b"\x85\x02\x0c\x03"] {
+            assert_eq!(found(Suspect::BusyBox, cut), Some(Damage::CutOff), "{} bytes", cut.len());
+        }
+    }
+
+    #[test]
+    fn a_text_is_not_damaged() {
+        let armored = format!("-----BEGIN PGP MESSAGE-----\n\n{}", "hQIMA+\n".repeat(2000));
+        let one_line = "{\"a\":\"\u{e9}\"}\t\x1b[0m".repeat(2000);
+        for text in [&armored[..], &one_line, "x", "\u{e9}"] {
+            for suspect in [Suspect::Form, Suspect::BusyBox] {
+                assert_eq!(found(suspect, text.as_bytes()), None, "{suspect:?} {text:.1}");
+            }
+        }
+        assert_eq!(found(Suspect::Form, &b"\xe9t\xe9 ".repeat(2000)), None);
+    }
+
+    proptest! {
+        #[test]
+        fn a_file_with_a_zero_byte_at_its_start_is_not_damaged(
+            mut body in proptest::collection::vec(any::<u8>(), 1..6000), at in any::<prop::sample::Index>(),
+        ) {
+            let at = at.index(body.len().min(LOOK));
+            body[at] = 0;
+            prop_assert_eq!(found(Suspect::BusyBox, &body), None);
+            prop_assert_eq!(found(Suspect::Form, &body), None);
+        }
+    }
+}
