@@ -3,6 +3,7 @@
 mod management;
 mod networks;
 mod parse;
+mod proxy;
 mod store;
 mod table;
 
@@ -13,7 +14,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use secrecy::SecretString;
 
-pub use management::{Jwks, ManagementConfig, TokenConfig};
+pub use management::{IssueConfig, Jwks, ManagementConfig, TokenConfig};
 pub use store::{S3Config, StoreConfig};
 pub use table::help;
 

@@ -30,6 +30,8 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("pulldown_cmark", &["http/docs/"]),
     ("clap", &["cli/", "main.rs", "config"]),
     ("jsonwebtoken", &["tokens/"]),
+    // What rustls calls its provider, too.
+    ("aws_lc_rs", &["tokens/", "http/tls"]),
 ];
 
 /// The same for paths of two words: files of backups are the store's, certificates and secrets are read at start,

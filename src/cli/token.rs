@@ -4,11 +4,14 @@ use std::time::{Duration, SystemTime};
 
 use chrono::DateTime;
 use clap::Subcommand;
+use secrecy::ExposeSecret;
 use serde::Serialize;
 
 use super::exit::{ExitCode, Failure};
 use super::output::{Output, time};
-use crate::config::TokenConfig;
+use crate::config::IssueConfig;
+use crate::db::{self, organizations};
+use crate::domain::caller::Scope;
 use crate::domain::ids::OrgId;
 use crate::tokens::{IssueError, NewToken, issue};
 
@@ -16,15 +19,15 @@ use crate::tokens::{IssueError, NewToken, issue};
 pub enum Token {
     /// Print a token that is signed with JWT_HS256_SECRET, for development
     ///
-    /// It needs JWT_HS256_SECRET, JWT_ISSUER and JWT_AUDIENCE, and no database. In production an identity provider
-    /// issues the tokens.
+    /// It needs JWT_HS256_SECRET, JWT_ISSUER and JWT_AUDIENCE, as the service has them. With DATABASE_URL it looks whether
+    /// there is such an organization. In production an identity provider issues the tokens.
     Issue {
-        /// The organization that its bearer belongs to
+        /// The organization that its bearer belongs to; required, except with backup:admin
         #[arg(long, value_parser = OrgId::parse)]
-        org: OrgId,
+        org: Option<OrgId>,
         /// What it permits, separated by spaces: backup:view, backup:create, backup:delete, backup:admin
-        #[arg(long)]
-        scope: String,
+        #[arg(long, value_parser = Scopes::parse)]
+        scope: Scopes,
         /// Who bears it; events name it
         #[arg(long)]
         sub: String,
@@ -40,6 +43,34 @@ struct Issued {
     expires_at: String,
 }
 
+/// At least one scope, and none that does not exist.
+#[derive(Debug, Clone)]
+pub struct Scopes(Vec<Scope>);
+
+impl Scopes {
+    fn parse(text: &str) -> Result<Self, String> {
+        let known = || Scope::ALL.map(Scope::as_str).join(", ");
+        let scopes = text.split_whitespace().map(|word| {
+            Scope::parse(word).ok_or_else(|| format!("there is no scope {word:?}: there are {}", known()))
+        });
+        let scopes: Vec<_> = scopes.collect::<Result<_, _>>()?;
+        if scopes.is_empty() {
+            Err(format!("it names no scope: there are {}", known()))
+        } else {
+            Ok(Self(scopes))
+        }
+    }
+
+    fn has(&self, scope: Scope) -> bool {
+        self.0.contains(&scope)
+    }
+
+    /// As it stands in a token.
+    fn claim(&self) -> String {
+        self.0.iter().map(|scope| scope.as_str()).collect::<Vec<_>>().join(" ")
+    }
+}
+
 /// Longer ones are no tokens for development any more.
 const LONGEST: Duration = Duration::from_secs(366 * 86_400);
 
@@ -51,27 +82,54 @@ fn parse_ttl(text: &str) -> Result<Duration, String> {
 impl Token {
     pub fn run(self, json: bool) -> Result<ExitCode, Failure> {
         let Self::Issue { org, scope, sub, ttl } = self;
-        let missing = || {
-            let line = "JWT_HS256_SECRET: it is required, with JWT_ISSUER and JWT_AUDIENCE, to issue a token";
-            Failure::Usage(line.to_owned())
-        };
-        let config = TokenConfig::from_env()?.ok_or_else(missing)?;
-        let secret = config.hs256.as_ref().ok_or_else(missing)?;
+        let config = IssueConfig::from_env()?;
+        match &org {
+            Some(org) => check_organization(&config, org)?,
+            None if !scope.has(Scope::Admin) => {
+                let line = "--org: it is required: only backup:admin is for every organization";
+                return Err(Failure::Usage(line.to_owned()));
+            }
+            None => {}
+        }
+        if let Some(org) = org.as_ref().filter(|_| scope.has(Scope::Admin)) {
+            eprintln!("strongroom: backup:admin is for every organization, not only for {org}");
+        }
         let new = NewToken {
             issuer: &config.issuer,
             audience: &config.audience,
             sub: &sub,
-            org: &org,
-            scope: &scope,
+            org: org.as_ref(),
+            scope: &scope.claim(),
             valid_for: ttl,
         };
-        let (token, expires) = issue(secret, &new, SystemTime::now()).map_err(|error| match error {
+        let issued = issue(&config.secret, &new, SystemTime::now());
+        let (token, expires) = issued.map_err(|error| match error {
             IssueError::Sub => Failure::Usage(error.to_string()),
-            IssueError::Sign(_) => Failure::Refused(error.to_string()),
+            IssueError::Sign => Failure::Refused(error.to_string()),
         })?;
         let expires_at = i64::try_from(expires).ok().and_then(|at| DateTime::from_timestamp(at, 0));
         let issued = Issued { token, expires_at: expires_at.map(time).unwrap_or_default() };
         Output::new(json).print(&issued, |issued| issued.token.clone())?;
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// Refuses an organization that is not there. Where that can't be found out, a token is issued all the same, and a line
+/// says so: it is made without a database, often on another machine.
+fn check_organization(config: &IssueConfig, org: &OrgId) -> Result<(), Failure> {
+    let why = match &config.database_url {
+        None => "DATABASE_URL is not set".to_owned(),
+        Some(url) => match db::connect(url.expose_secret())
+            .and_then(|mut conn| organizations::exists(&mut conn, org))
+        {
+            Ok(true) => return Ok(()),
+            Ok(false) => {
+                let line = format!("there is no organization {org}: `strongroom org list` shows all");
+                return Err(Failure::Usage(line));
+            }
+            Err(error) => error.to_string(),
+        },
+    };
+    eprintln!("strongroom: not checked whether there is an organization {org}: {why}");
+    Ok(())
 }

@@ -7,6 +7,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::ConfigError;
 use super::parse::{Variables, base_url, wrong};
+use super::proxy::proxy_for;
 
 #[derive(Debug)]
 pub struct ManagementConfig {
@@ -21,6 +22,8 @@ pub struct ManagementConfig {
 #[derive(Debug)]
 pub struct TokenConfig {
     pub jwks: Option<Jwks>,
+    /// The variable that names a proxy, which the key set is not fetched through.
+    pub unused_proxy: Option<&'static str>,
     /// For development only.
     pub hs256: Option<SecretString>,
     pub issuer: String,
@@ -35,6 +38,8 @@ pub enum Jwks {
 }
 
 const HS256: &str = "JWT_HS256_SECRET";
+const ISSUER: &str = "JWT_ISSUER";
+const AUDIENCE: &str = "JWT_AUDIENCE";
 /// RFC 7518, 3.2: a key has to be as long as the hash.
 const HS256_LEAST: usize = 32;
 
@@ -49,12 +54,45 @@ impl ManagementConfig {
     }
 }
 
-impl TokenConfig {
-    /// Reads what the process's environment says of tokens, and nothing else.
-    pub fn from_env() -> Result<Option<Self>, ConfigError> {
+/// What `strongroom token issue` makes tokens with.
+#[derive(Debug)]
+pub struct IssueConfig {
+    pub secret: SecretString,
+    pub issuer: String,
+    pub audience: String,
+    /// Where organizations are looked up, if it is set.
+    pub database_url: Option<SecretString>,
+}
+
+impl IssueConfig {
+    /// Reads what the process's environment says of this, and nothing else.
+    pub fn from_env() -> Result<Self, ConfigError> {
         Self::read(&Variables::of_process())
     }
 
+    fn read(env: &Variables) -> Result<Self, ConfigError> {
+        let text = |name| env.get(name).map(str::trim).filter(|text| !text.is_empty());
+        match (hs256(env)?, text(ISSUER), text(AUDIENCE)) {
+            (Some(secret), Some(issuer), Some(audience)) => Ok(Self {
+                secret,
+                issuer: issuer.to_owned(),
+                audience: audience.to_owned(),
+                database_url: env.optional_secret("DATABASE_URL")?,
+            }),
+            (secret, issuer, audience) => {
+                let all =
+                    [(HS256, secret.is_none()), (ISSUER, issuer.is_none()), (AUDIENCE, audience.is_none())];
+                let missing: Vec<_> =
+                    all.into_iter().filter(|(_, missing)| *missing).map(|(name, _)| name).collect();
+                let problem =
+                    "not set, and needed to issue a token: the same as for the service that is to take it";
+                Err(wrong(&missing.join(", "), problem))
+            }
+        }
+    }
+}
+
+impl TokenConfig {
     fn read(env: &Variables) -> Result<Option<Self>, ConfigError> {
         let jwks = match (env.get("JWT_JWKS_FILE"), env.get("JWT_JWKS_URL")) {
             (None, None) => None,
@@ -62,11 +100,8 @@ impl TokenConfig {
             (None, Some(url)) => Some(Jwks::Url(key_set_url(url)?)),
             (Some(_), Some(_)) => return Err(wrong("JWT_JWKS_FILE", "JWT_JWKS_URL is set, too: unset one")),
         };
-        let hs256 = env.optional_secret(HS256)?;
-        if hs256.as_ref().is_some_and(|secret| secret.expose_secret().len() < HS256_LEAST) {
-            return Err(wrong(HS256, format!("it has to be at least {HS256_LEAST} characters long")));
-        }
-        let claims = ["JWT_ISSUER", "JWT_AUDIENCE"];
+        let hs256 = hs256(env)?;
+        let claims = [ISSUER, AUDIENCE];
         if jwks.is_none() && hs256.is_none() {
             return match claims.iter().find(|name| env.get(name).is_some()) {
                 Some(name) => Err(wrong(name, "it needs JWT_JWKS_URL or JWT_JWKS_FILE beside it")),
@@ -79,9 +114,22 @@ impl TokenConfig {
                 wrong(name, "it is required with a key: only tokens that name it are accepted")
             })
         };
-        let [issuer, audience] = claims;
-        Ok(Some(Self { jwks, hs256, issuer: required(issuer)?, audience: required(audience)? }))
+        let unused_proxy = match &jwks {
+            Some(Jwks::Url(url)) => proxy_for(env, url),
+            _ => None,
+        };
+        let (issuer, audience) = (required(ISSUER)?, required(AUDIENCE)?);
+        Ok(Some(Self { jwks, unused_proxy, hs256, issuer, audience }))
     }
+}
+
+/// The secret for development, if there is one.
+fn hs256(env: &Variables) -> Result<Option<SecretString>, ConfigError> {
+    let hs256 = env.optional_secret(HS256)?;
+    if hs256.as_ref().is_some_and(|secret| secret.expose_secret().len() < HS256_LEAST) {
+        return Err(wrong(HS256, format!("it has to be at least {HS256_LEAST} characters long")));
+    }
+    Ok(hs256)
 }
 
 /// Only https, or http to this machine: whoever can change the keys on their way can make any token.
@@ -135,6 +183,22 @@ mod tests {
             let tokens = read(&[claims[0], claims[1], (name, value)]).unwrap().tokens.unwrap();
             assert_eq!(tokens.jwks, Some(jwks));
             assert_eq!((tokens.issuer.as_str(), tokens.audience.as_str()), ("me", "backups"));
+        }
+    }
+
+    #[test]
+    fn what_is_missing_to_issue_a_token_is_named_and_nothing_else() {
+        let all = [("JWT_HS256_SECRET", SECRET), ("JWT_ISSUER", "me"), ("JWT_AUDIENCE", "us")];
+        // What is set for the service's sake does not matter here.
+        let read = |some: &[(&str, &str)]| {
+            let keys = [("JWT_JWKS_URL", "nonsense")];
+            IssueConfig::read(&Variables::from_pairs(some.iter().chain(&keys).copied()))
+        };
+        assert!(read(&all).unwrap().database_url.is_none());
+        assert_eq!(read(&[]).unwrap_err().variable, "JWT_HS256_SECRET, JWT_ISSUER, JWT_AUDIENCE");
+        for (missing, _) in all {
+            let some: Vec<_> = all.into_iter().filter(|(name, _)| *name != missing).collect();
+            assert_eq!(read(&some).unwrap_err().variable, missing);
         }
     }
 

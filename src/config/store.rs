@@ -7,6 +7,7 @@ use secrecy::SecretString;
 
 use super::ConfigError;
 use super::parse::{Variables, base_url, wrong};
+use super::proxy::proxy_for;
 
 /// Which store, and where it is.
 #[derive(Debug)]
@@ -26,6 +27,8 @@ pub struct S3Config {
     /// `BACKUP_S3_USE_PATH_STYLE` is `false`: accepted, but path-style is used all the same.
     pub asked_for_other_style: bool,
     pub presign_endpoint: Option<String>,
+    /// The variable that names a proxy, which the engine is not reached through.
+    pub unused_proxy: Option<&'static str>,
 }
 
 const BUCKET: &str = "BACKUP_S3_BUCKET";
@@ -72,9 +75,11 @@ impl S3Config {
             None => None,
         };
         let style: bool = env.parsed("BACKUP_S3_USE_PATH_STYLE", "true", "true or false")?;
+        let endpoint = endpoint("S3_ENDPOINT", required("S3_ENDPOINT")?, insecure)?;
         Ok(Self {
             bucket: bucket.to_owned(),
-            endpoint: endpoint("S3_ENDPOINT", required("S3_ENDPOINT")?, insecure)?,
+            unused_proxy: proxy_for(env, &endpoint),
+            endpoint,
             access_key: secrecy::ExposeSecret::expose_secret(&env.secret("S3_ACCESS_KEY")?).to_owned(),
             secret_key: env.secret("S3_SECRET_KEY")?,
             region: env.parsed("BACKUP_S3_REGION", "us-east-1", "a region")?,

@@ -90,6 +90,11 @@ pub fn set_quota(conn: &mut Conn, id: &OrgId, quota: Quota) -> Result<bool, DbEr
     })
 }
 
+/// Whether there is such an organization.
+pub fn exists(conn: &mut Conn, id: &OrgId) -> Result<bool, DbError> {
+    Ok(diesel::select(diesel::dsl::exists(organizations::table.find(id.as_str()))).get_result(conn)?)
+}
+
 /// Locks the organization's books: first of all locks. Gives stored and reserved bytes.
 pub(super) fn lock(conn: &mut Conn, id: &str) -> Result<Option<(i64, i64)>, DbError> {
     Ok(org_usage::table

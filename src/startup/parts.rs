@@ -25,6 +25,9 @@ pub fn open_store(config: &StoreConfig, blocking: &Handle) -> Result<Arc<dyn Blo
             if s3.asked_for_other_style {
                 log::warn!("BACKUP_S3_USE_PATH_STYLE is false: path-style is used all the same");
             }
+            if let Some(proxy) = s3.unused_proxy {
+                log::warn!("{proxy} is set and not used: the engine is reached directly (S3_ENDPOINT)");
+            }
             StoreSettings::S3(S3Settings {
                 endpoint: s3.endpoint.clone(),
                 region: s3.region.clone(),
@@ -44,7 +47,13 @@ pub(super) fn start_tokens(
     config: Option<&TokenConfig>,
     engine: &Handle,
 ) -> Result<Option<Tokens>, StartError> {
-    let Some(config) = config else { return Ok(None) };
+    let Some(config) = config else {
+        log::info!("neither JWT_JWKS_URL nor JWT_JWKS_FILE is set: the management API refuses every token");
+        return Ok(None);
+    };
+    if let Some(proxy) = config.unused_proxy {
+        log::warn!("{proxy} is set and not used: the key set is fetched directly (JWT_JWKS_URL)");
+    }
     if config.hs256.is_some() {
         log::warn!(
             "JWT_HS256_SECRET is set: FOR DEVELOPMENT ONLY. Whoever knows it can make any token; \

@@ -1,5 +1,5 @@
-//! Where key sets come from: a file or a URL. Fetching is bounded in time and size, and follows no redirect, because
-//! whoever decides where the keys come from can make any token.
+//! Where key sets come from: a file or a URL. Reading is bounded in time and size. Fetching follows no redirect, because
+//! whoever decides where the keys come from can make any token, and goes through no proxy, because hyper's client knows none.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -24,28 +24,37 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// The largest key set, in bytes.
 const LARGEST: usize = 1 << 20;
 const TOO_LARGE: &str = "it is larger than 1 MiB";
+/// Some providers, and firewalls in front of them, refuse who does not say what they are.
+const USER_AGENT: &str = concat!("strongroom/", env!("CARGO_PKG_VERSION"));
 
 impl KeySource {
     /// Reads the set as it is now, or says in one line why not.
     pub(super) async fn read(&self) -> Result<KeySet, String> {
-        let text = match self {
-            Self::File(path) => {
-                let path = path.clone();
-                let read = tokio::task::spawn_blocking(move || read_file(&path)).await;
-                read.map_err(|error| error.to_string())??
-            }
-            Self::Url(url) => match timeout(PATIENCE, fetch(url)).await {
-                Ok(fetched) => fetched?,
-                Err(_) => return Err(format!("no answer within {} s", PATIENCE.as_secs())),
-            },
+        match timeout(PATIENCE, self.read_without_limit()).await {
+            Ok(read) => read,
+            Err(_) => Err(format!("no answer within {} s", PATIENCE.as_secs())),
+        }
+    }
+
+    async fn read_without_limit(&self) -> Result<KeySet, String> {
+        let fetched = match self {
+            Self::File(_) => None,
+            Self::Url(url) => Some(fetch(url).await?),
         };
-        Ok(KeySet::parse(&text)?)
+        let source = self.clone();
+        // A disk that hangs, or a set of thousands of keys, must not hold up what else this thread does.
+        let parsed = tokio::task::spawn_blocking(move || match (fetched, source) {
+            (Some(text), _) => KeySet::parse(&text),
+            (None, Self::File(path)) => KeySet::parse(&read_file(&path)?),
+            (None, Self::Url(_)) => Err("nothing was fetched".to_owned()),
+        });
+        parsed.await.map_err(|error| error.to_string())?
     }
 
     /// Reads a file once, because one that can't be used is a wrong setting. A URL may be out of reach for a moment.
     pub(super) fn check(&self) -> Result<(), String> {
         match self {
-            Self::File(path) => KeySet::parse(&read_file(path)?).map(drop).map_err(str::to_owned),
+            Self::File(path) => KeySet::parse(&read_file(path)?).map(drop),
             Self::Url(_) => Ok(()),
         }
     }
@@ -61,11 +70,18 @@ fn read_file(path: &Path) -> Result<Vec<u8>, String> {
 async fn fetch(url: &str) -> Result<Vec<u8>, String> {
     let uri: Uri = url.parse().map_err(|_| "it is not a URL".to_owned())?;
     let client = Client::builder().build::<_, Body>(HttpsConnector::new());
-    let request = Request::get(uri).header("accept", "application/json").body(Body::empty());
-    let request = request.map_err(|error| error.to_string())?;
+    let request = Request::get(uri)
+        .header("accept", "application/json")
+        .header("accept-encoding", "identity")
+        .header("user-agent", USER_AGENT)
+        .body(Body::empty())
+        .map_err(|error| error.to_string())?;
     let answer = client.request(request).await.map_err(|error| with_a_hint(in_full(&error)))?;
     if answer.status() != 200 {
         return Err(format!("it was answered with status {}", answer.status().as_u16()));
+    }
+    if answer.headers().get("content-encoding").is_some_and(|encoding| encoding != "identity") {
+        return Err("it was answered compressed (Content-Encoding), which was not asked for".to_owned());
     }
     let (mut body, mut text) = (answer.into_body(), vec![]);
     while let Some(chunk) = body.data().await {

@@ -15,7 +15,8 @@ pub struct NewToken<'a> {
     pub issuer: &'a str,
     pub audience: &'a str,
     pub sub: &'a str,
-    pub org: &'a OrgId,
+    /// Nobody's only with `backup:admin`.
+    pub org: Option<&'a OrgId>,
     /// Separated by spaces.
     pub scope: &'a str,
     pub valid_for: Duration,
@@ -26,7 +27,8 @@ struct Claims<'a> {
     iss: &'a str,
     aud: &'a str,
     sub: &'a str,
-    org: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    org: Option<&'a str>,
     scope: &'a str,
     iat: u64,
     exp: u64,
@@ -37,8 +39,9 @@ struct Claims<'a> {
 pub enum IssueError {
     #[error("--sub: 1 to 255 bytes, printable")]
     Sub,
-    #[error("sign the token: {0}")]
-    Sign(#[from] jsonwebtoken::errors::Error),
+    /// The library's message is not repeated: it was given the secret.
+    #[error("the token can't be signed")]
+    Sign,
 }
 
 /// A token signed with HS256, and when it expires, in seconds since the Unix epoch.
@@ -49,8 +52,9 @@ pub fn issue(secret: &SecretString, new: &NewToken, now: SystemTime) -> Result<(
     let iat = seconds(now).as_secs();
     let exp = iat.saturating_add(new.valid_for.as_secs());
     let NewToken { issuer: iss, audience: aud, sub, scope, .. } = *new;
-    let claims = Claims { iss, aud, sub, org: new.org.as_str(), scope, iat, exp };
+    let claims = Claims { iss, aud, sub, org: new.org.map(OrgId::as_str), scope, iat, exp };
     let key = EncodingKey::from_secret(secret.expose_secret().as_bytes());
-    let token = jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &key)?;
+    let token = jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &key);
+    let token = token.map_err(|_| IssueError::Sign)?;
     Ok((token, exp))
 }

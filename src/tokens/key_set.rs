@@ -1,161 +1,191 @@
-//! A JSON Web Key Set (RFC 7517): of each key its id and the one algorithm that it is good for.
+//! A JSON Web Key Set (RFC 7517): of each key its id and the one algorithm that it is good for, and what the log says of
+//! those that are left out.
 
-use jsonwebtoken::{Algorithm, DecodingKey};
-use serde::Deserialize;
+use std::collections::HashMap;
+use std::fmt;
+
+use jsonwebtoken::Algorithm;
+use log::Level;
 use serde_json::Value;
 
-/// No provider has more keys at a time; further ones are ignored.
-const AT_MOST: usize = 64;
+use super::jwk::{Key, LeftOut};
 
-/// A public key and its algorithm. The algorithm in a token's header has to be this one, and decides nothing.
-pub(super) struct Key {
-    kid: Option<String>,
-    pub algorithm: Algorithm,
-    pub verifies: DecodingKey,
-}
+/// So many keys are tried for one token, so that it can't cost a hundred verifications. No provider has as many at a time
+/// that a token could mean.
+const MOST_TRIED: usize = 8;
+/// Characters of a key's id in the log.
+const LONGEST_KID: usize = 40;
+/// So many reasons are in an error.
+const MOST_REASONS: usize = 3;
 
 /// The keys of a set that tokens can be verified with; never none.
-pub(super) struct KeySet(Vec<Key>);
-
-/// The members that matter, of all kinds of keys.
-#[derive(Deserialize)]
-struct Jwk {
-    kty: String,
-    kid: Option<String>,
-    #[serde(rename = "use")]
-    usage: Option<String>,
-    key_ops: Option<Vec<String>>,
-    alg: Option<String>,
-    crv: Option<String>,
-    n: Option<String>,
-    e: Option<String>,
-    x: Option<String>,
-    y: Option<String>,
+pub(super) struct KeySet {
+    keys: Vec<Key>,
+    remarks: Vec<Remark>,
 }
 
-#[derive(Deserialize)]
-struct Jwks {
-    keys: Vec<Value>,
+/// Something that the operator should know about a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Remark {
+    /// Made printable.
+    key: String,
+    what: &'static str,
+    is_used: bool,
+    pub level: Level,
 }
 
 impl KeySet {
-    /// Reads a set. Keys that are of no use here are passed over: those for encryption, of other kinds, or secret.
-    pub fn parse(text: &[u8]) -> Result<Self, &'static str> {
-        let set: Jwks = serde_json::from_slice(text).map_err(|_| "it is not a JSON Web Key Set")?;
-        let jwks = set.keys.into_iter().take(AT_MOST).filter_map(|key| serde_json::from_value(key).ok());
-        let keys: Vec<Key> = jwks.filter_map(Key::of).collect();
-        if keys.is_empty() { Err("no key in it is one for RS256, ES256 or EdDSA") } else { Ok(Self(keys)) }
+    /// Reads a set. Its size is bounded by whoever has read it, and so is the number of its keys.
+    ///
+    /// # Errors
+    /// In one line, with nothing of the text in it: it may have a private key.
+    pub fn parse(text: &[u8]) -> Result<Self, String> {
+        // Some editors begin a file with a mark of its encoding.
+        let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
+        let set: Value = serde_json::from_slice(text).map_err(|_| "it is not a JSON Web Key Set")?;
+        let jwks = set["keys"].as_array().ok_or("it is not a JSON Web Key Set: it has no array \"keys\"")?;
+        let (mut keys, mut remarks, mut alike) = (vec![], vec![], HashMap::<_, usize>::new());
+        for (index, jwk) in jwks.iter().enumerate() {
+            let remark = |what, is_used, level| Remark { key: printable(jwk, index), what, is_used, level };
+            match Key::read(jwk) {
+                Ok(key) => {
+                    let before = alike.entry((key.kid.clone(), key.algorithm)).or_default();
+                    *before += 1;
+                    if *before > MOST_TRIED {
+                        let what = "8 keys before it have the same algorithm and the same id (kid) or none";
+                        remarks.push(remark(what, false, Level::Warn));
+                        continue;
+                    }
+                    if key.is_exposed {
+                        let what = "its private half (d) is in the set, and whoever reads that can make tokens: \
+                                    replace the key";
+                        remarks.push(remark(what, true, Level::Warn));
+                    }
+                    keys.push(key);
+                }
+                Err(LeftOut::Foreign(what)) => remarks.push(remark(what, false, Level::Info)),
+                Err(LeftOut::Broken(what)) => remarks.push(remark(what, false, Level::Warn)),
+            }
+        }
+        if !keys.is_empty() {
+            return Ok(Self { keys, remarks });
+        }
+        let reasons: Vec<_> = remarks.iter().take(MOST_REASONS).map(|remark| format!("; {remark}")).collect();
+        Err(format!("no key in it is one for RS256, ES256 or EdDSA{}", reasons.concat()))
     }
 
-    /// The key that a token's header names. A header without a key id means the only key of its algorithm.
-    pub fn find(&self, kid: Option<&str>, algorithm: Algorithm) -> Option<&Key> {
-        let fits = |key: &&Key| key.algorithm == algorithm && (kid.is_none() || key.kid.as_deref() == kid);
-        let mut found = self.0.iter().filter(fits);
-        found.next().filter(|_| kid.is_some() || found.next().is_none())
+    /// The keys that a token of this algorithm may mean, the likeliest first: those with its key id, then those without
+    /// any. A token that names no key may mean each.
+    pub fn candidates(&self, kid: Option<&str>, algorithm: Algorithm) -> impl Iterator<Item = &Key> {
+        let named = move |key: &&Key| kid.is_none() || key.kid.as_deref() == kid;
+        let nameless = move |key: &&Key| kid.is_some() && key.kid.is_none();
+        let of_kind = move || self.keys.iter().filter(move |key| key.algorithm == algorithm);
+        of_kind().filter(named).chain(of_kind().filter(nameless)).take(MOST_TRIED)
     }
 
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.keys.len()
+    }
+
+    pub fn remarks(&self) -> &[Remark] {
+        &self.remarks
     }
 }
 
-impl Key {
-    fn of(jwk: Jwk) -> Option<Self> {
-        let signs = jwk.usage.as_deref().is_none_or(|usage| usage == "sig")
-            && jwk.key_ops.as_ref().is_none_or(|all| all.iter().any(|one| one == "verify"));
-        let (algorithm, names): (_, &[&str]) = match (jwk.kty.as_str(), jwk.crv.as_deref()) {
-            ("RSA", _) => (Algorithm::RS256, &["RS256"]),
-            ("EC", Some("P-256")) => (Algorithm::ES256, &["ES256"]),
-            // RFC 9864 names the curve's algorithm anew.
-            ("OKP", Some("Ed25519")) => (Algorithm::EdDSA, &["EdDSA", "Ed25519"]),
-            _ => return None,
-        };
-        if !signs || jwk.alg.as_deref().is_some_and(|alg| !names.contains(&alg)) {
-            return None;
+impl fmt::Display for Remark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let what = self.what;
+        if self.is_used {
+            write!(f, "key {}: {what}", self.key)
+        } else {
+            write!(f, "key {} is left out: {what}", self.key)
         }
-        let key = match algorithm {
-            Algorithm::RS256 => DecodingKey::from_rsa_components(jwk.n.as_deref()?, jwk.e.as_deref()?),
-            Algorithm::ES256 => DecodingKey::from_ec_components(jwk.x.as_deref()?, jwk.y.as_deref()?),
-            _ => DecodingKey::from_ed_components(jwk.x.as_deref()?),
-        };
-        Some(Self { kid: jwk.kid, algorithm, verifies: key.ok()? })
+    }
+}
+
+/// A key's id for the log, or its place in the set.
+fn printable(jwk: &Value, index: usize) -> String {
+    match super::forms::name(&jwk["kid"]) {
+        None => format!("number {}", index + 1),
+        Some(kid) => {
+            let plain = |c: char| if c.is_ascii_graphic() { c } else { '?' };
+            let short: String = kid.chars().take(LONGEST_KID).map(plain).collect();
+            let rest = if kid.chars().nth(LONGEST_KID).is_some() { "..." } else { "" };
+            format!("\"{short}{rest}\"")
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
 
-    fn parse(keys: &Value) -> Result<KeySet, &'static str> {
-        KeySet::parse(json!({ "keys": keys }).to_string().as_bytes())
+    fn rsa(kid: &Value) -> Value {
+        json!({ "kty": "RSA", "kid": kid, "n": URL_SAFE_NO_PAD.encode([0x81; 256]), "e": "AQAB" })
     }
 
-    fn algorithm(key: &Value) -> Option<Algorithm> {
-        Some(parse(&json!([key])).ok()?.0[0].algorithm)
+    fn ec(kid: &Value) -> Value {
+        let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
+        let point = pair.public_key().as_ref();
+        let [x, y] = [&point[1..33], &point[33..]].map(|coordinate| URL_SAFE_NO_PAD.encode(coordinate));
+        json!({ "kty": "EC", "kid": kid, "crv": "P-256", "x": x, "y": y })
     }
 
-    #[test]
-    fn a_key_is_good_for_the_algorithm_of_its_kind_only() {
-        for (key, expected) in [
-            (json!({ "kty": "RSA", "n": "AQAB", "e": "AQAB" }), Some(Algorithm::RS256)),
-            (
-                json!({ "kty": "RSA", "alg": "RS256", "use": "sig", "n": "AQAB", "e": "AQAB" }),
-                Some(Algorithm::RS256),
-            ),
-            (json!({ "kty": "EC", "crv": "P-256", "x": "AQAB", "y": "AQAB" }), Some(Algorithm::ES256)),
-            (json!({ "kty": "OKP", "crv": "Ed25519", "x": "AQAB" }), Some(Algorithm::EdDSA)),
-            (
-                json!({ "kty": "OKP", "crv": "Ed25519", "alg": "Ed25519", "x": "AQAB" }),
-                Some(Algorithm::EdDSA),
-            ),
-            (
-                json!({ "kty": "RSA", "key_ops": ["verify"], "n": "AQAB", "e": "AQAB" }),
-                Some(Algorithm::RS256),
-            ),
-            (json!({ "kty": "RSA", "alg": "HS256", "n": "AQAB", "e": "AQAB" }), None),
-            (json!({ "kty": "RSA", "alg": "PS256", "n": "AQAB", "e": "AQAB" }), None),
-            (json!({ "kty": "RSA", "alg": "none", "n": "AQAB", "e": "AQAB" }), None),
-            (json!({ "kty": "RSA", "use": "enc", "n": "AQAB", "e": "AQAB" }), None),
-            (json!({ "kty": "RSA", "key_ops": ["encrypt"], "n": "AQAB", "e": "AQAB" }), None),
-            (json!({ "kty": "RSA", "n": "AQAB" }), None),
-            (json!({ "kty": "RSA", "n": "not base64!", "e": "AQAB" }), None),
-            (json!({ "kty": "EC", "crv": "P-384", "x": "AQAB", "y": "AQAB" }), None),
-            (json!({ "kty": "EC", "crv": "P-256", "alg": "RS256", "x": "AQAB", "y": "AQAB" }), None),
-            (json!({ "kty": "OKP", "crv": "X25519", "x": "AQAB" }), None),
-            (json!({ "kty": "oct", "k": "AQAB" }), None),
-            (json!("text"), None),
-        ] {
-            assert_eq!(algorithm(&key), expected, "{key}");
-        }
+    fn parse(keys: &[Value]) -> KeySet {
+        KeySet::parse(json!({ "keys": keys }).to_string().as_bytes()).unwrap()
     }
 
     #[test]
     fn a_set_without_a_usable_key_is_none() {
-        for text in [&b""[..], b"{}", b"[]", b"<html>", br#"{"keys": []}"#, br#"{"keys": {}}"#] {
+        for text in
+            [&b""[..], b"{}", b"[]", b"<html>", br#"{"keys": []}"#, br#"{"keys": {}}"#, br#"{"keys": ["x"]}"#]
+        {
             assert!(KeySet::parse(text).is_err());
         }
     }
 
     #[test]
-    fn a_key_is_found_by_id_and_algorithm_and_without_an_id_only_if_there_is_no_choice() {
-        let rsa = |kid: &str| json!({ "kty": "RSA", "kid": kid, "n": "AQAB", "e": "AQAB" });
-        let ec = json!({ "kty": "EC", "kid": "b", "crv": "P-256", "x": "AQAB", "y": "AQAB" });
-        let set = parse(&json!([rsa("a"), ec, rsa("b"), { "kty": "oct", "kid": "c", "k": "AQAB" }])).unwrap();
-        assert_eq!(set.len(), 3);
-        for (kid, algorithm, found) in [
-            (Some("a"), Algorithm::RS256, true),
-            (Some("a"), Algorithm::ES256, false),
-            (Some("b"), Algorithm::ES256, true),
-            (Some("b"), Algorithm::RS256, true),
-            (Some("c"), Algorithm::HS256, false),
-            (Some("d"), Algorithm::RS256, false),
-            (None, Algorithm::RS256, false),
-            (None, Algorithm::ES256, true),
-            (None, Algorithm::EdDSA, false),
-        ] {
-            assert_eq!(set.find(kid, algorithm).is_some(), found, "{kid:?} {algorithm:?}");
+    fn candidates_have_the_algorithm_and_the_id_or_none_and_are_few() {
+        let (a, b, none) = (json!("a"), json!("b"), Value::Null);
+        let set = parse(&[rsa(&none), ec(&a), rsa(&a), ec(&b), rsa(&a)]);
+        let found = |kid, algorithm| -> Vec<_> {
+            set.candidates(kid, algorithm).map(|key| key.kid.clone().unwrap_or_default()).collect()
+        };
+        assert_eq!(found(Some("a"), Algorithm::RS256), ["a", "a", ""]);
+        assert_eq!(found(Some("b"), Algorithm::RS256), [""]);
+        assert_eq!(found(Some("b"), Algorithm::ES256), ["b"]);
+        assert_eq!(found(Some("c"), Algorithm::ES256), [""; 0]);
+        assert_eq!(found(None, Algorithm::RS256), ["", "a", "a"]);
+        assert_eq!(found(Some("a"), Algorithm::HS256), [""; 0]);
+        let many: Vec<_> = (0..20).map(|n| rsa(&json!(n))).collect();
+        assert_eq!(parse(&many).candidates(None, Algorithm::RS256).count(), MOST_TRIED);
+    }
+
+    proptest! {
+        #[test]
+        fn no_set_makes_it_panic(
+            text in any::<Vec<u8>>(),
+            members in prop::collection::vec(("(kty|kid|use|alg|crv|n|e|x|y|d|key_ops|x5c)", "(RSA|EC|OKP|P-256|[A-Za-z0-9+/_=-]{0,50}|.*)"), 0..9),
+            size in 0_usize..1100,
+        ) {
+            let _ = KeySet::parse(&text);
+            let mut jwk = json!({ "kty": "RSA", "e": "AQAB", "n": URL_SAFE_NO_PAD.encode(vec![0xff; size]) });
+            for (name, value) in members {
+                jwk[name] = json!(value);
+            }
+            let read = KeySet::parse(json!({ "keys": [jwk] }).to_string().as_bytes());
+            // One line for the log, whatever the key says.
+            let told = match &read {
+                Ok(set) => set.remarks().iter().map(ToString::to_string).collect::<String>(),
+                Err(why) => why.clone(),
+            };
+            prop_assert!(!told.contains(char::is_control) && told.len() < 300, "{told}");
         }
     }
 }

@@ -1,19 +1,23 @@
 //! Bearer tokens (JWT, RFC 7519; RFC 8725 for what can go wrong with them). The only room that names jsonwebtoken.
 //!
-//! A token's header may choose among the keys, and nothing else. The algorithm is a property of the key. Keys come from
-//! the operator's key set, or are the operator's secret: what a token brings along itself (`jwk`, `jku`, `x5u`) is
+//! A token's header ([`jws`]) may choose among the keys, and nothing else. The algorithm is a property of the key. Keys come
+//! from the operator's key set, or are the operator's secret: what a token brings along itself (`jwk`, `jku`, `x5u`) is
 //! ignored. After the signature the claims are checked ([`claims`]).
 
 mod claims;
 mod fetch;
+mod forms;
 mod issue;
+mod jwk;
+mod jws;
 mod key_set;
 mod keys;
+mod refusals;
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use jsonwebtoken::errors::ErrorKind;
-use jsonwebtoken::{Algorithm, DecodingKey, Header, Validation};
+use jsonwebtoken::{Algorithm, DecodingKey};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::runtime::Handle;
 
@@ -21,8 +25,11 @@ pub use fetch::KeySource;
 pub use issue::{IssueError, NewToken, issue};
 
 use crate::domain::caller::Caller;
-use claims::{Claims, Expected};
+use claims::Expected;
+use jws::Jws;
+use key_set::KeySet;
 use keys::Keys;
+use refusals::Refusals;
 
 /// Bytes. No token that is sent with every request is longer; what is longer is refused unread.
 const LONGEST: usize = 8192;
@@ -52,6 +59,7 @@ pub struct Tokens {
     keys: Option<Keys>,
     hs256: Option<DecodingKey>,
     expected: Expected,
+    refusals: Arc<Refusals>,
 }
 
 impl Tokens {
@@ -68,68 +76,65 @@ impl Tokens {
             hs256: secret.map(DecodingKey::from_secret),
             keys: settings.keys.map(|source| Keys::start(source, engine.clone())),
             expected: Expected { issuer: settings.issuer, audience: settings.audience },
+            refusals: Refusals::start(engine),
         })
     }
 
     /// The caller that this token names.
     pub async fn verify(&self, token: &str) -> Result<Caller, TokenError> {
+        let verified = self.caller(token).await;
+        if let Err(TokenError::Invalid(why)) = &verified {
+            self.refusals.count(why);
+        }
+        verified
+    }
+
+    async fn caller(&self, token: &str) -> Result<Caller, TokenError> {
         if token.len() > LONGEST {
             return Err(TokenError::Invalid("it is too long"));
         }
-        let header = jsonwebtoken::decode_header(token).map_err(|error| refusal(&error))?;
-        if header.crit.is_some() {
-            return Err(TokenError::Invalid("it has extensions that have to be understood (crit)"));
+        let jws = Jws::parse(token).map_err(TokenError::Invalid)?;
+        if jws.algorithm == Algorithm::HS256 {
+            let key = self.hs256.as_ref().ok_or(TokenError::Invalid("no secret is set for HS256"))?;
+            if !jws.is_signed_by(key) {
+                return Err(TokenError::Invalid(WRONG_SIGNATURE));
+            }
+        } else {
+            self.verify_by_set(&jws).await?;
         }
-        let claims = match header.alg {
-            Algorithm::HS256 => {
-                let key = self.hs256.as_ref().ok_or(TokenError::Invalid("no secret is set for HS256"))?;
-                signed(token, key, Algorithm::HS256)?
-            }
-            Algorithm::RS256 | Algorithm::ES256 | Algorithm::EdDSA => {
-                self.signed_by_set(token, &header).await?
-            }
-            _ => return Err(TokenError::Invalid("its algorithm is none that is taken")),
-        };
         let now = seconds(SystemTime::now()).as_secs_f64();
+        let claims = jws.claims().map_err(TokenError::Invalid)?;
         claims.check(&self.expected, now).map_err(TokenError::Invalid)
     }
 
-    async fn signed_by_set(&self, token: &str, header: &Header) -> Result<Claims, TokenError> {
+    /// Looks for the key that has signed, and once more if the set has changed. A signature that fits no key may be by a
+    /// new one, also if the token names one that is known: providers have used an id again.
+    async fn verify_by_set(&self, jws: &Jws<'_>) -> Result<(), TokenError> {
         let keys = self.keys.as_ref().ok_or(TokenError::Invalid("no key set is set for its algorithm"))?;
-        let kid = header.kid.as_deref();
-        let mut loaded = keys.current();
-        // A token without a key id can only show by a signature that does not fit that the key has changed.
-        let fits = loaded.as_ref().is_some_and(|loaded| {
-            let key = loaded.find(kid, header.alg);
-            key.is_some_and(|key| kid.is_some() || signed(token, &key.verifies, key.algorithm).is_ok())
-        });
-        if !fits {
-            keys.renew(loaded.as_ref()).await;
-            loaded = keys.current();
+        let known = keys.current();
+        let found = find_signer(known.as_deref(), jws);
+        if found.is_ok() {
+            return found;
         }
-        let loaded = loaded.ok_or(TokenError::NoKeys)?;
-        let key = loaded.find(kid, header.alg).ok_or(TokenError::Invalid("its key is unknown"))?;
-        signed(token, &key.verifies, key.algorithm)
+        match keys.newer_than(known.as_ref()).await {
+            Some(newer) => find_signer(Some(&newer), jws),
+            None => found,
+        }
     }
 }
 
-/// The claims, if the signature is this key's by this algorithm. The claims themselves are checked in [`claims`], which
-/// is given the time.
-fn signed(token: &str, key: &DecodingKey, algorithm: Algorithm) -> Result<Claims, TokenError> {
-    let mut validation = Validation::new(algorithm);
-    validation.required_spec_claims.clear();
-    (validation.validate_exp, validation.validate_nbf, validation.validate_aud) = (false, false, false);
-    let decoded = jsonwebtoken::decode::<Claims>(token, key, &validation);
-    Ok(decoded.map_err(|error| refusal(&error))?.claims)
-}
+const WRONG_SIGNATURE: &str = "its signature is wrong";
 
-/// In our own words: the library's message may repeat parts of the token.
-fn refusal(error: &jsonwebtoken::errors::Error) -> TokenError {
-    TokenError::Invalid(match error.kind() {
-        ErrorKind::InvalidSignature => "its signature is wrong",
-        ErrorKind::InvalidAlgorithm => "its algorithm is not the key's",
-        _ => "it is malformed",
-    })
+fn find_signer(keys: Option<&KeySet>, jws: &Jws<'_>) -> Result<(), TokenError> {
+    let keys = keys.ok_or(TokenError::NoKeys)?;
+    let mut candidates = keys.candidates(jws.kid.as_deref(), jws.algorithm).peekable();
+    if candidates.peek().is_none() {
+        return Err(TokenError::Invalid("its key is unknown"));
+    }
+    if candidates.any(|key| jws.is_signed_by(&key.verifies)) {
+        return Ok(());
+    }
+    Err(TokenError::Invalid(WRONG_SIGNATURE))
 }
 
 fn seconds(time: SystemTime) -> Duration {

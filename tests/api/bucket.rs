@@ -85,3 +85,16 @@ fn a_start_does_not_wait_for_what_the_way_to_the_engine_has_swallowed() {
     // A busy machine can only make it longer. Who waits for the swallowed one needs five seconds.
     assert!((0..5).any(|_| recovered_within() < Duration::from_secs(4)));
 }
+
+#[test]
+fn a_proxy_that_the_engine_is_not_reached_through_is_named() {
+    let (bucket, database) = (Bucket::new(), Database::new());
+    let scheme = if bucket.endpoint.starts_with("https") { "HTTPS_PROXY" } else { "http_proxy" };
+    let mut command = plain_command();
+    command.arg("serve").env("LISTEN_ADDRESS", "127.0.0.1:0").env("DATABASE_URL", database.url());
+    command.env("MANAGEMENT_LISTEN_ADDRESS", "127.0.0.1:0").env(scheme, "http://127.0.0.1:1");
+    // A bucket that is not there ends the start.
+    command.envs(settings(&bucket, &bucket.endpoint)).env("BACKUP_S3_BUCKET", "no-such-bucket-either");
+    let stopped = run(&mut command).exits(3);
+    assert!(stopped.stderr.contains(&format!("{scheme} is set and not used")), "{stopped:?}");
+}

@@ -38,12 +38,63 @@ fn an_issued_token_is_all_that_is_printed_and_is_taken() {
     let json = json.exits(0).json();
     list(json["token"].as_str().expect("a token")).status(200);
     assert!(json["expires_at"].as_str().expect("a time").ends_with('Z'), "{json}");
+    server.add_org("other", None);
     let other =
         server.cli(["token", "issue", "--org", "other", "--scope", "backup:view", "--sub", "me"]).exits(0);
     list(other.stdout.trim()).status(404);
+    let scope = "backup:create  backup:delete";
     let other =
-        server.cli(["token", "issue", "--org", &system.org, "--scope", "openid", "--sub", "me"]).exits(0);
+        server.cli(["token", "issue", "--org", &system.org, "--scope", scope, "--sub", "me"]).exits(0);
     list(other.stdout.trim()).status(403);
+}
+
+#[test]
+fn an_organization_that_is_not_there_is_refused_where_that_can_be_found_out() {
+    let server = Server::builder().issuer().set("JWT_HS256_SECRET", SECRET).start();
+    let arguments = ["token", "issue", "--org", "acmee", "--scope", "backup:view", "--sub", "me"];
+    let refused = server.cli(arguments).exits(2);
+    assert!(refused.stderr.contains("there is no organization acmee"), "{refused:?}");
+    assert!(refused.stdout.is_empty() && refused.stderr.lines().count() == 1, "{refused:?}");
+    for (url, why) in
+        [(None, "DATABASE_URL is not set"), (Some("postgres://me:hush@127.0.0.1:1/x"), "127.0.0.1")]
+    {
+        let mut command = server.command(arguments);
+        command.env_remove("DATABASE_URL");
+        if let Some(url) = url {
+            command.env("DATABASE_URL", url);
+        }
+        let issued = run(&mut command).exits(0);
+        let said = "not checked whether there is an organization acmee";
+        assert!(issued.stderr.contains(said) && issued.stderr.contains(why), "{issued:?}");
+        assert!(!issued.stderr.contains("hush") && issued.stdout.lines().count() == 1, "{issued:?}");
+    }
+}
+
+#[test]
+fn an_admin_needs_no_organization_and_is_told_what_it_means_to_have_one() {
+    let server = Server::builder().issuer().set("JWT_HS256_SECRET", SECRET).start();
+    let system = server.system();
+    let scope = "backup:admin backup:view";
+    let all = server.cli(["token", "issue", "--scope", scope, "--sub", "me"]).exits(0);
+    let one = server.cli(["token", "issue", "--org", &system.org, "--scope", scope, "--sub", "me"]).exits(0);
+    assert_eq!(all.stderr, "");
+    assert!(one.stderr.contains("backup:admin is for every organization"), "{one:?}");
+    for token in [all.stdout, one.stdout] {
+        let path = format!("/api/systems/{}/backups", system.id);
+        server.manage("GET", &path).bearer(token.trim()).send().status(200);
+    }
+    let refused = server.cli(["token", "issue", "--scope", "backup:view", "--sub", "me"]).exits(2);
+    assert!(refused.stderr.contains("--org") && refused.stdout.is_empty(), "{refused:?}");
+}
+
+#[test]
+fn a_scope_that_does_not_exist_is_refused_with_those_that_do() {
+    let all = [("JWT_HS256_SECRET", SECRET), ("JWT_ISSUER", ISSUER), ("JWT_AUDIENCE", AUDIENCE)];
+    for scope in ["backup:veiw", "backup:view backup:veiw", "openid", "backup:view,backup:delete", "", " "] {
+        let refused = issue(&all, &["--org", "acme", "--scope", scope]).exits(2);
+        let known = "backup:view, backup:create, backup:delete, backup:admin";
+        assert!(refused.stderr.contains(known) && refused.stdout.is_empty(), "{scope:?}: {refused:?}");
+    }
 }
 
 #[test]
@@ -56,12 +107,12 @@ fn what_is_missing_is_named_with_exit_code_2() {
         let said = issue(&some, &good).exits(2);
         assert!(said.stderr.contains("JWT_") && said.stdout.is_empty(), "{said:?}");
         assert_eq!(said.stderr.lines().count(), 1, "{said:?}");
-        if missing != "JWT_HS256_SECRET" {
-            assert!(said.stderr.contains(missing), "{said:?}");
+        for (name, _) in all {
+            assert_eq!(said.stderr.contains(name), name == missing, "{said:?}");
         }
     }
     let none = issue(&[], &good).exits(2);
-    assert!(none.stderr.contains("JWT_HS256_SECRET") && none.stderr.contains("JWT_ISSUER"), "{none:?}");
+    assert!(all.iter().all(|(name, _)| none.stderr.contains(name)), "{none:?}");
     let keys = [("JWT_JWKS_FILE", "/keys"), ("JWT_ISSUER", ISSUER), ("JWT_AUDIENCE", AUDIENCE)];
     assert!(issue(&keys, &good).exits(2).stderr.contains("JWT_HS256_SECRET"));
 }
@@ -69,18 +120,22 @@ fn what_is_missing_is_named_with_exit_code_2() {
 #[test]
 fn arguments_that_make_no_token_are_refused() {
     let all = [("JWT_HS256_SECRET", SECRET), ("JWT_ISSUER", ISSUER), ("JWT_AUDIENCE", AUDIENCE)];
-    let cases: [&[&str]; 5] = [
+    let view = |ttl| ["--org", "acme", "--scope", "backup:view", "--ttl", ttl];
+    let cases: [&[&str]; 8] = [
         &["--org", "../acme", "--scope", "backup:view"],
         &["--org", "acme"],
-        &["--org", "acme", "--scope", "x", "--ttl", "forever"],
-        &["--org", "acme", "--scope", "x", "--ttl", "0s"],
-        &["--org", "acme", "--scope", "x", "--ttl", "100years"],
+        &view("forever"),
+        &view("0s"),
+        &view("60"),
+        &view("-5m"),
+        &view("10ms"),
+        &view("100years"),
     ];
     for arguments in cases {
         issue(&all, arguments).exits(2);
     }
-    issue(&all, &["--org", "acme", "--scope", "x", "--ttl", "15m"]).exits(0);
+    issue(&all, &view("15m")).exits(0);
     let mut command = plain_command();
-    command.args(["token", "issue", "--org", "acme", "--scope", "x", "--sub", ""]).envs(all);
+    command.args(["token", "issue", "--org", "acme", "--scope", "backup:view", "--sub", ""]).envs(all);
     assert!(run(&mut command).exits(2).stderr.contains("--sub"));
 }

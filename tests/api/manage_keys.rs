@@ -52,13 +52,17 @@ fn many_tokens_of_a_new_key_ask_once() {
 fn a_source_that_fails_changes_nothing_and_is_not_asked_again_at_once() {
     type Spoil = fn(&Provider, &str, &Provider);
     // What each of them says would be a good key set, were it not for what is wrong with it.
-    let troubles: [(&str, Spoil); 6] = [
+    let troubles: [(&str, Spoil); 8] = [
         ("it is gone", |provider, _, _| provider.set_open(false)),
         ("it fails", |provider, set, _| provider.answer("500 Oh", "", set)),
         ("it says nonsense", |provider, set, _| provider.answer("200 OK", "", &set.replace(':', ";"))),
         ("it has no key", |provider, _, _| provider.answer("200 OK", "", r#"{"keys": []}"#)),
         ("it is huge", |provider, set, _| {
             provider.answer("200 OK", "", &format!("{set}{}", " ".repeat(1 << 20)));
+        }),
+        ("it stops in the middle", |provider, set, _| provider.stall_after(set)),
+        ("it is compressed", |provider, set, _| {
+            provider.answer("200 OK", "Content-Encoding: gzip\r\n", set);
         }),
         ("it points elsewhere", |provider, set, elsewhere| {
             provider.answer("302 Found", &format!("Location: {}\r\n", elsewhere.url()), set);

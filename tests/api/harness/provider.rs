@@ -1,7 +1,7 @@
 //! An identity provider's key set at an address, which counts who asks for it and can be spoilt.
 
 use std::io::{Read, Write};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
@@ -20,6 +20,10 @@ struct Shared {
     /// What it shows of itself over TLS; `None`: it speaks plain HTTP.
     tls: Mutex<Option<Arc<ServerConfig>>>,
     asked: AtomicUsize,
+    /// The head of the last request.
+    head: Mutex<String>,
+    /// What it says is all that it says, and the connection stays open.
+    stalls: AtomicBool,
 }
 
 impl Provider {
@@ -70,6 +74,18 @@ impl Provider {
         lock(&self.shared.answer).clear();
     }
 
+    /// It begins an answer with this body, and never ends it.
+    pub fn stall_after(&self, body: &str) {
+        self.shared.stalls.store(true, Ordering::SeqCst);
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len() + 1);
+        *lock(&self.shared.answer) = format!("{head}{body}").into_bytes();
+    }
+
+    /// The head of the last request, in small letters.
+    pub fn last_head(&self) -> String {
+        lock(&self.shared.head).to_lowercase()
+    }
+
     /// How often it was asked for its keys.
     pub fn asked(&self) -> usize {
         self.shared.asked.load(Ordering::SeqCst)
@@ -102,6 +118,7 @@ impl Shared {
             let Ok(n @ 1..) = client.read(&mut buffer) else { return };
             head.extend_from_slice(&buffer[..n]);
         }
+        *lock(&self.head) = String::from_utf8_lossy(&head).into_owned();
         self.asked.fetch_add(1, Ordering::SeqCst);
         let answer = lock(&self.answer).clone();
         // An empty answer is none: it holds the line.
@@ -109,6 +126,9 @@ impl Shared {
             let _ = client.read(&mut buffer);
         }
         let _ = client.write_all(&answer).and_then(|()| client.flush());
+        if self.stalls.load(Ordering::SeqCst) {
+            let _ = client.read(&mut buffer);
+        }
     }
 }
 

@@ -1,0 +1,149 @@
+//! One key of a set (JSON Web Key, RFC 7517, 7518, 8037), as providers write it: normalised where that can mean one thing
+//! only, and otherwise left out with a reason for the log.
+
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, ParsedPublicKey};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::{Algorithm, DecodingKey};
+use serde_json::Value;
+
+use super::forms::{has, name};
+
+/// Bytes of a coordinate on the curve P-256, and of an Ed25519 key.
+const COORDINATE: usize = 32;
+/// Bits of a modulus, and the exponents, that signatures are verified with.
+const MODULUS: std::ops::RangeInclusive<usize> = 2048..=8192;
+const EXPONENT: std::ops::Range<u64> = 3..1 << 33;
+
+/// A public key and its algorithm. The algorithm in a token's header has to be this one, and decides nothing.
+pub(super) struct Key {
+    pub kid: Option<String>,
+    pub algorithm: Algorithm,
+    pub verifies: DecodingKey,
+    /// Its private half stands beside it.
+    pub is_exposed: bool,
+}
+
+/// Why a key is not used. Nothing of the key is in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum LeftOut {
+    /// It was not made for us: providers have keys for other things, too.
+    Foreign(&'static str),
+    /// It should be of use, and is not.
+    Broken(&'static str),
+}
+
+use LeftOut::{Broken, Foreign};
+
+impl Key {
+    pub fn read(jwk: &Value) -> Result<Self, LeftOut> {
+        let (algorithm, names): (_, &[&str]) = match (jwk["kty"].as_str(), jwk["crv"].as_str()) {
+            (Some("RSA"), _) => (Algorithm::RS256, &["RS256"]),
+            (Some("EC"), Some("P-256")) => (Algorithm::ES256, &["ES256"]),
+            // RFC 9864 names the curve's algorithm anew.
+            (Some("OKP"), Some("Ed25519")) => (Algorithm::EdDSA, &["EdDSA", "Ed25519"]),
+            (Some("EC" | "OKP"), _) => return Err(Foreign("its curve (crv) is not P-256 or Ed25519")),
+            (Some("oct"), _) => {
+                return Err(Broken(
+                    "it is a secret key (oct): replace it, everybody who reads the set knows it",
+                ));
+            }
+            _ => return Err(Foreign("its kind (kty) is not RSA, EC or OKP")),
+        };
+        is_meant(jwk, names)?;
+        let kid = match &jwk["kid"] {
+            Value::Null => None,
+            kid => Some(name(kid).ok_or(Broken("its id (kid) is neither text nor a whole number"))?),
+        };
+        let verifies = match algorithm {
+            Algorithm::RS256 => rsa(jwk)?,
+            Algorithm::ES256 => ec(jwk)?,
+            _ => ed(jwk)?,
+        };
+        Ok(Self { kid, algorithm, verifies, is_exposed: !jwk["d"].is_null() })
+    }
+}
+
+/// Whether signatures by one of these algorithms are to be verified with it.
+fn is_meant(jwk: &Value, names: &[&str]) -> Result<(), LeftOut> {
+    if !jwk["use"].is_null() && jwk["use"] != "sig" {
+        return Err(Foreign("it is not for signatures (use)"));
+    }
+    if !jwk["key_ops"].is_null() && !has(&jwk["key_ops"], "verify") {
+        return Err(Foreign("it is not to verify signatures (key_ops)"));
+    }
+    if !jwk["alg"].is_null() && !names.iter().any(|name| jwk["alg"] == *name) {
+        return Err(Foreign(
+            "its algorithm (alg) is not the one of RS256, ES256 and EdDSA that fits its kind",
+        ));
+    }
+    Ok(())
+}
+
+fn rsa(jwk: &Value) -> Result<DecodingKey, LeftOut> {
+    let (n, e) = pair(jwk, "n", "e", "its n or e is missing", "its n or e is not base64")?;
+    let bits = n.len() * 8 - n.first().map_or(0, |first| first.leading_zeros() as usize);
+    if bits < *MODULUS.start() {
+        return Err(Broken("it is an RSA key of less than 2048 bits"));
+    }
+    if bits > *MODULUS.end() {
+        return Err(Broken("it is an RSA key of more than 8192 bits"));
+    }
+    let odd = |number: &[u8]| number.last().is_some_and(|last| last % 2 == 1);
+    let exponent = (e.len() <= 8).then(|| e.iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte)));
+    if !odd(&n) || !odd(&e) || !exponent.is_some_and(|exponent| EXPONENT.contains(&exponent)) {
+        return Err(Broken("its n and e are not those of an RSA key"));
+    }
+    Ok(DecodingKey::from_rsa_raw_components(&n, &e))
+}
+
+fn ec(jwk: &Value) -> Result<DecodingKey, LeftOut> {
+    let (x, y) = pair(jwk, "x", "y", "its x or y is missing", "its x or y is not base64")?;
+    let off_curve = Broken("its x and y are no point on the curve P-256");
+    let padded = |short: &[u8]| {
+        let missing = COORDINATE.checked_sub(short.len()).ok_or(off_curve)?;
+        Ok([&vec![0; missing], short].concat())
+    };
+    let (x, y) = (padded(&x)?, padded(&y)?);
+    let point = [&[4], x.as_slice(), y.as_slice()].concat();
+    ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point).map_err(|_| off_curve)?;
+    let encode = |coordinate| URL_SAFE_NO_PAD.encode(coordinate);
+    DecodingKey::from_ec_components(&encode(x), &encode(y)).map_err(|_| off_curve)
+}
+
+fn ed(jwk: &Value) -> Result<DecodingKey, LeftOut> {
+    let x = jwk["x"].as_str().ok_or(Broken("its x is missing"))?;
+    // Not a number: a byte that is missing could be any.
+    let x = decode(x).filter(|x| x.len() == COORDINATE).ok_or(Broken("its x is not 32 bytes in base64"))?;
+    DecodingKey::from_ed_components(&URL_SAFE_NO_PAD.encode(x))
+        .map_err(|_| Broken("its x is not 32 bytes in base64"))
+}
+
+/// Two big-endian numbers, without leading zeros: some encoders add one for the sign, others write a coordinate that
+/// begins with some without them.
+fn pair(
+    jwk: &Value,
+    one: &str,
+    other: &str,
+    missing: &'static str,
+    malformed: &'static str,
+) -> Result<(Vec<u8>, Vec<u8>), LeftOut> {
+    let read = |member: &str| match &jwk[member] {
+        Value::Null if !jwk["x5c"].is_null() => {
+            Err(Broken("it is there only as a certificate (x5c): its numbers are needed"))
+        }
+        Value::Null => Err(Broken(missing)),
+        number => {
+            let bytes = number.as_str().and_then(decode).ok_or(Broken(malformed))?;
+            let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
+            Ok(bytes[zeros..].to_vec())
+        }
+    };
+    Ok((read(one)?, read(other)?))
+}
+
+/// Base64 for URLs without padding is what the standard wants; the usual alphabet and padding mean the same.
+fn decode(text: &str) -> Option<Vec<u8>> {
+    let plain = text.trim_end_matches('=').replace('+', "-").replace('/', "_");
+    URL_SAFE_NO_PAD.decode(plain).ok()
+}

@@ -1,0 +1,71 @@
+//! Counts tokens that were refused, for whoever wonders at night why everybody is answered 401: at most one line a minute,
+//! with the reasons and how often each was met. The reasons are ours and few, and so is what is kept.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::time::sleep;
+
+const MINUTE: Duration = Duration::from_mins(1);
+
+/// How often each reason was met since the last line.
+#[derive(Default)]
+pub(super) struct Refusals(Mutex<BTreeMap<&'static str, u64>>);
+
+impl Refusals {
+    /// Starts to report, for as long as the value lives; what is left then is reported, too.
+    pub fn start(engine: &Handle) -> Arc<Self> {
+        let refusals = Arc::new(Self::default());
+        let weak = Arc::downgrade(&refusals);
+        engine.spawn(async move {
+            loop {
+                sleep(MINUTE).await;
+                let Some(refusals) = weak.upgrade() else { return };
+                refusals.report();
+            }
+        });
+        refusals
+    }
+
+    pub fn count(&self, why: &'static str) {
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *counts.entry(why).or_default() += 1;
+    }
+
+    fn report(&self) {
+        let counts = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        if let Some(line) = line(&counts) {
+            log::warn!("{line}");
+        }
+    }
+}
+
+impl Drop for Refusals {
+    fn drop(&mut self) {
+        self.report();
+    }
+}
+
+/// The most frequent reason first.
+fn line(counts: &BTreeMap<&'static str, u64>) -> Option<String> {
+    let mut reasons: Vec<_> = counts.iter().collect();
+    reasons.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
+    let reasons: Vec<_> = reasons.into_iter().map(|(why, count)| format!("{why}: {count}")).collect();
+    let all: u64 = counts.values().sum();
+    (all > 0).then(|| format!("tokens refused within the last minute: {all} ({})", reasons.join(", ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_line_says_how_many_and_why_the_most_frequent_first() {
+        let counts = BTreeMap::from([("aud is another", 2), ("it has expired", 40), ("it is malformed", 2)]);
+        let expected = "tokens refused within the last minute: 44 (it has expired: 40, aud is another: 2, it is malformed: 2)";
+        assert_eq!(line(&counts).as_deref(), Some(expected));
+        assert_eq!(line(&BTreeMap::new()), None);
+    }
+}

@@ -1,0 +1,132 @@
+//! When the key set is read again, who waits for that, and how it is asked for.
+
+use crate::harness::{
+    Answer, PATIENCE, Provider, Server, SigningKey, System, assert_eventually, claims, token,
+};
+
+fn list(server: &Server, system: &System, token: &str) -> Answer {
+    server.manage("GET", &format!("/api/systems/{}/backups", system.id)).bearer(token).send()
+}
+
+fn good(system: &System, key: &SigningKey) -> String {
+    key.sign(&claims(&system.org, "backup:view"))
+}
+
+#[test]
+fn a_key_under_the_id_of_another_is_found_and_forged_signatures_cost_one_request_a_minute() {
+    let (old, mut new) = (SigningKey::ec(), SigningKey::ec());
+    new.kid.clone_from(&old.kid);
+    let provider = Provider::new(&[&old]);
+    let server = provider.server();
+    let system = server.system();
+    list(&server, &system, &good(&system, &old)).status(200);
+    assert_eq!(provider.asked(), 1);
+    provider.publish(&[&new]);
+    list(&server, &system, &good(&system, &new)).status(200);
+    assert_eq!(provider.asked(), 2);
+    let forged = token(&old.header(), &claims(&system.org, "backup:view"), |_| vec![1; 64]);
+    for bad in [&good(&system, &old), &forged, &forged] {
+        list(&server, &system, bad).is_bad_token();
+    }
+    assert_eq!(provider.asked(), 2, "forged signatures cost nothing within a minute");
+}
+
+#[test]
+fn what_is_wrong_with_a_well_signed_token_is_no_reason_to_read_the_keys() {
+    let key = SigningKey::ec();
+    let provider = Provider::new(&[&key]);
+    let server = provider.server();
+    let system = server.system();
+    let mut expired = claims(&system.org, "backup:view");
+    expired["exp"] = serde_json::json!(1);
+    list(&server, &system, &key.sign(&expired)).is_bad_token();
+    list(&server, &system, "x.y.z").is_bad_token();
+    assert_eq!(provider.asked(), 1);
+}
+
+#[test]
+fn nobody_waits_for_more_than_one_reading_of_a_provider_that_hangs() {
+    const TOKENS: usize = 8;
+    let key = SigningKey::ed();
+    let provider = Provider::new(&[&key]);
+    provider.set_open(false);
+    // The line about the failure says that it was tried.
+    let server = provider.server();
+    let system = server.system();
+    provider.hang();
+    provider.set_open(true);
+    let readings = || {
+        let before = provider.asked();
+        std::thread::scope(|scope| {
+            for _ in 0..TOKENS {
+                scope.spawn(|| list(&server, &system, &good(&system, &SigningKey::ed())).is_unavailable());
+            }
+        });
+        provider.asked() - before
+    };
+    // A busy machine can be late with some of the tokens, and then it is another reading that these wait for.
+    let several: Vec<_> = std::iter::repeat_with(readings).take(3).collect();
+    assert!(several.iter().any(|count| *count <= TOKENS / 2), "each waited for its own: {several:?}");
+}
+
+#[test]
+fn tokens_of_known_keys_do_not_wait_for_a_reading_that_others_wait_for() {
+    // Whether known keys were faster than all of the others. The provider is given up after five seconds.
+    let known_are_first = || {
+        let key = SigningKey::rsa();
+        let provider = Provider::new(&[&key]);
+        let server = provider.server();
+        let system = server.system();
+        provider.hang();
+        let asked = std::thread::scope(|scope| {
+            let unknown: Vec<_> = (0..4)
+                .map(|_| {
+                    scope.spawn(|| list(&server, &system, &good(&system, &SigningKey::ed())).is_bad_token())
+                })
+                .collect();
+            assert_eventually("it is asked", PATIENCE, || provider.asked() == 2);
+            for _ in 0..3 {
+                list(&server, &system, &good(&system, &key)).status(200);
+            }
+            let first = unknown.iter().all(|waiting| !waiting.is_finished());
+            for waiting in unknown {
+                waiting.join().expect("an answer");
+            }
+            first
+        });
+        assert_eq!(provider.asked(), 2, "one reading for all, and none within a minute of its end");
+        asked
+    };
+    assert!((0..3).any(|_| known_are_first()), "the known key waited for unknown ones");
+}
+
+#[test]
+fn the_provider_is_told_who_asks_and_no_proxy_is_used() {
+    let key = SigningKey::ed();
+    let provider = Provider::new(&[&key]);
+    // A proxy that is not there.
+    let server = provider.settings(Server::builder()).set("http_proxy", "http://127.0.0.1:1").start();
+    let said = |line: &str| line.contains("WARN") && line.contains("http_proxy is set and not used");
+    assert_eventually("the log says so", PATIENCE, || server.log().lines().any(said));
+    let system = server.system();
+    list(&server, &system, &good(&system, &key)).status(200);
+    let head = provider.last_head();
+    let agent = format!("user-agent: strongroom/{}\r\n", env!("CARGO_PKG_VERSION"));
+    assert!(head.contains(&agent) && head.contains("accept-encoding: identity\r\n"), "{head}");
+    drop(server);
+    let builder = provider.settings(Server::builder());
+    let server = builder.set("http_proxy", "http://127.0.0.1:1").set("NO_PROXY", "127.0.0.1").start();
+    assert_eventually("the keys are read", PATIENCE, || server.log().contains("token keys: 1 read"));
+    assert!(!server.log().contains("http_proxy"), "{}", server.log());
+}
+
+#[test]
+fn the_query_of_the_address_is_not_in_the_log() {
+    let key = SigningKey::ed();
+    let provider = Provider::new(&[&key]);
+    let url = format!("{}?code=mrs-key", provider.url());
+    let server = provider.settings(Server::builder()).set("JWT_JWKS_URL", url).start();
+    assert_eventually("the keys are read", PATIENCE, || server.log().contains("token keys: 1 read"));
+    assert!(provider.last_head().contains("get /keys?code=mrs-key "));
+    assert!(!server.log().contains("mrs-key"), "{}", server.log());
+}
