@@ -22,6 +22,7 @@ pub struct Builder {
     database: Option<Arc<Database>>,
     store: Option<Arc<Store>>,
     disk: Option<&'static str>,
+    arguments: Vec<&'static str>,
     unready: bool,
     storeless: bool,
 }
@@ -72,6 +73,12 @@ impl Builder {
         self
     }
 
+    /// Options of `strongroom serve`.
+    pub fn arguments(mut self, arguments: &[&'static str]) -> Self {
+        self.arguments = arguments.to_vec();
+        self
+    }
+
     /// Does not wait until the server is healthy, only until it listens.
     pub fn unready(mut self) -> Self {
         self.unready = true;
@@ -119,7 +126,7 @@ impl Builder {
         let Some(size) = self.disk else {
             let mut command = Command::new(binary);
             cli::clean(&mut command);
-            command.arg("serve");
+            command.arg("serve").args(&self.arguments);
             return command;
         };
         let mut command = Command::new("unshare");
