@@ -3,6 +3,7 @@
 mod listeners;
 mod parts;
 mod signals;
+mod systemd;
 mod upkeep;
 
 use std::sync::Arc;
@@ -77,7 +78,8 @@ pub fn check_database_url(config: &Config) -> Result<(), StartError> {
         return Ok(());
     }
     Err(StartError::Setting(
-        "DATABASE_URL: it is not like postgres://USER:PASSWORD@HOST/DATABASE or host=... dbname=..."
+        "DATABASE_URL: it is not like postgres://USER:PASSWORD@HOST/DATABASE or host=... dbname=...; in a URL \
+         what is special in a password is percent-encoded (@ is %40)"
             .to_owned(),
     ))
 }

@@ -39,7 +39,7 @@ const LIBRARIES: &[(&str, &[&str])] = &[
 const MODULES: &[(&str, &[&str])] = &[
     ("std::fs", &["store/", "cli/", "config", "http/tls", "tokens/"]),
     ("tokio::fs", &["store/", "cli/", "config", "http/tls"]),
-    ("std::env", &["config", "cli/", "failpoints", "telemetry", "main.rs"]),
+    ("std::env", &["config", "cli/", "failpoints", "startup/systemd", "telemetry", "main.rs"]),
 ];
 
 /// Which rooms a room may import. `lib` is the map and names them all.

@@ -1,25 +1,67 @@
 -- The role `support`: reads what Strongroom knows about organizations, systems and backups, and
 -- changes nothing.
 --
---     psql -v ON_ERROR_STOP=1 -f support.sql 'postgres:///strongroom'
+--     psql -f support.sql 'postgres:///strongroom'
+--     psql -f support.sql -v schema=NAME 'postgres:///strongroom'    # if several schemas have its tables
 --
--- Run it in Strongroom's database, as a superuser or as an owner of that database who may create
--- roles. It may run again at any time, and should after an upgrade: it takes everything back that the
--- role has on the schema, then grants exactly what is listed here. Before the first migration it only
--- makes the role; the migrations grant the views.
+-- Run it in Strongroom's database after `strongroom migrate`, as a superuser. It may run again at any
+-- time, and should after an upgrade: it takes everything back that the role has on the schema, then
+-- grants exactly what is listed here. If anything is missing it says so and changes nothing.
+--
+-- An owner of the database who may create roles can run it as well; what only a superuser can take
+-- back is then named in warnings.
+--
+-- What it takes from everybody (PUBLIC) in this database, which is Strongroom's alone: temporary
+-- tables, large objects, advisory locks, messages in the write-ahead log, and new objects in the
+-- schema. The owners of the tables and of the database keep the advisory locks.
+--
+-- What can't be taken back in Postgres, and why it does no harm: a session may switch its own
+-- time-outs off, but there are only ten of them, and a migration that waits for one names it in the
+-- log; NOTIFY on Strongroom's channel wakes nobody unless there is a request in the table.
 --
 -- Roles belong to the whole cluster, not to a database: that is why no migration makes this one.
 -- It can log in but has no password. Give it one (\password support), or let people in by pg_hba.conf.
 
+\set ON_ERROR_STOP on
+
 BEGIN;
 
+-- Where the tables are: the schema that was named, or the only one that has them.
+\if :{?schema}
+\else
+SELECT CASE count(*) WHEN 1 THEN min(n.nspname) ELSE '' END AS schema
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relname = 'support_systems' AND c.relkind = 'v'
+\gset
+\endif
+SELECT set_config('strongroom.schema', :'schema', true) \g /dev/null
+
+DO $$
+DECLARE
+    home text := current_setting('strongroom.schema');
+    missing text;
+BEGIN
+    IF home = '' THEN
+        RAISE EXCEPTION 'no schema of this database has Strongroom''s views, or several have: is it the right database? '
+            'Run "strongroom migrate" first, or name the schema with -v schema=NAME';
+    END IF;
+    SELECT string_agg(name, ', ') INTO missing
+    FROM unnest(ARRAY['support_systems', 'support_orgs', 'support_recent_events', 'organizations', 'systems',
+        'backups', 'org_usage', 'backup_requests', 'backup_events']) AS name
+    WHERE to_regclass(format('%I.%I', home, name)) IS NULL;
+    IF missing IS NOT NULL THEN
+        RAISE EXCEPTION 'schema % does not have %: run "strongroom migrate", then this file again', home, missing;
+    END IF;
+END
+$$;
+
 -- One at a time in this database.
-DO $$ BEGIN PERFORM pg_advisory_xact_lock(hashtext('strongroom: role support')); END $$;
+SELECT pg_advisory_xact_lock(hashtext('strongroom: role support')) \g /dev/null
 
 DO $$
 BEGIN
     IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'support') THEN
-        CREATE ROLE support LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS;
+        CREATE ROLE support LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS CONNECTION LIMIT 10;
         COMMENT ON ROLE support IS 'Strongroom: reads organizations, systems and backups; changes nothing.';
     END IF;
 EXCEPTION
@@ -29,6 +71,9 @@ END
 $$;
 
 DO $$
+DECLARE
+    limits text[] := ARRAY['default_transaction_read_only=on', 'statement_timeout=60s',
+        'idle_in_transaction_session_timeout=60s'];
 BEGIN
     -- What keeps the role from writing are the missing grants. Read-only only turns a slip into a clear
     -- error: a session could switch it off. The time-outs: a forgotten session or a query without an end
@@ -36,27 +81,94 @@ BEGIN
     -- Asked first, because two databases can't change the same role at the same time.
     IF NOT EXISTS (
         SELECT FROM pg_db_role_setting
-        WHERE setrole = 'support'::regrole AND setdatabase = 0 AND setconfig @> ARRAY[
-            'default_transaction_read_only=on', 'statement_timeout=60s', 'idle_in_transaction_session_timeout=60s'
-        ]
+        WHERE setrole = 'support'::regrole AND setdatabase = 0 AND setconfig @> limits
     ) THEN
         ALTER ROLE support SET default_transaction_read_only = on;
         ALTER ROLE support SET statement_timeout = '60s';
         ALTER ROLE support SET idle_in_transaction_session_timeout = '60s';
+    END IF;
+    IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'support' AND rolconnlimit <> 10) THEN
+        ALTER ROLE support CONNECTION LIMIT 10;
+    END IF;
+    -- Of this database alone: another may have its tables elsewhere.
+    EXECUTE format('ALTER ROLE support IN DATABASE %I SET search_path = %I',
+        current_database(), current_setting('strongroom.schema'));
+EXCEPTION
+    -- From Postgres 16 on, of who may create roles only the one who made this one may change it.
+    WHEN insufficient_privilege THEN
+        RAISE WARNING 'the limits of support are not set: %. Run this file as a superuser', SQLERRM;
+END
+$$;
+
+-- What everybody may do in a new database, and support must not.
+DO $$
+DECLARE
+    home text := current_setting('strongroom.schema');
+    function regprocedure;
+    owner name;
+    what text;
+    kept text := '';
+BEGIN
+    EXECUTE format('REVOKE TEMPORARY ON DATABASE %I FROM PUBLIC, support', current_database());
+    IF has_database_privilege('support', current_database(), 'TEMPORARY') THEN
+        kept := kept || ', make temporary tables';
+    END IF;
+    EXECUTE format('REVOKE CREATE ON SCHEMA %I FROM PUBLIC, support', home);
+    IF has_schema_privilege('support', home, 'CREATE') THEN
+        kept := kept || format(', make objects in the schema %I', home);
+    END IF;
+
+    -- Large objects and messages in the log take up the disk, and a million advisory locks the room for
+    -- everybody's locks. All of that is possible in a transaction that only reads. Postgres' own warnings
+    -- would be one for each function.
+    SET LOCAL client_min_messages = error;
+    FOR function IN
+        SELECT p.oid FROM pg_proc p
+        WHERE p.pronamespace = 'pg_catalog'::regnamespace
+          AND (p.proname IN ('lo_creat', 'lo_create', 'lo_from_bytea', 'lo_put', 'lowrite', 'lo_truncate',
+                  'lo_truncate64', 'lo_unlink', 'lo_import', 'pg_logical_emit_message')
+              OR p.proname ~ '^pg_(try_)?advisory_(xact_)?lock(_shared)?$')
+    LOOP
+        BEGIN
+            EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC, support', function);
+            IF function::text ~ 'advisory' THEN
+                -- They migrate.
+                FOR owner IN
+                    SELECT pg_get_userbyid(relowner) FROM pg_class
+                    WHERE oid = to_regclass(format('%I.organizations', home))
+                    UNION SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = current_database()
+                LOOP
+                    EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %I', function, owner);
+                END LOOP;
+            END IF;
+        EXCEPTION
+            WHEN insufficient_privilege THEN NULL;
+        END;
+        IF has_function_privilege('support', function, 'EXECUTE') THEN
+            what := CASE WHEN function::text ~ 'advisory' THEN ', take advisory locks'
+                WHEN function::text ~ 'logical' THEN ', write messages into the write-ahead log'
+                ELSE ', write large objects' END;
+            kept := replace(kept, what, '') || what;
+        END IF;
+    END LOOP;
+    SET LOCAL client_min_messages = warning;
+    IF kept <> '' THEN
+        RAISE WARNING 'support still may: %. To take that back, run this file as a superuser', substr(kept, 3);
     END IF;
 END
 $$;
 
 DO $$
 DECLARE
+    home text := current_setting('strongroom.schema');
     name text;
     columns text;
 BEGIN
     EXECUTE format('GRANT CONNECT ON DATABASE %I TO support', current_database());
-    GRANT USAGE ON SCHEMA public TO support;
+    EXECUTE format('GRANT USAGE ON SCHEMA %I TO support', home);
 
     -- Also takes back grants on single columns.
-    REVOKE ALL ON ALL TABLES IN SCHEMA public FROM support;
+    EXECUTE format('REVOKE ALL ON ALL TABLES IN SCHEMA %I FROM support', home);
 
     -- The views are what support works with. The tables behind them answer the questions that the
     -- views do not.
@@ -64,23 +176,15 @@ BEGIN
         'support_systems', 'support_orgs', 'support_recent_events',
         'organizations', 'backups', 'org_usage', 'backup_requests', 'backup_events'
     ] LOOP
-        IF to_regclass(format('public.%I', name)) IS NULL THEN
-            RAISE NOTICE '% is not there yet: run "strongroom migrate", then this file again', name;
-        ELSE
-            EXECUTE format('GRANT SELECT ON public.%I TO support', name);
-        END IF;
+        EXECUTE format('GRANT SELECT ON %I.%I TO support', home, name);
     END LOOP;
 
     -- Of systems everything but the hash of the secret: a hash can be compared with guesses, and it
     -- helps nobody in support. `SELECT *` is refused for that reason; name the columns.
     SELECT string_agg(quote_ident(column_name), ', ' ORDER BY ordinal_position) INTO columns
     FROM information_schema.columns
-    WHERE table_schema = 'public' AND table_name = 'systems' AND column_name <> 'secret_sha256';
-    IF columns IS NULL THEN
-        RAISE NOTICE 'systems is not there yet: run "strongroom migrate", then this file again';
-    ELSE
-        EXECUTE format('GRANT SELECT (%s) ON public.systems TO support', columns);
-    END IF;
+    WHERE table_schema = home AND table_name = 'systems' AND column_name <> 'secret_sha256';
+    EXECUTE format('GRANT SELECT (%s) ON %I.systems TO support', columns, home);
 END
 $$;
 

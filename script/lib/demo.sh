@@ -11,7 +11,7 @@ demo_user() { jq -r '.system_key + ":" + .system_secret' "$DEMO_KEYS"; }
 demo_curl() {
     local url=$1
     shift
-    curl --silent --show-error --fail-with-body --user "$(demo_user)" "$@" "$url/api/systems/backups"
+    curl --silent --show-error --fail-with-body --config <(printf 'user = "%s"\n' "$(demo_user)") "$@" "$url/api/systems/backups"
 }
 
 # demo_system STRONGROOM URL: there is an organization `demo`, and a system whose secret we know.

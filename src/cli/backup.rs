@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use clap::Subcommand;
 use serde::Serialize;
 
+use super::confirm;
 use super::context::Context;
 use super::exit::{ExitCode, Failure};
 use super::output::{bytes, table, time};
@@ -32,6 +33,9 @@ pub enum Backup {
     Delete {
         #[arg(value_parser = BackupId::parse)]
         id: BackupId,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
     },
 }
 
@@ -75,7 +79,7 @@ impl Backup {
                 context.output.print(&lines, |lines| describe(lines))?;
             }
             Self::Fetch { id, output } => fetch::run(context, id, &output)?,
-            Self::Delete { id } => delete(context, id)?,
+            Self::Delete { id, yes } => delete(context, id, yes)?,
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -91,8 +95,19 @@ fn no_backup(id: BackupId) -> Failure {
 }
 
 /// Retires the row, deletes the object, drops the row.
-fn delete(context: &mut Context, id: BackupId) -> Result<(), Failure> {
+fn delete(context: &mut Context, id: BackupId, yes: bool) -> Result<(), Failure> {
+    confirm::possible(yes, "deleting a backup")?;
     let row = find(context, id)?;
+    let system = context.system(&row.system_id.to_string())?;
+    let (store, runtime) = context.store_that_deletes(row.object_key.prefix())?;
+    let question = format!(
+        "This deletes backup {id} ({}, {}, uploaded {}) of system {} for good. Type \"yes\" or the system's key to go on:",
+        row.filename,
+        bytes(row.size),
+        time(row.uploaded_at),
+        system.system_key
+    );
+    confirm::ask(yes, &question, &[&system.system_key, &system.name])?;
     let delete = Delete {
         system_id: row.system_id,
         backup: id,
@@ -104,10 +119,18 @@ fn delete(context: &mut Context, id: BackupId) -> Result<(), Failure> {
     if outcomes != [Outcome::Deleted] {
         return Err(no_backup(id));
     }
-    let (store, runtime) = context.store()?;
     if purge::claim(&mut context.conn, id.uuid())? {
         fail_point!("delete.claimed");
-        runtime.block_on(store.delete(&row.object_key))?;
+        if let Err(error) = runtime.block_on(store.delete(&row.object_key)) {
+            // Nobody has to wait until this claim is too old.
+            purge::postpone(&mut context.conn, &[id.uuid()], 0.0)?;
+            return Err(Failure::from(error).map(|cause| {
+                format!(
+                    "backup {id} is deleted, but its object is still there: {cause}; the service erases it as soon as \
+                     it can, and so does `strongroom sweep`"
+                )
+            }));
+        }
         fail_point!("delete.deleted");
         purge::drop_rows(&mut context.conn, &[id.uuid()])?;
     }

@@ -12,7 +12,8 @@ use crate::config::Config;
 use crate::db::accounting::{self, Operation, Outcome, Policy, Share};
 use crate::db::systems::{self, SystemSummary};
 use crate::db::{self, Conn, Db};
-use crate::domain::ids::OrgId;
+use crate::domain::ids::{BackupId, Extension, OrgId};
+use crate::domain::object_key::ObjectKey;
 use crate::startup;
 use crate::store::BlobStore;
 
@@ -42,6 +43,21 @@ impl Context {
     pub fn store(&self) -> Result<(Arc<dyn BlobStore>, Runtime), Failure> {
         let runtime = Runtime::new().map_err(|e| Failure::Refused(format!("start a runtime: {e}")))?;
         let store = startup::open_store(&self.config.store, runtime.handle())?;
+        Ok((store, runtime))
+    }
+
+    /// The store, if objects with this prefix can be deleted in it now: looked at before anything is changed.
+    ///
+    /// The look is the deletion of an object that does not exist. Writing one would need room, and a deletion may be what
+    /// makes some.
+    pub fn store_that_deletes(&self, prefix: &str) -> Result<(Arc<dyn BlobStore>, Runtime), Failure> {
+        let (store, runtime) = self.store()?;
+        let nothing = format!("{prefix}{}", BackupId::new(Uuid::now_v7(), Extension::Bin));
+        let nothing = ObjectKey::parse(&nothing).map_err(|e| Failure::Refused(e.to_string()))?;
+        runtime.block_on(store.delete(&nothing)).map_err(|error| {
+            Failure::from(error)
+                .map(|cause| format!("nothing was changed, because nothing can be deleted: {cause}"))
+        })?;
         Ok((store, runtime))
     }
 

@@ -44,6 +44,15 @@ pub enum Failure {
 }
 
 impl Failure {
+    /// The same exit code with another line.
+    pub fn map(self, line: impl FnOnce(String) -> String) -> Self {
+        match self {
+            Self::Refused(text) => Self::Refused(line(text)),
+            Self::Usage(text) => Self::Usage(line(text)),
+            Self::Unreachable(text) => Self::Unreachable(line(text)),
+        }
+    }
+
     pub fn report(self) -> ExitCode {
         let (code, line) = match self {
             Self::Refused(line) => (1, line),

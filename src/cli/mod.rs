@@ -2,6 +2,7 @@
 
 mod audit;
 mod backup;
+mod confirm;
 mod context;
 mod exit;
 mod migrate;

@@ -19,24 +19,40 @@ impl Output {
 
     /// Prints `value` as JSON, or what `human` makes of it.
     pub fn print<T: Serialize>(&self, value: &T, human: impl FnOnce(&T) -> String) -> Result<(), Failure> {
-        if self.json {
-            let text = serde_json::to_string_pretty(value)
-                .map_err(|e| Failure::Refused(format!("print as JSON: {e}")))?;
-            write(&format!("{text}\n"))
-        } else {
-            write(&format!("{}\n", human(value)))
+        write(&self.text(value, human)?)
+    }
+
+    /// The same, and it is a failure if nobody reads all of it.
+    pub fn print_all<T: Serialize>(
+        &self,
+        value: &T,
+        human: impl FnOnce(&T) -> String,
+    ) -> Result<(), Failure> {
+        let text = self.text(value, human)?;
+        let mut stdout = std::io::stdout();
+        stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).map_err(|error| cannot_write(&error))
+    }
+
+    fn text<T: Serialize>(&self, value: &T, human: impl FnOnce(&T) -> String) -> Result<String, Failure> {
+        if !self.json {
+            return Ok(format!("{}\n", human(value)));
         }
+        let text = serde_json::to_string_pretty(value)
+            .map_err(|e| Failure::Refused(format!("print as JSON: {e}")))?;
+        Ok(format!("{text}\n"))
     }
 }
 
 /// Writes to stdout. A reader that has seen enough (`| head`) is not a failure.
 pub fn write(text: &str) -> Result<(), Failure> {
     match std::io::stdout().write_all(text.as_bytes()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(Failure::Refused(format!("write to stdout: {error}")))
-        }
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(cannot_write(&error)),
         _ => Ok(()),
     }
+}
+
+fn cannot_write(error: &std::io::Error) -> Failure {
+    Failure::Refused(format!("write to stdout: {error}"))
 }
 
 /// A plain table.

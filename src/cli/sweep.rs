@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use indicatif::ProgressBar;
 use serde::Serialize;
 
+use super::confirm;
 use super::context::{Context, Tools};
 use super::exit::{ExitCode, Failure};
 use super::output::{bytes, table, time};
@@ -27,6 +28,9 @@ pub struct Sweep {
     /// Delete them even if it looks as if the database were the one that misses something
     #[arg(long, requires = "orphans")]
     force: bool,
+    /// Do not ask before objects are deleted
+    #[arg(long, requires = "orphans")]
+    yes: bool,
 }
 
 /// An object that was deleted.
@@ -56,10 +60,20 @@ struct Done {
 impl Sweep {
     pub fn run(self, context: &Context) -> Result<ExitCode, Failure> {
         let before = self.older_than.map(cutoff).transpose()?;
+        if before.is_some() {
+            confirm::possible(self.yes, "deleting objects without a row")?;
+        }
         let tools = context.tools()?;
         tools.runtime.block_on(tools.store.check())?;
         if before.is_some() && !self.force {
             refuse_on_doubt(&tools)?;
+        }
+        if let Some(before) = before {
+            let question = format!(
+                "This deletes every object that has no row and was last written before {}, for good. Type \"yes\" to go on:",
+                time(before)
+            );
+            confirm::ask(self.yes, &question, &[])?;
         }
         let cells = |orphan: &Orphan| {
             let modified = orphan.modified.map(time).unwrap_or_default();

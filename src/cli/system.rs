@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::context::Context;
 use super::exit::{ExitCode, Failure};
 use super::output::{bytes, table, time};
-use super::secret;
+use super::secret::{self, Given};
 use crate::db::systems::{self, NewSystem, SystemSummary};
 use crate::db::{DbError, organizations};
 use crate::domain::ids::{OrgId, SystemKey};
@@ -28,9 +28,8 @@ pub enum System {
         /// User name [default: a random one]
         #[arg(long, value_parser = SystemKey::parse)]
         key: Option<SystemKey>,
-        /// Secret of at least 32 characters [default: 256 random bits]
-        #[arg(long, allow_hyphen_values = true)]
-        secret: Option<SecretString>,
+        #[command(flatten)]
+        secret: Given,
     },
     /// List the systems
     List {
@@ -43,9 +42,8 @@ pub enum System {
     /// Replace the secret and print the new one, this once; the old one stops working
     RotateSecret {
         system: String,
-        /// Secret of at least 32 characters [default: 256 random bits]
-        #[arg(long, allow_hyphen_values = true)]
-        secret: Option<SecretString>,
+        #[command(flatten)]
+        secret: Given,
     },
     /// Refuse the system's credential until it is resumed
     Suspend { system: String },
@@ -92,7 +90,7 @@ fn add(
     org: &OrgId,
     name: &str,
     key: Option<SystemKey>,
-    given: Option<SecretString>,
+    given: Given,
 ) -> Result<(), Failure> {
     if name.trim().is_empty() {
         return Err(Failure::Usage("--name: it is empty".to_owned()));
@@ -101,7 +99,7 @@ fn add(
         Some(key) => key,
         None => random_key()?,
     };
-    let secret = secret::given_or_new(given)?;
+    let secret = given.or_new()?;
     if organizations::list(&mut context.conn, Some(org))?.is_empty() {
         return Err(Failure::Refused(format!("no organization {org}: `strongroom org list` shows all")));
     }
@@ -134,18 +132,27 @@ fn print_credential(
         system_secret: secret.expose_secret().to_owned(),
         org_id: org.to_owned(),
     };
-    context.output.print(&credential, |c| {
+    // Also where nobody reads on: this is the only copy.
+    let printed = context.output.print_all(&credential, |c| {
         format!(
             "system id:     {}\nsystem key:    {}\nsystem secret: {}\norganization:  {}\n\
              The secret is shown this once.",
             c.id, c.system_key, c.system_secret, c.org_id
         )
+    });
+    printed.map_err(|failure| {
+        failure.map(|cause| {
+            format!(
+                "{cause}: nobody has the new secret of system {key}, and no other one works: \
+                 `strongroom system rotate-secret {key}` makes another"
+            )
+        })
     })
 }
 
-fn rotate(context: &mut Context, system: &str, given: Option<SecretString>) -> Result<(), Failure> {
+fn rotate(context: &mut Context, system: &str, given: Given) -> Result<(), Failure> {
     let system = context.system(system)?;
-    let secret = secret::given_or_new(given)?;
+    let secret = given.or_new()?;
     systems::rotate_secret(&mut context.conn, &system, secret::sha256(&secret))?;
     print_credential(context, system.id, &system.system_key, &system.org_id, &secret)
 }

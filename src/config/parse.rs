@@ -86,11 +86,17 @@ impl Variables {
     }
 
     pub fn tls_files(&self) -> Result<Option<TlsFiles>, ConfigError> {
-        match (self.get("TLS_CERT_FILE"), self.get("TLS_KEY_FILE")) {
-            (None, None) => Ok(None),
-            (Some(cert), Some(key)) => Ok(Some(TlsFiles { cert: cert.into(), key: key.into() })),
-            (Some(_), None) => Err(wrong("TLS_CERT_FILE", "it needs TLS_KEY_FILE beside it")),
-            (None, Some(_)) => Err(wrong("TLS_KEY_FILE", "it needs TLS_CERT_FILE beside it")),
+        let names = ["TLS_CERT_FILE", "TLS_KEY_FILE"];
+        if let Some(name) =
+            names.iter().find(|name| self.get(name).is_some_and(|at| at.contains("-----BEGIN")))
+        {
+            return Err(wrong(name, "it has to be the name of a file, and not what is in the file"));
+        }
+        match names.map(|name| self.get(name)) {
+            [None, None] => Ok(None),
+            [Some(cert), Some(key)] => Ok(Some(TlsFiles { cert: cert.into(), key: key.into() })),
+            [Some(_), None] => Err(wrong("TLS_CERT_FILE", "it needs TLS_KEY_FILE beside it")),
+            [None, Some(_)] => Err(wrong("TLS_KEY_FILE", "it needs TLS_CERT_FILE beside it")),
         }
     }
 
@@ -104,7 +110,7 @@ impl Variables {
     /// The same for a secret that may be missing.
     pub fn optional_secret(&self, name: &str) -> Result<Option<SecretString>, ConfigError> {
         if let Some(value) = self.get(name).filter(|value| !value.is_empty()) {
-            return Ok(Some(value.into()));
+            return checked(name, "it", value).map(Some);
         }
         let file = format!("{name}_FILE");
         if let Some(path) = self.get(&file) {
@@ -116,10 +122,32 @@ impl Variables {
 }
 
 fn secret_in(variable: &str, path: &Path) -> Result<SecretString, ConfigError> {
-    let text = fs::read_to_string(path)
-        .map_err(|e| wrong(variable, format!("can't read {}: {e}", path.display())))?;
-    match text.trim() {
-        "" => Err(wrong(variable, format!("{} is empty", path.display()))),
-        secret => Ok(secret.into()),
+    let name = shown(path);
+    let text = fs::read_to_string(path).map_err(|e| wrong(variable, format!("can't read {name}: {e}")))?;
+    checked(variable, &name, &text)
+}
+
+/// The name of a file, unless it may be the secret itself, put where a name belongs: a name leads to a folder.
+fn shown(path: &Path) -> String {
+    let folder = path.parent().filter(|folder| folder.parent().is_some() && folder.is_dir());
+    folder.map_or_else(|| "the file that it names".to_owned(), |_| path.display().to_string())
+}
+
+/// A secret without the white space around it. Line breaks and other control characters are no part of any secret of ours: they
+/// end up in headers and on lines, where whoever refuses them repeats what they stand in.
+fn checked(variable: &str, place: &str, text: &str) -> Result<SecretString, ConfigError> {
+    // The mark that some editors put in front of UTF-8 can't be seen.
+    let secret = text.trim_start_matches('\u{feff}').trim();
+    if secret.is_empty() {
+        return Err(wrong(variable, format!("{place} is empty")));
     }
+    if secret.contains(char::is_control) {
+        let problem =
+            format!("{place} has a line break or another control character in it: it has to be one line");
+        return Err(wrong(variable, problem));
+    }
+    if secret.contains(char::REPLACEMENT_CHARACTER) {
+        return Err(wrong(variable, format!("{place} is not UTF-8")));
+    }
+    Ok(secret.into())
 }

@@ -74,15 +74,27 @@ impl S3Config {
             Some(url) => Some(endpoint("BACKUP_S3_PRESIGN_ENDPOINT", url, true)?),
             None => None,
         };
+        let address = endpoint("S3_ENDPOINT", required("S3_ENDPOINT")?, insecure)?;
+        // Both stand in a header of each request.
+        let access_key = secrecy::ExposeSecret::expose_secret(&env.secret("S3_ACCESS_KEY")?).to_owned();
+        if !access_key.chars().all(|c| c.is_ascii_graphic()) {
+            return Err(wrong("S3_ACCESS_KEY", "it has a character that no access key has"));
+        }
+        let region: String = env.parsed("BACKUP_S3_REGION", "us-east-1", "a region")?;
+        if region.is_empty() || !region.chars().all(plain) {
+            return Err(wrong(
+                "BACKUP_S3_REGION",
+                "it is not a region's name: letters, digits, '-', '.' and '_'",
+            ));
+        }
         let style: bool = env.parsed("BACKUP_S3_USE_PATH_STYLE", "true", "true or false")?;
-        let endpoint = endpoint("S3_ENDPOINT", required("S3_ENDPOINT")?, insecure)?;
         Ok(Self {
             bucket: bucket.to_owned(),
-            unused_proxy: proxy_for(env, &endpoint),
-            endpoint,
-            access_key: secrecy::ExposeSecret::expose_secret(&env.secret("S3_ACCESS_KEY")?).to_owned(),
+            unused_proxy: proxy_for(env, &address),
+            endpoint: address,
+            access_key,
             secret_key: env.secret("S3_SECRET_KEY")?,
-            region: env.parsed("BACKUP_S3_REGION", "us-east-1", "a region")?,
+            region,
             asked_for_other_style: !style,
             presign_endpoint,
         })
@@ -147,6 +159,13 @@ mod tests {
     }
 
     #[test]
+    fn a_line_break_behind_a_key_is_no_part_of_it() {
+        let config = s3(&[("S3_ACCESS_KEY", "other\n"), ("S3_SECRET_KEY", "\u{feff}hidden\r\n")]).unwrap();
+        assert_eq!(config.access_key, "other");
+        assert_eq!(secrecy::ExposeSecret::expose_secret(&config.secret_key), "hidden");
+    }
+
+    #[test]
     fn plain_http_is_for_loopback_or_where_it_is_allowed() {
         for endpoint in ["http://127.0.0.1:3900", "http://localhost", "http://[::1]:3900"] {
             assert_eq!(s3(&[("S3_ENDPOINT", endpoint)]).unwrap().endpoint, endpoint);
@@ -167,6 +186,13 @@ mod tests {
             ("S3_ENDPOINT", "ftp://s3.example"),
             ("S3_ACCESS_KEY", ""),
             ("S3_SECRET_KEY", ""),
+            ("S3_SECRET_KEY", " \n"),
+            ("S3_SECRET_KEY", "sec\nret"),
+            ("S3_ACCESS_KEY", "na me"),
+            ("S3_ACCESS_KEY", "na\rme"),
+            ("S3_ACCESS_KEY", "n\u{e4}me"),
+            ("BACKUP_S3_REGION", "a b"),
+            ("BACKUP_S3_REGION", ""),
             ("BACKUP_S3_BUCKET", ""),
             ("BACKUP_S3_BUCKET", "a/b"),
             ("BACKUP_S3_USE_PATH_STYLE", "maybe"),

@@ -40,7 +40,7 @@ const CLIENT: [(&str, &str); 5] = [
 pub fn connect(database_url: &str) -> Result<Conn, DbError> {
     let url = with_client_timeouts(database_url);
     let mut conn =
-        PgConnection::establish(&url).map_err(|e| DbError::Unavailable(without_secrets(&one_line(&e))))?;
+        PgConnection::establish(&url).map_err(|e| DbError::Unavailable(without_secrets(&e.to_string())))?;
     conn.batch_execute(SESSION)?;
     Ok(conn)
 }
@@ -48,10 +48,11 @@ pub fn connect(database_url: &str) -> Result<Conn, DbError> {
 /// What libpq says of a server names its address; what it says of the connection string may repeat any
 /// part of it (`u:sec/ret@host` has the port "sec").
 fn without_secrets(message: &str) -> String {
-    if message.contains("connection to server") {
-        message.to_owned()
-    } else {
+    let lines: Vec<_> = message.lines().filter(|line| line.contains("connection to server")).collect();
+    if lines.is_empty() {
         "libpq can't connect with this DATABASE_URL: look at host, port and options".to_owned()
+    } else {
+        one_line(&lines.join(" "))
     }
 }
 
@@ -59,6 +60,13 @@ fn without_secrets(message: &str) -> String {
 /// that it does not understand would repeat parts of it, the password among them.
 #[expect(unsafe_code, reason = "diesel has no wrapper for libpq's parser")]
 pub fn is_connection_string(database_url: &str) -> bool {
+    // libpq takes what stands between the first @ and the last one for a part of the host's name.
+    if let Some((_, rest)) = database_url.split_once("://")
+        && database_url.starts_with("postgres")
+        && rest.split(['/', '?']).next().unwrap_or_default().matches('@').count() > 1
+    {
+        return false;
+    }
     let Ok(url) = CString::new(database_url) else { return false };
     // SAFETY: `url` is a C string that lives through the call, the message is not asked for, and
     // what is returned is given back to libpq at once.
@@ -126,10 +134,21 @@ mod tests {
             ("postgres://u:p@h/db", true),
             ("host=h dbname=db", true),
             ("postgres://u:pa%zzword@h/db", false),
+            ("postgres://u:pass@word@h/db", false),
+            ("postgres://u:pass%40word@h/db?application_name=me@home", true),
             ("nonsense", false),
         ] {
             assert_eq!(super::is_connection_string(url), right, "{url}");
         }
+    }
+
+    #[test]
+    fn of_several_hosts_only_what_is_said_of_servers_is_repeated() {
+        let said = "could not translate host name \"secret@h\" to address: Name or service not known\n\
+                    connection to server at \"h2\" (192.0.2.1), port 5432 failed: Connection refused\n\
+                    \tIs the server running on that host and accepting TCP/IP connections?\n";
+        let kept = super::without_secrets(said);
+        assert!(kept.contains("h2") && !kept.contains("secret") && kept.lines().count() == 1, "{kept}");
     }
 
     #[test]

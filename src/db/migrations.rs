@@ -1,7 +1,25 @@
 //! The schema, embedded and applied at start, safe when several processes start at once.
+//!
+//! A schema that is current is only read: that takes no lock, and no right but to read diesel's table of versions.
+//!
+//! Each missing migration is a transaction of its own. It takes two locks, looks again what is missing, and applies one:
+//! * the advisory lock under which versions before this one migrate. Any role may take it, so one that may not migrate is
+//!   passed over: what it holds can be no migration's;
+//! * the table of versions itself. Only a role that may write it can take that lock, and a version before this one that
+//!   holds neither can't record its migration beside us.
+//!
+//! No wait for a lock is longer than [`LOCK_TIMEOUT`], neither for these nor in a migration: whoever wants a table that
+//! is waited for waits, too, so uploads would stand still. What did not get its lock is undone and tried again.
 
-use diesel::RunQueryDsl;
+use std::collections::HashSet;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
 use diesel::connection::SimpleConnection;
+use diesel::migration::{Migration, MigrationConnection, MigrationSource};
+use diesel::pg::Pg;
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Bool, Integer, Nullable, Text};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 use super::{Conn, DbError};
@@ -11,27 +29,141 @@ const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");
 /// Key of the advisory lock, the same in every version: "strongrm" in ASCII.
 const LOCK: i64 = 0x7374_726f_6e67_726d;
 
-/// Applies what is missing and gives the versions applied. Whoever comes second waits for the
-/// lock and then finds nothing to do.
+/// Longer than Postgres leaves its own vacuum in our way (`deadlock_timeout`), shorter than an upload waits.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(3);
+/// Between two attempts, for those who waited behind the last one.
+const PAUSE: Duration = Duration::from_secs(1);
+/// Between two lines in the log about the same wait.
+const TELL_EVERY: Duration = Duration::from_secs(60);
+
+/// Applies what is missing and returns the versions applied. Whoever comes second waits for the first, for as long as it
+/// takes, and then finds nothing to do.
 pub fn migrate(conn: &mut Conn) -> Result<Vec<String>, DbError> {
-    // Waiting for another process's migration is not a hang.
-    conn.batch_execute("SET lock_timeout = 0; SET statement_timeout = 0")?;
-    diesel::sql_query("SELECT pg_advisory_lock($1)")
-        .bind::<diesel::sql_types::BigInt, _>(LOCK)
-        .execute(conn)?;
-    let applied = conn
-        .run_pending_migrations(MIGRATIONS)
-        .map(|versions| versions.iter().map(ToString::to_string).collect())
-        .map_err(|e| DbError::Failed(format!("migration: {e}")));
-    diesel::sql_query("SELECT pg_advisory_unlock($1)")
-        .bind::<diesel::sql_types::BigInt, _>(LOCK)
-        .execute(conn)?;
-    applied
+    let mut applied = Vec::new();
+    if is_current(conn)? {
+        return Ok(applied);
+    }
+    let mut told: Option<Instant> = None;
+    loop {
+        match apply_next(conn) {
+            Ok(Some(version)) => applied.push(version),
+            Ok(None) => return Ok(applied),
+            Err(error @ (DbError::Conflict(_) | DbError::Exists)) => {
+                if told.is_none_or(|at| at.elapsed() >= TELL_EVERY) {
+                    let holders = describe(&holders(conn)?);
+                    log::warn!(
+                        "a migration waits for a lock, and goes on trying: {error}; held by {holders}"
+                    );
+                    told = Some(Instant::now());
+                }
+                sleep(PAUSE);
+            }
+            Err(error) => return Err(error),
+        }
+    }
 }
 
-/// Whether the schema is the one of this program.
+/// Whether the schema has every migration of this program. A role that may only read can ask.
 pub fn is_current(conn: &mut Conn) -> Result<bool, DbError> {
-    conn.has_pending_migration(MIGRATIONS)
-        .map(|pending| !pending)
-        .map_err(|e| DbError::Failed(format!("migration: {e}")))
+    let applied = applied(conn)?;
+    Ok(all()?.iter().all(|migration| applied.contains(&migration.name().version().to_string())))
+}
+
+fn all() -> Result<Vec<Box<dyn Migration<Pg>>>, DbError> {
+    MIGRATIONS.migrations().map_err(|error| DbError::Failed(format!("migration: {error}")))
+}
+
+/// The versions that are recorded. Diesel's own look at them makes their table first, for which the role would need the
+/// right to make tables even if it is there.
+fn applied(conn: &mut Conn) -> Result<HashSet<String>, DbError> {
+    #[derive(QueryableByName)]
+    struct Version {
+        #[diesel(sql_type = Text)]
+        version: String,
+    }
+    if !truth(conn, "to_regclass('__diesel_schema_migrations') IS NOT NULL")? {
+        return Ok(HashSet::new());
+    }
+    let rows: Vec<Version> =
+        diesel::sql_query("SELECT version::text FROM __diesel_schema_migrations").load(conn)?;
+    Ok(rows.into_iter().map(|row| row.version).collect())
+}
+
+/// Applies the oldest missing migration and returns its version; `None` if none is missing.
+fn apply_next(conn: &mut Conn) -> Result<Option<String>, DbError> {
+    conn.transaction(|conn| {
+        let lock_timeout = LOCK_TIMEOUT.as_millis();
+        conn.batch_execute(&format!(
+            "SET LOCAL lock_timeout = {lock_timeout}; SET LOCAL statement_timeout = 0"
+        ))?;
+        let started = Instant::now();
+        lock(conn).map_err(|error| match error {
+            // In whatever language Postgres says it.
+            DbError::Failed(text) if started.elapsed() >= LOCK_TIMEOUT => DbError::Conflict(text),
+            error => error,
+        })?;
+        let applied = applied(conn)?;
+        let mut missing = all()?;
+        missing.retain(|migration| !applied.contains(&migration.name().version().to_string()));
+        missing.sort_by(|a, b| a.name().version().cmp(&b.name().version()));
+        let Some(next) = missing.first() else { return Ok(None) };
+        conn.run_migration(next.as_ref()).map(|version| Some(version.to_string())).map_err(|error| {
+            let text = format!("migration {}: {error}", next.name());
+            let in_the_way = ["lock timeout", "deadlock detected"].iter().any(|words| text.contains(words));
+            if in_the_way { DbError::Conflict(text) } else { DbError::Failed(text) }
+        })
+    })
+}
+
+/// Takes both locks until the end of the transaction.
+fn lock(conn: &mut Conn) -> Result<(), DbError> {
+    // `support.sql` takes the functions for advisory locks away from everybody but the owner of the tables.
+    let may_lock =
+        truth(conn, "has_function_privilege('pg_catalog.pg_advisory_xact_lock(bigint)', 'EXECUTE')")?;
+    if may_lock && !truth(conn, &format!("pg_try_advisory_xact_lock({LOCK})"))? {
+        let holders: Vec<_> = holders(conn)?.into_iter().filter(|holder| holder.advisory).collect();
+        if holders.iter().any(|holder| holder.may_migrate) || holders.is_empty() {
+            diesel::sql_query("SELECT pg_advisory_xact_lock($1)").bind::<BigInt, _>(LOCK).execute(conn)?;
+        } else {
+            log::warn!(
+                "the lock of migrations is held by {}, who may not migrate: passed over",
+                describe(&holders)
+            );
+        }
+    }
+    conn.setup()?;
+    Ok(conn.batch_execute("LOCK TABLE __diesel_schema_migrations IN SHARE ROW EXCLUSIVE MODE")?)
+}
+
+/// A session that may be what is waited for.
+#[derive(QueryableByName)]
+struct Holder {
+    #[diesel(sql_type = Integer)]
+    pid: i32,
+    #[diesel(sql_type = Nullable<Text>)]
+    role: Option<String>,
+    #[diesel(sql_type = Text)]
+    application: String,
+    /// It holds the advisory lock.
+    #[diesel(sql_type = Bool)]
+    advisory: bool,
+    #[diesel(sql_type = Bool)]
+    may_migrate: bool,
+}
+
+fn holders(conn: &mut Conn) -> Result<Vec<Holder>, DbError> {
+    Ok(diesel::sql_query(include_str!("lock_holders.sql")).bind::<BigInt, _>(LOCK).load(conn)?)
+}
+
+fn describe(holders: &[Holder]) -> String {
+    let one = |holder: &Holder| {
+        let Holder { pid, role, application, .. } = holder;
+        format!("process {pid} (role {}, application {application:?})", role.as_deref().unwrap_or("unknown"))
+    };
+    let all: Vec<_> = holders.iter().map(one).collect();
+    if all.is_empty() { "nobody any more".to_owned() } else { all.join(", ") }
+}
+
+fn truth(conn: &mut Conn, condition: &str) -> Result<bool, DbError> {
+    Ok(diesel::select(diesel::dsl::sql::<Bool>(condition)).get_result(conn)?)
 }

@@ -1,25 +1,26 @@
 //! The server's certificate, which can be swapped while it runs.
 
+mod pair;
+mod pem;
+mod x509;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use chrono::Utc;
+use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
-use rustls::{InconsistentKeys, ServerConfig};
-use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::TlsAcceptor;
 
-/// Why a pair of files can't be used.
+/// Why a pair of files can't be used: one line that names the setting, and has nothing of the files in it.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    #[error("{path}: {reason}")]
-    File { path: String, reason: String },
-    #[error("the key does not belong to the certificate")]
-    Mismatch,
-    #[error("{0}")]
+    #[error("{variable}: {}: {reason}", path.display())]
+    File { variable: &'static str, path: PathBuf, reason: String },
+    #[error("TLS_CERT_FILE: {0}")]
     Unusable(#[from] rustls::Error),
 }
 
@@ -34,13 +35,13 @@ pub struct Certificates {
 impl Certificates {
     /// Loads the pair, or says what is wrong with it.
     pub fn load(cert_file: &Path, key_file: &Path) -> Result<Arc<Self>, TlsError> {
-        let current = ArcSwap::from_pointee(read_pair(cert_file, key_file)?);
+        let current = ArcSwap::from_pointee(pair::read(cert_file, key_file, Utc::now())?);
         Ok(Arc::new(Self { cert_file: cert_file.into(), key_file: key_file.into(), current }))
     }
 
     /// Reads both files again. What can't be used changes nothing.
     pub fn reload(&self) -> Result<(), TlsError> {
-        let pair = read_pair(&self.cert_file, &self.key_file)?;
+        let pair = pair::read(&self.cert_file, &self.key_file, Utc::now())?;
         self.current.store(Arc::new(pair));
         Ok(())
     }
@@ -61,25 +62,5 @@ impl Certificates {
 impl ResolvesServerCert for Certificates {
     fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         Some(self.current.load_full())
-    }
-}
-
-fn read_pair(cert_file: &Path, key_file: &Path) -> Result<CertifiedKey, TlsError> {
-    let unreadable = |path: &Path, reason: &dyn std::fmt::Display| TlsError::File {
-        path: path.display().to_string(),
-        reason: reason.to_string(),
-    };
-    let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_file_iter(cert_file)
-        .and_then(Iterator::collect)
-        .map_err(|e| unreadable(cert_file, &e))?;
-    if chain.is_empty() {
-        return Err(unreadable(cert_file, &"no certificate in it"));
-    }
-    let key = PrivateKeyDer::from_pem_file(key_file).map_err(|e| unreadable(key_file, &e))?;
-    let pair = CertifiedKey::new(chain, aws_lc_rs::sign::any_supported_type(&key)?);
-    match pair.keys_match() {
-        // Some kinds of keys can't tell; they are refused at the first handshake, if at all.
-        Ok(()) | Err(rustls::Error::InconsistentKeys(InconsistentKeys::Unknown)) => Ok(pair),
-        Err(_) => Err(TlsError::Mismatch),
     }
 }

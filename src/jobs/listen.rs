@@ -61,14 +61,14 @@ impl Listening {
                 self.conn.insert(new)
             }
         };
-        for system in notifications::heard(conn)? {
-            self.waiters.wake(system);
-        }
+        let heard = notifications::heard(conn)?;
+        let mut waiting = self.waiters.systems();
         if self.looked.is_some_and(|at| at.elapsed() < LOOK_EVERY) {
-            return Ok(());
+            // Whoever was only claimed to be asked stays asleep: a flood of notifications costs one query a tick.
+            waiting.retain(|system| heard.contains(system));
+        } else {
+            self.looked = Some(Instant::now());
         }
-        self.looked = Some(Instant::now());
-        let waiting = self.waiters.systems();
         if !waiting.is_empty() {
             for system in requests::unseen_of(conn, &waiting)? {
                 self.waiters.wake(system);

@@ -125,5 +125,5 @@ fn api_address(
 pub(super) fn load_certificates(http: &HttpConfig) -> Result<Option<Arc<Certificates>>, StartError> {
     let Some(files) = &http.tls else { return Ok(None) };
     let loaded = Certificates::load(&files.cert, &files.key);
-    loaded.map(Some).map_err(|error| StartError::Setting(format!("TLS_CERT_FILE, TLS_KEY_FILE: {error}")))
+    loaded.map(Some).map_err(|error| StartError::Setting(error.to_string()))
 }

@@ -97,7 +97,7 @@ fn reload(certificates: Option<&Certificates>) {
 
 /// Without systemd this does nothing.
 pub(super) fn notify_systemd(states: &[sd_notify::NotifyState]) {
-    if let Err(error) = sd_notify::notify(states) {
-        log::warn!("tell systemd: {error}");
+    if let Err(error) = super::systemd::notify(states) {
+        log::warn!("tell systemd (NOTIFY_SOCKET): {error}");
     }
 }

@@ -65,11 +65,11 @@ fn a_backup_is_deleted_by_the_operator() {
     let system = server.system();
     let keep = server.store(&system, &bytes(10));
     let id = server.store(&system, &bytes(20));
-    server.cli(["backup", "delete", &id, "--json"]).exits(0).json();
+    server.cli(["backup", "delete", &id, "--yes", "--json"]).exits(0).json();
     assert_eq!(server.ids(&system), [keep]);
     assert_eq!(server.books(&system.org), (10, 0));
     assert_eventually("the object is gone", PATIENCE, || server.objects().len() == 1);
-    server.cli(["backup", "delete", &id]).exits(1);
+    server.cli(["backup", "delete", &id, "--yes"]).exits(1);
     let actor = server.db.one("SELECT actor FROM backup_events WHERE kind = 'deleted'");
     assert_eq!(actor, "operator");
 }

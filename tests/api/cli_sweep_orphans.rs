@@ -22,11 +22,11 @@ fn orphans_that_are_old_enough_are_deleted_and_told() {
         server.store.write(key, b"of a system that was destroyed");
     }
     server.cli(["sweep"]).exits(0);
-    let young = server.cli(["sweep", "--orphans", "--older-than", "1h", "--json"]).exits(0).json();
+    let young = server.cli(["sweep", "--orphans", "--yes", "--older-than", "1h", "--json"]).exits(0).json();
     assert_eq!((&young["orphans_kept"], &young["orphans_deleted"]), (&2.into(), &0.into()), "{young}");
     assert_eq!(server.objects().len(), 4, "they are younger than that");
 
-    let swept = server.cli(["sweep", "--orphans", "--older-than", "0s", "--json"]).exits(0).json();
+    let swept = server.cli(["sweep", "--orphans", "--yes", "--older-than", "0s", "--json"]).exits(0).json();
     let mut told: Vec<_> = swept["orphans"].as_array().expect("a list").iter().collect();
     told.sort_by_key(|orphan| orphan["object_key"].to_string());
     assert_eq!(told.len(), 2, "{swept}");
@@ -45,7 +45,7 @@ fn orphans_that_are_old_enough_are_deleted_and_told() {
     assert_eq!(server.db.all(history), ORPHANS);
 
     server.store.write(ORPHANS[0], b"again");
-    server.cli(["sweep", "--orphans", "--older-than", "0s"]).exits(0).says(ORPHANS[0]);
+    server.cli(["sweep", "--orphans", "--yes", "--older-than", "0s"]).exits(0).says(ORPHANS[0]);
     assert_eq!(server.objects(), before);
 }
 
@@ -59,9 +59,9 @@ fn the_age_is_the_objects_own() {
     let file = std::fs::File::open(server.store.path().join(ORPHANS[0])).expect("the object");
     let two_days_ago = std::time::SystemTime::now() - std::time::Duration::from_hours(48);
     file.set_modified(two_days_ago).expect("set its time");
-    server.cli(["sweep", "--orphans", "--older-than", "3d"]).exits(0);
+    server.cli(["sweep", "--orphans", "--yes", "--older-than", "3d"]).exits(0);
     assert!(server.objects().contains(ORPHANS[0]));
-    server.cli(["sweep", "--orphans", "--older-than", "1d"]).exits(0).says(ORPHANS[0]);
+    server.cli(["sweep", "--orphans", "--yes", "--older-than", "1d"]).exits(0).says(ORPHANS[0]);
     assert_eq!(server.objects().len(), 1);
 }
 
@@ -72,11 +72,11 @@ fn the_age_has_to_be_said() {
     server.cli(["sweep", "--older-than", "7d"]).exits(2);
     server.cli(["sweep", "--force"]).exits(2);
     for nonsense in ["7", "d", "-1d", "7 dogs", ""] {
-        server.cli(["sweep", "--orphans", "--older-than", nonsense]).exits(2);
+        server.cli(["sweep", "--orphans", "--yes", "--older-than", nonsense]).exits(2);
     }
-    server.cli(["sweep", "--orphans", "--older-than", "400000years"]).exits(2);
+    server.cli(["sweep", "--orphans", "--yes", "--older-than", "400000years"]).exits(2);
     for fine in ["7d", "12h", "30m", "1d 12h"] {
-        server.cli(["sweep", "--orphans", "--older-than", fine]).exits(0);
+        server.cli(["sweep", "--orphans", "--yes", "--older-than", fine]).exits(0);
     }
 }
 
@@ -89,17 +89,17 @@ fn an_empty_database_does_not_empty_the_store() {
     let empty = Arc::new(Database::new());
     let confused = Server::builder().database(&empty).store(&server.store).start();
     confused.skip_comparison();
-    let refused = confused.cli(["sweep", "--orphans", "--older-than", "0s"]).exits(1);
+    let refused = confused.cli(["sweep", "--orphans", "--yes", "--older-than", "0s"]).exits(1);
     assert!(refused.stderr.contains("no stored backup") && refused.stdout.is_empty(), "{refused:?}");
     // One backup of its own does not make it the right one.
     let own = confused.system();
     confused.store(&own, b"x");
     server.store(&system, &bytes(20));
-    let refused = confused.cli(["sweep", "--orphans", "--older-than", "0s"]).exits(1);
+    let refused = confused.cli(["sweep", "--orphans", "--yes", "--older-than", "0s"]).exits(1);
     assert!(refused.stderr.contains("2 objects have no row"), "{refused:?}");
     assert!(server.objects().is_superset(&objects));
     server.skip_comparison();
-    confused.cli(["sweep", "--orphans", "--older-than", "0s", "--force"]).exits(0);
+    confused.cli(["sweep", "--orphans", "--yes", "--older-than", "0s", "--force"]).exits(0);
     assert_eq!(server.objects().len(), 1, "whoever insists gets it");
 }
 
@@ -117,7 +117,7 @@ fn an_old_database_does_not_delete_what_came_after_it() {
         "DELETE FROM backups WHERE id = (SELECT id FROM backups ORDER BY id DESC LIMIT 1);
          UPDATE org_usage SET stored_bytes = 20",
     );
-    let refused = server.cli(["sweep", "--orphans", "--older-than", "0s"]).exits(1);
+    let refused = server.cli(["sweep", "--orphans", "--yes", "--older-than", "0s"]).exits(1);
     assert!(refused.stderr.contains("older than the store"), "{refused:?}");
     assert_eq!(server.objects(), objects);
 }
@@ -128,7 +128,7 @@ fn a_standby_of_the_database_is_not_asked() {
     let system = server.system();
     server.store(&system, &bytes(10));
     server.store.write(ORPHANS[0], b"its row has not been replicated yet");
-    let mut command = server.command(["sweep", "--orphans", "--older-than", "0s", "--force"]);
+    let mut command = server.command(["sweep", "--orphans", "--yes", "--older-than", "0s", "--force"]);
     let separator = if server.db.url().contains('?') { '&' } else { '?' };
     let read_only = format!("{}{separator}options=-c%20default_transaction_read_only%3Don", server.db.url());
     crate::harness::run(command.env("DATABASE_URL", read_only)).exits(3);
@@ -145,7 +145,10 @@ fn an_object_whose_upload_is_not_committed_yet_is_no_orphan() {
     assert_eventually("the upload was let in", PATIENCE, || server.receiving() == 1);
     let key = server.db.one("SELECT object_key FROM backups");
     server.store.write(&key, &bytes(100));
-    let swept = server.cli(["sweep", "--orphans", "--older-than", "0s", "--force", "--json"]).exits(0).json();
+    let swept = server
+        .cli(["sweep", "--orphans", "--yes", "--older-than", "0s", "--force", "--json"])
+        .exits(0)
+        .json();
     assert_eq!(swept["orphans_deleted"], 0, "{swept}");
     assert_eq!(server.store.read(&key).len(), 100);
 }
@@ -171,7 +174,7 @@ fn uploads_under_way_are_never_taken_for_orphans() {
                 })
             })
             .collect();
-        let sweep = || server.cli(["sweep", "--orphans", "--older-than", "0s", "--force", "--json"]);
+        let sweep = || server.cli(["sweep", "--orphans", "--yes", "--older-than", "0s", "--force", "--json"]);
         let end = Over(&over);
         let swept: Vec<_> = (0..25).map(|_| sweep()).collect();
         drop(end);

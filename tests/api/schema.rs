@@ -9,7 +9,7 @@ fn migrate(database: &Database) -> Output {
 }
 
 /// `up.sql` or `down.sql` of every migration, oldest first.
-fn scripts(name: &str) -> Vec<String> {
+pub fn scripts(name: &str) -> Vec<String> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations");
     let mut all: Vec<PathBuf> = std::fs::read_dir(&folder)
         .expect("the migrations")
@@ -162,13 +162,13 @@ fn a_state_that_nobody_knows_is_an_error_that_says_so() {
     server.store(&system, b"x");
     server.cli(["request", &system.key]).exits(0);
     for (table, arguments, of) in [
-        ("backup_requests", ["request", &system.key, "--list"], "a request"),
-        ("backups", ["system", "destroy", &system.key], "a backup"),
-        ("systems", ["system", "show", &system.key], "a system"),
+        ("backup_requests", &["request", &system.key, "--list"][..], "a request"),
+        ("backups", &["system", "destroy", &system.key, "--yes"], "a backup"),
+        ("systems", &["system", "show", &system.key], "a system"),
     ] {
         server.db.execute(&format!("ALTER TABLE {table} DROP CONSTRAINT {table}_state_check"));
         server.db.execute(&format!("UPDATE {table} SET state = 'odd'"));
-        let refused = server.cli(arguments).exits(1);
+        let refused = run(server.command([]).args(arguments)).exits(1);
         assert!(refused.stderr.contains(&format!("\"odd\" is no state of {of}")), "{refused:?}");
     }
     server.get(BACKUPS).user(&other).send().status(503);

@@ -74,7 +74,7 @@ fn a_prune_dead_after_the_object_is_finished() {
 fn delete_by_hand_dies(point: &str, gone: bool) {
     let mut scene = Scene::new();
     let oldest = scene.kept[0].0.clone();
-    scene.command_dies_undisturbed(&["backup", "delete", &oldest], &format!("kill {point}"));
+    scene.command_dies_undisturbed(&["backup", "delete", &oldest, "--yes"], &format!("kill {point}"));
     scene.server.kill();
     scene.restart();
     scene.is_whole(if gone { &scene.kept[1..] } else { &scene.kept });

@@ -25,7 +25,7 @@ impl World {
         let by_hand = self.random.below(6) == 0;
         println!("delete {tag}, by hand: {by_hand}");
         if by_hand {
-            self.server.cli(["backup", "delete", &id]).exits(0);
+            self.server.cli(["backup", "delete", &id, "--yes"]).exits(0);
         } else if self.state(system) == State::Active {
             self.server.delete(&self.systems[system], &id).status(200);
         } else {

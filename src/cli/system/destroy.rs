@@ -1,15 +1,16 @@
 //! `strongroom system destroy`. The system is marked first, so that nothing new can come; then all its backups are retired,
 //! its objects are erased until none is left, and its row goes last. Killed at any point, it can be run again.
 
-use std::io::{IsTerminal, Write};
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use futures_util::TryStreamExt;
 use indicatif::ProgressBar;
 use serde::Serialize;
+use tokio::runtime::Runtime;
 use uuid::Uuid;
 
+use crate::cli::confirm;
 use crate::cli::context::Context;
 use crate::cli::exit::Failure;
 use crate::cli::output::time;
@@ -31,32 +32,31 @@ struct Destroyed {
     rows_until: Option<DateTime<Utc>>,
 }
 
-pub fn run(context: &mut Context, name: &str, yes: bool) -> Result<(), Failure> {
-    let system = context.system(name)?;
-    if !yes {
-        confirm(&system)?;
-    }
-    systems::mark_destroying(&mut context.conn, &system)?;
-    fail_point!("destroy.marked");
-    retire_everything(context, &system)?;
-    fail_point!("destroy.retired");
+/// How far it has come.
+#[derive(Default)]
+struct Progress {
+    marked: bool,
+    retired: usize,
+    erased: u64,
+}
 
-    let (store, runtime) = context.store()?;
-    let objects_erased = runtime.block_on(erase(&store, &system))?;
-    fail_point!("destroy.erased");
-    let claimed = purge::claim_of_system(&mut context.conn, system.id)?;
-    let claimed: Vec<_> = claimed.into_iter().map(|claimed| claimed.id).collect();
-    purge::drop_rows(&mut context.conn, &claimed)?;
-    fail_point!("destroy.dropped");
-    let tombstones = purge::tombstones(&mut context.conn, system.id)?;
-    purge::drop_destroyed_systems(&mut context.conn)?;
-    let destroyed = Destroyed {
-        id: system.id,
-        system_key: system.system_key,
-        objects_erased,
-        complete: tombstones.count == 0,
-        rows_until: tombstones.until,
-    };
+pub fn run(context: &mut Context, name: &str, yes: bool) -> Result<(), Failure> {
+    confirm::possible(yes, "destroying a system")?;
+    let system = context.system(name)?;
+    let parse = |e: crate::domain::ids::InvalidName| Failure::Refused(e.to_string());
+    let org = OrgId::parse(&system.org_id).map_err(parse)?;
+    let key = SystemKey::parse(&system.system_key).map_err(parse)?;
+    let prefix = ObjectKey::prefix_of(&org, &key);
+    let (store, runtime) = context.store_that_deletes(&prefix)?;
+    let question = format!(
+        "This erases system {} ({:?} of organization {}) and its {} backups for good. Type its key or \"yes\" to go on:",
+        system.system_key, system.name, system.org_id, system.backups
+    );
+    confirm::ask(yes, &question, &[&system.system_key, &system.name])?;
+
+    let mut progress = Progress::default();
+    let destroyed = destroy(context, &system, &prefix, (&store, &runtime), &mut progress)
+        .map_err(|failure| failure.map(|cause| half_way(&system, &progress, &cause)))?;
     context.output.print(&destroyed, |d| {
         let erased = format!("erased {} objects of system {}", d.objects_erased, d.system_key);
         match d.rows_until {
@@ -69,24 +69,54 @@ pub fn run(context: &mut Context, name: &str, yes: bool) -> Result<(), Failure> 
     })
 }
 
-fn confirm(system: &SystemSummary) -> Result<(), Failure> {
-    if !std::io::stdin().is_terminal() {
-        return Ok(());
-    }
-    eprint!("This erases {} backups for good. Type {} to go on: ", system.backups, system.system_key);
-    let read = |e: std::io::Error| Failure::Refused(format!("read the answer: {e}"));
-    std::io::stderr().flush().map_err(read)?;
-    let mut answer = String::new();
-    std::io::stdin().read_line(&mut answer).map_err(read)?;
-    if answer.trim() == system.system_key {
-        Ok(())
-    } else {
-        Err(Failure::Refused("nothing was destroyed: that is not the system's key".to_owned()))
-    }
+fn destroy(
+    context: &mut Context,
+    system: &SystemSummary,
+    prefix: &str,
+    (store, runtime): (&Arc<dyn BlobStore>, &Runtime),
+    progress: &mut Progress,
+) -> Result<Destroyed, Failure> {
+    systems::mark_destroying(&mut context.conn, system)?;
+    progress.marked = true;
+    fail_point!("destroy.marked");
+    retire_everything(context, system, &mut progress.retired)?;
+    fail_point!("destroy.retired");
+
+    runtime.block_on(erase(store, prefix, &mut progress.erased))?;
+    fail_point!("destroy.erased");
+    let claimed = purge::claim_of_system(&mut context.conn, system.id)?;
+    let claimed: Vec<_> = claimed.into_iter().map(|claimed| claimed.id).collect();
+    purge::drop_rows(&mut context.conn, &claimed)?;
+    fail_point!("destroy.dropped");
+    let tombstones = purge::tombstones(&mut context.conn, system.id)?;
+    purge::drop_destroyed_systems(&mut context.conn)?;
+    Ok(Destroyed {
+        id: system.id,
+        system_key: system.system_key.clone(),
+        objects_erased: progress.erased,
+        complete: tombstones.count == 0,
+        rows_until: tombstones.until,
+    })
 }
 
-/// Takes every backup and every upload out of the books. The system is marked: nothing new comes.
-fn retire_everything(context: &mut Context, system: &SystemSummary) -> Result<(), Failure> {
+/// What was done before it failed, and how to go on.
+fn half_way(system: &SystemSummary, progress: &Progress, cause: &str) -> String {
+    let Progress { marked, retired, erased } = progress;
+    let key = &system.system_key;
+    let locked_out = if *marked { "it is locked out for good" } else { "it may be locked out" };
+    format!(
+        "{cause}; system {key} is not destroyed yet: {locked_out}, backups and uploads taken out of the accounting: \
+         {retired}, objects erased: {erased}; the rest is still there: `strongroom system destroy {key}` again \
+         finishes it"
+    )
+}
+
+/// Takes every backup and every upload out of the books, and counts them. The system is marked: nothing new comes.
+fn retire_everything(
+    context: &mut Context,
+    system: &SystemSummary,
+    retired: &mut usize,
+) -> Result<(), Failure> {
     loop {
         let rows = systems::open_rows(&mut context.conn, system.id)?;
         if rows.is_empty() {
@@ -96,6 +126,7 @@ fn retire_everything(context: &mut Context, system: &SystemSummary) -> Result<()
         // In steps, so that the organization's uploads get their turn in between.
         for step in operations.chunks(64) {
             context.account(&system.org_id, step)?;
+            *retired += step.len();
         }
     }
 }
@@ -113,23 +144,18 @@ fn operation(system_id: Uuid, row: OpenRow) -> Operation {
     }
 }
 
-/// Deletes all objects under the system's prefix, until there are none.
-async fn erase(store: &Arc<dyn BlobStore>, system: &SystemSummary) -> Result<u64, Failure> {
-    let parse = |e: crate::domain::ids::InvalidName| Failure::Refused(e.to_string());
-    let org = OrgId::parse(&system.org_id).map_err(parse)?;
-    let key = SystemKey::parse(&system.system_key).map_err(parse)?;
-    let prefix = ObjectKey::prefix_of(&org, &key);
+/// Deletes all objects under the system's prefix, until there are none, and counts them.
+async fn erase(store: &Arc<dyn BlobStore>, prefix: &str, erased: &mut u64) -> Result<(), Failure> {
     let progress = ProgressBar::new_spinner().with_message("objects erased");
-    let mut erased = 0;
     loop {
-        let objects: Vec<_> = store.list(&prefix).try_collect().await?;
+        let objects: Vec<_> = store.list(prefix).try_collect().await?;
         if objects.is_empty() {
             progress.finish_and_clear();
-            return Ok(erased);
+            return Ok(());
         }
         for object in objects {
             store.delete(&object.key).await?;
-            erased += 1;
+            *erased += 1;
             fail_point!("destroy.deleted");
             progress.inc(1);
         }

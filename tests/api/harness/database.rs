@@ -53,6 +53,18 @@ impl Database {
         Self { url: url.to_owned(), name: String::new(), connection: Mutex::new(None), ours: false }
     }
 
+    /// The same as another role, whom the cluster of the tests believes.
+    pub fn url_as(&self, role: &str) -> String {
+        // Of a parameter that is there twice libpq takes the last one.
+        let separator = if self.url.contains('?') { '&' } else { '?' };
+        format!("{}{separator}user={role}", self.url)
+    }
+
+    /// Ends the connection, with all that it holds.
+    pub fn disconnect(&self) {
+        *self.lock() = None;
+    }
+
     /// Whether it can be asked.
     pub fn answers(&self) -> bool {
         PgConnection::establish(&self.url).is_ok()

@@ -22,6 +22,7 @@ pub struct Builder {
     database: Option<Arc<Database>>,
     store: Option<Arc<Store>>,
     disk: Option<&'static str>,
+    arguments: Vec<&'static str>,
     unready: bool,
     storeless: bool,
     descriptors: Option<u64>,
@@ -70,6 +71,12 @@ impl Builder {
     /// The store gets a file system of its own of this size (`2m`).
     pub fn disk(mut self, size: &'static str) -> Self {
         self.disk = Some(size);
+        self
+    }
+
+    /// Options of `strongroom serve`.
+    pub fn arguments(mut self, arguments: &[&'static str]) -> Self {
+        self.arguments = arguments.to_vec();
         self
     }
 
@@ -129,7 +136,7 @@ impl Builder {
         let Some(size) = self.disk else {
             let mut command = Command::new(binary);
             cli::clean(&mut command);
-            command.arg("serve");
+            command.arg("serve").args(&self.arguments);
             return command;
         };
         let mut command = Command::new("unshare");

@@ -1,0 +1,59 @@
+//! What systemd is told, and what its units say.
+
+use std::os::linux::net::SocketAddrExt as _;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::path::Path;
+
+use tempfile::TempDir;
+
+use crate::harness::{Certificate, PATIENCE, Server, unique};
+
+/// A service with this socket is started, reloaded and stopped.
+fn is_told(server_side: &UnixDatagram, name: &str) {
+    server_side.set_read_timeout(Some(PATIENCE)).expect("set a time-out");
+    let hear = || {
+        let mut buffer = [0; 4096];
+        let length = server_side.recv(&mut buffer).expect("a message");
+        String::from_utf8_lossy(&buffer[..length]).into_owned()
+    };
+    let server = Server::builder().tls(&Certificate::new()).set("NOTIFY_SOCKET", name).start();
+    assert_eq!(hear(), "READY=1\n");
+    server.signal(libc::SIGHUP);
+    let reloading = hear();
+    assert!(reloading.starts_with("RELOADING=1\nMONOTONIC_USEC="), "{reloading:?}");
+    assert_eq!(hear(), "READY=1\n");
+    assert!(server.stop_gracefully().success());
+    assert_eq!(hear(), "STOPPING=1\n");
+    assert!(!server.log().contains("NOTIFY_SOCKET"), "{}", server.log());
+}
+
+#[test]
+fn the_service_manager_is_told_at_a_path() {
+    let folder = TempDir::with_prefix("strongroom-notify-").expect("make a folder");
+    let path = folder.path().join("socket");
+    is_told(&UnixDatagram::bind(&path).expect("a socket"), path.to_str().expect("a name"));
+}
+
+#[test]
+fn the_service_manager_is_told_at_an_abstract_name() {
+    let name = format!("strongroom-test/{}/{}", std::process::id(), unique());
+    let address = SocketAddr::from_abstract_name(&name).expect("a name");
+    is_told(&UnixDatagram::bind_addr(&address).expect("a socket"), &format!("@{name}"));
+}
+
+#[test]
+fn no_unit_writes_core_dumps() {
+    let mut units = 0;
+    for folder in ["deploy/systemd", "deploy/appliance"] {
+        for entry in std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)).expect("a folder")
+        {
+            let path = entry.expect("an entry").path();
+            if path.extension().is_some_and(|extension| extension == "service") {
+                units += 1;
+                let unit = std::fs::read_to_string(&path).expect("a unit");
+                assert!(unit.lines().any(|line| line == "LimitCORE=0"), "{}", path.display());
+            }
+        }
+    }
+    assert!(units >= 3, "{units} units");
+}
