@@ -42,7 +42,8 @@ const CLIENT: [(&str, &str); 5] = [
 
 /// Opens a connection. Nothing is known yet about the server that it leads to: `Connector` looks at that.
 pub(super) fn open(address: &ConnectionString) -> Result<Conn, DbError> {
-    let address = CLIENT.iter().fold(address.clone(), |address, (name, value)| address.with_default(name, value));
+    let address =
+        CLIENT.iter().fold(address.clone(), |address, (name, value)| address.with_default(name, value));
     let mut conn = PgConnection::establish(&address.url())
         .map_err(|e| DbError::Unavailable(without_secrets(&e.to_string())))?;
     conn.batch_execute(SESSION)?;
@@ -52,7 +53,8 @@ pub(super) fn open(address: &ConnectionString) -> Result<Conn, DbError> {
 /// What libpq says of a server names its address. All other lines may repeat any part of the connection string, as what
 /// they take for a host or a port (`u:sec/ret@host` has the port "sec").
 fn without_secrets(message: &str) -> String {
-    let of_servers: Vec<_> = message.lines().filter(|line| line.starts_with("connection to server ")).collect();
+    let of_servers: Vec<_> =
+        message.lines().filter(|line| line.starts_with("connection to server ")).collect();
     if of_servers.is_empty() {
         return "libpq can't connect with this DATABASE_URL: look at host, port and options".to_owned();
     }
@@ -102,7 +104,9 @@ mod tests {
 
     #[test]
     fn a_password_is_not_repeated() {
-        for text in ["postgres://u:sec/ret@h/db", "postgres://u:se@cret@h/db", "postgres://u:x@sec,127.0.0.1:1/db"] {
+        for text in
+            ["postgres://u:sec/ret@h/db", "postgres://u:se@cret@h/db", "postgres://u:x@sec,127.0.0.1:1/db"]
+        {
             assert!(!error_of(text).contains("sec"), "{text}: {}", error_of(text));
         }
         assert!(error_of("postgres://u:secret@127.0.0.1:1/db").contains("127.0.0.1"));

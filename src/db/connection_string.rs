@@ -66,7 +66,8 @@ impl ConnectionString {
 
     /// As a URL that libpq understands. Every option is a parameter of it: nothing depends on its place.
     pub(super) fn url(&self) -> String {
-        let parameters: Vec<_> = self.0.iter().map(|(word, value)| format!("{word}={}", encode(value))).collect();
+        let parameters: Vec<_> =
+            self.0.iter().map(|(word, value)| format!("{word}={}", encode(value))).collect();
         format!("postgresql:///?{}", parameters.join("&"))
     }
 
@@ -97,7 +98,9 @@ mod tests {
     /// As text, for comparing.
     fn options(of: &ConnectionString) -> Vec<(String, String)> {
         let mut all: Vec<_> =
-            of.0.iter().map(|(word, value)| (word.clone(), String::from_utf8_lossy(value).into_owned())).collect();
+            of.0.iter()
+                .map(|(word, value)| (word.clone(), String::from_utf8_lossy(value).into_owned()))
+                .collect();
         all.sort();
         all
     }
@@ -122,27 +125,50 @@ mod tests {
     #[test]
     fn every_form_keeps_its_meaning() {
         let cases: [(&str, &[(&str, &str)]); 16] = [
-            ("postgres://u:secret@h:1/db", &[("user", "u"), ("password", "secret"), ("host", "h"), ("port", "1"), ("dbname", "db")]),
-            ("postgresql://u:p?x@h/db", &[("user", "u"), ("password", "p?x"), ("host", "h"), ("dbname", "db")]),
-            ("postgres://u:a%3Fb%40c%3A%2F%2Fd%25%26%3D@h/db", &[("user", "u"), ("password", "a?b@c://d%&="), ("host", "h"), ("dbname", "db")]),
+            (
+                "postgres://u:secret@h:1/db",
+                &[("user", "u"), ("password", "secret"), ("host", "h"), ("port", "1"), ("dbname", "db")],
+            ),
+            (
+                "postgresql://u:p?x@h/db",
+                &[("user", "u"), ("password", "p?x"), ("host", "h"), ("dbname", "db")],
+            ),
+            (
+                "postgres://u:a%3Fb%40c%3A%2F%2Fd%25%26%3D@h/db",
+                &[("user", "u"), ("password", "a?b@c://d%&="), ("host", "h"), ("dbname", "db")],
+            ),
             ("postgres://h/db?", &[("host", "h"), ("dbname", "db")]),
             ("postgres://h/db?sslmode=disable", &[("host", "h"), ("dbname", "db"), ("sslmode", "disable")]),
             ("postgres:///db?host=/run/pg&user=u", &[("host", "/run/pg"), ("dbname", "db"), ("user", "u")]),
             ("postgres://%2Frun%2Fpg/db", &[("host", "/run/pg"), ("dbname", "db")]),
-            ("postgres://a:1,b,c:3/db?target_session_attrs=read-write", &[("host", "a,b,c"), ("port", "1,,3"), ("dbname", "db"), ("target_session_attrs", "read-write")]),
+            (
+                "postgres://a:1,b,c:3/db?target_session_attrs=read-write",
+                &[
+                    ("host", "a,b,c"),
+                    ("port", "1,,3"),
+                    ("dbname", "db"),
+                    ("target_session_attrs", "read-write"),
+                ],
+            ),
             ("postgres://[::1]:5/db", &[("host", "::1"), ("port", "5"), ("dbname", "db")]),
             ("postgres://", &[]),
             ("service=strongroom", &[("service", "strongroom")]),
             ("host=h password=a?b://c@d", &[("host", "h"), ("password", "a?b://c@d")]),
-            (r"host=h password='two words \'quoted\' \\ back' dbname=db", &[("host", "h"), ("password", r"two words 'quoted' \ back"), ("dbname", "db")]),
+            (
+                r"host=h password='two words \'quoted\' \\ back' dbname=db",
+                &[("host", "h"), ("password", r"two words 'quoted' \ back"), ("dbname", "db")],
+            ),
             ("host=h password='' dbname=db", &[("host", "h"), ("password", ""), ("dbname", "db")]),
             ("  host = h   dbname = db  ", &[("host", "h"), ("dbname", "db")]),
             ("password=connect_timeout=9 host=h", &[("password", "connect_timeout=9"), ("host", "h")]),
         ];
         for (text, expected) in cases {
             let given = parse(text).with_default("connect_timeout", "2");
-            let mut expected: Vec<_> =
-                expected.iter().chain(&[("connect_timeout", "2")]).map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect();
+            let mut expected: Vec<_> = expected
+                .iter()
+                .chain(&[("connect_timeout", "2")])
+                .map(|(a, b)| ((*a).to_owned(), (*b).to_owned()))
+                .collect();
             expected.sort();
             assert_eq!(options(&given), expected, "{text}");
             assert_eq!(options(&parse(&given.url())), expected, "{text}, written as {}", given.url());
@@ -175,7 +201,8 @@ mod tests {
                 String::from_utf8_lossy(one.get(word).unwrap_or_default()).into_owned()
             };
             let hosts = parse(text).each_host();
-            let found: Vec<_> = hosts.iter().map(|one| (text_of(one, "host"), text_of(one, "port"))).collect();
+            let found: Vec<_> =
+                hosts.iter().map(|one| (text_of(one, "host"), text_of(one, "port"))).collect();
             let expected: Vec<_> = expected.into_iter().map(|(a, b)| (a.to_owned(), b.to_owned())).collect();
             assert_eq!(found, expected, "{text}");
         }

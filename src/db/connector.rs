@@ -52,8 +52,13 @@ impl Connector {
     pub fn new(database_url: &str) -> Option<Self> {
         let address = ConnectionString::parse(database_url)?;
         let newest = Arc::new(AtomicI64::new(i64::MIN));
-        let shared =
-            Shared { address, known: Mutex::default(), newest, looked: Mutex::default(), told: Mutex::default() };
+        let shared = Shared {
+            address,
+            known: Mutex::default(),
+            newest,
+            looked: Mutex::default(),
+            told: Mutex::default(),
+        };
         Some(Self(Arc::new(shared)))
     }
 
@@ -115,7 +120,8 @@ impl Connector {
             server::ask(&mut conn).ok()?
         };
         thread::scope(|scope| {
-            let asked = hosts.into_iter().map(|host| thread::Builder::new().spawn_scoped(scope, move || ask(host)));
+            let asked =
+                hosts.into_iter().map(|host| thread::Builder::new().spawn_scoped(scope, move || ask(host)));
             let asked: Vec<_> = asked.flatten().collect();
             for server in asked.into_iter().filter_map(|host| host.join().ok()) {
                 if let Err(refusal) = self.admit(server) {

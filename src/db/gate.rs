@@ -13,6 +13,7 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::connection::Manager;
+use super::probe::Probe;
 use super::{Conn, Connector, DbError};
 
 /// Which share of the connections a piece of work may use.
@@ -57,6 +58,7 @@ pub struct Db {
     reads: Arc<Semaphore>,
     blocking: Handle,
     connector: Connector,
+    pub(super) probe: Probe,
 }
 
 impl Db {
@@ -71,7 +73,7 @@ impl Db {
             .error_handler(Box::new(QuietErrors))
             .build_unchecked(Manager { connector: connector.clone() });
         let lane = || Arc::new(Semaphore::new(PER_LANE as usize));
-        Self { pool, accounting: lane(), reads: lane(), blocking, connector }
+        Self { pool, accounting: lane(), reads: lane(), blocking, connector, probe: Probe::default() }
     }
 
     /// How many connections each lane uses at this moment, of [`PER_LANE`].

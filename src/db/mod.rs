@@ -19,6 +19,7 @@ pub mod objects;
 pub mod organizations;
 mod pooler;
 mod prepared;
+mod probe;
 pub mod purge;
 pub mod requests;
 mod schema;

@@ -1,8 +1,8 @@
 //! Organizations that share a transaction: they do, and one's trouble is not another's.
 
 use diesel::connection::SimpleConnection as _;
-use strongroom::db::accounting::{Abort, Operation, Outcome, Policy, Share, run_together};
 use strongroom::db::Connector;
+use strongroom::db::accounting::{Abort, Operation, Outcome, Policy, Share, run_together};
 use strongroom::domain::ids::OrgId;
 use strongroom::domain::retention::Retention;
 use strongroom::domain::window::RateLimits;
