@@ -110,7 +110,7 @@ fn refuse_on_doubt(tools: &Tools) -> Result<(), Failure> {
 fn pass(context: &Context, tools: &Tools, done: &mut Done) -> Result<(), Failure> {
     let lease = context.config.upkeep.lease;
     let sweeper = Sweeper::by_hand(tools.db.clone(), tools.store.clone(), context.policy(), lease);
-    let undecided = tools.runtime.block_on(decide(context, &sweeper, lease))?;
+    let (undecided, _lease) = tools.runtime.block_on(decide(context, &sweeper, lease))?;
     if undecided > 0 {
         log::warn!("{undecided} uploads may be alive: the database was away meanwhile");
     }
@@ -125,25 +125,29 @@ fn pass(context: &Context, tools: &Tools, done: &mut Done) -> Result<(), Failure
     Ok(())
 }
 
-/// Holds a lease for as long as it takes to find out whose uploads are abandoned, if no service does. Says how many are
-/// undecided in the end.
-async fn decide(context: &Context, sweeper: &Sweeper, lease: Duration) -> Result<usize, Failure> {
+/// If no service has held a lease for as long as it takes to find out whose uploads are abandoned, takes one, and gives it
+/// back when it has been held for so long: it has to be held until they are taken back. Says how many are undecided then.
+async fn decide(
+    context: &Context,
+    sweeper: &Sweeper,
+    lease: Duration,
+) -> Result<(usize, Option<Lease>), Failure> {
     let mut undecided = sweeper.undecided().await?;
     if undecided == 0 {
-        return Ok(0);
+        return Ok((0, None));
     }
     log::info!(
         "no service has been running for long enough: {} seconds to see which uploads are abandoned",
         lease.as_secs()
     );
-    let _lease = Lease::start(context.connector.clone(), new_process_id(), lease)
+    let held = Lease::start(context.connector.clone(), new_process_id(), lease)
         .map_err(|e| Failure::Refused(format!("start the lease thread: {e}")))?;
     let start = Instant::now();
     while undecided > 0 && start.elapsed() < lease.saturating_add(A_LITTLE) {
         sleep(LOOK_EVERY).await;
         undecided = sweeper.undecided().await?;
     }
-    Ok(undecided)
+    Ok((undecided, Some(held)))
 }
 
 fn clear(
