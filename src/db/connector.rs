@@ -98,7 +98,10 @@ impl Connector {
         if *looked {
             return Ok(conn);
         }
-        let mut conn = pooler::check(conn, &self.0.address).map_err(|error| self.tell(error))?;
+        let mut conn = match pooler::check(conn, &self.0.address) {
+            Err(error @ DbError::Setting(_)) => return Err(self.tell(error)),
+            checked => checked?,
+        };
         let server = server::ask(&mut conn)?;
         // It is the first one: nothing is known that it could contradict.
         if self.admit(server).is_ok() {
