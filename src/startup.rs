@@ -22,7 +22,7 @@ use signals::{Signals, notify_systemd, run_until_signal};
 use crate::actors::Actors;
 use crate::config::{Config, UploadConfig};
 use crate::db::accounting::Policy;
-use crate::db::{self, Db};
+use crate::db::{Connector, Db, DbError};
 use crate::jobs;
 use crate::store::{BlobStore, ObservedStore, StoreError};
 use crate::telemetry::Metrics;
@@ -57,7 +57,7 @@ pub fn run(config: Config, migrate: bool) -> Result<(), StartError> {
         .enable_all()
         .build()
         .map_err(io("start the engine runtime"))?;
-    check_database_url(&config)?;
+    let connector = connector(&config)?;
     let most_files = raise_file_limit();
     // A disk that hangs must not use up the threads that ask the database.
     let disk = tokio::runtime::Builder::new_multi_thread()
@@ -65,23 +65,24 @@ pub fn run(config: Config, migrate: bool) -> Result<(), StartError> {
         .thread_name("store")
         .build()
         .map_err(io("start the store's runtime"))?;
-    let result = System::new().block_on(serve(config, migrate, &engine, disk.handle(), most_files));
+    let result =
+        System::new().block_on(serve(config, connector, migrate, &engine, disk.handle(), most_files));
     disk.shutdown_background();
     // What still runs on it has had its time.
     engine.shutdown_timeout(Duration::from_secs(1));
     result
 }
 
-/// Refuses what is not a connection string: a wrong setting must not look like a database that is down.
-pub fn check_database_url(config: &Config) -> Result<(), StartError> {
-    if db::is_connection_string(config.database_url.expose_secret()) {
-        return Ok(());
-    }
-    Err(StartError::Setting(
-        "DATABASE_URL: it is not like postgres://USER:PASSWORD@HOST/DATABASE or host=... dbname=...; in a URL \
-         what is special in a password is percent-encoded (@ is %40)"
-            .to_owned(),
-    ))
+/// The way to the database that the settings name. Refuses what is not a connection string: a wrong setting must not
+/// look like a database that is down.
+pub fn connector(config: &Config) -> Result<Connector, StartError> {
+    Connector::new(config.database_url.expose_secret()).ok_or_else(|| {
+        StartError::Setting(
+            "DATABASE_URL: it is not like postgres://USER:PASSWORD@HOST/DATABASE or host=... dbname=...; in a URL \
+             what is special in a password is percent-encoded (@ is %40)"
+                .to_owned(),
+        )
+    })
 }
 
 /// Raises the soft limit of open files to the hard one: an upload holds a socket and a file. Processes start with a low
@@ -103,6 +104,7 @@ fn raise_file_limit() -> usize {
 
 async fn serve(
     config: Config,
+    connector: Connector,
     migrate: bool,
     engine: &Runtime,
     disk: &Handle,
@@ -117,18 +119,18 @@ async fn serve(
     let tokens = parts::start_tokens(config.management.tokens.as_ref(), engine.handle())?;
     let policy = policy(&config.uploads, jobs::sweep::new_process_id());
 
-    let db = Db::new(config.database_url.expose_secret(), engine.handle().clone());
+    let db = Db::new(connector.clone(), engine.handle().clone());
     let metrics = Metrics::new().map_err(|error| StartError::Io {
         doing: "make the metrics".to_owned(),
         source: std::io::Error::other(error),
     })?;
     let store = open_store(&config.store, disk)?;
     let store: Arc<dyn BlobStore> = Arc::new(ObservedStore { store, metrics: metrics.clone() });
-    look_at(Arc::clone(&store), engine).await?;
+    tokio::try_join!(look_at_database(connector.clone(), engine), look_at_store(Arc::clone(&store), engine))?;
     let actors = Actors::start(db.clone(), policy.clone(), metrics.clone());
     let vault = parts::build_vault(&config, db, store, &actors, engine.handle(), metrics);
 
-    let upkeep = upkeep::start(&config, migrate, policy, &vault, engine).await?;
+    let upkeep = upkeep::start(&config, migrate, policy, &connector, &vault, engine).await?;
     let servers = listeners.serve(config, Arc::clone(&vault), tokens, certificates.clone(), most_files)?;
     notify_systemd(&[sd_notify::NotifyState::Ready]);
     // Appliances that wait for a request must not hold up the uploads that are in flight.
@@ -151,8 +153,18 @@ fn policy(uploads: &UploadConfig, writer: Uuid) -> Policy {
     Policy { retention: uploads.retention, rate: uploads.rate, default_quota: uploads.default_quota, writer }
 }
 
+/// A pooler that can't be worked with ends the start. A database that can't be reached is waited for by `jobs::prepare`;
+/// if such a pooler shows then, there are no sessions until it is set right.
+async fn look_at_database(connector: Connector, engine: &Runtime) -> Result<(), StartError> {
+    let look = engine.handle().spawn_blocking(move || connector.connect());
+    match timeout(FIRST_PREPARATION, look).await {
+        Ok(Ok(Err(DbError::Setting(line)))) => Err(StartError::Setting(line)),
+        _ => Ok(()),
+    }
+}
+
 /// A store that refuses at the first look ends the start. One that can't be reached is waited for by `jobs::prepare`.
-async fn look_at(store: Arc<dyn BlobStore>, engine: &Runtime) -> Result<(), StartError> {
+async fn look_at_store(store: Arc<dyn BlobStore>, engine: &Runtime) -> Result<(), StartError> {
     let look = engine.spawn(async move { timeout(FIRST_PREPARATION, store.prepare(false)).await });
     match look.await {
         Ok(Ok(Err(StoreError::Refused(line)))) => Err(StartError::Refused(line)),

@@ -25,8 +25,10 @@ apt_get() { apt-get -q -o DPkg::Lock::Timeout=300 "$@"; }
 apt_get update
 apt_get install -y --no-install-recommends "$@"
 
-# Nor shall a web server that came only for the tests start with the machine.
-case " $* " in *" nginx "*)
-    if command -v systemctl >/dev/null; then systemctl disable nginx.service || true; fi
-    ;;
-esac
+# Nor shall a server that came only for the tests start with the machine.
+for service in nginx pgbouncer; do
+    case " $* " in *" $service "*)
+        if command -v systemctl >/dev/null; then systemctl disable "$service.service" || true; fi
+        ;;
+    esac
+done

@@ -7,7 +7,6 @@ use tokio::sync::Mutex;
 use tokio::time::timeout;
 
 use super::Vault;
-use crate::db::{Lane, settings};
 
 /// How long a dependency may take to answer.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -36,7 +35,7 @@ impl Health {
 pub struct LastHealth(Mutex<Option<(Instant, Health)>>);
 
 impl Vault {
-    /// Asks the database and the store, at most once a second.
+    /// Commits a transaction that changes nothing, and writes to the store, at most once a second.
     pub async fn health(&self) -> Health {
         // One look at a time: whoever comes meanwhile waits for its answer.
         let mut last = self.last_health.0.lock().await;
@@ -45,16 +44,22 @@ impl Vault {
         {
             return health;
         }
-        let database = self.db.run(Lane::Reads, PATIENCE, settings::can_write);
-        let (database, store) = tokio::join!(database, timeout(PATIENCE, self.store.check()));
+        let (database, store) =
+            tokio::join!(self.db.can_commit(PATIENCE), timeout(PATIENCE, self.store.check()));
         let health = Health {
-            database: match database {
+            database: match &database {
                 Ok(()) if self.ready.load(Ordering::Relaxed) => UP,
                 Ok(()) => NOT_READY,
                 Err(_) => DOWN,
             },
             store: if matches!(store, Ok(Ok(()))) { UP } else { DOWN },
         };
+        let was_up = last.is_none_or(|(_, before)| before.database != DOWN);
+        if let Err(error) = database
+            && was_up
+        {
+            log::warn!("health: {error}");
+        }
         *last = Some((Instant::now(), health));
         health
     }

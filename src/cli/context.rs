@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use secrecy::ExposeSecret;
 use tokio::runtime::Runtime;
 use uuid::Uuid;
 
@@ -11,7 +10,7 @@ use super::output::Output;
 use crate::config::Config;
 use crate::db::accounting::{self, Operation, Outcome, Policy, Share};
 use crate::db::systems::{self, SystemSummary};
-use crate::db::{self, Conn, Db};
+use crate::db::{self, Conn, Connector, Db};
 use crate::domain::ids::{BackupId, Extension, OrgId};
 use crate::domain::object_key::ObjectKey;
 use crate::startup;
@@ -19,6 +18,7 @@ use crate::store::BlobStore;
 
 pub struct Context {
     pub config: Config,
+    pub connector: Connector,
     pub conn: Conn,
     pub output: Output,
 }
@@ -34,9 +34,9 @@ impl Context {
     /// Reads the settings and connects.
     pub fn open(json: bool) -> Result<Self, Failure> {
         let config = Config::from_env()?;
-        startup::check_database_url(&config)?;
-        let conn = db::connect(config.database_url.expose_secret())?;
-        Ok(Self { config, conn, output: Output::new(json) })
+        let connector = startup::connector(&config)?;
+        let conn = connector.connect()?.conn;
+        Ok(Self { config, connector, conn, output: Output::new(json) })
     }
 
     /// The store, and the runtime that it works on.
@@ -71,7 +71,7 @@ impl Context {
     /// What the service's jobs need, to run them by hand.
     pub fn tools(&self) -> Result<Tools, Failure> {
         let (store, runtime) = self.store()?;
-        let db = Db::new(self.config.database_url.expose_secret(), runtime.handle().clone());
+        let db = Db::new(self.connector.clone(), runtime.handle().clone());
         Ok(Tools { db, store, runtime })
     }
 

@@ -72,10 +72,10 @@ impl From<ConfigError> for Failure {
 
 impl From<DbError> for Failure {
     fn from(error: DbError) -> Self {
-        if error.is_passing() {
-            Self::Unreachable(error.to_string())
-        } else {
-            Self::Refused(error.to_string())
+        match error {
+            DbError::Setting(line) => Self::Usage(line),
+            error if error.is_passing() => Self::Unreachable(error.to_string()),
+            error => Self::Refused(error.to_string()),
         }
     }
 }

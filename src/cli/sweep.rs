@@ -5,6 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use indicatif::ProgressBar;
 use serde::Serialize;
+use tokio::time::{Instant, sleep};
 
 use super::confirm;
 use super::context::{Context, Tools};
@@ -12,10 +13,16 @@ use super::exit::{ExitCode, Failure};
 use super::output::{bytes, table, time};
 use super::report::Report;
 use crate::domain::orphans::objection;
+use crate::jobs::Lease;
 use crate::jobs::orphans::{self, Cleared};
 use crate::jobs::purge::{self, Purged};
-use crate::jobs::sweep::{Sweeper, Swept};
+use crate::jobs::sweep::{Sweeper, Swept, new_process_id};
 use crate::store::ObjectInfo;
+
+/// Between two looks whether it is known which uploads are abandoned.
+const LOOK_EVERY: Duration = Duration::from_millis(300);
+/// Beyond the time that it takes at least.
+const A_LITTLE: Duration = Duration::from_secs(10);
 
 #[derive(clap::Args)]
 pub struct Sweep {
@@ -117,6 +124,11 @@ fn refuse_on_doubt(tools: &Tools) -> Result<(), Failure> {
 fn pass(context: &Context, tools: &Tools, done: &mut Done) -> Result<(), Failure> {
     let lease = context.config.upkeep.lease;
     let sweeper = Sweeper::by_hand(tools.db.clone(), tools.store.clone(), context.policy(), lease);
+    let (undecided, _lease) = tools.runtime.block_on(decide(context, &sweeper, lease))?;
+    if undecided > 0 {
+        log::warn!("{undecided} uploads may be alive: the database was away meanwhile");
+    }
+    done.failed += undecided as u64;
     let Swept { uploads, leftovers, expired, failed } = tools.runtime.block_on(sweeper.run_once())?;
     (done.uploads_taken_back, done.leftovers_removed, done.requests_expired) = (uploads, leftovers, expired);
     done.failed += failed as u64;
@@ -125,6 +137,31 @@ fn pass(context: &Context, tools: &Tools, done: &mut Done) -> Result<(), Failure
     (done.backups_purged, done.tombstones_dropped, done.systems_dropped) = (backups, tombstones, systems);
     done.failed += failed as u64;
     Ok(())
+}
+
+/// If no service has held a lease for as long as it takes to find out whose uploads are abandoned, takes one, and gives it
+/// back when it has been held for so long: it has to be held until they are taken back. Says how many are undecided then.
+async fn decide(
+    context: &Context,
+    sweeper: &Sweeper,
+    lease: Duration,
+) -> Result<(usize, Option<Lease>), Failure> {
+    let mut undecided = sweeper.undecided().await?;
+    if undecided == 0 {
+        return Ok((0, None));
+    }
+    log::info!(
+        "no service has been running for long enough: {} seconds to see which uploads are abandoned",
+        lease.as_secs()
+    );
+    let held = Lease::start(context.connector.clone(), new_process_id(), lease)
+        .map_err(|e| Failure::Refused(format!("start the lease thread: {e}")))?;
+    let start = Instant::now();
+    while undecided > 0 && start.elapsed() < lease.saturating_add(A_LITTLE) {
+        sleep(LOOK_EVERY).await;
+        undecided = sweeper.undecided().await?;
+    }
+    Ok((undecided, Some(held)))
 }
 
 fn clear(

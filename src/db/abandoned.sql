@@ -1,4 +1,11 @@
-SELECT b.id, b.system_id, b.org_id, b.object_key
+-- `proven`: somebody has renewed a lease without a gap for as long, so the writer could have done it, too. While the
+-- database was away (or another one took its place, or its clock jumped) nobody could, whatever the leases say.
+SELECT b.id, b.system_id, b.org_id, b.object_key,
+  b.writer IS NOT DISTINCT FROM $1 OR EXISTS (
+    SELECT FROM writers witness
+    WHERE witness.lease_expires_at > clock_timestamp()
+      AND witness.unbroken_since < clock_timestamp() - make_interval(secs => $3)
+  ) AS proven
 FROM backups b
 LEFT JOIN writers w ON w.process_id = b.writer
 WHERE b.state = 'receiving'
@@ -9,7 +16,6 @@ WHERE b.state = 'receiving'
     OR (
       (w.process_id IS NULL OR w.lease_expires_at < clock_timestamp() - make_interval(secs => $3))
       AND b.admitted_at < clock_timestamp() - make_interval(secs => $3)
-      AND pg_postmaster_start_time() < clock_timestamp() - make_interval(secs => $3)
     )
   )
 ORDER BY b.org_id, b.id

@@ -1,6 +1,5 @@
 //! A connection to Postgres with its time-outs, and the manager by which the pool discards connections that were lost.
 
-use std::ffi::CString;
 use std::time::Instant;
 
 use diesel::connection::SimpleConnection;
@@ -8,6 +7,8 @@ use diesel::r2d2::{ManageConnection, R2D2Connection};
 use diesel::{Connection, PgConnection};
 
 use super::DbError;
+use super::connection_string::ConnectionString;
+use super::connector::{Connector, Session};
 use super::error::one_line;
 
 /// A connection, for the query functions of this room.
@@ -19,9 +20,12 @@ pub type Conn = PgConnection;
 /// No bitmap scans: they visit the dead rows that a system's uploads and pruning leave, every time until the next
 /// vacuum. A plain index scan marks an entry whose row is dead to everybody, and nobody visits it again; and a
 /// system's rows are too few for a bitmap to gain anything.
+///
+/// No compiled plans: every statement here is over before it would be compiled, and an estimate that is wrong about a
+/// large table (a sweep, an audit) would cost it tenths of a second.
 const SESSION: &str = "SET timezone = 'UTC'; SET statement_timeout = '10s'; SET lock_timeout = '3s'; \
      SET idle_in_transaction_session_timeout = '15s'; SET application_name = 'strongroom'; \
-     SET enable_bitmapscan = off";
+     SET enable_bitmapscan = off; SET jit = off";
 
 /// libpq's own time-outs: seconds to connect (to each address of the host; less than 2 there is not, and whoever waits
 /// for Postgres to return finds it only with the attempt after the one that met nobody), milliseconds for a peer that
@@ -36,73 +40,36 @@ const CLIENT: [(&str, &str); 5] = [
     ("keepalives_count", "3"),
 ];
 
-/// Opens one connection, for the command line and for loops that need one of their own.
-pub fn connect(database_url: &str) -> Result<Conn, DbError> {
-    let url = with_client_timeouts(database_url);
-    let mut conn =
-        PgConnection::establish(&url).map_err(|e| DbError::Unavailable(without_secrets(&e.to_string())))?;
+/// Opens a connection. Nothing is known yet about the server that it leads to: `Connector` looks at that.
+pub(super) fn open(address: &ConnectionString) -> Result<Conn, DbError> {
+    let address =
+        CLIENT.iter().fold(address.clone(), |address, (name, value)| address.with_default(name, value));
+    let mut conn = PgConnection::establish(&address.url())
+        .map_err(|e| DbError::Unavailable(without_secrets(&e.to_string())))?;
     conn.batch_execute(SESSION)?;
     Ok(conn)
 }
 
-/// What libpq says of a server names its address; what it says of the connection string may repeat any
-/// part of it (`u:sec/ret@host` has the port "sec").
+/// What libpq says of a server names its address. All other lines may repeat any part of the connection string, as what
+/// they take for a host or a port (`u:sec/ret@host` has the port "sec").
 fn without_secrets(message: &str) -> String {
-    let lines: Vec<_> = message.lines().filter(|line| line.contains("connection to server")).collect();
-    if lines.is_empty() {
-        "libpq can't connect with this DATABASE_URL: look at host, port and options".to_owned()
-    } else {
-        one_line(&lines.join(" "))
+    let of_servers: Vec<_> =
+        message.lines().filter(|line| line.starts_with("connection to server ")).collect();
+    if of_servers.is_empty() {
+        return "libpq can't connect with this DATABASE_URL: look at host, port and options".to_owned();
     }
-}
-
-/// Whether libpq understands the connection string. Asked first, because its own message about one
-/// that it does not understand would repeat parts of it, the password among them.
-#[expect(unsafe_code, reason = "diesel has no wrapper for libpq's parser")]
-pub fn is_connection_string(database_url: &str) -> bool {
-    // libpq takes what stands between the first @ and the last one for a part of the host's name.
-    if let Some((_, rest)) = database_url.split_once("://")
-        && database_url.starts_with("postgres")
-        && rest.split(['/', '?']).next().unwrap_or_default().matches('@').count() > 1
-    {
-        return false;
-    }
-    let Ok(url) = CString::new(database_url) else { return false };
-    // SAFETY: `url` is a C string that lives through the call, the message is not asked for, and
-    // what is returned is given back to libpq at once.
-    unsafe {
-        let parsed = pq_sys::PQconninfoParse(url.as_ptr(), std::ptr::null_mut());
-        pq_sys::PQconninfoFree(parsed);
-        !parsed.is_null()
-    }
-}
-
-/// Adds what the operator did not set, to both forms of libpq's connection strings.
-fn with_client_timeouts(url: &str) -> String {
-    let mut url = url.to_owned();
-    for (name, value) in CLIENT {
-        if url.contains(name) {
-            continue;
-        }
-        let separator = match (url.contains("://"), url.contains('?')) {
-            (true, true) => '&',
-            (true, false) => '?',
-            (false, _) => ' ',
-        };
-        url = format!("{url}{separator}{name}={value}");
-    }
-    url
+    one_line(&of_servers.join(" "))
 }
 
 /// A pooled connection, and whether it was found to be lost.
 pub(super) struct Link {
-    pub conn: Conn,
+    pub session: Session,
     pub lost: bool,
     pub opened: Instant,
 }
 
 pub(super) struct Manager {
-    pub database_url: String,
+    pub connector: Connector,
 }
 
 impl ManageConnection for Manager {
@@ -110,68 +77,45 @@ impl ManageConnection for Manager {
     type Error = DbError;
 
     fn connect(&self) -> Result<Link, DbError> {
-        connect(&self.database_url).map(|conn| Link { conn, lost: false, opened: Instant::now() })
+        let session = self.connector.connect()?;
+        Ok(Link { session, lost: false, opened: Instant::now() })
     }
 
     fn is_valid(&self, link: &mut Link) -> Result<(), DbError> {
-        Ok(link.conn.batch_execute("SELECT 1")?)
+        Ok(link.session.conn.batch_execute("SELECT 1")?)
     }
 
     fn has_broken(&self, link: &mut Link) -> bool {
         // After a panic a transaction may still be open. What came next on this connection would be a part of it, and
         // its COMMIT would not commit.
-        link.lost || std::thread::panicking() || link.conn.is_broken()
+        link.lost || std::thread::panicking() || link.session.conn.is_broken()
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::with_client_timeouts;
+    use super::{ConnectionString, open, without_secrets};
 
-    #[test]
-    fn what_libpq_does_not_understand_is_seen() {
-        for (url, right) in [
-            ("postgres://u:p@h/db", true),
-            ("host=h dbname=db", true),
-            ("postgres://u:pa%zzword@h/db", false),
-            ("postgres://u:pass@word@h/db", false),
-            ("postgres://u:pass%40word@h/db?application_name=me@home", true),
-            ("nonsense", false),
-        ] {
-            assert_eq!(super::is_connection_string(url), right, "{url}");
-        }
-    }
-
-    #[test]
-    fn of_several_hosts_only_what_is_said_of_servers_is_repeated() {
-        let said = "could not translate host name \"secret@h\" to address: Name or service not known\n\
-                    connection to server at \"h2\" (192.0.2.1), port 5432 failed: Connection refused\n\
-                    \tIs the server running on that host and accepting TCP/IP connections?\n";
-        let kept = super::without_secrets(said);
-        assert!(kept.contains("h2") && !kept.contains("secret") && kept.lines().count() == 1, "{kept}");
+    fn error_of(text: &str) -> String {
+        let Some(address) = ConnectionString::parse(text) else { panic!("libpq does not understand {text}") };
+        let Err(error) = open(&address) else { panic!("connected with {text}") };
+        error.to_string()
     }
 
     #[test]
     fn a_password_is_not_repeated() {
-        let Err(error) = super::connect("postgres://u:sec/ret@h/db") else { panic!("connected") };
-        assert!(!error.to_string().contains("sec"), "{error}");
-        let Err(error) = super::connect("postgres://u:secret@127.0.0.1:1/db") else { panic!("connected") };
-        assert!(error.to_string().contains("127.0.0.1"), "{error}");
+        for text in ["postgres://u:sec/ret@h/db", "postgres://u:x@sec,127.0.0.1:1/db"] {
+            assert!(!error_of(text).contains("sec"), "{text}: {}", error_of(text));
+        }
+        assert!(error_of("postgres://u:secret@127.0.0.1:1/db").contains("127.0.0.1"));
     }
 
     #[test]
-    fn timeouts_are_added_to_both_forms_and_never_twice() {
-        let all = |separator| super::CLIENT.map(|(name, value)| format!("{name}={value}")).join(separator);
-        let cases = [
-            ("postgres://h/db", format!("postgres://h/db?{}", all("&"))),
-            ("postgres:///db?host=/s", format!("postgres:///db?host=/s&{}", all("&"))),
-            ("host=h dbname=db", format!("host=h dbname=db {}", all(" "))),
-        ];
-        for (given, expected) in cases {
-            assert_eq!(with_client_timeouts(given), expected);
-            assert_eq!(with_client_timeouts(&expected), expected);
-        }
-        let own = with_client_timeouts("host=h connect_timeout=9");
-        assert!(own.starts_with("host=h connect_timeout=9 tcp_user_timeout=") && !own.contains("timeout=2"));
+    fn of_several_messages_those_about_servers_are_told() {
+        let message = "could not translate host name \"cret@h\" to address: Name or service not known\n\
+            connection to server at \"h\" (192.0.2.1), port 5432 failed: Connection refused\n\
+            \tIs the server running on that host and accepting TCP/IP connections?\n";
+        let told = "connection to server at \"h\" (192.0.2.1), port 5432 failed: Connection refused";
+        assert_eq!(without_secrets(message), told);
     }
 }

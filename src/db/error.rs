@@ -23,6 +23,9 @@ pub enum DbError {
     /// A name that has to be unique is taken.
     #[error("it exists already")]
     Exists,
+    /// `DATABASE_URL` can't be used as it is. The line names it.
+    #[error("{0}")]
+    Setting(String),
     /// The statement itself failed; repeating it would not help.
     #[error("{0}")]
     Failed(String),

@@ -12,8 +12,9 @@ use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::connection::{Manager, connect};
-use super::{Conn, DbError};
+use super::connection::Manager;
+use super::probe::Probe;
+use super::{Conn, Connector, DbError};
 
 /// Which share of the connections a piece of work may use.
 #[derive(Debug, Clone, Copy)]
@@ -56,23 +57,23 @@ pub struct Db {
     accounting: Arc<Semaphore>,
     reads: Arc<Semaphore>,
     blocking: Handle,
-    database_url: Arc<str>,
+    connector: Connector,
+    pub(super) probe: Probe,
 }
 
 impl Db {
     /// Makes the pool without connecting: the service starts while the database is down. Queries
     /// run on the blocking threads of `blocking`.
-    pub fn new(database_url: &str, blocking: Handle) -> Self {
+    pub fn new(connector: Connector, blocking: Handle) -> Self {
         let pool = Pool::builder()
             .max_size(2 * PER_LANE)
             .min_idle(Some(1))
             .connection_timeout(CONNECT_PATIENCE)
             .test_on_check_out(false)
             .error_handler(Box::new(QuietErrors))
-            .build_unchecked(Manager { database_url: database_url.to_owned() });
+            .build_unchecked(Manager { connector: connector.clone() });
         let lane = || Arc::new(Semaphore::new(PER_LANE as usize));
-        let database_url = database_url.into();
-        Self { pool, accounting: lane(), reads: lane(), blocking, database_url }
+        Self { pool, accounting: lane(), reads: lane(), blocking, connector, probe: Probe::default() }
     }
 
     /// How many connections each lane uses at this moment, of [`PER_LANE`].
@@ -88,8 +89,8 @@ impl Db {
         T: Send + 'static,
         F: FnOnce(&mut Conn) -> Result<T, DbError> + Send + 'static,
     {
-        let url = Arc::clone(&self.database_url);
-        let task = self.blocking.spawn_blocking(move || work(&mut connect(&url)?));
+        let connector = self.connector.clone();
+        let task = self.blocking.spawn_blocking(move || work(&mut connector.connect()?.conn));
         task.await.map_err(|e| DbError::Failed(format!("a query panicked: {e}")))?
     }
 
@@ -173,10 +174,15 @@ fn on_connection<T>(
         Ok(link) => link,
         Err(error) => return (Err(DbError::Unavailable(error.to_string())), false),
     };
+    if link.session.is_outdated() {
+        link.lost = true;
+        return (Err(DbError::Unavailable("it leads to a former primary".to_owned())), true);
+    }
+    let conn = &mut link.session.conn;
     let started = std::time::Instant::now();
-    let result = match work(&mut link.conn) {
+    let result = match work(conn) {
         // A lost connection can look like a failed statement: ask the connection itself.
-        Err(DbError::Failed(text)) if link.conn.batch_execute("SELECT 1").is_err() => {
+        Err(DbError::Failed(text)) if conn.batch_execute("SELECT 1").is_err() => {
             Err(DbError::Unavailable(text))
         }
         // Another session was in the way, whatever language Postgres says it in (only a superuser may choose

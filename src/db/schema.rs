@@ -116,6 +116,7 @@ diesel::table! {
         process_id -> Uuid,
         started_at -> Timestamptz,
         lease_expires_at -> Timestamptz,
+        unbroken_since -> Timestamptz,
     }
 }
 

@@ -3,17 +3,19 @@
 use std::time::Duration;
 
 use diesel::prelude::*;
-use diesel::sql_types::{Double, Text, Uuid as SqlUuid};
+use diesel::sql_types::{Bool, Double, Text, Uuid as SqlUuid};
 use uuid::Uuid;
 
 use super::{Conn, DbError};
 
-/// Takes or renews the process's lease.
+/// Takes or renews the process's lease. If it was over, or had not begun by this clock, it is a new one.
 pub fn renew(conn: &mut Conn, process: Uuid, lease: Duration) -> Result<(), DbError> {
     diesel::sql_query(
         "INSERT INTO writers (process_id, lease_expires_at) \
          VALUES ($1, clock_timestamp() + make_interval(secs => $2)) \
-         ON CONFLICT (process_id) DO UPDATE SET lease_expires_at = excluded.lease_expires_at",
+         ON CONFLICT (process_id) DO UPDATE SET lease_expires_at = excluded.lease_expires_at, unbroken_since = \
+         CASE WHEN clock_timestamp() BETWEEN writers.unbroken_since AND writers.lease_expires_at \
+         THEN writers.unbroken_since ELSE clock_timestamp() END",
     )
     .bind::<SqlUuid, _>(process)
     .bind::<Double, _>(lease.as_secs_f64())
@@ -33,7 +35,7 @@ pub fn leave(conn: &mut Conn, process: Uuid) -> Result<(), DbError> {
     Ok(())
 }
 
-/// An upload that no living process works on any more.
+/// An upload that no living process seems to work on any more.
 #[derive(Debug, QueryableByName)]
 pub struct AbandonedUpload {
     #[diesel(sql_type = SqlUuid)]
@@ -44,11 +46,15 @@ pub struct AbandonedUpload {
     pub org_id: String,
     #[diesel(sql_type = Text)]
     pub object_key: String,
+    /// Whether its process could have renewed its lease. If not, the upload may be alive.
+    #[diesel(sql_type = Bool)]
+    pub proven: bool,
 }
 
-/// The uploads that nobody works on any more, at most 500:
-/// * `receiving` rows whose writer's lease ran out at least one whole lease ago. None as long as Postgres itself has
-///   been up for less than a lease: nobody could renew theirs while it was down;
+/// The uploads that nobody seems to work on any more, at most 500:
+/// * `receiving` rows whose writer's lease ran out at least one whole lease ago. That proves nothing unless some lease has
+///   been renewed without a gap for a whole lease: nobody could renew theirs while the database was away. A start time of the
+///   server is no measure of that: a standby that takes over has been up for long;
 /// * `receiving` rows of `process` itself that are not among `alive`, the uploads that it knows to be under way. Only
 ///   rows older than a minute, so that a fresh admission is not taken for lost.
 pub fn abandoned(

@@ -1,4 +1,4 @@
-//! `GET /api/health` looks whether database and store can be written to; `GET /api/health/live` only itself.
+//! `GET /api/health` looks whether the database commits and the store can be written to; `GET /api/health/live` only itself.
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
@@ -20,7 +20,7 @@ pub struct Dependencies {
 
 /// Ask whether the service can do its work
 ///
-/// Asks the database whether it can be written to, and writes to the object store, at most once a second.
+/// Commits a transaction that changes nothing, and writes to the object store, at most once a second.
 #[utoipa::path(
     get,
     path = "/api/health",

@@ -3,11 +3,10 @@
 
 use std::time::Duration;
 
-use secrecy::{ExposeSecret, SecretString};
 use uuid::Uuid;
 
 use super::repeating::{Repeated, RepeatingThread};
-use crate::db::{self, Conn, DbError, writers};
+use crate::db::{Connector, DbError, Session, writers};
 
 /// A lease that is renewed until this is dropped, and then given up.
 pub struct Lease(RepeatingThread);
@@ -20,8 +19,8 @@ impl Lease {
     ///
     /// # Errors
     /// If no thread can be started.
-    pub fn start(database_url: SecretString, process: Uuid, lease: Duration) -> std::io::Result<Self> {
-        let renewal = Renewal { database_url, process, lease, conn: None };
+    pub fn start(connector: Connector, process: Uuid, lease: Duration) -> std::io::Result<Self> {
+        let renewal = Renewal { connector, process, lease, session: None };
         RepeatingThread::start("lease", renewal).map(Self)
     }
 }
@@ -35,19 +34,21 @@ impl Drop for Lease {
 }
 
 struct Renewal {
-    database_url: SecretString,
+    connector: Connector,
     process: Uuid,
     lease: Duration,
-    conn: Option<Conn>,
+    session: Option<Session>,
 }
 
 impl Renewal {
     fn renew(&mut self) -> Result<(), DbError> {
-        let conn = match &mut self.conn {
+        // A former primary would believe in the lease, and nobody else.
+        self.session.take_if(|open| open.is_outdated());
+        let session = match &mut self.session {
             Some(open) => open,
-            None => self.conn.insert(db::connect(self.database_url.expose_secret())?),
+            None => self.session.insert(self.connector.connect()?),
         };
-        writers::renew(conn, self.process, self.lease)
+        writers::renew(&mut session.conn, self.process, self.lease)
     }
 }
 
@@ -57,15 +58,15 @@ impl Repeated for Renewal {
             Ok(()) => self.lease / 3,
             Err(error) => {
                 log::debug!("renew the lease: {error}; trying again");
-                self.conn = None;
+                self.session = None;
                 Duration::from_secs(1).min(self.lease / 3)
             }
         }
     }
 
     fn end(self) {
-        if let Some(mut conn) = self.conn
-            && let Err(error) = writers::leave(&mut conn, self.process)
+        if let Some(mut session) = self.session
+            && let Err(error) = writers::leave(&mut session.conn, self.process)
         {
             log::debug!("give the lease up: {error}");
         }

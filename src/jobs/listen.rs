@@ -6,11 +6,9 @@
 
 use std::time::{Duration, Instant};
 
-use secrecy::{ExposeSecret, SecretString};
-
 use super::repeating::{Repeated, RepeatingThread};
 use crate::backups::Waiters;
-use crate::db::{self, Conn, DbError, notifications, requests};
+use crate::db::{Connector, DbError, Session, notifications, requests};
 
 /// Listens for requests until it is dropped.
 pub struct RequestListener(RepeatingThread);
@@ -27,8 +25,8 @@ impl RequestListener {
     ///
     /// # Errors
     /// If no thread can be started.
-    pub fn start(database_url: SecretString, waiters: Waiters) -> std::io::Result<Self> {
-        let listening = Listening { database_url, waiters, conn: None, looked: None, failing: false };
+    pub fn start(connector: Connector, waiters: Waiters) -> std::io::Result<Self> {
+        let listening = Listening { connector, waiters, session: None, looked: None, failing: false };
         RepeatingThread::start("requests", listening).map(Self)
     }
 }
@@ -40,9 +38,9 @@ impl Drop for RequestListener {
 }
 
 struct Listening {
-    database_url: SecretString,
+    connector: Connector,
     waiters: Waiters,
-    conn: Option<Conn>,
+    session: Option<Session>,
     /// When the table was last looked at on this connection.
     looked: Option<Instant>,
     /// The last attempt failed, and that was logged.
@@ -51,16 +49,18 @@ struct Listening {
 
 impl Listening {
     fn wake_who_is_asked(&mut self) -> Result<(), DbError> {
-        let conn = match &mut self.conn {
+        self.session.take_if(|open| open.is_outdated());
+        let session = match &mut self.session {
             Some(open) => open,
             None => {
-                let mut new = db::connect(self.database_url.expose_secret())?;
-                notifications::listen(&mut new)?;
+                let mut new = self.connector.connect()?;
+                notifications::listen(&mut new.conn)?;
                 // What was sent before is lost: look at the table now.
                 self.looked = None;
-                self.conn.insert(new)
+                self.session.insert(new)
             }
         };
+        let conn = &mut session.conn;
         let heard = notifications::heard(conn)?;
         let mut waiting = self.waiters.systems();
         if self.looked.is_some_and(|at| at.elapsed() < LOOK_EVERY) {
@@ -89,7 +89,7 @@ impl Repeated for Listening {
                 if !std::mem::replace(&mut self.failing, true) {
                     log::warn!("listen for requests: {error}; trying again every second");
                 }
-                self.conn = None;
+                self.session = None;
                 LOOK_EVERY
             }
         }

@@ -69,12 +69,11 @@ impl Sweeper {
 
     /// One pass.
     pub async fn run_once(&self) -> Result<Swept, DbError> {
-        let (process, alive, lease) = (Some(self.policy.writer), self.live.ids(), self.lease);
-        let find = move |conn: &mut _| writers::abandoned(conn, process, &alive, lease);
-        let uploads = self.db.run(Lane::Reads, PATIENCE, find).await?;
+        let lease = self.lease;
+        let uploads = self.find_abandoned().await?;
         let mut swept = Swept::default();
         fail_point!("sweep.found");
-        for upload in uploads {
+        for upload in uploads.into_iter().filter(|upload| upload.proven) {
             let id = upload.id;
             match self.take_back(upload).await {
                 Ok(taken) => swept.uploads += usize::from(taken),
@@ -96,6 +95,18 @@ impl Sweeper {
             Err(JobError::Db(error)) => return Err(error),
         }
         Ok(swept)
+    }
+
+    async fn find_abandoned(&self) -> Result<Vec<AbandonedUpload>, DbError> {
+        let (process, alive, lease) = (Some(self.policy.writer), self.live.ids(), self.lease);
+        let find = move |conn: &mut _| writers::abandoned(conn, process, &alive, lease);
+        self.db.run(Lane::Reads, PATIENCE, find).await
+    }
+
+    /// How many uploads are neither known to be abandoned nor known to be alive: nobody has held a lease for as long as
+    /// that takes to find out.
+    pub async fn undecided(&self) -> Result<usize, DbError> {
+        Ok(self.find_abandoned().await?.iter().filter(|upload| !upload.proven).count())
     }
 
     /// Marks what everybody takes for expired already.
@@ -121,7 +132,7 @@ impl Sweeper {
 
     /// Takes one upload back; `false` if somebody else was quicker, or it was stored after all.
     async fn take_back(&self, upload: AbandonedUpload) -> Result<bool, DbError> {
-        let AbandonedUpload { id, system_id, org_id, object_key } = upload;
+        let AbandonedUpload { id, system_id, org_id, object_key, proven: _ } = upload;
         let org = OrgId::parse(&org_id).map_err(|e| DbError::Failed(e.to_string()))?;
         let abort = Operation::Abort(Abort { system_id, backup: id, give_back_slot: true });
         let share = Share::new(org, vec![abort]);

@@ -8,6 +8,7 @@ use tokio::time::timeout;
 use super::{FIRST_PREPARATION, StartError};
 use crate::backups::Vault;
 use crate::config::Config;
+use crate::db::Connector;
 use crate::db::accounting::Policy;
 use crate::jobs::{self, Lease, MemoryReturn, Preparation, RequestListener};
 
@@ -24,6 +25,7 @@ pub(super) async fn start(
     config: &Config,
     migrate: bool,
     policy: Policy,
+    connector: &Connector,
     vault: &Vault,
     engine: &Runtime,
 ) -> Result<Upkeep, StartError> {
@@ -36,9 +38,9 @@ pub(super) async fn start(
     let mut preparing = engine.spawn(jobs::prepare(preparation, Arc::clone(&vault.ready)));
     let _ = timeout(FIRST_PREPARATION, &mut preparing).await;
 
-    let lease = Lease::start(config.database_url.clone(), policy.writer, config.upkeep.lease)
+    let lease = Lease::start(connector.clone(), policy.writer, config.upkeep.lease)
         .map_err(|source| StartError::Io { doing: "start the lease thread".to_owned(), source })?;
-    let listener = RequestListener::start(config.database_url.clone(), vault.waiters.clone())
+    let listener = RequestListener::start(connector.clone(), vault.waiters.clone())
         .map_err(|source| StartError::Io { doing: "start the thread that listens".to_owned(), source })?;
     let memory = MemoryReturn::start().map_err(|source| StartError::Io {
         doing: "start the thread that returns memory".to_owned(),

@@ -8,7 +8,7 @@ use strongroom::db::accounting::{
 };
 use strongroom::db::organizations::{self, Quota};
 use strongroom::db::systems::{self, NewSystem};
-use strongroom::db::{Conn, DbError, audit, connect};
+use strongroom::db::{Conn, DbError, audit};
 use strongroom::domain::filename::Filename;
 use strongroom::domain::ids::{BackupId, Extension, OrgId, SystemKey};
 use strongroom::domain::media_type::MediaType;
@@ -169,7 +169,7 @@ fn a_transaction_of_several_organizations_comes_to_the_same_as_one_by_one() {
 
 fn comes_to_the_same_as_one_by_one(orgs: usize, way: fn(&mut Conn, &Policy, &[Share]) -> Outcomes) {
     let db = Database::new();
-    let mut conn = connect(db.url()).expect("connect");
+    let mut conn = db.session().conn;
     let mut runner = TestRunner::new(Config {
         cases: 60 / u32::try_from(orgs).expect("few"),
         failure_persistence: None,
@@ -216,7 +216,7 @@ fn comes_to_the_same_as_one_by_one(orgs: usize, way: fn(&mut Conn, &Policy, &[Sh
                 prop_assert_eq!(batched.rows(&db), single.rows(&db));
             }
         }
-        let differences = audit::imbalances(&mut connect(db.url()).expect("connect")).expect("audit");
+        let differences = audit::imbalances(&mut db.session().conn).expect("audit");
         prop_assert!(differences.is_empty(), "{:?}", differences);
         Ok(())
     };

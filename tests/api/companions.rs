@@ -2,7 +2,6 @@
 
 use diesel::connection::SimpleConnection as _;
 use strongroom::db::accounting::{Abort, Operation, Outcome, Policy, Share, run_together};
-use strongroom::db::connect;
 use strongroom::domain::ids::OrgId;
 use strongroom::domain::retention::Retention;
 use strongroom::domain::window::RateLimits;
@@ -42,7 +41,7 @@ fn an_organization_whose_rows_somebody_has_locked_is_left_out_and_nobody_waits()
         default_quota: None,
         writer: Uuid::from_u128(1),
     };
-    let mut conn = connect(server.db.url()).expect("connect");
+    let mut conn = server.db.session().conn;
     // Whoever waits all the same is told so.
     conn.batch_execute("SET lock_timeout = '1ms'").expect("set");
     let shares = [nothing(&locked), nothing(&free)];
@@ -71,7 +70,7 @@ fn an_organization_that_another_process_has_is_tried_together_again_before_it_wa
     // Twice: once it has waited, it is tried together again.
     for round in 0..2 {
         let before = left_out();
-        let mut other = connect(server.db.url()).expect("connect");
+        let mut other = server.db.session().conn;
         let lock = format!("BEGIN; SELECT FROM org_usage WHERE org_id = '{}' FOR UPDATE", system.org);
         other.batch_execute(&lock).expect("lock");
         std::thread::scope(|scope| {

@@ -12,7 +12,7 @@ use crate::harness::{
 const RECOVERED: Duration = Duration::from_secs(15);
 
 /// A service on a cluster of its own, behind a link.
-fn server_on(cluster: &Cluster, lease: u32) -> (PostgresLink, Server) {
+pub fn server_on(cluster: &Cluster, lease: u32) -> (PostgresLink, Server) {
     let link = PostgresLink::to(&Database::at(&cluster.url()));
     let server = Server::builder()
         .database(&Arc::new(Database::at(link.url())))
@@ -115,45 +115,6 @@ fn on_a_standby_the_service_is_not_healthy_until_that_takes_over() {
     assert_eventually("healthy", PATIENCE, || server.get("/api/health").send().status == 200);
     server.db.connect_again();
     server.store(&system, &bytes(1000));
-}
-
-#[test]
-fn uploads_outlive_a_postgres_that_was_away_for_longer_than_their_lease() {
-    let Some(cluster) = Cluster::start_new() else { return };
-    // Longer than what comes takes: no lease is held against anybody before Postgres has been up for so long.
-    let lease = 120;
-    let (_link, server) = server_on(&cluster, lease);
-    let sibling = server.sibling();
-    let system = server.system();
-    let body = bytes(2000);
-    let mut wire = Wire::upload(&server, &system, &["Content-Length: 2000"]);
-    wire.send(&body[..1000]);
-    assert_eventually("let in", PATIENCE, || server.receiving() == 1);
-    // Its process renews nothing for now. The other one sweeps.
-    server.signal(libc::SIGSTOP);
-    cluster.die();
-    cluster.start();
-    server.db.connect_again();
-    // As if Postgres had been away for an hour. One who is gone for good shows that a sweep has come to its end.
-    server.db.execute(
-        "UPDATE writers SET lease_expires_at = lease_expires_at - interval '1 hour';
-         UPDATE backups SET admitted_at = admitted_at - interval '1 hour';
-         INSERT INTO writers (process_id, lease_expires_at)
-             VALUES ('00000000-0000-7000-8000-000000000001', now() - interval '1 hour')",
-    );
-    assert_eventually("the other one sweeps", PATIENCE, || {
-        server
-            .db
-            .number("SELECT count(*) FROM writers WHERE process_id = '00000000-0000-7000-8000-000000000001'")
-            == 0
-    });
-    let up = "extract(epoch FROM clock_timestamp() - pg_postmaster_start_time())";
-    assert!(server.db.holds(&format!("{up} < {lease}")), "the machine is too slow for this test");
-    assert_eq!(server.receiving(), 1, "a living upload was taken back");
-    server.signal(libc::SIGCONT);
-    wire.send(&body[1000..]);
-    let id = wire.answer().id();
-    assert_eq!(sibling.fetch(&system, &id).send().status(200).body, body);
 }
 
 #[test]

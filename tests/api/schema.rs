@@ -134,6 +134,22 @@ fn every_table_and_column_explains_itself() {
 }
 
 #[test]
+fn the_services_sessions_are_set_up_for_short_statements() {
+    use diesel::dsl::sql;
+    use diesel::prelude::*;
+    use diesel::sql_types::Text;
+    let database = Database::new();
+    let mut session = database.session();
+    for (name, expected) in
+        [("jit", "off"), ("enable_bitmapscan", "off"), ("statement_timeout", "10s"), ("lock_timeout", "3s")]
+    {
+        let setting = sql::<Text>(&format!("current_setting('{name}')"));
+        let found: String = diesel::select(setting).get_result(&mut session.conn).expect("a setting");
+        assert_eq!(found, expected, "{name}");
+    }
+}
+
+#[test]
 fn what_can_never_be_is_refused_by_the_tables() {
     let server = Server::start();
     let system = server.system();

@@ -83,20 +83,41 @@ fn what_happened_lately_can_be_read() {
     assert_eq!(from, "127.0.0.1");
 }
 
+/// As an operator does, after the tables are there.
+fn let_support_in(server: &Server) {
+    let script = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/postgres/support.sql");
+    let applied = Command::new("psql")
+        .args(["--no-psqlrc", "--quiet", "-v", "ON_ERROR_STOP=1", "-f"])
+        .arg(&script)
+        .arg(server.db.url())
+        .output()
+        .expect("these tests need psql");
+    assert!(applied.status.success(), "{}", String::from_utf8_lossy(&applied.stderr));
+}
+
+#[test]
+fn views_that_a_migration_replaces_stay_those_that_support_may_read() {
+    let server = Server::start();
+    let_support_in(&server);
+    server.kill();
+    let folder =
+        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations/2026-11-26-000300_unbroken_leases");
+    for script in ["down.sql", "up.sql"] {
+        server.db.execute(&std::fs::read_to_string(folder.join(script)).expect("a script"));
+        for view in ["support_systems", "support_orgs", "support_recent_events"] {
+            let granted = format!("has_table_privilege('support', '{view}', 'SELECT')");
+            assert!(server.db.holds(&granted), "{view} after {script}");
+        }
+    }
+}
+
 #[test]
 fn the_support_role_reads_the_views_and_no_more() {
     let server = Server::start();
     let system = server.system();
     server.store(&system, b"x");
-    let script = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/postgres/support.sql");
     for _ in 0..2 {
-        let applied = Command::new("psql")
-            .args(["--no-psqlrc", "--quiet", "-v", "ON_ERROR_STOP=1", "-f"])
-            .arg(&script)
-            .arg(server.db.url())
-            .output()
-            .expect("these tests need psql");
-        assert!(applied.status.success(), "{}", String::from_utf8_lossy(&applied.stderr));
+        let_support_in(&server);
     }
     let as_support =
         |sql: &str| server.db.try_execute(&format!("BEGIN; SET LOCAL ROLE support; {sql}; ROLLBACK;"));

@@ -84,9 +84,32 @@ impl Cluster {
         self.folder.join(".s.PGSQL.5432").display().to_string()
     }
 
+    /// Where its socket is: what `host` of a connection string may name.
+    pub fn host(&self) -> String {
+        self.folder.display().to_string()
+    }
+
+    /// A service without a commit: each waits for a standby that is not there.
+    pub fn wait_for_nobody(&self) {
+        self.set_standby("nobody");
+    }
+
+    /// The end of `wait_for_nobody`: whoever waits is let go.
+    pub fn wait_no_more(&self) {
+        self.set_standby("");
+    }
+
+    fn set_standby(&self, name: &str) {
+        let database = Database::at(&self.url());
+        database.execute(&format!("ALTER SYSTEM SET synchronous_standby_names = '{name}'"));
+        database.execute("SELECT pg_reload_conf()");
+        assert_eventually("Postgres has read it", PATIENCE, || {
+            database.one("SELECT current_setting('synchronous_standby_names')") == name
+        });
+    }
+
     fn somewhere() -> Self {
-        let made = run(&mut prefixed(&["mktemp", "-d", "/tmp/strongroom-pg-XXXXXX"])).exits(0);
-        Self { folder: made.stdout.trim().into(), server: Mutex::default() }
+        Self { folder: folder_for_postgres(), server: Mutex::default() }
     }
 
     fn run(&self, name: &str, arguments: &[&str]) {
@@ -109,8 +132,13 @@ fn program(name: &str) -> String {
     format!("{}/{name}", std::env::var(PROGRAMS).expect("looked at before"))
 }
 
+/// A folder of the account that Postgres runs as, with a name that is short enough for a socket's path.
+pub(super) fn folder_for_postgres() -> PathBuf {
+    run(&mut prefixed(&["mktemp", "-d", "/tmp/strongroom-pg-XXXXXX"])).exits(0).stdout.trim().into()
+}
+
 /// A command as the account that Postgres runs as.
-fn prefixed(words: &[&str]) -> Command {
+pub(super) fn prefixed(words: &[&str]) -> Command {
     let prefix = std::env::var(RUN).unwrap_or_default();
     let mut all = prefix.split_whitespace().chain(words.iter().copied());
     let mut command = Command::new(all.next().expect("a command"));

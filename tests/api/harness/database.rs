@@ -79,6 +79,11 @@ impl Database {
         &self.url
     }
 
+    /// A session as the service has it.
+    pub fn session(&self) -> strongroom::db::Session {
+        strongroom::db::Connector::new(&self.url).expect("a URL").connect().expect("connect")
+    }
+
     /// Runs SQL, one or more statements.
     #[track_caller]
     pub fn execute(&self, sql: &str) {
@@ -96,6 +101,21 @@ impl Database {
         let rows: Vec<One> =
             self.with(|connection| sql_query(&sql).load(connection)).unwrap_or_else(|e| panic!("{e}: {sql}"));
         rows.into_iter().map(|row| row.value.unwrap_or_else(|| "null".to_owned())).collect()
+    }
+
+    /// The plan of a question, with what it cost.
+    #[track_caller]
+    pub fn explain(&self, question: &str) -> String {
+        #[derive(QueryableByName)]
+        struct Line {
+            #[diesel(sql_type = Text)]
+            #[diesel(column_name = "QUERY PLAN")]
+            line: String,
+        }
+        let sql = format!("EXPLAIN (ANALYZE, TIMING OFF, SUMMARY OFF) {question}");
+        let lines: Vec<Line> =
+            self.with(|connection| sql_query(&sql).load(connection)).unwrap_or_else(|e| panic!("{e}: {sql}"));
+        lines.into_iter().map(|line| line.line + "\n").collect()
     }
 
     /// The only column of the only row.

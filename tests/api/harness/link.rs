@@ -134,6 +134,11 @@ impl PostgresLink {
         self.cut();
     }
 
+    /// The same, and whoever is connected stays where he is.
+    pub fn lead_newcomers_to(&self, upstream: String) {
+        *lock(&self.shared.upstream) = upstream;
+    }
+
     /// Postgres says `to` for `from` from now on.
     pub fn translate(&self, from: &'static str, to: &'static str) {
         assert_eq!(from.len(), to.len(), "a message's length stands before it");

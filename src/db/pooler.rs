@@ -1,0 +1,95 @@
+//! Whether a session is ours alone.
+//!
+//! A connection pooler may give each transaction (or statement) another session. What was set for one client would hold
+//! for another, and what one has prepared another would execute: wrong answers, not only errors. Such a pooler can't be
+//! asked how it is set, so two sessions are marked, and each is looked at again while the other one takes its turn.
+//!
+//! Everything here is one statement in one message: it has to mean the same in every mode of a pooler.
+
+use std::sync::mpsc::channel;
+use std::thread;
+use std::time::Duration;
+
+use diesel::connection::SimpleConnection;
+use uuid::Uuid;
+
+use super::connection::open;
+use super::connection_string::ConnectionString;
+use super::{Conn, DbError};
+
+/// A pooler lets a client wait for minutes when it has no session to give.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Enough for a pooler that hands out few sessions in turn: the order of the two is changed each time.
+const ROUNDS: usize = 4;
+
+const SHARED: &str = "DATABASE_URL: it leads to a connection pooler that lets clients share sessions (pgbouncer: pool_mode \
+     is transaction or statement); Strongroom works with pool_mode = session";
+
+/// In the message of our own exception.
+const FOREIGN: &str = "strongroom: not the session that was marked";
+
+/// Gives the session back if it is kept for who has it. A pooler that is set wrongly is [`DbError::Setting`].
+pub(super) fn check(first: Conn, address: &ConnectionString) -> Result<Conn, DbError> {
+    let (done, checked) = channel();
+    let address = address.clone();
+    let work = move || {
+        let mut first = first;
+        let kept = are_kept(&mut first, &address);
+        // Nobody may be waiting any more.
+        let _ = done.send(kept.map(|()| first));
+    };
+    thread::Builder::new()
+        .name("pooler".to_owned())
+        .spawn(work)
+        .map_err(|e| DbError::Unavailable(format!("start a thread: {e}")))?;
+    checked.recv_timeout(PATIENCE).unwrap_or_else(|_| {
+        Err(DbError::Unavailable(
+            "it has no second session to give: each process needs 20, also from a pooler (pgbouncer: default_pool_size)"
+                .to_owned(),
+        ))
+    })
+}
+
+fn are_kept(first: &mut Conn, address: &ConnectionString) -> Result<(), DbError> {
+    let mut second = open(address)?;
+    let (first_mark, second_mark) = (Uuid::now_v7(), Uuid::now_v7());
+    set_mark(first, first_mark)?;
+    set_mark(&mut second, second_mark)?;
+    for round in 0..ROUNDS {
+        if round % 2 == 0 {
+            has_mark(first, first_mark)?;
+            has_mark(&mut second, second_mark)?;
+        } else {
+            has_mark(&mut second, second_mark)?;
+            has_mark(first, first_mark)?;
+        }
+    }
+    // A pooler with sessions to spare gives the other client's to who asks while that one is in a transaction.
+    run(&mut second, "BEGIN")?;
+    has_mark(first, first_mark)?;
+    run(&mut second, "COMMIT")?;
+    has_mark(&mut second, second_mark)
+}
+
+fn set_mark(conn: &mut Conn, mark: Uuid) -> Result<(), DbError> {
+    run(conn, &format!("SELECT set_config('strongroom.session', '{mark}', false)"))
+}
+
+fn has_mark(conn: &mut Conn, mark: Uuid) -> Result<(), DbError> {
+    run(
+        conn,
+        &format!(
+            "DO $$ BEGIN IF current_setting('strongroom.session', true) IS DISTINCT FROM '{mark}' \
+             THEN RAISE EXCEPTION '{FOREIGN}'; END IF; END $$"
+        ),
+    )
+}
+
+fn run(conn: &mut Conn, sql: &str) -> Result<(), DbError> {
+    conn.batch_execute(sql).map_err(|error| {
+        // The second is pgbouncer's own, in mode `statement`.
+        let shared = [FOREIGN, "statement pooling mode"].iter().any(|text| error.to_string().contains(text));
+        if shared { DbError::Setting(SHARED.to_owned()) } else { error.into() }
+    })
+}

@@ -1,0 +1,105 @@
+//! Which Postgres a session is on: an old primary that comes back must not be taken for the database.
+//!
+//! A promotion begins a new timeline, so of two servers that could both be written to the one with the higher timeline
+//! is the primary. The old one knows nothing of the new timeline: whoever has seen that has to remember it.
+
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Bool};
+
+use super::{Conn, DbError};
+
+/// What a server says of itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, QueryableByName)]
+pub(super) struct Server {
+    /// Made by `initdb`, and the same in all copies of a cluster.
+    #[diesel(sql_type = BigInt)]
+    pub system: i64,
+    /// Where it writes; of a standby, one that exists.
+    #[diesel(sql_type = BigInt)]
+    pub timeline: i64,
+    #[diesel(sql_type = Bool)]
+    pub standby: bool,
+}
+
+/// Asks a server; `None` if this one does not tell (a role without the right, a service that is not quite Postgres).
+///
+/// The control file says on which timeline the last checkpoint was: after a promotion that is the old one for a while. So a
+/// primary is asked where it writes now.
+pub(super) fn ask(conn: &mut Conn) -> Result<Option<Server>, DbError> {
+    let asked = diesel::sql_query(
+        "SELECT (pg_control_system()).system_identifier AS system, pg_is_in_recovery() AS standby, \
+         CASE WHEN pg_is_in_recovery() THEN (pg_control_checkpoint()).timeline_id::bigint \
+         ELSE ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::bigint END AS timeline",
+    )
+    .get_result(conn);
+    match asked.map_err(DbError::from) {
+        Ok(server) => Ok(Some(server)),
+        Err(DbError::Failed(text)) => {
+            log::debug!("which server this is: {text}");
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// The newest that was seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Known {
+    pub system: i64,
+    pub timeline: i64,
+}
+
+/// Why a server is not asked for anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Refusal {
+    #[error(
+        "it is a former primary: it writes timeline {timeline}, and there is timeline {newest}. Nothing is asked of it. \
+         Fence it, or let DATABASE_URL lead to the new primary"
+    )]
+    FormerPrimary { timeline: i64, newest: i64 },
+    #[error(
+        "it is another cluster (system identifier {system}, before it was {known}). Nothing is asked of it. \
+         If that is what you want, restart Strongroom"
+    )]
+    OtherCluster { system: i64, known: i64 },
+}
+
+/// What is known after a session was opened on `server`. A standby is never behind: it may follow a primary whose
+/// timeline it has not written a checkpoint of.
+pub(super) fn judge(known: Option<Known>, server: Server) -> Result<Known, Refusal> {
+    let Server { system, timeline, standby } = server;
+    let Some(known) = known else { return Ok(Known { system, timeline }) };
+    if system != known.system {
+        return Err(Refusal::OtherCluster { system, known: known.system });
+    }
+    if timeline < known.timeline && !standby {
+        return Err(Refusal::FormerPrimary { timeline, newest: known.timeline });
+    }
+    Ok(Known { system, timeline: timeline.max(known.timeline) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Known, Refusal, Server, judge};
+
+    #[test]
+    fn the_highest_timeline_of_the_first_cluster_counts() {
+        let primary = |system, timeline| Server { system, timeline, standby: false };
+        let standby = |system, timeline| Server { system, timeline, standby: true };
+        let known = |timeline| Known { system: 7, timeline };
+        let former = Err(Refusal::FormerPrimary { timeline: 1, newest: 2 });
+        let other = Err(Refusal::OtherCluster { system: 8, known: 7 });
+        for (before, server, after) in [
+            (None, primary(7, 1), Ok(known(1))),
+            (Some(known(1)), primary(7, 1), Ok(known(1))),
+            (Some(known(1)), primary(7, 2), Ok(known(2))),
+            (Some(known(2)), primary(7, 1), former),
+            (Some(known(2)), standby(7, 1), Ok(known(2))),
+            (Some(known(1)), standby(7, 2), Ok(known(2))),
+            (Some(known(2)), primary(8, 3), other),
+            (Some(known(2)), standby(8, 3), other),
+        ] {
+            assert_eq!(judge(before, server), after, "{before:?} {server:?}");
+        }
+    }
+}

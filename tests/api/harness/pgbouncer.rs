@@ -1,0 +1,72 @@
+//! A real pgbouncer in front of the tests' Postgres.
+
+use std::path::PathBuf;
+use std::process::{Child, Stdio};
+use std::sync::Mutex;
+
+use super::cluster::{folder_for_postgres, prefixed};
+use super::{Database, PATIENCE, assert_eventually, os};
+
+pub struct PgBouncer {
+    /// Its configuration, and its socket.
+    folder: PathBuf,
+    /// Where Postgres' socket is, and who it is asked as.
+    upstream: String,
+    database: String,
+    child: Mutex<Option<Child>>,
+}
+
+impl PgBouncer {
+    /// Not running yet.
+    pub fn before(database: &Database) -> Self {
+        let upstream = database.one(
+            "SELECT format('host=%s port=%s user=%s', split_part(current_setting('unix_socket_directories'), ',', 1),
+                 current_setting('port'), current_user)",
+        );
+        let name = database.one("SELECT current_database()");
+        Self { folder: folder_for_postgres(), upstream, database: name, child: Mutex::default() }
+    }
+
+    /// Starts it, or starts it anew, with these settings.
+    pub fn run(&self, settings: &str) {
+        self.stop();
+        let folder = self.folder.display();
+        let config = format!(
+            "[databases]\n* = {}\n[pgbouncer]\nlisten_addr =\nlisten_port = 6432\nunix_socket_dir = {folder}\n\
+             auth_type = any\nserver_login_retry = 1\n{settings}\n",
+            self.upstream
+        );
+        let file = self.folder.join("pgbouncer.ini");
+        let mut write = prefixed(&["sh", "-c", "printf %s \"$1\" > \"$2\"", "sh", &config]);
+        assert!(write.arg(&file).status().expect("run sh").success());
+        let mut command = prefixed(&["setpriv", "--pdeathsig", "TERM", "pgbouncer", "-q"]);
+        command.arg(&file).stdout(Stdio::null()).stderr(Stdio::null());
+        // Debian keeps it where only root looks.
+        let path = std::env::var("PATH").unwrap_or_default();
+        command.env("PATH", format!("{path}:/usr/sbin"));
+        *self.child.lock().expect("nobody panicked") = Some(command.spawn().expect("start pgbouncer"));
+        let socket = self.folder.join(".s.PGSQL.6432");
+        assert_eventually("pgbouncer listens", PATIENCE, || {
+            std::os::unix::net::UnixStream::connect(&socket).is_ok()
+        });
+    }
+
+    pub fn stop(&self) {
+        if let Some(mut child) = self.child.lock().expect("nobody panicked").take() {
+            os::signal(child.id(), libc::SIGTERM);
+            let _ = child.wait();
+        }
+    }
+
+    /// What the service is to be given.
+    pub fn url(&self) -> String {
+        format!("postgres:///{}?host={}&port=6432&user=anybody", self.database, self.folder.display())
+    }
+}
+
+impl Drop for PgBouncer {
+    fn drop(&mut self) {
+        self.stop();
+        let _ = prefixed(&["rm", "-rf"]).arg(&self.folder).status();
+    }
+}

@@ -1,0 +1,152 @@
+//! A former primary that is back, and writes, beside the one that took its place: it is not taken for the database.
+
+use std::sync::Arc;
+
+use crate::harness::{
+    BACKUPS, Cluster, Database, PATIENCE, Server, System, assert_eventually, bytes, eventually,
+};
+use crate::postgres_takeover::server_on;
+
+fn backups(cluster: &Cluster) -> i64 {
+    Database::at(&cluster.url()).number("SELECT count(*) FROM backups")
+}
+
+fn can_be_written_to(cluster: &Cluster) {
+    let database = Database::at(&cluster.url());
+    assert_eventually("it can be written to", PATIENCE, || database.holds("NOT pg_is_in_recovery()"));
+}
+
+/// A cluster, and a copy of it that was promoted while the first one lives.
+fn two_primaries(first: &Cluster) -> Cluster {
+    let second = first.start_standby();
+    assert_eventually("the copy has caught up", PATIENCE, || {
+        let at = Database::at(&first.url()).one("SELECT pg_current_wal_lsn()");
+        Database::at(&second.url()).holds(&format!("pg_last_wal_replay_lsn() >= '{at}'"))
+    });
+    second.promote();
+    can_be_written_to(&second);
+    second
+}
+
+fn is_refused(server: &Server, system: &System) {
+    server.put(system, &bytes(1000)).is_unavailable();
+    server.get(BACKUPS).user(system).send().is_unavailable();
+    assert_eq!(server.get("/api/health").send().data()["database"], "down");
+}
+
+#[test]
+fn a_former_primary_that_is_back_is_asked_nothing() {
+    let Some(first) = Cluster::start_new() else { return };
+    let (link, server) = server_on(&first, 5);
+    let system = server.system();
+    server.store(&system, &bytes(1000));
+    let second = two_primaries(&first);
+    link.lead_to(second.socket());
+    server.db.connect_again();
+    let id = server.store(&system, &bytes(1000));
+    let before = backups(&first);
+    link.lead_to(first.socket());
+    server.db.connect_again();
+    for _ in 0..2 {
+        is_refused(&server, &system);
+    }
+    assert_eq!(backups(&first), before);
+    let refused = "db::connector] the database can't be reached: it is a former primary: it writes timeline 1, and there is timeline 2";
+    assert_eq!(server.log().matches(refused).count(), 1, "once a minute: {}", server.log());
+    link.lead_to(second.socket());
+    server.db.connect_again();
+    assert_eventually("healthy", PATIENCE, || server.get("/api/health").send().status == 200);
+    assert!(server.ids(&system).contains(&id));
+    server.store(&system, &bytes(1000));
+    drop(server);
+}
+
+#[test]
+fn sessions_on_a_former_primary_are_not_used_once_the_new_one_was_seen() {
+    let Some(first) = Cluster::start_new() else { return };
+    let (link, server) = server_on(&first, 5);
+    let system = server.system();
+    // Many sessions lie in the pool.
+    std::thread::scope(|scope| {
+        for _ in 0..20 {
+            scope.spawn(|| server.list(&system));
+        }
+    });
+    server.store(&system, &bytes(1000));
+    let second = two_primaries(&first);
+    link.lead_newcomers_to(second.socket());
+    // One session is lost. Whoever had it gets to the new primary.
+    let on_first = Database::at(&first.url());
+    on_first.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+         WHERE query LIKE '%INTO writers%' AND pid <> pg_backend_pid()",
+    );
+    let on_second = Database::at(&second.url());
+    assert_eventually("the new primary was seen", PATIENCE, || {
+        on_second.holds(
+            "EXISTS (SELECT FROM pg_stat_activity WHERE application_name = 'strongroom' AND query LIKE '%INTO writers%')",
+        )
+    });
+    let before = backups(&first);
+    let id = server.store(&system, &bytes(1000));
+    assert_eq!(backups(&first), before);
+    let uuid = id.strip_suffix(".bin").expect("no name, no extension");
+    assert_eq!(on_second.number(&format!("SELECT count(*) FROM backups WHERE id = '{uuid}'")), 1);
+    link.lead_to(second.socket());
+    server.db.connect_again();
+    drop(server);
+}
+
+#[test]
+fn of_several_hosts_that_can_be_written_to_the_newest_is_the_database() {
+    let Some(first) = Cluster::start_new() else { return };
+    {
+        let (_link, server) = server_on(&first, 5);
+        drop(server);
+    }
+    let second = two_primaries(&first);
+    let url = format!(
+        "postgres:///postgres?host={},{}&user=strongroom&target_session_attrs=read-write",
+        first.host(),
+        second.host()
+    );
+    let server =
+        Server::builder().database(&Arc::new(Database::at(&second.url()))).set("DATABASE_URL", url).start();
+    let system = server.system();
+    server.store(&system, &bytes(1000));
+    assert_eq!((backups(&first), backups(&second)), (0, 1));
+    assert_eq!(
+        Database::at(&first.url()).number("SELECT count(*) FROM organizations"),
+        0,
+        "commands go there, too"
+    );
+    // The new primary is gone, and the old one answers.
+    second.die();
+    server.db.connect_again();
+    server.skip_audit();
+    server.put(&system, &bytes(1000)).is_unavailable();
+    assert_eq!(backups(&first), 0);
+}
+
+#[test]
+fn another_cluster_is_not_taken_for_the_database() {
+    let Some(first) = Cluster::start_new() else { return };
+    let (link, server) = server_on(&first, 5);
+    let system = server.system();
+    server.store(&system, &bytes(1000));
+    let Some(other) = Cluster::start_new() else { return };
+    // With the same tables and nothing in them, a wrong credential would be 401.
+    {
+        let (_link, server) = server_on(&other, 5);
+        drop(server);
+    }
+    link.lead_to(other.socket());
+    for _ in 0..2 {
+        is_refused(&server, &system);
+    }
+    assert!(server.log().contains("it is another cluster"), "{}", server.log());
+    link.lead_to(first.socket());
+    assert!(eventually(PATIENCE, || server.get("/api/health").send().status == 200));
+    server.db.connect_again();
+    server.store(&system, &bytes(1000));
+}

@@ -1,0 +1,137 @@
+//! What a lease that is over proves: nothing, if nobody could renew one.
+
+use std::time::{Duration, Instant};
+
+use strongroom::db::writers;
+use uuid::Uuid;
+
+use crate::harness::{Cluster, Database, PATIENCE, Server, System, Wire, assert_eventually, bytes};
+use crate::postgres_takeover::server_on;
+
+/// Seconds. More than the steps of a test take between Postgres' return and the renewal of a lease.
+const LEASE: u32 = 6;
+
+fn half_an_upload(server: &Server, system: &System, open: i64) -> Wire {
+    let mut wire = Wire::upload(server, system, &["Content-Length: 2000"]);
+    wire.send(bytes(1000));
+    assert_eventually("let in", PATIENCE, || server.receiving() == open);
+    wire
+}
+
+/// A writer that is gone for good by this time: whoever sweeps forgets it.
+fn long_gone(database: &Database, in_seconds: u32) -> String {
+    let gone = Uuid::now_v7();
+    database.execute(&format!(
+        "INSERT INTO writers (process_id, lease_expires_at)
+         VALUES ('{gone}', clock_timestamp() + interval '{in_seconds} seconds')"
+    ));
+    format!("EXISTS (SELECT FROM writers WHERE process_id = '{gone}')")
+}
+
+/// A standby that has been up for long takes over after an outage of more than two leases. Of the processes only one
+/// renews its lease at once, and sweeps. Gives whether all that came within a lease of that: if not, it is right that
+/// uploads were taken back.
+fn a_takeover_spares_the_living() -> bool {
+    let Some(first) = Cluster::start_new() else { return true };
+    let standby = first.start_standby();
+    first.wait_for_standby();
+    let (link, server) = server_on(&first, LEASE);
+    let (sweeping, dying) = (server.sibling(), server.sibling());
+    let system = server.system();
+    let mut wire = half_an_upload(&server, &system, 1);
+    let _lost = half_an_upload(&dying, &system, 2);
+    dying.skip_audit();
+    dying.kill();
+    let gone = long_gone(&server.db, LEASE);
+    first.die();
+    server.signal(libc::SIGSTOP);
+    let away = Database::at(&standby.url());
+    assert_eventually(
+        "every lease is over for two more, and the standby has been up for longer",
+        PATIENCE * 2,
+        || {
+            away.holds(&format!(
+                "clock_timestamp() - (SELECT max(lease_expires_at) FROM writers) > interval '{} seconds'
+             AND clock_timestamp() - pg_postmaster_start_time() > interval '{} seconds'",
+                2 * LEASE + 1,
+                2 * LEASE + 1
+            ))
+        },
+    );
+    let start = Instant::now();
+    standby.promote();
+    link.lead_to(standby.socket());
+    server.db.connect_again();
+    assert_eventually("the other one has swept", PATIENCE, || away.holds(&format!("NOT {gone}")));
+    let receiving = server.receiving();
+    server.signal(libc::SIGCONT);
+    assert_eventually("all leases are renewed", PATIENCE, || {
+        away.number("SELECT count(*) FROM writers WHERE lease_expires_at > clock_timestamp()") == 2
+    });
+    if start.elapsed() > Duration::from_secs(LEASE.into()) {
+        server.skip_audit();
+        return false;
+    }
+    assert_eq!(receiving, 2, "taken back although nobody could renew a lease");
+    assert_eventually("that of the dead is taken back", PATIENCE * 2, || server.receiving() == 1);
+    wire.send(bytes(1000));
+    let id = wire.answer().id();
+    sweeping.fetch(&system, &id).send().status(200);
+    server.audit_is_clean();
+    true
+}
+
+#[test]
+fn a_standby_that_takes_over_takes_no_living_upload_back() {
+    assert!((0..3).any(|_| a_takeover_spares_the_living()), "the machine is too slow for this test");
+}
+
+#[test]
+fn a_sweep_by_hand_after_an_outage_waits_until_the_living_have_renewed_their_lease() {
+    let server = Server::builder().set("BACKUP_LEASE", 9).set("BACKUP_SWEEP_INTERVAL", 3600).start();
+    let system = server.system();
+    let mut wire = half_an_upload(&server, &system, 1);
+    server.signal(libc::SIGSTOP);
+    // As if the database had been away for an hour.
+    server.db.execute(
+        "UPDATE writers SET lease_expires_at = lease_expires_at - interval '1 hour';
+         UPDATE backups SET admitted_at = admitted_at - interval '1 hour'",
+    );
+    let swept = std::thread::scope(|scope| {
+        let sweep = scope.spawn(|| server.cli(["sweep", "--json"]));
+        assert_eventually("the command has a lease of its own", PATIENCE, || {
+            server.db.number("SELECT count(*) FROM writers") == 2
+        });
+        server.signal(libc::SIGCONT);
+        sweep.join().expect("a command").exits(0).json()
+    });
+    assert_eq!(swept["uploads_taken_back"], 0, "{swept}");
+    assert_eq!(server.db.number("SELECT count(*) FROM writers"), 1, "the command has given its lease up");
+    wire.send(bytes(1000));
+    wire.answer().id();
+}
+
+#[test]
+fn a_lease_is_unbroken_while_it_is_renewed_before_it_is_over() {
+    let database = Database::new();
+    let mut session = database.session();
+    let process = Uuid::now_v7();
+    let mut renew = || {
+        writers::renew(&mut session.conn, process, Duration::from_secs(3600)).expect("renew");
+        database.one("SELECT unbroken_since FROM writers")
+    };
+    let first = renew();
+    assert_eq!(renew(), first);
+    for gap in [
+        "lease_expires_at = clock_timestamp() - interval '1 second'",
+        // The clock was set back, or is that of another machine.
+        "unbroken_since = clock_timestamp() + interval '1 hour'",
+    ] {
+        database.execute(&format!("UPDATE writers SET {gap}"));
+        let after = renew();
+        assert_ne!(after, first, "{gap}");
+        let lately = "unbroken_since BETWEEN clock_timestamp() - interval '1 minute' AND clock_timestamp()";
+        assert!(database.holds(&format!("EXISTS (SELECT FROM writers WHERE {lately})")), "{gap}");
+        assert_eq!(renew(), after, "{gap}");
+    }
+}
