@@ -1,4 +1,4 @@
-//! Can the dependencies do what an upload needs?
+//! Can the dependencies do what an upload needs? Clients learn which one can't, the log also why.
 
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -7,6 +7,7 @@ use tokio::sync::Mutex;
 use tokio::time::timeout;
 
 use super::Vault;
+use super::error::Outage;
 use crate::db::{Lane, settings};
 
 /// How long a dependency may take to answer.
@@ -31,16 +32,37 @@ impl Health {
     }
 }
 
-/// The last answer.
+/// The last answer, and what the log was told last.
 #[derive(Default)]
-pub struct LastHealth(Mutex<Option<(Instant, Health)>>);
+pub struct LastHealth(Mutex<Last>);
+
+#[derive(Default)]
+struct Last {
+    answer: Option<(Instant, Health)>,
+    /// What was wrong with the store.
+    trouble: Option<String>,
+}
+
+impl Last {
+    /// Logs what is wrong with the store when that changes: the same line every second would help nobody.
+    fn tell(&mut self, trouble: Option<String>) {
+        if self.trouble == trouble {
+            return;
+        }
+        match &trouble {
+            Some(trouble) => log::error!("health: {trouble}"),
+            None => log::info!("health: the object store can take backups again"),
+        }
+        self.trouble = trouble;
+    }
+}
 
 impl Vault {
     /// Asks the database and the store, at most once a second.
     pub async fn health(&self) -> Health {
         // One look at a time: whoever comes meanwhile waits for its answer.
         let mut last = self.last_health.0.lock().await;
-        if let Some((at, health)) = *last
+        if let Some((at, health)) = last.answer
             && at.elapsed() < CACHED_FOR
         {
             return health;
@@ -55,7 +77,12 @@ impl Vault {
             },
             store: if matches!(store, Ok(Ok(()))) { UP } else { DOWN },
         };
-        *last = Some((Instant::now(), health));
+        last.tell(match store {
+            Ok(Ok(())) => None,
+            Ok(Err(error)) => Some(Outage::store(&error).to_string()),
+            Err(_) => Some(Outage::store(&format!("no answer within {} s", PATIENCE.as_secs())).to_string()),
+        });
+        last.answer = Some((Instant::now(), health));
         health
     }
 }

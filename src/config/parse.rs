@@ -11,7 +11,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use secrecy::SecretString;
 
-use super::{ConfigError, TlsFiles};
+use super::{ConfigError, TlsFiles, literal, table};
 use crate::domain::window::RateLimits;
 
 pub fn wrong(variable: &str, problem: impl Into<String>) -> ConfigError {
@@ -21,7 +21,7 @@ pub fn wrong(variable: &str, problem: impl Into<String>) -> ConfigError {
 /// The scheme and the host (with its port) of `https://HOST[:PORT]`, or of `http://`; a slash at its end is dropped.
 /// The error doesn't repeat the value: it may be one with a password in it.
 pub fn base_url<'a>(variable: &str, url: &'a str) -> Result<(&'a str, &'a str), ConfigError> {
-    let (scheme, host) = url.trim().split_once("://").unwrap_or_default();
+    let (scheme, host) = url.split_once("://").unwrap_or_default();
     let host = host.trim_end_matches('/');
     let odd = |c: char| c.is_whitespace() || c.is_control() || "/?#@\"'<>".contains(c);
     if !matches!(scheme, "http" | "https") || host.is_empty() || host.contains(odd) {
@@ -45,13 +45,20 @@ impl Variables {
         Self(pairs.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
     }
 
+    /// Refuses settings whose values can't be meant as they are, before any of them is used.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let mut own: Vec<_> = self.0.iter().filter(|(name, _)| table::is_setting(name)).collect();
+        own.sort();
+        own.into_iter().try_for_each(|(name, value)| literal::check(name, value))
+    }
+
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str)
     }
 
     pub fn parsed<T: FromStr>(&self, name: &str, default: &str, expected: &str) -> Result<T, ConfigError> {
         let text = self.get(name).unwrap_or(default);
-        text.trim().parse().map_err(|_| wrong(name, format!("{text:?} is not {expected}")))
+        text.parse().map_err(|_| wrong(name, format!("{text:?} is not {expected}")))
     }
 
     pub fn number(&self, name: &str, default: u64, range: RangeInclusive<u64>) -> Result<u64, ConfigError> {
@@ -97,7 +104,10 @@ impl Variables {
     pub fn tls_files(&self) -> Result<Option<TlsFiles>, ConfigError> {
         match (self.get("TLS_CERT_FILE"), self.get("TLS_KEY_FILE")) {
             (None, None) => Ok(None),
-            (Some(cert), Some(key)) => Ok(Some(TlsFiles { cert: cert.into(), key: key.into() })),
+            (Some(_), Some(_)) => {
+                let (cert, key) = (self.path("TLS_CERT_FILE", "")?, self.path("TLS_KEY_FILE", "")?);
+                Ok(Some(TlsFiles { cert, key }))
+            }
             (Some(_), None) => Err(wrong("TLS_CERT_FILE", "it needs TLS_KEY_FILE beside it")),
             (None, Some(_)) => Err(wrong("TLS_KEY_FILE", "it needs TLS_CERT_FILE beside it")),
         }
@@ -116,19 +126,47 @@ impl Variables {
             return Ok(Some(value.into()));
         }
         let file = format!("{name}_FILE");
-        if let Some(path) = self.get(&file) {
-            return secret_in(&file, Path::new(path)).map(Some);
+        if self.get(&file).is_some() {
+            return secret_in(&file, &self.path(&file, "")?).map(Some);
         }
         let credential = self.get("CREDENTIALS_DIRECTORY").map(|dir| Path::new(dir).join(name));
         credential.filter(|path| path.exists()).map(|path| secret_in(name, &path)).transpose()
     }
 }
 
+/// Reads a secret from a file.
 fn secret_in(variable: &str, path: &Path) -> Result<SecretString, ConfigError> {
     let text = fs::read_to_string(path)
         .map_err(|e| wrong(variable, format!("can't read {}: {e}", path.display())))?;
-    match text.trim() {
-        "" => Err(wrong(variable, format!("{} is empty", path.display()))),
-        secret => Ok(secret.into()),
+    // Editors end a file with a line end, some with one of DOS.
+    let secret = text.trim_end_matches(['\r', '\n']);
+    if secret.trim().is_empty() {
+        return Err(wrong(variable, format!("{} is empty", path.display())));
+    }
+    let problem = |problem| wrong(variable, format!("in {}: {problem}", path.display()));
+    literal::problem_of_text(secret).map_or(Ok(secret.into()), |text| Err(problem(text)))
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::ExposeSecret;
+
+    use super::*;
+
+    #[test]
+    fn a_secret_in_a_file_is_held_to_the_rules_of_settings() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let read = |text: &str| {
+            fs::write(file.path(), text).unwrap();
+            secret_in("S3_SECRET_KEY_FILE", file.path())
+        };
+        for text in ["s3cr3t", "s3cr3t\n", "s3cr3t\r\n", "s3cr3t\n\n"] {
+            assert_eq!(read(text).unwrap().expose_secret(), "s3cr3t", "{text:?}");
+        }
+        for text in ["", "\n", " \n", " s3cr3t\n", "s3cr3t \n", "\"s3cr3t\"\n", "s3cr3t\rs3cr3t\n"] {
+            let error = read(text).unwrap_err();
+            assert_eq!(error.variable, "S3_SECRET_KEY_FILE");
+            assert!(!error.problem.contains("s3cr3t"), "{text:?}: {error}");
+        }
     }
 }
