@@ -9,10 +9,14 @@ use super::parse::wrong;
 
 /// Holds a setting to the rules for its kind.
 pub fn check(name: &str, value: &str) -> Result<(), ConfigError> {
-    let problem = problem_of_text(value).or_else(|| match () {
-        () if is_path(name) => problem_of_path(value),
-        () if is_url(name) => problem_of_name(value),
-        () => None,
+    let problem = problem_of_text(value).or_else(|| {
+        if is_path(name) {
+            problem_of_path(value)
+        } else if is_url(name) {
+            problem_of_name(value)
+        } else {
+            None
+        }
     });
     problem.map_or(Ok(()), |problem| Err(wrong(name, problem)))
 }

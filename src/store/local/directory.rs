@@ -7,7 +7,7 @@ use std::path::Path;
 use rustix::fs::{Mode, fchmod};
 
 use super::folder::{Folder, at};
-use super::{Disk, TMP, folders};
+use super::{Disk, TMP, folders, not_mounted};
 
 /// All rights of other users, and the right of the group to change what is in it.
 const OPEN: u32 = 0o027;
@@ -34,13 +34,14 @@ pub(super) fn prepare(disk: &Disk, new: bool) -> Result<(), Unfit> {
         folders::make_with_parents(&disk.root)?;
     }
     let root = disk.open()?;
-    if !new && root.look(TMP).is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
-        // An empty mount point says nothing about the disk that belongs there.
-        disk.tmp(&root)?;
+    let missing = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
+    if !new && root.look(TMP).is_err_and(|error| missing(&error)) {
+        // Owner and mode of an empty mount point say nothing about the disk that belongs there.
+        return Err(not_mounted(&root.path_of(TMP)).into());
     }
     let owner = is_private(&root, new)?;
     let tmp = match root.look(TMP) {
-        Err(error) if new && error.kind() == io::ErrorKind::NotFound => {
+        Err(error) if new && missing(&error) => {
             root.make(TMP)?;
             root.folder(".")?.sync()?;
             root.look(TMP)?
@@ -87,7 +88,7 @@ fn is_private(root: &Folder, new: bool) -> Result<u32, Unfit> {
 
 fn is_unused(root: &Folder) -> io::Result<bool> {
     for entry in root.folder(".")?.entries()? {
-        let entry = entry?;
+        let entry = entry.map_err(at(&root.path_of(".")))?;
         let name = entry.file_name().to_bytes();
         if ![&b"."[..], b"..", OF_THE_FILE_SYSTEM.as_bytes()].contains(&name) {
             return Ok(false);

@@ -88,8 +88,8 @@ impl Folder {
     pub(super) fn create(&self, name: &str) -> io::Result<File> {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let mode = Mode::RUSR | Mode::WUSR;
-        let made = retry_on_intr(|| fs::openat(&self.file, name, flags, mode));
-        made.map(File::from).map_err(at(&self.path_of(name)))
+        let opened = retry_on_intr(|| fs::openat(&self.file, name, flags, mode));
+        opened.map(File::from).map_err(at(&self.path_of(name)))
     }
 
     /// Makes a private folder; that there is something of that name is success.
@@ -180,6 +180,8 @@ mod tests {
 
     use super::*;
 
+    type Way = fn(&File, &str, OFlags) -> Result<OwnedFd, Errno>;
+
     #[test]
     fn both_ways_to_open_a_name_follow_no_link_and_leave_the_folder_by_none() {
         let outside = TempDir::new().unwrap();
@@ -191,7 +193,6 @@ mod tests {
         symlink("fw-01/object", outside.path().join("root/acme/object")).unwrap();
         let root = File::open(outside.path().join("root")).unwrap();
         let flags = OBJECT | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        type Way = fn(&File, &str, OFlags) -> Result<OwnedFd, Errno>;
         for way in [beneath as Way, step_by_step] {
             assert!(way(&root, "acme/fw-01/object", flags).is_ok());
             assert!(way(&root, ".", FOLDER | OFlags::CLOEXEC).is_ok());

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use futures_util::{TryStreamExt, stream};
 use rustix::fs::Dir;
 
-use super::Disk;
 use super::folder::{Folder, at};
+use super::{Disk, tmp_of};
 use crate::domain::ids::OrgId;
 use crate::domain::object_key::ObjectKey;
 use crate::store::{Listing, ObjectInfo, StoreError};
@@ -55,7 +55,7 @@ impl Walk {
             self.begun = true;
             let root = self.disk.open()?;
             // A store that is not there must not look like an empty one.
-            self.disk.tmp(&root)?;
+            tmp_of(&root)?;
             self.begin(&root)?;
         }
         let mut found = Vec::new();

@@ -1,12 +1,12 @@
 //! Objects as files: `{root}/{object key}`.
 //!
 //! The store's own files have names that start with a dot, as no organization's folder does: `{root}/.tmp/` holds the
-//! files that are being written. A put writes there, syncs the file, renames it to its place and syncs the folders
-//! (`write.rs`, `publication.rs`, `folders.rs`). A failed sync is never tried again: the kernel may have thrown the pages
-//! away, and would then report success.
+//! files that are being written, and `{root}/.probe/` for a moment what a check has written. A put writes to `.tmp`, syncs the
+//! file, renames it to its place and syncs the folders (`write.rs`, `publication.rs`, `folders.rs`). A failed sync is never
+//! tried again: the kernel may have thrown the pages away, and would then report success.
 //!
 //! Below the root no link is followed, and only a regular file of the right size is an object (`folder.rs`, `read.rs`): what
-//! somebody else has put into the directory is neither served nor removed.
+//! somebody else has put there is not served, and nothing outside is changed through it.
 //!
 //! Several processes may share a directory. What makes each pair safe:
 //! * two puts: names in `.tmp` are random, and files there are created exclusively;
@@ -33,7 +33,7 @@ mod temp;
 mod write;
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, Once, PoisonError};
 use std::time::Duration;
 
@@ -100,42 +100,24 @@ impl Disk {
     /// Opens the store's directory, for one step: it may be another one at the next.
     fn open(&self) -> io::Result<Folder> {
         Folder::root(&self.root).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => self.not_mounted(&self.root.display()),
+            io::ErrorKind::NotFound => not_mounted(&self.root),
             _ => error,
         })
-    }
-
-    /// Opens the folder of temporary files. Where even that is missing (a disk that is not mounted) nothing can be said
-    /// about an object, and none may be written.
-    fn tmp(&self, root: &Folder) -> io::Result<Folder> {
-        root.enter(TMP).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => self.not_mounted(&root.path_of(TMP).display()),
-            _ => error,
-        })
-    }
-
-    fn not_mounted(&self, missing: &dyn std::fmt::Display) -> io::Error {
-        io::Error::other(format!("{missing} is missing: is the disk mounted?"))
     }
 
     /// The store's directory, if it is still the one that this file was made in.
     fn root_of(&self, temp: &Temp) -> io::Result<Folder> {
         let root = self.open()?;
-        if self.tmp(&root)?.is_same(temp.name().folder())? {
+        if tmp_of(&root)?.is_same(temp.name().folder())? {
             return Ok(root);
         }
         let message = format!("{} was replaced while an object was written", self.root.display());
         Err(io::Error::other(message))
     }
 
-    /// Tells an object that does not exist (`Ok`) from a store that can't be read.
-    fn missing(&self, root: &Folder, error: io::Error) -> io::Result<()> {
-        if error.kind() == io::ErrorKind::NotFound { self.tmp(root).map(drop) } else { Err(error) }
-    }
-
     fn delete(&self, key: &str) -> io::Result<()> {
         let root = self.open()?;
-        root.remove(key).or_else(|error| self.missing(&root, error))?;
+        root.remove(key).or_else(|error| missing(&root, error))?;
         fail_point!("local.removed");
         // Also when the file is gone: who removed it may have died before
         // the folder was synced.
@@ -150,6 +132,24 @@ impl Disk {
         self.told.call_once(|| log::info!("store: {}", directory::description(&self.root)));
         Ok(())
     }
+}
+
+/// Opens the folder of temporary files. Where even that is missing (a disk that is not mounted) nothing can be said
+/// about an object, and none may be written.
+fn tmp_of(root: &Folder) -> io::Result<Folder> {
+    root.enter(TMP).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => not_mounted(&root.path_of(TMP)),
+        _ => error,
+    })
+}
+
+/// Tells an object that does not exist (`Ok`) from a store that can't be read.
+fn missing(root: &Folder, error: io::Error) -> io::Result<()> {
+    if error.kind() == io::ErrorKind::NotFound { tmp_of(root).map(drop) } else { Err(error) }
+}
+
+fn not_mounted(missing: &Path) -> io::Error {
+    io::Error::other(format!("{} is missing: is the disk mounted?", missing.display()))
 }
 
 /// Makes a [`StoreError`] of what went wrong with a file.

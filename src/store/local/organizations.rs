@@ -43,11 +43,11 @@ impl Rounds {
         }
         let mut entries = root.folder(".")?.entries()?;
         if next.mark != 0 {
-            entries.seek(next.mark)?;
+            entries.seek(next.mark).map_err(at(&root.path_of(".")))?;
         }
         let mut looked = 0;
         for _ in 0..ENTRIES {
-            let Some(entry) = entries.next().transpose()? else {
+            let Some(entry) = entries.next().transpose().map_err(at(&root.path_of(".")))? else {
                 next.mark = 0;
                 break;
             };

@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 
 use super::facts::Facts;
 use super::folder::{Folder, at};
-use super::{Disk, unavailable};
+use super::{Disk, missing, unavailable};
 use crate::domain::object_key::ObjectKey;
 use crate::domain::range::ByteRange;
 use crate::store::{ObjectBody, StoreError};
@@ -48,7 +48,7 @@ pub(super) async fn head(disk: &Arc<Disk>, key: &ObjectKey) -> Result<u64, Store
         match root.look(key.as_str()) {
             Ok(metadata) if metadata.is_file() => Ok(Found::Object(metadata.len())),
             Ok(metadata) => Ok(other(&root.path_of(key.as_str()), metadata.file_type())),
-            Err(error) => own.missing(&root, error).map(|()| Found::Nothing),
+            Err(error) => missing(&root, error).map(|()| Found::Nothing),
         }
     };
     disk.run("look at the object", work).await?.object()
@@ -73,7 +73,7 @@ pub(super) async fn open(disk: &Arc<Disk>, key: &ObjectKey, size: Option<u64>) -
     let work = move || {
         let root = own.open()?;
         match found(&root, key.as_str(), size) {
-            Err(error) => own.missing(&root, error).map(|()| Found::Nothing),
+            Err(error) => missing(&root, error).map(|()| Found::Nothing),
             found => found,
         }
     };

@@ -13,9 +13,9 @@ use bytes::Bytes;
 use tokio::runtime::Handle;
 use uuid::Uuid;
 
-use super::Disk;
 use super::appender::Appender;
 use super::folder::{Folder, at};
+use super::{Disk, tmp_of};
 use crate::store::Leftover;
 
 /// How long an empty file may be between its making and its lock.
@@ -60,10 +60,10 @@ pub(super) struct Temp {
 impl Temp {
     /// Makes and locks an empty file. Blocks.
     pub(super) fn create(disk: &Disk) -> io::Result<Self> {
-        let tmp = Arc::new(disk.tmp(&disk.open()?)?);
+        let folder = Arc::new(tmp_of(&disk.open()?)?);
         loop {
-            let name = TempName { tmp: Arc::clone(&tmp), name: Uuid::now_v7().to_string() };
-            let file = tmp.create(&name.name)?;
+            let name = TempName { tmp: Arc::clone(&folder), name: Uuid::now_v7().to_string() };
+            let file = folder.create(&name.name)?;
             let temp = Self {
                 name,
                 file: Arc::new(file),
@@ -162,7 +162,7 @@ impl Drop for Removal {
 
 /// The names of the files in `.tmp` that nobody writes any more. Blocks.
 pub(super) fn find(disk: &Disk) -> io::Result<Vec<Leftover>> {
-    let tmp = disk.tmp(&disk.open()?)?.folder(".")?;
+    let tmp = tmp_of(&disk.open()?)?.folder(".")?;
     let mut left = Vec::new();
     for entry in tmp.entries()? {
         let entry = entry.map_err(at(&tmp.path_of(".")))?;
@@ -198,7 +198,7 @@ fn is_left(tmp: &Folder, name: &str) -> io::Result<bool> {
 
 /// Removes those leftovers that still nobody writes, and says how many they were. Blocks.
 pub(super) fn remove_leftovers(disk: &Disk, left: &[Leftover]) -> io::Result<usize> {
-    let tmp = disk.tmp(&disk.open()?)?;
+    let tmp = tmp_of(&disk.open()?)?;
     let mut removed = 0;
     for Leftover { id, .. } in left.iter().filter(|left| is_plain(&left.id)) {
         match remove_if_left(&tmp, id) {

@@ -21,6 +21,9 @@ use crate::support::*;
 /// Longer than any step on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Puts something under a path.
+type Make<'a> = Box<dyn Fn(&Path) + 'a>;
+
 fn pipe(path: &Path) {
     assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
 }
@@ -40,7 +43,7 @@ async fn only_a_regular_file_is_an_object() {
     let subject = subject_in(&root).await;
     subject.put(&key("acme", "fw-01"), b"bytes").await;
     let file = outside.join("file");
-    let make: [(&str, Box<dyn Fn(&Path)>); 5] = [
+    let make: [(&str, Make<'_>); 5] = [
         ("a symbolic link", Box::new(|path| symlink(&file, path).unwrap())),
         ("a symbolic link", Box::new(|path| symlink("nowhere", path).unwrap())),
         ("a named pipe", Box::new(pipe)),
