@@ -41,9 +41,8 @@ fn is_damaged(server: &Server, system: &System, id: &str) {
     }
     let head = server.request("HEAD", &format!("{BACKUPS}/{id}")).user(system).send();
     assert_eq!(head.status, 503, "{head}");
-    let log = server.log();
     let line = format!("the object of stored backup {id} is damaged");
-    assert!(log.contains(&line), "{log}");
+    assert_eventually("the log names it", PATIENCE, || server.log().contains(&line));
 }
 
 #[test]

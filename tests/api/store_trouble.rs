@@ -72,15 +72,16 @@ fn an_organization_whose_folder_takes_no_object_makes_the_server_unhealthy_and_i
     }
     assert!(!String::from_utf8_lossy(&refused.body).contains(&system.org), "nothing internal: {refused}");
     refused.is_unavailable();
-    let log = server.log();
     let told = |what: &str| {
+        let log = server.log();
         log.lines().filter(|line| line.contains(what) && line.contains(&*folder.to_string_lossy())).count()
     };
-    assert_eq!(told("health: "), 1, "once, however often it is asked: {log}");
-    assert!(told("could not write the object") > 0, "{log}");
+    assert_eventually("the upload is in the log", PATIENCE, || told("could not write the object") > 0);
+    assert_eventually("health is in the log", PATIENCE, || told("health: ") > 0);
+    assert_eq!(told("health: "), 1, "once, however often it is asked: {}", server.log());
     std::fs::remove_file(&folder).expect("mend it");
     assert_eventually("healthy", PATIENCE, || health().status == 200);
-    assert!(server.log().contains("can take backups again"));
+    assert_eventually("so is its end", PATIENCE, || server.log().contains("can take backups again"));
     server.store(&system, b"x");
     assert_eq!(std::fs::read_dir(elsewhere.path()).expect("the folder").count(), 0);
 }
