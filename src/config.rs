@@ -1,5 +1,6 @@
 //! Settings from the environment, checked before anything starts.
 
+mod literal;
 mod management;
 mod networks;
 mod parse;
@@ -85,6 +86,7 @@ impl Config {
     }
 
     fn read(env: &Variables) -> Result<Self, ConfigError> {
+        env.check()?;
         let undelete: u64 = env.number("BACKUP_UNDELETE_WINDOW", 0, 0..=u64::MAX)?;
         if undelete != 0 {
             return Err(wrong("BACKUP_UNDELETE_WINDOW", "only 0 is possible in this version"));

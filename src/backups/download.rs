@@ -103,10 +103,9 @@ impl Vault {
     }
 
     async fn object(&self, row: &Backup, range: Option<ByteRange>) -> Result<ObjectBody, ReadError> {
-        match self.store.get(&row.object_key, range).await {
+        match self.store.get(&row.object_key, row.size, range).await {
             Ok(body) => Ok(body),
-            Err(StoreError::NotFound) => Err(self.missing(row).await),
-            Err(error) => Err(ReadError::Unavailable(Outage::store(&error))),
+            Err(error) => Err(self.unreadable(row, error).await),
         }
     }
 
@@ -139,9 +138,24 @@ impl Vault {
     pub async fn check_object(&self, row: &Backup) -> Result<(), ReadError> {
         match self.store.head(&row.object_key).await {
             Ok(size) if size == row.size => Ok(()),
-            Ok(_) => Err(ReadError::Damaged),
-            Err(StoreError::NotFound) => Err(self.missing(row).await),
-            Err(error) => Err(ReadError::Unavailable(Outage::store(&error))),
+            Ok(size) => {
+                let what =
+                    format!("{} has {size} bytes, and had {} when it was stored", row.object_key, row.size);
+                Err(self.unreadable(row, StoreError::Damaged(what)).await)
+            }
+            Err(error) => Err(self.unreadable(row, error).await),
+        }
+    }
+
+    /// Why the backup's object can't be given out.
+    async fn unreadable(&self, row: &Backup, error: StoreError) -> ReadError {
+        match error {
+            StoreError::NotFound => self.missing(row).await,
+            StoreError::Damaged(what) => {
+                log::error!("the object of stored backup {} is damaged: {what}", row.id);
+                ReadError::Damaged
+            }
+            error => ReadError::Unavailable(Outage::store(&error)),
         }
     }
 

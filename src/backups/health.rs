@@ -1,4 +1,4 @@
-//! Can the dependencies do what an upload needs?
+//! Can the dependencies do what an upload needs? Clients learn which one can't, the log also why.
 
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -7,6 +7,7 @@ use tokio::sync::Mutex;
 use tokio::time::timeout;
 
 use super::Vault;
+use super::error::Outage;
 
 /// How long a dependency may take to answer.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -30,16 +31,37 @@ impl Health {
     }
 }
 
-/// The last answer.
+/// The last answer, and what the log was told last.
 #[derive(Default)]
-pub struct LastHealth(Mutex<Option<(Instant, Health)>>);
+pub struct LastHealth(Mutex<Last>);
+
+#[derive(Default)]
+struct Last {
+    answer: Option<(Instant, Health)>,
+    /// What was wrong with the store.
+    trouble: Option<String>,
+}
+
+impl Last {
+    /// Logs what is wrong with the store when that changes: the same line every second would help nobody.
+    fn tell(&mut self, trouble: Option<String>) {
+        if self.trouble == trouble {
+            return;
+        }
+        match &trouble {
+            Some(trouble) => log::error!("health: {trouble}"),
+            None => log::info!("health: the object store can take backups again"),
+        }
+        self.trouble = trouble;
+    }
+}
 
 impl Vault {
     /// Commits a transaction that changes nothing, and writes to the store, at most once a second.
     pub async fn health(&self) -> Health {
         // One look at a time: whoever comes meanwhile waits for its answer.
         let mut last = self.last_health.0.lock().await;
-        if let Some((at, health)) = *last
+        if let Some((at, health)) = last.answer
             && at.elapsed() < CACHED_FOR
         {
             return health;
@@ -54,13 +76,17 @@ impl Vault {
             },
             store: if matches!(store, Ok(Ok(()))) { UP } else { DOWN },
         };
-        let was_up = last.is_none_or(|(_, before)| before.database != DOWN);
         if let Err(error) = database
-            && was_up
+            && last.answer.is_none_or(|(_, before)| before.database != DOWN)
         {
             log::warn!("health: {error}");
         }
-        *last = Some((Instant::now(), health));
+        last.tell(match store {
+            Ok(Ok(())) => None,
+            Ok(Err(error)) => Some(Outage::store(&error).to_string()),
+            Err(_) => Some(Outage::store(&format!("no answer within {} s", PATIENCE.as_secs())).to_string()),
+        });
+        last.answer = Some((Instant::now(), health));
         health
     }
 }

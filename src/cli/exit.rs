@@ -84,6 +84,7 @@ impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::NotFound => Self::Refused("the stored object is missing".to_owned()),
+            StoreError::Damaged(what) => Self::Refused(format!("the stored object is damaged: {what}")),
             error @ (StoreError::Unavailable { .. } | StoreError::Refused(_)) => {
                 Self::Unreachable(error.to_string())
             }

@@ -67,7 +67,9 @@ pub struct IssueConfig {
 impl IssueConfig {
     /// Reads what the process's environment says of this, and nothing else.
     pub fn from_env() -> Result<Self, ConfigError> {
-        Self::read(&Variables::of_process())
+        let env = Variables::of_process();
+        env.check()?;
+        Self::read(&env)
     }
 
     fn read(env: &Variables) -> Result<Self, ConfigError> {
@@ -109,7 +111,7 @@ impl TokenConfig {
             };
         }
         let required = |name| {
-            let text = env.get(name).map(str::trim).filter(|text| !text.is_empty());
+            let text = env.get(name).filter(|text| !text.trim().is_empty());
             text.map(str::to_owned).ok_or_else(|| {
                 wrong(name, "it is required with a key: only tokens that name it are accepted")
             })
@@ -134,7 +136,6 @@ fn hs256(env: &Variables) -> Result<Option<SecretString>, ConfigError> {
 
 /// Only https, or http to this machine: whoever can change the keys on their way can make any token.
 fn key_set_url(url: &str) -> Result<String, ConfigError> {
-    let url = url.trim();
     let (scheme, rest) = url.split_once("://").unwrap_or_default();
     let host = rest.split('/').next().unwrap_or_default();
     let odd = |c: char| c.is_whitespace() || c.is_control() || "@#".contains(c);

@@ -10,7 +10,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use secrecy::SecretString;
 
-use super::{ConfigError, TlsFiles, networks};
+use super::{ConfigError, TlsFiles, literal, networks, table};
 use crate::domain::window::RateLimits;
 
 pub fn wrong(variable: &str, problem: impl Into<String>) -> ConfigError {
@@ -20,7 +20,7 @@ pub fn wrong(variable: &str, problem: impl Into<String>) -> ConfigError {
 /// The scheme and the host (with its port) of `https://HOST[:PORT]`, or of `http://`; a slash at its end is dropped.
 /// The error doesn't repeat the value: it may be one with a password in it.
 pub fn base_url<'a>(variable: &str, url: &'a str) -> Result<(&'a str, &'a str), ConfigError> {
-    let (scheme, host) = url.trim().split_once("://").unwrap_or_default();
+    let (scheme, host) = url.split_once("://").unwrap_or_default();
     let host = host.trim_end_matches('/');
     let odd = |c: char| c.is_whitespace() || c.is_control() || "/?#@\"'<>".contains(c);
     if !matches!(scheme, "http" | "https") || host.is_empty() || host.contains(odd) {
@@ -44,13 +44,20 @@ impl Variables {
         Self(pairs.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
     }
 
+    /// Refuses settings whose values can't be meant as they are, before any of them is used.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let mut own: Vec<_> = self.0.iter().filter(|(name, _)| table::is_setting(name)).collect();
+        own.sort();
+        own.into_iter().try_for_each(|(name, value)| literal::check(name, value))
+    }
+
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str)
     }
 
     pub fn parsed<T: FromStr>(&self, name: &str, default: &str, expected: &str) -> Result<T, ConfigError> {
         let text = self.get(name).unwrap_or(default);
-        text.trim().parse().map_err(|_| wrong(name, format!("{text:?} is not {expected}")))
+        text.parse().map_err(|_| wrong(name, format!("{text:?} is not {expected}")))
     }
 
     pub fn number(&self, name: &str, default: u64, range: RangeInclusive<u64>) -> Result<u64, ConfigError> {
@@ -94,7 +101,10 @@ impl Variables {
         }
         match names.map(|name| self.get(name)) {
             [None, None] => Ok(None),
-            [Some(cert), Some(key)] => Ok(Some(TlsFiles { cert: cert.into(), key: key.into() })),
+            [Some(_), Some(_)] => {
+                let (cert, key) = (self.path(names[0], "")?, self.path(names[1], "")?);
+                Ok(Some(TlsFiles { cert, key }))
+            }
             [Some(_), None] => Err(wrong("TLS_CERT_FILE", "it needs TLS_KEY_FILE beside it")),
             [None, Some(_)] => Err(wrong("TLS_KEY_FILE", "it needs TLS_CERT_FILE beside it")),
         }
@@ -113,14 +123,15 @@ impl Variables {
             return checked(name, "it", value).map(Some);
         }
         let file = format!("{name}_FILE");
-        if let Some(path) = self.get(&file) {
-            return secret_in(&file, Path::new(path)).map(Some);
+        if self.get(&file).is_some() {
+            return secret_in(&file, &self.path(&file, "")?).map(Some);
         }
         let credential = self.get("CREDENTIALS_DIRECTORY").map(|dir| Path::new(dir).join(name));
         credential.filter(|path| path.exists()).map(|path| secret_in(name, &path)).transpose()
     }
 }
 
+/// Reads a secret from a file.
 fn secret_in(variable: &str, path: &Path) -> Result<SecretString, ConfigError> {
     let name = shown(path);
     let text = fs::read_to_string(path).map_err(|e| wrong(variable, format!("can't read {name}: {e}")))?;
@@ -146,8 +157,30 @@ fn checked(variable: &str, place: &str, text: &str) -> Result<SecretString, Conf
             format!("{place} has a line break or another control character in it: it has to be one line");
         return Err(wrong(variable, problem));
     }
-    if secret.contains(char::REPLACEMENT_CHARACTER) {
-        return Err(wrong(variable, format!("{place} is not UTF-8")));
+    let problem = literal::problem_of_text(secret);
+    problem.map_or(Ok(secret.into()), |text| Err(wrong(variable, format!("in {place}: {text}"))))
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::ExposeSecret;
+
+    use super::*;
+
+    #[test]
+    fn a_secret_in_a_file_is_held_to_the_rules_of_settings() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let read = |text: &str| {
+            fs::write(file.path(), text).unwrap();
+            secret_in("S3_SECRET_KEY_FILE", file.path())
+        };
+        for text in ["s3cr3t", "s3cr3t\n", "s3cr3t\r\n", "s3cr3t\n\n", " s3cr3t \n", "\u{feff}s3cr3t"] {
+            assert_eq!(read(text).unwrap().expose_secret(), "s3cr3t", "{text:?}");
+        }
+        for text in ["", "\n", " \n", "\"s3cr3t\"\n", "s3cr3t\rs3cr3t\n", "s3cr3t\u{fffd}"] {
+            let error = read(text).unwrap_err();
+            assert_eq!(error.variable, "S3_SECRET_KEY_FILE");
+            assert!(!error.problem.contains("s3cr3t"), "{text:?}: {error}");
+        }
     }
-    Ok(secret.into())
 }

@@ -48,6 +48,13 @@ const SETTINGS: &[(&str, &str, &str)] = &[
     ("RUST_LOG", "info", "log level"),
 ];
 
+/// Whether a variable is one of the settings, or names the file of one.
+pub fn is_setting(variable: &str) -> bool {
+    let of_a_file = variable.strip_suffix("_FILE");
+    let mut names = SETTINGS.iter().flat_map(|(names, ..)| names.split(", "));
+    names.any(|name| name == variable || Some(name) == of_a_file)
+}
+
 /// The settings as a text for `--help`.
 pub fn help() -> String {
     let line = |(name, default, meaning): &(&str, &str, &str)| {

@@ -139,8 +139,13 @@ impl Comparison {
         for row in left.into_values() {
             match self.store.head(&row.key).await {
                 Ok(size) if size == row.size => {}
-                Ok(size) => suspects.push(Suspect { row: row.clone(), size: Some(size) }),
-                Err(StoreError::NotFound) => suspects.push(Suspect { row: row.clone(), size: None }),
+                Ok(size) => suspects.push(Suspect { row: row.clone(), found: Found::Size(size) }),
+                Err(StoreError::NotFound) => {
+                    suspects.push(Suspect { row: row.clone(), found: Found::Nothing });
+                }
+                Err(StoreError::Damaged(what)) => {
+                    suspects.push(Suspect { row: row.clone(), found: Found::Other(what) });
+                }
                 Err(error) => return Err(error),
             }
         }
@@ -167,7 +172,7 @@ impl Comparison {
     async fn if_there(&self, object: ObjectInfo) -> Result<Option<ObjectInfo>, StoreError> {
         match self.store.head(&object.key).await {
             Ok(_) => Ok(Some(object)),
-            Err(StoreError::NotFound) => Ok(None),
+            Err(StoreError::NotFound | StoreError::Damaged(_)) => Ok(None),
             Err(error) => Err(error),
         }
     }
@@ -190,15 +195,26 @@ impl Comparison {
 /// A stored row whose object looked wrong at first.
 struct Suspect {
     row: StoredObject,
-    /// The size of its object in bytes; `None`: there is no object.
-    size: Option<u64>,
+    found: Found,
+}
+
+/// What lies under the key of a stored row.
+enum Found {
+    Nothing,
+    /// An object with another size, in bytes.
+    Size(u64),
+    /// What is no object, and what it is.
+    Other(String),
 }
 
 impl From<Suspect> for Difference {
-    fn from(Suspect { row, size }: Suspect) -> Self {
-        let (kind, problem) = match size {
-            None => (DifferenceKind::Missing, format!("its object {} is missing", row.key)),
-            Some(size) => (
+    fn from(Suspect { row, found }: Suspect) -> Self {
+        let (kind, problem) = match found {
+            Found::Nothing => (DifferenceKind::Missing, format!("its object {} is missing", row.key)),
+            Found::Other(what) => {
+                (DifferenceKind::Missing, format!("its object {} is missing: {what}", row.key))
+            }
+            Found::Size(size) => (
                 DifferenceKind::Size,
                 format!("its object {} has {size} bytes; it had {} when stored", row.key, row.size),
             ),

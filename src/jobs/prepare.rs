@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use tokio::sync::oneshot;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::db::{Db, DbError, backups, migrations, settings};
-use crate::store::BlobStore;
+use crate::store::{BlobStore, StoreError};
 
 /// What has to be prepared.
 #[derive(Clone)]
@@ -24,10 +25,25 @@ pub struct Preparation {
 /// without a word has cost its time already.
 const EVERY: Duration = Duration::from_secs(1);
 
+/// Why an attempt has failed.
+enum Failure {
+    Database(DbError),
+    Store(StoreError),
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Database(error) => write!(f, "prepare the database: {error}"),
+            Self::Store(error) => error.fmt(f),
+        }
+    }
+}
+
 impl Preparation {
-    async fn attempt(&self) -> Result<(), String> {
-        let empty = self.database().await.map_err(|error| format!("prepare the database: {error}"))?;
-        self.store.prepare(empty).await.map_err(|error| error.to_string())
+    async fn attempt(&self) -> Result<(), Failure> {
+        let empty = self.database().await.map_err(Failure::Database)?;
+        self.store.prepare(empty).await.map_err(Failure::Store)
     }
 
     /// Prepares the database, and says whether no backup is stored in it.
@@ -49,13 +65,21 @@ impl Preparation {
     }
 }
 
-/// Tries until it is done, then raises `ready`.
-pub async fn prepare(preparation: Preparation, ready: Arc<AtomicBool>) {
+/// Tries until it is done, then raises `ready`. `refused` is told why the store refuses, if it does: whoever starts the
+/// service may end the start. If nobody listens there any more, it is tried again like anything else.
+pub async fn prepare(preparation: Preparation, ready: Arc<AtomicBool>, refused: oneshot::Sender<String>) {
     let mut told = None;
+    let mut refused = Some(refused);
     let mut next = interval(EVERY);
     next.set_missed_tick_behavior(MissedTickBehavior::Delay);
     next.tick().await;
-    while let Err(text) = preparation.attempt().await {
+    while let Err(failure) = preparation.attempt().await {
+        let text = failure.to_string();
+        if let Failure::Store(StoreError::Refused(line)) = failure
+            && let Some(Ok(())) = refused.take().map(|refused| refused.send(line))
+        {
+            return;
+        }
         // The same line every second would help nobody.
         if told.as_ref() != Some(&text) {
             log::error!("{text}; trying again every second");

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use tokio::runtime::Runtime;
+use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::{FIRST_PREPARATION, StartError};
@@ -35,8 +36,12 @@ pub(super) async fn start(
         default_quota: policy.default_quota,
         store: Arc::clone(&vault.store),
     };
-    let mut preparing = engine.spawn(jobs::prepare(preparation, Arc::clone(&vault.ready)));
-    let _ = timeout(FIRST_PREPARATION, &mut preparing).await;
+    let (refuse, refused) = oneshot::channel();
+    engine.spawn(jobs::prepare(preparation, Arc::clone(&vault.ready), refuse));
+    // The sender is dropped when everything is prepared.
+    if let Ok(Ok(line)) = timeout(FIRST_PREPARATION, refused).await {
+        return Err(StartError::Refused(line));
+    }
 
     let lease = Lease::start(connector.clone(), policy.writer, config.upkeep.lease)
         .map_err(|source| StartError::Io { doing: "start the lease thread".to_owned(), source })?;

@@ -15,12 +15,16 @@ pub enum StoreError {
     /// There is no such object, and the store is sure of it.
     #[error("object not found")]
     NotFound,
+    /// There is something under the key that is not the object that was stored: it has another size, or is not even a
+    /// regular file. The message is for the log.
+    #[error("not the object that was stored: {0}")]
+    Damaged(String),
     /// The store works, but does not let us do what has to be done: the key is wrong, the bucket or a permission is
     /// missing. One line that says which. Only [`prepare`](super::BlobStore::prepare) fails in this way.
     #[error("the object store refuses: {0}")]
     Refused(String),
     /// The store can't do it now, or its answer can't be trusted: fail closed. The message is for the log, never for a
-    /// client.
+    /// client; the source says which path it is about, or which call and key, and what the system or the engine said.
     #[error("store unavailable, could not {doing}: {}{source}", remark(.source))]
     Unavailable {
         /// What was being done, as in "could not ...".

@@ -125,12 +125,17 @@ pub trait BlobStore: Send + Sync + 'static {
         body: PutBody,
     ) -> Result<u64, PutError>;
 
-    /// Opens an object, or exactly `range` of it.
+    /// Opens an object that had `size` bytes when it was stored, or exactly `range` of it.
     ///
     /// # Errors
-    /// `Unavailable`, at once or as an item of the body, if the object does not have all of the range: then the books
-    /// and the store disagree. A store that breaks off in mid-stream ends the body with an `Err`, never short.
-    async fn get(&self, key: &ObjectKey, range: Option<ByteRange>) -> Result<ObjectBody, StoreError>;
+    /// `Damaged` if it has another size, or is no object at all: then the rows and the store disagree, and not one byte of
+    /// it is given out. A store that breaks off in mid-stream ends the body with an `Err`, never short.
+    async fn get(
+        &self,
+        key: &ObjectKey,
+        size: u64,
+        range: Option<ByteRange>,
+    ) -> Result<ObjectBody, StoreError>;
 
     /// The size of an object, in bytes.
     ///
@@ -158,7 +163,8 @@ pub trait BlobStore: Send + Sync + 'static {
     /// See [`StoreError`]; `NotFound` if there is no `from`.
     async fn copy(&self, from: &ObjectKey, to: &ObjectKey) -> Result<(), StoreError>;
 
-    /// Finds out, by writing, whether the store could take an object right now.
+    /// Finds out, by writing, whether the store could take an object right now. What it writes is no object, also if it
+    /// is left over. It may count on what a check some seconds ago has found, as long as the store answers.
     ///
     /// # Errors
     /// Only `Unavailable`.

@@ -49,8 +49,13 @@ impl BlobStore for ObservedStore {
         result
     }
 
-    async fn get(&self, key: &ObjectKey, range: Option<ByteRange>) -> Result<ObjectBody, StoreError> {
-        let body = self.observe("get", self.store.get(key, range)).await?;
+    async fn get(
+        &self,
+        key: &ObjectKey,
+        size: u64,
+        range: Option<ByteRange>,
+    ) -> Result<ObjectBody, StoreError> {
+        let body = self.observe("get", self.store.get(key, size, range)).await?;
         let metrics = self.metrics.clone();
         let told = body.inspect(move |chunk| {
             if chunk.is_err() {

@@ -1,6 +1,6 @@
 //! Objects that are not what their row says: never a clean short answer.
 
-use crate::harness::{BACKUPS, Server, bytes};
+use crate::harness::{BACKUPS, PATIENCE, Server, System, assert_eventually, bytes};
 
 #[test]
 fn a_missing_object_is_told_as_damaged() {
@@ -27,36 +27,72 @@ fn a_missing_object_is_told_as_damaged() {
     assert_eq!(server.ids(&system), [whole]);
 }
 
-#[test]
-fn a_truncated_object_is_never_a_clean_short_answer() {
-    let server = Server::start();
-    server.skip_comparison();
-    let system = server.system();
-    let body = bytes(3_000_000);
-    for left in [0, 1, 1_000_000, 2_999_999] {
-        let id = server.store(&system, &body);
-        server.store.write(&server.object_key(&id), &body[..left]);
-        for range in ["bytes=0-", "bytes=1000000-2999999"] {
-            let answer = server.fetch(&system, &id).header("range", range).try_send();
-            assert!(answer.as_ref().is_ok_and(|a| a.status == 503) || answer.is_err(), "{left} bytes left");
+/// Whole, in parts, and looked at only: not one byte of it, and the log says which backup it is.
+#[track_caller]
+fn is_damaged(server: &Server, system: &System, id: &str) {
+    for range in [None, Some("bytes=0-"), Some("bytes=0-0"), Some("bytes=500-999"), Some("bytes=-1")] {
+        let mut request = server.fetch(system, id);
+        if let Some(range) = range {
+            request = request.header("range", range);
         }
-        if let Ok(answer) = server.fetch(&system, &id).try_send() {
-            assert_eq!(answer.status(503).message(), "stored object is damaged");
-        }
+        let answer = request.send().status(503);
+        assert_eq!(answer.message(), "stored object is damaged", "{range:?}");
+        assert_eq!(answer.data()["details"], "object store", "nothing internal: {answer}");
     }
+    let head = server.request("HEAD", &format!("{BACKUPS}/{id}")).user(system).send();
+    assert_eq!(head.status, 503, "{head}");
+    let line = format!("the object of stored backup {id} is damaged");
+    assert_eventually("the log names it", PATIENCE, || server.log().contains(&line));
 }
 
 #[test]
-fn an_object_that_grew_is_not_served_longer_than_it_was() {
-    let server = Server::start();
+fn an_object_of_another_size_is_damaged_and_nothing_of_it_is_served() {
+    let server = Server::unlimited();
     server.skip_comparison();
     let system = server.system();
     let body = bytes(1000);
-    let id = server.store(&system, &body);
-    server.store.write(&server.object_key(&id), &[&body[..], b"and more"].concat());
-    if let Ok(answer) = server.fetch(&system, &id).try_send() {
-        assert!(answer.status == 503 || answer.body == body, "{answer}");
+    for found in [0, 1, 999, 1001, 3_000_000] {
+        let id = server.store(&system, &body);
+        server.store.write(&server.object_key(&id), &bytes(found));
+        is_damaged(&server, &system, &id);
     }
+    let audit = server.cli(["audit", "--store"]).exits(1);
+    audit.says("it had 1000 when stored");
+}
+
+#[test]
+fn what_is_no_regular_file_is_damaged_and_leads_nowhere() {
+    needs_a_folder!();
+    let server = Server::unlimited();
+    server.skip_comparison();
+    let system = server.system();
+    let (outside, content) = (tempfile::NamedTempFile::new().expect("a file"), bytes(1000));
+    std::fs::write(outside.path(), &content).expect("fill it");
+    let id = server.store(&system, &content);
+    let path = server.store.path().join(server.object_key(&id));
+    for make in ["link", "pipe"] {
+        std::fs::remove_file(&path).expect("remove the object");
+        match make {
+            "link" => std::os::unix::fs::symlink(outside.path(), &path).expect("make a link"),
+            _ => {
+                let made = std::process::Command::new("mkfifo").arg(&path).status().expect("run mkfifo");
+                assert!(made.success());
+            }
+        }
+        // More than there are threads that could wait for a pipe.
+        std::thread::scope(|scope| {
+            let asked: Vec<_> = (0..30).map(|_| scope.spawn(|| server.fetch(&system, &id).send())).collect();
+            for answer in asked {
+                answer.join().expect("an answer").status(503);
+            }
+        });
+        is_damaged(&server, &system, &id);
+    }
+    server.cli(["audit", "--store"]).exits(1).says("a named pipe");
+    // Deleting removes the name, and not what it led to.
+    server.delete(&system, &id).status(200);
+    assert_eventually("the name is gone", PATIENCE, || path.symlink_metadata().is_err());
+    assert_eq!(std::fs::read(outside.path()).expect("the other file"), content);
 }
 
 #[test]

@@ -54,6 +54,43 @@ fn a_wrong_value_stops_the_start_with_one_line_that_names_it() {
 }
 
 #[test]
+fn a_value_that_no_shell_has_looked_at_stops_the_start() {
+    for value in [
+        "\"/srv/strongroom\"",
+        "'/srv/strongroom'",
+        "/srv/strongroom\r",
+        " /srv/strongroom",
+        "/srv/strongroom ",
+        "~/strongroom",
+        "$HOME/strongroom",
+        "/srv/${NAME}",
+        "%S/strongroom",
+        "file:///srv/strongroom",
+    ] {
+        for name in ["BACKUP_DATA_DIR", "DATABASE_URL_FILE", "JWT_JWKS_FILE", "TLS_CERT_FILE"] {
+            is_refused(name, &[(name, value)]);
+        }
+    }
+    for (name, value) in [
+        ("BACKUP_LEASE", "120 "),
+        ("BACKUP_LEASE", "120\r"),
+        ("BACKUP_S3_ALLOW_INSECURE", "true\r"),
+        ("LISTEN_ADDRESS", "127.0.0.1:0\r"),
+        ("TRUSTED_PROXIES", "\"127.0.0.1\""),
+        ("PUBLIC_URL", "\"https://backups.example.org\""),
+        ("PUBLIC_URL", "https://$HOSTNAME"),
+        ("JWT_JWKS_URL", "https://login.example.org/keys\r"),
+        ("JWT_JWKS_URL", "https://login.example.org/${TENANT}/keys"),
+        ("S3_ENDPOINT", "'https://s3.example.org'"),
+        ("BACKUP_S3_BUCKET", "backups\r"),
+        ("S3_SECRET_KEY", "a-database-password\r"),
+        ("DATABASE_URL", "\"postgres://strongroom:a-database-password@127.0.0.1:1/none\""),
+    ] {
+        is_refused(name, &[(name, value)]);
+    }
+}
+
+#[test]
 fn a_time_of_nothing_is_a_wrong_value() {
     for name in ["BACKUP_LEASE", "BACKUP_SWEEP_INTERVAL", "SHUTDOWN_GRACE"] {
         is_refused(name, &[(name, "0")]);

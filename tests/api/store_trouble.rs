@@ -1,6 +1,90 @@
-//! A store that cannot take a backup: 503, nothing kept, nothing counted.
+//! A store that cannot take a backup: 503, nothing kept, nothing counted. One that is not safe is not started on.
 
-use crate::harness::{BACKUPS, Curl, PATIENCE, Server, Wire, assert_eventually, big_file, bytes};
+use std::fs::{Permissions, set_permissions};
+use std::os::unix::fs::{PermissionsExt, symlink};
+
+use crate::harness::{
+    BACKUPS, Curl, Database, PATIENCE, Server, Store, Wire, assert_eventually, big_file, bytes,
+    plain_command, run,
+};
+
+#[test]
+fn a_store_that_other_users_may_change_stops_the_start_with_the_command_that_mends_it() {
+    needs_a_folder!();
+    let server = Server::start();
+    let system = server.system();
+    let id = server.store(&system, b"x");
+    assert!(server.stop_gracefully().success());
+    let path = server.store.path();
+    set_permissions(&path, Permissions::from_mode(0o777)).expect("open it");
+    let stopped = run(server.command(["serve"]).env("RUST_LOG", "error")).exits(3);
+    let lines: Vec<&str> = stopped.stderr.trim().lines().collect();
+    assert_eq!(lines.len(), 1, "{stopped:?}");
+    assert!(lines[0].contains(&format!("chmod 0700 {}", path.display())), "{stopped:?}");
+    set_permissions(&path, Permissions::from_mode(0o700)).expect("mend it");
+    let again = server.sibling();
+    assert_eq!(again.fetch(&system, &id).send().status(200).body, b"x");
+}
+
+#[test]
+fn a_directory_with_something_else_in_it_that_other_users_may_see_does_not_become_the_store() {
+    needs_a_folder!();
+    let (store, database) = (Store::new(), Database::new());
+    std::fs::write(store.path().join("file"), "another's").expect("make a file");
+    set_permissions(store.path(), Permissions::from_mode(0o755)).expect("open it");
+    let mut command = plain_command();
+    command.arg("serve").env("LISTEN_ADDRESS", "127.0.0.1:0").env("DATABASE_URL", database.url());
+    command.env("MANAGEMENT_LISTEN_ADDRESS", "127.0.0.1:0");
+    command.env("RUST_LOG", "off").envs(store.settings());
+    let stopped = run(&mut command).exits(3);
+    assert!(stopped.stderr.contains("BACKUP_DATA_DIR"), "{stopped:?}");
+    assert_eq!(std::fs::read_dir(store.path()).expect("the folder").count(), 1, "nothing was made in it");
+}
+
+#[test]
+fn the_log_says_where_the_store_is() {
+    let server = Server::start();
+    let log = server.log();
+    if crate::harness::on_s3() {
+        assert!(log.contains("store: the bucket "), "{log}");
+        return;
+    }
+    let place = server.store.path().canonicalize().expect("the store");
+    assert!(log.contains(&format!("store: {} (", place.display())), "{log}");
+}
+
+#[test]
+fn an_organization_whose_folder_takes_no_object_makes_the_server_unhealthy_and_is_named_in_the_log() {
+    needs_a_folder!();
+    let server = Server::start();
+    let system = server.system();
+    let folder = server.store.path().join(&system.org);
+    let elsewhere = tempfile::tempdir().expect("a folder");
+    symlink(elsewhere.path(), &folder).expect("make a link");
+    let refused = server.put(&system, b"x");
+    let health = || server.get("/api/health").send();
+    assert_eventually("unhealthy", PATIENCE, || health().status == 503);
+    for _ in 0..3 {
+        let answer = health().status(503);
+        assert_eq!(answer.data(), serde_json::json!({ "database": "up", "store": "down" }));
+        let body = String::from_utf8_lossy(&answer.body).into_owned();
+        assert!(!body.contains(&system.org), "nothing internal: {body}");
+    }
+    assert!(!String::from_utf8_lossy(&refused.body).contains(&system.org), "nothing internal: {refused}");
+    refused.is_unavailable();
+    let told = |what: &str| {
+        let log = server.log();
+        log.lines().filter(|line| line.contains(what) && line.contains(&*folder.to_string_lossy())).count()
+    };
+    assert_eventually("the upload is in the log", PATIENCE, || told("could not write the object") > 0);
+    assert_eventually("health is in the log", PATIENCE, || told("health: ") > 0);
+    assert_eq!(told("health: "), 1, "once, however often it is asked: {}", server.log());
+    std::fs::remove_file(&folder).expect("mend it");
+    assert_eventually("healthy", PATIENCE, || health().status == 200);
+    assert_eventually("so is its end", PATIENCE, || server.log().contains("can take backups again"));
+    server.store(&system, b"x");
+    assert_eq!(std::fs::read_dir(elsewhere.path()).expect("the folder").count(), 0);
+}
 
 #[test]
 fn without_a_store_uploads_are_told_to_come_back_and_cost_nothing() {

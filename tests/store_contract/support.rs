@@ -84,7 +84,7 @@ pub async fn read(
     key: &ObjectKey,
     range: Option<ByteRange>,
 ) -> Result<Vec<u8>, StoreError> {
-    let body = store.get(key, range).await?;
+    let body = store.get(key, store.head(key).await?, range).await?;
     body.try_fold(Vec::new(), |mut all, chunk| async move {
         all.extend_from_slice(&chunk);
         Ok(all)
@@ -98,6 +98,18 @@ pub fn is_not_found<T>(result: &Result<T, StoreError>) -> bool {
 
 pub fn is_unavailable<T>(result: &Result<T, StoreError>) -> bool {
     matches!(result, Err(StoreError::Unavailable { .. }))
+}
+
+pub fn is_damaged<T>(result: &Result<T, StoreError>) -> bool {
+    matches!(result, Err(StoreError::Damaged(_)))
+}
+
+/// The message of a call that the store failed.
+pub fn trouble<T: std::fmt::Debug>(result: Result<T, StoreError>) -> String {
+    match result {
+        Err(error @ StoreError::Unavailable { .. }) => error.to_string(),
+        other => panic!("not the store's trouble: {other:?}"),
+    }
 }
 
 /// The message of a put that the store failed.

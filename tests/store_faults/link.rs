@@ -86,8 +86,8 @@ impl Link {
         (key, result)
     }
 
-    pub async fn read(&self, key: &ObjectKey) -> Result<Vec<u8>, StoreError> {
-        let body = self.store.get(key, None).await?;
+    pub async fn read(&self, key: &ObjectKey, size: usize) -> Result<Vec<u8>, StoreError> {
+        let body = self.store.get(key, size as u64, None).await?;
         let chunks: Vec<Bytes> = body.try_collect().await?;
         Ok(chunks.concat())
     }
@@ -96,7 +96,7 @@ impl Link {
     pub async fn assert_works(&self, size: usize, known: bool) {
         let (key, result) = self.put(size, known).await;
         assert_eq!(result.unwrap(), size as u64);
-        assert!(self.read(&key).await.unwrap() == content(size));
+        assert!(self.read(&key, size).await.unwrap() == content(size));
         self.store.delete(&key).await.unwrap();
     }
 }

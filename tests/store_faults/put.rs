@@ -52,7 +52,7 @@ async fn put_during(call: &str, hits: fn(&str) -> bool, size: usize, known: bool
         if stored.contains(&fault) {
             assert_eq!(result.unwrap(), size as u64, "{what}");
             link.settle().await;
-            assert!(link.read(&key).await.unwrap() == crate::link::content(size), "{what}");
+            assert!(link.read(&key, size).await.unwrap() == crate::link::content(size), "{what}");
             strongroom::store::BlobStore::delete(&link.store, &key).await.unwrap();
         } else {
             is_the_stores(&what, &result);

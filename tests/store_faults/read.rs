@@ -53,7 +53,7 @@ async fn an_object_is_read_whole_or_with_an_error() {
     let faults = with([Fault::CutAnswer, Fault::ErrorIn200, Fault::Garbage]);
     let get = |line: &str| line.starts_with("GET") && line.contains("/acme/");
     ask_during(&faults, get, |link, key| async move {
-        let bytes = link.read(&key).await?;
+        let bytes = link.read(&key, SIZE).await?;
         assert!(bytes == content(SIZE), "{} bytes came", bytes.len());
         Ok(())
     })
@@ -104,6 +104,45 @@ async fn a_check_fails_while_nothing_can_be_written() {
     let faults = with([Fault::ErrorIn200, Fault::Garbage]);
     ask_during(&faults, |line| line.starts_with("PUT"), |link, _| async move { link.store.check().await })
         .await;
+}
+
+/// A write costs more than a question, so it is not repeated each second while all is well.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_check_after_a_write_only_asks_and_one_after_a_failure_writes_again() {
+    let link = Link::new().await;
+    let told = |result: Result<(), StoreError>| result.unwrap_err().to_string();
+    link.store.check().await.unwrap();
+    let asks: fn(&str) -> bool = |line| line.starts_with("HEAD");
+    let asked = link.during(Fault::Error500, asks, link.store.check()).await;
+    assert!(told(asked).contains("HeadBucket"));
+    let writes: fn(&str) -> bool = |line| line.starts_with("PUT") && line.contains(".strongroom/probe-");
+    for _ in 0..2 {
+        let wrote = told(link.during(Fault::Error500, writes, link.store.check()).await);
+        assert!(wrote.contains("PUT ") && wrote.contains(".strongroom/probe-"), "{wrote}");
+        assert!(wrote.contains("the engine answered 500"), "{wrote}");
+    }
+    link.store.check().await.unwrap();
+    link.assert_clean("checks").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_error_names_the_call_and_the_key() {
+    let link = Link::new().await;
+    let (key, put) = link.put(300_000, true).await;
+    put.unwrap();
+    let all: fn(&str) -> bool = |_| true;
+    let read = link.during(Fault::Error500, all, link.read(&key, 300_000)).await.unwrap_err();
+    let head = link.during(Fault::Error500, all, link.store.head(&key)).await.unwrap_err();
+    let delete = link.during(Fault::Error500, all, link.store.delete(&key)).await.unwrap_err();
+    for (error, call) in [(read, "GetObject"), (head, "HeadObject"), (delete, "DeleteObject")] {
+        let line = error.to_string();
+        assert!(line.contains(&format!("{call} {key}: the engine answered 500")), "{line}");
+    }
+    for (size, call) in [(1000, "PUT "), (8 << 20, "PutObject ")] {
+        let (key, put) = link.during(Fault::Error500, all, link.put(size, true)).await;
+        let line = put.unwrap_err().to_string();
+        assert!(line.contains(call) && line.contains(key.as_str()) && line.contains("500"), "{line}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

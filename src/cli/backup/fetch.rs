@@ -31,7 +31,7 @@ pub fn run(context: &mut Context, id: BackupId, output: &Path) -> Result<(), Fai
     let mut file =
         OpenOptions::new().write(true).create_new(true).open(output).map_err(|e| cannot_write(output, &e))?;
     let receive = async {
-        let mut body = store.get(&row.object_key, None).await?;
+        let mut body = store.get(&row.object_key, row.size, None).await?;
         let mut meter = Meter::new();
         while let Some(chunk) = body.next().await {
             let chunk = chunk?;

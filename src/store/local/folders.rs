@@ -6,14 +6,15 @@
 //! them itself, and remembers the folder in [`Settled`].
 
 use std::collections::HashSet;
-use std::fs::{self, DirBuilder, File};
+use std::fs::{DirBuilder, File};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::Path;
 use std::sync::Mutex;
 use std::time::SystemTime;
 
-use super::{lock, parent_of};
+use super::folder::{Folder, at};
+use super::lock;
 
 /// How many folders are remembered, at 24 bytes each. When there are more, all are forgotten.
 const REMEMBERED: usize = 65_536;
@@ -27,22 +28,17 @@ const REMEMBERED: usize = 65_536;
 pub(super) struct Settled(Mutex<HashSet<(u64, SystemTime)>>);
 
 impl Settled {
-    /// Syncs `folder`, which an object was just put into, and its parents up to
-    /// `root` where that may not have been done.
-    pub(super) fn sync(&self, root: &Path, folder: &Path) -> io::Result<()> {
-        let opened = File::open(folder)?;
-        opened.sync_all()?;
-        let metadata = opened.metadata()?;
+    /// Syncs `folder`, which an object was just put into and which is called `name` below `root`, and its parents where
+    /// that may not have been done.
+    pub(super) fn sync(&self, root: &Folder, name: &str, folder: &Folder) -> io::Result<()> {
+        folder.sync()?;
+        let metadata = folder.metadata()?;
         // A file system that keeps no time of birth has the parents synced every time.
         let identity = metadata.created().ok().map(|born| (metadata.ino(), born));
         if identity.is_some_and(|identity| lock(&self.0).contains(&identity)) {
             return Ok(());
         }
-        let mut folder = folder;
-        while folder != root {
-            folder = parent_of(folder)?;
-            sync(folder)?;
-        }
+        sync_parents(root, name)?;
         if let Some(identity) = identity {
             let mut settled = lock(&self.0);
             if settled.len() >= REMEMBERED {
@@ -54,66 +50,64 @@ impl Settled {
     }
 }
 
-fn sync(folder: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()
+/// Syncs the folders above `name`, up to `root`.
+pub(super) fn sync_parents(root: &Folder, mut name: &str) -> io::Result<()> {
+    while name != "." {
+        name = parent_of(name);
+        root.folder(name)?.sync()?;
+    }
+    Ok(())
 }
 
-/// Makes a folder (mode 0700); that it is there is success.
-fn make(folder: &Path) -> io::Result<()> {
-    match DirBuilder::new().mode(0o700).create(folder) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        result => result,
-    }
+/// The folder that `name` is in; of a name in the root `.`, the root itself.
+pub(super) fn parent_of(name: &str) -> &str {
+    name.rsplit_once('/').map_or(".", |(parent, _)| parent)
 }
 
 /// Makes `folder` and what is missing above it, below `root`. That `root` is
 /// there is not this function's business: a disk that is not mounted must not
 /// look like an empty store.
-pub(super) fn make_below(root: &Path, folder: &Path) -> io::Result<()> {
-    match make(folder) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let parent = parent_of(folder)?;
-            if parent == root {
-                return Err(error);
-            }
-            make_below(root, parent)?;
-            make(folder)
+pub(super) fn make_below(root: &Folder, folder: &str) -> io::Result<()> {
+    match root.make(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound && folder.contains('/') => {
+            make_below(root, parent_of(folder))?;
+            root.make(folder)
         }
         result => result,
     }
 }
 
-/// Makes `folder` and all that is missing above it, durably.
+/// Makes the store's own directory (mode 0700) and all that is missing above it, durably.
 pub(super) fn make_with_parents(folder: &Path) -> io::Result<()> {
     if folder.is_dir() {
         return Ok(());
     }
-    let parent = match parent_of(folder)? {
-        parent if parent.as_os_str().is_empty() => Path::new("."),
-        parent => parent,
-    };
+    let parent = folder.parent().ok_or_else(|| io::Error::other("a path without a parent"))?;
     make_with_parents(parent)?;
-    make(folder)?;
-    sync(parent)
+    match DirBuilder::new().mode(0o700).create(folder) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(at(folder)(error)),
+        _ => {}
+    }
+    File::open(parent).and_then(|parent| parent.sync_all()).map_err(at(parent))
 }
 
-/// Removes `folder`, which an object was just removed from, and its parents
+/// Removes the folder called `name`, which an object was just removed from, and its parents
 /// below `root` if they are empty, and syncs what is left.
-pub(super) fn remove_empty(root: &Path, mut folder: &Path) -> io::Result<()> {
-    while folder != root {
+pub(super) fn remove_empty(root: &Folder, mut name: &str) -> io::Result<()> {
+    while name != "." {
         // Only an empty folder goes: a put that is quicker keeps it.
-        let gone = match fs::remove_dir(folder) {
+        let gone = match root.remove_folder(name) {
             Ok(()) => true,
             Err(error) => error.kind() == io::ErrorKind::NotFound,
         };
         if !gone {
-            match sync(folder) {
+            match root.folder(name).and_then(|folder| folder.sync()) {
                 // Another delete was quicker.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 result => return result,
             }
         }
-        folder = parent_of(folder)?;
+        name = parent_of(name);
     }
-    sync(root)
+    root.folder(".")?.sync()
 }

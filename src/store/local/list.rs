@@ -1,13 +1,13 @@
 //! Lists objects: walks the folders in batches, each on a blocking thread.
 
-use std::fs::{self, ReadDir};
 use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use futures_util::{TryStreamExt, stream};
+use rustix::fs::Dir;
 
-use super::Disk;
+use super::folder::{Folder, at};
+use super::{Disk, tmp_of};
 use crate::domain::ids::OrgId;
 use crate::domain::object_key::ObjectKey;
 use crate::store::{Listing, ObjectInfo, StoreError};
@@ -28,14 +28,15 @@ pub(super) fn list(disk: Arc<Disk>, prefix: &str) -> Listing {
 struct Walk {
     disk: Arc<Disk>,
     prefix: String,
-    open: Vec<Folder>,
+    open: Vec<Level>,
     begun: bool,
 }
 
-struct Folder {
+struct Level {
     /// What the keys in it start with: `""`, `org/` or `org/system/`.
     name: String,
-    entries: ReadDir,
+    folder: Folder,
+    entries: Dir,
 }
 
 impl Walk {
@@ -52,29 +53,32 @@ impl Walk {
     fn batch(&mut self) -> io::Result<Vec<ObjectInfo>> {
         if !self.begun {
             self.begun = true;
+            let root = self.disk.open()?;
             // A store that is not there must not look like an empty one.
-            self.disk.present()?;
-            self.begin()?;
+            tmp_of(&root)?;
+            self.begin(&root)?;
         }
         let mut found = Vec::new();
         for _ in 0..BATCH {
-            let Some(folder) = self.open.last_mut() else {
+            let Some(level) = self.open.last_mut() else {
                 break;
             };
-            let Some(entry) = folder.entries.next() else {
+            let Some(entry) = level.entries.next() else {
                 self.open.pop();
                 continue;
             };
+            let entry = entry.map_err(at(&level.folder.path_of(".")))?;
             // What is not UTF-8 is not ours.
-            let Ok(entry) = entry?.file_name().into_string() else {
+            let Ok(entry) = entry.file_name().to_str() else {
                 continue;
             };
-            let name = format!("{}{entry}", folder.name);
-            let in_system = folder.name.matches('/').count() == 2;
+            let name = format!("{}{entry}", level.name);
+            let in_system = level.name.matches('/').count() == 2;
             if in_system && name.starts_with(&self.prefix) {
-                found.extend(self.object(&name)?);
-            } else if !in_system && is_ours(&entry) {
-                self.enter(format!("{name}/"))?;
+                found.extend(object(&level.folder, entry, &name)?);
+            } else if !in_system && is_ours(entry) && may_lead_to(&self.prefix, &format!("{name}/")) {
+                let inner = enter(&level.folder, entry, format!("{name}/"))?;
+                self.open.extend(inner);
             }
         }
         Ok(found)
@@ -82,44 +86,51 @@ impl Walk {
 
     /// Goes straight to the deepest folder that all keys with the prefix are in: an organization may have very
     /// many systems, and each is listed by itself.
-    fn begin(&mut self) -> io::Result<()> {
+    fn begin(&mut self, root: &Folder) -> io::Result<()> {
         let folder = self.prefix.rfind('/').map_or("", |slash| &self.prefix[..=slash]);
         let segments: Vec<_> = folder.split_terminator('/').collect();
         // No key has more folders, or folders with other names.
         if segments.len() <= 2 && segments.iter().all(|segment| is_ours(segment)) {
-            self.enter(folder.to_owned())?;
+            let name = if segments.is_empty() { "." } else { folder.trim_end_matches('/') };
+            self.open.extend(enter(root, name, folder.to_owned())?);
         }
         Ok(())
     }
+}
 
-    /// Goes into a folder if keys with the prefix can be in it.
-    fn enter(&mut self, name: String) -> io::Result<()> {
-        if !(name.starts_with(&self.prefix) || self.prefix.starts_with(&name)) {
-            return Ok(());
-        }
-        let path: PathBuf = self.disk.root.join(&name);
-        match fs::read_dir(path) {
-            Ok(entries) => self.open.push(Folder { name, entries }),
-            Err(error) if is_passing(&error) => {}
-            Err(error) => return Err(error),
-        }
-        Ok(())
-    }
+/// Whether keys with the prefix can be in this folder, whose name ends with a slash.
+fn may_lead_to(prefix: &str, folder: &str) -> bool {
+    folder.starts_with(prefix) || prefix.starts_with(folder)
+}
 
-    fn object(&self, name: &str) -> io::Result<Option<ObjectInfo>> {
-        let Ok(key) = ObjectKey::parse(name) else {
-            return Ok(None);
-        };
-        match self.disk.path_of(&key).metadata() {
-            Ok(metadata) if metadata.is_file() => {
-                let modified = metadata.modified().ok().map(Into::into);
-                Ok(Some(ObjectInfo { key, size: metadata.len(), modified }))
-            }
-            Ok(_) => Ok(None),
-            Err(error) if is_passing(&error) => Ok(None),
-            Err(error) => Err(error),
-        }
+/// Opens a folder, unless it has gone away or is none.
+fn enter(parent: &Folder, folder: &str, name: String) -> io::Result<Option<Level>> {
+    match parent.folder(folder).and_then(|folder| Ok((folder.entries()?, folder))) {
+        Ok((entries, folder)) => Ok(Some(Level { name, folder, entries })),
+        Err(error) if is_passing(&error) || is_no_folder(parent, folder) => Ok(None),
+        Err(error) => Err(error),
     }
+}
+
+/// The object called `key`, which is the file `name` of a folder, if it is one.
+fn object(folder: &Folder, name: &str, key: &str) -> io::Result<Option<ObjectInfo>> {
+    let Ok(key) = ObjectKey::parse(key) else {
+        return Ok(None);
+    };
+    match folder.look(name) {
+        Ok(metadata) if metadata.is_file() => {
+            let modified = metadata.modified().ok().map(Into::into);
+            Ok(Some(ObjectInfo { key, size: metadata.len(), modified }))
+        }
+        Ok(_) => Ok(None),
+        Err(error) if is_passing(&error) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether it is something else than a folder, such as a link to one.
+fn is_no_folder(parent: &Folder, name: &str) -> bool {
+    parent.look(name).is_ok_and(|metadata| !metadata.is_dir())
 }
 
 /// Whether a folder can be an organization's or a system's (both names have the

@@ -1,9 +1,12 @@
 //! Objects as files: `{root}/{object key}`.
 //!
 //! The store's own files have names that start with a dot, as no organization's folder does: `{root}/.tmp/` holds the
-//! files that are being written. A put writes there, syncs the file, renames it to its place and syncs the folders
-//! (`write.rs`, `publication.rs`, `folders.rs`). A failed sync is never tried again: the kernel may have thrown the pages
-//! away, and would then report success.
+//! files that are being written, and `{root}/.probe/` for a moment what a check has written. A put writes to `.tmp`, syncs the
+//! file, renames it to its place and syncs the folders (`write.rs`, `publication.rs`, `folders.rs`). A failed sync is never
+//! tried again: the kernel may have thrown the pages away, and would then report success.
+//!
+//! Below the root no link is followed, and only a regular file of the right size is an object (`folder.rs`, `read.rs`): what
+//! somebody else has put there is not served, and nothing outside is changed through it.
 //!
 //! Several processes may share a directory. What makes each pair safe:
 //! * two puts: names in `.tmp` are random, and files there are created exclusively;
@@ -17,9 +20,13 @@
 //! thread waits for a client.
 
 mod appender;
+mod directory;
 mod facts;
+mod folder;
 mod folders;
 mod list;
+mod organizations;
+mod probe;
 mod publication;
 mod read;
 mod temp;
@@ -27,11 +34,10 @@ mod write;
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, Once, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bytes::Bytes;
 use futures_util::StreamExt;
 use tokio::runtime::Handle;
 
@@ -40,12 +46,16 @@ use super::{
 };
 use crate::domain::object_key::ObjectKey;
 use crate::domain::range::ByteRange;
+use directory::Unfit;
 use facts::Facts;
-use folders::Settled;
+use folder::Folder;
+use folders::{Settled, parent_of};
+use organizations::Rounds;
 use temp::Temp;
 
-/// What a check of the store writes: a whole block, so that a full disk is noticed.
-const PROBE: [u8; 4096] = [0; 4096];
+/// The folder of the files that are being written.
+const TMP: &str = ".tmp";
+const PREPARING: &str = "prepare the store's directory";
 
 /// A store in a local directory.
 #[derive(Clone)]
@@ -55,11 +65,12 @@ pub struct LocalStore {
 
 /// What all the steps share.
 struct Disk {
+    /// Absolute, so that a line in the log says where it is.
     root: PathBuf,
-    /// `{root}/.tmp`.
-    tmp: PathBuf,
     blocking: Handle,
     settled: Settled,
+    rounds: Rounds,
+    told: Once,
 }
 
 impl LocalStore {
@@ -68,9 +79,9 @@ impl LocalStore {
     /// process, everything is `Unavailable`.
     #[must_use]
     pub fn new(root: PathBuf, blocking: Handle) -> Self {
-        let tmp = root.join(".tmp");
-        let settled = Settled::default();
-        Self { disk: Arc::new(Disk { root, tmp, blocking, settled }) }
+        let root = std::path::absolute(&root).unwrap_or(root);
+        let (settled, rounds, told) = (Settled::default(), Rounds::default(), Once::new());
+        Self { disk: Arc::new(Disk { root, blocking, settled, rounds, told }) }
     }
 }
 
@@ -86,36 +97,59 @@ impl Disk {
         done.map_err(io::Error::other).flatten().map_err(unavailable(doing))
     }
 
-    fn path_of(&self, key: &ObjectKey) -> PathBuf {
-        self.root.join(key.as_str())
+    /// Opens the store's directory, for one step: it may be another one at the next.
+    fn open(&self) -> io::Result<Folder> {
+        Folder::root(&self.root).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => not_mounted(&self.root),
+            _ => error,
+        })
     }
 
-    /// Whether the store is there at all. Where even its own folder is missing
-    /// (a disk that is not mounted) nothing can be said about an object.
-    fn present(&self) -> io::Result<()> {
-        match self.tmp.symlink_metadata() {
-            Ok(_) => Ok(()),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let tmp = self.tmp.display();
-                let message = format!("{tmp} is missing: is the disk mounted?");
-                Err(io::Error::other(message))
-            }
-            Err(error) => Err(error),
+    /// The store's directory, if it is still the one that this file was made in.
+    fn root_of(&self, temp: &Temp) -> io::Result<Folder> {
+        let root = self.open()?;
+        if tmp_of(&root)?.is_same(temp.name().folder())? {
+            return Ok(root);
         }
+        let message = format!("{} was replaced while an object was written", self.root.display());
+        Err(io::Error::other(message))
     }
 
-    /// Tells an object that does not exist (`Ok`) from a store that can't be read.
-    fn missing(&self, error: io::Error) -> io::Result<()> {
-        if error.kind() == io::ErrorKind::NotFound { self.present() } else { Err(error) }
+    fn delete(&self, key: &str) -> io::Result<()> {
+        let root = self.open()?;
+        root.remove(key).or_else(|error| missing(&root, error))?;
+        fail_point!("local.removed");
+        // Also when the file is gone: who removed it may have died before
+        // the folder was synced.
+        folders::remove_empty(&root, parent_of(key))
     }
 
-    fn probe(&self) -> io::Result<()> {
-        let mut temp = Temp::create(self)?;
-        temp.write_last(vec![Bytes::from_static(&PROBE)])?;
-        temp.file().sync_all()?;
-        temp.remove();
+    /// Makes the directory ready, and says in the log where it is.
+    fn prepare(&self, new: bool) -> Result<(), Unfit> {
+        directory::prepare(self, new)?;
+        let left = temp::find(self)?;
+        temp::remove_leftovers(self, &left)?;
+        self.told.call_once(|| log::info!("store: {}", directory::description(&self.root)));
         Ok(())
     }
+}
+
+/// Opens the folder of temporary files. Where even that is missing (a disk that is not mounted) nothing can be said
+/// about an object, and none may be written.
+fn tmp_of(root: &Folder) -> io::Result<Folder> {
+    root.enter(TMP).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => not_mounted(&root.path_of(TMP)),
+        _ => error,
+    })
+}
+
+/// Tells an object that does not exist (`Ok`) from a store that can't be read.
+fn missing(root: &Folder, error: io::Error) -> io::Result<()> {
+    if error.kind() == io::ErrorKind::NotFound { tmp_of(root).map(drop) } else { Err(error) }
+}
+
+fn not_mounted(missing: &Path) -> io::Error {
+    io::Error::other(format!("{} is missing: is the disk mounted?", missing.display()))
 }
 
 /// Makes a [`StoreError`] of what went wrong with a file.
@@ -126,10 +160,6 @@ fn unavailable(doing: &'static str) -> impl FnOnce(io::Error) -> StoreError {
 /// A lock that outlives a panic of its holder.
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn parent_of(path: &Path) -> io::Result<&Path> {
-    path.parent().ok_or_else(|| io::Error::other("a path without a parent"))
 }
 
 #[async_trait]
@@ -144,8 +174,13 @@ impl BlobStore for LocalStore {
         write::put(&self.disk, key, length, Facts::of(about), body).await
     }
 
-    async fn get(&self, key: &ObjectKey, range: Option<ByteRange>) -> Result<ObjectBody, StoreError> {
-        Ok(read::get(&self.disk, key, range).await?.body)
+    async fn get(
+        &self,
+        key: &ObjectKey,
+        size: u64,
+        range: Option<ByteRange>,
+    ) -> Result<ObjectBody, StoreError> {
+        read::get(&self.disk, key, size, range).await
     }
 
     async fn head(&self, key: &ObjectKey) -> Result<u64, StoreError> {
@@ -153,15 +188,8 @@ impl BlobStore for LocalStore {
     }
 
     async fn delete(&self, key: &ObjectKey) -> Result<(), StoreError> {
-        let (disk, path) = (Arc::clone(&self.disk), self.disk.path_of(key));
-        let work = move || {
-            std::fs::remove_file(&path).or_else(|error| disk.missing(error))?;
-            fail_point!("local.removed");
-            // Also when the file is gone: who removed it may have died before
-            // the folder was synced.
-            folders::remove_empty(&disk.root, parent_of(&path)?)
-        };
-        self.disk.run("delete the object", work).await
+        let (disk, key) = (Arc::clone(&self.disk), key.clone());
+        self.disk.run("delete the object", move || disk.delete(key.as_str())).await
     }
 
     fn list(&self, prefix: &str) -> Listing {
@@ -170,18 +198,18 @@ impl BlobStore for LocalStore {
 
     async fn copy(&self, from: &ObjectKey, to: &ObjectKey) -> Result<(), StoreError> {
         const DOING: &str = "copy the object";
-        let source = read::get(&self.disk, from, None).await?;
-        let facts = read::facts(&self.disk, from).await?;
+        let source = read::open(&self.disk, from, None).await?;
+        let (size, facts) = (source.size(), source.facts(&self.disk).await?);
         // The body of a put can't say why it was interrupted, so the reason is kept beside it.
         let trouble = Arc::new(Mutex::new(None));
         let seen = Arc::clone(&trouble);
-        let body = source.body.map(move |item| {
+        let body = source.body(&self.disk, None).map(move |item| {
             item.map_err(|error| {
                 *lock(&seen) = Some(error);
                 BodyInterrupted
             })
         });
-        match write::put(&self.disk, to, Some(source.size), facts, Box::pin(body)).await {
+        match write::put(&self.disk, to, Some(size), facts, Box::pin(body)).await {
             Ok(_) => Ok(()),
             Err(PutError::Store(error)) => Err(error),
             Err(error @ (PutError::Body | PutError::Length { .. })) => {
@@ -193,21 +221,16 @@ impl BlobStore for LocalStore {
 
     async fn check(&self) -> Result<(), StoreError> {
         let disk = Arc::clone(&self.disk);
-        self.disk.run("write to the store", move || disk.probe()).await
+        self.disk.run("write to the store", move || probe::probe(&disk)).await
     }
 
     async fn prepare(&self, new: bool) -> Result<(), StoreError> {
-        let store = self.clone();
-        let work = move || {
-            if new {
-                folders::make_with_parents(&store.disk.tmp)?;
-            }
-            store.disk.present()?;
-            let left = temp::find(&store.disk.tmp)?;
-            temp::remove_leftovers(&store.disk.tmp, &left);
-            Ok(())
-        };
-        self.disk.run("prepare the store's directory", work).await
+        let disk = Arc::clone(&self.disk);
+        let prepared = self.disk.run(PREPARING, move || Ok(disk.prepare(new))).await?;
+        prepared.map_err(|unfit| match unfit {
+            Unfit::Refused(line) => StoreError::Refused(line),
+            Unfit::Unavailable(error) => unavailable(PREPARING)(error),
+        })
     }
 
     fn presign(&self, _: &ObjectKey, _: Duration, _: &str) -> Option<String> {
@@ -216,12 +239,11 @@ impl BlobStore for LocalStore {
 
     async fn find_leftovers(&self) -> Result<Vec<Leftover>, StoreError> {
         let disk = Arc::clone(&self.disk);
-        self.disk.run("list temporary files", move || temp::find(&disk.tmp)).await
+        self.disk.run("list temporary files", move || temp::find(&disk)).await
     }
 
     async fn remove_leftovers(&self, left: &[Leftover]) -> Result<usize, StoreError> {
         let (disk, left) = (Arc::clone(&self.disk), left.to_vec());
-        let work = move || Ok(temp::remove_leftovers(&disk.tmp, &left));
-        self.disk.run("remove temporary files", work).await
+        self.disk.run("remove temporary files", move || temp::remove_leftovers(&disk, &left)).await
     }
 }

@@ -54,14 +54,14 @@ pub(super) async fn put(
         }
     };
     // The last bytes, the syncs and the rename are one step: for most objects, which are small, it is the only one.
-    let publication = Unconfirmed::new(disk, key);
+    let publication = Unconfirmed::new(disk, key.as_str());
     let (own, publish) = (Arc::clone(disk), publication.publication());
     let step = move || {
         let mut temp = begun(temp, &own)?;
         temp.write_last(batch.chunks)?;
         facts.write(temp.file());
         fail_point!("local.written");
-        temp.file().sync_all()?;
+        temp.sync()?;
         fail_point!("local.synced");
         publish.publish(&own, &temp)?;
         Ok(temp)
@@ -142,18 +142,19 @@ fn flow(
     body: &mut Counted,
     batch: Batch,
 ) -> io::Result<Result<bool, PutError>> {
-    let appender = temp.appender();
-    batch.chunks.into_iter().try_for_each(|chunk| appender.push(chunk))?;
-    let enough = body.size + TURN;
-    timers.block_on(async {
-        while body.size < enough {
-            match timeout(LINGER, body.next()).await {
-                Ok(Ok(Some(chunk))) => appender.push(chunk)?,
-                Ok(Ok(None)) => return Ok(Ok(true)),
-                Ok(Err(error)) => return Ok(Err(error)),
-                Err(_) => return appender.settle().map(|()| Ok(false)),
+    temp.append(|appender| {
+        batch.chunks.into_iter().try_for_each(|chunk| appender.push(chunk))?;
+        let enough = body.size + TURN;
+        timers.block_on(async {
+            while body.size < enough {
+                match timeout(LINGER, body.next()).await {
+                    Ok(Ok(Some(chunk))) => appender.push(chunk)?,
+                    Ok(Ok(None)) => return Ok(Ok(true)),
+                    Ok(Err(error)) => return Ok(Err(error)),
+                    Err(_) => return appender.settle().map(|()| Ok(false)),
+                }
             }
-        }
-        Ok(Ok(false))
+            Ok(Ok(false))
+        })
     })
 }

@@ -9,6 +9,7 @@
 use std::fmt::Debug;
 use std::future::Future;
 use std::num::NonZero;
+use std::sync::Once;
 use std::time::Duration;
 
 use hyper::client::HttpConnector;
@@ -24,6 +25,7 @@ use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use super::S3Settings;
 use super::guard::Guard;
+use super::probe::Written;
 use super::trouble::Trouble;
 
 /// Hashing, signing, TLS and copying for all uploads and downloads: one for each processor, and at least so many.
@@ -72,6 +74,9 @@ pub(super) struct Engine {
     pub(super) presign_region: Region,
     pub(super) credentials: AwsCredentials,
     pub(super) bucket: String,
+    pub(super) written: Written,
+    /// The log was told where the store is.
+    pub(super) told: Once,
     handle: Handle,
     /// Taken when it is dropped.
     runtime: Option<Runtime>,
@@ -104,6 +109,8 @@ impl Engine {
             region,
             credentials,
             bucket: settings.bucket.clone(),
+            written: Written::new(),
+            told: Once::new(),
             handle: runtime.handle().clone(),
             runtime: Some(runtime),
             tasks: TaskTracker::new(),
@@ -123,9 +130,10 @@ impl Engine {
         self.tasks.len()
     }
 
-    /// One attempt at a call.
+    /// One attempt at a call. `name` says in errors what it is and on which key.
     pub(super) async fn call<T, E>(
         &self,
+        name: &str,
         limit: Duration,
         request: impl Future<Output = Result<T, RusotoError<E>>> + Send + 'static,
     ) -> Result<T, Trouble>
@@ -135,17 +143,19 @@ impl Engine {
     {
         let task = AbortOnDropHandle::new(self.handle.spawn(timeout(limit, request)));
         // The outer limit is for a call that never gives its thread back.
-        match timeout(limit + Duration::from_millis(500), task).await {
-            Ok(Ok(Ok(Ok(output)))) => Ok(output),
-            Ok(Ok(Ok(Err(error)))) => Err(Trouble::of(error)),
-            Ok(Ok(Err(_))) | Err(_) => Err(Trouble::late(limit)),
-            Ok(Err(error)) => Err(Trouble::passing(format!("the answer can't be understood: {error}"))),
-        }
+        let trouble = match timeout(limit + Duration::from_millis(500), task).await {
+            Ok(Ok(Ok(Ok(output)))) => return Ok(output),
+            Ok(Ok(Ok(Err(error)))) => Trouble::of(error),
+            Ok(Ok(Err(_))) | Err(_) => Trouble::late(limit),
+            Ok(Err(error)) => Trouble::passing(format!("the answer can't be understood: {error}")),
+        };
+        Err(trouble.during(name))
     }
 
     /// A call that may be repeated: up to three attempts within the limits.
     pub(super) async fn repeat<T, E, F>(
         &self,
+        name: &str,
         limits: Limits,
         request: impl Fn(S3Client) -> F,
     ) -> Result<T, Trouble>
@@ -154,7 +164,7 @@ impl Engine {
         E: Debug + Send + 'static,
         F: Future<Output = Result<T, RusotoError<E>>> + Send + 'static,
     {
-        attempts(limits, |limit| self.call(limit, request(self.client.clone()))).await
+        attempts(limits, |limit| self.call(name, limit, request(self.client.clone()))).await
     }
 
     /// Sends a request whose body lies in memory, signed with its hash, and gives the answer's `ETag`.
@@ -163,9 +173,11 @@ impl Engine {
         limits: Limits,
         request: impl Fn() -> SignedRequest,
     ) -> Result<String, Trouble> {
+        let named = request();
+        let name = format!("{} {}", named.method, named.path);
         let send = |limit| {
             let (client, request) = (self.signing.clone(), request());
-            self.call(limit, async move {
+            self.call(&name, limit, async move {
                 let mut response = client.sign_and_dispatch(request).await?;
                 if response.status.is_success() {
                     return tagged(response.headers.remove("etag"));

@@ -43,7 +43,7 @@ impl Engine {
                 listing(page, named)
             }
         };
-        self.repeat(limits, list).await
+        self.repeat(&format!("ListObjectsV2 {}/{prefix}", self.bucket), limits, list).await
     }
 
     /// What begun uploads there are of keys of ours.
@@ -66,7 +66,8 @@ impl Engine {
                     listing(page, named)
                 }
             };
-            let page = match self.repeat(LIMITS, list).await {
+            let page = match self.repeat(&format!("ListMultipartUploads {}", self.bucket), LIMITS, list).await
+            {
                 Ok(page) => page,
                 // Then it can't tell, and the engine's own expiry has to do.
                 Err(Trouble::Answer { status: 501, .. }) => return Ok(found),

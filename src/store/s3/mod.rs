@@ -79,8 +79,13 @@ impl BlobStore for S3Store {
         put::put(self, key, length, about, body).await
     }
 
-    async fn get(&self, key: &ObjectKey, range: Option<ByteRange>) -> Result<ObjectBody, StoreError> {
-        self.engine.get(key, range).await
+    async fn get(
+        &self,
+        key: &ObjectKey,
+        size: u64,
+        range: Option<ByteRange>,
+    ) -> Result<ObjectBody, StoreError> {
+        self.engine.get(key, size, range).await
     }
 
     async fn head(&self, key: &ObjectKey) -> Result<u64, StoreError> {

@@ -159,7 +159,8 @@ impl Parted {
             let request = request.clone();
             async move { client.create_multipart_upload(request).await }
         };
-        let created = self.job.engine.repeat(CALL, create).await?;
+        let created =
+            self.job.engine.repeat(&format!("CreateMultipartUpload {}", self.job.key), CALL, create).await?;
         created.upload_id.filter(|id| !id.is_empty()).ok_or_else(|| Trouble::passing("no upload id came"))
     }
 
@@ -219,12 +220,13 @@ impl Parted {
             multipart_upload: Some(CompletedMultipartUpload { parts: Some(parts) }),
             ..CompleteMultipartUploadRequest::default()
         };
+        let name = format!("CompleteMultipartUpload {}", self.job.key);
         let mut trouble = None;
         for _ in 0..2 {
             let (client, request) = (self.job.engine.client.clone(), request.clone());
             let limits = FINISH.until(deadline);
             let complete = async move { client.complete_multipart_upload(request).await };
-            let answer = self.job.engine.call(limits.attempt, complete).await;
+            let answer = self.job.engine.call(&name, limits.attempt, complete).await;
             fail_point!("s3.completed");
             if self.is_there(size, deadline).await {
                 return Ok(());
@@ -256,7 +258,7 @@ impl Engine {
             let request = request.clone();
             async move { client.abort_multipart_upload(request).await }
         };
-        match self.repeat(limits, abort).await {
+        match self.repeat(&format!("AbortMultipartUpload {key}"), limits, abort).await {
             Err(trouble) if trouble.is_missing() => Ok(()),
             result => result.map(drop),
         }

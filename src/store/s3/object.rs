@@ -51,7 +51,7 @@ impl Engine {
             let request = request.clone();
             async move { client.delete_object(request).await }
         };
-        match self.repeat(limits, delete).await {
+        match self.repeat(&format!("DeleteObject {key}"), limits, delete).await {
             Err(trouble) if trouble.is_missing() => Ok(()),
             result => result.map(drop),
         }
@@ -68,7 +68,7 @@ impl Engine {
             let request = request.clone();
             async move { client.head_object(request).await }
         };
-        match self.repeat(limits, head).await {
+        match self.repeat(&format!("HeadObject {key}"), limits, head).await {
             Ok(found) => size(found.content_length),
             // The answer to a HEAD has no body that could tell a missing object from a missing bucket or
             // a proxy that is wrong: a list does.
@@ -82,7 +82,7 @@ impl Engine {
         if page.contents.unwrap_or_default().iter().any(|object| object.key.as_deref() == Some(key)) {
             return self.size_of_first_byte(limits, key).await;
         }
-        Err(Trouble::Answer { status: 404, code: "NoSuchKey".to_owned() })
+        Err(Trouble::Answer { call: format!("HeadObject {key}"), status: 404, code: "NoSuchKey".to_owned() })
     }
 
     /// An object's size, from the answer to a GET: an engine of which a node was away may list for minutes what was
@@ -102,7 +102,7 @@ impl Engine {
                 Ok(opened)
             }
         };
-        let opened = self.repeat(limits, get).await?;
+        let opened = self.repeat(&format!("GetObject {key}"), limits, get).await?;
         let total = opened.content_range.as_deref().and_then(|range| range.rsplit('/').next()?.parse().ok());
         size(total)
     }
@@ -122,7 +122,9 @@ impl Engine {
         };
         // Engines copy the bytes before they answer; nobody waits for it with a connection open.
         let limits = Limits { attempt: Duration::from_mins(5), total: Duration::from_mins(10) };
-        self.repeat(limits, copy).await.map_err(|trouble| trouble.doing(DOING))?;
+        self.repeat(&format!("CopyObject {from} to {to}"), limits, copy)
+            .await
+            .map_err(|trouble| trouble.doing(DOING))?;
         // A 200 may have an error in its body.
         match self.head(CALL, to.as_str()).await {
             Ok(copied) if copied == size => Ok(()),
@@ -133,6 +135,7 @@ impl Engine {
     pub(super) async fn get(
         &self,
         key: &ObjectKey,
+        whole: u64,
         range: Option<ByteRange>,
     ) -> Result<ObjectBody, StoreError> {
         let request = GetObjectRequest {
@@ -149,10 +152,35 @@ impl Engine {
                 Ok(opened)
             }
         };
-        let opened = self.repeat(CALL, get).await.map_err(|trouble| trouble.doing(READING))?;
-        let left = expected(&opened, range).map_err(|trouble| trouble.doing(READING))?;
+        if range.is_some_and(|range| range.last >= whole) {
+            let kind = io::ErrorKind::UnexpectedEof;
+            let trouble = io::Error::new(kind, format!("{key} is shorter than the range that was asked for"));
+            return Err(Trouble::Passing(trouble).doing(READING));
+        }
+        let name = format!("GetObject {key}");
+        let opened = match self.repeat(&name, CALL, get).await {
+            Ok(opened) => opened,
+            // The object ends before the range begins.
+            Err(Trouble::Answer { status: 416, .. }) => {
+                return Err(StoreError::Damaged(format!(
+                    "{key} has fewer bytes than the {whole} that were stored"
+                )));
+            }
+            Err(trouble) => return Err(trouble.doing(READING)),
+        };
+        let unclear = |trouble: Trouble| trouble.during(&name).doing(READING);
+        let found = match range {
+            None => size(opened.content_length).map_err(unclear)?,
+            Some(range) => part_of(&opened, range).map_err(unclear)?,
+        };
+        if found != whole {
+            return Err(StoreError::Damaged(format!(
+                "{key} has {found} bytes, and had {whole} when it was stored"
+            )));
+        }
+        let left = range.map_or(whole, |range| range.size());
         let body = opened.body.unwrap_or_else(|| Vec::new().into());
-        Ok(Box::pin(exactly(body, left)))
+        Ok(Box::pin(exactly(name, body, left)))
     }
 }
 
@@ -162,24 +190,30 @@ fn size(length: Option<i64>) -> Result<u64, Trouble> {
         .ok_or_else(|| Trouble::passing("an object without a size"))
 }
 
-/// How many bytes have to come.
-fn expected(opened: &GetObjectOutput, range: Option<ByteRange>) -> Result<u64, Trouble> {
-    let length = size(opened.content_length)?;
-    let Some(range) = range else { return Ok(length) };
+/// The size of the whole object, of which exactly the range has to come.
+fn part_of(opened: &GetObjectOutput, range: ByteRange) -> Result<u64, Trouble> {
     let wanted = format!("bytes {}-{}/", range.first, range.last);
     let given = opened.content_range.as_deref().unwrap_or("the whole object");
-    if given.starts_with(&wanted) && length == range.size() {
-        return Ok(length);
+    match given.strip_prefix(&wanted).map(str::parse) {
+        Some(Ok(whole)) if size(opened.content_length)? == range.size() => Ok(whole),
+        // An object that ends within the range.
+        _ if given.starts_with(&format!("bytes {}-", range.first)) => {
+            size(given.rsplit('/').next().and_then(|whole| whole.parse().ok()))
+        }
+        _ => Err(Trouble::passing(format!("{wanted} was asked for, {given} came"))),
     }
-    Err(Trouble::passing(format!("{wanted} was asked for, {given} came")))
 }
 
 /// The bytes of `body` while they come, and an error if they are not exactly `left`.
-fn exactly(body: ByteStream, left: u64) -> impl Stream<Item = Result<Bytes, StoreError>> + Send {
-    stream::try_unfold((body, left), |(mut body, left)| async move {
+fn exactly(
+    name: String,
+    body: ByteStream,
+    left: u64,
+) -> impl Stream<Item = Result<Bytes, StoreError>> + Send {
+    stream::try_unfold((name, body, left), |(name, mut body, left)| async move {
         let trouble = match timeout(NEXT_CHUNK, body.next()).await {
             Ok(Some(Ok(chunk))) => match left.checked_sub(chunk.len() as u64) {
-                Some(left) => return Ok(Some((chunk, (body, left)))),
+                Some(left) => return Ok(Some((chunk, (name, body, left)))),
                 None => Trouble::passing("the object is longer than it was said to be"),
             },
             Ok(None) if left == 0 => return Ok(None),
@@ -190,6 +224,6 @@ fn exactly(body: ByteStream, left: u64) -> impl Stream<Item = Result<Bytes, Stor
             Ok(Some(Err(error))) => Trouble::Passing(error),
             Err(_) => Trouble::late(NEXT_CHUNK),
         };
-        Err(trouble.doing(READING))
+        Err(trouble.during(&name).doing(READING))
     })
 }

@@ -1,11 +1,16 @@
 //! Looking at the engine before it is relied on.
+//!
+//! A write and a deletion cost money at some engines, and fill the history of a bucket with versions. So a check writes
+//! only if the last write is a while ago or has failed; in between it asks whether the bucket is there.
+//! (`docs/decisions/0022-what-a-check-of-the-store-does.md`)
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use rusoto_s3::{GetObjectRequest, S3};
+use rusoto_core::Region;
+use rusoto_s3::{GetObjectRequest, HeadBucketRequest, S3, S3Client};
 use tokio::time::{Instant, interval};
 use uuid::Uuid;
 
@@ -18,15 +23,43 @@ const PROBE: &[u8] = b"Strongroom looks whether it can write here.\n";
 const LIST: &str = "list it";
 const LIMIT: Limits = Limits::once(Duration::from_secs(5));
 const AGAIN: Duration = Duration::from_secs(1);
+/// How long a write counts, for checks.
+const WRITTEN_FOR: Duration = Duration::from_secs(10);
+
+/// When a check last wrote to the bucket, and the key that checks write to: one for each process, so that a process that is
+/// killed leaves one object at most.
+pub(super) struct Written {
+    at: Mutex<Option<Instant>>,
+    key: String,
+}
+
+impl Written {
+    pub(super) fn new() -> Self {
+        Self { at: Mutex::default(), key: format!(".strongroom/probe-{}", Uuid::now_v7()) }
+    }
+
+    fn is_recent(&self) -> bool {
+        let at = *self.at.lock().unwrap_or_else(PoisonError::into_inner);
+        at.is_some_and(|at| at.elapsed() < WRITTEN_FOR)
+    }
+
+    fn set(&self, at: Option<Instant>) {
+        *self.at.lock().unwrap_or_else(PoisonError::into_inner) = at;
+    }
+}
 
 /// Whether bucket and key are as they have to be: everything that will be done is done once.
 pub(super) async fn prepare(engine: &Arc<Engine>) -> Result<(), StoreError> {
     let bucket = &engine.bucket;
     list(engine).await.map_err(|trouble| refused(trouble, bucket, LIST))?;
-    let mut probe = Probe::new(engine);
+    let mut probe = Probe::new(engine, format!(".strongroom/probe-{}", Uuid::now_v7()));
     probe.write().await.map_err(|trouble| refused(trouble, bucket, "write to it"))?;
     probe.read().await.map_err(|trouble| refused(trouble, bucket, "read from it"))?;
-    probe.delete().await.map_err(|trouble| refused(trouble, bucket, "delete in it"))
+    probe.delete().await.map_err(|trouble| refused(trouble, bucket, "delete in it"))?;
+    if let Region::Custom { endpoint, .. } = &engine.region {
+        engine.told.call_once(|| log::info!("store: the bucket {bucket:?} at {endpoint}"));
+    }
+    Ok(())
 }
 
 /// The first answer to a question that is put again every second: what was asked while the engine was out of reach may
@@ -45,10 +78,30 @@ async fn list(engine: &Engine) -> Result<(), Trouble> {
 
 /// Whether an object could be written now.
 pub(super) async fn check(engine: &Arc<Engine>) -> Result<(), StoreError> {
-    const DOING: &str = "write to the store";
-    let mut probe = Probe::new(engine);
-    probe.write().await.map_err(|trouble| trouble.unavailable(DOING))?;
-    probe.delete().await.map_err(|trouble| trouble.unavailable(DOING))
+    let result = if engine.written.is_recent() { head(engine).await } else { write(engine).await };
+    // Then the next check writes again.
+    result.map_err(|trouble| {
+        engine.written.set(None);
+        trouble.unavailable("write to the store")
+    })
+}
+
+async fn head(engine: &Engine) -> Result<(), Trouble> {
+    let bucket = engine.bucket.clone();
+    let request = HeadBucketRequest { bucket: bucket.clone(), ..HeadBucketRequest::default() };
+    let head = |client: S3Client| {
+        let request = request.clone();
+        async move { client.head_bucket(request).await }
+    };
+    engine.repeat(&format!("HeadBucket {bucket}"), LIMIT, head).await
+}
+
+async fn write(engine: &Arc<Engine>) -> Result<(), Trouble> {
+    let mut probe = Probe::new(engine, engine.written.key.clone());
+    probe.write().await?;
+    probe.delete().await?;
+    engine.written.set(Some(Instant::now()));
+    Ok(())
 }
 
 /// A small object. What may be left of it when this is dropped is deleted.
@@ -60,8 +113,7 @@ struct Probe {
 }
 
 impl Probe {
-    fn new(engine: &Arc<Engine>) -> Self {
-        let key = format!(".strongroom/probe-{}", Uuid::now_v7());
+    fn new(engine: &Arc<Engine>, key: String) -> Self {
         Self { engine: Arc::clone(engine), key, gone: false }
     }
 
@@ -97,7 +149,7 @@ impl Probe {
             }
             Ok::<_, rusoto_core::RusotoError<rusoto_s3::GetObjectError>>(all)
         };
-        let all = self.engine.call(LIMIT.total, read).await?;
+        let all = self.engine.call(&format!("GetObject {}", self.key), LIMIT.total, read).await?;
         if all == PROBE { Ok(()) } else { Err(Trouble::passing("what was written is not what is read")) }
     }
 }
@@ -117,7 +169,7 @@ impl Drop for Probe {
 
 fn refused(trouble: Trouble, bucket: &str, what: &str) -> StoreError {
     match trouble {
-        Trouble::Answer { status, code } => {
+        Trouble::Answer { status, code, .. } => {
             let hint = match code.as_str() {
                 "NoSuchBucket" => "there is no such bucket: BACKUP_S3_BUCKET".to_owned(),
                 "InvalidAccessKeyId" => "the engine does not know the key: S3_ACCESS_KEY".to_owned(),

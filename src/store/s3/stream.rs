@@ -59,7 +59,8 @@ pub(super) async fn run(
         ..PutObjectRequest::default()
     };
     let client = job.engine.fresh.clone();
-    let call = job.engine.call(UNLIMITED, async move {
+    let name = format!("PutObject {}", job.key);
+    let call = job.engine.call(&name, UNLIMITED, async move {
         let stored = client.put_object(request).await?;
         tagged(stored.e_tag)
     });

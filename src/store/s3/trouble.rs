@@ -14,6 +14,8 @@ use crate::store::StoreError;
 pub(super) enum Trouble {
     /// The engine understood and said no (4xx).
     Answer {
+        /// What was asked; empty until it is known.
+        call: String,
         /// HTTP status.
         status: u16,
         /// S3's error code; empty if there was none.
@@ -44,7 +46,18 @@ impl Trouble {
 
     fn answer(status: u16, code: String) -> Self {
         let passing = matches!(status, 408 | 429 | 500..) && status != 501 || code == "RequestTimeout";
-        if passing { Self::passing(said(status, &code)) } else { Self::Answer { status, code } }
+        if passing {
+            return Self::passing(said(status, &code));
+        }
+        Self::Answer { call: String::new(), status, code }
+    }
+
+    /// Adds what was asked: the call and the key.
+    pub(super) fn during(self, call: &str) -> Self {
+        match self {
+            Self::Answer { status, code, .. } => Self::Answer { call: call.to_owned(), status, code },
+            Self::Passing(error) => Self::Passing(io::Error::new(error.kind(), format!("{call}: {error}"))),
+        }
     }
 
     pub(super) fn passing(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
@@ -63,7 +76,7 @@ impl Trouble {
     /// Whether the engine, and not something in front of it, said that there is
     /// no such object (or upload).
     pub(super) fn is_missing(&self) -> bool {
-        matches!(self, Self::Answer { status: 404, code } if code == "NoSuchKey" || code == "NoSuchUpload")
+        matches!(self, Self::Answer { status: 404, code, .. } if code == "NoSuchKey" || code == "NoSuchUpload")
     }
 
     /// For the store's caller.
@@ -74,7 +87,10 @@ impl Trouble {
     /// For the store's caller, where nothing can be missing.
     pub(super) fn unavailable(self, doing: &'static str) -> StoreError {
         let source = match self {
-            Self::Answer { status, code } => io::Error::other(said(status, &code)),
+            Self::Answer { call, status, code } if call.is_empty() => io::Error::other(said(status, &code)),
+            Self::Answer { call, status, code } => {
+                io::Error::other(format!("{call}: {}", said(status, &code)))
+            }
             Self::Passing(error) => error,
         };
         StoreError::Unavailable { doing, source }

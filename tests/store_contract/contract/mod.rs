@@ -23,6 +23,7 @@ macro_rules! run_contract {
             a_failed_put_leaves_the_object_that_was_there,
             a_range_is_exactly_that_part,
             a_range_beyond_the_object_is_an_error,
+            an_object_of_another_size_is_damaged_and_not_given_out,
             a_body_given_up_half_way_does_no_harm,
             what_is_not_there_is_not_found,
             a_delete_may_be_repeated,

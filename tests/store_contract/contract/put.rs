@@ -167,7 +167,7 @@ pub async fn a_put_dropped_at_any_moment_leaves_nothing(subject: &Subject) {
 }
 
 pub async fn an_object_is_replaced_in_one_step(subject: &Subject) {
-    let (key, old, new) = (key("acme", "fw-01"), content(1, 500_000), content(2, 300_000));
+    let (key, old, new) = (key("acme", "fw-01"), content(1, 400_000), content(2, 400_000));
     subject.put(&key, &old).await;
     for _ in 0..20 {
         let replace = async {

@@ -37,11 +37,26 @@ pub async fn a_range_beyond_the_object_is_an_error(subject: &Subject) {
     }
 }
 
+pub async fn an_object_of_another_size_is_damaged_and_not_given_out(subject: &Subject) {
+    let key = key("acme", "fw-01");
+    for (size, found) in [(1000, 999), (1000, 1001), (1000, 1), (300_000, 1000), (1, 300_000)] {
+        // Somebody else has replaced the object that had this size.
+        subject.put(&key, &content(1, found)).await;
+        let last = size - 1;
+        for range in [None, Some((0, 0)), Some((0, last)), Some((last, last)), Some((last / 2, last))] {
+            let range = range.map(|(first, last)| ByteRange { first, last });
+            let opened = subject.store.get(&key, size, range).await.map(drop);
+            assert!(is_damaged(&opened), "{found} bytes for {size}, {range:?}: {opened:?}");
+        }
+        assert_eq!(subject.store.head(&key).await.unwrap(), found as u64);
+    }
+}
+
 pub async fn a_body_given_up_half_way_does_no_harm(subject: &Subject) {
     let (key, content) = (key("acme", "fw-01"), content(1, 2 << 20));
     subject.put(&key, &content).await;
     for chunks in 0..4 {
-        let body = subject.store.get(&key, None).await.unwrap();
+        let body = subject.store.get(&key, 2 << 20, None).await.unwrap();
         let some: Vec<_> = body.take(chunks).try_collect().await.unwrap();
         assert_eq!(some.len(), chunks);
     }
@@ -54,8 +69,8 @@ pub async fn what_is_not_there_is_not_found(subject: &Subject) {
         for absent in [&unknown, &key("acme", "fw-02"), &key("other", "fw-01")] {
             let range = Some(ByteRange { first: 0, last: 0 });
             assert!(is_not_found(&subject.store.head(absent).await));
-            assert!(is_not_found(&subject.store.get(absent, None).await.map(drop)));
-            assert!(is_not_found(&subject.store.get(absent, range).await.map(drop)));
+            assert!(is_not_found(&subject.store.get(absent, 5, None).await.map(drop)));
+            assert!(is_not_found(&subject.store.get(absent, 5, range).await.map(drop)));
         }
         // The same with and without a neighbour.
         subject.put(&known, b"bytes").await;
@@ -79,7 +94,7 @@ pub async fn a_delete_may_be_repeated(subject: &Subject) {
 pub async fn a_reader_finishes_what_it_opened(subject: &Subject) {
     let (key, old) = (key("acme", "fw-01"), content(1, 3 << 20));
     subject.put(&key, &old).await;
-    let mut replaced = subject.store.get(&key, None).await.unwrap();
+    let mut replaced = subject.store.get(&key, 3 << 20, None).await.unwrap();
     let first = replaced.next().await.unwrap().unwrap();
     subject.put(&key, &content(2, 1 << 20)).await;
     subject.store.delete(&key).await.unwrap();

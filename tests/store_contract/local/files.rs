@@ -1,13 +1,13 @@
 //! The files and folders themselves.
 
 use std::fs::{self, File, OpenOptions};
+use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt};
-use strongroom::domain::range::ByteRange;
 use strongroom::store::{BlobStore, LocalStore, StoreError};
 use tempfile::TempDir;
 use tokio::runtime::{Builder, Handle};
@@ -65,15 +65,39 @@ async fn a_file_cut_while_it_is_read_is_an_error_and_no_short_end() {
     let subject = subject_in(folder.path()).await;
     let key = key("acme", "fw-01");
     subject.put(&key, &content(1, 3 << 20)).await;
-    let mut body = subject.store.get(&key, None).await.unwrap();
+    let mut body = subject.store.get(&key, 3 << 20, None).await.unwrap();
     body.next().await.unwrap().unwrap();
     let file = OpenOptions::new().write(true).open(file_of(folder.path(), &key)).unwrap();
     file.set_len(1 << 20).unwrap();
     let rest: Result<Vec<Bytes>, StoreError> = body.try_collect().await;
     assert!(rest.unwrap_err().to_string().contains("shorter"));
-    // Opened after it was cut: the books' range is not there.
-    let range = Some(ByteRange { first: 0, last: (3 << 20) - 1 });
-    assert!(is_unavailable(&subject.store.get(&key, range).await.map(drop)));
+}
+
+#[tokio::test]
+async fn a_file_written_to_while_it_is_read_is_an_error_before_its_last_byte() {
+    let folder = TempDir::new().unwrap();
+    let subject = subject_in(folder.path()).await;
+    for (size, longer) in [(3 << 20, true), (3 << 20, false), (400_000, true)] {
+        let (key, content) = (key("acme", "fw-01"), content(1, size));
+        subject.put(&key, &content).await;
+        let mut body = subject.store.get(&key, size as u64, None).await.unwrap();
+        let first = body.next().await.unwrap().unwrap();
+        let file = file_of(folder.path(), &key);
+        if longer {
+            OpenOptions::new().append(true).open(&file).unwrap().write_all(b"x").unwrap();
+        } else {
+            OpenOptions::new().write(true).open(&file).unwrap().write_all(b"x").unwrap();
+        }
+        let mut came = first.len();
+        let error = loop {
+            match body.next().await.expect("no clean end") {
+                Ok(chunk) => came += chunk.len(),
+                Err(error) => break error.to_string(),
+            }
+        };
+        assert!(came < size, "a client that has all bytes does not notice");
+        assert!(error.contains("changed") && error.contains(file.to_str().unwrap()), "{error}");
+    }
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@
 
 use std::fs::{self, DirBuilder};
 use std::future::Future;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -20,16 +20,16 @@ use crate::support::*;
 /// Set in the process that runs in the namespaces.
 const INSIDE: &str = "STRONGROOM_TEST_NAMESPACE";
 /// Mounts of its own, as any user; then for root where users may not.
-const MOUNTS: [&[&str]; 2] = [&["--user", "--map-root-user", "--mount"], &["--mount"]];
+pub const MOUNTS: [&[&str]; 2] = [&["--user", "--map-root-user", "--mount"], &["--mount"]];
 /// An ordinary user, also when the tests run as root.
-const ORDINARY: [&[&str]; 1] = [&["--user", "--map-user=1000", "--map-group=1000"]];
+pub const ORDINARY: [&[&str]; 1] = [&["--user", "--map-user=1000", "--map-group=1000"]];
 
 fn run(program: &str, args: &[&str]) -> Output {
     let output = Command::new(program).args(args).output();
     output.unwrap_or_else(|error| panic!("{program} is needed for this test: {error}"))
 }
 
-fn inside<F: Future<Output = ()>>(ways: &[&[&str]], name: &str, test: impl FnOnce() -> F) {
+pub fn inside<F: Future<Output = ()>>(ways: &[&[&str]], name: &str, test: impl FnOnce() -> F) {
     if std::env::var_os(INSIDE).is_some() {
         let runtime = Builder::new_multi_thread().enable_all().build().unwrap();
         return runtime.block_on(test());
@@ -41,7 +41,7 @@ fn inside<F: Future<Output = ()>>(ways: &[&[&str]], name: &str, test: impl FnOnc
     let output = Command::new("unshare")
         .args(*way)
         .arg(std::env::current_exe().unwrap())
-        .args(["--exact", &format!("local::hostile::{name}"), "--nocapture"])
+        .args(["--exact", &test_called(name), "--nocapture"])
         .env(INSIDE, "1")
         .output()
         .unwrap();
@@ -50,7 +50,12 @@ fn inside<F: Future<Output = ()>>(ways: &[&[&str]], name: &str, test: impl FnOnc
     assert!(passed, "{}\n{}", said[0], said[1]);
 }
 
-fn mount(args: &[&str], folder: &Path) {
+/// A test of this module, unless another one is named.
+fn test_called(name: &str) -> String {
+    if name.contains("::") { format!("local::{name}") } else { format!("local::hostile::{name}") }
+}
+
+pub fn mount(args: &[&str], folder: &Path) {
     let args = [args, &[folder.to_str().unwrap()]].concat();
     let output = run("mount", &args);
     let said = String::from_utf8_lossy(&output.stderr);
@@ -103,7 +108,8 @@ fn a_full_disk_fails_the_put_and_leaves_nothing() {
             for key in [key("acme", "fw-02"), kept.clone()] {
                 let put = subject.store.put(&key, length, about(), whole(&content(2, 3 << 20)));
                 let trouble = store_trouble(put.await);
-                assert!(trouble.contains("disk full"), "{trouble}");
+                assert!(trouble.contains("disk full") && trouble.contains("os error 28"), "{trouble}");
+                assert!(trouble.contains(disk.path().to_str().unwrap()), "{trouble}");
                 subject.assert_no_leftovers().await;
                 assert_eq!(subject.keys("").await, [kept.to_string()]);
             }
@@ -137,7 +143,8 @@ fn a_read_only_disk_can_be_read_and_takes_nothing() {
         mount(&["-o", "remount,bind,ro"], disk.path());
 
         let trouble = store_trouble(subject.store.put(&key, None, about(), whole(b"new")).await);
-        assert!(trouble.contains("disk read-only"), "{trouble}");
+        assert!(trouble.contains("disk read-only") && trouble.contains("os error 30"), "{trouble}");
+        assert!(trouble.contains(disk.path().to_str().unwrap()), "{trouble}");
         assert!(is_unavailable(&subject.store.check().await));
         assert!(is_unavailable(&subject.store.delete(&key).await));
         assert_eq!(subject.read(&key).await.unwrap(), content);
@@ -151,27 +158,29 @@ fn a_read_only_disk_can_be_read_and_takes_nothing() {
     });
 }
 
-/// A folder that may be written but not opened cannot be synced: the put is
-/// past its rename by then.
+/// A folder that may be written but not opened cannot be synced. The system's folder can be, so the put is past its rename
+/// when it comes to the organization's.
 #[test]
 fn a_put_whose_folder_cannot_be_synced_is_taken_back() {
     inside(&ORDINARY, "a_put_whose_folder_cannot_be_synced_is_taken_back", || async {
         let disk = TempDir::new().unwrap();
         let subject = subject_in(disk.path()).await;
-        let system = disk.path().join("acme/fw-01");
-        fs::create_dir(disk.path().join("acme")).unwrap();
-        DirBuilder::new().mode(0o300).create(&system).unwrap();
+        let org = disk.path().join("acme");
+        DirBuilder::new().mode(0o300).create(&org).unwrap();
         let key = key("acme", "fw-01");
         let result = subject.store.put(&key, None, about(), whole(b"bytes")).await;
-        assert!(store_trouble(result).contains("ermission denied"));
+        let trouble = store_trouble(result);
+        assert!(trouble.contains("ermission denied") && trouble.contains(org.to_str().unwrap()), "{trouble}");
         subject.assert_no_leftovers().await;
         assert!(is_not_found(&subject.store.head(&key).await));
         assert_eq!(names_in(disk.path()), [".tmp", "acme"]);
+        assert_eq!(names_in(&org.join("fw-01")), Vec::<String>::new());
 
         // What cannot be looked into is no empty list, unless it is not ours.
         let list: Result<Vec<_>, _> = subject.store.list("").try_collect().await;
         assert!(is_unavailable(&list));
-        fs::remove_dir(&system).unwrap();
+        fs::set_permissions(&org, fs::Permissions::from_mode(0o700)).unwrap();
+        fs::remove_dir_all(&org).unwrap();
         let not_ours = disk.path().join("lost+found");
         DirBuilder::new().mode(0o000).create(&not_ours).unwrap();
         assert_eq!(subject.keys("").await, Vec::<String>::new());

@@ -1,7 +1,8 @@
 //! What processes leave behind that were killed, and what they are still at.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
@@ -16,6 +17,7 @@ use crate::support::*;
 async fn what_a_dead_process_left_is_removed_and_what_a_living_one_writes_is_not() {
     let folder = TempDir::new().unwrap();
     let tmp = folder.path().join(".tmp");
+    fs::set_permissions(folder.path(), Permissions::from_mode(0o700)).unwrap();
     fs::create_dir(&tmp).unwrap();
     fs::write(tmp.join("dead"), b"half of it").unwrap();
     let living = File::create(tmp.join("living")).unwrap();

@@ -4,6 +4,9 @@ mod facts;
 mod files;
 mod hostile;
 mod leftovers;
+mod organizations;
+mod ownership;
+mod strangers;
 
 use std::path::{Path, PathBuf};
 

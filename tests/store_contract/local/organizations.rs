@@ -1,0 +1,92 @@
+//! A check of the store looks at the folders of organizations as well, some at a time.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+use tempfile::TempDir;
+
+use super::hostile::{MOUNTS, ORDINARY, inside, mount};
+use super::{names_in, subject_in};
+use crate::support::*;
+
+/// The complaint of one of the next checks: each looks at some folders.
+async fn complaint(subject: &Subject) -> String {
+    for _ in 0..100 {
+        if let Err(error) = subject.store.check().await {
+            return error.to_string();
+        }
+    }
+    panic!("no check complains");
+}
+
+/// It stays known, whatever else there is to be looked at, and is over when the folder is mended.
+async fn is_told_until_it_is_mended(subject: &Subject, folder: &Path, word: &str, mend: impl FnOnce()) {
+    for _ in 0..5 {
+        let told = complaint(subject).await;
+        assert!(told.contains(folder.to_str().unwrap()) && told.contains(word), "{told}");
+        assert!(is_unavailable(&subject.store.check().await), "it is still there");
+    }
+    mend();
+    for _ in 0..5 {
+        subject.store.check().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_link_in_the_place_of_an_organization_is_told() {
+    let folder = TempDir::new().unwrap();
+    let root = folder.path().join("objects");
+    let subject = subject_in(&root).await;
+    // More than one check looks at, and what is none.
+    for n in 0..200 {
+        fs::create_dir(root.join(format!("org-{n}"))).unwrap();
+        fs::write(root.join(format!("file-{n}")), b"not ours").unwrap();
+    }
+    let link = root.join("linked");
+    symlink(folder.path(), &link).unwrap();
+    store_trouble(subject.store.put(&key("linked", "fw-01"), None, about(), whole(b"x")).await);
+    is_told_until_it_is_mended(&subject, &link, "link", || fs::remove_file(&link).unwrap()).await;
+    assert!(!names_in(&root).iter().any(|name| name == ".probe"));
+}
+
+#[test]
+fn an_organization_on_another_disk_is_told() {
+    inside(&MOUNTS, "organizations::an_organization_on_another_disk_is_told", || async {
+        let folder = TempDir::new().unwrap();
+        let subject = subject_in(folder.path()).await;
+        let org = folder.path().join("acme");
+        fs::create_dir(&org).unwrap();
+        mount(&["-t", "tmpfs", "tmpfs"], &org);
+        let put = store_trouble(subject.store.put(&key("acme", "fw-01"), None, about(), whole(b"x")).await);
+        assert!(put.contains("os error 18") && put.contains(org.to_str().unwrap()), "{put}");
+        subject.assert_no_leftovers().await;
+        let unmount = || {
+            let done = std::process::Command::new("umount").arg(&org).status().unwrap();
+            assert!(done.success());
+        };
+        is_told_until_it_is_mended(&subject, &org, "another file system", unmount).await;
+    });
+}
+
+#[test]
+fn an_organization_that_cannot_be_written_to_is_told() {
+    inside(&ORDINARY, "organizations::an_organization_that_cannot_be_written_to_is_told", || async {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = TempDir::new().unwrap();
+        let subject = subject_in(folder.path()).await;
+        let org = folder.path().join("acme");
+        fs::create_dir(&org).unwrap();
+        let set_mode = |mode| fs::set_permissions(&org, fs::Permissions::from_mode(mode)).unwrap();
+        set_mode(0o500);
+        let put = store_trouble(subject.store.put(&key("acme", "fw-01"), None, about(), whole(b"x")).await);
+        assert!(put.contains("os error 13") && put.contains(org.to_str().unwrap()), "{put}");
+        is_told_until_it_is_mended(&subject, &org, "os error 13", || set_mode(0o700)).await;
+        // A new organization needs the root itself.
+        let set_mode = |mode| fs::set_permissions(folder.path(), fs::Permissions::from_mode(mode)).unwrap();
+        set_mode(0o500);
+        assert!(trouble(subject.store.check().await).contains("os error 13"));
+        set_mode(0o700);
+        subject.store.check().await.unwrap();
+    });
+}
