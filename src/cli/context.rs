@@ -34,7 +34,8 @@ impl Context {
     pub fn open(json: bool) -> Result<Self, Failure> {
         let config = Config::from_env()?;
         startup::check_database_url(&config)?;
-        let conn = db::connect(config.database_url.expose_secret())?;
+        let mut conn = db::connect(config.database_url.expose_secret())?;
+        db::lift_statement_timeout(&mut conn)?;
         Ok(Self { config, conn, output: Output::new(json) })
     }
 

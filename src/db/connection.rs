@@ -45,6 +45,12 @@ pub fn connect(database_url: &str) -> Result<Conn, DbError> {
     Ok(conn)
 }
 
+/// Lets statements on this connection take as long as they need: a person waits for the command and can interrupt it, and
+/// a question about millions of rows takes longer than a client of the service may wait. Waiting for locks stays limited.
+pub fn lift_statement_timeout(conn: &mut Conn) -> Result<(), DbError> {
+    Ok(conn.batch_execute("SET statement_timeout = 0")?)
+}
+
 /// What libpq says of a server names its address; what it says of the connection string may repeat any
 /// part of it (`u:sec/ret@host` has the port "sec").
 fn without_secrets(message: &str) -> String {

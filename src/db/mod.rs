@@ -25,7 +25,7 @@ mod states;
 pub mod systems;
 pub mod writers;
 
-pub use connection::{Conn, connect, is_connection_string};
+pub use connection::{Conn, connect, is_connection_string, lift_statement_timeout};
 pub use error::DbError;
 pub use gate::{Db, Lane, PER_LANE};
 

@@ -1,5 +1,6 @@
 //! `strongroom sweep --orphans`: the only way in which an object without a row is deleted.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -16,11 +17,12 @@ const ORPHANS: [&str; 2] = [
 fn orphans_that_are_old_enough_are_deleted_and_told() {
     let server = Server::start();
     let system = server.system();
-    let ids = [server.store(&system, &bytes(10)), server.store(&system, &bytes(20))];
-    let before = server.objects();
     for key in ORPHANS {
         server.store.write(key, b"of a system that was destroyed");
     }
+    let ids = [server.store(&system, &bytes(10)), server.store(&system, &bytes(20))];
+    let all = server.objects();
+    let before: BTreeSet<_> = all.iter().filter(|key| !ORPHANS.contains(&key.as_str())).cloned().collect();
     server.cli(["sweep"]).exits(0);
     let young = server.cli(["sweep", "--orphans", "--older-than", "1h", "--json"]).exits(0).json();
     assert_eq!((&young["orphans_kept"], &young["orphans_deleted"]), (&2.into(), &0.into()), "{young}");
@@ -45,8 +47,10 @@ fn orphans_that_are_old_enough_are_deleted_and_told() {
     assert_eq!(server.db.all(history), ORPHANS);
 
     server.store.write(ORPHANS[0], b"again");
+    let newer = server.object_key(&server.store(&system, &bytes(30)));
     server.cli(["sweep", "--orphans", "--older-than", "0s"]).exits(0).says(ORPHANS[0]);
-    assert_eq!(server.objects(), before);
+    let left = server.objects();
+    assert!(left.is_superset(&before) && left.contains(&newer) && left.len() == 3, "{left:?}");
 }
 
 #[test]
@@ -113,13 +117,91 @@ fn an_old_database_does_not_delete_what_came_after_it() {
     }
     let objects = server.objects();
     // As after the restore of a dump that was taken before the last upload.
-    server.db.execute(
-        "DELETE FROM backups WHERE id = (SELECT id FROM backups ORDER BY id DESC LIMIT 1);
-         UPDATE org_usage SET stored_bytes = 20",
-    );
+    lose(&server, "SELECT id FROM backups ORDER BY seq DESC LIMIT 1");
     let refused = server.cli(["sweep", "--orphans", "--older-than", "0s"]).exits(1);
-    assert!(refused.stderr.contains("older than the store"), "{refused:?}");
+    assert!(refused.stderr.contains("older than"), "{refused:?}");
     assert_eq!(server.objects(), objects);
+}
+
+/// Makes the database one that was restored from a dump which lacks this backup.
+fn lose(server: &Server, backup: &str) {
+    server.db.execute(&format!(
+        "DELETE FROM backup_events WHERE backup_id = ({backup});
+         DELETE FROM backups WHERE id = ({backup});
+         UPDATE org_usage SET stored_bytes = (SELECT sum(size_bytes) FROM backups WHERE state = 'stored')",
+    ));
+}
+
+#[test]
+fn an_upload_under_a_wrong_clock_does_not_make_an_old_database_look_new() {
+    let server = Server::start();
+    server.skip_audit();
+    let system = server.system();
+    let id = server.store(&system, &bytes(10));
+    let key = server.object_key(&id);
+    // As if the process that made the id had had a clock that is centuries ahead.
+    let ahead = "ffffffff-ffff-7fff-8fff-ffffffffffff";
+    let uuid = id.split('.').next().expect("a UUID");
+    server.db.execute(&format!(
+        "UPDATE backups SET id = '{ahead}', object_key = replace(object_key, '{uuid}', '{ahead}') WHERE id = '{uuid}';
+         UPDATE backup_events SET backup_id = '{ahead}' WHERE backup_id = '{uuid}'",
+    ));
+    server.store.write(&key.replace(uuid, ahead), &bytes(10));
+    server.store.remove(&key);
+    for _ in 0..2 {
+        server.store(&system, &bytes(10));
+    }
+    let objects = server.objects();
+    lose(&server, "SELECT id FROM backups ORDER BY seq DESC LIMIT 1");
+    let refused = server.cli(["sweep", "--orphans", "--older-than", "0s"]).exits(1);
+    assert!(refused.stderr.contains("older than"), "{refused:?}");
+    assert_eq!(server.objects(), objects);
+}
+
+#[test]
+fn what_came_between_a_dump_and_its_restore_is_not_deleted_after_the_next_upload() {
+    let server = Server::start();
+    server.skip_audit();
+    server.skip_comparison();
+    let system = server.system();
+    for _ in 0..3 {
+        server.store(&system, &bytes(10));
+    }
+    lose(&server, "SELECT id FROM backups ORDER BY seq DESC LIMIT 1");
+    server.store(&system, &bytes(10));
+    let objects = server.objects();
+    assert_eq!(objects.len(), 4);
+    let refused = server.cli(["sweep", "--orphans", "--older-than", "0s"]).exits(1);
+    assert!(refused.stderr.contains("1 objects without a row lie under systems"), "{refused:?}");
+    assert_eq!(server.objects(), objects);
+    server.cli(["sweep", "--orphans", "--older-than", "0s", "--force"]).exits(0);
+    assert_eq!(server.objects().len(), 3, "whoever insists gets it");
+}
+
+#[test]
+fn what_the_history_knows_of_is_deleted() {
+    let server = Server::start();
+    let system = server.system();
+    let deleted = server.store(&system, &bytes(10));
+    let mut landed_late = vec![server.object_key(&deleted)];
+    server.delete(&system, &deleted).status(200);
+    let wire = Wire::upload(&server, &system, &["Content-Length: 100"]);
+    assert_eventually("the upload is admitted", PATIENCE, || server.receiving() == 1);
+    landed_late.push(server.db.one("SELECT object_key FROM backups WHERE state = 'receiving'"));
+    drop(wire);
+    assert_eventually("the upload has failed", PATIENCE, || server.receiving() == 0);
+    server.db.execute("UPDATE backups SET purge_after = now() WHERE state = 'retired'");
+    assert_eventually("their rows are gone", PATIENCE, || {
+        server.cli(["sweep"]).exits(0);
+        server.db.number("SELECT count(*) FROM backups") == 0
+    });
+    for key in &landed_late {
+        server.store.write(key, b"written by an engine long after it was given up");
+    }
+    let kept = [server.store(&system, &bytes(10)), server.store(&system, &bytes(10))]
+        .map(|id| server.object_key(&id));
+    server.cli(["sweep", "--orphans", "--older-than", "0s"]).exits(0);
+    assert_eq!(server.objects(), kept.into_iter().collect());
 }
 
 #[test]

@@ -15,6 +15,7 @@ mod auth;
 mod batches;
 mod body_clocks;
 mod bucket;
+mod cli_audit_large;
 mod cli_audit_store;
 mod cli_backups;
 mod cli_exit;

@@ -1,9 +1,11 @@
-//! Lists objects: walks the folders in batches, each on a blocking thread.
+//! Lists objects in the byte order of their keys: walks the folders in batches, each on a blocking thread. The names of one
+//! folder are sorted in memory; they are read in whatever order the file system keeps them.
 
-use std::fs::{self, ReadDir};
+use std::fs;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::vec;
 
 use futures_util::{TryStreamExt, stream};
 
@@ -35,7 +37,7 @@ struct Walk {
 struct Folder {
     /// What the keys in it start with: `""`, `org/` or `org/system/`.
     name: String,
-    entries: ReadDir,
+    entries: vec::IntoIter<String>,
 }
 
 impl Walk {
@@ -63,10 +65,6 @@ impl Walk {
             };
             let Some(entry) = folder.entries.next() else {
                 self.open.pop();
-                continue;
-            };
-            // What is not UTF-8 is not ours.
-            let Ok(entry) = entry?.file_name().into_string() else {
                 continue;
             };
             let name = format!("{}{entry}", folder.name);
@@ -98,8 +96,12 @@ impl Walk {
             return Ok(());
         }
         let path: PathBuf = self.disk.root.join(&name);
-        match fs::read_dir(path) {
-            Ok(entries) => self.open.push(Folder { name, entries }),
+        match names_in(path) {
+            Ok(mut entries) => {
+                // A folder's name is followed by a slash in the keys of what is in it, and '-' sorts before that.
+                entries.sort_unstable_by(|a, b| a.bytes().chain([b'/']).cmp(b.bytes().chain([b'/'])));
+                self.open.push(Folder { name, entries: entries.into_iter() });
+            }
             Err(error) if is_passing(&error) => {}
             Err(error) => return Err(error),
         }
@@ -120,6 +122,15 @@ impl Walk {
             Err(error) => Err(error),
         }
     }
+}
+
+/// The names in a folder. What is not UTF-8 is not ours.
+fn names_in(folder: PathBuf) -> io::Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        names.extend(entry?.file_name().into_string());
+    }
+    Ok(names)
 }
 
 /// Whether a folder can be an organization's or a system's (both names have the

@@ -1,0 +1,1 @@
+ALTER TABLE backups ALTER COLUMN object_key TYPE text COLLATE "default";
