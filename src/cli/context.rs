@@ -35,7 +35,8 @@ impl Context {
     pub fn open(json: bool) -> Result<Self, Failure> {
         let config = Config::from_env()?;
         let connector = startup::connector(&config)?;
-        let conn = connector.connect()?.conn;
+        let mut conn = connector.connect()?.conn;
+        db::lift_statement_timeout(&mut conn)?;
         Ok(Self { config, connector, conn, output: Output::new(json) })
     }
 

@@ -84,7 +84,7 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::System(system) => system.run(&mut open()?),
         Command::Backup(backup) => backup.run(&mut open()?),
         Command::Request(request) => request.run(&mut open()?),
-        Command::Sweep(sweep) => sweep.run(&open()?),
+        Command::Sweep(sweep) => sweep.run(&mut open()?),
         Command::Audit(audit) => audit.run(&mut open()?),
         Command::Token(token) => token.run(cli.json),
         Command::Completions { shell } => {

@@ -12,6 +12,7 @@ use super::context::{Context, Tools};
 use super::exit::{ExitCode, Failure};
 use super::output::{bytes, table, time};
 use super::report::Report;
+use crate::db::objects;
 use crate::domain::orphans::objection;
 use crate::jobs::Lease;
 use crate::jobs::orphans::{self, Cleared};
@@ -65,17 +66,15 @@ struct Done {
 }
 
 impl Sweep {
-    pub fn run(self, context: &Context) -> Result<ExitCode, Failure> {
-        let before = self.older_than.map(cutoff).transpose()?;
-        if before.is_some() {
-            confirm::possible(self.yes, "deleting objects without a row")?;
-        }
+    pub fn run(self, context: &mut Context) -> Result<ExitCode, Failure> {
+        let before = self.older_than.map(|age| cutoff(context, age)).transpose()?;
         let tools = context.tools()?;
         tools.runtime.block_on(tools.store.check())?;
         if before.is_some() && !self.force {
             refuse_on_doubt(&tools)?;
         }
-        if let Some(before) = before {
+        // A script that names an age has said what it wants.
+        if let Some(before) = before.filter(|_| confirm::is_possible()) {
             let question = format!(
                 "This deletes every object that has no row and was last written before {}, for good. Type \"yes\" to go on:",
                 time(before)
@@ -101,10 +100,11 @@ impl Sweep {
     }
 }
 
-fn cutoff(age: Duration) -> Result<DateTime<Utc>, Failure> {
-    let age = chrono::Duration::from_std(age).ok();
-    age.and_then(|age| Utc::now().checked_sub_signed(age))
-        .ok_or_else(|| Failure::Usage("--older-than: that is too long ago".to_owned()))
+/// The time before which an object must have been written. By the database's clock: this machine's may be wrong.
+fn cutoff(context: &mut Context, age: Duration) -> Result<DateTime<Utc>, Failure> {
+    let too_long = || Failure::Usage("--older-than: that is too long ago".to_owned());
+    let age = chrono::Duration::from_std(age).map_err(|_| too_long())?;
+    objects::now(&mut context.conn)?.checked_sub_signed(age).ok_or_else(too_long)
 }
 
 /// Looks at all objects before any is deleted, because what is deleted does not come back.

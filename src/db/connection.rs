@@ -50,6 +50,12 @@ pub(super) fn open(address: &ConnectionString) -> Result<Conn, DbError> {
     Ok(conn)
 }
 
+/// Lets statements on this connection take as long as they need: a person waits for the command and can interrupt it, and
+/// a question about millions of rows takes longer than a client of the service may wait. Waiting for locks stays limited.
+pub fn lift_statement_timeout(conn: &mut Conn) -> Result<(), DbError> {
+    Ok(conn.batch_execute("SET statement_timeout = 0")?)
+}
+
 /// What libpq says of a server names its address. All other lines may repeat any part of the connection string, as what
 /// they take for a host or a port (`u:sec/ret@host` has the port "sec").
 fn without_secrets(message: &str) -> String {

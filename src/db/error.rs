@@ -17,6 +17,9 @@ pub enum DbError {
     /// Another transaction was in the way; the same may work when repeated.
     #[error("the transaction met another one: {0}")]
     Conflict(String),
+    /// A statement took longer than it may: it may have waited for another one, or have had too much to do.
+    #[error("the statement was given up after its time limit: {0}")]
+    TimedOut(String),
     /// All connections stayed busy for as long as the caller wanted to wait.
     #[error("every database connection is busy")]
     Busy,
@@ -34,7 +37,10 @@ pub enum DbError {
 impl DbError {
     /// Whether the same may work a moment later.
     pub fn is_passing(&self) -> bool {
-        matches!(self, Self::Unavailable(_) | Self::Unsure(_) | Self::Conflict(_) | Self::Busy)
+        matches!(
+            self,
+            Self::Unavailable(_) | Self::Unsure(_) | Self::Conflict(_) | Self::TimedOut(_) | Self::Busy
+        )
     }
 }
 
@@ -59,7 +65,12 @@ impl From<Error> for DbError {
             // Diesel has no kinds for these and does not give the code. In another language than English they
             // are told by the time that they took: `gate`.
             Error::DatabaseError(_, info)
-                if ["deadlock detected", "lock timeout", "statement timeout"]
+                if info.message().contains("statement timeout") =>
+            {
+                Self::TimedOut(text)
+            }
+            Error::DatabaseError(_, info)
+                if ["deadlock detected", "lock timeout"]
                     .iter()
                     .any(|text| info.message().contains(text)) =>
             {

@@ -31,7 +31,7 @@ mod states;
 pub mod systems;
 pub mod writers;
 
-pub use connection::Conn;
+pub use connection::{Conn, lift_statement_timeout};
 pub use connector::{Connector, Session};
 pub use error::DbError;
 pub use gate::{Db, Lane, PER_LANE};

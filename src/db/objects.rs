@@ -3,8 +3,10 @@
 
 use std::collections::HashSet;
 
+use chrono::{DateTime, Utc};
+use diesel::dsl::sql;
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Uuid as SqlUuid};
+use diesel::sql_types::{Array, BigInt, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -14,70 +16,53 @@ use super::{Conn, DbError, from_bigint};
 use crate::domain::object_key::ObjectKey;
 use crate::domain::state::BackupState;
 
-/// The object that a stored backup needs.
+/// What a row says of its object.
 #[derive(Debug, Clone)]
-pub struct StoredObject {
+pub struct ObjectRow {
     /// Of the backup.
     pub id: Uuid,
     pub org_id: String,
     pub key: ObjectKey,
-    /// Bytes.
-    pub size: u64,
-    cursor: Cursor,
-}
-
-/// A position in the order of [`stored_after`]: the one after which the next page begins.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Cursor {
-    system_id: Uuid,
-    /// The number of the backup's commit.
-    seq: i64,
-    id: Uuid,
-}
-
-impl Cursor {
-    /// Before the first row.
-    pub const START: Self = Self { system_id: Uuid::nil(), seq: i64::MIN, id: Uuid::nil() };
-}
-
-impl StoredObject {
-    /// Where this row is in the order of [`stored_after`].
-    pub fn cursor(&self) -> Cursor {
-        self.cursor
-    }
+    /// Its size in bytes, if the backup is stored; a row in another state promises no object.
+    pub stored: Option<u64>,
 }
 
 #[derive(QueryableByName)]
 #[diesel(table_name = backups)]
 struct Row {
     id: Uuid,
-    system_id: Uuid,
-    #[diesel(sql_type = BigInt)]
-    seq: i64,
     org_id: String,
     object_key: String,
-    #[diesel(sql_type = BigInt)]
-    size_bytes: i64,
+    #[diesel(sql_type = Nullable<BigInt>)]
+    stored: Option<i64>,
 }
 
-/// The next page of stored backups, at most `limit` rows, ordered by system and then by commit.
-pub fn stored_after(conn: &mut Conn, after: Cursor, limit: i64) -> Result<Vec<StoredObject>, DbError> {
-    let rows: Vec<Row> = diesel::sql_query(
-        "SELECT id, system_id, seq, org_id, object_key, size_bytes FROM backups \
-         WHERE state = 'stored' AND (system_id, seq, id) > ($1, $2, $3) ORDER BY system_id, seq, id LIMIT $4",
-    )
-    .bind::<SqlUuid, _>(after.system_id)
-    .bind::<BigInt, _>(after.seq)
-    .bind::<SqlUuid, _>(after.id)
-    .bind::<BigInt, _>(limit)
-    .load(conn)?;
+/// The next page of rows whose keys come after `after` and, if there is an upper bound, not after `until`: at most
+/// `limit`, in the byte order of their keys, which is the order of the column's collation.
+pub fn rows_between(
+    conn: &mut Conn,
+    after: &str,
+    until: Option<&str>,
+    limit: i64,
+) -> Result<Vec<ObjectRow>, DbError> {
+    let sql = "SELECT id, org_id, object_key, CASE state WHEN 'stored' THEN size_bytes END AS stored FROM backups \
+         WHERE object_key > $1 AND ($2 IS NULL OR object_key <= $2) ORDER BY object_key LIMIT $3";
+    let rows: Vec<Row> = diesel::sql_query(sql)
+        .bind::<Text, _>(after)
+        .bind::<Nullable<Text>, _>(until)
+        .bind::<BigInt, _>(limit)
+        .load(conn)?;
     let object = |row: Row| {
         let key = ObjectKey::parse(&row.object_key)
             .map_err(|_| DbError::Failed(format!("backup {} has no valid object key", row.id)))?;
-        let cursor = Cursor { system_id: row.system_id, seq: row.seq, id: row.id };
-        Ok(StoredObject { id: row.id, org_id: row.org_id, key, size: from_bigint(row.size_bytes), cursor })
+        Ok(ObjectRow { id: row.id, org_id: row.org_id, key, stored: row.stored.map(from_bigint) })
     };
     rows.into_iter().map(object).collect()
+}
+
+/// The database's clock. Ages are measured by it and by the store's, because a process's own clock may be wrong.
+pub fn now(conn: &mut Conn) -> Result<DateTime<Utc>, DbError> {
+    Ok(diesel::select(sql::<Timestamptz>("clock_timestamp()")).get_result(conn)?)
 }
 
 /// Which of the keys belong to a stored backup.
@@ -96,9 +81,24 @@ pub fn known_among(conn: &mut Conn, keys: &[String]) -> Result<HashSet<String>, 
     Ok(known.into_iter().collect())
 }
 
-/// The newest row's id, in whatever state.
-pub fn newest(conn: &mut Conn) -> Result<Option<Uuid>, DbError> {
-    Ok(backups::table.select(backups::id).order(backups::id.desc()).first(conn).optional()?)
+/// Those of the keys that belong to a system of this database of whose backup the history says nothing: the database has
+/// never had a row for them, or has lost what it had. Keys that are not well-formed and those of systems that are gone are
+/// not among them.
+pub fn never_seen(conn: &mut Conn, keys: &[ObjectKey]) -> Result<HashSet<Uuid>, DbError> {
+    #[derive(QueryableByName)]
+    struct Unseen {
+        #[diesel(sql_type = SqlUuid)]
+        backup: Uuid,
+    }
+    let sql = "SELECT k.backup FROM unnest($1, $2, $3) AS k (org, system_key, backup) \
+         JOIN systems AS s ON s.org_id = k.org AND s.system_key = k.system_key \
+         WHERE NOT EXISTS (SELECT 1 FROM backup_events AS e WHERE e.system_id = s.id AND e.backup_id = k.backup)";
+    let rows: Vec<Unseen> = diesel::sql_query(sql)
+        .bind::<Array<Text>, _>(keys.iter().map(ObjectKey::org).collect::<Vec<_>>())
+        .bind::<Array<Text>, _>(keys.iter().map(ObjectKey::system).collect::<Vec<_>>())
+        .bind::<Array<SqlUuid>, _>(keys.iter().map(|key| key.id().uuid()).collect::<Vec<_>>())
+        .load(conn)?;
+    Ok(rows.into_iter().map(|row| row.backup).collect())
 }
 
 /// Records that an operator deleted these objects, which had no row; sizes in bytes.

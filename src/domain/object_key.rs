@@ -60,6 +60,12 @@ impl ObjectKey {
         self.text.split('/').next().unwrap_or_default()
     }
 
+    /// The key of the system that it was written for.
+    #[must_use]
+    pub fn system(&self) -> &str {
+        self.text.split('/').nth(1).unwrap_or_default()
+    }
+
     /// The backup's id.
     #[must_use]
     pub const fn id(&self) -> BackupId {

@@ -1,22 +1,28 @@
 //! Whether objects without a row may be deleted when an operator asks for it: not if it looks as if the database is what
 //! lacks something. In front of an empty database every object is an orphan, and in front of an old one every object
 //! that is newer.
+//!
+//! Times are those of the store alone. The time in an id is what a process's clock said: one upload under a wrong clock
+//! would make everything after it look old.
 
+use chrono::{DateTime, Utc};
 use thiserror::Error;
-use uuid::Uuid;
 
-/// What there is on both sides. Ids are UUIDv7, so they sort by the time at which they were made.
+/// What there is on both sides.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Evidence {
     /// Whether any backup is stored.
     pub any_stored: bool,
-    /// The newest row of a backup, in whatever state.
-    pub newest_row: Option<Uuid>,
     /// Objects that have a row.
     pub known: u64,
-    /// Objects that have none, of any age.
+    /// When the last object that has a row was written, by the store's clock.
+    pub newest_known: Option<DateTime<Utc>>,
+    /// Objects that have no row, of any age.
     pub orphans: u64,
-    pub newest_orphan: Option<Uuid>,
+    /// When the last of them was written, by the store's clock.
+    pub newest_orphan: Option<DateTime<Utc>>,
+    /// Those of them that lie under a system of the database, whose history says nothing of them.
+    pub never_seen: u64,
 }
 
 /// Why the orphans should not be deleted.
@@ -26,14 +32,22 @@ pub enum Objection {
     NothingStored(u64),
     #[error("{orphans} objects have no row, and only {known} have one")]
     TooMany { orphans: u64, known: u64 },
-    #[error("object {0} is newer than the newest row: the database may be older than the store")]
-    OldDatabase(Uuid),
+    #[error(
+        "an object without a row was written at {0}, after the last object that has one: the database may be older than \
+         the store"
+    )]
+    OldDatabase(DateTime<Utc>),
+    #[error(
+        "{0} objects without a row lie under systems of this database, and its history says nothing of them: the database \
+         may have been restored from a dump that is older than they are"
+    )]
+    NeverSeen(u64),
 }
 
 /// What speaks against deleting the orphans, if anything.
 #[must_use]
 pub fn objection(evidence: &Evidence) -> Option<Objection> {
-    let Evidence { any_stored, newest_row, known, orphans, newest_orphan } = *evidence;
+    let Evidence { any_stored, known, newest_known, orphans, newest_orphan, never_seen } = *evidence;
     if orphans == 0 {
         return None;
     }
@@ -43,7 +57,8 @@ pub fn objection(evidence: &Evidence) -> Option<Objection> {
     if orphans > known {
         return Some(Objection::TooMany { orphans, known });
     }
-    newest_orphan.filter(|orphan| newest_row.is_none_or(|row| *orphan > row)).map(Objection::OldDatabase)
+    let newer = newest_orphan.filter(|orphan| newest_known.is_none_or(|known| *orphan > known));
+    newer.map(Objection::OldDatabase).or((never_seen > 0).then_some(Objection::NeverSeen(never_seen)))
 }
 
 #[cfg(test)]
@@ -51,20 +66,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn books_that_miss_something_are_told_from_a_store_that_has_too_much() {
-        let id = |time: u128| Uuid::from_u128(time);
+    fn a_database_that_lacks_rows_is_told_from_a_store_that_has_too_much() {
+        let at = |seconds| DateTime::from_timestamp(seconds, 0);
         let fine = Evidence {
             any_stored: true,
-            newest_row: Some(id(9)),
             known: 3,
+            newest_known: at(9),
             orphans: 3,
-            newest_orphan: Some(id(8)),
+            newest_orphan: at(8),
+            never_seen: 0,
         };
         let table = [
             (fine, None),
+            (Evidence { newest_orphan: at(9), ..fine }, None),
             (Evidence { any_stored: false, known: 1, ..fine }, Some(Objection::NothingStored(4))),
             (Evidence { known: 2, ..fine }, Some(Objection::TooMany { orphans: 3, known: 2 })),
-            (Evidence { newest_orphan: Some(id(10)), ..fine }, Some(Objection::OldDatabase(id(10)))),
+            (Evidence { newest_orphan: at(10), ..fine }, at(10).map(Objection::OldDatabase)),
+            (Evidence { newest_known: None, ..fine }, at(8).map(Objection::OldDatabase)),
+            (Evidence { never_seen: 1, ..fine }, Some(Objection::NeverSeen(1))),
+            // An orphan whose age the store does not say is never deleted.
+            (Evidence { newest_orphan: None, ..fine }, None),
             // Nothing would be deleted.
             (Evidence { orphans: 0, newest_orphan: None, ..fine }, None),
             (Evidence::default(), None),

@@ -1,5 +1,8 @@
-//! Compares rows and objects, and changes nothing. Memory does not grow with their number: objects are listed, and rows
-//! are read, page by page.
+//! Compares rows and objects, and changes nothing.
+//!
+//! A store lists its objects in the order of their keys, and the database reads rows in the same order. So the two are
+//! merged: one listing of the whole store, and pages of rows. Memory grows with neither. The order only saves work: what
+//! looks different because a store lists in another order is asked for once more by its key before it is reported.
 //!
 //! **Why live traffic causes no differences.** Objects follow rows (`docs/decisions/0009-rows-before-objects.md`), so for
 //! each key three periods are nested: that in which its row is `stored` lies within that in which its object exists, and
@@ -9,28 +12,28 @@
 //!
 //! | difference | seen | not seen | still seen |
 //! |---|---|---|---|
-//! | missing, size | a stored row | its object, in the listing and by `head` | the row, stored |
+//! | missing, size | a stored row | its object, by `head` | the row, stored |
 //! | orphan | an object, in the listing | a row with its key | the object, by `head` |
 //! | leftover | an upload with a key, in the list of the engine | a `receiving` row | the upload |
 //!
 //! A row or an object that came or went meanwhile fails one of the three looks. Rows in the states `receiving` and
 //! `retired` promise nothing about an object, so they cause no difference either way.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::stream::TryChunksError;
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::JobError;
 use super::leftovers::without_writer;
-use super::orphans::look_up;
-use crate::db::objects::{self, Cursor, StoredObject};
+use crate::db::objects::{self, ObjectRow};
 use crate::db::{Db, Lane};
 use crate::store::{BlobStore, Leftover, ObjectInfo, StoreError};
 
-/// Rows read in one query.
-const PAGE: i64 = 1000;
+/// Rows read in one query, and objects taken from the listing at a time.
+const PAGE: usize = 1000;
 /// Questions to the store at a time.
 const AT_ONCE: usize = 8;
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -94,75 +97,111 @@ impl Comparison {
     pub async fn run(&self, report: &mut dyn FnMut(Step)) -> Result<(), JobError> {
         // First of all, so that writes which are being finished or taken back have the most time to end.
         let left = self.store.find_leftovers().await?;
-        self.rows(report).await?;
-        self.objects(report).await?;
+        let listing = self.store.list("").try_chunks(PAGE);
+        let mut batches = listing.map_err(|TryChunksError(_, error)| JobError::from(error));
+        let mut reached = String::new();
+        while let Some(objects) = batches.try_next().await? {
+            let until = objects.iter().map(|object| object.key.as_str()).max().unwrap_or_default().to_owned();
+            report(Step::Objects(objects.len() as u64));
+            let without_row = self.rows(&mut reached, Some(&until), objects, report).await?;
+            self.orphans(without_row, report).await?;
+        }
+        self.rows(&mut reached, None, vec![], report).await?;
         self.leftovers(left, report).await
     }
 
-    /// Whether each stored row has its object.
-    async fn rows(&self, report: &mut dyn FnMut(Step)) -> Result<(), JobError> {
-        let mut after = Cursor::START;
+    /// Reads the rows after the key `reached` up to the key `until`, reports those whose object is missing or has another
+    /// size, and returns the objects that none of them belongs to. `objects` were listed before, so each that has a row
+    /// finds it here.
+    async fn rows(
+        &self,
+        reached: &mut String,
+        until: Option<&str>,
+        objects: Vec<ObjectInfo>,
+        report: &mut dyn FnMut(Step),
+    ) -> Result<Vec<ObjectInfo>, JobError> {
+        let mut listed: BTreeMap<String, ObjectInfo> =
+            objects.into_iter().map(|object| (object.key.to_string(), object)).collect();
         loop {
-            let read = move |conn: &mut _| objects::stored_after(conn, after, PAGE);
+            let (after, bound) = (reached.clone(), until.map(str::to_owned));
+            let read = move |conn: &mut _| {
+                objects::rows_between(conn, &after, bound.as_deref(), i64::try_from(PAGE).unwrap_or(i64::MAX))
+            };
             let page = self.db.run(Lane::Reads, PATIENCE, read).await?;
-            let Some(last) = page.last() else { return Ok(()) };
-            after = last.cursor();
-            // A system's rows are neighbours: one listing shows the objects of all of them.
-            let systems = page.chunk_by(|a, b| a.key.prefix() == b.key.prefix());
-            let suspects = stream::iter(systems.map(|rows| self.suspects(rows))).buffer_unordered(AT_ONCE);
-            let mut suspects: Vec<_> =
-                suspects.try_collect::<Vec<_>>().await?.into_iter().flatten().collect();
-            suspects.sort_by_key(|suspect| suspect.row.cursor());
-            let keys: Vec<_> = suspects.iter().map(|suspect| suspect.row.key.to_string()).collect();
-            let ask = move |conn: &mut _| objects::stored_among(conn, &keys);
-            let stored = self.db.run(Lane::Reads, PATIENCE, ask).await?;
-            report(Step::Rows(page.len() as u64));
-            for suspect in suspects {
-                if stored.contains(suspect.row.key.as_str()) {
-                    report(Step::Found(suspect.into()));
+            let full = page.len() == PAGE;
+            if let Some(last) = page.last() {
+                last.key.as_str().clone_into(reached);
+            }
+            let mut suspects = vec![];
+            let mut stored = 0;
+            for row in page {
+                let object = listed.remove(row.key.as_str());
+                let Some(size) = row.stored else { continue };
+                stored += 1;
+                if object.is_none_or(|object| object.size != size) {
+                    suspects.push((row, size));
                 }
             }
+            report(Step::Rows(stored));
+            self.suspects(suspects, report).await?;
+            if !full {
+                break;
+            }
         }
+        if let Some(until) = until.filter(|until| *until > reached.as_str()) {
+            until.clone_into(reached);
+        }
+        Ok(listed.into_values().collect())
     }
 
-    /// Those of a system's rows whose objects are missing or have another size.
-    async fn suspects(&self, rows: &[StoredObject]) -> Result<Vec<Suspect>, StoreError> {
-        let Some(first) = rows.first() else { return Ok(Vec::new()) };
-        let mut left: HashMap<_, _> = rows.iter().map(|row| (row.key.as_str(), row)).collect();
-        let mut listing = self.store.list(first.key.prefix());
-        while let Some(object) = listing.try_next().await? {
-            if left.get(object.key.as_str()).is_some_and(|row| row.size == object.size) {
-                left.remove(object.key.as_str());
+    /// Reports those of the stored rows whose object is missing or has another size than the row says.
+    async fn suspects(
+        &self,
+        rows: Vec<(ObjectRow, u64)>,
+        report: &mut dyn FnMut(Step),
+    ) -> Result<(), JobError> {
+        let looked = stream::iter(rows.into_iter().map(|(row, size)| self.suspect(row, size)));
+        let looked: Vec<_> = looked.buffered(AT_ONCE).try_collect().await?;
+        let suspects: Vec<Suspect> = looked.into_iter().flatten().collect();
+        if suspects.is_empty() {
+            return Ok(());
+        }
+        let keys: Vec<_> = suspects.iter().map(|suspect| suspect.row.key.to_string()).collect();
+        let ask = move |conn: &mut _| objects::stored_among(conn, &keys);
+        let stored = self.db.run(Lane::Reads, PATIENCE, ask).await?;
+        for suspect in suspects {
+            if stored.contains(suspect.row.key.as_str()) {
+                report(Step::Found(suspect.into()));
             }
         }
-        let mut suspects = Vec::new();
-        for row in left.into_values() {
-            match self.store.head(&row.key).await {
-                Ok(size) if size == row.size => {}
-                Ok(size) => suspects.push(Suspect { row: row.clone(), found: Found::Size(size) }),
-                Err(StoreError::NotFound) => {
-                    suspects.push(Suspect { row: row.clone(), found: Found::Nothing });
-                }
-                Err(StoreError::Damaged(what)) => {
-                    suspects.push(Suspect { row: row.clone(), found: Found::Other(what) });
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(suspects)
+        Ok(())
     }
 
-    /// Whether each object has a row.
-    async fn objects(&self, report: &mut dyn FnMut(Step)) -> Result<(), JobError> {
-        let mut looked = std::pin::pin!(look_up(self.db.clone(), self.store.as_ref()));
-        while let Some(part) = looked.try_next().await? {
-            report(Step::Objects(part.count()));
-            let there = stream::iter(part.unknown.into_iter().map(|object| self.if_there(object)));
-            let mut there = there.buffer_unordered(AT_ONCE);
-            while let Some(object) = there.try_next().await? {
-                if let Some(object) = object {
-                    report(Step::Found(orphan(&object)));
-                }
+    /// Asks the store for one object; `None` if it is as it should be.
+    async fn suspect(&self, row: ObjectRow, stored: u64) -> Result<Option<Suspect>, StoreError> {
+        let found = match self.store.head(&row.key).await {
+            Ok(size) if size == stored => return Ok(None),
+            Ok(size) => Found::Size(size),
+            Err(StoreError::NotFound) => Found::Nothing,
+            Err(StoreError::Damaged(what)) => Found::Other(what),
+            Err(error) => return Err(error),
+        };
+        Ok(Some(Suspect { row, stored, found }))
+    }
+
+    /// Reports those of the objects that have no row in any state and still exist.
+    async fn orphans(&self, objects: Vec<ObjectInfo>, report: &mut dyn FnMut(Step)) -> Result<(), JobError> {
+        if objects.is_empty() {
+            return Ok(());
+        }
+        let keys: Vec<_> = objects.iter().map(|object| object.key.to_string()).collect();
+        let ask = move |conn: &mut _| objects::known_among(conn, &keys);
+        let known = self.db.run(Lane::Reads, PATIENCE, ask).await?;
+        let unknown = objects.into_iter().filter(|object| !known.contains(object.key.as_str()));
+        let mut there = stream::iter(unknown.map(|object| self.if_there(object))).buffered(AT_ONCE);
+        while let Some(object) = there.try_next().await? {
+            if let Some(object) = object {
+                report(Step::Found(orphan(&object)));
             }
         }
         Ok(())
@@ -194,7 +233,9 @@ impl Comparison {
 
 /// A stored row whose object looked wrong at first.
 struct Suspect {
-    row: StoredObject,
+    row: ObjectRow,
+    /// The size that the row says, in bytes.
+    stored: u64,
     found: Found,
 }
 
@@ -208,7 +249,7 @@ enum Found {
 }
 
 impl From<Suspect> for Difference {
-    fn from(Suspect { row, found }: Suspect) -> Self {
+    fn from(Suspect { row, stored, found }: Suspect) -> Self {
         let (kind, problem) = match found {
             Found::Nothing => (DifferenceKind::Missing, format!("its object {} is missing", row.key)),
             Found::Other(what) => {
@@ -216,7 +257,7 @@ impl From<Suspect> for Difference {
             }
             Found::Size(size) => (
                 DifferenceKind::Size,
-                format!("its object {} has {size} bytes; it had {} when stored", row.key, row.size),
+                format!("its object {} has {size} bytes; it had {stored} when stored", row.key),
             ),
         };
         let subject = format!("backup {}", row.id);

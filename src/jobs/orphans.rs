@@ -26,6 +26,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub(super) struct Looked {
     /// How many have a row.
     pub(super) known: u64,
+    /// When the last of those that have a row was written, by the store's clock.
+    pub(super) newest_known: Option<DateTime<Utc>>,
     /// Those that have none.
     pub(super) unknown: Vec<ObjectInfo>,
 }
@@ -45,27 +47,33 @@ pub(super) fn look_up(db: Db, store: &dyn BlobStore) -> impl Stream<Item = Resul
             let keys: Vec<_> = batch.iter().map(|object| object.key.to_string()).collect();
             let ask = move |conn: &mut _| objects::known_among(conn, &keys);
             let known = db.run(Lane::Reads, PATIENCE, ask).await?;
-            let all = batch.len() as u64;
-            let unknown: Vec<_> =
-                batch.into_iter().filter(|object| !known.contains(object.key.as_str())).collect();
-            Ok(Looked { known: all - unknown.len() as u64, unknown })
+            let (with_row, unknown): (Vec<_>, Vec<_>) =
+                batch.into_iter().partition(|object| known.contains(object.key.as_str()));
+            let newest_known = with_row.iter().filter_map(|object| object.modified).max();
+            Ok(Looked { known: with_row.len() as u64, newest_known, unknown })
         }
     })
 }
 
-/// Looks at all objects and rows, and changes nothing. `step` is called with the number of objects of each batch.
+/// Looks at all objects and rows, and changes nothing. `step` is called with the number of objects of each batch. Times are
+/// the store's: what a process's clock said when it made an id proves nothing.
 pub async fn evidence(db: &Db, store: &dyn BlobStore, step: &dyn Fn(u64)) -> Result<Evidence, JobError> {
     let mut evidence = Evidence::default();
     let mut looked = std::pin::pin!(look_up(db.clone(), store));
     while let Some(part) = looked.try_next().await? {
         step(part.count());
         evidence.known += part.known;
+        evidence.newest_known = evidence.newest_known.max(part.newest_known);
         evidence.orphans += part.unknown.len() as u64;
-        let newest = part.unknown.iter().map(|object| object.key.id().uuid()).max();
+        let newest = part.unknown.iter().filter_map(|object| object.modified).max();
         evidence.newest_orphan = evidence.newest_orphan.max(newest);
+        let keys: Vec<_> = part.unknown.into_iter().map(|object| object.key).collect();
+        if !keys.is_empty() {
+            let ask = move |conn: &mut _| objects::never_seen(conn, &keys);
+            evidence.never_seen += db.run(Lane::Reads, PATIENCE, ask).await?.len() as u64;
+        }
     }
     evidence.any_stored = !db.run(Lane::Reads, PATIENCE, backups::none_stored).await?;
-    evidence.newest_row = db.run(Lane::Reads, PATIENCE, objects::newest).await?;
     Ok(evidence)
 }
 

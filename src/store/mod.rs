@@ -149,8 +149,10 @@ pub trait BlobStore: Send + Sync + 'static {
     /// Only `Unavailable`.
     async fn delete(&self, key: &ObjectKey) -> Result<(), StoreError>;
 
-    /// All objects whose keys start with `prefix` (`""`: all), in any order. What is not an object of ours is skipped.
-    /// Objects that come or go meanwhile may be listed or not. Memory does not grow with the number of objects.
+    /// All objects whose keys start with `prefix` (`""`: all), in the byte order of their keys. (Callers rely on the order
+    /// for speed, never for what they find: an engine might keep another.) What is not an object of ours is skipped.
+    /// Objects that come or go meanwhile may be listed or not. Memory does not grow with the number of objects, but for
+    /// the names in the largest folder of a local store.
     fn list(&self, prefix: &str) -> Listing;
 
     /// A URL at which anybody can get the object while `valid_for` lasts, to be saved as `filename`. `None` if clients

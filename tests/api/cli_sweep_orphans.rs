@@ -1,5 +1,6 @@
 //! `strongroom sweep --orphans`: the only way in which an object without a row is deleted.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -16,17 +17,18 @@ const ORPHANS: [&str; 2] = [
 fn orphans_that_are_old_enough_are_deleted_and_told() {
     let server = Server::start();
     let system = server.system();
-    let ids = [server.store(&system, &bytes(10)), server.store(&system, &bytes(20))];
-    let before = server.objects();
     for key in ORPHANS {
         server.store.write(key, b"of a system that was destroyed");
     }
+    let ids = [server.store(&system, &bytes(10)), server.store(&system, &bytes(20))];
+    let all = server.objects();
+    let before: BTreeSet<_> = all.iter().filter(|key| !ORPHANS.contains(&key.as_str())).cloned().collect();
     server.cli(["sweep"]).exits(0);
-    let young = server.cli(["sweep", "--orphans", "--yes", "--older-than", "1h", "--json"]).exits(0).json();
+    let young = server.cli(["sweep", "--orphans", "--older-than", "1h", "--json"]).exits(0).json();
     assert_eq!((&young["orphans_kept"], &young["orphans_deleted"]), (&2.into(), &0.into()), "{young}");
     assert_eq!(server.objects().len(), 4, "they are younger than that");
 
-    let swept = server.cli(["sweep", "--orphans", "--yes", "--older-than", "0s", "--json"]).exits(0).json();
+    let swept = server.cli(["sweep", "--orphans", "--older-than", "0s", "--json"]).exits(0).json();
     let mut told: Vec<_> = swept["orphans"].as_array().expect("a list").iter().collect();
     told.sort_by_key(|orphan| orphan["object_key"].to_string());
     assert_eq!(told.len(), 2, "{swept}");
@@ -45,8 +47,10 @@ fn orphans_that_are_old_enough_are_deleted_and_told() {
     assert_eq!(server.db.all(history), ORPHANS);
 
     server.store.write(ORPHANS[0], b"again");
-    server.cli(["sweep", "--orphans", "--yes", "--older-than", "0s"]).exits(0).says(ORPHANS[0]);
-    assert_eq!(server.objects(), before);
+    let newer = server.object_key(&server.store(&system, &bytes(30)));
+    server.cli(["sweep", "--orphans", "--older-than", "0s"]).exits(0).says(ORPHANS[0]);
+    let left = server.objects();
+    assert!(left.is_superset(&before) && left.contains(&newer) && left.len() == 3, "{left:?}");
 }
 
 #[test]
@@ -59,9 +63,9 @@ fn the_age_is_the_objects_own() {
     let file = std::fs::File::open(server.store.path().join(ORPHANS[0])).expect("the object");
     let two_days_ago = std::time::SystemTime::now() - std::time::Duration::from_hours(48);
     file.set_modified(two_days_ago).expect("set its time");
-    server.cli(["sweep", "--orphans", "--yes", "--older-than", "3d"]).exits(0);
+    server.cli(["sweep", "--orphans", "--older-than", "3d"]).exits(0);
     assert!(server.objects().contains(ORPHANS[0]));
-    server.cli(["sweep", "--orphans", "--yes", "--older-than", "1d"]).exits(0).says(ORPHANS[0]);
+    server.cli(["sweep", "--orphans", "--older-than", "1d"]).exits(0).says(ORPHANS[0]);
     assert_eq!(server.objects().len(), 1);
 }
 
@@ -72,11 +76,11 @@ fn the_age_has_to_be_said() {
     server.cli(["sweep", "--older-than", "7d"]).exits(2);
     server.cli(["sweep", "--force"]).exits(2);
     for nonsense in ["7", "d", "-1d", "7 dogs", ""] {
-        server.cli(["sweep", "--orphans", "--yes", "--older-than", nonsense]).exits(2);
+        server.cli(["sweep", "--orphans", "--older-than", nonsense]).exits(2);
     }
-    server.cli(["sweep", "--orphans", "--yes", "--older-than", "400000years"]).exits(2);
+    server.cli(["sweep", "--orphans", "--older-than", "400000years"]).exits(2);
     for fine in ["7d", "12h", "30m", "1d 12h"] {
-        server.cli(["sweep", "--orphans", "--yes", "--older-than", fine]).exits(0);
+        server.cli(["sweep", "--orphans", "--older-than", fine]).exits(0);
     }
 }
 
@@ -89,17 +93,17 @@ fn an_empty_database_does_not_empty_the_store() {
     let empty = Arc::new(Database::new());
     let confused = Server::builder().database(&empty).store(&server.store).start();
     confused.skip_comparison();
-    let refused = confused.cli(["sweep", "--orphans", "--yes", "--older-than", "0s"]).exits(1);
+    let refused = confused.cli(["sweep", "--orphans", "--older-than", "0s"]).exits(1);
     assert!(refused.stderr.contains("no stored backup") && refused.stdout.is_empty(), "{refused:?}");
     // One backup of its own does not make it the right one.
     let own = confused.system();
     confused.store(&own, b"x");
     server.store(&system, &bytes(20));
-    let refused = confused.cli(["sweep", "--orphans", "--yes", "--older-than", "0s"]).exits(1);
+    let refused = confused.cli(["sweep", "--orphans", "--older-than", "0s"]).exits(1);
     assert!(refused.stderr.contains("2 objects have no row"), "{refused:?}");
     assert!(server.objects().is_superset(&objects));
     server.skip_comparison();
-    confused.cli(["sweep", "--orphans", "--yes", "--older-than", "0s", "--force"]).exits(0);
+    confused.cli(["sweep", "--orphans", "--older-than", "0s", "--force"]).exits(0);
     assert_eq!(server.objects().len(), 1, "whoever insists gets it");
 }
 
@@ -113,13 +117,103 @@ fn an_old_database_does_not_delete_what_came_after_it() {
     }
     let objects = server.objects();
     // As after the restore of a dump that was taken before the last upload.
-    server.db.execute(
-        "DELETE FROM backups WHERE id = (SELECT id FROM backups ORDER BY id DESC LIMIT 1);
-         UPDATE org_usage SET stored_bytes = 20",
-    );
-    let refused = server.cli(["sweep", "--orphans", "--yes", "--older-than", "0s"]).exits(1);
-    assert!(refused.stderr.contains("older than the store"), "{refused:?}");
+    lose(&server, "SELECT id FROM backups ORDER BY seq DESC LIMIT 1");
+    let refused = server.cli(["sweep", "--orphans", "--older-than", "0s"]).exits(1);
+    assert!(refused.stderr.contains("older than"), "{refused:?}");
     assert_eq!(server.objects(), objects);
+}
+
+/// Makes the database one that was restored from a dump which lacks this backup.
+fn lose(server: &Server, backup: &str) {
+    server.db.execute(&format!(
+        "DELETE FROM backup_events WHERE backup_id = ({backup});
+         DELETE FROM backups WHERE id = ({backup});
+         UPDATE org_usage SET stored_bytes = (SELECT sum(size_bytes) FROM backups WHERE state = 'stored')",
+    ));
+}
+
+#[test]
+fn an_upload_under_a_wrong_clock_does_not_make_an_old_database_look_new() {
+    let server = Server::start();
+    server.skip_audit();
+    let system = server.system();
+    let id = server.store(&system, &bytes(10));
+    let key = server.object_key(&id);
+    // As if the process that made the id had had a clock that is centuries ahead.
+    let ahead = "ffffffff-ffff-7fff-8fff-ffffffffffff";
+    let uuid = id.split('.').next().expect("a UUID");
+    server.db.execute(&format!(
+        "UPDATE backups SET id = '{ahead}', object_key = replace(object_key, '{uuid}', '{ahead}') WHERE id = '{uuid}';
+         UPDATE backup_events SET backup_id = '{ahead}' WHERE backup_id = '{uuid}'",
+    ));
+    server.store.write(&key.replace(uuid, ahead), &bytes(10));
+    server.store.remove(&key);
+    for _ in 0..2 {
+        server.store(&system, &bytes(10));
+    }
+    let objects = server.objects();
+    lose(&server, "SELECT id FROM backups ORDER BY seq DESC LIMIT 1");
+    let refused = server.cli(["sweep", "--orphans", "--older-than", "0s"]).exits(1);
+    assert!(refused.stderr.contains("older than"), "{refused:?}");
+    assert_eq!(server.objects(), objects);
+}
+
+#[test]
+fn an_object_that_is_newer_than_all_that_have_a_row_is_kept() {
+    // Engines round the time of an object to seconds.
+    needs_a_folder!();
+    let server = Server::start();
+    server.store(&server.system(), &bytes(10));
+    server.store.write(ORPHANS[0], b"of a system that was added after the dump");
+    let refused = server.cli(["sweep", "--orphans", "--older-than", "0s"]).exits(1);
+    assert!(refused.stderr.contains("older than the store"), "{refused:?}");
+    server.store.remove(ORPHANS[0]);
+}
+
+#[test]
+fn what_came_between_a_dump_and_its_restore_is_not_deleted_after_the_next_upload() {
+    let server = Server::start();
+    server.skip_audit();
+    server.skip_comparison();
+    let system = server.system();
+    for _ in 0..3 {
+        server.store(&system, &bytes(10));
+    }
+    lose(&server, "SELECT id FROM backups ORDER BY seq DESC LIMIT 1");
+    server.store(&system, &bytes(10));
+    let objects = server.objects();
+    assert_eq!(objects.len(), 4);
+    let refused = server.cli(["sweep", "--orphans", "--older-than", "0s"]).exits(1);
+    assert!(refused.stderr.contains("1 objects without a row lie under systems"), "{refused:?}");
+    assert_eq!(server.objects(), objects);
+    server.cli(["sweep", "--orphans", "--older-than", "0s", "--force"]).exits(0);
+    assert_eq!(server.objects().len(), 3, "whoever insists gets it");
+}
+
+#[test]
+fn what_the_history_knows_of_is_deleted() {
+    let server = Server::start();
+    let system = server.system();
+    let deleted = server.store(&system, &bytes(10));
+    let mut landed_late = vec![server.object_key(&deleted)];
+    server.delete(&system, &deleted).status(200);
+    let wire = Wire::upload(&server, &system, &["Content-Length: 100"]);
+    assert_eventually("the upload is admitted", PATIENCE, || server.receiving() == 1);
+    landed_late.push(server.db.one("SELECT object_key FROM backups WHERE state = 'receiving'"));
+    drop(wire);
+    assert_eventually("the upload has failed", PATIENCE, || server.receiving() == 0);
+    server.db.execute("UPDATE backups SET purge_after = now() WHERE state = 'retired'");
+    assert_eventually("their rows are gone", PATIENCE, || {
+        server.cli(["sweep"]).exits(0);
+        server.db.number("SELECT count(*) FROM backups") == 0
+    });
+    for key in &landed_late {
+        server.store.write(key, b"written by an engine long after it was given up");
+    }
+    let kept = [server.store(&system, &bytes(10)), server.store(&system, &bytes(10))]
+        .map(|id| server.object_key(&id));
+    server.cli(["sweep", "--orphans", "--older-than", "0s"]).exits(0);
+    assert_eq!(server.objects(), kept.into_iter().collect());
 }
 
 #[test]
@@ -128,7 +222,7 @@ fn a_standby_of_the_database_is_not_asked() {
     let system = server.system();
     server.store(&system, &bytes(10));
     server.store.write(ORPHANS[0], b"its row has not been replicated yet");
-    let mut command = server.command(["sweep", "--orphans", "--yes", "--older-than", "0s", "--force"]);
+    let mut command = server.command(["sweep", "--orphans", "--older-than", "0s", "--force"]);
     let separator = if server.db.url().contains('?') { '&' } else { '?' };
     let read_only = format!("{}{separator}options=-c%20default_transaction_read_only%3Don", server.db.url());
     crate::harness::run(command.env("DATABASE_URL", read_only)).exits(3);
@@ -145,10 +239,7 @@ fn an_object_whose_upload_is_not_committed_yet_is_no_orphan() {
     assert_eventually("the upload was let in", PATIENCE, || server.receiving() == 1);
     let key = server.db.one("SELECT object_key FROM backups");
     server.store.write(&key, &bytes(100));
-    let swept = server
-        .cli(["sweep", "--orphans", "--yes", "--older-than", "0s", "--force", "--json"])
-        .exits(0)
-        .json();
+    let swept = server.cli(["sweep", "--orphans", "--older-than", "0s", "--force", "--json"]).exits(0).json();
     assert_eq!(swept["orphans_deleted"], 0, "{swept}");
     assert_eq!(server.store.read(&key).len(), 100);
 }
@@ -174,7 +265,7 @@ fn uploads_under_way_are_never_taken_for_orphans() {
                 })
             })
             .collect();
-        let sweep = || server.cli(["sweep", "--orphans", "--yes", "--older-than", "0s", "--force", "--json"]);
+        let sweep = || server.cli(["sweep", "--orphans", "--older-than", "0s", "--force", "--json"]);
         let end = Over(&over);
         let swept: Vec<_> = (0..25).map(|_| sweep()).collect();
         drop(end);

@@ -17,6 +17,7 @@ mod body_clocks;
 mod broken_requests;
 mod bucket;
 mod claims;
+mod cli_audit_large;
 mod cli_audit_store;
 mod cli_backups;
 mod cli_confirm;

@@ -1,10 +1,11 @@
-//! Lists objects: walks the folders in batches, each on a blocking thread.
+//! Lists objects in the byte order of their keys: walks the folders in batches, each on a blocking thread. The names of one
+//! folder are sorted in memory; they are read in whatever order the file system keeps them.
 
 use std::io;
 use std::sync::Arc;
+use std::vec;
 
 use futures_util::{TryStreamExt, stream};
-use rustix::fs::Dir;
 
 use super::folder::{Folder, at};
 use super::{Disk, tmp_of};
@@ -36,7 +37,7 @@ struct Level {
     /// What the keys in it start with: `""`, `org/` or `org/system/`.
     name: String,
     folder: Folder,
-    entries: Dir,
+    entries: vec::IntoIter<String>,
 }
 
 impl Walk {
@@ -67,17 +68,12 @@ impl Walk {
                 self.open.pop();
                 continue;
             };
-            let entry = entry.map_err(at(&level.folder.path_of(".")))?;
-            // What is not UTF-8 is not ours.
-            let Ok(entry) = entry.file_name().to_str() else {
-                continue;
-            };
             let name = format!("{}{entry}", level.name);
             let in_system = level.name.matches('/').count() == 2;
             if in_system && name.starts_with(&self.prefix) {
-                found.extend(object(&level.folder, entry, &name)?);
-            } else if !in_system && is_ours(entry) && may_lead_to(&self.prefix, &format!("{name}/")) {
-                let inner = enter(&level.folder, entry, format!("{name}/"))?;
+                found.extend(object(&level.folder, &entry, &name)?);
+            } else if !in_system && is_ours(&entry) && may_lead_to(&self.prefix, &format!("{name}/")) {
+                let inner = enter(&level.folder, &entry, format!("{name}/"))?;
                 self.open.extend(inner);
             }
         }
@@ -105,11 +101,25 @@ fn may_lead_to(prefix: &str, folder: &str) -> bool {
 
 /// Opens a folder, unless it has gone away or is none.
 fn enter(parent: &Folder, folder: &str, name: String) -> io::Result<Option<Level>> {
-    match parent.folder(folder).and_then(|folder| Ok((folder.entries()?, folder))) {
-        Ok((entries, folder)) => Ok(Some(Level { name, folder, entries })),
+    match parent.folder(folder).and_then(|folder| Ok((names_in(&folder)?, folder))) {
+        Ok((mut names, folder)) => {
+            // A folder's name is followed by a slash in the keys of what is in it, and '-' sorts before that.
+            names.sort_unstable_by(|a, b| a.bytes().chain([b'/']).cmp(b.bytes().chain([b'/'])));
+            Ok(Some(Level { name, folder, entries: names.into_iter() }))
+        }
         Err(error) if is_passing(&error) || is_no_folder(parent, folder) => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// The names in a folder. What is not UTF-8 is not ours.
+fn names_in(folder: &Folder) -> io::Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in folder.entries()? {
+        let entry = entry.map_err(at(&folder.path_of(".")))?;
+        names.extend(entry.file_name().to_str().map(str::to_owned));
+    }
+    Ok(names)
 }
 
 /// The object called `key`, which is the file `name` of a folder, if it is one.

@@ -61,6 +61,24 @@ pub async fn a_list_has_what_starts_with_the_prefix(subject: &Subject) {
     assert_eq!((sizes.len(), sizes[0].size), (1, 5));
 }
 
+pub async fn a_list_is_in_the_byte_order_of_the_keys(subject: &Subject) {
+    // What follows a name in a key is a slash, which sorts after '-' and before digits and letters.
+    let names = ["a", "a-", "a-b", "a0", "aa", "a_b", "A", "-"];
+    let mut all = Vec::new();
+    for (org, system) in names.iter().flat_map(|name| [(*name, "fw"), ("acme", *name)]) {
+        let key = key(org, system);
+        subject.put(&key, b"bytes").await;
+        all.push(key.to_string());
+    }
+    all.sort();
+    for prefix in ["", "a", "acme/"] {
+        let found: Vec<_> = subject.store.list(prefix).try_collect().await.unwrap();
+        let found: Vec<_> = found.into_iter().map(|object| object.key.to_string()).collect();
+        let expected: Vec<_> = all.iter().filter(|key| key.starts_with(prefix)).cloned().collect();
+        assert_eq!(found, expected, "{prefix:?}");
+    }
+}
+
 pub async fn a_list_tells_when_an_object_was_written(subject: &Subject) {
     // Clocks of an engine may be a little off, and rounded.
     let (before, bound) = (Utc::now(), TimeDelta::minutes(5));

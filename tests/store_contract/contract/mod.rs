@@ -29,6 +29,7 @@ macro_rules! run_contract {
             a_delete_may_be_repeated,
             a_reader_finishes_what_it_opened,
             a_list_has_what_starts_with_the_prefix,
+            a_list_is_in_the_byte_order_of_the_keys,
             a_list_tells_when_an_object_was_written,
             a_list_bears_objects_that_come_and_go,
             many_puts_at_once_are_all_kept,

@@ -1,0 +1,110 @@
+//! `strongroom audit` where there is much to look at.
+
+use crate::harness::{Server, System, bytes};
+
+/// Makes `count` stored backups of one byte, with their objects, and returns the keys in order.
+fn many(server: &Server, system: &System, count: usize) -> Vec<String> {
+    server.db.execute(&format!(
+        "INSERT INTO backups (id, system_id, org_id, object_key, extension, state, filename, mimetype, admitted_at, want_bytes,
+             reserved_bytes, seq, size_bytes, sha256, encrypted, uploaded_at)
+         SELECT id, '{system}', '{org}', '{org}/{key}/' || id || '.bin', 'bin', 'stored', 'f', 'a/b', now(), 0, 0, n, 1,
+             sha256('x'), false, now()
+         FROM (SELECT n, ('01934fab-bc33-7890-a1b2-' || lpad(to_hex(n), 12, '0'))::uuid AS id
+             FROM generate_series(1, {count}) AS n) AS new;
+         UPDATE org_usage SET stored_bytes = stored_bytes + {count} WHERE org_id = '{org}'",
+        system = system.id,
+        org = system.org,
+        key = system.key,
+    ));
+    let keys = server.db.all("SELECT object_key FROM backups ORDER BY object_key");
+    for key in &keys {
+        server.store.write(key, b"x");
+    }
+    keys
+}
+
+#[test]
+fn rows_and_objects_beyond_a_page_are_compared_one_by_one() {
+    needs_a_folder!();
+    let server = Server::start();
+    server.skip_comparison();
+    let system = server.system();
+    let keys = many(&server, &system, 2500);
+    server.cli(["audit", "--store"]).exits(0).says("stored backups: 2500, objects: 2500");
+    // At both ends, and on both sides of where pages of a thousand meet.
+    let lost = [0, 999, 1000, 1001, 1999, 2000, 2499];
+    for index in lost {
+        server.store.remove(&keys[index]);
+    }
+    let stray = keys[1500].replace(".bin", ".gpg");
+    server.store.write(&stray, b"x");
+    server.store.write(&keys[700], b"xx");
+    let report = server.cli(["audit", "--store", "--json"]).exits(1).json();
+    let mut found: Vec<_> = report["differences"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|one| (one["kind"].as_str().expect("text"), one["object_key"].as_str().expect("text")))
+        .collect();
+    found.sort_unstable();
+    let mut expected: Vec<_> = lost.iter().map(|index| ("missing", keys[*index].as_str())).collect();
+    expected.extend([("orphan", stray.as_str()), ("size", keys[700].as_str())]);
+    expected.sort_unstable();
+    assert_eq!(found, expected);
+    assert_eq!((&report["backups"], &report["objects"]), (&2500.into(), &2494.into()));
+}
+
+#[test]
+fn rows_without_any_object_are_all_reported() {
+    needs_a_folder!();
+    let server = Server::start();
+    server.skip_comparison();
+    let system = server.system();
+    for key in many(&server, &system, 1200) {
+        server.store.remove(&key);
+    }
+    let report = server.cli(["audit", "--store", "--json"]).exits(1).json();
+    assert_eq!(report["differences"].as_array().map(Vec::len), Some(1200));
+}
+
+#[test]
+fn an_audit_takes_as_long_as_it_needs() {
+    let server = Server::start();
+    server.store(&server.system(), &bytes(10));
+    // Fails, as a statement over many millions of rows does, unless its time limit is lifted.
+    server.db.execute(
+        "CREATE FUNCTION is_unlimited() RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN
+             IF current_setting('statement_timeout') <> '0' THEN
+                 RAISE EXCEPTION 'canceling statement due to statement timeout';
+             END IF;
+             RETURN true;
+         END $$;
+         ALTER TABLE organizations RENAME TO real_organizations;
+         CREATE VIEW organizations AS SELECT o.* FROM real_organizations AS o WHERE is_unlimited()",
+    );
+    let audit = server.cli(["audit"]);
+    server.db.execute("DROP VIEW organizations; ALTER TABLE real_organizations RENAME TO organizations");
+    audit.exits(0).says("the books balance");
+}
+
+#[test]
+fn the_index_of_keys_is_in_the_order_of_the_listing() {
+    let server = Server::start();
+    server.skip_comparison();
+    server.skip_audit();
+    for name in ["a", "a-b", "a0"] {
+        server.cli(["org", "add", name]).exits(0);
+        let system = server.cli(["system", "add", "--org", name, "--name", "fw", "--key", name, "--json"]);
+        let id = system.exits(0).json()["id"].as_str().expect("an id").to_owned();
+        server.db.execute(&format!(
+            "INSERT INTO backups (id, system_id, org_id, object_key, extension, state, filename, mimetype, admitted_at,
+                 want_bytes, reserved_bytes, seq, size_bytes, sha256, encrypted, uploaded_at)
+             VALUES ('{id}', '{id}', '{name}', '{name}/{name}/{id}.bin', 'bin', 'stored', 'f', 'a/b', now(), 0, 0, 1, 1,
+                 sha256('x'), false, now())",
+        ));
+    }
+    assert_eq!(server.db.all("SELECT org_id FROM backups ORDER BY object_key"), ["a-b", "a", "a0"]);
+    let collation = "SELECT c.collname FROM pg_index AS i JOIN pg_collation AS c ON c.oid = i.indcollation[0]
+         WHERE i.indexrelid = 'backups_object_key_key'::regclass";
+    assert_eq!(server.db.one(collation), "C", "else each page would sort the whole table");
+}
