@@ -13,7 +13,7 @@
 --
 -- What it takes from everybody (PUBLIC) in this database, which is Strongroom's alone: temporary
 -- tables, large objects, advisory locks, messages in the write-ahead log, and new objects in the
--- schema. The owners of the tables and of the database keep the advisory locks.
+-- schema. The owners of the tables and of the database keep the advisory locks and the messages.
 --
 -- What can't be taken back in Postgres, and why it does no harm: a session may switch its own
 -- time-outs off, but there are only ten of them, and a migration that waits for one names it in the
@@ -131,8 +131,8 @@ BEGIN
     LOOP
         BEGIN
             EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC, support', function);
-            IF function::text ~ 'advisory' THEN
-                -- They migrate.
+            IF function::text ~ 'advisory|logical' THEN
+                -- They migrate, and see by a message whether commits come to their end.
                 FOR owner IN
                     SELECT pg_get_userbyid(relowner) FROM pg_class
                     WHERE oid = to_regclass(format('%I.organizations', home))

@@ -4,9 +4,14 @@ use std::io::{self, IsTerminal as _, Write as _};
 
 use super::exit::Failure;
 
+/// Whether there is a terminal at which to ask.
+pub fn is_possible() -> bool {
+    io::stdin().is_terminal()
+}
+
 /// Refuses to go on where nobody can be asked and `--yes` was not said either. Called before anything is done.
 pub fn possible(yes: bool, what: &str) -> Result<(), Failure> {
-    if yes || io::stdin().is_terminal() {
+    if yes || is_possible() {
         return Ok(());
     }
     Err(Failure::Usage(format!(

@@ -4,13 +4,13 @@ use std::time::{Duration, SystemTime};
 
 use chrono::DateTime;
 use clap::Subcommand;
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 
 use super::exit::{ExitCode, Failure};
 use super::output::{Output, time};
 use crate::config::IssueConfig;
-use crate::db::{self, organizations};
+use crate::db::{Connector, DbError, organizations};
 use crate::domain::caller::Scope;
 use crate::domain::ids::OrgId;
 use crate::tokens::{IssueError, NewToken, issue};
@@ -119,9 +119,7 @@ impl Token {
 fn check_organization(config: &IssueConfig, org: &OrgId) -> Result<(), Failure> {
     let why = match &config.database_url {
         None => "DATABASE_URL is not set".to_owned(),
-        Some(url) => match db::connect(url.expose_secret())
-            .and_then(|mut conn| organizations::exists(&mut conn, org))
-        {
+        Some(url) => match exists(url, org) {
             Ok(true) => return Ok(()),
             Ok(false) => {
                 let line = format!("there is no organization {org}: `strongroom org list` shows all");
@@ -132,4 +130,10 @@ fn check_organization(config: &IssueConfig, org: &OrgId) -> Result<(), Failure> 
     };
     eprintln!("strongroom: not checked whether there is an organization {org}: {why}");
     Ok(())
+}
+
+fn exists(database_url: &SecretString, org: &OrgId) -> Result<bool, DbError> {
+    let unreadable = || DbError::Setting("DATABASE_URL: libpq does not understand it".to_owned());
+    let connector = Connector::new(database_url.expose_secret()).ok_or_else(unreadable)?;
+    organizations::exists(&mut connector.connect()?.conn, org)
 }

@@ -15,6 +15,9 @@ impl ConnectionString {
     /// password among them.
     #[expect(unsafe_code, reason = "diesel has no wrapper for libpq's parser")]
     pub fn parse(text: &str) -> Option<Self> {
+        if has_a_plain_at_in_its_password(text) {
+            return None;
+        }
         let text = CString::new(text).ok()?;
         let mut options = Vec::new();
         // SAFETY: `text` is a C string that lives through the call, and no message is asked for. What is returned is
@@ -80,6 +83,14 @@ impl ConnectionString {
     }
 }
 
+/// libpq takes what stands between the first @ of a URL's authority and the last one for a part of the host's name, and
+/// would tell everybody.
+fn has_a_plain_at_in_its_password(text: &str) -> bool {
+    let url = text.strip_prefix("postgres://").or_else(|| text.strip_prefix("postgresql://"));
+    let authority = url.and_then(|rest| rest.split(['/', '?']).next()).unwrap_or_default();
+    authority.matches('@').count() > 1
+}
+
 fn encode(value: &[u8]) -> String {
     let encoded = |byte: &u8| {
         if PLAIN.contains(byte) { char::from(*byte).to_string() } else { format!("%{byte:02X}") }
@@ -112,6 +123,8 @@ mod tests {
             ("host=h dbname=db", true),
             ("", true),
             ("postgres://u:pa%zzword@h/db", false),
+            ("postgres://u:pass@word@h/db", false),
+            ("postgres://u:pass%40word@h/db?application_name=me@home", true),
             ("postgres://h/db?no_such_option=1", false),
             ("host='h", false),
             ("nonsense", false),

@@ -4,7 +4,9 @@
 //! whose client is gone goes on waiting. So a probe that hangs is left to itself, and there is no second one beside it.
 //!
 //! The probe is a message in the write-ahead log that nobody reads: it is committed like an upload, changes no table,
-//! leaves no dead row, and locks nothing that another process's probe would wait for.
+//! leaves no dead row, and locks nothing that another process's probe would wait for. A role from which the right to that
+//! was taken (`deploy/postgres/support.sql` takes it from everybody but the owners) writes the row of `service_defaults`
+//! as it is: then the probes of all processes wait for one another, which is as true an answer while commits hang.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -68,19 +70,25 @@ impl Probe {
     }
 
     fn run(&self, conn: &mut Conn) -> Result<(), DbError> {
-        let listed = writable_session(conn)?;
+        let (listed, may_emit) = writable_session(conn)?;
+        let probe = if may_emit {
+            "SELECT pg_logical_emit_message(true, 'strongroom.health', '')"
+        } else {
+            "UPDATE service_defaults SET org_quota_bytes = org_quota_bytes"
+        };
         self.begin(listed);
-        let committed =
-            diesel::sql_query("SELECT pg_logical_emit_message(true, 'strongroom.health', '')").execute(conn);
+        let committed = diesel::sql_query(probe).execute(conn);
         self.end(listed);
         committed?;
         Ok(())
     }
 }
 
+/// This session, and whether it may write messages into the log.
+///
 /// One that only reads (a standby's, or by `default_transaction_read_only`) is `Unavailable`, as it is for whoever tries
 /// to write in it: so it is thrown away, and what comes next is asked of a new one.
-fn writable_session(conn: &mut Conn) -> Result<Listed, DbError> {
+fn writable_session(conn: &mut Conn) -> Result<(Listed, bool), DbError> {
     #[derive(QueryableByName)]
     struct Row {
         #[diesel(sql_type = Integer)]
@@ -89,17 +97,20 @@ fn writable_session(conn: &mut Conn) -> Result<Listed, DbError> {
         started: DateTime<Utc>,
         #[diesel(sql_type = Bool)]
         read_only: bool,
+        #[diesel(sql_type = Bool)]
+        may_emit: bool,
     }
     // Also read-only in recovery, whatever was set.
-    let Row { pid, started, read_only } = diesel::sql_query(
-        "SELECT pid, backend_start AS started, current_setting('transaction_read_only')::boolean AS read_only \
+    let Row { pid, started, read_only, may_emit } = diesel::sql_query(
+        "SELECT pid, backend_start AS started, current_setting('transaction_read_only')::boolean AS read_only, \
+         has_function_privilege('pg_catalog.pg_logical_emit_message(boolean, text, text)', 'EXECUTE') AS may_emit \
          FROM pg_stat_activity WHERE pid = pg_backend_pid()",
     )
     .get_result(conn)?;
     if read_only {
         return Err(DbError::Unavailable("it only reads".to_owned()));
     }
-    Ok(Listed { pid, started })
+    Ok((Listed { pid, started }, may_emit))
 }
 
 /// Whether the session still works on its statement. `idle`: it has answered, and the answer is lost.

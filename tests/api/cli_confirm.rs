@@ -34,8 +34,8 @@ fn is_untouched(server: &Server, system: &System, id: &str) {
 
 #[test]
 fn without_a_terminal_nothing_is_erased_unless_it_is_told_yes() {
-    let (server, system, id, commands) = scene();
-    for command in &commands {
+    let (server, system, id, [destroy, delete, _]) = scene();
+    for command in [&destroy, &delete] {
         for piped in ["n\n", "y\n", "yes\n", ""] {
             let mut child = server
                 .command([])

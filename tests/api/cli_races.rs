@@ -94,7 +94,7 @@ fn a_backup_that_is_deleted_after_its_object_was_listed_is_no_orphan() {
 fn a_backup_that_is_stored_while_objects_are_listed_is_no_orphan() {
     let (bucket, link, server) = on_a_link();
     let system = server.system();
-    let command = ["sweep", "--orphans", "--yes", "--older-than", "0s", "--force", "--json"];
+    let command = ["sweep", "--orphans", "--older-than", "0s", "--force", "--json"];
     for fault in [Fault::RequestHeld, Fault::AnswerHeld] {
         let before = bucket.keys().len();
         let sweep = held(&server, &link, (fault, lists_all), command, || {

@@ -106,7 +106,7 @@ fn a_sweep_without_store_or_database_says_so() {
     let server = idle();
     server.store.take_away();
     server.cli(["sweep"]).exits(3);
-    server.cli(["sweep", "--orphans", "--yes", "--older-than", "0s", "--force"]).exits(3);
+    server.cli(["sweep", "--orphans", "--older-than", "0s", "--force"]).exits(3);
     server.store.mend_it();
     server.cli(["sweep"]).exits(0);
     server.db.go_dark();

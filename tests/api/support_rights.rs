@@ -120,12 +120,12 @@ fn an_owner_who_is_no_superuser_is_told_what_is_left() {
     }
     assert!(done.stderr.lines().filter(|line| line.contains("WARNING")).count() < 3, "{done:?}");
     support_sql(database.url(), &[]).exits(0);
-    // The locks are the owner's, who still migrates.
+    // The locks and the messages are the owner's, who still migrates, and whose health commits a message.
     database.execute(&format!("ALTER DATABASE {name} OWNER TO CURRENT_USER"));
-    assert!(database.holds(&format!(
-        "has_function_privilege('{}', 'pg_advisory_xact_lock(bigint)', 'EXECUTE')",
-        role.name
-    )));
+    for function in ["pg_advisory_xact_lock(bigint)", "pg_logical_emit_message(boolean, text, text)"] {
+        let may = format!("has_function_privilege('{}', '{function}', 'EXECUTE')", role.name);
+        assert!(database.holds(&may), "{function}");
+    }
 }
 
 #[test]

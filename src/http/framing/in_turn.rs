@@ -64,6 +64,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> InTurn<S> {
         }
     }
 
+    /// The stream below.
+    pub fn get_ref(&self) -> &S {
+        &self.stream
+    }
+
     /// What the handlers need of it.
     pub fn exchange(&self) -> Rc<Exchange> {
         Rc::clone(&self.exchange)
