@@ -18,7 +18,8 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("rusoto_signature", &["store/s3"]),
     ("actix_web", &["http/", "startup"]),
     ("actix_web_httpauth", &["http/"]),
-    ("actix_http", &["http/"]),
+    // `telemetry/demoted` names the targets of their log lines.
+    ("actix_http", &["http/", "telemetry/demoted"]),
     ("actix_server", &["http/"]),
     ("actix_service", &["http/"]),
     ("httparse", &["http/framing/"]),
@@ -26,7 +27,7 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("actix", &["actors/"]),
     // Documentation is made where HTTP is spoken.
     ("utoipa", &["http/"]),
-    ("rmcp", &["http/docs/"]),
+    ("rmcp", &["http/docs/", "telemetry/demoted"]),
     ("pulldown_cmark", &["http/docs/"]),
     ("clap", &["cli/", "main.rs", "config"]),
     ("jsonwebtoken", &["tokens/"]),
