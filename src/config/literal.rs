@@ -9,6 +9,9 @@ use super::parse::wrong;
 
 /// Holds a setting to the rules for its kind.
 pub fn check(name: &str, value: &str) -> Result<(), ConfigError> {
+    if is_path(name) && value.contains("-----BEGIN") {
+        return Err(wrong(name, "it has to be the name of a file, and not what is in the file"));
+    }
     let problem = problem_of_text(value).or_else(|| {
         if is_path(name) {
             problem_of_path(value)

@@ -94,11 +94,6 @@ impl Variables {
 
     pub fn tls_files(&self) -> Result<Option<TlsFiles>, ConfigError> {
         let names = ["TLS_CERT_FILE", "TLS_KEY_FILE"];
-        if let Some(name) =
-            names.iter().find(|name| self.get(name).is_some_and(|at| at.contains("-----BEGIN")))
-        {
-            return Err(wrong(name, "it has to be the name of a file, and not what is in the file"));
-        }
         match names.map(|name| self.get(name)) {
             [None, None] => Ok(None),
             [Some(_), Some(_)] => {

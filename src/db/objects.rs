@@ -22,7 +22,7 @@ pub struct ObjectRow {
     /// Of the backup.
     pub id: Uuid,
     pub org_id: String,
-    pub key: ObjectKey,
+    pub object_key: String,
     /// Its size in bytes, if the backup is stored; a row in another state promises no object.
     pub stored: Option<u64>,
 }
@@ -52,12 +52,11 @@ pub fn rows_between(
         .bind::<Nullable<Text>, _>(until)
         .bind::<BigInt, _>(limit)
         .load(conn)?;
-    let object = |row: Row| {
-        let key = ObjectKey::parse(&row.object_key)
-            .map_err(|_| DbError::Failed(format!("backup {} has no valid object key", row.id)))?;
-        Ok(ObjectRow { id: row.id, org_id: row.org_id, key, stored: row.stored.map(from_bigint) })
+    let object = |Row { id, org_id, object_key, stored }| {
+        let stored = stored.map(from_bigint);
+        ObjectRow { id, org_id, object_key, stored }
     };
-    rows.into_iter().map(object).collect()
+    Ok(rows.into_iter().map(object).collect())
 }
 
 /// The database's clock. Ages are measured by it and by the store's, because a process's own clock may be wrong.

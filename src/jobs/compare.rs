@@ -29,7 +29,8 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use super::JobError;
 use super::leftovers::without_writer;
 use crate::db::objects::{self, ObjectRow};
-use crate::db::{Db, Lane};
+use crate::db::{Db, DbError, Lane};
+use crate::domain::object_key::ObjectKey;
 use crate::store::{BlobStore, Leftover, ObjectInfo, StoreError};
 
 /// Rows read in one query, and objects taken from the listing at a time.
@@ -130,12 +131,12 @@ impl Comparison {
             let page = self.db.run(Lane::Reads, PATIENCE, read).await?;
             let full = page.len() == PAGE;
             if let Some(last) = page.last() {
-                last.key.as_str().clone_into(reached);
+                last.object_key.clone_into(reached);
             }
             let mut suspects = vec![];
             let mut stored = 0;
             for row in page {
-                let object = listed.remove(row.key.as_str());
+                let object = listed.remove(&row.object_key);
                 let Some(size) = row.stored else { continue };
                 stored += 1;
                 if object.is_none_or(|object| object.size != size) {
@@ -166,11 +167,11 @@ impl Comparison {
         if suspects.is_empty() {
             return Ok(());
         }
-        let keys: Vec<_> = suspects.iter().map(|suspect| suspect.row.key.to_string()).collect();
+        let keys: Vec<_> = suspects.iter().map(|suspect| suspect.row.object_key.clone()).collect();
         let ask = move |conn: &mut _| objects::stored_among(conn, &keys);
         let stored = self.db.run(Lane::Reads, PATIENCE, ask).await?;
         for suspect in suspects {
-            if stored.contains(suspect.row.key.as_str()) {
+            if stored.contains(&suspect.row.object_key) {
                 report(Step::Found(suspect.into()));
             }
         }
@@ -178,13 +179,15 @@ impl Comparison {
     }
 
     /// Asks the store for one object; `None` if it is as it should be.
-    async fn suspect(&self, row: ObjectRow, stored: u64) -> Result<Option<Suspect>, StoreError> {
-        let found = match self.store.head(&row.key).await {
+    async fn suspect(&self, row: ObjectRow, stored: u64) -> Result<Option<Suspect>, JobError> {
+        let key = ObjectKey::parse(&row.object_key)
+            .map_err(|_| DbError::Failed(format!("backup {} has no valid object key", row.id)))?;
+        let found = match self.store.head(&key).await {
             Ok(size) if size == stored => return Ok(None),
             Ok(size) => Found::Size(size),
             Err(StoreError::NotFound) => Found::Nothing,
             Err(StoreError::Damaged(what)) => Found::Other(what),
-            Err(error) => return Err(error),
+            Err(error) => return Err(error.into()),
         };
         Ok(Some(Suspect { row, stored, found }))
     }
@@ -251,17 +254,17 @@ enum Found {
 impl From<Suspect> for Difference {
     fn from(Suspect { row, stored, found }: Suspect) -> Self {
         let (kind, problem) = match found {
-            Found::Nothing => (DifferenceKind::Missing, format!("its object {} is missing", row.key)),
+            Found::Nothing => (DifferenceKind::Missing, format!("its object {} is missing", row.object_key)),
             Found::Other(what) => {
-                (DifferenceKind::Missing, format!("its object {} is missing: {what}", row.key))
+                (DifferenceKind::Missing, format!("its object {} is missing: {what}", row.object_key))
             }
             Found::Size(size) => (
                 DifferenceKind::Size,
-                format!("its object {} has {size} bytes; it had {stored} when stored", row.key),
+                format!("its object {} has {size} bytes; it had {stored} when stored", row.object_key),
             ),
         };
         let subject = format!("backup {}", row.id);
-        Self { kind, org_id: row.org_id, subject, problem, object_key: Some(row.key.to_string()) }
+        Self { kind, org_id: row.org_id, subject, problem, object_key: Some(row.object_key) }
     }
 }
 

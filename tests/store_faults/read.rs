@@ -135,13 +135,16 @@ async fn an_error_names_the_call_and_the_key() {
     let head = link.during(Fault::Error500, all, link.store.head(&key)).await.unwrap_err();
     let delete = link.during(Fault::Error500, all, link.store.delete(&key)).await.unwrap_err();
     for (error, call) in [(read, "GetObject"), (head, "HeadObject"), (delete, "DeleteObject")] {
-        let line = error.to_string();
-        assert!(line.contains(&format!("{call} {key}: the engine answered 500")), "{line}");
+        let message = error.to_string();
+        assert!(message.contains(&format!("{call} {key}: the engine answered 500")), "{message}");
     }
     for (size, call) in [(1000, "PUT "), (8 << 20, "PutObject ")] {
         let (key, put) = link.during(Fault::Error500, all, link.put(size, true)).await;
-        let line = put.unwrap_err().to_string();
-        assert!(line.contains(call) && line.contains(key.as_str()) && line.contains("500"), "{line}");
+        let message = put.unwrap_err().to_string();
+        assert!(
+            message.contains(call) && message.contains(key.as_str()) && message.contains("500"),
+            "{message}"
+        );
     }
 }
 
