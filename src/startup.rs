@@ -94,7 +94,7 @@ fn raise_file_limit() -> usize {
     let current = match setrlimit(Resource::Nofile, raised) {
         Ok(()) => raised.current,
         Err(error) => {
-            log::warn!("raise the limit of open files: {error}");
+            log::warn!("could not raise the limit of open files: {error}");
             before.current
         }
     };

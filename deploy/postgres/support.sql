@@ -12,12 +12,13 @@
 -- back is then named in warnings.
 --
 -- What it takes from everybody (PUBLIC) in this database, which is Strongroom's alone: temporary
--- tables, large objects, advisory locks, messages in the write-ahead log, and new objects in the
--- schema. The owners of the tables and of the database keep the advisory locks and the messages.
+-- tables, large objects, advisory locks, and new objects in the schema (which the owners may still make). The owners of the tables and of the database keep the advisory locks.
 --
 -- What can't be taken back in Postgres, and why it does no harm: a session may switch its own
 -- time-outs off, but there are only ten of them, and a migration that waits for one names it in the
--- log; NOTIFY on Strongroom's channel wakes nobody unless there is a request in the table.
+-- log; NOTIFY on Strongroom's channel wakes nobody unless there is a request in the table; messages in
+-- the write-ahead log (pg_logical_emit_message) cost the disk what they are long, and taking that
+-- right away would break pg_upgrade to Postgres 17, where the function has other arguments.
 --
 -- Roles belong to the whole cluster, not to a database: that is why no migration makes this one.
 -- It can log in but has no password. Give it one (\password support), or let people in by pg_hba.conf.
@@ -113,12 +114,19 @@ BEGIN
     IF has_database_privilege('support', current_database(), 'TEMPORARY') THEN
         kept := kept || ', make temporary tables';
     END IF;
+    -- In a schema that is not theirs the owners of the tables may make new ones only because everybody may.
+    FOR owner IN
+        SELECT pg_get_userbyid(relowner) FROM pg_class WHERE oid = to_regclass(format('%I.organizations', home))
+        UNION SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = current_database()
+    LOOP
+        EXECUTE format('GRANT CREATE ON SCHEMA %I TO %I', home, owner);
+    END LOOP;
     EXECUTE format('REVOKE CREATE ON SCHEMA %I FROM PUBLIC, support', home);
     IF has_schema_privilege('support', home, 'CREATE') THEN
         kept := kept || format(', make objects in the schema %I', home);
     END IF;
 
-    -- Large objects and messages in the log take up the disk, and a million advisory locks the room for
+    -- Large objects take up the disk, and a million advisory locks the room for
     -- everybody's locks. All of that is possible in a transaction that only reads. Postgres' own warnings
     -- would be one for each function.
     SET LOCAL client_min_messages = error;
@@ -126,13 +134,13 @@ BEGIN
         SELECT p.oid FROM pg_proc p
         WHERE p.pronamespace = 'pg_catalog'::regnamespace
           AND (p.proname IN ('lo_creat', 'lo_create', 'lo_from_bytea', 'lo_put', 'lowrite', 'lo_truncate',
-                  'lo_truncate64', 'lo_unlink', 'lo_import', 'pg_logical_emit_message')
+                  'lo_truncate64', 'lo_unlink', 'lo_import')
               OR p.proname ~ '^pg_(try_)?advisory_(xact_)?lock(_shared)?$')
     LOOP
         BEGIN
             EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC, support', function);
-            IF function::text ~ 'advisory|logical' THEN
-                -- They migrate, and see by a message whether commits come to their end.
+            IF function::text ~ 'advisory' THEN
+                -- They migrate.
                 FOR owner IN
                     SELECT pg_get_userbyid(relowner) FROM pg_class
                     WHERE oid = to_regclass(format('%I.organizations', home))
@@ -146,7 +154,6 @@ BEGIN
         END;
         IF has_function_privilege('support', function, 'EXECUTE') THEN
             what := CASE WHEN function::text ~ 'advisory' THEN ', take advisory locks'
-                WHEN function::text ~ 'logical' THEN ', write messages into the write-ahead log'
                 ELSE ', write large objects' END;
             kept := replace(kept, what, '') || what;
         END IF;

@@ -1,5 +1,5 @@
--- A store lists its objects in the byte order of their keys. With the same order in the index, rows and objects are
--- compared in one pass over each. Only the index is rebuilt, the table is not; comparing bytes is also cheaper.
-ALTER TABLE backups ALTER COLUMN object_key TYPE text COLLATE "C";
-
-COMMENT ON COLUMN backup_events.kind IS 'uploaded, failed, downloaded, deleted, pruned, over_size_cap, refused, system_added, secret_rotated, suspended, resumed, destroyed ...';
+-- A store lists its objects in the byte order of their keys. With an index in the same order, rows and objects are compared
+-- in one pass over each. The column keeps its type: processes of the version before go on with their prepared statements.
+-- On a large table the index can be built before the upgrade, CONCURRENTLY, while uploads go on (docs/operations.md).
+CREATE UNIQUE INDEX IF NOT EXISTS backups_of_key ON backups (object_key COLLATE "C");
+ALTER TABLE backups DROP CONSTRAINT backups_object_key_key;

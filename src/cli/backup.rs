@@ -107,7 +107,7 @@ fn delete(context: &mut Context, id: BackupId, yes: bool) -> Result<(), Failure>
         time(row.uploaded_at),
         system.system_key
     );
-    confirm::ask(yes, &question, &[&system.system_key, &system.name])?;
+    confirm::ask(yes, &question, &[&system.system_key])?;
     let delete = Delete {
         system_id: row.system_id,
         backup: id,

@@ -15,7 +15,7 @@ pub fn possible(yes: bool, what: &str) -> Result<(), Failure> {
         return Ok(());
     }
     Err(Failure::Usage(format!(
-        "{what} can't be undone, and there is no terminal at which to ask: say --yes if it is meant; nothing was changed"
+        "{what} can't be undone, and standard input is not a terminal: pass --yes to confirm; nothing was changed"
     )))
 }
 

@@ -69,7 +69,8 @@ impl Sweep {
     pub fn run(self, context: &mut Context) -> Result<ExitCode, Failure> {
         let before = self.older_than.map(|age| cutoff(context, age)).transpose()?;
         let tools = context.tools()?;
-        tools.runtime.block_on(tools.store.check())?;
+        // A look that writes nothing: a sweep may be what makes room on a full disk.
+        tools.runtime.block_on(tools.store.find_leftovers())?;
         if before.is_some() && !self.force {
             refuse_on_doubt(&tools)?;
         }
@@ -151,7 +152,7 @@ async fn decide(
         return Ok((0, None));
     }
     log::info!(
-        "no service has been running for long enough: {} seconds to see which uploads are abandoned",
+        "no running service can tell which uploads are abandoned: waiting {} s to find out",
         lease.as_secs()
     );
     let held = Lease::start(context.connector.clone(), new_process_id(), lease)

@@ -123,7 +123,7 @@ fn check_organization(config: &IssueConfig, org: &OrgId) -> Result<(), Failure> 
             Ok(true) => return Ok(()),
             Ok(false) => {
                 let line = format!("there is no organization {org}: `strongroom org list` shows all");
-                return Err(Failure::Usage(line));
+                return Err(Failure::Refused(line));
             }
             Err(error) => error.to_string(),
         },

@@ -159,13 +159,6 @@ mod tests {
     }
 
     #[test]
-    fn a_line_break_behind_a_key_is_no_part_of_it() {
-        let config = s3(&[("S3_ACCESS_KEY", "other\n"), ("S3_SECRET_KEY", "\u{feff}hidden\r\n")]).unwrap();
-        assert_eq!(config.access_key, "other");
-        assert_eq!(secrecy::ExposeSecret::expose_secret(&config.secret_key), "hidden");
-    }
-
-    #[test]
     fn plain_http_is_for_loopback_or_where_it_is_allowed() {
         for endpoint in ["http://127.0.0.1:3900", "http://localhost", "http://[::1]:3900"] {
             assert_eq!(s3(&[("S3_ENDPOINT", endpoint)]).unwrap().endpoint, endpoint);

@@ -18,5 +18,6 @@ WHERE b.state = 'receiving'
       AND b.admitted_at < clock_timestamp() - make_interval(secs => $3)
     )
   )
-ORDER BY b.org_id, b.id
+-- What can't be decided yet must not hide what can.
+ORDER BY proven DESC, b.org_id, b.id
 LIMIT 500

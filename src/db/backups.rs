@@ -117,9 +117,5 @@ pub fn none_stored(conn: &mut Conn) -> Result<bool, DbError> {
 
 /// Which of the object keys belong to an upload under way.
 pub fn receiving_among(conn: &mut Conn, keys: &[String]) -> Result<HashSet<String>, DbError> {
-    let alive: Vec<String> = backups::table
-        .filter(backups::state.eq(BackupState::Receiving).and(backups::object_key.eq_any(keys)))
-        .select(backups::object_key)
-        .load(conn)?;
-    Ok(alive.into_iter().collect())
+    super::objects::among(conn, keys, Some(BackupState::Receiving))
 }

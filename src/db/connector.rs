@@ -128,7 +128,7 @@ impl Connector {
             let asked: Vec<_> = asked.flatten().collect();
             for server in asked.into_iter().filter_map(|host| host.join().ok()) {
                 if let Err(refusal) = self.admit(server) {
-                    log::warn!("of the hosts of DATABASE_URL one is not asked: {refusal}");
+                    log::warn!("ignoring one host in DATABASE_URL: {refusal}");
                 }
             }
         });

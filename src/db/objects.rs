@@ -38,7 +38,7 @@ struct Row {
 }
 
 /// The next page of rows whose keys come after `after` and, if there is an upper bound, not after `until`: at most
-/// `limit`, in the byte order of their keys, which is the order of the column's collation.
+/// `limit`, in the byte order of their keys.
 pub fn rows_between(
     conn: &mut Conn,
     after: &str,
@@ -46,7 +46,8 @@ pub fn rows_between(
     limit: i64,
 ) -> Result<Vec<ObjectRow>, DbError> {
     let sql = "SELECT id, org_id, object_key, CASE state WHEN 'stored' THEN size_bytes END AS stored FROM backups \
-         WHERE object_key > $1 AND ($2 IS NULL OR object_key <= $2) ORDER BY object_key LIMIT $3";
+         WHERE object_key COLLATE \"C\" > $1 AND ($2 IS NULL OR object_key COLLATE \"C\" <= $2) \
+         ORDER BY object_key COLLATE \"C\" LIMIT $3";
     let rows: Vec<Row> = diesel::sql_query(sql)
         .bind::<Text, _>(after)
         .bind::<Nullable<Text>, _>(until)
@@ -66,18 +67,31 @@ pub fn now(conn: &mut Conn) -> Result<DateTime<Utc>, DbError> {
 
 /// Which of the keys belong to a stored backup.
 pub fn stored_among(conn: &mut Conn, keys: &[String]) -> Result<HashSet<String>, DbError> {
-    let stored: Vec<String> = backups::table
-        .filter(backups::state.eq(BackupState::Stored).and(backups::object_key.eq_any(keys)))
-        .select(backups::object_key)
-        .load(conn)?;
-    Ok(stored.into_iter().collect())
+    among(conn, keys, Some(BackupState::Stored))
 }
 
 /// Which of the keys have a row, in whatever state.
 pub fn known_among(conn: &mut Conn, keys: &[String]) -> Result<HashSet<String>, DbError> {
-    let known: Vec<String> =
-        backups::table.filter(backups::object_key.eq_any(keys)).select(backups::object_key).load(conn)?;
-    Ok(known.into_iter().collect())
+    among(conn, keys, None)
+}
+
+/// Those of the keys that have a row, in this state if one is given. They are compared in the collation of their index.
+pub(super) fn among(
+    conn: &mut Conn,
+    keys: &[String],
+    state: Option<BackupState>,
+) -> Result<HashSet<String>, DbError> {
+    #[derive(QueryableByName)]
+    struct Found {
+        #[diesel(sql_type = Text)]
+        object_key: String,
+    }
+    let sql = "SELECT object_key FROM backups WHERE object_key COLLATE \"C\" = ANY($1) AND ($2 IS NULL OR state = $2)";
+    let found: Vec<Found> = diesel::sql_query(sql)
+        .bind::<Array<Text>, _>(keys)
+        .bind::<Nullable<Text>, _>(state.map(BackupState::as_str))
+        .load(conn)?;
+    Ok(found.into_iter().map(|row| row.object_key).collect())
 }
 
 /// Those of the keys that belong to a system of this database of whose backup the history says nothing: the database has
@@ -89,9 +103,14 @@ pub fn never_seen(conn: &mut Conn, keys: &[ObjectKey]) -> Result<HashSet<Uuid>, 
         #[diesel(sql_type = SqlUuid)]
         backup: Uuid,
     }
-    let sql = "SELECT k.backup FROM unnest($1, $2, $3) AS k (org, system_key, backup) \
-         JOIN systems AS s ON s.org_id = k.org AND s.system_key = k.system_key \
-         WHERE NOT EXISTS (SELECT 1 FROM backup_events AS e WHERE e.system_id = s.id AND e.backup_id = k.backup)";
+    // The history of each system is read once, however many keys it has: no index finds a backup's events.
+    let sql = "WITH asked AS MATERIALIZED ( \
+             SELECT s.id AS system_id, k.backup FROM unnest($1, $2, $3) AS k (org, system_key, backup) \
+             JOIN systems AS s ON s.org_id = k.org AND s.system_key = k.system_key), \
+         seen AS MATERIALIZED ( \
+             SELECT DISTINCT e.backup_id FROM backup_events AS e \
+             WHERE e.system_id IN (SELECT DISTINCT system_id FROM asked) AND e.backup_id IS NOT NULL) \
+         SELECT asked.backup FROM asked LEFT JOIN seen ON seen.backup_id = asked.backup WHERE seen.backup_id IS NULL";
     let rows: Vec<Unseen> = diesel::sql_query(sql)
         .bind::<Array<Text>, _>(keys.iter().map(ObjectKey::org).collect::<Vec<_>>())
         .bind::<Array<Text>, _>(keys.iter().map(ObjectKey::system).collect::<Vec<_>>())

@@ -45,7 +45,7 @@ pub(super) fn check(first: Conn, address: &ConnectionString) -> Result<Conn, DbE
         .map_err(|e| DbError::Unavailable(format!("start a thread: {e}")))?;
     checked.recv_timeout(PATIENCE).unwrap_or_else(|_| {
         Err(DbError::Unavailable(
-            "it has no second session to give: each process needs 20, also from a pooler (pgbouncer: default_pool_size)"
+            "could not open a second connection within 5 s: each process needs up to 20 (pgbouncer: default_pool_size)"
                 .to_owned(),
         ))
     })

@@ -5,8 +5,8 @@
 //!
 //! The probe is a message in the write-ahead log that nobody reads: it is committed like an upload, changes no table,
 //! leaves no dead row, and locks nothing that another process's probe would wait for. A role from which the right to that
-//! was taken (`deploy/postgres/support.sql` takes it from everybody but the owners) writes the row of `service_defaults`
-//! as it is: then the probes of all processes wait for one another, which is as true an answer while commits hang.
+//! was taken writes the row of `service_defaults` as it is: then the probes of all processes wait for one another, which is
+//! as true an answer while commits hang.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -36,7 +36,9 @@ pub(super) struct Probe(Arc<Mutex<Option<Listed>>>);
 impl Db {
     /// Commits something that changes nothing. Blocks no thread and opens no session for those that ask while one hangs.
     pub async fn can_commit(&self, patience: Duration) -> Result<(), DbError> {
-        let hangs = || Err(DbError::Unsure("a commit does not come to its end".to_owned()));
+        let hangs = || {
+            Err(DbError::Unsure("COMMIT did not return; is a synchronous standby unavailable?".to_owned()))
+        };
         timeout(patience, self.commit_probe(patience)).await.unwrap_or_else(|_| hangs())
     }
 
@@ -100,15 +102,20 @@ fn writable_session(conn: &mut Conn) -> Result<(Listed, bool), DbError> {
         #[diesel(sql_type = Bool)]
         may_emit: bool,
     }
+    // The right is looked up by the function's name: Postgres 17 gave it one argument more.
     // Also read-only in recovery, whatever was set.
     let Row { pid, started, read_only, may_emit } = diesel::sql_query(
         "SELECT pid, backend_start AS started, current_setting('transaction_read_only')::boolean AS read_only, \
-         has_function_privilege('pg_catalog.pg_logical_emit_message(boolean, text, text)', 'EXECUTE') AS may_emit \
+         EXISTS (SELECT FROM pg_proc WHERE pronamespace = 'pg_catalog'::regnamespace \
+             AND proname = 'pg_logical_emit_message' AND proargtypes[2] = 'text'::regtype \
+             AND has_function_privilege(pg_proc.oid, 'EXECUTE')) AS may_emit \
          FROM pg_stat_activity WHERE pid = pg_backend_pid()",
     )
     .get_result(conn)?;
     if read_only {
-        return Err(DbError::Unavailable("it only reads".to_owned()));
+        return Err(DbError::Unavailable(
+            "the session is read-only (a standby, or default_transaction_read_only)".to_owned(),
+        ));
     }
     Ok((Listed { pid, started }, may_emit))
 }

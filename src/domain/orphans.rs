@@ -39,7 +39,7 @@ pub enum Objection {
     OldDatabase(DateTime<Utc>),
     #[error(
         "{0} objects without a row lie under systems of this database, and its history says nothing of them: the database \
-         may have been restored from a dump that is older than they are"
+         may have been restored from a dump that is older than they are (or they are left of uploads that failed)"
     )]
     NeverSeen(u64),
 }

@@ -14,7 +14,7 @@ use futures_util::{Stream, TryStreamExt};
 
 use super::JobError;
 use super::purge::delete_object;
-use crate::db::{Db, Lane, backups, objects};
+use crate::db::{Db, Lane, backups, lift_statement_timeout, objects};
 use crate::domain::orphans::Evidence;
 use crate::store::{BlobStore, ObjectInfo};
 
@@ -69,8 +69,12 @@ pub async fn evidence(db: &Db, store: &dyn BlobStore, step: &dyn Fn(u64)) -> Res
         evidence.newest_orphan = evidence.newest_orphan.max(newest);
         let keys: Vec<_> = part.unknown.into_iter().map(|object| object.key).collect();
         if !keys.is_empty() {
-            let ask = move |conn: &mut _| objects::never_seen(conn, &keys);
-            evidence.never_seen += db.run(Lane::Reads, PATIENCE, ask).await?.len() as u64;
+            // A history may be long, and a person waits.
+            let ask = move |conn: &mut _| {
+                lift_statement_timeout(conn)?;
+                objects::never_seen(conn, &keys)
+            };
+            evidence.never_seen += db.run_alone(ask).await?.len() as u64;
         }
     }
     evidence.any_stored = !db.run(Lane::Reads, PATIENCE, backups::none_stored).await?;

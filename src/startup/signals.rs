@@ -98,6 +98,6 @@ fn reload(certificates: Option<&Certificates>) {
 /// Without systemd this does nothing.
 pub(super) fn notify_systemd(states: &[sd_notify::NotifyState]) {
     if let Err(error) = super::systemd::notify(states) {
-        log::warn!("tell systemd (NOTIFY_SOCKET): {error}");
+        log::warn!("could not notify systemd (NOTIFY_SOCKET): {error}");
     }
 }

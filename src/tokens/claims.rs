@@ -42,10 +42,10 @@ impl Claims {
     /// The caller that these claims describe at `now` (seconds since the Unix epoch), or what is wrong with them.
     pub fn check(&self, expected: &Expected, now: f64) -> Result<Caller, &'static str> {
         if self.iss.as_str() != Some(&expected.issuer) {
-            return Err("iss is another");
+            return Err("iss does not match JWT_ISSUER");
         }
         if !has(&self.aud, &expected.audience) {
-            return Err("aud is another");
+            return Err("aud does not match JWT_AUDIENCE");
         }
         if self.exp.is_null() {
             return Err("exp is missing");
@@ -157,14 +157,14 @@ mod tests {
     fn anything_else_makes_none() {
         let long = "x".repeat(256);
         for (changes, why) in [
-            (json!({ "iss": null }), "iss is another"),
-            (json!({ "iss": "https://login.example/" }), "iss is another"),
-            (json!({ "iss": ["https://login.example"] }), "iss is another"),
-            (json!({ "aud": null }), "aud is another"),
-            (json!({ "aud": "backups2" }), "aud is another"),
-            (json!({ "aud": [] }), "aud is another"),
-            (json!({ "aud": { "backups": 1 } }), "aud is another"),
-            (json!({ "aud": [["backups"], { "backups": 1 }] }), "aud is another"),
+            (json!({ "iss": null }), "iss does not match JWT_ISSUER"),
+            (json!({ "iss": "https://login.example/" }), "iss does not match JWT_ISSUER"),
+            (json!({ "iss": ["https://login.example"] }), "iss does not match JWT_ISSUER"),
+            (json!({ "aud": null }), "aud does not match JWT_AUDIENCE"),
+            (json!({ "aud": "backups2" }), "aud does not match JWT_AUDIENCE"),
+            (json!({ "aud": [] }), "aud does not match JWT_AUDIENCE"),
+            (json!({ "aud": { "backups": 1 } }), "aud does not match JWT_AUDIENCE"),
+            (json!({ "aud": [["backups"], { "backups": 1 }] }), "aud does not match JWT_AUDIENCE"),
             (json!({ "exp": null }), "exp is missing"),
             (json!({ "exp": "1799999970" }), "it has expired"),
             (json!({ "exp": "tomorrow" }), "exp is not a time"),

@@ -55,7 +55,7 @@ impl<'a> Jws<'a> {
             Some("ES256") => Algorithm::ES256,
             // RFC 9864 names the algorithm of the curve anew.
             Some("EdDSA" | "Ed25519") => Algorithm::EdDSA,
-            _ => return Err("its algorithm is none that is taken"),
+            _ => return Err("unsupported algorithm (RS256, ES256 and EdDSA are accepted)"),
         };
         let kid = match &header.kid {
             Value::Null => None,

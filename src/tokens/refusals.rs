@@ -63,8 +63,12 @@ mod tests {
 
     #[test]
     fn the_line_says_how_many_and_why_the_most_frequent_first() {
-        let counts = BTreeMap::from([("aud is another", 2), ("it has expired", 40), ("it is malformed", 2)]);
-        let expected = "tokens refused within the last minute: 44 (it has expired: 40, aud is another: 2, it is malformed: 2)";
+        let counts = BTreeMap::from([
+            ("aud does not match JWT_AUDIENCE", 2),
+            ("it has expired", 40),
+            ("it is malformed", 2),
+        ]);
+        let expected = "tokens refused within the last minute: 44 (it has expired: 40, aud does not match JWT_AUDIENCE: 2, it is malformed: 2)";
         assert_eq!(line(&counts).as_deref(), Some(expected));
         assert_eq!(line(&BTreeMap::new()), None);
     }

@@ -16,7 +16,7 @@ fn many(server: &Server, system: &System, count: usize) -> Vec<String> {
         org = system.org,
         key = system.key,
     ));
-    let keys = server.db.all("SELECT object_key FROM backups ORDER BY object_key");
+    let keys = server.db.all("SELECT object_key FROM backups ORDER BY object_key COLLATE \"C\"");
     for key in &keys {
         server.store.write(key, b"x");
     }
@@ -103,8 +103,11 @@ fn the_index_of_keys_is_in_the_order_of_the_listing() {
                  sha256('x'), false, now())",
         ));
     }
-    assert_eq!(server.db.all("SELECT org_id FROM backups ORDER BY object_key"), ["a-b", "a", "a0"]);
+    assert_eq!(
+        server.db.all("SELECT org_id FROM backups ORDER BY object_key COLLATE \"C\""),
+        ["a-b", "a", "a0"]
+    );
     let collation = "SELECT c.collname FROM pg_index AS i JOIN pg_collation AS c ON c.oid = i.indcollation[0]
-         WHERE i.indexrelid = 'backups_object_key_key'::regclass";
+         WHERE i.indexrelid = 'backups_of_key'::regclass";
     assert_eq!(server.db.one(collation), "C", "else each page would sort the whole table");
 }

@@ -74,7 +74,7 @@ fn at_a_terminal_only_a_yes_erases() {
     let asked = run_at_terminal(server.command([]).args(destroy), &system.key).exits(0);
     assert!(asked.stderr.contains(&system.key), "{asked:?}");
     let name = server.add_system(&system.org, "called so");
-    run_at_terminal(server.command([]).args(["system", "destroy", &name.key]), "called so").exits(0);
+    run_at_terminal(server.command([]).args(["system", "destroy", &name.key]), "yes").exits(0);
     assert_eq!(server.db.number("SELECT count(*) FROM systems"), 0);
 }
 

@@ -52,7 +52,7 @@ fn an_issued_token_is_all_that_is_printed_and_is_taken() {
 fn an_organization_that_is_not_there_is_refused_where_that_can_be_found_out() {
     let server = Server::builder().issuer().set("JWT_HS256_SECRET", SECRET).start();
     let arguments = ["token", "issue", "--org", "acmee", "--scope", "backup:view", "--sub", "me"];
-    let refused = server.cli(arguments).exits(2);
+    let refused = server.cli(arguments).exits(1);
     assert!(refused.stderr.contains("there is no organization acmee"), "{refused:?}");
     assert!(refused.stdout.is_empty() && refused.stderr.lines().count() == 1, "{refused:?}");
     for (url, why) in

@@ -154,7 +154,7 @@ fn refused_tokens_are_counted_by_reason_in_one_line() {
             .filter_map(|line| line.split(why).nth(1)?.split([',', ')']).next()?.parse::<u32>().ok());
         counts.sum()
     };
-    assert_eq!((count("aud is another: "), count("it has expired: ")), (2, 1), "{lines:?}");
+    assert_eq!((count("aud does not match JWT_AUDIENCE: "), count("it has expired: ")), (2, 1), "{lines:?}");
     assert!(lines.iter().all(|line| line.contains("WARN")) && lines.len() <= 2, "{lines:?}");
 }
 

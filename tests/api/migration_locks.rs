@@ -82,7 +82,7 @@ fn a_migration_waits_for_a_table_in_steps_so_that_others_get_their_turn() {
 #[test]
 fn a_service_may_be_a_role_that_makes_no_tables() {
     let database = Arc::new(Database::new());
-    // As `support.sql` does. Without the second right health asks in another way whether commits come to their end.
+    // Without the second right health finds out in another way whether commits return.
     database.execute(
         "REVOKE CREATE ON SCHEMA public FROM PUBLIC;
          REVOKE EXECUTE ON FUNCTION pg_logical_emit_message(boolean, text, text) FROM PUBLIC",

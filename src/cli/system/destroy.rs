@@ -52,7 +52,7 @@ pub fn run(context: &mut Context, name: &str, yes: bool) -> Result<(), Failure> 
         "This erases system {} ({:?} of organization {}) and its {} backups for good. Type its key or \"yes\" to go on:",
         system.system_key, system.name, system.org_id, system.backups
     );
-    confirm::ask(yes, &question, &[&system.system_key, &system.name])?;
+    confirm::ask(yes, &question, &[&system.system_key])?;
 
     let mut progress = Progress::default();
     let destroyed = destroy(context, &system, &prefix, (&store, &runtime), &mut progress)

@@ -38,9 +38,6 @@ impl Batch<'_> {
         let after = accounting::abort(&self.ledger(index), upload);
         self.settle(index, after);
         self.facts.retired.push((upload, Reason::Failed));
-        // So that an object of it that lands after its row is dropped can be told from one that this database has lost.
-        let remote = self.systems[index].row_of(upload).and_then(|row| row.remote_addr).map(|net| net.addr());
-        self.tell(index, "failed", "service", upload, remote, json!({}));
     }
 
     pub(super) fn delete(&mut self, index: usize, op: &Delete) -> Result<Outcome, DbError> {

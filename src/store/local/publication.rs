@@ -128,7 +128,7 @@ impl Drop for Unconfirmed {
         // network, so that is done elsewhere.
         match from.take_back(&folder, self.publication.file()) {
             Ok(()) => Removal::new(from).remove_on(&self.blocking),
-            Err(error) => log::error!("take an object back: {error}"),
+            Err(error) => log::error!("could not remove an object that was not confirmed: {error}"),
         }
     }
 }

@@ -154,7 +154,9 @@ impl Removal {
 impl Drop for Removal {
     fn drop(&mut self) {
         match self.name.tmp.remove(&self.name.name) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => log::warn!("remove {error}"),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                log::warn!("could not remove temporary file {error}");
+            }
             _ => {}
         }
     }
@@ -173,7 +175,7 @@ pub(super) fn find(disk: &Disk) -> io::Result<Vec<Leftover>> {
             Ok(false) => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             // One bad item does not stop the rest.
-            Err(error) => log::warn!("look at {error}"),
+            Err(error) => log::warn!("could not inspect temporary file {error}"),
         }
     }
     Ok(left)
@@ -206,7 +208,7 @@ pub(super) fn remove_leftovers(disk: &Disk, left: &[Leftover]) -> io::Result<usi
             Ok(false) => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             // One bad item does not stop the rest.
-            Err(error) => log::warn!("remove {error}"),
+            Err(error) => log::warn!("could not remove temporary file {error}"),
         }
     }
     Ok(removed)
