@@ -54,6 +54,8 @@ impl Publication {
     pub(super) fn publish(&self, disk: &Disk, temp: &Temp) -> io::Result<()> {
         let root = disk.root_of(temp)?;
         let folder = self.place(&root, temp)?;
+        // Not in `place`, which a probe of health runs as well.
+        fail_point!("local.renamed");
         disk.settled.sync(&root, self.folder(), &folder)
     }
 
@@ -89,7 +91,6 @@ impl Publication {
             return Err(io::ErrorKind::Interrupted.into());
         }
         temp.name().rename_to(folder, self.file())?;
-        fail_point!("local.renamed");
         *state = State::Published { from: temp.name().clone(), folder: Arc::clone(folder) };
         Ok(())
     }
