@@ -21,9 +21,9 @@ use crate::db::standing::Standing;
 use crate::domain::state::SystemState;
 use crate::store::{ObjectBody, StoreError};
 
-/// Downloads of one system at a time, by the appliance and by portals. By links there may be as many again, so that
-/// whoever has a link can't keep an appliance from being restored.
-const OF_SYSTEM: usize = 8;
+/// Downloads of one system at a time by its secret. By tokens there may be as many again, and by links, so that neither a
+/// portal nor whoever has a link can keep an appliance from being restored.
+const OF_KIND: usize = 8;
 /// Downloads by one link at a time.
 const OF_LINK: usize = 4;
 
@@ -53,8 +53,8 @@ impl Right {
         }
     }
 
-    fn is_link(&self) -> bool {
-        matches!(self, Self::Link { .. })
+    fn is_same_kind(&self, other: &Self) -> bool {
+        std::mem::discriminant(self) == std::mem::discriminant(other)
     }
 
     fn is_same_link(&self, other: &Self) -> bool {
@@ -131,7 +131,7 @@ impl Downloads {
             let entries = open.systems.get(system).into_iter().flatten();
             for entry in entries.filter(|entry| entry.number < looked_at.before) {
                 if !entry.right.holds(found.get(system)) && !entry.revoked.is_cancelled() {
-                    log::info!("a download of system {system} ends: what permitted it was withdrawn");
+                    log::info!("download of system {system} aborted: {}", BrokenOff::Revoked);
                     entry.revoked.cancel();
                 }
             }
@@ -144,9 +144,9 @@ impl Downloads {
 }
 
 fn is_full(entries: &[Entry], right: &Right) -> bool {
-    let of_kind = entries.iter().filter(|entry| entry.right.is_link() == right.is_link()).count();
+    let of_kind = entries.iter().filter(|entry| entry.right.is_same_kind(right)).count();
     let of_link = entries.iter().filter(|entry| entry.right.is_same_link(right)).count();
-    of_kind >= OF_SYSTEM || of_link >= OF_LINK
+    of_kind >= OF_KIND || of_link >= OF_LINK
 }
 
 impl Drop for Place {
@@ -166,7 +166,7 @@ impl Drop for Place {
 pub enum BrokenOff {
     #[error(transparent)]
     Store(#[from] StoreError),
-    #[error("what permitted the download was withdrawn")]
+    #[error("access was revoked (system suspended, secret rotated, or system destroyed)")]
     Revoked,
 }
 
@@ -219,17 +219,18 @@ mod tests {
     fn a_place_is_free_again_when_the_download_is_dropped() {
         let (downloads, one, other) = (Downloads::default(), Uuid::from_u128(1), Uuid::from_u128(2));
         let enter = |right| downloads.enter(one, right);
-        let mut places: Vec<_> = (0..OF_SYSTEM - 1).map(|_| enter(credential()).unwrap()).collect();
-        places.push(enter(Right::Token).unwrap());
-        assert!(enter(credential()).is_err() && enter(Right::Token).is_err());
+        let by_token: Vec<_> = (0..OF_KIND).map(|_| enter(Right::Token).unwrap()).collect();
+        assert!(enter(Right::Token).is_err());
+        let mut places: Vec<_> = (0..OF_KIND).map(|_| enter(credential()).unwrap()).collect();
+        assert!(enter(credential()).is_err());
         assert!(downloads.enter(other, credential()).is_ok());
         let by_link: Vec<_> = (0..OF_LINK).map(|_| enter(link(1)).unwrap()).collect();
         assert!(enter(link(1)).is_err());
         let by_another: Vec<_> = (0..OF_LINK).map(|_| enter(link(2)).unwrap()).collect();
-        assert!(enter(link(3)).is_err(), "as many as of the system");
+        assert!(enter(link(3)).is_err(), "as many as of any kind");
         places.pop();
         assert!(enter(credential()).is_ok());
-        drop((places, by_link, by_another));
+        drop((places, by_token, by_link, by_another));
         assert_eq!((downloads.count(), downloads.now().systems.len()), (0, 0));
     }
 

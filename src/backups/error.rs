@@ -59,7 +59,7 @@ pub enum UploadError {
     DigestMismatch,
     #[error("the client has damaged the file: {0}")]
     DamagedByClient(Damage),
-    #[error("the body ended before its end")]
+    #[error("the body ended early (connection closed before the declared end)")]
     Interrupted,
     /// It is not what the client's own framing says. What is wrong with it begins with the word "malformed".
     #[error("the body is {0}")]
@@ -88,6 +88,7 @@ impl UploadError {
             Self::TooLarge { .. } => Some("size"),
             Self::QuotaExceeded => Some("quota"),
             Self::DigestMismatch => Some("digest"),
+            Self::DamagedByClient(_) => Some("damaged"),
             Self::TimedOut => Some("timeout"),
             Self::Malformed(_) => Some("malformed"),
             _ => None,

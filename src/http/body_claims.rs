@@ -83,7 +83,7 @@ pub const NOT_A_PART: &str = "a part of a file can't be stored: send all of it (
 const NOT_RESUMABLE: &str = "uploads can't be resumed: send the whole file in one request";
 const NOT_S3: &str = "this is not S3: send the file itself, not in signed chunks";
 const NOT_VERIFIED: &str = "not verified here: send Content-Digest: sha-256=:BASE64: instead";
-pub const NOT_CONDITIONAL: &str = "conditions are not checked here: leave it out";
+pub const NOT_CONDITIONAL: &str = "conditional requests are not supported: remove this header";
 
 const fn never(_: &str) -> bool {
     false

@@ -2,8 +2,10 @@
 //!
 //! If the connection were closed with unread bytes in it, the kernel would answer them with a reset, and the client would
 //! lose the answer. So up to 64 KiB of an unread body are drained, if they are there at once, and the connection is
-//! kept. If there is more, the response's body owns the request's payload until it is flushed: then the server sees that
-//! the payload is unfinished, says `Connection: close`, and reads on for `client_disconnect_timeout` before it closes.
+//! kept. If there is more, the answer says `Connection: close`, and the response's body owns the request's payload until it
+//! is flushed: then the server sees that the payload is unfinished, and reads on for `client_disconnect_timeout` before
+//! it closes. The header must not be left to the server: of a body that has all arrived it would keep the connection,
+//! while what follows on it is discarded ([`super::framing::answer_in_turn`] goes by the header).
 
 use std::cell::RefCell;
 use std::pin::Pin;
@@ -14,12 +16,11 @@ use actix_web::HttpMessage;
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
 use actix_web::error::PayloadError;
+use actix_web::http::ConnectionType;
 use actix_web::middleware::Next;
 use actix_web::web::Bytes;
 use futures_util::{Stream, StreamExt};
 use tokio::task::yield_now;
-
-use super::framing::Exchange;
 
 const DRAIN_AT_MOST: usize = 64 * 1024;
 /// How often to yield to the server for more. It reads in steps of half of [`DRAIN_AT_MOST`].
@@ -96,20 +97,17 @@ pub async fn answer_early(
     mut request: ServiceRequest,
     next: Next<BoxBody>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
-    let exchange = request.conn_data::<Rc<Exchange>>().cloned();
     let payload = request.take_payload();
     if matches!(payload, Payload::None) {
         return next.call(request).await;
     }
     let mut shared = Shared(Rc::new(RefCell::new(Body { payload, ended: false })));
     request.set_payload(Payload::Stream { payload: Box::pin(shared.clone()) });
-    let response = next.call(request).await?;
+    let mut response = next.call(request).await?;
     shared.drain().await;
     if shared.ended() {
         return Ok(response);
     }
-    if let Some(exchange) = exchange {
-        exchange.close_afterwards();
-    }
+    response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
     Ok(response.map_body(|_, body| BoxBody::new(Lingering { body, _payload: shared })))
 }

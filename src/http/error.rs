@@ -93,7 +93,7 @@ impl ApiError {
             }
             Damage::FormEncoding => NOT_A_FORM,
             Damage::CutOff => {
-                "the file is cut at its first zero byte, as BusyBox's wget does: use curl, or gpg --armor"
+                "the file appears to be truncated at its first zero byte (BusyBox wget does this): upload it with curl, send `gpg --armor` output, or send a Content-Digest"
             }
         };
         Self::field("body", message, "")

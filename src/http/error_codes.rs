@@ -105,8 +105,7 @@ pub const TOO_MANY_DOWNLOADS: ErrorCode = ErrorCode {
     status: 429,
     kind: "rate_limit_error",
     title: "Too many downloads of the site are under way",
-    explanation: "The appliance and all portals together may have 8 downloads of one site at the same time. Send the same \
-        request again after the seconds in `Retry-After`. A download whose client takes nothing more is given up within a \
+    explanation: "All portals together may have 8 downloads of one site at the same time. Send the same request again after the seconds in `Retry-After`. A download whose client takes nothing more is given up within a \
         minute or so.",
 };
 

@@ -23,6 +23,7 @@ mod hosts;
 mod identity;
 mod links;
 mod list;
+mod log_limit;
 mod management;
 mod measure;
 mod metrics;

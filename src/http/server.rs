@@ -1,5 +1,6 @@
 //! Builds the servers of the two listeners.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -83,9 +84,19 @@ pub struct Served {
     pub drain: Drain,
 }
 
-/// The request's line for the log. The query is left out, because it may be a signature.
+/// The request's line for the log. The query is left out, because it may be a signature, and so is what is longer than
+/// anything that is served: anybody can send 64 KiB of it.
 fn request_line(request: &ServiceRequest) -> String {
-    format!("{} {} {:?}", request.method(), request.path(), request.version())
+    let (method, path) = (cut(request.method().as_str(), 20), cut(request.path(), 200));
+    format!("{method} {path} {:?}", request.version())
+}
+
+/// The first `most` characters.
+fn cut(text: &str, most: usize) -> Cow<'_, str> {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => format!("{}...", &text[..end]).into(),
+        None => text.into(),
+    }
 }
 
 /// Builds the server of one of the APIs.
@@ -134,8 +145,9 @@ pub fn serve(api: Api, state: Data<AppState>, settings: ServerSettings) -> io::R
             // Headers and queries carry secrets, so neither is ever logged.
             .wrap(Logger::new("%a \"%{line}xi\" %s %bB %Ts").custom_request_replace("line", request_line))
     };
+    let given_up = Arc::default();
     let connections =
-        Arc::new(Connections { api: api.name(), tls, limits: settings.limits, broken, metrics });
+        Arc::new(Connections { api: api.name(), tls, limits: settings.limits, given_up, broken, metrics });
     let workers = available_parallelism().map_or(2, NonZeroUsize::get).min(MOST_WORKERS);
     let of_a_worker = (settings.most_connections / workers).clamp(1, OF_A_WORKER);
     connections.metrics.show_most(api.name(), of_a_worker * workers);
@@ -181,4 +193,20 @@ pub fn serve(api: Api, state: Data<AppState>, settings: ServerSettings) -> io::R
     };
     let server = builder.listen(api.name(), settings.listener, service)?;
     Ok(Served { address, server: server.run(), drain })
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::test::TestRequest;
+
+    use super::*;
+
+    #[test]
+    fn the_log_shows_the_beginning_of_a_long_path_and_no_query() {
+        let line = |uri: &str| request_line(&TestRequest::with_uri(uri).to_srv_request());
+        assert_eq!(line("/api/health?x=y"), "GET /api/health HTTP/1.1");
+        let path = format!("/{}", "a".repeat(199));
+        assert_eq!(line(&path), format!("GET {path} HTTP/1.1"));
+        assert_eq!(line(&format!("{path}bcd")), format!("GET {path}... HTTP/1.1"));
+    }
 }

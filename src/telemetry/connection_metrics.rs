@@ -44,7 +44,7 @@ impl ConnectionMetrics {
             )?,
             most: gauge(
                 "strongroom_http_connections_max",
-                "At so many open connections a listener accepts no further ones.",
+                "Maximum number of open connections of a listener; further ones wait in the kernel's accept queue.",
             )?,
             handshakes_open: gauge("strongroom_tls_handshakes_open", "Connections in their TLS handshake.")?,
             handshakes: registered(registry, IntCounterVec::new(handshakes, &["api", "result"])?)?,

@@ -89,7 +89,7 @@ impl Metrics {
             sent_bytes: counter("strongroom_http_sent_bytes_total", "Bytes of answers' bodies.", route)?,
             refusals: counter(
                 "strongroom_refusals_total",
-                "Uploads turned away: rate, size, quota, digest, timeout, malformed.",
+                "Uploads turned away: rate, size, quota, digest, damaged, timeout, malformed.",
                 &["reason"],
             )?,
             broken_requests: counter(

@@ -3,7 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::harness::{Answer, BACKUPS, Curl, Server, System, Wire, bytes, digest_field, sha256_hex};
+use crate::harness::{
+    Answer, BACKUPS, Curl, PATIENCE, Server, System, Wire, assert_eventually, bytes, digest_field, sample,
+    sha256_hex,
+};
 
 fn file(folder: &Path, content: &[u8]) -> PathBuf {
     let path = folder.join("backup.gpg");
@@ -37,6 +40,15 @@ fn a_file_whose_line_breaks_curl_has_removed_is_not_stored() {
     assert!(message.contains("--data-binary"), "{message}");
     // It is seen only in the body, so it costs a slot, as a wrong digest does.
     server.assert_refused(&before, &system, 1);
+    // Support learns of it, too.
+    let counted = sample(&server.metrics(), r#"strongroom_refusals_total{reason="damaged"}"#);
+    assert!((counted - 1.0).abs() < 0.5, "{counted}");
+    let shown = format!(
+        "SELECT count(*) FROM backup_events WHERE system_id = '{}' AND kind = 'refused' \
+         AND detail ->> 'reason' = 'damaged'",
+        system.id
+    );
+    assert_eventually("it is in the history", PATIENCE, || server.db.number(&shown) == 1);
 }
 
 #[test]

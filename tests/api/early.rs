@@ -136,6 +136,28 @@ fn a_small_unread_body_is_drained(builder: Builder) {
 }
 
 #[test]
+fn a_connection_that_is_kept_after_an_early_answer_serves_its_next_request() {
+    for builder in [Server::builder(), Server::builder().tls(&Certificate::new())] {
+        let server = builder.no_rate_limit().start();
+        let system = server.system();
+        // More than is drained, and little enough to have all arrived when the answer is given.
+        for len in [64 * 1024 + 1, 80_000, 100_000, 128 * 1024, 180_000] {
+            for _ in 0..5 {
+                let mut wire = Wire::to(&server);
+                let request = bare_head("POST", BACKUPS, &[&format!("Content-Length: {len}")]);
+                wire.send([request.as_bytes(), &bytes(len)].concat());
+                let refused = wire.answer();
+                refused.is_invalid_token();
+                if refused.header("connection") != Some("close") {
+                    wire.send(head("GET", BACKUPS, &system, &[]));
+                    wire.answer().status(200);
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn a_client_that_reads_only_after_its_last_byte_has_its_answer() {
     for builder in [Server::builder(), Server::builder().tls(&Certificate::new())] {
         let server = builder.start();

@@ -1,7 +1,12 @@
 //! Bodies whose end is not where it was said to be, and heads that are no HTTP.
 
+use std::time::Duration;
+
+use diesel::connection::SimpleConnection as _;
+use diesel::{Connection as _, PgConnection};
+
 use crate::harness::{
-    BACKUPS, PATIENCE, Server, System, Wire, assert_eventually, bytes, chunk, head, sha256_hex,
+    BACKUPS, PATIENCE, Server, System, Wire, assert_eventually, bytes, chunk, eventually, head, sha256_hex,
 };
 
 /// Head and body in one piece: who answers the head and hangs up must have read both, or the answer may be lost.
@@ -156,6 +161,34 @@ fn a_client_that_says_it_has_sent_all_still_has_its_answer() {
         wire.send(body);
         wire.finish_sending();
         wire.answer().id();
+    }
+}
+
+#[test]
+fn a_client_that_says_it_has_sent_all_while_its_upload_waits_is_not_taken_for_gone() {
+    let server = Server::unlimited();
+    let system = server.system();
+    let lock = format!("BEGIN; SELECT FROM systems WHERE id = '{}' FOR UPDATE", system.id);
+    for length in [1000, 300_000, 2_000_000] {
+        let (body, mut other) = (bytes(length), PgConnection::establish(server.db.url()).expect("connect"));
+        other.batch_execute(&lock).expect("lock");
+        let mut wire = Wire::upload(&server, &system, &[&format!("Content-Length: {length}")]);
+        let mut wire = std::thread::scope(|scope| {
+            let sent = &body;
+            let sender = scope.spawn(move || {
+                wire.send(sent);
+                wire.finish_sending();
+                wire
+            });
+            assert_eventually("it waits", PATIENCE, || server.db.waits_for_a_lock());
+            // The kernel takes all of it, unless its buffers are small.
+            eventually(Duration::from_millis(500), || sender.is_finished());
+            other.batch_execute("ROLLBACK").expect("unlock");
+            sender.join().expect("all is sent")
+        });
+        let id = wire.answer().id();
+        assert!(server.fetch(&system, &id).send().status(200).body == body, "{length} bytes");
+        assert!(wire.is_closed(), "{length} bytes: nothing more comes");
     }
 }
 

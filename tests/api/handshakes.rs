@@ -128,7 +128,8 @@ fn a_handshake_that_does_not_go_on_is_given_up_and_counted() {
     }
     counted(&server, "timeout", 20);
     assert_eventually("none is open any more", PATIENCE, || open() < 0.5);
-    assert_eq!(lines_about_handshakes(&server), 1, "{}", server.log());
+    // A second one if a minute has passed meanwhile.
+    assert!((1..=2).contains(&lines_about_handshakes(&server)), "{}", server.log());
 }
 
 #[test]
@@ -142,7 +143,8 @@ fn plain_http_where_tls_is_spoken_is_logged_once_a_minute_and_served_nothing() {
         }
     }
     counted(&server, "plain_http", 20);
-    assert_eq!(lines_about_handshakes(&server), 1, "{}", server.log());
+    // A second one if a minute has passed meanwhile.
+    assert!((1..=2).contains(&lines_about_handshakes(&server)), "{}", server.log());
     assert!(server.log().contains("its URL has to begin with https://"), "{}", server.log());
 }
 
@@ -166,7 +168,8 @@ fn garbage_and_alerts_are_logged_once_a_minute_and_served_nothing() {
     assert!(stream.write_all(b"GET / HTTP/1.1\r\n\r\n").is_err());
     drop(stream);
     counted(&server, "failed", 51);
-    assert_eq!(lines_about_handshakes(&server), 1, "{}", server.log());
+    // A second one if a minute has passed meanwhile.
+    assert!((1..=2).contains(&lines_about_handshakes(&server)), "{}", server.log());
     let system = server.system();
     server.store(&system, b"the others are served");
 }

@@ -94,7 +94,9 @@ fn every_pair_of_requests_in_one_write_is_answered_as_each_is_alone_over_tls() {
 fn requests_that_arrive_in_pieces_are_answered_in_order() {
     let server = roomy().start();
     let system = server.system();
-    let kinds = kinds(&server, &system);
+    let mut kinds = kinds(&server, &system);
+    // Answered before their body is there, and so with `Connection: close`, if the next piece is late.
+    kinds.retain(|request| !["stranger's upload", "wrong method"].contains(&request.name));
     let all: Vec<u8> = kinds.iter().flat_map(|request| request.bytes.clone()).collect();
     for piece in [1, 7, 100, 1460, 100_000] {
         let mut wire = Wire::to(&server);

@@ -31,6 +31,7 @@ pub fn descriptors(server: &Server, id: &str) -> usize {
     files.filter(|file| file.to_string_lossy().contains(id)).count()
 }
 
+/// Long enough for all that a test does before somebody may be given up, also on a busy machine.
 fn idle_for(seconds: u64) -> Builder {
     Server::builder().no_rate_limit().set("BACKUP_BODY_IDLE_TIMEOUT", seconds)
 }
@@ -52,30 +53,31 @@ fn is_given_up(builder: &Builder) {
     for wire in &mut wires {
         assert!(wire.try_answer().is_err(), "a short answer must not look whole");
     }
+    // A line a minute, of all that come from one address.
     let told = server.log().matches("BACKUP_BODY_IDLE_TIMEOUT").count();
-    assert_eq!(told, 3, "{}", server.log());
+    assert!((1..=2).contains(&told), "{}", server.log());
 }
 
 #[test]
 fn a_download_whose_client_takes_nothing_is_given_up() {
     needs_a_folder!();
-    is_given_up(&idle_for(2));
+    is_given_up(&idle_for(10));
 }
 
 #[test]
 fn a_download_over_tls_whose_client_takes_nothing_is_given_up() {
     needs_a_folder!();
-    is_given_up(&idle_for(2).tls(&Certificate::new()));
+    is_given_up(&idle_for(10).tls(&Certificate::new()));
 }
 
 #[test]
 fn a_slow_client_that_keeps_taking_is_not_given_up() {
-    let server = idle_for(4).start();
+    let server = idle_for(8).start();
     let (system, id) = large_backup(&server);
     let mut wire = stalled(&server, &system, &id);
     let start = Instant::now();
     // For longer than it may be idle. The buffers on the way are filled again only once much of them is free.
-    while start.elapsed() < Duration::from_secs(20) {
+    while start.elapsed() < Duration::from_secs(30) {
         wire.try_read(32 << 10).expect("the next bytes");
         pass(Duration::from_millis(200));
     }
@@ -105,7 +107,7 @@ fn a_client_below_the_minimum_rate_is_given_up_within_the_minute() {
 
 #[test]
 fn the_process_ends_although_clients_take_nothing() {
-    let graceful = idle_for(2);
+    let graceful = idle_for(10);
     let cut = idle_for(600).set("SHUTDOWN_GRACE", 1);
     for builder in [graceful, cut] {
         let server = builder.start();

@@ -32,7 +32,8 @@ pub struct Links {
 #[derive(Default)]
 struct LastReading {
     began: Option<Instant>,
-    failed: Option<DbError>,
+    /// `None`: it was not read to its end, because whoever read is gone.
+    outcome: Option<Result<(), DbError>>,
 }
 
 impl Links {
@@ -66,17 +67,19 @@ impl Links {
     /// Makes sure that the keys were read after this moment.
     async fn read_after(&self, moment: Instant, db: &Db) -> Result<(), DbError> {
         let mut last = self.reading.lock().await;
-        if last.began.is_none_or(|began| began < moment) {
-            if let Some(began) = last.began {
-                sleep_until(began + PAUSE).await;
-            }
-            last.began = Some(Instant::now());
-            // Unless it is read to its end: who reads may be gone before.
-            last.failed = Some(DbError::Busy);
-            let keys = db.run(Lane::Reads, READ_PATIENCE, signing_keys::downloads).await;
-            last.failed = keys.map(|keys| *self.lock() = Some(keys)).err();
+        if let (Some(began), Some(outcome)) = (last.began, &last.outcome)
+            && began >= moment
+        {
+            return outcome.clone();
         }
-        last.failed.clone().map_or(Ok(()), Err)
+        if let Some(began) = last.began {
+            sleep_until(began + PAUSE).await;
+        }
+        (last.began, last.outcome) = (Some(Instant::now()), None);
+        let keys = db.run(Lane::Reads, READ_PATIENCE, signing_keys::downloads).await;
+        let outcome = keys.map(|keys| *self.lock() = Some(keys));
+        last.outcome = Some(outcome.clone());
+        outcome
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<SigningKeys>> {

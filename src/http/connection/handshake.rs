@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -14,7 +14,7 @@ use tokio_rustls::server::TlsStream;
 
 use super::admission::{Admission, Limits};
 use crate::domain::origin::Origin;
-use crate::domain::ttl_map::TtlMap;
+use crate::http::log_limit::LogLimit;
 use crate::telemetry::ConnectionMetrics;
 
 /// How long a client may take, from its connection until the handshake is done, without its wait for a slot.
@@ -22,9 +22,6 @@ const HANDSHAKE: Duration = Duration::from_secs(5);
 /// How long a connection waits for one of its origin's slots.
 const SLOT: Duration = Duration::from_secs(10);
 const LIMITS: Limits = Limits { handshakes: 1000, connections: 10_000 };
-/// An origin's failures are logged once in this time, and those of no more origins than [`LOGGED_ORIGINS`].
-const LOGGED_EVERY: Duration = Duration::from_secs(60);
-const LOGGED_ORIGINS: usize = 100;
 
 /// How the listener of an API performs handshakes.
 pub struct Tls {
@@ -33,7 +30,7 @@ pub struct Tls {
     admission: Arc<Admission>,
     trusted_proxies: Vec<IpNet>,
     metrics: ConnectionMetrics,
-    logged: Mutex<TtlMap<Origin, ()>>,
+    logged: LogLimit,
 }
 
 /// Why there is no stream.
@@ -55,8 +52,14 @@ impl Tls {
         trusted_proxies: Vec<IpNet>,
         metrics: ConnectionMetrics,
     ) -> Self {
-        let logged = Mutex::new(TtlMap::new(LOGGED_EVERY, LOGGED_ORIGINS));
-        Self { api, acceptor, admission: Admission::new(LIMITS), trusted_proxies, metrics, logged }
+        Self {
+            api,
+            acceptor,
+            admission: Admission::new(LIMITS),
+            trusted_proxies,
+            metrics,
+            logged: LogLimit::default(),
+        }
     }
 
     /// Performs the handshake. The connection is closed if it fails.
@@ -108,12 +111,7 @@ impl Tls {
             log::debug!("TLS handshake with {peer} failed: {failure}");
             return;
         }
-        let (origin, now) = (Origin::of(Some(peer)), std::time::Instant::now());
-        let mut logged = self.logged.lock().unwrap_or_else(PoisonError::into_inner);
-        if logged.get(&origin, now).is_some() {
-            return;
-        }
-        if logged.entry(origin, now).is_some() {
+        if self.logged.admits(Origin::of(Some(peer)), std::time::Instant::now()) {
             log::info!("TLS handshake with {peer} failed: {failure} (logged once a minute for each address)");
         }
     }
@@ -135,9 +133,7 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Crowded => {
-                f.write_str("this address has too many connections that are not done with theirs")
-            }
+            Self::Crowded => f.write_str("too many unfinished TLS handshakes from this address"),
             Self::TimedOut => write!(f, "not done within {} s", HANDSHAKE.as_secs()),
             Self::Left => f.write_str("the client closed the connection"),
             Self::PlainHttp => f.write_str("the client sent plain HTTP; its URL has to begin with https://"),

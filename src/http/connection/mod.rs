@@ -22,6 +22,7 @@ pub use patience::{Limits, Patient, end_with};
 pub use stream::ByteStream;
 
 use super::framing::{BrokenRequests, InTurn};
+use super::log_limit::LogLimit;
 use crate::telemetry::ConnectionMetrics;
 
 /// What actix-http's service takes: the stream, one request at a time, the protocol on it, and the peer.
@@ -34,6 +35,8 @@ pub struct Connections {
     pub tls: Option<Tls>,
     /// What a client has to take of an answer.
     pub limits: Limits,
+    /// For the lines about clients that did not.
+    pub given_up: Arc<LogLimit>,
     pub broken: Arc<BrokenRequests>,
     pub metrics: ConnectionMetrics,
 }
@@ -57,7 +60,7 @@ impl Connections {
             None => ByteStream::Plain(tcp),
             Some(tls) => ByteStream::Tls(Box::new(tls.handshake(tcp, peer).await.ok_or(())?)),
         };
-        let stream = Patient::new(stream, self.limits);
+        let stream = Patient::new(stream, self.limits, Arc::clone(&self.given_up));
         Ok((InTurn::new(stream, peer.ip(), Arc::clone(&self.broken)), Protocol::Http1, Some(peer)))
     }
 }

@@ -9,9 +9,11 @@
 //! steps of up to a third of a buffer of megabytes, for which a client on a slow link may need longer than it may be idle.
 
 use std::cell::RefCell;
+use std::fmt;
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -22,7 +24,9 @@ use tokio::time::{Instant, Sleep, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::stream::ByteStream;
+use crate::domain::origin::Origin;
 use crate::domain::pace::BodyClock;
+use crate::http::log_limit::LogLimit;
 
 /// What a client has to take.
 #[derive(Debug, Clone, Copy)]
@@ -57,9 +61,38 @@ pub fn end_with(request: &HttpRequest, end: CancellationToken) {
 pub struct Patient {
     stream: ByteStream,
     limits: Limits,
+    given_up: Arc<LogLimit>,
     end: End,
     /// `None` until the client is waited for: most never are.
     waits: Option<Box<Waits>>,
+}
+
+/// Why an answer is not sent to its end.
+enum Why {
+    Revoked,
+    /// The client has taken nothing for so long.
+    Idle(Duration),
+    /// It has taken fewer bytes a second than these.
+    Slow(u64),
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Revoked => {
+                f.write_str("access was revoked (system suspended, secret rotated, or system destroyed)")
+            }
+            Self::Idle(time) => {
+                write!(f, "the client read nothing for {} s (BACKUP_BODY_IDLE_TIMEOUT)", time.as_secs())
+            }
+            Self::Slow(rate) => {
+                write!(
+                    f,
+                    "the client read less than {rate} bytes a second for a minute (BACKUP_BODY_MIN_RATE)"
+                )
+            }
+        }
+    }
 }
 
 /// What is known of the client since it was first waited for.
@@ -79,8 +112,8 @@ struct Waits {
 }
 
 impl Patient {
-    pub fn new(stream: ByteStream, limits: Limits) -> Self {
-        Self { stream, limits, end: End::default(), waits: None }
+    pub fn new(stream: ByteStream, limits: Limits, given_up: Arc<LogLimit>) -> Self {
+        Self { stream, limits, given_up, end: End::default(), waits: None }
     }
 
     /// For the handlers of the connection's requests.
@@ -107,25 +140,28 @@ impl Patient {
 
     /// The client is waited for. Ready with the reason when it is given up.
     fn wait(&mut self, context: &mut Context<'_>) -> Poll<io::Error> {
-        let Self { stream, limits, end, waits } = self;
+        let Self { stream, limits, given_up, end, waits } = self;
         let pause = LOOK_EVERY.min(limits.idle_timeout / 4);
         let waits = waits.get_or_insert_with(|| Box::new(Waits::new(*limits, queued(stream), pause)));
         waits.since.get_or_insert_with(Instant::now);
-        let mut why = end.has_come().then_some("what permitted it was withdrawn");
+        let mut why = end.has_come().then_some(Why::Revoked);
         while why.is_none() && waits.next_look.as_mut().poll(context).is_ready() {
             let now = Instant::now();
-            why = waits.look(queued(stream), now, limits.idle_timeout);
+            why = waits.look(queued(stream), now, *limits);
             waits.next_look.as_mut().reset(now + pause);
         }
         let Some(why) = why else { return Poll::Pending };
         let tcp = stream.tcp();
-        let peer = tcp.peer_addr().map_or_else(|_| "a client".to_owned(), |peer| peer.to_string());
-        log::info!("the answer to {peer} is given up: {why}");
+        let peer = tcp.peer_addr().ok();
+        if given_up.admits(Origin::of(peer.map(|peer| peer.ip())), std::time::Instant::now()) {
+            let peer = peer.map_or_else(|| "an unknown address".to_owned(), |peer| peer.to_string());
+            log::info!("response to {peer} aborted: {why} (logged once a minute for each address)");
+        }
         // A reset: what still lies in the socket is not worth the memory, and the client must not take it for the end.
         if let Err(error) = SockRef::from(tcp).set_linger(Some(Duration::ZERO)) {
             log::debug!("make the connection end with a reset: {error}");
         }
-        Poll::Ready(io::Error::new(io::ErrorKind::TimedOut, why))
+        Poll::Ready(io::Error::new(io::ErrorKind::TimedOut, why.to_string()))
     }
 }
 
@@ -151,7 +187,7 @@ impl Waits {
     }
 
     /// Looks at what the client has taken, while it is waited for. `queued`: what of the written bytes it has not.
-    fn look(&mut self, queued: i64, now: Instant, idle_timeout: Duration) -> Option<&'static str> {
+    fn look(&mut self, queued: i64, now: Instant, limits: Limits) -> Option<Why> {
         let since = self.since.replace(now).unwrap_or(now);
         let waited = std::mem::take(&mut self.waited) + now.saturating_duration_since(since);
         let taken = self.written - queued;
@@ -160,10 +196,10 @@ impl Waits {
         self.clock.received(u64::try_from(progress).unwrap_or(0));
         // Under TLS what is queued may grow while nothing new is taken: then there was room, so the client has taken some.
         self.idle = if progress == 0 { self.idle + waited } else { Duration::ZERO };
-        if self.idle >= idle_timeout {
-            Some("the client takes nothing (BACKUP_BODY_IDLE_TIMEOUT)")
+        if self.idle >= limits.idle_timeout {
+            Some(Why::Idle(limits.idle_timeout))
         } else if self.clock.too_slow() {
-            Some("the client takes it too slowly (BACKUP_BODY_MIN_RATE)")
+            Some(Why::Slow(limits.min_rate))
         } else {
             None
         }

@@ -85,6 +85,7 @@ impl Chunks {
         match (self.place, byte) {
             (Place::Size, b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F') => self.digit(byte),
             (Place::Size, _) if self.digits == 0 => Err(Fault::ChunkSize),
+            (Place::AfterSize, b' ' | b'\t') if self.line > LINE => Err(Fault::ChunkExtension),
             (Place::Size | Place::AfterSize, b' ' | b'\t') => Ok(Place::AfterSize),
             (Place::Size | Place::AfterSize, b';') => Ok(Place::Extension),
             (Place::Size | Place::AfterSize | Place::Extension, b'\r') => Ok(Place::SizeLf),
@@ -204,6 +205,8 @@ mod tests {
             assert_eq!(scan(body.as_bytes()), Scanned::Broken(good.len(), fault), "{body:?}");
         }
         let long = format!("5;{}", "a".repeat(LINE));
+        assert_eq!(scan(long.as_bytes()), Scanned::Broken(LINE, Fault::ChunkExtension));
+        let long = format!("5{}", " ".repeat(LINE));
         assert_eq!(scan(long.as_bytes()), Scanned::Broken(LINE, Fault::ChunkExtension));
         let long = format!("0\r\nX:{}", "a".repeat(LINE));
         assert_eq!(scan(long.as_bytes()), Scanned::Broken(LINE + 3, Fault::Trailer));

@@ -6,7 +6,8 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 use actix_web::body::{BodySize, BoxBody, MessageBody};
-use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::dev::{ResponseHead, ServiceRequest, ServiceResponse};
+use actix_web::error::InternalError;
 use actix_web::http::ConnectionType;
 use actix_web::middleware::Next;
 use actix_web::web::Bytes;
@@ -30,7 +31,7 @@ impl Exchange {
     }
 
     /// The connection is closed after this answer: what comes behind the request is not looked at.
-    pub fn close_afterwards(&self) {
+    pub(super) fn close_afterwards(&self) {
         self.last.set(true);
     }
 
@@ -50,6 +51,14 @@ impl Exchange {
         self.broken_body.set(Some(fault));
     }
 
+    /// The answer has been encoded.
+    pub(super) fn end(&self) {
+        self.answering.set(false);
+        if let Some(waiting) = self.waiting.take() {
+            waiting.wake();
+        }
+    }
+
     /// Has the connection's task woken when the answer has been encoded.
     pub(super) fn wake_when_answered(&self, context: &Context<'_>) {
         self.waiting.replace(Some(context.waker().clone()));
@@ -61,10 +70,7 @@ struct Answering(Rc<Exchange>);
 
 impl Drop for Answering {
     fn drop(&mut self) {
-        self.0.answering.set(false);
-        if let Some(waiting) = self.0.waiting.take() {
-            waiting.wake();
-        }
+        self.0.end();
     }
 }
 
@@ -99,13 +105,25 @@ pub async fn answer_in_turn(
     };
     let answering = Answering(Rc::clone(&exchange));
     let asked_to_close = request.head().connection_type() == ConnectionType::Close;
-    let mut response = next.call(request).await?;
-    let head = response.response_mut().head_mut();
-    if exchange.broken_body().is_some() {
-        head.set_connection_type(ConnectionType::Close);
+    let settle = |head: &mut ResponseHead| {
+        if exchange.broken_body().is_some() {
+            head.set_connection_type(ConnectionType::Close);
+        }
+        if asked_to_close || head.connection_type() == ConnectionType::Close {
+            exchange.close_afterwards();
+        }
+    };
+    let body = |body| BoxBody::new(Answer { body, _answering: answering });
+    match next.call(request).await {
+        Ok(mut response) => {
+            settle(response.response_mut().head_mut());
+            Ok(response.map_body(|_, answer| body(answer)))
+        }
+        // The library makes an answer of an error as well, which the next request must not overtake either.
+        Err(error) => {
+            let mut response = error.error_response();
+            settle(response.head_mut());
+            Err(InternalError::from_response(error, response.map_body(|_, answer| body(answer))).into())
+        }
     }
-    if asked_to_close || head.connection_type() == ConnectionType::Close {
-        exchange.close_afterwards();
-    }
-    Ok(response.map_body(|_, body| BoxBody::new(Answer { body, _answering: answering })))
 }

@@ -38,7 +38,11 @@ struct Words {
 impl Fault {
     fn words(self) -> Words {
         let (reason, key, message) = match self {
-            Self::Tls => ("tls", "head", "TLS handshake on a port that speaks plain HTTP: use http://"),
+            Self::Tls => (
+                "tls",
+                "head",
+                "received a TLS handshake, but this port expects plain HTTP: check the address, or the TLS proxy in front of it",
+            ),
             Self::RequestLine => ("request_line", "head", "first line is not METHOD PATH HTTP/1.1"),
             Self::FoldedHeader => (
                 "folded",
@@ -53,12 +57,14 @@ impl Fault {
             Self::HeaderValue => ("header", "head", "header value has a control character in it"),
             Self::LineEnd => ("header", "head", "line does not end with CR LF"),
             Self::HeadTooLarge => ("too_large", "head", "more than 96 header lines, or more than 64 KiB"),
-            Self::Host => ("host", "host", "must be there once"),
-            Self::Length => ("length", "content-length", "must be there once, as one number of digits"),
+            Self::Host => ("host", "host", "must be present exactly once"),
+            Self::Length => {
+                ("length", "content-length", "must be present exactly once, and must be a decimal number")
+            }
             Self::LengthMissing => ("length", "content-length", "required in HTTP/1.0"),
             Self::Coding => ("coding", "transfer-encoding", "must be chunked, once, in HTTP/1.1"),
             Self::LengthAndCoding => {
-                ("coding", "transfer-encoding", "must not be there together with content-length")
+                ("coding", "transfer-encoding", "must not be combined with Content-Length")
             }
             Self::Upgrade => ("upgrade", "upgrade", "not supported"),
             Self::Connect => ("upgrade", "method", "CONNECT is not supported"),

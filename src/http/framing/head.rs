@@ -9,8 +9,8 @@ use httparse::{EMPTY_HEADER, Error, Header, Request, Status};
 
 use super::fault::Fault;
 
-/// The longest head. The library panics at a header's name of 64 KiB, so this is less.
-pub(super) const LONGEST: usize = 64 * 1000;
+/// The longest head. The library panics at a header's name of 64 KiB, for which this leaves no room.
+pub(super) const LONGEST: usize = 64 * 1024;
 /// The library's own limit.
 const HEADERS: usize = 96;
 

@@ -83,7 +83,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> InTurn<S> {
     /// Does what follows from the place that has been reached.
     fn settle(&mut self) {
         if matches!(self.requests.place, Place::Discard) {
-            self.held.clear();
+            self.held.truncate(self.admitted);
         }
         if let Place::Refused(fault) | Place::Broken(fault) = self.requests.place
             && !self.reported
@@ -134,7 +134,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for InTurn<S> {
         let this = self.get_mut();
         let start = buffer.filled().len();
         loop {
-            if matches!(this.requests.place, Place::Answer) && !this.exchange.is_answering() {
+            if this.admitted == 0
+                && matches!(this.requests.place, Place::Answer)
+                && !this.exchange.is_answering()
+            {
                 this.admit_held();
             }
             if this.admitted > 0 {
@@ -146,9 +149,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for InTurn<S> {
                 this.exchange.wake_when_answered(context);
             }
             if this.ended {
-                // The end is behind what is held back.
-                let hold = waits && !this.held.is_empty();
-                return if hold { Poll::Pending } else { Poll::Ready(Ok(())) };
+                // The end is behind what is held back, and behind the whole request: the library would take an end that
+                // it reads together with the rest of a body for the body's.
+                return if waits { Poll::Pending } else { Poll::Ready(Ok(())) };
             }
             if waits && this.held.len() >= AHEAD {
                 return Poll::Pending;
@@ -186,7 +189,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for InTurn<S> {
         let this = self.get_mut();
         let answer = match this.requests.place {
             Place::Refused(fault) => refusal::answer(fault),
-            Place::Broken(_) => Bytes::new(),
+            Place::Broken(_) | Place::Discard => Bytes::new(),
             _ if !this.held.is_empty() => Bytes::new(),
             _ => return Pin::new(&mut this.stream).poll_shutdown(context),
         };
@@ -220,3 +223,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for InTurn<S> {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "in_turn_tests.rs"]
+mod tests;
