@@ -32,9 +32,9 @@ fn a_broken_head_is_answered_with_what_is_wrong_with_it() {
         (&line("Host: b"), "host", "once"),
         (&line("no colon"), "head", "NAME: VALUE"),
         (&line("X: \u{1}"), "head", "control character"),
-        (&line("Content-Length: five"), "content-length", "digits"),
+        (&line("Content-Length: five"), "content-length", "decimal"),
         (&line("Content-Length: 5\r\nContent-Length: 5"), "content-length", "once"),
-        (&line("Content-Length: 5\r\nTransfer-Encoding: chunked"), "transfer-encoding", "together"),
+        (&line("Content-Length: 5\r\nTransfer-Encoding: chunked"), "transfer-encoding", "combined"),
         (&line("Transfer-Encoding: gzip, chunked"), "transfer-encoding", "must be chunked"),
         ("POST / HTTP/1.0\r\n\r\n", "content-length", "HTTP/1.0"),
     ] {
@@ -52,6 +52,16 @@ fn a_broken_head_is_answered_with_what_is_wrong_with_it() {
         let _ = wire.try_send(format!("GET / HTTP/1.1\r\nHost: a\r\n{lines}\r\n"));
         assert_eq!(wire.answer().status(431).message(), "request header fields too large");
         assert!(wire.is_closed());
+    }
+    // The longest name and the longest path that fit into 64 KiB.
+    for (before, after, status) in [
+        ("GET /api/health/live HTTP/1.1\r\nHost: a\r\n", ": y\r\n\r\n", 200),
+        ("GET /", " HTTP/1.1\r\nHost: a\r\n\r\n", 404),
+    ] {
+        let filling = "a".repeat((64 << 10) - before.len() - after.len());
+        let mut wire = Wire::to(&server);
+        wire.send(format!("{before}{filling}{after}"));
+        wire.answer().status(status);
     }
     server.has_not_panicked();
 }
