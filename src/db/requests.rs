@@ -164,18 +164,30 @@ pub fn open_of(conn: &mut Conn, system: Uuid) -> Result<Vec<BackupRequest>, DbEr
     Ok(all(prepared(sql, system.into_sql::<SqlUuid>()).load(conn)?))
 }
 
+#[derive(QueryableByName)]
+struct SystemId {
+    #[diesel(sql_type = SqlUuid)]
+    system_id: Uuid,
+}
+
 /// Which of the systems have an open request that they were not given yet.
 pub fn unseen_of(conn: &mut Conn, among: &[Uuid]) -> Result<Vec<Uuid>, DbError> {
-    #[derive(QueryableByName)]
-    struct Unseen {
-        #[diesel(sql_type = SqlUuid)]
-        system_id: Uuid,
-    }
     let sql = concat!(
         "SELECT DISTINCT system_id FROM backup_requests WHERE system_id = ANY($*) AND state = 'pending' AND ",
         open!()
     );
-    let rows: Vec<Unseen> = prepared(sql, among.into_sql::<Array<SqlUuid>>()).load(conn)?;
+    systems_where(conn, sql, among)
+}
+
+/// Which of the systems have an open request, whether or not they were given it: asking again joins one that was.
+pub fn asked_of(conn: &mut Conn, among: &[Uuid]) -> Result<Vec<Uuid>, DbError> {
+    let sql =
+        concat!("SELECT DISTINCT system_id FROM backup_requests WHERE system_id = ANY($*) AND ", open!());
+    systems_where(conn, sql, among)
+}
+
+fn systems_where(conn: &mut Conn, sql: &'static str, among: &[Uuid]) -> Result<Vec<Uuid>, DbError> {
+    let rows: Vec<SystemId> = prepared(sql, among.into_sql::<Array<SqlUuid>>()).load(conn)?;
     Ok(rows.into_iter().map(|row| row.system_id).collect())
 }
 

@@ -1,8 +1,9 @@
 //! Wakes the appliances that wait for a request, on one thread and one connection, however many wait.
 //!
 //! Postgres' notifications are quick, but only a hint: one that is sent while nobody listens is lost. So every second,
-//! and at once after connecting, one query asks for all the systems that are waited for. A lost notification costs a
-//! second.
+//! and at once after connecting, one query asks which of the systems that are waited for have a request that they were
+//! not given. A lost notification costs a second. Only a notification tells that somebody asked again for what the
+//! appliance was given already: the table says the same as before.
 
 use std::time::{Duration, Instant};
 
@@ -62,17 +63,18 @@ impl Listening {
         };
         let conn = &mut session.conn;
         let heard = notifications::heard(conn)?;
-        let mut waiting = self.waiters.systems();
-        if self.looked.is_some_and(|at| at.elapsed() < LOOK_EVERY) {
-            // Whoever was only claimed to be asked stays asleep: a flood of notifications costs one query a tick.
-            waiting.retain(|system| heard.contains(system));
-        } else {
+        let waiting = self.waiters.systems();
+        // Whoever was only claimed to be asked stays asleep: a flood of notifications costs one query a tick.
+        let named: Vec<_> = waiting.iter().copied().filter(|system| heard.contains(system)).collect();
+        let mut asked = if named.is_empty() { vec![] } else { requests::asked_of(conn, &named)? };
+        if self.looked.is_none_or(|at| at.elapsed() >= LOOK_EVERY) {
             self.looked = Some(Instant::now());
-        }
-        if !waiting.is_empty() {
-            for system in requests::unseen_of(conn, &waiting)? {
-                self.waiters.wake(system);
+            if !waiting.is_empty() {
+                asked.extend(requests::unseen_of(conn, &waiting)?);
             }
+        }
+        for system in asked {
+            self.waiters.wake(system);
         }
         Ok(())
     }

@@ -111,7 +111,7 @@ impl DeletedBy {
 #[derive(Debug, Clone)]
 pub struct Refusal {
     pub system_id: Uuid,
-    /// rate, size, quota, digest or timeout.
+    /// rate, size, quota, digest, damaged, timeout or malformed.
     pub reason: &'static str,
     pub remote_addr: Option<IpAddr>,
 }
