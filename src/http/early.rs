@@ -13,7 +13,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use actix_web::HttpMessage;
-use actix_web::body::{BodySize, BoxBody, MessageBody};
+use actix_web::body::BoxBody;
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
 use actix_web::error::PayloadError;
 use actix_web::http::ConnectionType;
@@ -21,6 +21,8 @@ use actix_web::middleware::Next;
 use actix_web::web::Bytes;
 use futures_util::{Stream, StreamExt};
 use tokio::task::yield_now;
+
+use super::holding::Holding;
 
 const DRAIN_AT_MOST: usize = 64 * 1024;
 /// How often to yield to the server for more. It reads in steps of half of [`DRAIN_AT_MOST`].
@@ -71,27 +73,6 @@ impl Shared {
     }
 }
 
-/// A response body that keeps the request's payload alive.
-struct Lingering {
-    body: BoxBody,
-    _payload: Shared,
-}
-
-impl MessageBody for Lingering {
-    type Error = <BoxBody as MessageBody>::Error;
-
-    fn size(&self) -> BodySize {
-        self.body.size()
-    }
-
-    fn poll_next(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Bytes, Self::Error>>> {
-        Pin::new(&mut self.body).poll_next(context)
-    }
-}
-
 /// The middleware around every route.
 pub async fn answer_early(
     mut request: ServiceRequest,
@@ -109,5 +90,5 @@ pub async fn answer_early(
         return Ok(response);
     }
     response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
-    Ok(response.map_body(|_, body| BoxBody::new(Lingering { body, _payload: shared })))
+    Ok(response.map_body(|_, body| Holding::boxed(body, shared)))
 }

@@ -19,6 +19,7 @@ mod error_data;
 mod framing;
 mod gateway_error;
 mod health;
+mod holding;
 mod hosts;
 mod identity;
 mod links;

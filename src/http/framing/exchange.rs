@@ -1,18 +1,17 @@
 //! What the two ends of a connection's service tell each other: the stream below the library, and the middleware above.
 
 use std::cell::{Cell, RefCell};
-use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Waker};
 
-use actix_web::body::{BodySize, BoxBody, MessageBody};
+use actix_web::body::BoxBody;
 use actix_web::dev::{ResponseHead, ServiceRequest, ServiceResponse};
 use actix_web::error::InternalError;
 use actix_web::http::ConnectionType;
 use actix_web::middleware::Next;
-use actix_web::web::Bytes;
 
 use super::fault::Fault;
+use crate::http::holding::Holding;
 
 /// A connection's request, and the answer to it. Handlers find it in the connection's data.
 #[derive(Default)]
@@ -65,33 +64,12 @@ impl Exchange {
     }
 }
 
-/// Ends the exchange when it is dropped.
+/// Ends the exchange when it is dropped: with the response's body, when the library has encoded all of it.
 struct Answering(Rc<Exchange>);
 
 impl Drop for Answering {
     fn drop(&mut self) {
         self.0.end();
-    }
-}
-
-/// A response's body, which the library drops when it has encoded all of it.
-struct Answer {
-    body: BoxBody,
-    _answering: Answering,
-}
-
-impl MessageBody for Answer {
-    type Error = <BoxBody as MessageBody>::Error;
-
-    fn size(&self) -> BodySize {
-        self.body.size()
-    }
-
-    fn poll_next(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Bytes, Self::Error>>> {
-        Pin::new(&mut self.body).poll_next(context)
     }
 }
 
@@ -113,7 +91,7 @@ pub async fn answer_in_turn(
             exchange.close_afterwards();
         }
     };
-    let body = |body| BoxBody::new(Answer { body, _answering: answering });
+    let body = |body| Holding::boxed(body, answering);
     match next.call(request).await {
         Ok(mut response) => {
             settle(response.response_mut().head_mut());
