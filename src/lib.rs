@@ -3,9 +3,9 @@
 //! # The rooms, and who may call whom
 //!
 //! ```text
-//! main -> cli -> startup -> { http, jobs } -> backups -> { actors, db, store } -> domain
+//! main -> cli -> startup -> { http, tasks } -> backups -> { actors, db, store } -> domain
 //!                                                        actors -> db
-//!                            jobs, cli -> db, store
+//!                            tasks, cli -> db, store
 //!                            http, cli -> tokens -> domain
 //! ```
 //!
@@ -13,7 +13,7 @@
 //! * [`startup`] - builds everything from the settings, and stops it in order
 //! * [`config`] - the settings, checked; read by `cli` and `startup` alone
 //! * [`http`] - routes, extractors, thin handlers, the table from errors to status codes
-//! * [`jobs`] - prepare schema and store, renew the lease, listen for requests, purge, sweep, return memory, compare rows with
+//! * [`tasks`] - prepare schema and store, renew the lease, listen for requests, purge, sweep, return memory, compare rows with
 //!   objects
 //! * [`backups`] - the use cases: authenticate, upload, list, download, delete, request
 //! * [`actors`] - one per organization to order and batch what changes its books, one to turn
@@ -30,9 +30,9 @@
 //! `receiving` (admitted, before any byte) -> `stored` (the only state that the API shows) ->
 //! `retired` (out of the books; its object is deleted, then its row). An upload that fails goes
 //! from `receiving` to `retired`. To follow one, read `http/upload.rs`, `backups/upload.rs`, `backups/admit.rs`,
-//! `actors/org_quota.rs`, `actors/group_commit.rs`, `db/accounting/`, `backups/intake.rs`, `store/` and `jobs/purge.rs`.
+//! `actors/org_quota.rs`, `actors/group_commit.rs`, `db/accounting/`, `backups/intake.rs`, `store/` and `tasks/purge.rs`.
 //!
-//! A request for a backup goes from `db/requests/ask.rs` (somebody asks) to `jobs/listen.rs` and `backups/requests.rs` (the
+//! A request for a backup goes from `db/requests/ask.rs` (somebody asks) to `tasks/listen.rs` and `backups/requests.rs` (the
 //! appliance is woken, and sees it) to `db/accounting/apply.sql` (the commit of an upload fulfils it).
 
 #[macro_use]
@@ -45,8 +45,8 @@ pub mod config;
 pub mod db;
 pub mod domain;
 pub mod http;
-pub mod jobs;
 pub mod startup;
 pub mod store;
+pub mod tasks;
 pub mod telemetry;
 pub mod tokens;

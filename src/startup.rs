@@ -23,8 +23,8 @@ use crate::actors::Actors;
 use crate::config::{Config, UploadConfig};
 use crate::db::accounting::Policy;
 use crate::db::{Connector, Db, DbError};
-use crate::jobs;
 use crate::store::{BlobStore, ObservedStore, StoreError};
+use crate::tasks;
 use crate::telemetry::Metrics;
 
 /// Why the service could not start.
@@ -117,7 +117,7 @@ async fn serve(
     let certificates = load_certificates(&config.http)?;
     let listeners = Listeners::bind(&config)?;
     let tokens = parts::start_tokens(config.management.tokens.as_ref(), engine.handle())?;
-    let policy = policy(&config.uploads, jobs::sweep::new_process_id());
+    let policy = policy(&config.uploads, tasks::sweep::new_process_id());
 
     let db = Db::new(connector.clone(), engine.handle().clone());
     let metrics = Metrics::new().map_err(|error| StartError::Io {
@@ -153,7 +153,7 @@ fn policy(uploads: &UploadConfig, writer: Uuid) -> Policy {
     Policy { retention: uploads.retention, rate: uploads.rate, default_quota: uploads.default_quota, writer }
 }
 
-/// A pooler that can't be worked with ends the start. A database that can't be reached is waited for by `jobs::prepare`;
+/// A pooler that can't be worked with ends the start. A database that can't be reached is waited for by `tasks::prepare`;
 /// if such a pooler shows then, there are no sessions until it is set right.
 async fn look_at_database(connector: Connector, engine: &Runtime) -> Result<(), StartError> {
     let look = engine.handle().spawn_blocking(move || connector.connect());
@@ -163,7 +163,7 @@ async fn look_at_database(connector: Connector, engine: &Runtime) -> Result<(), 
     }
 }
 
-/// A store that refuses at the first look ends the start. One that can't be reached is waited for by `jobs::prepare`.
+/// A store that refuses at the first look ends the start. One that can't be reached is waited for by `tasks::prepare`.
 async fn look_at_store(store: Arc<dyn BlobStore>, engine: &Runtime) -> Result<(), StartError> {
     let look = engine.spawn(async move { timeout(FIRST_PREPARATION, store.prepare(false)).await });
     match look.await {

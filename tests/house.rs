@@ -46,14 +46,14 @@ const MODULES: &[(&str, &[&str])] = &[
 /// Which rooms a room may import. `lib` is the map and names them all.
 const IMPORTS: &[(&str, &[&str])] = &[
     ("main", &["cli", "telemetry"]),
-    ("cli", &["startup", "config", "jobs", "db", "store", "tokens", "domain", "telemetry"]),
+    ("cli", &["startup", "config", "tasks", "db", "store", "tokens", "domain", "telemetry"]),
     (
         "startup",
-        &["config", "http", "jobs", "backups", "actors", "db", "store", "tokens", "domain", "telemetry"],
+        &["config", "http", "tasks", "backups", "actors", "db", "store", "tokens", "domain", "telemetry"],
     ),
     ("config", &["domain", "telemetry"]),
     ("http", &["backups", "tokens", "domain", "telemetry"]),
-    ("jobs", &["backups", "db", "store", "domain", "telemetry"]),
+    ("tasks", &["backups", "db", "store", "domain", "telemetry"]),
     ("backups", &["actors", "db", "store", "domain", "telemetry"]),
     ("actors", &["db", "domain", "telemetry"]),
     ("db", &["domain", "telemetry"]),
@@ -267,7 +267,7 @@ fn breaches_of_the_rules_are_seen() {
         ("backups/upload.rs", "use actix_web::web;", "backups/upload.rs names actix_web"),
         ("http/upload.rs", "use actix::Addr;", "http/upload.rs names actix"),
         ("backups/upload.rs", "let x = std::fs::read(p);", "backups/upload.rs names std::fs"),
-        ("jobs/purge.rs", "use tokio::{fs, sync};", "jobs/purge.rs names tokio::fs"),
+        ("tasks/purge.rs", "use tokio::{fs, sync};", "tasks/purge.rs names tokio::fs"),
         ("domain/ids.rs", "use crate::db::Pool;", "domain/ids.rs imports db"),
         ("db/backups.rs", "use crate::{domain::Id, http::error};", "db/backups.rs imports http"),
         ("db/backups.rs", "use super::super::backups::Upload;", "db/backups.rs imports backups"),

@@ -2,7 +2,7 @@
 //!
 //! A download holds a descriptor of the store for as long as its client takes. So each takes a place, which it gives back
 //! when its response's body is dropped, whether that was sent, broke off, or was never begun. What a download was begun
-//! with may be withdrawn meanwhile: `jobs::revoke` looks for that every second, and ends it. (A client that takes nothing
+//! with may be withdrawn meanwhile: `tasks::revoke` looks for that every second, and ends it. (A client that takes nothing
 //! is the connection's concern: `http::connection`.)
 
 use std::collections::HashMap;

@@ -83,7 +83,7 @@ pub struct Vault {
     pub engine: Handle,
     /// The tasks that shutdown has to wait for.
     pub tasks: TaskTracker,
-    /// Whether `jobs::prepare` has finished with the schema and the store.
+    /// Whether `tasks::prepare` has finished with the schema and the store.
     pub ready: Arc<AtomicBool>,
     pub last_health: LastHealth,
     pub metrics: Metrics,

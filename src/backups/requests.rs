@@ -3,7 +3,7 @@
 //!
 //! An appliance learns of a request while it waits for one ([`Vault::wait_for_requests`]), or by a header on any other
 //! answer ([`super::Authenticator::requested`]). An appliance that waits is registered before the first look at the table,
-//! so whatever is committed after that look rings its bell: by a notification (`jobs::listen`), or, if that is lost, by
+//! so whatever is committed after that look rings its bell: by a notification (`tasks::listen`), or, if that is lost, by
 //! the look that each process takes every second for all of its waiters together. Both only wake. What the appliance is
 //! given is read from the table, under the lock of its system, after its credential was checked once more.
 //!

@@ -8,7 +8,7 @@ use super::exit::{ExitCode, Failure};
 use super::output::table;
 use super::report::Report;
 use crate::db::audit::{self, Imbalance};
-use crate::jobs::compare::{Comparison, Difference, Step};
+use crate::tasks::compare::{Comparison, Difference, Step};
 
 #[derive(clap::Args)]
 pub struct Audit {

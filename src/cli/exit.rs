@@ -4,9 +4,9 @@ use std::io::{self, Write as _};
 
 use crate::config::ConfigError;
 use crate::db::DbError;
-use crate::jobs::JobError;
 use crate::startup::StartError;
 use crate::store::StoreError;
+use crate::tasks::TaskError;
 
 /// The number that a script sees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,11 +92,11 @@ impl From<StoreError> for Failure {
     }
 }
 
-impl From<JobError> for Failure {
-    fn from(error: JobError) -> Self {
+impl From<TaskError> for Failure {
+    fn from(error: TaskError) -> Self {
         match error {
-            JobError::Db(error) => error.into(),
-            JobError::Store(error) => error.into(),
+            TaskError::Db(error) => error.into(),
+            TaskError::Store(error) => error.into(),
         }
     }
 }

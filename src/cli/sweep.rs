@@ -14,11 +14,11 @@ use super::output::{bytes, table, time};
 use super::report::Report;
 use crate::db::objects;
 use crate::domain::orphans::objection;
-use crate::jobs::Lease;
-use crate::jobs::orphans::{self, Cleared};
-use crate::jobs::purge::{self, Purged};
-use crate::jobs::sweep::{Sweeper, Swept, new_process_id};
 use crate::store::ObjectInfo;
+use crate::tasks::Lease;
+use crate::tasks::orphans::{self, Cleared};
+use crate::tasks::purge::{self, Purged};
+use crate::tasks::sweep::{Sweeper, Swept, new_process_id};
 
 /// Between two looks whether it is known which uploads are abandoned.
 const LOOK_EVERY: Duration = Duration::from_millis(300);

@@ -11,7 +11,7 @@ use crate::backups::Vault;
 use crate::config::Config;
 use crate::db::Connector;
 use crate::db::accounting::Policy;
-use crate::jobs::{self, Lease, MemoryReturn, Preparation, RequestListener};
+use crate::tasks::{self, Lease, MemoryReturn, Preparation, RequestListener};
 
 /// What stops when it is dropped. The other jobs stop with the engine's runtime.
 pub(super) struct Upkeep {
@@ -37,7 +37,7 @@ pub(super) async fn start(
         store: Arc::clone(&vault.store),
     };
     let (refuse, refused) = oneshot::channel();
-    engine.spawn(jobs::prepare(preparation, Arc::clone(&vault.ready), refuse));
+    engine.spawn(tasks::prepare(preparation, Arc::clone(&vault.ready), refuse));
     // The sender is dropped when everything is prepared.
     if let Ok(Ok(line)) = timeout(FIRST_PREPARATION, refused).await {
         return Err(StartError::Refused(line));
@@ -52,8 +52,8 @@ pub(super) async fn start(
         source,
     })?;
     let wake = Arc::clone(&vault.purge);
-    engine.spawn(jobs::purge::run(vault.db.clone(), Arc::clone(&vault.store), wake));
-    let sweeper = jobs::sweep::Sweeper {
+    engine.spawn(tasks::purge::run(vault.db.clone(), Arc::clone(&vault.store), wake));
+    let sweeper = tasks::sweep::Sweeper {
         db: vault.db.clone(),
         store: Arc::clone(&vault.store),
         policy,
@@ -61,6 +61,6 @@ pub(super) async fn start(
         live: vault.live.clone(),
     };
     engine.spawn(sweeper.run(config.upkeep.sweep_interval));
-    engine.spawn(jobs::revoke::run(vault.db.clone(), vault.downloads.clone()));
+    engine.spawn(tasks::revoke::run(vault.db.clone(), vault.downloads.clone()));
     Ok(Upkeep { _listener: listener, _lease: lease, _memory: memory })
 }

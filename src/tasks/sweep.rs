@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::time::{MissedTickBehavior, interval};
 use uuid::Uuid;
 
-use super::JobError;
+use super::TaskError;
 use super::leftovers::without_writer;
 use super::purge::delete_object;
 use crate::backups::LiveUploads;
@@ -88,11 +88,11 @@ impl Sweeper {
         swept.expired = self.expire_requests().await?;
         match self.tidy().await {
             Ok(removed) => swept.leftovers = removed,
-            Err(JobError::Store(error)) => {
+            Err(TaskError::Store(error)) => {
                 log::warn!("sweep: {error}");
                 swept.failed += 1;
             }
-            Err(JobError::Db(error)) => return Err(error),
+            Err(TaskError::Db(error)) => return Err(error),
         }
         Ok(swept)
     }
@@ -123,7 +123,7 @@ impl Sweeper {
     }
 
     /// Removes what unfinished puts have left in the store, and says how much that was.
-    async fn tidy(&self) -> Result<usize, JobError> {
+    async fn tidy(&self) -> Result<usize, TaskError> {
         let found = self.store.find_leftovers().await?;
         let left = without_writer(&self.db, found).await?;
         fail_point!("sweep.looked");

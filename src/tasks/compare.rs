@@ -26,7 +26,7 @@ use std::time::Duration;
 use futures_util::stream::TryChunksError;
 use futures_util::{StreamExt, TryStreamExt, stream};
 
-use super::JobError;
+use super::TaskError;
 use super::leftovers::without_writer;
 use crate::db::objects::{self, ObjectRow};
 use crate::db::{Db, DbError, Lane};
@@ -95,11 +95,11 @@ impl Comparison {
     ///
     /// # Errors
     /// The database or the store went away: what was reported is true, but not all there is.
-    pub async fn run(&self, report: &mut dyn FnMut(Step)) -> Result<(), JobError> {
+    pub async fn run(&self, report: &mut dyn FnMut(Step)) -> Result<(), TaskError> {
         // First of all, so that writes which are being finished or taken back have the most time to end.
         let left = self.store.find_leftovers().await?;
         let listing = self.store.list("").try_chunks(PAGE);
-        let mut batches = listing.map_err(|TryChunksError(_, error)| JobError::from(error));
+        let mut batches = listing.map_err(|TryChunksError(_, error)| TaskError::from(error));
         let mut reached = String::new();
         while let Some(objects) = batches.try_next().await? {
             let until = objects.iter().map(|object| object.key.as_str()).max().unwrap_or_default().to_owned();
@@ -120,7 +120,7 @@ impl Comparison {
         until: Option<&str>,
         objects: Vec<ObjectInfo>,
         report: &mut dyn FnMut(Step),
-    ) -> Result<Vec<ObjectInfo>, JobError> {
+    ) -> Result<Vec<ObjectInfo>, TaskError> {
         let mut listed: BTreeMap<String, ObjectInfo> =
             objects.into_iter().map(|object| (object.key.to_string(), object)).collect();
         loop {
@@ -160,7 +160,7 @@ impl Comparison {
         &self,
         rows: Vec<(ObjectRow, u64)>,
         report: &mut dyn FnMut(Step),
-    ) -> Result<(), JobError> {
+    ) -> Result<(), TaskError> {
         let looked = stream::iter(rows.into_iter().map(|(row, size)| self.suspect(row, size)));
         let looked: Vec<_> = looked.buffered(AT_ONCE).try_collect().await?;
         let suspects: Vec<Suspect> = looked.into_iter().flatten().collect();
@@ -179,7 +179,7 @@ impl Comparison {
     }
 
     /// Asks the store for one object; `None` if it is as it should be.
-    async fn suspect(&self, row: ObjectRow, stored: u64) -> Result<Option<Suspect>, JobError> {
+    async fn suspect(&self, row: ObjectRow, stored: u64) -> Result<Option<Suspect>, TaskError> {
         let key = ObjectKey::parse(&row.object_key)
             .map_err(|_| DbError::Failed(format!("backup {} has no valid object key", row.id)))?;
         let found = match self.store.head(&key).await {
@@ -193,7 +193,7 @@ impl Comparison {
     }
 
     /// Reports those of the objects that have no row in any state and still exist.
-    async fn orphans(&self, objects: Vec<ObjectInfo>, report: &mut dyn FnMut(Step)) -> Result<(), JobError> {
+    async fn orphans(&self, objects: Vec<ObjectInfo>, report: &mut dyn FnMut(Step)) -> Result<(), TaskError> {
         if objects.is_empty() {
             return Ok(());
         }
@@ -220,7 +220,7 @@ impl Comparison {
     }
 
     /// Whether what was unfinished at the start still is, without anybody at it.
-    async fn leftovers(&self, found: Vec<Leftover>, report: &mut dyn FnMut(Step)) -> Result<(), JobError> {
+    async fn leftovers(&self, found: Vec<Leftover>, report: &mut dyn FnMut(Step)) -> Result<(), TaskError> {
         let mut left = without_writer(&self.db, found).await?;
         if left.is_empty() {
             return Ok(());

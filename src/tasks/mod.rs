@@ -23,7 +23,7 @@ pub use prepare::{Preparation, prepare};
 
 /// Why a job could not finish.
 #[derive(Debug, thiserror::Error)]
-pub enum JobError {
+pub enum TaskError {
     #[error(transparent)]
     Db(#[from] DbError),
     #[error(transparent)]

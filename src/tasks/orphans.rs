@@ -12,7 +12,7 @@ use chrono::{DateTime, Utc};
 use futures_util::stream::TryChunksError;
 use futures_util::{Stream, TryStreamExt};
 
-use super::JobError;
+use super::TaskError;
 use super::purge::delete_object;
 use crate::db::{Db, Lane, backups, lift_statement_timeout, objects};
 use crate::domain::orphans::Evidence;
@@ -39,8 +39,8 @@ impl Looked {
 }
 
 /// All objects, batch by batch, and whether they have a row. Memory does not grow with the number of objects.
-pub(super) fn look_up(db: Db, store: &dyn BlobStore) -> impl Stream<Item = Result<Looked, JobError>> {
-    let batches = store.list("").try_chunks(BATCH).map_err(|TryChunksError(_, error)| JobError::from(error));
+pub(super) fn look_up(db: Db, store: &dyn BlobStore) -> impl Stream<Item = Result<Looked, TaskError>> {
+    let batches = store.list("").try_chunks(BATCH).map_err(|TryChunksError(_, error)| TaskError::from(error));
     batches.and_then(move |batch| {
         let db = db.clone();
         async move {
@@ -57,7 +57,7 @@ pub(super) fn look_up(db: Db, store: &dyn BlobStore) -> impl Stream<Item = Resul
 
 /// Looks at all objects and rows, and changes nothing. `step` is called with the number of objects of each batch. Times are
 /// the store's: what a process's clock said when it made an id proves nothing.
-pub async fn evidence(db: &Db, store: &dyn BlobStore, step: &dyn Fn(u64)) -> Result<Evidence, JobError> {
+pub async fn evidence(db: &Db, store: &dyn BlobStore, step: &dyn Fn(u64)) -> Result<Evidence, TaskError> {
     let mut evidence = Evidence::default();
     let mut looked = std::pin::pin!(look_up(db.clone(), store));
     while let Some(part) = looked.try_next().await? {
@@ -97,7 +97,7 @@ pub async fn delete(
     store: &dyn BlobStore,
     before: DateTime<Utc>,
     deleted: &mut dyn FnMut(ObjectInfo),
-) -> Result<Cleared, JobError> {
+) -> Result<Cleared, TaskError> {
     let mut cleared = Cleared::default();
     let mut looked = std::pin::pin!(look_up(db.clone(), store));
     while let Some(part) = looked.try_next().await? {
