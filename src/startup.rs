@@ -52,11 +52,11 @@ pub fn run(config: Config, migrate: bool) -> Result<(), StartError> {
         let doing = doing.to_owned();
         move |source| StartError::Io { doing, source }
     };
-    let engine = tokio::runtime::Builder::new_multi_thread()
-        .thread_name("engine")
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .thread_name("runtime")
         .enable_all()
         .build()
-        .map_err(io("start the engine runtime"))?;
+        .map_err(io("start the runtime"))?;
     let connector = connector(&config)?;
     let most_files = raise_file_limit();
     // A disk that hangs must not use up the threads that ask the database.
@@ -66,10 +66,10 @@ pub fn run(config: Config, migrate: bool) -> Result<(), StartError> {
         .build()
         .map_err(io("start the store's runtime"))?;
     let result =
-        System::new().block_on(serve(config, connector, migrate, &engine, disk.handle(), most_files));
+        System::new().block_on(serve(config, connector, migrate, &runtime, disk.handle(), most_files));
     disk.shutdown_background();
     // What still runs on it has had its time.
-    engine.shutdown_timeout(Duration::from_secs(1));
+    runtime.shutdown_timeout(Duration::from_secs(1));
     result
 }
 
@@ -106,7 +106,7 @@ async fn serve(
     config: Config,
     connector: Connector,
     migrate: bool,
-    engine: &Runtime,
+    runtime: &Runtime,
     disk: &Handle,
     most_files: usize,
 ) -> Result<(), StartError> {
@@ -116,21 +116,24 @@ async fn serve(
     log::warn!("built with fail points, for tests: not for use");
     let certificates = load_certificates(&config.http)?;
     let listeners = Listeners::bind(&config)?;
-    let tokens = parts::start_tokens(config.management.tokens.as_ref(), engine.handle())?;
+    let tokens = parts::start_tokens(config.management.tokens.as_ref(), runtime.handle())?;
     let policy = policy(&config.uploads, tasks::sweep::new_process_id());
 
-    let db = Db::new(connector.clone(), engine.handle().clone());
+    let db = Db::new(connector.clone(), runtime.handle().clone());
     let metrics = Metrics::new().map_err(|error| StartError::Io {
         doing: "make the metrics".to_owned(),
         source: std::io::Error::other(error),
     })?;
     let store = open_store(&config.store, disk)?;
     let store: Arc<dyn BlobStore> = Arc::new(ObservedStore { store, metrics: metrics.clone() });
-    tokio::try_join!(look_at_database(connector.clone(), engine), look_at_store(Arc::clone(&store), engine))?;
+    tokio::try_join!(
+        look_at_database(connector.clone(), runtime),
+        look_at_store(Arc::clone(&store), runtime)
+    )?;
     let actors = Actors::start(db.clone(), policy.clone(), metrics.clone());
-    let vault = parts::build_vault(&config, db, store, &actors, engine.handle(), metrics);
+    let vault = parts::build_vault(&config, db, store, &actors, runtime.handle(), metrics);
 
-    let upkeep = upkeep::start(&config, migrate, policy, &connector, &vault, engine).await?;
+    let upkeep = upkeep::start(&config, migrate, policy, &connector, &vault, runtime).await?;
     let servers = listeners.serve(config, Arc::clone(&vault), tokens, certificates.clone(), most_files)?;
     notify_systemd(&[sd_notify::NotifyState::Ready]);
     // Appliances that wait for a request must not hold up the uploads that are in flight.
@@ -155,8 +158,8 @@ fn policy(uploads: &UploadConfig, writer: Uuid) -> Policy {
 
 /// A pooler that can't be worked with ends the start. A database that can't be reached is waited for by `tasks::prepare`;
 /// if such a pooler shows then, there are no sessions until it is set right.
-async fn look_at_database(connector: Connector, engine: &Runtime) -> Result<(), StartError> {
-    let look = engine.handle().spawn_blocking(move || connector.connect());
+async fn look_at_database(connector: Connector, runtime: &Runtime) -> Result<(), StartError> {
+    let look = runtime.handle().spawn_blocking(move || connector.connect());
     match timeout(FIRST_PREPARATION, look).await {
         Ok(Ok(Err(DbError::Setting(line)))) => Err(StartError::Setting(line)),
         _ => Ok(()),
@@ -164,8 +167,8 @@ async fn look_at_database(connector: Connector, engine: &Runtime) -> Result<(), 
 }
 
 /// A store that refuses at the first look ends the start. One that can't be reached is waited for by `tasks::prepare`.
-async fn look_at_store(store: Arc<dyn BlobStore>, engine: &Runtime) -> Result<(), StartError> {
-    let look = engine.spawn(async move { timeout(FIRST_PREPARATION, store.prepare(false)).await });
+async fn look_at_store(store: Arc<dyn BlobStore>, runtime: &Runtime) -> Result<(), StartError> {
+    let look = runtime.spawn(async move { timeout(FIRST_PREPARATION, store.prepare(false)).await });
     match look.await {
         Ok(Ok(Err(StoreError::Refused(line)))) => Err(StartError::Refused(line)),
         _ => Ok(()),

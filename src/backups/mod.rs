@@ -80,7 +80,7 @@ pub struct Vault {
     /// Wakes the purger.
     pub purge: Arc<Notify>,
     /// The runtime that uploads live on, whatever becomes of the connection they came by.
-    pub engine: Handle,
+    pub runtime: Handle,
     /// The tasks that shutdown has to wait for.
     pub tasks: TaskTracker,
     /// Whether `tasks::prepare` has finished with the schema and the store.

@@ -1,7 +1,7 @@
 //! What an upload holds until it is committed, as a type that gives it back when it is dropped.
 //!
 //! The undo does not run where the drop happens, because a future that is being dropped can't wait. It goes through an
-//! unbounded queue to a task on the engine runtime, which takes back the row first and the object after it. If the
+//! unbounded queue to a task on the runtime, which takes back the row first and the object after it. If the
 //! process dies before that, a sweeper does the same.
 
 use std::collections::HashSet;
@@ -54,13 +54,13 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_secs(1);
 
 impl UndoQueue {
-    /// A queue, and the consumer to be spawned on the engine runtime.
+    /// A queue, and the consumer to be spawned on the runtime.
     pub fn new(
         orgs: OrgQuotas,
         store: Arc<dyn BlobStore>,
         live: LiveUploads,
         tasks: TaskTracker,
-        engine: Handle,
+        runtime: Handle,
     ) -> (Self, impl Future<Output = ()>) {
         let (sender, mut undos) = mpsc::unbounded_channel::<Undo>();
         let consumer = async move {
@@ -71,7 +71,7 @@ impl UndoQueue {
                     take_back(undo, &orgs, store.as_ref()).await;
                     live.lock().remove(&id);
                 };
-                tasks.spawn_on(task, &engine);
+                tasks.spawn_on(task, &runtime);
             }
         };
         (Self(sender), consumer)

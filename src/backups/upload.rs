@@ -89,7 +89,7 @@ impl Vault {
         let (admitted_tx, admitted) = oneshot::channel();
         let (vault, who) = (Arc::clone(self), who.clone());
         let task = async move { vault.own_upload(who, request, received, admitted_tx, outcome_tx).await };
-        self.tasks.spawn_on(task, &self.engine);
+        self.tasks.spawn_on(task, &self.runtime);
         match admitted.await {
             Ok(Ok(())) => Ok(UploadHandle { feed, outcome }),
             Ok(Err(error)) => Err(error),

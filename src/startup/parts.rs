@@ -45,7 +45,7 @@ pub fn open_store(config: &StoreConfig, blocking: &Handle) -> Result<Arc<dyn Blo
 /// The verifier of tokens; `None` if the settings name no key to verify them with.
 pub(super) fn start_tokens(
     config: Option<&TokenConfig>,
-    engine: &Handle,
+    runtime: &Handle,
 ) -> Result<Option<Tokens>, StartError> {
     let Some(config) = config else {
         log::info!("neither JWT_JWKS_URL nor JWT_JWKS_FILE is set: the management API refuses every token");
@@ -70,27 +70,27 @@ pub(super) fn start_tokens(
         issuer: config.issuer.clone(),
         audience: config.audience.clone(),
     };
-    let tokens = Tokens::start(settings, engine);
+    let tokens = Tokens::start(settings, runtime);
     tokens.map(Some).map_err(|line| StartError::Setting(format!("JWT_JWKS_FILE: {line}")))
 }
 
-/// The vault, with the consumer of its undo queue running on `engine`.
+/// The vault, with the consumer of its undo queue running on `runtime`.
 pub(super) fn build_vault(
     config: &Config,
     db: Db,
     store: Arc<dyn BlobStore>,
     actors: &Actors,
-    engine: &Handle,
+    runtime: &Handle,
     metrics: Metrics,
 ) -> Arc<Vault> {
     let orgs = actors.orgs.clone();
     let live = LiveUploads::default();
     let tasks = TaskTracker::new();
     let (undo, undo_consumer) =
-        UndoQueue::new(orgs.clone(), Arc::clone(&store), live.clone(), tasks.clone(), engine.clone());
-    engine.spawn(undo_consumer);
+        UndoQueue::new(orgs.clone(), Arc::clone(&store), live.clone(), tasks.clone(), runtime.clone());
+    runtime.spawn(undo_consumer);
     Arc::new(Vault {
-        authenticator: Authenticator::new(db.clone(), engine.clone()),
+        authenticator: Authenticator::new(db.clone(), runtime.clone()),
         db,
         store,
         orgs,
@@ -107,7 +107,7 @@ pub(super) fn build_vault(
         live,
         waiters: Waiters::default(),
         purge: Arc::new(Notify::new()),
-        engine: engine.clone(),
+        runtime: runtime.clone(),
         tasks,
         ready: Arc::default(),
         last_health: LastHealth::default(),

@@ -13,7 +13,7 @@ use crate::db::Connector;
 use crate::db::accounting::Policy;
 use crate::tasks::{self, Lease, MemoryReturn, Preparation, RequestListener};
 
-/// What stops when it is dropped. The other jobs stop with the engine's runtime.
+/// What stops when it is dropped. The other jobs stop with the runtime.
 pub(super) struct Upkeep {
     _listener: RequestListener,
     _lease: Lease,
@@ -28,7 +28,7 @@ pub(super) async fn start(
     policy: Policy,
     connector: &Connector,
     vault: &Vault,
-    engine: &Runtime,
+    runtime: &Runtime,
 ) -> Result<Upkeep, StartError> {
     let preparation = Preparation {
         db: vault.db.clone(),
@@ -37,7 +37,7 @@ pub(super) async fn start(
         store: Arc::clone(&vault.store),
     };
     let (refuse, refused) = oneshot::channel();
-    engine.spawn(tasks::prepare(preparation, Arc::clone(&vault.ready), refuse));
+    runtime.spawn(tasks::prepare(preparation, Arc::clone(&vault.ready), refuse));
     // The sender is dropped when everything is prepared.
     if let Ok(Ok(line)) = timeout(FIRST_PREPARATION, refused).await {
         return Err(StartError::Refused(line));
@@ -52,7 +52,7 @@ pub(super) async fn start(
         source,
     })?;
     let wake = Arc::clone(&vault.purge);
-    engine.spawn(tasks::purge::run(vault.db.clone(), Arc::clone(&vault.store), wake));
+    runtime.spawn(tasks::purge::run(vault.db.clone(), Arc::clone(&vault.store), wake));
     let sweeper = tasks::sweep::Sweeper {
         db: vault.db.clone(),
         store: Arc::clone(&vault.store),
@@ -60,7 +60,7 @@ pub(super) async fn start(
         lease: config.upkeep.lease,
         live: vault.live.clone(),
     };
-    engine.spawn(sweeper.run(config.upkeep.sweep_interval));
-    engine.spawn(tasks::revoke::run(vault.db.clone(), vault.downloads.clone()));
+    runtime.spawn(sweeper.run(config.upkeep.sweep_interval));
+    runtime.spawn(tasks::revoke::run(vault.db.clone(), vault.downloads.clone()));
     Ok(Upkeep { _listener: listener, _lease: lease, _memory: memory })
 }

@@ -8,7 +8,7 @@
 //!   that had begun before may have missed a key that was published meanwhile; the next token finds it.
 //! * A reading that fails changes nothing: the last good set stays.
 //!
-//! Tokens of known keys never wait. The set is read in a task of its own on the engine's threads, which is finished even
+//! Tokens of known keys never wait. The set is read in a task of its own on the runtime's threads, which is finished even
 //! when whoever asked for it is gone.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -40,7 +40,7 @@ struct Inner {
     current: ArcSwapOption<KeySet>,
     readings: Mutex<Readings>,
     logged: Mutex<Logged>,
-    engine: Handle,
+    runtime: Handle,
 }
 
 #[derive(Default)]
@@ -83,16 +83,16 @@ impl Drop for Reading {
 
 impl Keys {
     /// Starts to read, now and for as long as the process lives.
-    pub fn start(source: KeySource, engine: Handle) -> Self {
+    pub fn start(source: KeySource, runtime: Handle) -> Self {
         let keys = Self(Arc::new(Inner {
             source,
             current: ArcSwapOption::empty(),
             readings: Mutex::default(),
             logged: Mutex::default(),
-            engine,
+            runtime,
         }));
         let inner = Arc::clone(&keys.0);
-        keys.0.engine.spawn(async move {
+        keys.0.runtime.spawn(async move {
             loop {
                 wait(inner.begin(Reason::Time)).await;
                 sleep(if inner.current.load().is_some() { OLD } else { FIRST }).await;
@@ -144,7 +144,7 @@ impl Inner {
         readings.under_way = Some(receiver.clone());
         drop(readings);
         let reading = Reading { inner: Arc::clone(self), reason, _over: over };
-        self.engine.spawn(async move { reading.inner.read().await });
+        self.runtime.spawn(async move { reading.inner.read().await });
         Some(receiver)
     }
 

@@ -63,20 +63,20 @@ pub struct Tokens {
 }
 
 impl Tokens {
-    /// Starts to read the keys, on `engine`. A key source that is a URL may be out of reach for now.
+    /// Starts to read the keys, on `runtime`. A key source that is a URL may be out of reach for now.
     ///
     /// # Errors
     /// A file that can't be used, in one line.
-    pub fn start(settings: TokenSettings, engine: &Handle) -> Result<Self, String> {
+    pub fn start(settings: TokenSettings, runtime: &Handle) -> Result<Self, String> {
         if let Some(source) = &settings.keys {
             source.check()?;
         }
         let secret = settings.hs256.as_ref().map(|secret| secret.expose_secret().as_bytes());
         Ok(Self {
             hs256: secret.map(DecodingKey::from_secret),
-            keys: settings.keys.map(|source| Keys::start(source, engine.clone())),
+            keys: settings.keys.map(|source| Keys::start(source, runtime.clone())),
             expected: Expected { issuer: settings.issuer, audience: settings.audience },
-            refusals: Refusals::start(engine),
+            refusals: Refusals::start(runtime),
         })
     }
 

@@ -16,10 +16,10 @@ pub(super) struct Refusals(Mutex<BTreeMap<&'static str, u64>>);
 
 impl Refusals {
     /// Starts to report, for as long as the value lives; what is left then is reported, too.
-    pub fn start(engine: &Handle) -> Arc<Self> {
+    pub fn start(runtime: &Handle) -> Arc<Self> {
         let refusals = Arc::new(Self::default());
         let weak = Arc::downgrade(&refusals);
-        engine.spawn(async move {
+        runtime.spawn(async move {
             loop {
                 sleep(MINUTE).await;
                 let Some(refusals) = weak.upgrade() else { return };

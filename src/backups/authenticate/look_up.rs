@@ -34,7 +34,7 @@ pub(super) struct LookUps(Arc<Shared>);
 
 struct Shared {
     db: Db,
-    engine: Handle,
+    runtime: Handle,
     known: Mutex<TtlMap<String, CredentialRow>>,
     unknown: Mutex<TtlMap<String, ()>>,
     stripes: Vec<tokio::sync::Mutex<()>>,
@@ -43,10 +43,10 @@ struct Shared {
 }
 
 impl LookUps {
-    pub fn new(db: Db, engine: Handle) -> Self {
+    pub fn new(db: Db, runtime: Handle) -> Self {
         Self(Arc::new(Shared {
             db,
-            engine,
+            runtime,
             known: Mutex::new(TtlMap::new(CACHED_FOR, CACHED_AT_MOST)),
             unknown: Mutex::new(TtlMap::new(CACHED_FOR, CACHED_AT_MOST)),
             stripes: (0..STRIPES).map(|_| tokio::sync::Mutex::default()).collect(),
@@ -94,7 +94,7 @@ impl LookUps {
             let mut waiting = lock(&self.0.waiting);
             if waiting.is_none() {
                 *waiting = Some(Waiting::new());
-                self.0.engine.spawn(ask_gathered(Arc::clone(&self.0)));
+                self.0.runtime.spawn(ask_gathered(Arc::clone(&self.0)));
             }
             waiting.get_or_insert_default().entry(key.as_str().to_owned()).or_default().push(tell);
         }

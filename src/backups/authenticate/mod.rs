@@ -103,9 +103,9 @@ pub struct Authenticator {
 }
 
 impl Authenticator {
-    /// The gathered look-ups run on `engine`.
-    pub fn new(db: Db, engine: Handle) -> Self {
-        Self { look_ups: LookUps::new(db, engine), guesses: Mutex::new(Guesses::new()) }
+    /// The gathered look-ups run on `runtime`.
+    pub fn new(db: Db, runtime: Handle) -> Self {
+        Self { look_ups: LookUps::new(db, runtime), guesses: Mutex::new(Guesses::new()) }
     }
 
     /// The system that the credential belongs to; `None` if it is wrong, whatever is wrong with it. An unknown user
