@@ -39,6 +39,7 @@
 pub mod failpoints;
 
 pub mod actors;
+pub mod auth;
 pub mod backups;
 pub mod cli;
 pub mod config;
@@ -49,4 +50,3 @@ pub mod startup;
 pub mod store;
 pub mod tasks;
 pub mod telemetry;
-pub mod tokens;

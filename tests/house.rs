@@ -30,15 +30,15 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("rmcp", &["http/docs/", "telemetry/demoted"]),
     ("pulldown_cmark", &["http/docs/"]),
     ("clap", &["cli/", "main.rs", "config"]),
-    ("jsonwebtoken", &["tokens/"]),
+    ("jsonwebtoken", &["auth/bearer/"]),
     // What rustls calls its provider, too.
-    ("aws_lc_rs", &["tokens/", "http/tls"]),
+    ("aws_lc_rs", &["auth/bearer/", "http/tls"]),
 ];
 
 /// The same for paths of two words: files of backups are the store's, certificates and secrets are read at start,
 /// and the command line writes what it fetched.
 const MODULES: &[(&str, &[&str])] = &[
-    ("std::fs", &["store/", "cli/", "config", "http/tls", "tokens/"]),
+    ("std::fs", &["store/", "cli/", "config", "http/tls", "auth/bearer/"]),
     ("tokio::fs", &["store/", "cli/", "config", "http/tls"]),
     ("std::env", &["config", "cli/", "failpoints", "startup/systemd", "telemetry", "main.rs"]),
 ];
@@ -46,19 +46,19 @@ const MODULES: &[(&str, &[&str])] = &[
 /// Which rooms a room may import. `lib` is the map and names them all.
 const IMPORTS: &[(&str, &[&str])] = &[
     ("main", &["cli", "telemetry"]),
-    ("cli", &["startup", "config", "tasks", "db", "store", "tokens", "domain", "telemetry"]),
+    ("cli", &["startup", "config", "tasks", "db", "store", "auth", "domain", "telemetry"]),
     (
         "startup",
-        &["config", "http", "tasks", "backups", "actors", "db", "store", "tokens", "domain", "telemetry"],
+        &["config", "http", "tasks", "backups", "actors", "db", "store", "auth", "domain", "telemetry"],
     ),
     ("config", &["domain", "telemetry"]),
-    ("http", &["backups", "tokens", "domain", "telemetry"]),
+    ("http", &["backups", "auth", "domain", "telemetry"]),
     ("tasks", &["backups", "db", "store", "domain", "telemetry"]),
-    ("backups", &["actors", "db", "store", "domain", "telemetry"]),
+    ("backups", &["actors", "auth", "db", "store", "domain", "telemetry"]),
     ("actors", &["db", "domain", "telemetry"]),
     ("db", &["domain", "telemetry"]),
     ("store", &["domain", "telemetry"]),
-    ("tokens", &["domain", "telemetry"]),
+    ("auth", &["db", "domain", "telemetry"]),
     ("domain", &[]),
     ("telemetry", &[]),
     // A macro for every room, and nothing that can be imported without its feature.

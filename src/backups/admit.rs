@@ -3,7 +3,8 @@
 use std::time::{Duration, Instant};
 
 use super::error::Outage;
-use super::{SystemIdentity, UploadError, UploadRequest, Vault};
+use super::{UploadError, UploadRequest, Vault};
+use crate::auth::basic::SystemIdentity;
 use crate::db::accounting::{Admission, Operation, Outcome};
 use crate::domain::filename::Filename;
 use crate::domain::ids::{BackupId, Extension};

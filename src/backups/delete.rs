@@ -2,7 +2,8 @@
 
 use std::net::IpAddr;
 
-use super::{ManagedSystem, READ_PATIENCE, ReadError, SystemIdentity, Vault};
+use super::{ManagedSystem, READ_PATIENCE, ReadError, Vault};
+use crate::auth::basic::SystemIdentity;
 use crate::db::accounting::{Delete, DeletedBy, Operation, Outcome};
 use crate::domain::ids::{BackupId, OrgId};
 

@@ -8,7 +8,8 @@ use uuid::Uuid;
 
 use super::downloads::{Download, Right};
 use super::error::Outage;
-use super::{Backup, READ_PATIENCE, ReadError, SystemIdentity, Vault};
+use super::{Backup, READ_PATIENCE, ReadError, Vault};
+use crate::auth::basic::SystemIdentity;
 use crate::db::Lane;
 use crate::db::backups;
 use crate::db::events::{self, Event};
@@ -28,6 +29,11 @@ pub enum Reader {
 }
 
 impl Reader {
+    /// The system itself, at this address.
+    pub fn system(who: &SystemIdentity, remote_addr: Option<IpAddr>) -> Self {
+        Self::System { remote_addr, right: Right::Credential(who.secret_sha256().clone()) }
+    }
+
     /// What permits the download.
     fn right(&self) -> Right {
         match self {

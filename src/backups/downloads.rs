@@ -16,7 +16,7 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use uuid::Uuid;
 
 use super::Signed;
-use super::authenticate::SecretSha256;
+use crate::auth::basic::SecretSha256;
 use crate::db::standing::Standing;
 use crate::domain::state::SystemState;
 use crate::store::{ObjectBody, StoreError};
@@ -47,7 +47,7 @@ impl Right {
     fn holds(&self, now: Option<&Standing>) -> bool {
         let Some(now) = now else { return false };
         match self {
-            Self::Credential(secret) => now.state.is_active() && now.secret_sha256 == secret.0,
+            Self::Credential(secret) => now.state.is_active() && now.secret_sha256 == *secret.bytes(),
             Self::Token => now.state != SystemState::Destroying,
             Self::Link { standing, .. } => now == standing.as_ref(),
         }
@@ -212,7 +212,7 @@ mod tests {
     }
 
     fn credential() -> Right {
-        Right::Credential(SecretSha256([1; 32]))
+        Right::Credential(SecretSha256::new([1; 32]))
     }
 
     #[test]

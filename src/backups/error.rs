@@ -1,6 +1,7 @@
 //! How a use case fails, by what the client can do next.
 
 use super::downloads::TooMany;
+use crate::auth::basic::CredentialCheckError;
 use crate::db::DbError;
 use crate::domain::damage::Damage;
 use crate::domain::request::RequestState;
@@ -160,6 +161,12 @@ impl From<DbError> for RequestError {
 
 impl From<DbError> for ReadError {
     fn from(error: DbError) -> Self {
+        Self::Unavailable(Outage::database(&error))
+    }
+}
+
+impl From<CredentialCheckError> for ReadError {
+    fn from(error: CredentialCheckError) -> Self {
         Self::Unavailable(Outage::database(&error))
     }
 }

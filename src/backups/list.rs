@@ -2,7 +2,8 @@
 
 use uuid::Uuid;
 
-use super::{Backup, READ_PATIENCE, ReadError, SystemIdentity, Vault};
+use super::{Backup, READ_PATIENCE, ReadError, Vault};
+use crate::auth::basic::SystemIdentity;
 use crate::db::Lane;
 use crate::db::backups;
 

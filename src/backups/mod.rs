@@ -1,11 +1,10 @@
-//! The use cases: authenticate, upload, list, download, delete, request. Appliances have them for their own backups,
+//! The use cases: upload, list, download, delete, request. Appliances have them for their own backups,
 //! portals for those of the systems that they may see. No HTTP, no SQL.
 //!
 //! An upload's way through this room: `upload.rs` (its task), `admit.rs` (the admission), `feed.rs` (from the handler to
 //! the task), `intake.rs` (from the task to the store), `reservation.rs` (what gives everything back if it fails).
 
 mod admit;
-mod authenticate;
 mod delete;
 mod download;
 mod downloads;
@@ -30,7 +29,6 @@ use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 
-pub use authenticate::{Authenticator, SystemIdentity};
 pub use download::Reader;
 pub use downloads::{BrokenOff, Download, Downloads};
 pub use error::{Dependency, Outage, ReadError, RequestError, UploadError};
@@ -44,6 +42,7 @@ pub use upload::{UploadHandle, UploadRequest};
 pub use waiters::Waiters;
 
 use crate::actors::{OrgQuotas, RateLimiter};
+use crate::auth::basic::Authenticator;
 use crate::db::Db;
 pub use crate::db::backups::BackupRow as Backup;
 pub use crate::db::requests::BackupRequest;

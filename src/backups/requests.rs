@@ -2,7 +2,7 @@
 //! How requests are ordered among uploads is explained in [`crate::db::requests`].
 //!
 //! An appliance learns of a request while it waits for one ([`Vault::wait_for_requests`]), or by a header on any other
-//! answer ([`super::Authenticator::requested`]). An appliance that waits is registered before the first look at the table,
+//! answer ([`Authenticator::requested`]). An appliance that waits is registered before the first look at the table,
 //! so whatever is committed after that look rings its bell: by a notification (`tasks::listen`), or, if that is lost, by
 //! the look that each process takes every second for all of its waiters together. Both only wake. What the appliance is
 //! given is read from the table, under the lock of its system, after its credential was checked once more.
@@ -19,7 +19,8 @@ use tokio::time::{Instant, sleep_until};
 use uuid::Uuid;
 
 use super::error::RequestError;
-use super::{READ_PATIENCE, ReadError, SystemIdentity, Vault};
+use super::{READ_PATIENCE, ReadError, Vault};
+use crate::auth::basic::SystemIdentity;
 use crate::db::requests::{self, Ask, Asked, BackupRequest, Cancellation};
 use crate::db::{Lane, systems};
 use crate::domain::ids::OrgId;
@@ -137,7 +138,7 @@ impl Vault {
             // The look-up costs nothing: the next request of the appliance would begin with it.
             return if self.authenticator.is_good(who).await? { Ok(open) } else { Err(ReadError::Revoked) };
         }
-        let (system, secret) = (who.id(), who.secret_sha256());
+        let (system, secret) = (who.id(), *who.secret_sha256().bytes());
         let query = move |conn: &mut _| requests::deliver(conn, system, &secret);
         self.db.run(Lane::Reads, READ_PATIENCE, query).await?.ok_or(ReadError::Revoked)
     }

@@ -9,11 +9,11 @@ use serde::Serialize;
 
 use super::exit::{ExitCode, Failure};
 use super::output::{Output, time};
+use crate::auth::bearer::{IssueError, NewToken, issue};
 use crate::config::IssueConfig;
 use crate::db::{Connector, DbError, organizations};
 use crate::domain::caller::Scope;
 use crate::domain::ids::OrgId;
-use crate::tokens::{IssueError, NewToken, issue};
 
 #[derive(Subcommand)]
 pub enum Token {

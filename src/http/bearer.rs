@@ -12,8 +12,8 @@ use actix_web_httpauth::headers::authorization::Bearer;
 use super::AppState;
 use super::authorization::credential;
 use super::error::ApiError;
+use crate::auth::bearer::TokenError;
 use crate::domain::caller::{Caller, Scope};
-use crate::tokens::TokenError;
 
 /// A type that stands for a scope, so that a handler's signature says which one it needs.
 pub trait RequiredScope: 'static {

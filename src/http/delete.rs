@@ -10,7 +10,7 @@ use super::body_claims::refuse_conditions;
 use super::error::ApiError;
 use super::remote_addr::RemoteAddr;
 use super::{AppState, docs, envelope};
-use crate::backups::SystemIdentity;
+use crate::auth::basic::SystemIdentity;
 use crate::domain::ids::BackupId;
 
 /// What is gone.

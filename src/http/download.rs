@@ -18,7 +18,8 @@ use super::envelope::NOT_CACHED;
 use super::error::ApiError;
 use super::remote_addr::RemoteAddr;
 use super::{AppState, connection, docs};
-use crate::backups::{Backup, Reader, SystemIdentity};
+use crate::auth::basic::SystemIdentity;
+use crate::backups::{Backup, Reader};
 use crate::domain::conditional::{if_none_match, if_range_allows};
 use crate::domain::digest::repr_digest;
 use crate::domain::range::{self, ByteRange, ResolvedRange};
@@ -46,7 +47,7 @@ pub async fn download(
     state: Data<AppState>,
 ) -> Result<HttpResponse, ApiError> {
     let row = state.vault.find(&who, parse_id(&id)?).await?;
-    give(&request, &state, &row, &row.filename, who.reader(remote_addr)).await
+    give(&request, &state, &row, &row.filename, Reader::system(&who, remote_addr)).await
 }
 
 /// Answers with the backup's bytes, or with the part that `Range` asks for, to be saved as `filename`.

@@ -11,7 +11,8 @@ use super::AppState;
 use super::authorization::credential;
 use super::error::ApiError;
 use super::remote_addr::RemoteAddr;
-use crate::backups::SystemIdentity;
+use crate::auth::basic::SystemIdentity;
+use crate::backups::ReadError;
 
 impl FromRequest for SystemIdentity {
     type Error = ApiError;
@@ -27,8 +28,8 @@ impl FromRequest for SystemIdentity {
             let state = state.ok_or(ApiError::Unavailable { details: "service" })?;
             let secret = credential.password().unwrap_or_default();
             let authenticator = &state.vault.authenticator;
-            let identity = authenticator.authenticate(credential.user_id(), secret, from).await?;
-            let identity = identity.ok_or(ApiError::Unauthorized)?;
+            let identity = authenticator.authenticate(credential.user_id(), secret, from).await;
+            let identity = identity.map_err(ReadError::from)?.ok_or(ApiError::Unauthorized)?;
             // The middleware `requests::announce_request` finds out by it for whom the answer is.
             request.extensions_mut().insert(identity.clone());
             Ok(identity)

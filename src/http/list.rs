@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use super::envelope::{self, Metadata};
 use super::error::ApiError;
 use super::{AppState, docs};
-use crate::backups::SystemIdentity;
+use crate::auth::basic::SystemIdentity;
 
 /// The backups of one system, newest first.
 #[derive(Serialize, ToSchema)]

@@ -49,8 +49,8 @@ pub use drain::Drain;
 pub use server::{Api, Served, ServerSettings, serve};
 pub use tls::Certificates;
 
+use crate::auth::bearer::TokenVerifier;
 use crate::backups::Vault;
-use crate::tokens::Tokens;
 use error::{method_not_allowed, unknown_path};
 
 /// What the handlers share.
@@ -59,7 +59,7 @@ pub struct AppState {
     /// Whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
     /// `None`: there are no keys, so every token is refused.
-    pub tokens: Option<Tokens>,
+    pub tokens: Option<TokenVerifier>,
     /// Where clients reach both APIs.
     pub addresses: ApiAddresses,
 }

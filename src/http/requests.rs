@@ -19,7 +19,8 @@ use uuid::Uuid;
 use super::error::ApiError;
 use super::error_data::Empty;
 use super::{AppState, docs, envelope};
-use crate::backups::{BackupRequest, SystemIdentity};
+use crate::auth::basic::SystemIdentity;
+use crate::backups::BackupRequest;
 
 /// Seconds.
 const LONGEST_WAIT: u64 = 60;

@@ -9,12 +9,12 @@ use actix_web::web::Data;
 use socket2::SockRef;
 
 use super::StartError;
+use crate::auth::bearer::TokenVerifier;
 use crate::backups::Vault;
 use crate::config::{Config, HttpConfig};
 use crate::http::{
     self, AnswerLimits, Api, ApiAddress, ApiAddresses, AppState, Certificates, Drain, Served, ServerSettings,
 };
-use crate::tokens::Tokens;
 
 /// Connections that the kernel has established and keeps until they are accepted: a fleet that comes back at once must
 /// not have to connect again. The kernel's own limit, `net.core.somaxconn`, is 4096 unless it was set.
@@ -40,11 +40,11 @@ impl Listeners {
         self,
         config: Config,
         vault: Arc<Vault>,
-        tokens: Option<Tokens>,
+        tokens: Option<TokenVerifier>,
         certificates: Option<Arc<Certificates>>,
         most_files: usize,
     ) -> Result<Vec<(Server, Drain)>, StartError> {
-        // Tokens must not cross a network in the clear. On loopback there is none, and a certificate for the public
+        // TokenVerifier must not cross a network in the clear. On loopback there is none, and a certificate for the public
         // name would only be in the way.
         let exposed = !config.management.listen.ip().is_loopback();
         let for_management = certificates.clone().filter(|_| exposed);

@@ -8,14 +8,15 @@ use tokio_util::task::TaskTracker;
 
 use super::StartError;
 use crate::actors::Actors;
+use crate::auth::basic::Authenticator;
+use crate::auth::bearer::{KeySource, TokenSettings, TokenVerifier};
 use crate::backups::{
-    Authenticator, BodyLimits, Downloads, LastHealth, Links, LiveUploads, NewIds, UndoQueue, Vault, Waiters,
+    BodyLimits, Downloads, LastHealth, Links, LiveUploads, NewIds, UndoQueue, Vault, Waiters,
 };
 use crate::config::{Config, Jwks, StoreConfig, TokenConfig};
 use crate::db::Db;
 use crate::store::{self, BlobStore, S3Settings, StoreSettings};
 use crate::telemetry::Metrics;
-use crate::tokens::{KeySource, TokenSettings, Tokens};
 
 /// The store that the settings name, with its file work on the blocking threads of `blocking`.
 pub fn open_store(config: &StoreConfig, blocking: &Handle) -> Result<Arc<dyn BlobStore>, StartError> {
@@ -46,7 +47,7 @@ pub fn open_store(config: &StoreConfig, blocking: &Handle) -> Result<Arc<dyn Blo
 pub(super) fn start_tokens(
     config: Option<&TokenConfig>,
     runtime: &Handle,
-) -> Result<Option<Tokens>, StartError> {
+) -> Result<Option<TokenVerifier>, StartError> {
     let Some(config) = config else {
         log::info!("neither JWT_JWKS_URL nor JWT_JWKS_FILE is set: the management API refuses every token");
         return Ok(None);
@@ -70,7 +71,7 @@ pub(super) fn start_tokens(
         issuer: config.issuer.clone(),
         audience: config.audience.clone(),
     };
-    let tokens = Tokens::start(settings, runtime);
+    let tokens = TokenVerifier::start(settings, runtime);
     tokens.map(Some).map_err(|line| StartError::Setting(format!("JWT_JWKS_FILE: {line}")))
 }
 

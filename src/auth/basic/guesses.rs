@@ -51,7 +51,7 @@ impl Guesses {
     }
 
     /// The credential was right, or could not be checked: it counts no longer.
-    pub fn take_back(&mut self, origin: Origin, key: &SystemKey, now: Instant) {
+    pub fn uncount(&mut self, origin: Origin, key: &SystemKey, now: Instant) {
         if let Some(tally) = self.tally(origin, now) {
             tally.count = tally.count.saturating_sub(1);
         }
@@ -111,7 +111,7 @@ mod tests {
         let fleet = origin("192.0.2.1");
         for _ in 0..1000 {
             assert!(!guesses.count(fleet, &key("fw"), now));
-            guesses.take_back(fleet, &key("fw"), now);
+            guesses.uncount(fleet, &key("fw"), now);
         }
     }
 

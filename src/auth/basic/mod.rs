@@ -18,75 +18,41 @@
 //!   it whether it exists or not, and whether it is remembered or not.
 
 mod guesses;
+mod identity;
 mod look_up;
 
-use std::fmt;
 use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
-use subtle::ConstantTimeEq;
 use tokio::runtime::Handle;
 use tokio::time::{sleep_until, timeout};
 use uuid::Uuid;
 
-use super::downloads::Right;
-use super::error::Outage;
-use super::{ReadError, Reader};
-use crate::db::Db;
-use crate::db::credentials::CredentialRow;
-use crate::domain::ids::{OrgId, SystemKey};
+use crate::db::{Db, DbError};
+use crate::domain::ids::SystemKey;
 use crate::domain::origin::Origin;
 use guesses::Guesses;
+use identity::identify;
+pub use identity::{SecretSha256, SystemIdentity};
 use look_up::LookUps;
 
-/// An authenticated system. Only [`Authenticator::authenticate`] makes one.
-#[derive(Debug, Clone)]
-pub struct SystemIdentity {
-    id: Uuid,
-    key: SystemKey,
-    org: OrgId,
-    window_epoch: i64,
-    secret: SecretSha256,
-}
+/// A credential could not be checked, because the database could not say whose it is. The text is for the log.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct CredentialCheckError(String);
 
-/// The hash of a secret. `Debug` does not show it.
-#[derive(Clone)]
-pub struct SecretSha256(pub(super) [u8; 32]);
-
-impl fmt::Debug for SecretSha256 {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("..")
+impl CredentialCheckError {
+    /// The row holds what no row can hold.
+    fn unreadable(error: impl ToString) -> Self {
+        Self(error.to_string())
     }
 }
 
-impl SystemIdentity {
-    pub fn id(&self) -> Uuid {
-        self.id
-    }
-
-    pub fn key(&self) -> &SystemKey {
-        &self.key
-    }
-
-    pub fn org(&self) -> &OrgId {
-        &self.org
-    }
-
-    /// See `systems.window_epoch`.
-    pub fn window_epoch(&self) -> i64 {
-        self.window_epoch
-    }
-
-    /// Itself, at this address, as the reader of a backup.
-    pub fn reader(&self, remote_addr: Option<IpAddr>) -> Reader {
-        Reader::System { remote_addr, right: Right::Credential(self.secret.clone()) }
-    }
-
-    /// The hash of the secret that was given, for seeing later whether it is still the right one.
-    pub(super) fn secret_sha256(&self) -> [u8; 32] {
-        self.secret.0
+impl From<DbError> for CredentialCheckError {
+    fn from(error: DbError) -> Self {
+        Self(error.to_string())
     }
 }
 
@@ -118,7 +84,7 @@ impl Authenticator {
         key: &str,
         secret: &str,
         from: Option<IpAddr>,
-    ) -> Result<Option<SystemIdentity>, ReadError> {
+    ) -> Result<Option<SystemIdentity>, CredentialCheckError> {
         let Ok(key) = SystemKey::parse(key) else { return Ok(None) };
         let given = Sha256::digest(secret.as_bytes());
         let started = Instant::now();
@@ -129,47 +95,48 @@ impl Authenticator {
         let origin = Origin::of(from);
         let too_many = self.guesses().count(origin, &key, started);
         let found = if too_many { self.look_ups.gathered(&key).await } else { self.look_ups.one(&key).await };
-        let result = found.map_err(ReadError::from).and_then(|row| identify(&key, &given, row.as_ref()));
+        let result =
+            found.map_err(CredentialCheckError::from).and_then(|row| identify(&key, &given, row.as_ref()));
         match &result {
             Ok(None) if too_many => self.warn(origin, started),
             Ok(None) => sleep_until((started + WRONG_TAKES).into()).await,
-            _ => self.guesses().take_back(origin, &key, started),
+            _ => self.guesses().uncount(origin, &key, started),
         }
         result
     }
 
     /// Whether the credential is still valid, or was within the last second.
-    pub async fn is_good(&self, who: &SystemIdentity) -> Result<bool, ReadError> {
-        let row = self.look_ups.one(&who.key).await?;
-        Ok(identify(&who.key, &who.secret.0, row.as_ref())?.is_some())
+    pub async fn is_good(&self, who: &SystemIdentity) -> Result<bool, CredentialCheckError> {
+        let row = self.look_ups.one(who.key()).await?;
+        Ok(identify(who.key(), who.secret_sha256().bytes(), row.as_ref())?.is_some())
     }
 
     /// The oldest request for a backup that the system has not answered, as of the last second. Nearly always it is known
     /// from the look-up of the credential. If that is older, or was forgotten because the answer has changed it, the
     /// system is looked up once more, and `None` is given if that takes too long.
     pub async fn requested(&self, who: &SystemIdentity) -> Option<Uuid> {
-        if let Some(row) = self.look_ups.known(&who.key, Instant::now()) {
+        if let Some(row) = self.look_ups.known(who.key(), Instant::now()) {
             return row.requested;
         }
-        let found = timeout(HINT_PATIENCE, self.look_ups.one(&who.key)).await.ok()?;
+        let found = timeout(HINT_PATIENCE, self.look_ups.one(who.key())).await.ok()?;
         found.ok()??.requested
     }
 
     /// Whether the system is known to have said within the last minute that nothing has changed.
     pub fn was_unchanged_lately(&self, who: &SystemIdentity) -> bool {
-        self.look_ups.known(&who.key, Instant::now()).is_some_and(|row| row.unchanged_lately)
+        self.look_ups.known(who.key(), Instant::now()).is_some_and(|row| row.unchanged_lately)
     }
 
     /// A backup was stored, which fulfils the requests before it.
     pub fn forget_requested(&self, who: &SystemIdentity) {
-        if self.look_ups.known(&who.key, Instant::now()).is_some_and(|row| row.requested.is_some()) {
+        if self.look_ups.known(who.key(), Instant::now()).is_some_and(|row| row.requested.is_some()) {
             self.forget(who);
         }
     }
 
     /// Forgets what is remembered of the system, because it has changed.
     pub fn forget(&self, who: &SystemIdentity) {
-        self.look_ups.forget(&who.key);
+        self.look_ups.forget(who.key());
     }
 
     /// Logs one line a minute for each origin, without anything of what was guessed.
@@ -182,20 +149,4 @@ impl Authenticator {
     fn guesses(&self) -> MutexGuard<'_, Guesses> {
         self.guesses.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// The system whose key this is, if the row is there, the hash of the given secret matches, and the system is active.
-fn identify(
-    key: &SystemKey,
-    given: &[u8],
-    row: Option<&CredentialRow>,
-) -> Result<Option<SystemIdentity>, ReadError> {
-    let nobody = [0u8; 32];
-    let expected = row.map_or(nobody.as_slice(), |row| row.secret_sha256.as_slice());
-    let matches = bool::from(given.ct_eq(expected));
-    let Some(row) = row.filter(|row| matches && row.is_active()) else { return Ok(None) };
-    let org = OrgId::parse(&row.org_id).map_err(|e| ReadError::Unavailable(Outage::database(&e)))?;
-    let secret =
-        SecretSha256(<[u8; 32]>::try_from(given).map_err(|e| ReadError::Unavailable(Outage::database(&e)))?);
-    Ok(Some(SystemIdentity { id: row.id, key: key.clone(), org, window_epoch: row.window_epoch, secret }))
 }

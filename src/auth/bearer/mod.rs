@@ -55,14 +55,14 @@ pub enum TokenError {
 }
 
 /// Verifies tokens.
-pub struct Tokens {
+pub struct TokenVerifier {
     keys: Option<Keys>,
     hs256: Option<DecodingKey>,
     expected: Expected,
     refusals: Arc<Refusals>,
 }
 
-impl Tokens {
+impl TokenVerifier {
     /// Starts to read the keys, on `runtime`. A key source that is a URL may be out of reach for now.
     ///
     /// # Errors

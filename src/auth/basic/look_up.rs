@@ -10,7 +10,6 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 
-use crate::backups::READ_PATIENCE;
 use crate::db::credentials::{self, CredentialRow};
 use crate::db::{Db, DbError, Lane};
 use crate::domain::ids::SystemKey;
@@ -20,6 +19,8 @@ use crate::domain::ttl_map::TtlMap;
 const CACHED_FOR: Duration = Duration::from_millis(900);
 /// Of names that exist, and again of names that do not: guesses must not push out what appliances use.
 const CACHED_AT_MOST: usize = 10_000;
+/// How long a look-up waits for the database, and for another look-up of the same name.
+const LOOK_UP_TIMEOUT: Duration = Duration::from_secs(4);
 /// Names share locks (by hash); with this many locks they rarely meet.
 const STRIPES: u64 = 256;
 /// How often the gathered look-ups are made, in one query.
@@ -73,7 +74,7 @@ impl LookUps {
         let mut hasher = DefaultHasher::new();
         key.as_str().hash(&mut hasher);
         let stripe = &self.0.stripes[usize::try_from(hasher.finish() % STRIPES).unwrap_or(0)];
-        let _turn = timeout(READ_PATIENCE, stripe.lock()).await.map_err(|_| DbError::Busy)?;
+        let _turn = timeout(LOOK_UP_TIMEOUT, stripe.lock()).await.map_err(|_| DbError::Busy)?;
         if let Some(found) = self.remembered(key, asked) {
             return found;
         }
@@ -112,7 +113,7 @@ impl LookUps {
 impl Shared {
     async fn ask(&self, names: Vec<String>) -> Result<Vec<CredentialRow>, DbError> {
         let query = move |conn: &mut _| credentials::find(conn, &names);
-        self.db.run(Lane::Reads, READ_PATIENCE, query).await
+        self.db.run(Lane::Reads, LOOK_UP_TIMEOUT, query).await
     }
 }
 

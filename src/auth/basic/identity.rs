@@ -1,0 +1,79 @@
+//! The identity of a system, made from a credential and the row that it matches.
+
+use std::fmt;
+
+use subtle::ConstantTimeEq;
+use uuid::Uuid;
+
+use super::CredentialCheckError;
+use crate::db::credentials::CredentialRow;
+use crate::domain::ids::{OrgId, SystemKey};
+
+/// An authenticated system. Only [`Authenticator::authenticate`] makes one.
+#[derive(Debug, Clone)]
+pub struct SystemIdentity {
+    id: Uuid,
+    key: SystemKey,
+    org: OrgId,
+    window_epoch: i64,
+    secret: SecretSha256,
+}
+
+/// The hash of a secret. `Debug` does not show it.
+#[derive(Clone)]
+pub struct SecretSha256([u8; 32]);
+
+impl SecretSha256 {
+    pub fn new(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    pub fn bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for SecretSha256 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("..")
+    }
+}
+
+impl SystemIdentity {
+    pub fn id(&self) -> Uuid {
+        self.id
+    }
+
+    pub fn key(&self) -> &SystemKey {
+        &self.key
+    }
+
+    pub fn org(&self) -> &OrgId {
+        &self.org
+    }
+
+    /// See `systems.window_epoch`.
+    pub fn window_epoch(&self) -> i64 {
+        self.window_epoch
+    }
+
+    /// The hash of the secret that was given, for seeing later whether it is still the right one.
+    pub fn secret_sha256(&self) -> &SecretSha256 {
+        &self.secret
+    }
+}
+
+/// The system whose key this is, if the row is there, the hash of the given secret matches, and the system is active.
+pub(super) fn identify(
+    key: &SystemKey,
+    given: &[u8],
+    row: Option<&CredentialRow>,
+) -> Result<Option<SystemIdentity>, CredentialCheckError> {
+    let nobody = [0u8; 32];
+    let expected = row.map_or(nobody.as_slice(), |row| row.secret_sha256.as_slice());
+    let matches = bool::from(given.ct_eq(expected));
+    let Some(row) = row.filter(|row| matches && row.is_active()) else { return Ok(None) };
+    let org = OrgId::parse(&row.org_id).map_err(CredentialCheckError::unreadable)?;
+    let secret = SecretSha256(<[u8; 32]>::try_from(given).map_err(CredentialCheckError::unreadable)?);
+    Ok(Some(SystemIdentity { id: row.id, key: key.clone(), org, window_epoch: row.window_epoch, secret }))
+}
