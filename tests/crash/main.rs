@@ -10,10 +10,10 @@ mod engine;
 #[path = "../api/harness/mod.rs"]
 mod harness;
 
+mod crash_fixture;
 mod paused;
 mod points;
 mod random;
 mod removal;
-mod scene;
 mod sweep;
 mod upload;

@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use crate::crash_fixture::{builder, settles};
 use crate::harness::{
     BACKUPS, PATIENCE, Random, Server, System, Vanish, Wire, assert_eventually, seconds, sha256_hex,
 };
-use crate::scene::{builder, settles};
 
 const CLIENTS: u64 = 5;
 /// Backups that a client keeps: retention never has a say.

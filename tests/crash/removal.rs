@@ -1,20 +1,20 @@
 //! A process that dies while it takes something away: a deletion, a prune, the purge after either, the end of a system.
 
+use crate::crash_fixture::{CrashFixture, POINT, settles};
 use crate::harness::{PATIENCE, assert_eventually, bytes};
-use crate::scene::{POINT, Scene, settles};
 
 /// The newest is deleted by its system; whether it is gone afterwards.
 fn delete_dies(point: &str, gone: bool) {
-    let mut scene = Scene::new();
-    scene.doom(format!("kill {point}"));
-    let newest = scene.kept[1].0.clone();
+    let mut fixture = CrashFixture::new();
+    fixture.doom(format!("kill {point}"));
+    let newest = fixture.kept[1].0.clone();
     let path = format!("{}/{newest}", crate::harness::BACKUPS);
-    let answer = scene.server.request("DELETE", &path).user(&scene.system).try_send();
-    scene.dies(&answer);
-    scene.restart();
-    scene.is_whole(if gone { &scene.kept[..1] } else { &scene.kept });
+    let answer = fixture.server.request("DELETE", &path).user(&fixture.system).try_send();
+    fixture.dies(&answer);
+    fixture.restart();
+    fixture.is_whole(if gone { &fixture.kept[..1] } else { &fixture.kept });
     if gone {
-        scene.server.fetch(&scene.system, &newest).send().is_not_found();
+        fixture.server.fetch(&fixture.system, &newest).send().is_not_found();
     }
 }
 
@@ -46,18 +46,18 @@ fn a_purge_dead_between_file_and_folder_is_finished() {
 
 /// An upload that prunes is answered, and then its purge dies.
 fn prune_dies(point: &str) {
-    let mut scene = Scene::new();
-    scene.doom(format!("kill {point}"));
+    let mut fixture = CrashFixture::new();
+    fixture.doom(format!("kill {point}"));
     let body = bytes(3000);
-    let answer = scene.server.upload(&scene.system).body(body.clone()).try_send();
-    assert_eventually("the purge comes to the point", PATIENCE, || scene.server.died_of().is_some());
-    scene.restart();
+    let answer = fixture.server.upload(&fixture.system).body(body.clone()).try_send();
+    assert_eventually("the purge comes to the point", PATIENCE, || fixture.server.died_of().is_some());
+    fixture.restart();
     // Purge and answer race; the backup is there either way.
-    let id = scene.server.ids(&scene.system).swap_remove(0);
+    let id = fixture.server.ids(&fixture.system).swap_remove(0);
     if let Ok(answer) = answer {
         assert_eq!(answer.id(), id);
     }
-    scene.is_whole(&[scene.kept[1].clone(), (id, body)]);
+    fixture.is_whole(&[fixture.kept[1].clone(), (id, body)]);
 }
 
 #[test]
@@ -72,12 +72,12 @@ fn a_prune_dead_after_the_object_is_finished() {
 
 /// The command dies; the service beside it finishes what was begun.
 fn delete_by_hand_dies(point: &str, gone: bool) {
-    let mut scene = Scene::new();
-    let oldest = scene.kept[0].0.clone();
-    scene.command_dies_undisturbed(&["backup", "delete", &oldest, "--yes"], &format!("kill {point}"));
-    scene.server.kill();
-    scene.restart();
-    scene.is_whole(if gone { &scene.kept[1..] } else { &scene.kept });
+    let mut fixture = CrashFixture::new();
+    let oldest = fixture.kept[0].0.clone();
+    fixture.command_dies_undisturbed(&["backup", "delete", &oldest, "--yes"], &format!("kill {point}"));
+    fixture.server.kill();
+    fixture.restart();
+    fixture.is_whole(if gone { &fixture.kept[1..] } else { &fixture.kept });
 }
 
 #[test]
@@ -97,24 +97,24 @@ fn a_deletion_by_hand_dead_after_the_object_is_finished() {
 
 /// The command dies, is run again, and then nothing of the system is left, and everything of its sibling.
 fn destroy_dies(point: &str) {
-    let scene = Scene::new();
-    let sibling = scene.server.add_system(&scene.system.org, "of the same organization");
+    let fixture = CrashFixture::new();
+    let sibling = fixture.server.add_system(&fixture.system.org, "of the same organization");
     let body = bytes(100);
-    let id = scene.server.store(&sibling, &body);
-    let destroy = ["system", "destroy", &scene.system.key, "--yes"];
-    scene.command_dies_undisturbed(&destroy, &format!("kill {point}"));
-    scene.server.audit_is_clean();
+    let id = fixture.server.store(&sibling, &body);
+    let destroy = ["system", "destroy", &fixture.system.key, "--yes"];
+    fixture.command_dies_undisturbed(&destroy, &format!("kill {point}"));
+    fixture.server.audit_is_clean();
     assert_eventually("the credential stops working", PATIENCE, || {
-        scene.server.put(&scene.system, b"x").status == 401
+        fixture.server.put(&fixture.system, b"x").status == 401
     });
-    scene.server.cli(destroy).exits(0);
-    settles(&scene.server);
-    assert_eq!(scene.server.ids(&sibling), [id.as_str()]);
-    assert_eq!(scene.server.fetch(&sibling, &id).send().status(200).body, body);
-    assert_eq!(scene.server.objects().len(), 1);
-    assert_eq!(scene.server.books(&scene.system.org), (100, 0));
-    assert_eq!(scene.server.db.number("SELECT count(*) FROM systems"), 1);
-    scene.server.store(&sibling, b"y");
+    fixture.server.cli(destroy).exits(0);
+    settles(&fixture.server);
+    assert_eq!(fixture.server.ids(&sibling), [id.as_str()]);
+    assert_eq!(fixture.server.fetch(&sibling, &id).send().status(200).body, body);
+    assert_eq!(fixture.server.objects().len(), 1);
+    assert_eq!(fixture.server.books(&fixture.system.org), (100, 0));
+    assert_eq!(fixture.server.db.number("SELECT count(*) FROM systems"), 1);
+    fixture.server.store(&sibling, b"y");
 }
 
 #[test]
@@ -144,12 +144,13 @@ fn a_destruction_dead_when_all_objects_are_gone_can_be_run_again() {
 
 #[test]
 fn a_destruction_dead_after_a_row_is_finished_by_the_service() {
-    let scene = Scene::new();
-    let destroy = ["system", "destroy", &scene.system.key, "--yes"];
-    scene.command_dies(&destroy, "kill destroy.dropped");
-    scene.server.db.execute("UPDATE backups SET purge_started_at = now() - interval '2 minutes'");
+    let fixture = CrashFixture::new();
+    let destroy = ["system", "destroy", &fixture.system.key, "--yes"];
+    fixture.command_dies(&destroy, "kill destroy.dropped");
+    fixture.server.db.execute("UPDATE backups SET purge_started_at = now() - interval '2 minutes'");
     assert_eventually("nothing is left of it", PATIENCE, || {
-        scene.server.db.number("SELECT (SELECT count(*) FROM systems) + (SELECT count(*) FROM backups)") == 0
+        fixture.server.db.number("SELECT (SELECT count(*) FROM systems) + (SELECT count(*) FROM backups)")
+            == 0
     });
-    settles(&scene.server.sibling_with(POINT, ""));
+    settles(&fixture.server.sibling_with(POINT, ""));
 }

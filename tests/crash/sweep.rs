@@ -1,27 +1,27 @@
 //! A sweep that dies half-way: the next one finds what is left of it.
 
+use crate::crash_fixture::CrashFixture;
 use crate::harness::{PATIENCE, Wire, assert_eventually, bytes, on_s3};
-use crate::scene::Scene;
 
 /// Half an upload dies with its process; then a sweep of it dies; then a process starts that is well.
 fn sweep_dies(point: &str) {
-    let mut scene = Scene::new();
-    let mut wire = Wire::upload(&scene.server, &scene.system, &["Content-Length: 2000000"]);
+    let mut fixture = CrashFixture::new();
+    let mut wire = Wire::upload(&fixture.server, &fixture.system, &["Content-Length: 2000000"]);
     wire.send(bytes(1_000_000));
-    assert_eventually("the upload was let in", PATIENCE, || scene.server.receiving() == 1);
+    assert_eventually("the upload was let in", PATIENCE, || fixture.server.receiving() == 1);
     if !on_s3() {
-        assert_eventually("its bytes arrive", PATIENCE, || scene.server.has_half_an_object());
+        assert_eventually("its bytes arrive", PATIENCE, || fixture.server.has_half_an_object());
     }
-    scene.server.kill();
+    fixture.server.kill();
     assert_eventually("its lease is over", PATIENCE, || {
-        scene.server.db.holds(
+        fixture.server.db.holds(
             "NOT EXISTS (SELECT FROM writers WHERE lease_expires_at > clock_timestamp() - interval '1 second')",
         )
     });
-    scene.command_dies(&["sweep"], &format!("kill {point}"));
-    scene.server.audit_is_clean();
-    scene.restart();
-    scene.is_whole(&scene.kept);
+    fixture.command_dies(&["sweep"], &format!("kill {point}"));
+    fixture.server.audit_is_clean();
+    fixture.restart();
+    fixture.is_whole(&fixture.kept);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! A process that dies in an upload.
 
+use crate::crash_fixture::CrashFixture;
 use crate::harness::{bytes, on_s3};
-use crate::scene::Scene;
 
 /// How the body comes.
 #[derive(Clone, Copy, Debug)]
@@ -22,29 +22,29 @@ enum Then {
 
 #[track_caller]
 fn dies(point: &str, body: Body, then: Then) {
-    let mut scene = Scene::new();
-    scene.doom(format!("kill {point}"));
+    let mut fixture = CrashFixture::new();
+    fixture.doom(format!("kill {point}"));
     let sent = bytes(match body {
         Body::Small => 2000,
         Body::Known | Body::Chunked => 3_000_000,
         Body::Long => 9_000_000,
     });
-    let request = scene.server.upload(&scene.system);
+    let request = fixture.server.upload(&fixture.system);
     let answer = match body {
         Body::Small | Body::Known => request.body(sent.clone()),
         Body::Chunked | Body::Long => request.chunked(sent.clone()),
     }
     .try_send();
     assert!(answer.is_err(), "nobody was left to say {answer:?}");
-    scene.dies(&answer);
-    scene.restart();
-    let mut expected = scene.kept.clone();
+    fixture.dies(&answer);
+    fixture.restart();
+    let mut expected = fixture.kept.clone();
     if then == Then::Stored {
-        let id = scene.server.ids(&scene.system).swap_remove(0);
+        let id = fixture.server.ids(&fixture.system).swap_remove(0);
         expected.remove(0);
         expected.push((id, sent));
     }
-    scene.is_whole(&expected);
+    fixture.is_whole(&expected);
 }
 
 /// One test for each point, named after it.
@@ -110,12 +110,16 @@ deaths_in_a_store! {
 
 #[test]
 fn dead_in_taking_a_failed_upload_back() {
-    let mut scene = Scene::new();
-    scene.doom("kill undo.retired");
+    let mut fixture = CrashFixture::new();
+    fixture.doom("kill undo.retired");
     let wrong = crate::harness::digest_field(b"another");
-    let answer =
-        scene.server.upload(&scene.system).header("content-digest", wrong).body(bytes(3_000_000)).try_send();
-    scene.dies(&answer);
-    scene.restart();
-    scene.is_whole(&scene.kept);
+    let answer = fixture
+        .server
+        .upload(&fixture.system)
+        .header("content-digest", wrong)
+        .body(bytes(3_000_000))
+        .try_send();
+    fixture.dies(&answer);
+    fixture.restart();
+    fixture.is_whole(&fixture.kept);
 }

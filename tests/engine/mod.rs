@@ -5,7 +5,7 @@
 #![allow(dead_code, unused_imports, reason = "each suite uses some of it")]
 #![allow(clippy::expect_used, reason = "a test that cannot go on fails")]
 
-mod door;
+mod closable_port;
 mod proxy;
 
 use std::future::Future;
@@ -29,7 +29,7 @@ use tempfile::TempDir;
 use tokio::io::AsyncReadExt as _;
 use tokio::runtime::Runtime;
 
-pub use door::Door;
+pub use closable_port::ClosablePort;
 pub use proxy::{Fault, Proxy};
 
 /// A bucket of its own, removed with this value.

@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
-use super::door::Door;
+use super::closable_port::ClosablePort;
 
 /// What goes wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,7 +66,7 @@ impl State {
 }
 
 pub struct Proxy {
-    door: Door,
+    port: ClosablePort,
     state: Arc<Mutex<State>>,
 }
 
@@ -82,12 +82,12 @@ impl Proxy {
         let state =
             Arc::new(Mutex::new(State { fault: None, hits: 0, held: 0, epoch: 0, under_way: vec![] }));
         let own = Arc::clone(&state);
-        let door = Door::open(move |client| serve(client, engine, Arc::clone(&own)));
-        Self { door, state }
+        let port = ClosablePort::open(move |client| serve(client, engine, Arc::clone(&own)));
+        Self { port, state }
     }
 
     pub fn endpoint(&self) -> String {
-        format!("http://{}", self.door.address())
+        format!("http://{}", self.port.address())
     }
 
     /// Returns when what was under way is cut off, too.
@@ -96,7 +96,7 @@ impl Proxy {
         (state.hits, state.held) = (0, 0);
         state.change(Some((fault, hits)));
         drop(state);
-        self.door.set_open(fault != Fault::Refused);
+        self.port.set_open(fault != Fault::Refused);
         while lock(&self.state).under_way.iter().any(|line| hits(line)) {
             std::thread::sleep(Duration::from_millis(5));
         }
@@ -118,7 +118,7 @@ impl Proxy {
         state.change(None);
         let hits = state.hits;
         drop(state);
-        self.door.set_open(true);
+        self.port.set_open(true);
         hits
     }
 }

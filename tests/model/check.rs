@@ -5,9 +5,9 @@ use std::time::Instant;
 
 use crate::books::{Books, State};
 use crate::harness::{PATIENCE, eventually};
-use crate::world::World;
+use crate::model_fixture::ModelFixture;
 
-impl World {
+impl ModelFixture {
     /// The totals of every organization, and how many uploads each system has under way.
     fn totals(books: &Books, orgs: &[String]) -> Vec<String> {
         let org = |(index, org)| format!("{org} {} {}", books.stored(index), books.reserved(index));
@@ -27,8 +27,9 @@ impl World {
 
     /// Ids, sizes and hashes of a system's backups, newest first.
     fn list(&self, books: &Books, system: usize) -> Vec<String> {
-        let line =
-            |tag: &u64| self.known.get(tag).map_or_else(|| "unknown".to_owned(), crate::world::Known::line);
+        let line = |tag: &u64| {
+            self.known.get(tag).map_or_else(|| "unknown".to_owned(), crate::model_fixture::Known::line)
+        };
         books.systems[system].stored.iter().rev().map(|backup| line(&backup.tag)).collect()
     }
 

@@ -13,15 +13,15 @@ mod harness;
 
 mod books;
 mod check;
+mod model_fixture;
 mod operate;
 mod pairs;
 mod uploads;
-mod world;
 
 use std::time::Instant;
 
 use crate::harness::{Random, seconds};
-use crate::world::World;
+use crate::model_fixture::ModelFixture;
 
 fn sequence(number: u64) {
     let mut random = Random::seeded("STRONGROOM_MODEL_SEED");
@@ -29,19 +29,19 @@ fn sequence(number: u64) {
         random = random.fork();
     }
     let end = Instant::now() + seconds("STRONGROOM_MODEL_SECONDS", 15);
-    let mut world = World::new(random);
+    let mut fixture = ModelFixture::new(random);
     let mut steps = 0;
     while Instant::now() < end {
         steps += 1;
         print!("{steps}: ");
-        world.step();
-        world.check();
+        fixture.step();
+        fixture.check();
         if steps % 50 == 0 {
-            world.server.audit_is_clean();
+            fixture.server.audit_is_clean();
         }
     }
     println!("{steps} steps");
-    world.end();
+    fixture.end();
 }
 
 #[test]

@@ -2,9 +2,9 @@
 
 use crate::books::State;
 use crate::harness::{BACKUPS, PATIENCE, assert_eventually, run};
-use crate::world::World;
+use crate::model_fixture::ModelFixture;
 
-impl World {
+impl ModelFixture {
     /// A stored backup of any system.
     fn some_stored(&mut self) -> Option<(usize, u64)> {
         let all: Vec<_> = (0..self.systems.len())

@@ -5,7 +5,7 @@ use std::sync::Barrier;
 
 use crate::books::{Books, MAX_UPLOAD};
 use crate::harness::Answer;
-use crate::world::World;
+use crate::model_fixture::ModelFixture;
 
 /// Which of the two goes on, step by step.
 const ORDERS: [[usize; 4]; 6] =
@@ -32,7 +32,7 @@ fn play(mut books: Books, pair: &[One; 2], order: [usize; 4]) -> ([u16; 2], Book
     (answers.map(Option::unwrap_or_default), books)
 }
 
-impl World {
+impl ModelFixture {
     fn one(&mut self) -> Option<One> {
         let system = self.some_unrefused()?;
         let most = usize::try_from(MAX_UPLOAD).expect("a small number");

@@ -4,13 +4,13 @@ use std::time::Instant;
 
 use crate::books::MAX_UPLOAD;
 use crate::harness::{Answer, PATIENCE, Vanish, Wire, chunk, digest_field, eventually};
-use crate::world::{Half, World};
+use crate::model_fixture::{Half, ModelFixture};
 
 fn length(body: &[u8]) -> u64 {
     body.len() as u64
 }
 
-impl World {
+impl ModelFixture {
     /// What the model makes of a whole upload of known length.
     fn predict_known(&mut self, system: usize, tag: u64, body: &[u8], wrong: bool) -> u16 {
         if length(body) > MAX_UPLOAD {

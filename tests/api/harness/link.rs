@@ -8,7 +8,7 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::watch;
 
 use super::Database;
-use crate::engine::Door;
+use crate::engine::ClosablePort;
 
 /// What goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,7 +64,7 @@ struct Shared {
 }
 
 pub struct PostgresLink {
-    door: Door,
+    port: ClosablePort,
     url: String,
     shared: Arc<Shared>,
 }
@@ -86,7 +86,7 @@ impl PostgresLink {
             translations: Mutex::default(),
         });
         let own = Arc::clone(&shared);
-        let door = Door::open(move |client| {
+        let port = ClosablePort::open(move |client| {
             let shared = Arc::clone(&own);
             async move {
                 shared.serve(client).await;
@@ -94,12 +94,12 @@ impl PostgresLink {
         });
         let user = user_info(database.url()).unwrap_or_else(|| database.one("SELECT current_user"));
         let name = database.one("SELECT current_database()");
-        let url = format!("postgres://{user}@{}/{name}?sslmode=disable", door.address());
-        Self { door, url, shared }
+        let url = format!("postgres://{user}@{}/{name}?sslmode=disable", port.address());
+        Self { port, url, shared }
     }
 
     pub fn port(&self) -> u16 {
-        self.door.address().port()
+        self.port.address().port()
     }
 
     /// What the service is to be given.
@@ -146,7 +146,7 @@ impl PostgresLink {
     }
 
     fn change(&self, trouble: Option<Trouble>, hit: bool) {
-        self.door.set_open(trouble != Some(Trouble::Refused));
+        self.port.set_open(trouble != Some(Trouble::Refused));
         self.shared.state.send_modify(|state| {
             let (hit, epoch) = (state.hit + usize::from(hit), state.epoch + 1);
             *state = State { trouble, hit, epoch };

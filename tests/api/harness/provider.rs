@@ -7,10 +7,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 use super::{Builder, PATIENCE, Server, SigningKey, assert_eventually, key_set};
-use crate::engine::Door;
+use crate::engine::ClosablePort;
 
 pub struct Provider {
-    door: Door,
+    port: ClosablePort,
     shared: Arc<Shared>,
 }
 
@@ -30,7 +30,7 @@ impl Provider {
     pub fn new(keys: &[&SigningKey]) -> Self {
         let shared = Arc::new(Shared::default());
         let own = Arc::clone(&shared);
-        let door = Door::open(move |client| {
+        let port = ClosablePort::open(move |client| {
             let shared = Arc::clone(&own);
             async move {
                 let client = client.into_std().expect("a connection");
@@ -38,14 +38,14 @@ impl Provider {
                 let _ = tokio::task::spawn_blocking(move || shared.serve(client)).await;
             }
         });
-        let provider = Self { door, shared };
+        let provider = Self { port, shared };
         provider.publish(keys);
         provider
     }
 
     pub fn url(&self) -> String {
         let scheme = if lock(&self.shared.tls).is_some() { "https" } else { "http" };
-        format!("{scheme}://{}/keys", self.door.address())
+        format!("{scheme}://{}/keys", self.port.address())
     }
 
     /// From now on it speaks TLS and shows this.
@@ -66,7 +66,7 @@ impl Provider {
 
     /// Nobody listens, until it is opened again.
     pub fn set_open(&self, open: bool) {
-        self.door.set_open(open);
+        self.port.set_open(open);
     }
 
     /// It takes connections and says nothing.

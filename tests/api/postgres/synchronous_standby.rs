@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::harness::{
     BACKUPS, Cluster, Database, PATIENCE, Server, System, Trouble, Wire, assert_eventually, bytes,
 };
-use crate::postgres_takeover::server_on;
+use crate::postgres::takeover::server_on;
 
 /// How soon a client has its answer after its last byte; and a little for the machine.
 const ANSWERED: Duration = Duration::from_secs(33);

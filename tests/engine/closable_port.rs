@@ -11,7 +11,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-pub struct Door {
+pub struct ClosablePort {
     address: SocketAddr,
     _port: Socket,
     orders: UnboundedSender<Order>,
@@ -21,7 +21,7 @@ pub struct Door {
 /// Whether to listen, and whom to tell that it is so.
 type Order = (bool, mpsc::Sender<()>);
 
-impl Door {
+impl ClosablePort {
     /// Each connection is handed to `serve`, which is dropped with this value.
     pub fn open<F, S>(serve: F) -> Self
     where
@@ -50,7 +50,7 @@ impl Door {
     }
 }
 
-impl Drop for Door {
+impl Drop for ClosablePort {
     fn drop(&mut self) {
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();

@@ -1,10 +1,10 @@
 //! How many downloads there may be at once, and what ends those that are under way.
 
+use crate::download::stalled_clients::{LARGE, descriptors, large_backup, stalled};
 use crate::harness::{
     Login, PATIENCE, Server, System, Vanish, Wire, assert_eventually, bare_head, head, run, sample,
 };
-use crate::manage_links::{link, local};
-use crate::stalled::{LARGE, descriptors, large_backup, stalled};
+use crate::links::signed::{link, local};
 
 fn under_way(server: &Server) -> f64 {
     sample(&server.metrics(), "strongroom_downloads_open")

@@ -6,7 +6,7 @@ use tempfile::TempDir;
 
 use crate::engine::{Bucket, Proxy};
 use crate::harness::{Answer, Builder, Curl, Login, PATIENCE, Server, assert_eventually, bytes, now};
-use crate::manage_links::link;
+use crate::links::signed::link;
 
 fn on(bucket: &Bucket, login: &Login) -> Builder {
     let settings = [

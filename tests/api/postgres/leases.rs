@@ -6,7 +6,7 @@ use strongroom::db::writers;
 use uuid::Uuid;
 
 use crate::harness::{Cluster, Database, PATIENCE, Server, System, Wire, assert_eventually, bytes};
-use crate::postgres_takeover::server_on;
+use crate::postgres::takeover::server_on;
 
 /// Seconds. More than the steps of a test take between Postgres' return and the renewal of a lease.
 const LEASE: u32 = 6;

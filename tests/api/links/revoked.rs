@@ -4,7 +4,7 @@
 use std::time::Instant;
 
 use crate::harness::{Login, PATIENCE, Server, System, assert_eventually, now};
-use crate::manage_links::{is_refused, link, local};
+use crate::links::signed::{is_refused, link, local};
 
 struct Scene {
     login: Login,
@@ -37,7 +37,7 @@ impl Scene {
 
 /// The statement in the operator's guide that has these words in it.
 fn documented(words: &str) -> &'static str {
-    let guide = include_str!("../../docs/operations.md");
+    let guide = include_str!("../../../docs/operations.md");
     let statements = guide.split("```sql\n").skip(1).filter_map(|rest| rest.split("```").next());
     let mut found = statements.filter(|sql| sql.contains("UPDATE signing_keys") && sql.contains(words));
     found.next().unwrap_or_else(|| panic!("no statement with {words}"))

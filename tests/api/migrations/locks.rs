@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::harness::{Database, PATIENCE, Role, Server, assert_eventually, plain_command, run};
-use crate::schema::scripts;
+use crate::migrations::schema::scripts;
 
 /// The advisory lock of every version: "strongrm" in ASCII.
 const LOCK: i64 = 0x7374_726f_6e67_726d;

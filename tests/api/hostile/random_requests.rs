@@ -12,7 +12,7 @@ use crate::harness::{
     BACKUPS, Builder, Certificate, Dice, GONE, Over, PATIENCE, Server, System, Vanish, Wire,
     assert_eventually, bytes, chunk, eventually, sha256_hex,
 };
-use crate::hostile_cases;
+use crate::hostile::request_generator;
 
 /// What the allocator may keep of one round after another that was the same, in KiB.
 const KEPT: u64 = 16 * 1024;
@@ -24,7 +24,7 @@ fn from_environment(name: &str, default: u64) -> u64 {
 
 /// Sends a request, all of it or a part, and reads what is answered. Gives the statuses.
 fn play(server: &Server, dice: &mut Dice, system: &System) -> Vec<u16> {
-    let mut request = hostile_cases::request(dice, system);
+    let mut request = request_generator::request(dice, system);
     let leaves = dice.one_in(4);
     if leaves {
         request.truncate(dice.below(request.len()));
@@ -58,7 +58,7 @@ fn round(server: &Server, systems: &[System], seed: u64, requests: u64) -> BTree
                 for number in 0..requests / CLIENTS {
                     let before = dice.clone();
                     for status in play(server, &mut dice, system) {
-                        let request = || hostile_cases::request(&mut before.clone(), system);
+                        let request = || request_generator::request(&mut before.clone(), system);
                         assert!(
                             status < 500,
                             "{status} for request {number} of client {client}, seed {seed}: {}",

@@ -15,7 +15,7 @@ pub const POINT: &str = "STRONGROOM_FAILPOINT";
 pub const SLOTS: usize = 2;
 
 /// A system at its slot cap, so that the next upload prunes.
-pub struct Scene {
+pub struct CrashFixture {
     pub server: Server,
     pub system: System,
     /// Oldest first.
@@ -28,7 +28,7 @@ pub fn builder() -> Builder {
     builder.set("BACKUP_LEASE", 1).set("BACKUP_SWEEP_INTERVAL", 1)
 }
 
-impl Scene {
+impl CrashFixture {
     pub fn new() -> Self {
         let server = builder().start();
         let system = server.system_with_quota(100_000_000);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::harness::{
     BACKUPS, Cluster, Database, PATIENCE, Server, System, assert_eventually, bytes, eventually,
 };
-use crate::postgres_takeover::server_on;
+use crate::postgres::takeover::server_on;
 
 fn backups(cluster: &Cluster) -> i64 {
     Database::at(&cluster.url()).number("SELECT count(*) FROM backups")

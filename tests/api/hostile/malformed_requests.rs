@@ -4,7 +4,7 @@ use crate::harness::{
     BACKUPS, Dice, Login, PATIENCE, Server, System, Trouble, Wire, assert_eventually, bare_head, basic,
     bytes, chunk, eventually, head, sample,
 };
-use crate::hostile_cases;
+use crate::hostile::request_generator;
 
 /// Sends a head that is broken, and gives the error's message, for this key.
 #[track_caller]
@@ -162,7 +162,7 @@ fn nothing_that_strangers_send_is_an_alarm() {
     let system = System { secret: "wrong".to_owned(), ..server.system() };
     let mut dice = Dice::new(16);
     for number in 0..400 {
-        let mut request = hostile_cases::request(&mut dice, &system);
+        let mut request = request_generator::request(&mut dice, &system);
         if number % 5 == 0 {
             request.truncate(dice.below(request.len()));
         }

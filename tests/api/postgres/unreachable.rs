@@ -7,7 +7,7 @@ use crate::harness::{
     Answer, BACKUPS, Database, PATIENCE, PostgresLink, Server, System, Trouble, Wire, assert_eventually,
     bytes, chunk,
 };
-use crate::health::everything_is_unavailable;
+use crate::monitoring::health::everything_is_unavailable;
 
 const EACH: [Trouble; 3] = [Trouble::Refused, Trouble::Reset, Trouble::BlackHole];
 

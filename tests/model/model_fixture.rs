@@ -34,7 +34,7 @@ pub struct Half {
     pub chunked: bool,
 }
 
-pub struct World {
+pub struct ModelFixture {
     pub server: Server,
     pub random: Random,
     pub books: Books,
@@ -51,7 +51,7 @@ pub struct World {
     next_tag: u64,
 }
 
-impl World {
+impl ModelFixture {
     pub fn new(random: Random) -> Self {
         // Nothing happens by itself but the purge: sweeps are steps.
         let server = Server::builder()
@@ -64,7 +64,7 @@ impl World {
             .set("BACKUP_LEASE", 3600)
             .set("BACKUP_SWEEP_INTERVAL", 3600)
             .start();
-        let mut world = Self {
+        let mut fixture = Self {
             server,
             random,
             books: Books::default(),
@@ -78,14 +78,14 @@ impl World {
             next_tag: 0,
         };
         for (org, quota) in [("acme", Some(150_000)), ("emca", None)] {
-            world.server.add_org(org, quota);
-            world.orgs.push(org.to_owned());
-            world.books.quotas.push(quota);
+            fixture.server.add_org(org, quota);
+            fixture.orgs.push(org.to_owned());
+            fixture.books.quotas.push(quota);
         }
         for org in [0, 0, 1] {
-            world.add_system(org);
+            fixture.add_system(org);
         }
-        world
+        fixture
     }
 
     pub fn add_system(&mut self, org: usize) {

@@ -1,0 +1,5 @@
+//! The appliance's agent and the scripts that appliances run.
+
+mod backups;
+mod curl_script;
+mod timeouts;

@@ -1,0 +1,6 @@
+//! The documentation that the service serves: pages, OpenAPI, MCP.
+
+mod mcp;
+mod openapi;
+mod openapi_management;
+mod pages;

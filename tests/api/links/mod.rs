@@ -1,0 +1,5 @@
+//! Signed download addresses.
+
+mod bucket;
+mod revoked;
+pub mod signed;

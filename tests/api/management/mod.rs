@@ -1,0 +1,13 @@
+//! The management API: tokens, key sets, and what a portal may do.
+
+mod backup_requests;
+mod foreign_ids;
+mod gateway;
+mod key_set;
+mod key_set_forms;
+mod key_set_refresh;
+mod key_set_tls;
+mod outage;
+mod systems;
+mod token_claims;
+mod tokens;

@@ -1,0 +1,4 @@
+//! The schema and its migrations.
+
+mod locks;
+mod schema;

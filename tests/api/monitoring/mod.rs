@@ -1,0 +1,5 @@
+//! Health, metrics, and systemd.
+
+pub mod health;
+mod metrics;
+mod systemd;

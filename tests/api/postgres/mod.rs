@@ -1,0 +1,11 @@
+//! Postgres that is away, hangs, fails over, or refuses.
+
+mod commit;
+mod database_hang;
+mod former_primary;
+mod leases;
+mod locks;
+mod pgbouncer;
+mod synchronous_standby;
+mod takeover;
+mod unreachable;

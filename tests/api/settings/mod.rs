@@ -1,0 +1,4 @@
+//! Settings that stop the start.
+
+mod invalid_values;
+mod secrets;

@@ -1,0 +1,4 @@
+//! How processes end: SIGTERM, SIGKILL, and a pause.
+
+mod graceful;
+mod killed_process;

@@ -1,0 +1,5 @@
+//! TLS: certificates, keys, handshakes.
+
+mod files;
+mod handshakes;
+mod serving;

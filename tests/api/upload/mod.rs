@@ -1,0 +1,11 @@
+//! Uploads: what is stored, what is refused, and what a broken one leaves.
+
+mod accepted;
+mod body_timeouts;
+mod client_disconnect;
+mod content_headers;
+mod damaged_by_client;
+mod digests;
+mod early_answers;
+mod filenames;
+mod unchanged;
