@@ -2,6 +2,7 @@
 
 mod audit;
 mod backup;
+mod backup_request;
 mod confirm;
 mod context;
 mod exit;
@@ -9,7 +10,6 @@ mod migrate;
 mod org;
 mod output;
 mod report;
-mod request;
 mod secret;
 mod serve;
 mod sweep;
@@ -53,7 +53,7 @@ enum Command {
     #[command(subcommand)]
     Backup(backup::Backup),
     /// Ask an appliance for a backup; it is made when the appliance next looks
-    Request(request::Request),
+    Request(backup_request::BackupRequestArgs),
     /// Do by hand what the service does by itself: take back what dead processes left, purge what is due
     Sweep(sweep::Sweep),
     /// Check that the books balance; exit code 1 if they do not

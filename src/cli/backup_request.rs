@@ -14,7 +14,7 @@ use crate::db::systems::SystemSummary;
 use crate::domain::request::RequestState;
 
 #[derive(clap::Args)]
-pub struct Request {
+pub struct BackupRequestArgs {
     /// Its id or its key
     system: String,
     /// Wait until the backup has arrived, at most SECONDS [default: until the request expires]
@@ -35,7 +35,7 @@ const LISTED: i64 = 100;
 const PAUSE: Duration = Duration::from_millis(500);
 const OPERATOR: &str = "operator";
 
-impl Request {
+impl BackupRequestArgs {
     pub fn run(self, context: &mut Context) -> Result<ExitCode, Failure> {
         let system = context.system(&self.system)?;
         if self.list {
