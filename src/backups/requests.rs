@@ -2,7 +2,7 @@
 //! How requests are ordered among uploads is explained in [`crate::db::requests`].
 //!
 //! An appliance learns of a request while it waits for one ([`Vault::wait_for_requests`]), or by a header on any other
-//! answer ([`Authenticator::requested`]). An appliance that waits is registered before the first look at the table,
+//! answer ([`Authenticator::pending_backup_request`]). An appliance that waits is registered before the first look at the table,
 //! so whatever is committed after that look rings its bell: by a notification (`tasks::listen`), or, if that is lost, by
 //! the look that each process takes every second for all of its waiters together. Both only wake. What the appliance is
 //! given is read from the table, under the lock of its system, after its credential was checked once more.
@@ -136,7 +136,11 @@ impl Vault {
         // woken at once do not queue.
         if open.iter().all(|request| request.state == RequestState::Seen) {
             // The look-up costs nothing: the next request of the appliance would begin with it.
-            return if self.authenticator.is_good(who).await? { Ok(open) } else { Err(ReadError::Revoked) };
+            return if self.authenticator.is_still_valid(who).await? {
+                Ok(open)
+            } else {
+                Err(ReadError::Revoked)
+            };
         }
         let (system, secret) = (who.id(), *who.secret_sha256().bytes());
         let query = move |conn: &mut _| requests::deliver(conn, system, &secret);
@@ -146,7 +150,7 @@ impl Vault {
     /// Records that the appliance has said that its configuration is unchanged, so that it does not count as late. Written
     /// once a minute at most.
     pub async fn note_unchanged(&self, who: &SystemIdentity) -> Result<(), ReadError> {
-        if self.authenticator.was_unchanged_lately(who) {
+        if self.authenticator.reported_unchanged_recently(who) {
             return Ok(());
         }
         let system = who.id();

@@ -185,7 +185,7 @@ impl Vault {
             Ok(_) => return Err(UploadError::TakenBack),
             Err(error) => return Err(UploadError::Unavailable(Outage::database(&error))),
         };
-        self.authenticator.forget_requested(who);
+        self.authenticator.forget_backup_request(who);
         if committed.pruned {
             self.purge.notify_one();
         }

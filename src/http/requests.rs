@@ -134,7 +134,7 @@ pub async fn announce_request(
     let mut response = next.call(request).await?;
     let who = response.request().extensions().get::<SystemIdentity>().cloned();
     if let Some((state, who)) = state.zip(who)
-        && let Some(id) = state.vault.authenticator.requested(&who).await
+        && let Some(id) = state.vault.authenticator.pending_backup_request(&who).await
         && let Ok(value) = HeaderValue::from_str(&id.to_string())
     {
         response.headers_mut().insert(HeaderName::from_static("x-backup-requested"), value);

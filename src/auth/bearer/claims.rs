@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::forms::{has, name, scopes, time};
+use super::claim_values::{has, name, scopes, time};
 use crate::domain::caller::{Caller, Scope};
 use crate::domain::ids::OrgId;
 

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, DecodingKey};
 use serde_json::Value;
 
-use super::forms::{has, name};
+use super::claim_values::{has, name};
 
 /// Bytes of a coordinate on the curve P-256, and of an Ed25519 key.
 const COORDINATE: usize = 32;
@@ -26,17 +26,17 @@ pub(super) struct Key {
 
 /// Why a key is not used. Nothing of the key is in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum LeftOut {
+pub(super) enum UnusableKey {
     /// It was not made for us: providers have keys for other things, too.
     Foreign(&'static str),
     /// It should be of use, and is not.
     Broken(&'static str),
 }
 
-use LeftOut::{Broken, Foreign};
+use UnusableKey::{Broken, Foreign};
 
 impl Key {
-    pub fn read(jwk: &Value) -> Result<Self, LeftOut> {
+    pub fn read(jwk: &Value) -> Result<Self, UnusableKey> {
         let (algorithm, names): (_, &[&str]) = match (jwk["kty"].as_str(), jwk["crv"].as_str()) {
             (Some("RSA"), _) => (Algorithm::RS256, &["RS256"]),
             (Some("EC"), Some("P-256")) => (Algorithm::ES256, &["ES256"]),
@@ -65,7 +65,7 @@ impl Key {
 }
 
 /// Whether signatures by one of these algorithms are to be verified with it.
-fn is_meant(jwk: &Value, names: &[&str]) -> Result<(), LeftOut> {
+fn is_meant(jwk: &Value, names: &[&str]) -> Result<(), UnusableKey> {
     if !jwk["use"].is_null() && jwk["use"] != "sig" {
         return Err(Foreign("it is not for signatures (use)"));
     }
@@ -80,7 +80,7 @@ fn is_meant(jwk: &Value, names: &[&str]) -> Result<(), LeftOut> {
     Ok(())
 }
 
-fn rsa(jwk: &Value) -> Result<DecodingKey, LeftOut> {
+fn rsa(jwk: &Value) -> Result<DecodingKey, UnusableKey> {
     let (n, e) = pair(jwk, "n", "e", "its n or e is missing", "its n or e is not base64")?;
     let bits = n.len() * 8 - n.first().map_or(0, |first| first.leading_zeros() as usize);
     if bits < *MODULUS.start() {
@@ -97,7 +97,7 @@ fn rsa(jwk: &Value) -> Result<DecodingKey, LeftOut> {
     Ok(DecodingKey::from_rsa_raw_components(&n, &e))
 }
 
-fn ec(jwk: &Value) -> Result<DecodingKey, LeftOut> {
+fn ec(jwk: &Value) -> Result<DecodingKey, UnusableKey> {
     let (x, y) = pair(jwk, "x", "y", "its x or y is missing", "its x or y is not base64")?;
     let off_curve = Broken("its x and y are no point on the curve P-256");
     let padded = |short: &[u8]| {
@@ -111,7 +111,7 @@ fn ec(jwk: &Value) -> Result<DecodingKey, LeftOut> {
     DecodingKey::from_ec_components(&encode(x), &encode(y)).map_err(|_| off_curve)
 }
 
-fn ed(jwk: &Value) -> Result<DecodingKey, LeftOut> {
+fn ed(jwk: &Value) -> Result<DecodingKey, UnusableKey> {
     let x = jwk["x"].as_str().ok_or(Broken("its x is missing"))?;
     // Not a number: a byte that is missing could be any.
     let x = decode(x).filter(|x| x.len() == COORDINATE).ok_or(Broken("its x is not 32 bytes in base64"))?;
@@ -127,7 +127,7 @@ fn pair(
     other: &str,
     missing: &'static str,
     malformed: &'static str,
-) -> Result<(Vec<u8>, Vec<u8>), LeftOut> {
+) -> Result<(Vec<u8>, Vec<u8>), UnusableKey> {
     let read = |member: &str| match &jwk[member] {
         Value::Null if !jwk["x5c"].is_null() => {
             Err(Broken("it is there only as a certificate (x5c): its numbers are needed"))

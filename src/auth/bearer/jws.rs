@@ -11,8 +11,8 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::claim_values::name;
 use super::claims::Claims;
-use super::forms::name;
 
 /// In our own words: a library's message may repeat parts of the token.
 const MALFORMED: &str = "it is malformed";

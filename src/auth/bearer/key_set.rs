@@ -8,7 +8,7 @@ use jsonwebtoken::Algorithm;
 use log::Level;
 use serde_json::Value;
 
-use super::jwk::{Key, LeftOut};
+use super::jwk::{Key, UnusableKey};
 
 /// So many keys are tried for one token, so that it can't cost a hundred verifications. No provider has as many at a time
 /// that a token could mean.
@@ -63,8 +63,8 @@ impl KeySet {
                     }
                     keys.push(key);
                 }
-                Err(LeftOut::Foreign(what)) => remarks.push(remark(what, false, Level::Info)),
-                Err(LeftOut::Broken(what)) => remarks.push(remark(what, false, Level::Warn)),
+                Err(UnusableKey::Foreign(what)) => remarks.push(remark(what, false, Level::Info)),
+                Err(UnusableKey::Broken(what)) => remarks.push(remark(what, false, Level::Warn)),
             }
         }
         if !keys.is_empty() {
@@ -105,7 +105,7 @@ impl fmt::Display for Remark {
 
 /// A key's id for the log, or its place in the set.
 fn printable(jwk: &Value, index: usize) -> String {
-    match super::forms::name(&jwk["kid"]) {
+    match super::claim_values::name(&jwk["kid"]) {
         None => format!("number {}", index + 1),
         Some(kid) => {
             let plain = |c: char| if c.is_ascii_graphic() { c } else { '?' };

@@ -1,18 +1,18 @@
 //! Bearer tokens (JWT, RFC 7519; RFC 8725 for what can go wrong with them). The only room that names jsonwebtoken.
 //!
-//! A token's header ([`jws`]) may choose among the keys, and nothing else. The algorithm is a property of the key. Keys come
+//! A token's header ([`jws`]) may choose among the keys, and nothing else. The algorithm is a property of the key. KeySetCache come
 //! from the operator's key set, or are the operator's secret: what a token brings along itself (`jwk`, `jku`, `x5u`) is
 //! ignored. After the signature the claims are checked ([`claims`]).
 
+mod claim_values;
 mod claims;
-mod fetch;
-mod forms;
 mod issue;
 mod jwk;
 mod jws;
 mod key_set;
-mod keys;
-mod refusals;
+mod key_set_cache;
+mod key_source;
+mod rejected_tokens;
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -21,15 +21,15 @@ use jsonwebtoken::{Algorithm, DecodingKey};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::runtime::Handle;
 
-pub use fetch::KeySource;
 pub use issue::{IssueError, NewToken, issue};
+pub use key_source::KeySource;
 
 use crate::domain::caller::Caller;
 use claims::Expected;
 use jws::Jws;
 use key_set::KeySet;
-use keys::Keys;
-use refusals::Refusals;
+use key_set_cache::KeySetCache;
+use rejected_tokens::RejectedTokens;
 
 /// Bytes. No token that is sent with every request is longer; what is longer is refused unread.
 const LONGEST: usize = 8192;
@@ -56,10 +56,10 @@ pub enum TokenError {
 
 /// Verifies tokens.
 pub struct TokenVerifier {
-    keys: Option<Keys>,
+    keys: Option<KeySetCache>,
     hs256: Option<DecodingKey>,
     expected: Expected,
-    refusals: Arc<Refusals>,
+    rejected: Arc<RejectedTokens>,
 }
 
 impl TokenVerifier {
@@ -74,9 +74,9 @@ impl TokenVerifier {
         let secret = settings.hs256.as_ref().map(|secret| secret.expose_secret().as_bytes());
         Ok(Self {
             hs256: secret.map(DecodingKey::from_secret),
-            keys: settings.keys.map(|source| Keys::start(source, runtime.clone())),
+            keys: settings.keys.map(|source| KeySetCache::start(source, runtime.clone())),
             expected: Expected { issuer: settings.issuer, audience: settings.audience },
-            refusals: Refusals::start(runtime),
+            rejected: RejectedTokens::start(runtime),
         })
     }
 
@@ -84,7 +84,7 @@ impl TokenVerifier {
     pub async fn verify(&self, token: &str) -> Result<Caller, TokenError> {
         let verified = self.caller(token).await;
         if let Err(TokenError::Invalid(why)) = &verified {
-            self.refusals.count(why);
+            self.rejected.count(why);
         }
         verified
     }

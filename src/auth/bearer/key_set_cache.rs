@@ -19,8 +19,8 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::time::sleep;
 
-use super::fetch::KeySource;
 use super::key_set::{KeySet, Remark};
+use super::key_source::KeySource;
 
 /// The least time from the end of a reading that tokens were the reason for to the next one.
 const PAUSE: Duration = Duration::from_mins(1);
@@ -33,7 +33,7 @@ const MOST_NAMED: usize = 20;
 
 /// A key set that follows its source.
 #[derive(Clone)]
-pub(super) struct Keys(Arc<Inner>);
+pub(super) struct KeySetCache(Arc<Inner>);
 
 struct Inner {
     source: KeySource,
@@ -81,7 +81,7 @@ impl Drop for Reading {
     }
 }
 
-impl Keys {
+impl KeySetCache {
     /// Starts to read, now and for as long as the process lives.
     pub fn start(source: KeySource, runtime: Handle) -> Self {
         let keys = Self(Arc::new(Inner {

@@ -1,4 +1,4 @@
-//! The forms in which providers write one and the same claim. A form is understood if it can mean one thing only;
+//! The claim_values in which providers write one and the same claim. A form is understood if it can mean one thing only;
 //! nothing is ever guessed, and nothing is in the result that is not literally in the claim.
 
 use serde_json::Value;

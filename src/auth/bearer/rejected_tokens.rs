@@ -12,21 +12,21 @@ const MINUTE: Duration = Duration::from_mins(1);
 
 /// How often each reason was met since the last line.
 #[derive(Default)]
-pub(super) struct Refusals(Mutex<BTreeMap<&'static str, u64>>);
+pub(super) struct RejectedTokens(Mutex<BTreeMap<&'static str, u64>>);
 
-impl Refusals {
+impl RejectedTokens {
     /// Starts to report, for as long as the value lives; what is left then is reported, too.
     pub fn start(runtime: &Handle) -> Arc<Self> {
-        let refusals = Arc::new(Self::default());
-        let weak = Arc::downgrade(&refusals);
+        let rejected = Arc::new(Self::default());
+        let weak = Arc::downgrade(&rejected);
         runtime.spawn(async move {
             loop {
                 sleep(MINUTE).await;
-                let Some(refusals) = weak.upgrade() else { return };
-                refusals.report();
+                let Some(rejected) = weak.upgrade() else { return };
+                rejected.report();
             }
         });
-        refusals
+        rejected
     }
 
     pub fn count(&self, why: &'static str) {
@@ -42,7 +42,7 @@ impl Refusals {
     }
 }
 
-impl Drop for Refusals {
+impl Drop for RejectedTokens {
     fn drop(&mut self) {
         self.report();
     }

@@ -20,7 +20,7 @@ pub enum KeySource {
     Url(String),
 }
 
-const PATIENCE: Duration = Duration::from_secs(5);
+const READ_TIMEOUT: Duration = Duration::from_secs(5);
 /// The largest key set, in bytes.
 const LARGEST: usize = 1 << 20;
 const TOO_LARGE: &str = "it is larger than 1 MiB";
@@ -30,9 +30,9 @@ const USER_AGENT: &str = concat!("strongroom/", env!("CARGO_PKG_VERSION"));
 impl KeySource {
     /// Reads the set as it is now, or says in one line why not.
     pub(super) async fn read(&self) -> Result<KeySet, String> {
-        match timeout(PATIENCE, self.read_without_limit()).await {
+        match timeout(READ_TIMEOUT, self.read_without_limit()).await {
             Ok(read) => read,
-            Err(_) => Err(format!("no answer within {} s", PATIENCE.as_secs())),
+            Err(_) => Err(format!("no answer within {} s", READ_TIMEOUT.as_secs())),
         }
     }
 

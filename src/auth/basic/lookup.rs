@@ -1,5 +1,5 @@
 //! Looks user names up in the database, as rarely as possible: remembered for a second, one at a time for each name,
-//! and gathered into one query where there are too many guesses.
+//! and gathered into one query where there are too many failed_attempts.
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -16,22 +16,22 @@ use crate::domain::ids::SystemKey;
 use crate::domain::ttl_map::TtlMap;
 
 /// A rotated, suspended or destroyed credential has to stop working within a second everywhere.
-const CACHED_FOR: Duration = Duration::from_millis(900);
+const CACHE_TTL: Duration = Duration::from_millis(900);
 /// Of names that exist, and again of names that do not: guesses must not push out what appliances use.
-const CACHED_AT_MOST: usize = 10_000;
+const CACHE_CAPACITY: usize = 10_000;
 /// How long a look-up waits for the database, and for another look-up of the same name.
 const LOOK_UP_TIMEOUT: Duration = Duration::from_secs(4);
 /// Names share locks (by hash); with this many locks they rarely meet.
 const STRIPES: u64 = 256;
 /// How often the gathered look-ups are made, in one query.
-const GATHERED_FOR: Duration = Duration::from_millis(250);
+const BATCH_INTERVAL: Duration = Duration::from_millis(250);
 
 type Found = Result<Option<CredentialRow>, DbError>;
 
 /// The names that wait for the next gathered query, and who asked for each of them.
 type Waiting = HashMap<String, Vec<oneshot::Sender<Found>>>;
 
-pub(super) struct LookUps(Arc<Shared>);
+pub(super) struct CredentialLookup(Arc<Shared>);
 
 struct Shared {
     db: Db,
@@ -43,20 +43,20 @@ struct Shared {
     waiting: Mutex<Option<Waiting>>,
 }
 
-impl LookUps {
+impl CredentialLookup {
     pub fn new(db: Db, runtime: Handle) -> Self {
         Self(Arc::new(Shared {
             db,
             runtime,
-            known: Mutex::new(TtlMap::new(CACHED_FOR, CACHED_AT_MOST)),
-            unknown: Mutex::new(TtlMap::new(CACHED_FOR, CACHED_AT_MOST)),
+            known: Mutex::new(TtlMap::new(CACHE_TTL, CACHE_CAPACITY)),
+            unknown: Mutex::new(TtlMap::new(CACHE_TTL, CACHE_CAPACITY)),
             stripes: (0..STRIPES).map(|_| tokio::sync::Mutex::default()).collect(),
             waiting: Mutex::default(),
         }))
     }
 
     /// The row of a name, if it was found within the last second.
-    pub fn known(&self, key: &SystemKey, now: Instant) -> Option<CredentialRow> {
+    pub fn cached(&self, key: &SystemKey, now: Instant) -> Option<CredentialRow> {
         lock(&self.0.known).get(key.as_str(), now).cloned()
     }
 
@@ -66,7 +66,7 @@ impl LookUps {
     }
 
     /// Looks one name up: one query at a time and a second for each name. Who comes meanwhile is given its answer.
-    pub async fn one(&self, key: &SystemKey) -> Found {
+    pub async fn find(&self, key: &SystemKey) -> Found {
         let asked = Instant::now();
         if let Some(found) = self.remembered(key, asked) {
             return found;
@@ -89,13 +89,13 @@ impl LookUps {
 
     /// Waits for the next gathered query, which everybody shares who waits. The name goes into it whether or not it is
     /// remembered, so that the time of the answer tells nothing.
-    pub async fn gathered(&self, key: &SystemKey) -> Found {
+    pub async fn find_batched(&self, key: &SystemKey) -> Found {
         let (tell, told) = oneshot::channel();
         {
             let mut waiting = lock(&self.0.waiting);
             if waiting.is_none() {
                 *waiting = Some(Waiting::new());
-                self.0.runtime.spawn(ask_gathered(Arc::clone(&self.0)));
+                self.0.runtime.spawn(run_batches(Arc::clone(&self.0)));
             }
             waiting.get_or_insert_default().entry(key.as_str().to_owned()).or_default().push(tell);
         }
@@ -103,7 +103,7 @@ impl LookUps {
     }
 
     fn remembered(&self, key: &SystemKey, now: Instant) -> Option<Found> {
-        if let Some(row) = self.known(key, now) {
+        if let Some(row) = self.cached(key, now) {
             return Some(Ok(Some(row)));
         }
         lock(&self.0.unknown).get(key.as_str(), now).map(|()| Ok(None))
@@ -118,9 +118,9 @@ impl Shared {
 }
 
 /// Makes the gathered queries, one at a time, until nobody waits any more.
-async fn ask_gathered(shared: Arc<Shared>) {
+async fn run_batches(shared: Arc<Shared>) {
     loop {
-        sleep(GATHERED_FOR).await;
+        sleep(BATCH_INTERVAL).await;
         let gathered = {
             let mut waiting = lock(&shared.waiting);
             match waiting.take() {

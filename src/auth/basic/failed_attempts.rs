@@ -12,7 +12,7 @@ const PER_KEY: u32 = 30;
 const PER_ORIGIN: u32 = 300;
 const MINUTE: Duration = Duration::from_secs(60);
 /// Entries of each table. Origins that find no room in it are counted together.
-const AT_MOST: usize = 10_000;
+const CAPACITY: usize = 10_000;
 
 #[derive(Default)]
 struct Tally {
@@ -20,25 +20,25 @@ struct Tally {
     warned: bool,
 }
 
-pub(super) struct Guesses {
+pub(super) struct FailedAttempts {
     origins: TtlMap<Origin, Tally>,
     keys: TtlMap<(Origin, SystemKey), u32>,
     /// For origins that the table has no room for.
     others: TtlMap<(), Tally>,
 }
 
-impl Guesses {
+impl FailedAttempts {
     pub fn new() -> Self {
         Self {
-            origins: TtlMap::new(MINUTE, AT_MOST),
-            keys: TtlMap::new(MINUTE, AT_MOST),
+            origins: TtlMap::new(MINUTE, CAPACITY),
+            keys: TtlMap::new(MINUTE, CAPACITY),
             others: TtlMap::new(MINUTE, 1),
         }
     }
 
     /// Counts a credential that is not known to be right, and says whether there have been too many. Counted before the
     /// look-up, or many at the same time would all get through because none of them has failed yet.
-    pub fn count(&mut self, origin: Origin, key: &SystemKey, now: Instant) -> bool {
+    pub fn record(&mut self, origin: Origin, key: &SystemKey, now: Instant) -> bool {
         let Some(tally) = self.tally(origin, now) else { return true };
         tally.count = tally.count.saturating_add(1);
         if tally.count > PER_ORIGIN {
@@ -51,7 +51,7 @@ impl Guesses {
     }
 
     /// The credential was right, or could not be checked: it counts no longer.
-    pub fn uncount(&mut self, origin: Origin, key: &SystemKey, now: Instant) {
+    pub fn withdraw(&mut self, origin: Origin, key: &SystemKey, now: Instant) {
         if let Some(tally) = self.tally(origin, now) {
             tally.count = tally.count.saturating_sub(1);
         }
@@ -89,48 +89,48 @@ mod tests {
 
     #[test]
     fn the_31st_of_a_key_and_the_301st_of_an_origin_are_too_many() {
-        let (mut guesses, start) = (Guesses::new(), Instant::now());
+        let (mut failed_attempts, start) = (FailedAttempts::new(), Instant::now());
         let (one, other) = (origin("192.0.2.1"), origin("192.0.2.2"));
         for _ in 0..30 {
-            assert!(!guesses.count(one, &key("fw"), start));
+            assert!(!failed_attempts.record(one, &key("fw"), start));
         }
-        assert!(guesses.count(one, &key("fw"), start));
-        assert!(!guesses.count(other, &key("fw"), start), "another address");
+        assert!(failed_attempts.record(one, &key("fw"), start));
+        assert!(!failed_attempts.record(other, &key("fw"), start), "another address");
         for n in 0..269 {
-            assert!(!guesses.count(one, &key(&format!("k{n}")), start), "{n}");
+            assert!(!failed_attempts.record(one, &key(&format!("k{n}")), start), "{n}");
         }
-        assert!(guesses.count(one, &key("another"), start));
+        assert!(failed_attempts.record(one, &key("another"), start));
         let later = start + Duration::from_secs(59);
-        assert!(guesses.count(one, &key("another"), later));
-        assert!(!guesses.count(one, &key("another"), start + MINUTE), "the minute is over");
+        assert!(failed_attempts.record(one, &key("another"), later));
+        assert!(!failed_attempts.record(one, &key("another"), start + MINUTE), "the minute is over");
     }
 
     #[test]
     fn right_ones_do_not_count() {
-        let (mut guesses, now) = (Guesses::new(), Instant::now());
+        let (mut failed_attempts, now) = (FailedAttempts::new(), Instant::now());
         let fleet = origin("192.0.2.1");
         for _ in 0..1000 {
-            assert!(!guesses.count(fleet, &key("fw"), now));
-            guesses.uncount(fleet, &key("fw"), now);
+            assert!(!failed_attempts.record(fleet, &key("fw"), now));
+            failed_attempts.withdraw(fleet, &key("fw"), now);
         }
     }
 
     #[test]
     fn an_origin_is_warned_of_once_a_minute() {
-        let (mut guesses, start) = (Guesses::new(), Instant::now());
+        let (mut failed_attempts, start) = (FailedAttempts::new(), Instant::now());
         let (one, other) = (origin("192.0.2.1"), origin("192.0.2.2"));
-        assert!(guesses.should_warn(one, start));
-        assert!(!guesses.should_warn(one, start));
-        assert!(guesses.should_warn(other, start));
-        assert!(guesses.should_warn(one, start + MINUTE));
+        assert!(failed_attempts.should_warn(one, start));
+        assert!(!failed_attempts.should_warn(one, start));
+        assert!(failed_attempts.should_warn(other, start));
+        assert!(failed_attempts.should_warn(one, start + MINUTE));
     }
 
     #[test]
     fn the_tables_are_bounded_and_who_has_no_room_is_counted_with_the_others() {
-        let (mut guesses, now) = (Guesses::new(), Instant::now());
+        let (mut failed_attempts, now) = (FailedAttempts::new(), Instant::now());
         let many: u32 = 10_500;
         let too_many = (0..many)
-            .filter(|n| guesses.count(Origin::of(Some(Ipv4Addr::from(*n).into())), &key("fw"), now))
+            .filter(|n| failed_attempts.record(Origin::of(Some(Ipv4Addr::from(*n).into())), &key("fw"), now))
             .count();
         assert_eq!(too_many, 200, "300 of the 500 beyond the table are looked up");
     }
