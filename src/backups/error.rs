@@ -71,15 +71,15 @@ pub enum UploadError {
     Revoked,
     #[error("{0}")]
     Unavailable(Outage),
-    /// A sweeper took the upload back, because it thought that this process was dead.
-    #[error("the upload was taken back")]
-    TakenBack,
+    /// A sweeper aborted the upload, because it concluded that this process was dead.
+    #[error("the upload was aborted")]
+    Aborted,
 }
 
 impl UploadError {
     /// Whether the fault is ours: then the upload costs no slot of the rate limit.
     pub fn is_ours(&self) -> bool {
-        matches!(self, Self::Unavailable(_) | Self::TakenBack)
+        matches!(self, Self::Unavailable(_) | Self::Aborted)
     }
 
     /// The reason that support reads in the history (`backup_events`), if this is a refusal.

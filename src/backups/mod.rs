@@ -1,23 +1,18 @@
 //! The use cases: upload, list, download, delete, request. Appliances have them for their own backups,
 //! portals for those of the systems that they may see. No HTTP, no SQL.
 //!
-//! An upload's way through this room: `upload.rs` (its task), `admit.rs` (the admission), `feed.rs` (from the handler to
-//! the task), `intake.rs` (from the task to the store), `reservation.rs` (what gives everything back if it fails).
+//! An upload's whole story is in `upload/`.
 
-mod admit;
 mod delete;
 mod download;
 mod downloads;
 mod error;
-mod feed;
 mod health;
-mod intake;
 mod links;
 mod list;
 mod manage;
 mod new_id;
 mod requests;
-mod reservation;
 mod upload;
 mod waiters;
 
@@ -32,13 +27,11 @@ use tokio_util::task::TaskTracker;
 pub use download::Reader;
 pub use downloads::{BrokenOff, Download, Downloads};
 pub use error::{Dependency, Outage, ReadError, RequestError, UploadError};
-pub use feed::Feed;
 pub use health::{Health, LastHealth};
 pub use links::{Followed, Link, Links, Signed};
 pub use manage::ManagedSystem;
 pub use new_id::NewIds;
-pub use reservation::{LiveUploads, UndoQueue};
-pub use upload::{UploadHandle, UploadRequest};
+pub use upload::{AbortQueue, BodySender, LiveUploads, UploadHandle, UploadRequest};
 pub use waiters::Waiters;
 
 use crate::actors::{OrgQuotas, RateLimiter};
@@ -72,7 +65,7 @@ pub struct Vault {
     /// The downloads under way.
     pub downloads: Downloads,
     pub new_ids: NewIds,
-    pub undo: UndoQueue,
+    pub aborts: AbortQueue,
     pub live: LiveUploads,
     /// The appliances that wait for somebody to request a backup.
     pub waiters: Waiters,

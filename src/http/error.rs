@@ -222,7 +222,7 @@ impl From<UploadError> for ApiError {
             UploadError::Revoked => Self::Unauthorized,
             // Logged where it happened, with its ids.
             UploadError::Unavailable(outage) => Self::Unavailable { details: outage.dependency.name() },
-            UploadError::TakenBack => Self::Unavailable { details: "upload was interrupted" },
+            UploadError::Aborted => Self::Unavailable { details: "upload was interrupted" },
         }
     }
 }

@@ -107,38 +107,38 @@ fn printable(value: &[u8]) -> String {
     String::from_utf8_lossy(value).chars().take(200).collect()
 }
 
-/// Passes the body on to the upload's task until either of the two ends, and waits for the upload's outcome.
+/// Passes the body on to the upload's task until either of the two ends, and waits for the upload's result.
 async fn pump(
     mut body: Payload,
     handle: UploadHandle,
     exchange: Option<Rc<Exchange>>,
 ) -> Result<Backup, ApiError> {
-    let UploadHandle { feed, mut outcome } = handle;
-    // The feed is dropped with this future. If it goes without `end`, the upload is taken back.
+    let UploadHandle { body: sender, mut result } = handle;
+    // The sender is dropped with this future. If it goes without `end`, the upload is aborted.
     let passed_on = async move {
         while let Some(item) = body.next().await {
             let Ok(chunk) = item else {
                 // Unless what it sends is malformed, the client is gone.
                 if let Some(fault) = exchange.and_then(|exchange| exchange.broken_body()) {
-                    feed.malformed(fault.message()).await;
+                    sender.malformed(fault.message()).await;
                 }
                 return;
             };
-            if feed.chunk(chunk).await.is_err() {
-                // The upload takes nothing more: its outcome says why.
+            if sender.chunk(chunk).await.is_err() {
+                // The upload takes nothing more: its result says why.
                 return;
             }
         }
-        feed.end().await;
+        sender.end().await;
     };
     let early = tokio::select! {
         biased;
-        ended = &mut outcome => Some(ended),
+        ended = &mut result => Some(ended),
         () = passed_on => None,
     };
-    let outcome = match early {
+    let result = match early {
         Some(ended) => ended,
-        None => outcome.await,
+        None => result.await,
     };
-    Ok(outcome.unwrap_or(Err(UploadError::TakenBack))?)
+    Ok(result.unwrap_or(Err(UploadError::Aborted))?)
 }

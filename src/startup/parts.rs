@@ -11,7 +11,7 @@ use crate::actors::Actors;
 use crate::auth::basic::Authenticator;
 use crate::auth::bearer::{KeySource, TokenSettings, TokenVerifier};
 use crate::backups::{
-    BodyLimits, Downloads, LastHealth, Links, LiveUploads, NewIds, UndoQueue, Vault, Waiters,
+    AbortQueue, BodyLimits, Downloads, LastHealth, Links, LiveUploads, NewIds, Vault, Waiters,
 };
 use crate::config::{Config, Jwks, StoreConfig, TokenConfig};
 use crate::db::Db;
@@ -75,7 +75,7 @@ pub(super) fn start_tokens(
     tokens.map(Some).map_err(|line| StartError::Setting(format!("JWT_JWKS_FILE: {line}")))
 }
 
-/// The vault, with the consumer of its undo queue running on `runtime`.
+/// The vault, with the consumer of its abort queue running on `runtime`.
 pub(super) fn build_vault(
     config: &Config,
     db: Db,
@@ -87,9 +87,9 @@ pub(super) fn build_vault(
     let orgs = actors.orgs.clone();
     let live = LiveUploads::default();
     let tasks = TaskTracker::new();
-    let (undo, undo_consumer) =
-        UndoQueue::new(orgs.clone(), Arc::clone(&store), live.clone(), tasks.clone(), runtime.clone());
-    runtime.spawn(undo_consumer);
+    let (aborts, abort_consumer) =
+        AbortQueue::new(orgs.clone(), Arc::clone(&store), live.clone(), tasks.clone(), runtime.clone());
+    runtime.spawn(abort_consumer);
     Arc::new(Vault {
         authenticator: Authenticator::new(db.clone(), runtime.clone()),
         db,
@@ -104,7 +104,7 @@ pub(super) fn build_vault(
         links: Links::new(config.presign_ttl),
         downloads: Downloads::default(),
         new_ids: NewIds::default(),
-        undo,
+        aborts,
         live,
         waiters: Waiters::default(),
         purge: Arc::new(Notify::new()),

@@ -111,7 +111,7 @@ deaths_in_a_store! {
 #[test]
 fn dead_in_taking_a_failed_upload_back() {
     let mut fixture = CrashFixture::new();
-    fixture.doom("kill undo.retired");
+    fixture.doom("kill abort.retired");
     let wrong = crate::harness::digest_field(b"another");
     let answer = fixture
         .server

@@ -8,10 +8,10 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
 
 use super::admit::{ADMISSION_PATIENCE, STEP};
-use super::error::Outage;
-use super::feed::Part;
-use super::{BodyLimits, UploadError};
+use super::body_channel::BodyMessage;
 use crate::actors::OrgQuotas;
+use crate::backups::error::Outage;
+use crate::backups::{BodyLimits, UploadError};
 use crate::db::accounting::{Growth, Operation, Outcome};
 use crate::domain::damage::DamageCheck;
 use crate::domain::ids::{BackupId, OrgId};
@@ -20,7 +20,7 @@ use crate::store::{BodyInterrupted, Meter, PutBody, Receipt, Watchdog};
 
 /// What the body of one upload has to obey, and where it comes from.
 pub(super) struct Intake {
-    pub parts: mpsc::Receiver<Part>,
+    pub messages: mpsc::Receiver<BodyMessage>,
     pub limits: BodyLimits,
     /// Declared length in bytes.
     pub length: Option<u64>,
@@ -73,14 +73,14 @@ impl Intake {
     /// client is not the one who is waited for.
     async fn receive(&mut self, clock: &mut BodyClock) -> Result<Next, UploadError> {
         let started = Instant::now();
-        let part = timeout_at(started + self.limits.idle_timeout, self.parts.recv()).await;
+        let message = timeout_at(started + self.limits.idle_timeout, self.messages.recv()).await;
         clock.waited(started.elapsed());
-        match part {
+        match message {
             Err(_) => Err(UploadError::TimedOut),
             Ok(None) => Err(UploadError::Interrupted),
-            Ok(Some(Part::End(at))) => Ok(Next::End(at)),
-            Ok(Some(Part::Malformed(what))) => Err(UploadError::Malformed(what)),
-            Ok(Some(Part::Chunk(chunk, _room))) => {
+            Ok(Some(BodyMessage::End(at))) => Ok(Next::End(at)),
+            Ok(Some(BodyMessage::Malformed(what))) => Err(UploadError::Malformed(what)),
+            Ok(Some(BodyMessage::Chunk(chunk, _room))) => {
                 clock.received(chunk.len() as u64);
                 let others_wait = || self.orgs.is_crowded(&self.org);
                 if clock.too_slow() || clock.too_slow_for_others() && others_wait() {
@@ -122,7 +122,7 @@ impl Intake {
             }
             Ok(Outcome::QuotaExceeded { .. }) => Ok(false),
             Ok(Outcome::Revoked) => Err(UploadError::Revoked),
-            Ok(_) => Err(UploadError::TakenBack),
+            Ok(_) => Err(UploadError::Aborted),
             Err(error) => Err(UploadError::Unavailable(Outage::database(&error))),
         }
     }

@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use super::error::Outage;
-use super::{UploadError, UploadRequest, Vault};
 use crate::auth::basic::SystemIdentity;
+use crate::backups::error::Outage;
+use crate::backups::{UploadError, UploadRequest, Vault};
 use crate::db::accounting::{Admission, Operation, Outcome};
 use crate::domain::filename::Filename;
 use crate::domain::ids::{BackupId, Extension};

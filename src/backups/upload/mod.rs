@@ -1,7 +1,14 @@
 //! An upload, from its admission to its commit.
 //!
 //! A task of its own owns it, not the handler: the HTTP framework drops a handler's future at any await when the peer
-//! resets the connection, and what was admitted has to be finished or taken back.
+//! resets the connection, and what was admitted has to be finished or aborted.
+
+mod abort_queue;
+mod admit;
+mod body_channel;
+mod intake;
+mod live;
+mod reservation;
 
 use std::net::IpAddr;
 use std::pin::pin;
@@ -11,17 +18,21 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
 
-use super::error::Outage;
-use super::feed::{Feed, Part};
-use super::intake::{Intake, Progress};
-use super::reservation::Reservation;
-use super::{Backup, UploadError, Vault};
+pub use abort_queue::AbortQueue;
+pub use body_channel::BodySender;
+pub use live::LiveUploads;
+
 use crate::auth::basic::SystemIdentity;
+use crate::backups::error::Outage;
+use crate::backups::{Backup, UploadError, Vault};
 use crate::db::accounting::{Admission, Commit, Operation, Outcome, Refusal};
 use crate::domain::damage::{DamageCheck, Suspect};
 use crate::domain::filename::Filename;
 use crate::domain::media_type::MediaType;
 use crate::store::{ObjectFacts, PutError, Receipt};
+use body_channel::BodyMessage;
+use intake::{Intake, Progress};
+use reservation::Reservation;
 
 /// What is known of an upload before its body.
 #[derive(Debug, Clone)]
@@ -39,10 +50,10 @@ pub struct UploadRequest {
 
 /// The handler's end of an upload that was admitted.
 pub struct UploadHandle {
-    /// Takes the body. Dropped without [`Feed::end`], it gives the upload up.
-    pub feed: Feed,
+    /// Takes the body. Dropped without [`BodySender::end`], it aborts the upload.
+    pub body: BodySender,
     /// Sent when the upload is stored or has failed.
-    pub outcome: oneshot::Receiver<Result<Backup, UploadError>>,
+    pub result: oneshot::Receiver<Result<Backup, UploadError>>,
 }
 
 /// The longest time that a store may have a chunk in hand without asking for the next one.
@@ -50,14 +61,14 @@ const STORE_STALL: Duration = Duration::from_secs(15);
 // A client has its answer within 30 s of its last byte, whatever the engine and the database do.
 /// How long after the last byte the store may take to finish.
 const STORED_WITHIN: Duration = Duration::from_secs(18);
-/// How long after the last byte the commit may be tried. What is left of the 30 s is for taking the upload back.
+/// How long after the last byte the commit may be tried. What is left of the 30 s is for the abort.
 const COMMITTED_WITHIN: Duration = Duration::from_secs(22);
 
 impl Vault {
     /// Asks for an upload to be admitted, and starts the task that owns it.
     ///
     /// # Errors
-    /// Why it was not admitted. What goes wrong later is the outcome of the [`UploadHandle`].
+    /// Why it was not admitted. What goes wrong later is the result in the [`UploadHandle`].
     pub async fn begin_upload(
         self: &Arc<Self>,
         who: &SystemIdentity,
@@ -85,27 +96,27 @@ impl Vault {
             return Err(UploadError::RateLimited { retry_after_seconds });
         }
         fail_point!("upload.authenticated");
-        let (feed, received) = Feed::new();
-        let (outcome_tx, outcome) = oneshot::channel();
+        let (body, messages) = BodySender::new();
+        let (result_tx, result) = oneshot::channel();
         let (admitted_tx, admitted) = oneshot::channel();
         let (vault, who) = (Arc::clone(self), who.clone());
-        let task = async move { vault.own_upload(who, request, received, admitted_tx, outcome_tx).await };
+        let task = async move { vault.own_upload(who, request, messages, admitted_tx, result_tx).await };
         self.tasks.spawn_on(task, &self.runtime);
         match admitted.await {
-            Ok(Ok(())) => Ok(UploadHandle { feed, outcome }),
+            Ok(Ok(())) => Ok(UploadHandle { body, result }),
             Ok(Err(error)) => Err(error),
-            Err(_) => Err(UploadError::TakenBack),
+            Err(_) => Err(UploadError::Aborted),
         }
     }
 
-    /// The upload's task: admission, body, commit; or everything taken back.
+    /// The upload's task: admission, body, commit; or the abort.
     async fn own_upload(
         self: Arc<Self>,
         who: SystemIdentity,
         request: UploadRequest,
-        parts: mpsc::Receiver<Part>,
+        messages: mpsc::Receiver<BodyMessage>,
         admitted: oneshot::Sender<Result<(), UploadError>>,
-        outcome: oneshot::Sender<Result<Backup, UploadError>>,
+        stored: oneshot::Sender<Result<Backup, UploadError>>,
     ) {
         let admission = self.admission(&who, &request);
         let (backup, key) = (admission.backup, admission.object_key.clone());
@@ -114,15 +125,15 @@ impl Vault {
             who.id(),
             backup.uuid(),
             key,
-            self.undo.clone(),
+            self.aborts.clone(),
             self.live.clone(),
         );
         let granted = match self.admit(&who, &admission, request.length).await {
             Ok(granted) => granted,
             Err(error @ UploadError::Unavailable(_)) => {
-                // Whether it was admitted is not known, so it is taken back as if it was.
-                log::error!("upload {backup} of system {} was not let in: {error}", who.id());
-                reservation.take_back(true).await;
+                // Whether it was admitted is not known, so it is aborted as if it was.
+                log::error!("upload {backup} of system {} was not admitted: {error}", who.id());
+                reservation.abort(true).await;
                 let _ = admitted.send(Err(error));
                 return;
             }
@@ -133,11 +144,11 @@ impl Vault {
             }
         };
         fail_point!("upload.admitted");
-        // If the handler is gone, the parts end without `Part::End`, and the upload is taken back.
+        // If the handler is gone, the messages end without `BodyMessage::End`, and the upload is aborted.
         let _ = admitted.send(Ok(()));
         let remote_addr = request.remote_addr;
         let intake = Intake {
-            parts,
+            messages,
             limits: self.limits.clone(),
             length: request.length,
             digests: request.digests,
@@ -156,10 +167,10 @@ impl Vault {
                 let level = if error.is_ours() { log::Level::Error } else { log::Level::Info };
                 let from = from(remote_addr);
                 log::log!(level, "upload {backup} of system {} {from} was not stored: {error}", who.id());
-                reservation.take_back(error.is_ours()).await;
+                reservation.abort(error.is_ours()).await;
             }
         }
-        let _ = outcome.send(result);
+        let _ = stored.send(result);
     }
 
     async fn receive_and_commit(
@@ -182,7 +193,7 @@ impl Vault {
             Ok(Outcome::Committed(committed)) => committed,
             Ok(Outcome::Revoked) => return Err(UploadError::Revoked),
             Ok(Outcome::QuotaLowered) => return Err(UploadError::QuotaExceeded),
-            Ok(_) => return Err(UploadError::TakenBack),
+            Ok(_) => return Err(UploadError::Aborted),
             Err(error) => return Err(UploadError::Unavailable(Outage::database(&error))),
         };
         self.authenticator.forget_backup_request(who);

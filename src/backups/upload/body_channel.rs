@@ -11,7 +11,7 @@ use tokio::time::Instant;
 /// What the handler passes on. If the channel is closed without `End`, the client is gone: a dropped sender must never
 /// look like the end of a body.
 #[derive(Debug)]
-pub(super) enum Part {
+pub(super) enum BodyMessage {
     /// A piece of the body, with the room that it takes up until it is dropped.
     Chunk(Bytes, OwnedSemaphorePermit),
     /// The end, and when it came.
@@ -28,8 +28,8 @@ const PIECE: usize = 32 << 10;
 const PIECES: usize = 8;
 
 /// The handler's end.
-pub struct Feed {
-    parts: mpsc::Sender<Part>,
+pub struct BodySender {
+    messages: mpsc::Sender<BodyMessage>,
     room: Arc<Semaphore>,
 }
 
@@ -37,10 +37,10 @@ pub struct Feed {
 #[derive(Debug)]
 pub struct Closed;
 
-impl Feed {
-    pub(super) fn new() -> (Self, mpsc::Receiver<Part>) {
-        let (parts, received) = mpsc::channel(PIECES);
-        (Self { parts, room: Arc::new(Semaphore::new(ROOM)) }, received)
+impl BodySender {
+    pub(super) fn new() -> (Self, mpsc::Receiver<BodyMessage>) {
+        let (messages, received) = mpsc::channel(PIECES);
+        (Self { messages, room: Arc::new(Semaphore::new(ROOM)) }, received)
     }
 
     /// Passes a chunk on, as soon as there is room.
@@ -49,19 +49,19 @@ impl Feed {
             let piece = chunk.split_to(chunk.len().min(PIECE));
             let size = u32::try_from(piece.len()).map_err(|_| Closed)?;
             let room = Arc::clone(&self.room).acquire_many_owned(size).await.map_err(|_| Closed)?;
-            self.parts.send(Part::Chunk(piece, room)).await.map_err(|_| Closed)?;
+            self.messages.send(BodyMessage::Chunk(piece, room)).await.map_err(|_| Closed)?;
         }
         Ok(())
     }
 
     /// The body ends here without being over, because what follows is malformed.
     pub async fn malformed(self, what: &'static str) {
-        let _ = self.parts.send(Part::Malformed(what)).await;
+        let _ = self.messages.send(BodyMessage::Malformed(what)).await;
     }
 
     /// The body is over, and all of it has been passed on.
     pub async fn end(self) {
         // An upload that takes nothing more has an outcome that says why.
-        let _ = self.parts.send(Part::End(Instant::now())).await;
+        let _ = self.messages.send(BodyMessage::End(Instant::now())).await;
     }
 }

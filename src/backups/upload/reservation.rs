@@ -1,0 +1,66 @@
+//! What an upload holds in the organization's totals until it is committed, as a type that aborts the upload when it is
+//! dropped.
+
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+use uuid::Uuid;
+
+use super::abort_queue::{AbortQueue, PendingAbort};
+use super::live::LiveUploads;
+use crate::db::accounting::Abort;
+use crate::domain::ids::OrgId;
+use crate::domain::object_key::ObjectKey;
+
+/// The longest time that an answer waits for the abort of its upload. After that the abort goes on without it.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// The reservation of an upload. Unless it is disarmed, dropping it aborts the upload.
+pub(super) struct Reservation {
+    pending: Option<PendingAbort>,
+    id: Uuid,
+    aborts: AbortQueue,
+    live: LiveUploads,
+}
+
+impl Reservation {
+    /// Has to be made before the admission is submitted, because the answer to that may be lost.
+    pub fn new(
+        org: OrgId,
+        system_id: Uuid,
+        backup: Uuid,
+        key: ObjectKey,
+        aborts: AbortQueue,
+        live: LiveUploads,
+    ) -> Self {
+        live.insert(backup);
+        let abort = Abort { system_id, backup, give_back_slot: false };
+        Self { pending: Some(PendingAbort { org, key, abort, done: None }), id: backup, aborts, live }
+    }
+
+    /// The upload holds nothing: it was refused, or its commit is known to be done.
+    pub fn disarm(mut self) {
+        self.pending = None;
+        self.live.remove(self.id);
+    }
+
+    /// Aborts the upload, and waits a moment for that, so that nothing is left when the client has its answer.
+    /// `give_back_slot`: whether the upload shall not count for the rate limit.
+    pub async fn abort(mut self, give_back_slot: bool) {
+        let Some(mut pending) = self.pending.take() else { return };
+        let (done, finished) = oneshot::channel();
+        pending.abort.give_back_slot = give_back_slot;
+        pending.done = Some(done);
+        self.aborts.send(pending);
+        let _ = timeout(ANSWER_TIMEOUT, finished).await;
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        if let Some(pending) = self.pending.take() {
+            self.aborts.send(pending);
+        }
+    }
+}
