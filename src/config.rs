@@ -19,8 +19,8 @@ pub use management::{IssueConfig, Jwks, ManagementConfig, TokenConfig};
 pub use store::{S3Config, StoreConfig};
 pub use table::help;
 
+use crate::domain::rate_window::RateLimits;
 use crate::domain::retention::Retention;
-use crate::domain::window::RateLimits;
 use parse::{Variables, wrong};
 
 /// A setting that can't be used: one line that names the variable.

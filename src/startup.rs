@@ -21,7 +21,7 @@ use signals::{Signals, notify_systemd, run_until_signal};
 
 use crate::actors::Actors;
 use crate::config::{Config, UploadConfig};
-use crate::db::accounting::Policy;
+use crate::db::accounting::AccountingPolicy;
 use crate::db::{Connector, Db, DbError};
 use crate::store::{BlobStore, ObservedStore, StoreError};
 use crate::tasks;
@@ -149,11 +149,16 @@ async fn serve(
     Ok(())
 }
 
-fn policy(uploads: &UploadConfig, writer: Uuid) -> Policy {
+fn policy(uploads: &UploadConfig, writer: Uuid) -> AccountingPolicy {
     if uploads.default_quota.is_none() {
         log::warn!("BACKUP_MAX_SIZE_PER_ORG is 0: organizations without a quota of their own have none");
     }
-    Policy { retention: uploads.retention, rate: uploads.rate, default_quota: uploads.default_quota, writer }
+    AccountingPolicy {
+        retention: uploads.retention,
+        rate: uploads.rate,
+        default_quota: uploads.default_quota,
+        writer,
+    }
 }
 
 /// A pooler that can't be worked with ends the start. A database that can't be reached is waited for by `tasks::prepare`;

@@ -15,8 +15,8 @@ use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::timeout;
 
-use crate::db::accounting::{self, Operation, Outcome, Policy, Share};
-use crate::db::{Conn, Db, DbError, Lane, PER_LANE};
+use crate::db::accounting::{self, AccountingPolicy, Operation, OperationOutcome, OrgBatch};
+use crate::db::{CONNECTIONS_PER_LANE, Conn, Db, DbError, Lane};
 use crate::telemetry::Metrics;
 
 /// Shared transactions under way at a time: while one waits for the disk, the next is decided.
@@ -24,16 +24,16 @@ const AT_ONCE: usize = 2;
 /// What one of them does at most; a single organization may bring as much alone.
 const MAX_OPERATIONS: usize = 64;
 /// Transactions alone at a time. They may all wait for locks: the shared ones have their connections all the same.
-const ALONE_AT_ONCE: usize = PER_LANE as usize - AT_ONCE;
+const ALONE_AT_ONCE: usize = CONNECTIONS_PER_LANE as usize - AT_ONCE;
 /// A share that has waited longer than it was given patience for, and this, is not begun any more.
 const LATE: Duration = Duration::from_millis(500);
 
 /// What came of each share of a transaction; `None`: it was left out.
-type Outcomes = Vec<Option<Vec<Outcome>>>;
+type Outcomes = Vec<Option<Vec<OperationOutcome>>>;
 
 /// What came of an organization's share.
 pub(super) enum Ended {
-    Done(Vec<Outcome>),
+    Done(Vec<OperationOutcome>),
     /// Somebody else has locked rows of the organization, or has removed them. `unsure`: an attempt may have been committed.
     LeftOut {
         unsure: bool,
@@ -53,7 +53,7 @@ pub(super) enum Ended {
 #[derive(Clone)]
 pub(super) struct GroupCommit {
     db: Db,
-    policy: Policy,
+    policy: AccountingPolicy,
     metrics: Metrics,
     waiting: Arc<Mutex<VecDeque<Asked>>>,
     /// For [`AT_ONCE`] shared transactions.
@@ -62,7 +62,7 @@ pub(super) struct GroupCommit {
 }
 
 struct Asked {
-    share: Share,
+    share: OrgBatch,
     /// Until then a failed attempt is repeated.
     deadline: Instant,
     reply: oneshot::Sender<Ended>,
@@ -81,13 +81,13 @@ impl Asked {
 }
 
 impl GroupCommit {
-    pub fn new(db: Db, policy: Policy, metrics: Metrics) -> Self {
+    pub fn new(db: Db, policy: AccountingPolicy, metrics: Metrics) -> Self {
         let of = |permits| Arc::new(Semaphore::new(permits));
         Self { db, policy, metrics, waiting: Arc::default(), together: of(AT_ONCE), alone: of(ALONE_AT_ONCE) }
     }
 
     /// Runs the share together with those of other organizations.
-    pub async fn together(&self, share: Share, patience: Duration) -> Ended {
+    pub async fn together(&self, share: OrgBatch, patience: Duration) -> Ended {
         let (reply, ended) = oneshot::channel();
         let asked = Asked { share, deadline: Instant::now() + patience, reply };
         let permit = {
@@ -104,8 +104,8 @@ impl GroupCommit {
     }
 
     /// Runs the share in a transaction of its own, which waits for rows that others have locked.
-    pub async fn alone(&self, share: Share, patience: Duration) -> Ended {
-        let run = |conn: &mut _, policy: &_, shares: &[Share]| {
+    pub async fn alone(&self, share: OrgBatch, patience: Duration) -> Ended {
+        let run = |conn: &mut _, policy: &_, shares: &[OrgBatch]| {
             shares.iter().map(|share| accounting::run(conn, policy, share).map(Some)).collect()
         };
         let deadline = Instant::now() + patience;
@@ -128,7 +128,7 @@ impl GroupCommit {
             let patience = group.iter().map(|asked| asked.deadline.saturating_duration_since(Instant::now()));
             let patience = patience.max().unwrap_or_default();
             let shares = group.iter().map(|asked| asked.share.clone()).collect();
-            let (result, unsure) = self.transaction(shares, patience, accounting::run_together).await;
+            let (result, unsure) = self.transaction(shares, patience, accounting::run_shared).await;
             match result {
                 Ok(outcomes) => {
                     for (asked, outcomes) in group.into_iter().zip(outcomes) {
@@ -173,9 +173,9 @@ impl GroupCommit {
     /// Gives what came of each share. The second answer says whether it may have been committed all the same.
     async fn transaction(
         &self,
-        mut shares: Vec<Share>,
+        mut shares: Vec<OrgBatch>,
         patience: Duration,
-        run: impl Fn(&mut Conn, &Policy, &[Share]) -> Result<Outcomes, DbError> + Send + 'static,
+        run: impl Fn(&mut Conn, &AccountingPolicy, &[OrgBatch]) -> Result<Outcomes, DbError> + Send + 'static,
     ) -> (Result<Outcomes, DbError>, bool) {
         let unsure = Arc::new(AtomicBool::new(false));
         let (noted, policy) = (Arc::clone(&unsure), self.policy.clone());

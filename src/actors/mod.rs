@@ -3,36 +3,36 @@
 //! Actors make accounting fast and orderly; they are never what makes it right: that are the
 //! locked transactions in `db::accounting`, which hold for any number of processes.
 
-mod crowded;
 mod group_commit;
-mod no_room;
-mod org_quota;
-mod rate_limit;
-mod refusals;
+mod org_actor;
+mod quota_contention;
+mod quota_refusal_cache;
+mod rate_refusal_cache;
+mod refused_uploads;
 mod registry;
 
-pub use rate_limit::RateLimiter;
-pub use registry::OrgQuotas;
+pub use rate_refusal_cache::RateRefusalCache;
+pub use registry::OrgActors;
 
 use actix::Arbiter;
 
 use crate::db::Db;
-use crate::db::accounting::Policy;
+use crate::db::accounting::AccountingPolicy;
 use crate::telemetry::Metrics;
 
 /// The actors of this process and the thread that they live on.
 pub struct Actors {
-    pub orgs: OrgQuotas,
-    pub rate: RateLimiter,
+    pub orgs: OrgActors,
+    pub rate_refusals: RateRefusalCache,
     arbiter: Arbiter,
 }
 
 impl Actors {
     /// Starts them; to be called within the HTTP server's system.
-    pub fn start(db: Db, policy: Policy, metrics: Metrics) -> Self {
+    pub fn start(db: Db, policy: AccountingPolicy, metrics: Metrics) -> Self {
         let arbiter = Arbiter::new();
-        let orgs = OrgQuotas::new(db, policy, metrics, arbiter.handle());
-        Self { orgs, rate: RateLimiter::start(&arbiter.handle()), arbiter }
+        let orgs = OrgActors::new(db, policy, metrics, arbiter.handle());
+        Self { orgs, rate_refusals: RateRefusalCache::start(&arbiter.handle()), arbiter }
     }
 
     /// Ends their thread. What is asked of them afterwards is an error.

@@ -6,21 +6,21 @@ use std::time::{Duration, Instant};
 
 use actix::{Actor, Addr, ArbiterHandle};
 
-use super::crowded::Crowded;
 use super::group_commit::GroupCommit;
-use super::org_quota::{NoteRefusal, OrgQuotaActor, Submit};
-use crate::db::accounting::{Operation, Outcome, Policy, Refusal};
+use super::org_actor::{OrgActor, RecordRefusal, Submit};
+use super::quota_contention::QuotaContention;
+use crate::db::accounting::{AccountingPolicy, Operation, OperationOutcome, RefusedUpload};
 use crate::db::{Db, DbError};
 use crate::domain::ids::OrgId;
 use crate::telemetry::Metrics;
 
 /// The books of all organizations, as far as this process is concerned; cheap to clone.
 #[derive(Clone)]
-pub struct OrgQuotas(Arc<Registry>);
+pub struct OrgActors(Arc<Registry>);
 
 pub(super) struct Registry {
-    actors: Mutex<HashMap<OrgId, Addr<OrgQuotaActor>>>,
-    crowded: Crowded,
+    actors: Mutex<HashMap<OrgId, Addr<OrgActor>>>,
+    contended: QuotaContention,
     arbiter: ArbiterHandle,
     pub commits: GroupCommit,
 }
@@ -28,12 +28,12 @@ pub(super) struct Registry {
 /// An actor may stop between being looked up and being sent to; then another one is started.
 const LOOKUPS: usize = 3;
 
-impl OrgQuotas {
+impl OrgActors {
     /// Actors will live on `arbiter`.
-    pub fn new(db: Db, policy: Policy, metrics: Metrics, arbiter: ArbiterHandle) -> Self {
+    pub fn new(db: Db, policy: AccountingPolicy, metrics: Metrics, arbiter: ArbiterHandle) -> Self {
         Self(Arc::new(Registry {
             actors: Mutex::default(),
-            crowded: Crowded::default(),
+            contended: QuotaContention::default(),
             arbiter,
             commits: GroupCommit::new(db, policy, metrics),
         }))
@@ -46,7 +46,7 @@ impl OrgQuotas {
         org: &OrgId,
         operation: Operation,
         patience: Duration,
-    ) -> Result<Outcome, DbError> {
+    ) -> Result<OperationOutcome, DbError> {
         for _ in 0..LOOKUPS {
             let message = Submit { operation: operation.clone(), patience };
             // An error says that the actor has stopped; it does so only when it has nothing to do.
@@ -58,42 +58,42 @@ impl OrgQuotas {
     }
 
     /// Whether uploads have lately been turned away for what those under way have reserved.
-    pub fn is_crowded(&self, org: &OrgId) -> bool {
-        self.0.crowded.is(org, Instant::now())
+    pub fn is_contended(&self, org: &OrgId) -> bool {
+        self.0.contended.is(org, Instant::now())
     }
 
     /// Remembers that an upload was turned away; the next transaction writes it down.
-    pub fn note_refusal(&self, org: &OrgId, refusal: Refusal) {
-        self.0.actor_of(org).do_send(NoteRefusal(refusal));
+    pub fn record_refusal(&self, org: &OrgId, refusal: RefusedUpload) {
+        self.0.actor_of(org).do_send(RecordRefusal(refusal));
     }
 }
 
 impl Registry {
-    fn actor_of(self: &Arc<Self>, org: &OrgId) -> Addr<OrgQuotaActor> {
+    fn actor_of(self: &Arc<Self>, org: &OrgId) -> Addr<OrgActor> {
         let mut actors = self.lock();
         if let Some(actor) = actors.get(org).filter(|actor| actor.connected()) {
             return actor.clone();
         }
-        let actor = OrgQuotaActor::new(org.clone(), Arc::clone(self));
-        let address = OrgQuotaActor::start_in_arbiter(&self.arbiter, |_| actor);
+        let actor = OrgActor::new(org.clone(), Arc::clone(self));
+        let address = OrgActor::start_in_arbiter(&self.arbiter, |_| actor);
         actors.insert(org.clone(), address.clone());
         address
     }
 
     /// An upload was turned away for what others have reserved.
-    pub fn note_crowd(&self, org: &OrgId) {
-        self.crowded.note(org, Instant::now());
+    pub fn record_contention(&self, org: &OrgId) {
+        self.contended.note(org, Instant::now());
     }
 
     /// An idle actor takes its leave.
-    pub fn forget(&self, org: &OrgId, actor: &Addr<OrgQuotaActor>) {
+    pub fn forget(&self, org: &OrgId, actor: &Addr<OrgActor>) {
         let mut actors = self.lock();
         if actors.get(org) == Some(actor) {
             actors.remove(org);
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<OrgId, Addr<OrgQuotaActor>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<OrgId, Addr<OrgActor>>> {
         self.actors.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::{ManagedSystem, READ_PATIENCE, ReadError, Vault};
 use crate::auth::basic::SystemIdentity;
-use crate::db::accounting::{Delete, DeletedBy, Operation, Outcome};
+use crate::db::accounting::{Delete, DeletedBy, Operation, OperationOutcome};
 use crate::domain::ids::{BackupId, OrgId};
 
 impl Vault {
@@ -38,11 +38,11 @@ impl Vault {
 
     async fn submit_deletion(&self, org: &OrgId, delete: Delete) -> Result<(), ReadError> {
         match self.orgs.submit(org, Operation::Delete(delete), READ_PATIENCE).await? {
-            Outcome::Deleted => {
+            OperationOutcome::Deleted => {
                 self.purge.notify_one();
                 Ok(())
             }
-            Outcome::Revoked => Err(ReadError::Revoked),
+            OperationOutcome::Revoked => Err(ReadError::Revoked),
             _ => Err(ReadError::NotFound),
         }
     }

@@ -17,8 +17,8 @@ use uuid::Uuid;
 
 use super::Signed;
 use crate::auth::basic::SecretSha256;
-use crate::db::standing::Standing;
-use crate::domain::state::SystemState;
+use crate::db::access_state::AccessState;
+use crate::domain::row_state::SystemState;
 use crate::store::{ObjectBody, StoreError};
 
 /// Downloads of one system at a time by its secret. By tokens there may be as many again, and by links, so that neither a
@@ -35,16 +35,16 @@ pub enum Right {
     /// A token, for which nothing is looked up: for as long as there is the system.
     Token,
     /// A link: for as long as its system stands as it did when the link was made.
-    Link { standing: Arc<Standing>, signature: Vec<u8> },
+    Link { standing: Arc<AccessState>, signature: Vec<u8> },
 }
 
 impl Right {
-    pub(super) fn link(signed: &Signed, standing: Standing) -> Self {
+    pub(super) fn link(signed: &Signed, standing: AccessState) -> Self {
         Self::Link { standing: Arc::new(standing), signature: signed.signature.clone() }
     }
 
     /// Whether a download that it has begun may go on. `now`: the system; `None` if it is gone.
-    fn holds(&self, now: Option<&Standing>) -> bool {
+    fn holds(&self, now: Option<&AccessState>) -> bool {
         let Some(now) = now else { return false };
         match self {
             Self::Credential(secret) => now.state.is_active() && now.secret_sha256 == *secret.bytes(),
@@ -125,7 +125,7 @@ impl Downloads {
 
     /// Ends those of these downloads that are not permitted any more. `found`: their systems, as they are since then. What
     /// has begun since may be permitted by something that is newer than `found`.
-    pub fn end_revoked(&self, looked_at: &UnderWay, found: &HashMap<Uuid, Standing>) {
+    pub fn end_revoked(&self, looked_at: &UnderWay, found: &HashMap<Uuid, AccessState>) {
         let open = self.lock();
         for system in &looked_at.systems {
             let entries = open.systems.get(system).into_iter().flatten();
@@ -203,8 +203,8 @@ impl Stream for Download {
 mod tests {
     use super::*;
 
-    fn standing() -> Standing {
-        Standing { state: SystemState::Active, secret_sha256: vec![1; 32], suspended_at: None }
+    fn standing() -> AccessState {
+        AccessState { state: SystemState::Active, secret_sha256: vec![1; 32], suspended_at: None }
     }
 
     fn link(signature: u8) -> Right {
@@ -239,7 +239,7 @@ mod tests {
         let (downloads, system) = (Downloads::default(), Uuid::from_u128(1));
         let old = downloads.enter(system, credential()).unwrap();
         let looked_at = downloads.now();
-        let found = HashMap::from([(system, Standing { secret_sha256: vec![2; 32], ..standing() })]);
+        let found = HashMap::from([(system, AccessState { secret_sha256: vec![2; 32], ..standing() })]);
         let new = downloads.enter(system, credential()).unwrap();
         downloads.end_revoked(&looked_at, &found);
         assert!(old.revoked.is_cancelled() && !new.revoked.is_cancelled());
@@ -247,9 +247,9 @@ mod tests {
 
     #[test]
     fn a_download_ends_when_what_permitted_it_is_withdrawn() {
-        let suspended = Standing { state: SystemState::Suspended, ..standing() };
-        let rotated = Standing { secret_sha256: vec![2; 32], ..standing() };
-        let destroying = Standing { state: SystemState::Destroying, ..standing() };
+        let suspended = AccessState { state: SystemState::Suspended, ..standing() };
+        let rotated = AccessState { secret_sha256: vec![2; 32], ..standing() };
+        let destroying = AccessState { state: SystemState::Destroying, ..standing() };
         for (now, by_credential, by_token, by_link) in [
             (Some(standing()), true, true, true),
             (Some(suspended), false, true, false),

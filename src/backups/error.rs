@@ -3,8 +3,8 @@
 use super::downloads::TooMany;
 use crate::auth::basic::CredentialCheckError;
 use crate::db::DbError;
-use crate::domain::damage::Damage;
-use crate::domain::request::RequestState;
+use crate::domain::backup_request::BackupRequestState;
+use crate::domain::transfer_damage::TransferDamage;
 use crate::store::PutError;
 
 /// What the service depends on.
@@ -142,7 +142,7 @@ pub enum RequestError {
     Suspended,
     /// It has ended before, in this state.
     #[error("the request is {0} already")]
-    Ended(RequestState),
+    Ended(BackupRequestState),
     #[error("{0}")]
     Unavailable(Outage),
 }

@@ -19,7 +19,7 @@ pub use signature::Signed;
 
 use super::downloads::Right;
 use super::{Backup, ManagedSystem, READ_PATIENCE, ReadError, Reader, Vault};
-use crate::db::{DbError, Lane, backups, signing_keys, standing};
+use crate::db::{DbError, Lane, access_state, backups, signing_keys};
 use crate::domain::filename::Filename;
 
 /// By how much the clocks of the fleet and of its database may differ.
@@ -65,7 +65,7 @@ impl Vault {
     async fn sign(&self, row: &Backup, expires: u64) -> Result<Signed, ReadError> {
         let system = row.system_id;
         // Never with keys from memory: a link that is signed with a key that was replaced would hold for too short a time.
-        let query = move |conn: &mut _| Ok((signing_keys::downloads(conn)?, standing::of(conn, system)?));
+        let query = move |conn: &mut _| Ok((signing_keys::downloads(conn)?, access_state::of(conn, system)?));
         let (keys, standing) = self.db.run(Lane::Reads, READ_PATIENCE, query).await?;
         let standing = standing.ok_or(ReadError::NotFound)?;
         let signed = Signed::new(&keys.current, row.id, expires, &standing);

@@ -34,11 +34,11 @@ pub use new_id::NewIds;
 pub use upload::{AbortQueue, BodySender, LiveUploads, UploadHandle, UploadRequest};
 pub use waiters::Waiters;
 
-use crate::actors::{OrgQuotas, RateLimiter};
+use crate::actors::{OrgActors, RateRefusalCache};
 use crate::auth::basic::Authenticator;
 use crate::db::Db;
+pub use crate::db::backup_requests::BackupRequest;
 pub use crate::db::backups::BackupRow as Backup;
-pub use crate::db::requests::BackupRequest;
 use crate::store::BlobStore;
 use crate::telemetry::Metrics;
 
@@ -57,8 +57,8 @@ pub struct BodyLimits {
 pub struct Vault {
     pub db: Db,
     pub store: Arc<dyn BlobStore>,
-    pub orgs: OrgQuotas,
-    pub rate: RateLimiter,
+    pub orgs: OrgActors,
+    pub rate_refusals: RateRefusalCache,
     pub authenticator: Authenticator,
     pub limits: BodyLimits,
     pub links: Links,

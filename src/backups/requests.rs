@@ -1,5 +1,5 @@
 //! Requests for a backup: somebody asks, the appliance is told, and the next backup that it stores fulfils the request.
-//! How requests are ordered among uploads is explained in [`crate::db::requests`].
+//! How requests are ordered among uploads is explained in [`crate::db::backup_requests`].
 //!
 //! An appliance learns of a request while it waits for one ([`Vault::wait_for_requests`]), or by a header on any other
 //! answer ([`Authenticator::pending_backup_request`]). An appliance that waits is registered before the first look at the table,
@@ -21,10 +21,10 @@ use uuid::Uuid;
 use super::error::RequestError;
 use super::{READ_PATIENCE, ReadError, Vault};
 use crate::auth::basic::SystemIdentity;
-use crate::db::requests::{self, Ask, Asked, BackupRequest, Cancellation};
+use crate::db::backup_requests::{self, BackupRequest, Cancellation, Creation, NewBackupRequest};
 use crate::db::{Lane, systems};
+use crate::domain::backup_request::BackupRequestState;
 use crate::domain::ids::OrgId;
-use crate::domain::request::RequestState;
 
 /// How many of a system's requests are shown, the newest ones.
 const HISTORY: i64 = 100;
@@ -41,19 +41,19 @@ impl Vault {
     ) -> Result<BackupRequest, RequestError> {
         // Every attempt has the same id: so one that follows a COMMIT of unknown outcome finds its own request.
         let id = self.new_ids.next();
-        let ask = Ask { id, system_id: system, org: org.cloned(), by: by.to_owned(), from };
-        let query = move |conn: &mut _| requests::ask(conn, &ask);
+        let ask = NewBackupRequest { id, system_id: system, org: org.cloned(), by: by.to_owned(), from };
+        let query = move |conn: &mut _| backup_requests::create(conn, &ask);
         match self.db.run(Lane::Reads, READ_PATIENCE, query).await? {
-            Asked::Awaited(request) => Ok(request),
-            Asked::NoSystem => Err(RequestError::NoSystem),
-            Asked::Suspended => Err(RequestError::Suspended),
+            Creation::Open(request) => Ok(request),
+            Creation::NoSystem => Err(RequestError::NoSystem),
+            Creation::Suspended => Err(RequestError::Suspended),
         }
     }
 
     /// The system's newest requests, whatever has become of them, newest first. The caller has to know that the system
     /// exists, and whose it is.
     pub async fn requests_of(&self, system: Uuid) -> Result<Vec<BackupRequest>, RequestError> {
-        let query = move |conn: &mut _| requests::of_system(conn, system, HISTORY);
+        let query = move |conn: &mut _| backup_requests::of_system(conn, system, HISTORY);
         Ok(self.db.run(Lane::Reads, READ_PATIENCE, query).await?)
     }
 
@@ -72,9 +72,9 @@ impl Vault {
         let mut repeated = false;
         let query = move |conn: &mut _| {
             let again = std::mem::replace(&mut repeated, true);
-            match requests::cancel(conn, system, request, &by, from) {
+            match backup_requests::cancel(conn, system, request, &by, from) {
                 // An earlier attempt was committed, and its answer lost.
-                Ok(Cancellation::Ended(RequestState::Cancelled)) if again => Ok(Cancellation::Done),
+                Ok(Cancellation::Ended(BackupRequestState::Cancelled)) if again => Ok(Cancellation::Done),
                 result => result,
             }
         };
@@ -88,7 +88,7 @@ impl Vault {
     /// The open requests for this appliance, oldest first, without marking them as seen.
     pub async fn open_requests(&self, who: &SystemIdentity) -> Result<Vec<BackupRequest>, ReadError> {
         let system = who.id();
-        let query = move |conn: &mut _| requests::open_of(conn, system);
+        let query = move |conn: &mut _| backup_requests::open_of(conn, system);
         Ok(self.db.run(Lane::Reads, READ_PATIENCE, query).await?)
     }
 
@@ -134,7 +134,7 @@ impl Vault {
     ) -> Result<Vec<BackupRequest>, ReadError> {
         // Nearly always there is nothing, or nothing that is not marked already. Neither takes a lock, so thousands that are
         // woken at once do not queue.
-        if open.iter().all(|request| request.state == RequestState::Seen) {
+        if open.iter().all(|request| request.state == BackupRequestState::Seen) {
             // The look-up costs nothing: the next request of the appliance would begin with it.
             return if self.authenticator.is_still_valid(who).await? {
                 Ok(open)
@@ -143,7 +143,7 @@ impl Vault {
             };
         }
         let (system, secret) = (who.id(), *who.secret_sha256().bytes());
-        let query = move |conn: &mut _| requests::deliver(conn, system, &secret);
+        let query = move |conn: &mut _| backup_requests::deliver(conn, system, &secret);
         self.db.run(Lane::Reads, READ_PATIENCE, query).await?.ok_or(ReadError::Revoked)
     }
 
@@ -171,7 +171,7 @@ fn has_news(known: Option<&[BackupRequest]>, open: &[BackupRequest]) -> bool {
         let same = |known: &BackupRequest| known.id == request.id && known.expires_at == request.expires_at;
         known.is_none_or(|known| known.iter().any(same))
     };
-    open.iter().any(|request| request.state == RequestState::Pending || !is_known(request))
+    open.iter().any(|request| request.state == BackupRequestState::Pending || !is_known(request))
 }
 
 #[cfg(test)]
@@ -180,7 +180,7 @@ mod tests {
 
     use super::*;
 
-    fn request(id: u128, state: RequestState, expires: i64) -> BackupRequest {
+    fn request(id: u128, state: BackupRequestState, expires: i64) -> BackupRequest {
         BackupRequest {
             id: Uuid::from_u128(id),
             system_id: Uuid::nil(),
@@ -197,8 +197,8 @@ mod tests {
 
     #[test]
     fn a_request_that_the_appliance_was_given_before_is_no_news() {
-        let pending = |id| request(id, RequestState::Pending, 9);
-        let seen = |id, expires| request(id, RequestState::Seen, expires);
+        let pending = |id| request(id, BackupRequestState::Pending, 9);
+        let seen = |id, expires| request(id, BackupRequestState::Seen, expires);
         assert!(!has_news(None, &[]) && !has_news(None, &[seen(1, 9)]));
         assert!(has_news(None, &[seen(1, 9), pending(2)]));
         let known = [seen(1, 9)];

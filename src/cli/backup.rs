@@ -12,7 +12,7 @@ use super::confirm;
 use super::context::Context;
 use super::exit::{ExitCode, Failure};
 use super::output::{bytes, table, time};
-use crate::db::accounting::{Delete, DeletedBy, Operation, Outcome};
+use crate::db::accounting::{Delete, DeletedBy, Operation, OperationOutcome};
 use crate::db::backups::{self, BackupRow};
 use crate::db::purge;
 use crate::domain::ids::BackupId;
@@ -116,7 +116,7 @@ fn delete(context: &mut Context, id: BackupId, yes: bool) -> Result<(), Failure>
         attempted_before: false,
     };
     let outcomes = context.account(&row.org_id, &[Operation::Delete(delete)])?;
-    if outcomes != [Outcome::Deleted] {
+    if outcomes != [OperationOutcome::Deleted] {
         return Err(no_backup(id));
     }
     if purge::claim(&mut context.conn, id.uuid())? {

@@ -9,9 +9,9 @@ use uuid::Uuid;
 use super::context::Context;
 use super::exit::{ExitCode, Failure};
 use super::output::{table, time};
-use crate::db::requests::{self, Ask, Asked, BackupRequest, Cancellation};
+use crate::db::backup_requests::{self, BackupRequest, Cancellation, Creation, NewBackupRequest};
 use crate::db::systems::SystemSummary;
-use crate::domain::request::RequestState;
+use crate::domain::backup_request::BackupRequestState;
 
 #[derive(clap::Args)]
 pub struct BackupRequestArgs {
@@ -39,7 +39,7 @@ impl BackupRequestArgs {
     pub fn run(self, context: &mut Context) -> Result<ExitCode, Failure> {
         let system = context.system(&self.system)?;
         if self.list {
-            let found = requests::of_system(&mut context.conn, system.id, LISTED)?;
+            let found = backup_requests::of_system(&mut context.conn, system.id, LISTED)?;
             context.output.print(&found, |found| describe(found))?;
             return Ok(ExitCode::SUCCESS);
         }
@@ -59,17 +59,19 @@ impl BackupRequestArgs {
 }
 
 fn ask(context: &mut Context, system: &SystemSummary) -> Result<BackupRequest, Failure> {
-    let ask = Ask {
+    let ask = NewBackupRequest {
         id: Uuid::from_bytes(uuidv7::create_raw()),
         system_id: system.id,
         org: None,
         by: OPERATOR.to_owned(),
         from: None,
     };
-    match requests::ask(&mut context.conn, &ask)? {
-        Asked::Awaited(request) => Ok(request),
-        Asked::Suspended => Err(Failure::Refused(format!("system {} is suspended", system.system_key))),
-        Asked::NoSystem => Err(Failure::Refused(format!("system {} is being destroyed", system.system_key))),
+    match backup_requests::create(&mut context.conn, &ask)? {
+        Creation::Open(request) => Ok(request),
+        Creation::Suspended => Err(Failure::Refused(format!("system {} is suspended", system.system_key))),
+        Creation::NoSystem => {
+            Err(Failure::Refused(format!("system {} is being destroyed", system.system_key)))
+        }
     }
 }
 
@@ -86,10 +88,10 @@ fn wait(
     progress.enable_steady_tick(Duration::from_millis(200));
     while request.state.is_open() && longest.is_none_or(|longest| started.elapsed() < longest) {
         let step =
-            if request.state == RequestState::Seen { "seen, not answered yet" } else { "not seen yet" };
+            if request.state == BackupRequestState::Seen { "seen, not answered yet" } else { "not seen yet" };
         progress.set_message(format!("{}: {step} ({} s)", system.system_key, started.elapsed().as_secs()));
         sleep(PAUSE);
-        let found = requests::find(&mut context.conn, system.id, request.id)?;
+        let found = backup_requests::find(&mut context.conn, system.id, request.id)?;
         request = found.ok_or_else(|| Failure::Refused("the system is gone".to_owned()))?;
     }
     progress.finish_and_clear();
@@ -99,11 +101,11 @@ fn wait(
     } else {
         eprintln!("strongroom: no backup: the request {} is {}", request.id, request.state);
     }
-    Ok(ExitCode::from(u8::from(request.state != RequestState::Fulfilled)))
+    Ok(ExitCode::from(u8::from(request.state != BackupRequestState::Fulfilled)))
 }
 
 fn cancel(context: &mut Context, system: &SystemSummary, id: Uuid) -> Result<ExitCode, Failure> {
-    match requests::cancel(&mut context.conn, system.id, id, OPERATOR, None)? {
+    match backup_requests::cancel(&mut context.conn, system.id, id, OPERATOR, None)? {
         Cancellation::Done => {}
         Cancellation::NotFound => {
             return Err(Failure::Refused(format!(
@@ -115,7 +117,7 @@ fn cancel(context: &mut Context, system: &SystemSummary, id: Uuid) -> Result<Exi
             return Err(Failure::Refused(format!("request {id} is {state} already")));
         }
     }
-    let request = requests::find(&mut context.conn, system.id, id)?;
+    let request = backup_requests::find(&mut context.conn, system.id, id)?;
     context.output.print(&request, |_| format!("cancelled {id}"))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::exit::Failure;
 use super::output::Output;
 use crate::config::Config;
-use crate::db::accounting::{self, Operation, Outcome, Policy, Share};
+use crate::db::accounting::{self, AccountingPolicy, Operation, OperationOutcome, OrgBatch};
 use crate::db::systems::{self, SystemSummary};
 use crate::db::{self, Conn, Connector, Db};
 use crate::domain::ids::{BackupId, Extension, OrgId};
@@ -77,9 +77,9 @@ impl Context {
     }
 
     /// The settings that accounting obeys.
-    pub fn policy(&self) -> Policy {
+    pub fn policy(&self) -> AccountingPolicy {
         let uploads = &self.config.uploads;
-        Policy {
+        AccountingPolicy {
             retention: uploads.retention,
             rate: uploads.rate,
             default_quota: uploads.default_quota,
@@ -89,10 +89,10 @@ impl Context {
     }
 
     /// Changes an organization's books in one transaction, under the same locks as the service.
-    pub fn account(&mut self, org: &str, operations: &[Operation]) -> Result<Vec<Outcome>, Failure> {
+    pub fn account(&mut self, org: &str, operations: &[Operation]) -> Result<Vec<OperationOutcome>, Failure> {
         let policy = self.policy();
         let org = OrgId::parse(org).map_err(|e| Failure::Refused(e.to_string()))?;
-        let share = Share::new(org, operations.to_vec());
+        let share = OrgBatch::new(org, operations.to_vec());
         Ok(accounting::run(&mut self.conn, &policy, &share)?)
     }
 }

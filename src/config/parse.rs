@@ -11,7 +11,7 @@ use ipnet::IpNet;
 use secrecy::SecretString;
 
 use super::{ConfigError, TlsFiles, literal, networks, table};
-use crate::domain::window::RateLimits;
+use crate::domain::rate_window::RateLimits;
 
 pub fn wrong(variable: &str, problem: impl Into<String>) -> ConfigError {
     ConfigError { variable: variable.to_owned(), problem: problem.into() }

@@ -6,12 +6,12 @@ use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use uuid::Uuid;
 
+use super::access_state::AccessState;
 use super::schema::{backups, systems};
-use super::standing::Standing;
 use super::{Conn, DbError, from_bigint};
 use crate::domain::ids::{BackupId, Extension};
 use crate::domain::object_key::ObjectKey;
-use crate::domain::state::{BackupState, SystemState};
+use crate::domain::row_state::{BackupState, SystemState};
 
 /// A backup in the state `stored`.
 #[derive(Debug, Clone)]
@@ -97,12 +97,15 @@ pub fn find_any(conn: &mut Conn, id: BackupId) -> Result<Option<BackupRow>, DbEr
 }
 
 /// The stored backup with this id, and the name and standing of its system, unless that system is being destroyed.
-pub fn find_named(conn: &mut Conn, id: BackupId) -> Result<Option<(BackupRow, String, Standing)>, DbError> {
-    let found: Option<(Row, String, Standing)> = backups::table
+pub fn find_named(
+    conn: &mut Conn,
+    id: BackupId,
+) -> Result<Option<(BackupRow, String, AccessState)>, DbError> {
+    let found: Option<(Row, String, AccessState)> = backups::table
         .inner_join(systems::table)
         .filter(backups::id.eq(id.uuid()).and(backups::extension.eq(id.ext().as_str())))
         .filter(backups::state.eq(BackupState::Stored).and(systems::state.ne(SystemState::Destroying)))
-        .select((Row::as_select(), systems::name, Standing::as_select()))
+        .select((Row::as_select(), systems::name, AccessState::as_select()))
         .first(conn)
         .optional()?;
     found.map(|(row, name, standing)| Ok((row.try_into()?, name, standing))).transpose()

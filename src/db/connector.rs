@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use super::connection::open;
 use super::connection_string::ConnectionString;
-use super::server::{self, Known, Refusal, Server};
+use super::server::{self, KnownPrimary, Server, ServerRefusal};
 use super::{Conn, DbError, pooler};
 
 /// Between two lines about a server that is refused.
@@ -24,7 +24,7 @@ pub struct Connector(Arc<Shared>);
 
 struct Shared {
     address: ConnectionString,
-    known: Mutex<Option<Known>>,
+    known: Mutex<Option<KnownPrimary>>,
     /// The timeline of `known`, for a look without a lock.
     newest: Arc<AtomicI64>,
     /// Whether the first session was looked at.
@@ -83,7 +83,7 @@ impl Connector {
     }
 
     /// Compares a server with what was seen before, and remembers it.
-    fn admit(&self, server: Option<Server>) -> Result<(), Refusal> {
+    fn admit(&self, server: Option<Server>) -> Result<(), ServerRefusal> {
         let Some(server) = server else { return Ok(()) };
         let mut known = lock(&self.0.known);
         let now = server::judge(*known, server)?;

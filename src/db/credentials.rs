@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::prepared::prepared;
 use super::{Conn, DbError};
-use crate::domain::state::SystemState;
+use crate::domain::row_state::SystemState;
 
 /// What authentication, and the answers to an authenticated system, need to know of it.
 #[derive(Debug, Clone, QueryableByName)]

@@ -63,7 +63,7 @@ impl From<Error> for DbError {
             Error::DatabaseError(DatabaseErrorKind::SerializationFailure, _) => Self::Conflict(text),
             Error::DatabaseError(DatabaseErrorKind::UniqueViolation, _) => Self::Exists,
             // Diesel has no kinds for these and does not give the code. In another language than English they
-            // are told by the time that they took: `gate`.
+            // are told by the time that they took: `pool`.
             // Another version's migration has changed a table under a prepared statement: a new session prepares it anew.
             Error::DatabaseError(_, info)
                 if info.message().contains("cached plan must not change result type") =>

@@ -3,8 +3,10 @@
 //!
 //! Everything that changes the books goes through [`accounting`], under its locks.
 
+pub mod access_state;
 pub mod accounting;
 pub mod audit;
+pub mod backup_requests;
 pub mod backups;
 mod connection;
 mod connection_string;
@@ -12,29 +14,27 @@ mod connector;
 pub mod credentials;
 mod error;
 pub mod events;
-mod gate;
 pub mod migrations;
 pub mod notifications;
 pub mod objects;
 pub mod organizations;
+mod pool;
 mod pooler;
 mod prepared;
 mod probe;
 pub mod purge;
-pub mod requests;
+mod row_state;
 mod schema;
 mod server;
-pub mod settings;
+pub mod service_defaults;
 pub mod signing_keys;
-pub mod standing;
-mod states;
 pub mod systems;
 pub mod writers;
 
 pub use connection::{Conn, lift_statement_timeout};
 pub use connector::{Connector, Session};
 pub use error::DbError;
-pub use gate::{Db, Lane, PER_LANE};
+pub use pool::{CONNECTIONS_PER_LANE, Db, Lane};
 
 /// Bytes as Postgres keeps them. Sizes are checked against settings that are far below the limit.
 pub(crate) fn to_bigint(bytes: u64) -> i64 {

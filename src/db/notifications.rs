@@ -13,7 +13,7 @@ use super::{Conn, DbError};
 /// How many are read at a time, so that a flood does not keep the caller from everything else.
 const AT_ONCE: usize = 10_000;
 
-/// From now on the connection is told of requests. The channel is that of `requests/ask.sql`.
+/// From now on the connection is told of requests. The channel is that of `backup_requests/create.sql`.
 pub fn listen(conn: &mut Conn) -> Result<(), DbError> {
     Ok(conn.batch_execute("LISTEN strongroom_requests")?)
 }

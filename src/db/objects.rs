@@ -14,7 +14,7 @@ use super::events::{self, Event};
 use super::schema::backups;
 use super::{Conn, DbError, from_bigint};
 use crate::domain::object_key::ObjectKey;
-use crate::domain::state::BackupState;
+use crate::domain::row_state::BackupState;
 
 /// What a row says of its object.
 #[derive(Debug, Clone)]

@@ -4,7 +4,7 @@ use diesel::prelude::*;
 use serde::Serialize;
 
 use super::schema::{org_usage, organizations, systems};
-use super::{Conn, DbError, from_bigint, settings, to_bigint};
+use super::{Conn, DbError, from_bigint, service_defaults, to_bigint};
 use crate::domain::ids::OrgId;
 
 /// Own quota of an organization.
@@ -107,7 +107,7 @@ pub(super) fn lock(conn: &mut Conn, id: &str) -> Result<Option<(i64, i64)>, DbEr
 
 /// All organizations, or one, by id.
 pub fn list(conn: &mut Conn, only: Option<&OrgId>) -> Result<Vec<OrgSummary>, DbError> {
-    let default = settings::default_quota(conn)?;
+    let default = service_defaults::default_quota(conn)?;
     let mut query = organizations::table
         .inner_join(org_usage::table)
         .select((

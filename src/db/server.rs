@@ -44,14 +44,14 @@ pub(super) fn ask(conn: &mut Conn) -> Result<Option<Server>, DbError> {
 
 /// The newest that was seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Known {
+pub(super) struct KnownPrimary {
     pub system: i64,
     pub timeline: i64,
 }
 
 /// Why a server is not asked for anything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Refusal {
+pub(super) enum ServerRefusal {
     #[error(
         "it is a former primary: it writes timeline {timeline}, and there is timeline {newest}. Nothing is asked of it. \
          Fence it, or let DATABASE_URL lead to the new primary"
@@ -66,29 +66,29 @@ pub(super) enum Refusal {
 
 /// What is known after a session was opened on `server`. A standby is never behind: it may follow a primary whose
 /// timeline it has not written a checkpoint of.
-pub(super) fn judge(known: Option<Known>, server: Server) -> Result<Known, Refusal> {
+pub(super) fn judge(known: Option<KnownPrimary>, server: Server) -> Result<KnownPrimary, ServerRefusal> {
     let Server { system, timeline, standby } = server;
-    let Some(known) = known else { return Ok(Known { system, timeline }) };
+    let Some(known) = known else { return Ok(KnownPrimary { system, timeline }) };
     if system != known.system {
-        return Err(Refusal::OtherCluster { system, known: known.system });
+        return Err(ServerRefusal::OtherCluster { system, known: known.system });
     }
     if timeline < known.timeline && !standby {
-        return Err(Refusal::FormerPrimary { timeline, newest: known.timeline });
+        return Err(ServerRefusal::FormerPrimary { timeline, newest: known.timeline });
     }
-    Ok(Known { system, timeline: timeline.max(known.timeline) })
+    Ok(KnownPrimary { system, timeline: timeline.max(known.timeline) })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Known, Refusal, Server, judge};
+    use super::{KnownPrimary, Server, ServerRefusal, judge};
 
     #[test]
     fn the_highest_timeline_of_the_first_cluster_counts() {
         let primary = |system, timeline| Server { system, timeline, standby: false };
         let standby = |system, timeline| Server { system, timeline, standby: true };
-        let known = |timeline| Known { system: 7, timeline };
-        let former = Err(Refusal::FormerPrimary { timeline: 1, newest: 2 });
-        let other = Err(Refusal::OtherCluster { system: 8, known: 7 });
+        let known = |timeline| KnownPrimary { system: 7, timeline };
+        let former = Err(ServerRefusal::FormerPrimary { timeline: 1, newest: 2 });
+        let other = Err(ServerRefusal::OtherCluster { system: 8, known: 7 });
         for (before, server, after) in [
             (None, primary(7, 1), Ok(known(1))),
             (Some(known(1)), primary(7, 1), Ok(known(1))),

@@ -13,7 +13,7 @@ use super::events::{self, Event};
 use super::schema::{backups, systems};
 use super::{Conn, DbError, from_bigint};
 use crate::domain::ids::{BackupId, Extension, OrgId, SystemKey};
-use crate::domain::state::{BackupState, SystemState};
+use crate::domain::row_state::{BackupState, SystemState};
 
 /// Records that the system has said that its configuration is unchanged; `false` if it is not active.
 pub fn note_unchanged(conn: &mut Conn, system: Uuid) -> Result<bool, DbError> {

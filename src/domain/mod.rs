@@ -1,9 +1,11 @@
 //! Pure types and decisions: no I/O, no clock, no async.
 
 pub mod accounting;
+pub mod backup_request;
+pub mod body_rate;
 pub mod caller;
+pub mod client_network;
 pub mod conditional;
-pub mod damage;
 pub mod digest;
 pub mod filename;
 pub mod forwarded;
@@ -11,13 +13,11 @@ pub mod ids;
 pub mod media_type;
 pub mod object_key;
 pub mod openpgp;
-pub mod origin;
 pub mod orphans;
-pub mod pace;
 pub mod range;
-pub mod request;
+pub mod rate_window;
 pub mod retention;
+pub mod row_state;
 pub mod size;
-pub mod state;
+pub mod transfer_damage;
 pub mod ttl_map;
-pub mod window;

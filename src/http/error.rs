@@ -13,8 +13,8 @@ use super::error_data::{
 };
 use super::outage_log::log_outage;
 use crate::backups::{Dependency, Outage, ReadError, RequestError, UploadError};
-use crate::domain::damage::Damage;
-use crate::domain::request::RequestState;
+use crate::domain::backup_request::BackupRequestState;
+use crate::domain::transfer_damage::TransferDamage;
 
 /// Every error that the APIs answer with.
 #[derive(Debug, thiserror::Error)]
@@ -37,7 +37,7 @@ pub enum ApiError {
     #[error("system is suspended")]
     Suspended,
     #[error("request has ended")]
-    RequestEnded { state: RequestState },
+    RequestEnded { state: BackupRequestState },
     #[error("not found")]
     UnknownPath,
     #[error("method not allowed")]
@@ -88,11 +88,11 @@ impl ApiError {
     /// The client has damaged the file that it sent.
     pub fn damaged_by_client(damage: Damage) -> Self {
         let message = match damage {
-            Damage::LineBreaks => {
+            TransferDamage::LineBreaks => {
                 "the file's line breaks are missing: curl --data-binary @FILE (or -T FILE) instead of -d"
             }
-            Damage::FormEncoding => NOT_A_FORM,
-            Damage::CutOff => {
+            TransferDamage::FormEncoding => NOT_A_FORM,
+            TransferDamage::CutOff => {
                 "the file appears to be truncated at its first zero byte (BusyBox wget does this): upload it with curl, send `gpg --armor` output, or send a Content-Digest"
             }
         };

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::domain::request::RequestState;
+use crate::domain::backup_request::BackupRequestState;
 
 /// One field that failed validation.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -63,7 +63,7 @@ pub struct RetryAfter {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct RequestStateNow {
     #[schema(value_type = String, pattern = "^(pending|seen|fulfilled|expired|cancelled)$", example = "fulfilled")]
-    pub state: RequestState,
+    pub state: BackupRequestState,
 }
 
 /// `{}`

@@ -3,7 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::domain::origin::Origin;
+use crate::domain::client_network::ClientNetwork;
 use crate::domain::ttl_map::TtlMap;
 
 const EVERY: Duration = Duration::from_mins(1);
@@ -11,7 +11,7 @@ const EVERY: Duration = Duration::from_mins(1);
 const HOSTS: usize = 100;
 
 /// The hosts that were logged lately, for one kind of line.
-pub struct LogLimit(Mutex<TtlMap<Origin, ()>>);
+pub struct LogLimit(Mutex<TtlMap<ClientNetwork, ()>>);
 
 impl Default for LogLimit {
     fn default() -> Self {
@@ -21,7 +21,7 @@ impl Default for LogLimit {
 
 impl LogLimit {
     /// Whether a line about this host may be logged. The next one may be logged a minute later.
-    pub fn admits(&self, host: Origin, now: Instant) -> bool {
+    pub fn admits(&self, host: ClientNetwork, now: Instant) -> bool {
         let mut logged = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         logged.get(&host, now).is_none() && logged.entry(host, now).is_some()
     }
@@ -38,7 +38,7 @@ mod tests {
         let limit = LogLimit::default();
         let start = Instant::now();
         let at = |n: u32, seconds| {
-            let host = Origin::of(Some(IpAddr::V4(n.into())));
+            let host = ClientNetwork::of(Some(IpAddr::V4(n.into())));
             limit.admits(host, start + Duration::from_secs(seconds))
         };
         assert!(at(0, 0) && !at(0, 59) && at(0, 60));

@@ -17,10 +17,10 @@ use super::remote_addr::RemoteAddr;
 use super::{AppState, docs};
 use crate::auth::basic::SystemIdentity;
 use crate::backups::{Backup, UploadError, UploadHandle, UploadRequest};
-use crate::domain::damage::Suspect;
 use crate::domain::digest::{self, InvalidDigest};
 use crate::domain::filename::Filename;
 use crate::domain::media_type::MediaType;
+use crate::domain::transfer_damage::LossyClient;
 
 /// Upload a backup
 ///
@@ -76,7 +76,7 @@ fn parse(headers: &HeaderMap, RemoteAddr(remote_addr): RemoteAddr) -> Result<Upl
         mimetype: MediaType::of_header(content_type),
         length: if chunked { None } else { length },
         digests: digests(headers)?,
-        suspect: Suspect::of(content_type, user_agent),
+        lossy_client: LossyClient::identify(content_type, user_agent),
         remote_addr,
     })
 }

@@ -95,7 +95,7 @@ pub(super) fn build_vault(
         db,
         store,
         orgs,
-        rate: actors.rate.clone(),
+        rate_refusals: actors.rate_refusals.clone(),
         limits: BodyLimits {
             max_upload: config.uploads.max_size,
             idle_timeout: config.uploads.idle_timeout,

@@ -10,7 +10,7 @@ use super::{FIRST_PREPARATION, StartError};
 use crate::backups::Vault;
 use crate::config::Config;
 use crate::db::Connector;
-use crate::db::accounting::Policy;
+use crate::db::accounting::AccountingPolicy;
 use crate::tasks::{self, Lease, MemoryReturn, Preparation, RequestListener};
 
 /// What stops when it is dropped. The other jobs stop with the runtime.
@@ -25,7 +25,7 @@ pub(super) struct Upkeep {
 pub(super) async fn start(
     config: &Config,
     migrate: bool,
-    policy: Policy,
+    policy: AccountingPolicy,
     connector: &Connector,
     vault: &Vault,
     runtime: &Runtime,

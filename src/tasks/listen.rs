@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::repeating::{Repeated, RepeatingThread};
 use crate::backups::Waiters;
-use crate::db::{Connector, DbError, Session, notifications, requests};
+use crate::db::{Connector, DbError, Session, backup_requests, notifications};
 
 /// Listens for requests until it is dropped.
 pub struct RequestListener(RepeatingThread);
@@ -66,11 +66,12 @@ impl Listening {
         let waiting = self.waiters.systems();
         // Whoever was only claimed to be asked stays asleep: a flood of notifications costs one query a tick.
         let named: Vec<_> = waiting.iter().copied().filter(|system| heard.contains(system)).collect();
-        let mut asked = if named.is_empty() { vec![] } else { requests::asked_of(conn, &named)? };
+        let mut asked =
+            if named.is_empty() { vec![] } else { backup_requests::systems_with_open(conn, &named)? };
         if self.looked.is_none_or(|at| at.elapsed() >= LOOK_EVERY) {
             self.looked = Some(Instant::now());
             if !waiting.is_empty() {
-                asked.extend(requests::unseen_of(conn, &waiting)?);
+                asked.extend(backup_requests::systems_with_pending(conn, &waiting)?);
             }
         }
         for system in asked {

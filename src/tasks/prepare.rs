@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::db::{Db, DbError, backups, migrations, settings};
+use crate::db::{Db, DbError, backups, migrations, service_defaults};
 use crate::store::{BlobStore, StoreError};
 
 /// What has to be prepared.
@@ -58,7 +58,7 @@ impl Preparation {
                 let todo = "the schema is not this version's; run `strongroom migrate`";
                 return Err(DbError::Failed(todo.to_owned()));
             }
-            settings::set_default_quota(conn, quota)?;
+            service_defaults::set_default_quota(conn, quota)?;
             backups::none_stored(conn)
         };
         self.db.run_alone(prepare).await

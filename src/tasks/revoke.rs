@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use crate::backups::Downloads;
-use crate::db::{Db, DbError, Lane, standing};
+use crate::db::{Db, DbError, Lane, access_state};
 
 /// Between two looks. All systems with a download under way are looked up together.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -29,7 +29,7 @@ async fn run_once(db: &Db, downloads: &Downloads) -> Result<(), DbError> {
         return Ok(());
     }
     let ids = under_way.systems.clone();
-    let found = db.run(Lane::Reads, PATIENCE, move |conn: &mut _| standing::of_all(conn, &ids)).await?;
+    let found = db.run(Lane::Reads, PATIENCE, move |conn: &mut _| access_state::of_all(conn, &ids)).await?;
     downloads.end_revoked(&under_way, &found);
     Ok(())
 }

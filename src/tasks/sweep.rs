@@ -14,9 +14,9 @@ use super::TaskError;
 use super::leftovers::without_writer;
 use super::purge::delete_object;
 use crate::backups::LiveUploads;
-use crate::db::accounting::{self, Abort, Operation, Outcome, Policy, Share};
+use crate::db::accounting::{self, Abort, AccountingPolicy, Operation, OperationOutcome, OrgBatch};
 use crate::db::writers::{self, AbandonedUpload};
-use crate::db::{Db, DbError, Lane, requests};
+use crate::db::{Db, DbError, Lane, backup_requests};
 use crate::domain::ids::OrgId;
 use crate::store::BlobStore;
 
@@ -41,7 +41,7 @@ pub struct Swept {
 pub struct Sweeper {
     pub db: Db,
     pub store: Arc<dyn BlobStore>,
-    pub policy: Policy,
+    pub policy: AccountingPolicy,
     pub lease: Duration,
     /// The uploads of this process.
     pub live: LiveUploads,
@@ -49,7 +49,7 @@ pub struct Sweeper {
 
 impl Sweeper {
     /// For a pass by hand: a process without uploads of its own. Services may run beside it.
-    pub fn by_hand(db: Db, store: Arc<dyn BlobStore>, policy: Policy, lease: Duration) -> Self {
+    pub fn by_hand(db: Db, store: Arc<dyn BlobStore>, policy: AccountingPolicy, lease: Duration) -> Self {
         Self { db, store, policy, lease, live: LiveUploads::default() }
     }
 
@@ -113,8 +113,10 @@ impl Sweeper {
     async fn expire_requests(&self) -> Result<usize, DbError> {
         let mut expired = 0;
         loop {
-            let some =
-                self.db.run(Lane::Reads, PATIENCE, |conn| requests::expire(conn, EXPIRED_AT_ONCE)).await?;
+            let some = self
+                .db
+                .run(Lane::Reads, PATIENCE, |conn| backup_requests::expire(conn, EXPIRED_AT_ONCE))
+                .await?;
             expired += some;
             if i64::try_from(some).is_ok_and(|some| some < EXPIRED_AT_ONCE) {
                 return Ok(expired);
@@ -134,12 +136,12 @@ impl Sweeper {
     async fn take_back(&self, upload: AbandonedUpload) -> Result<bool, DbError> {
         let AbandonedUpload { id, system_id, org_id, object_key, proven: _ } = upload;
         let org = OrgId::parse(&org_id).map_err(|e| DbError::Failed(e.to_string()))?;
-        let abort = Operation::Abort(Abort { system_id, backup: id, give_back_slot: true });
-        let share = Share::new(org, vec![abort]);
+        let abort = Operation::Abort(Abort { system_id, backup: id, release_rate_slot: true });
+        let share = OrgBatch::new(org, vec![abort]);
         let policy = self.policy.clone();
         let work = move |conn: &mut _| accounting::run(conn, &policy, &share);
         let outcomes = self.db.run(Lane::Accounting, PATIENCE, work).await?;
-        if outcomes != [Outcome::Aborted] {
+        if outcomes != [OperationOutcome::Aborted] {
             return Ok(false);
         }
         fail_point!("sweep.retired");

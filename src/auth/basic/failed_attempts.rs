@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use crate::domain::client_network::ClientNetwork;
 use crate::domain::ids::SystemKey;
-use crate::domain::origin::Origin;
 use crate::domain::ttl_map::TtlMap;
 
 /// Wrong credentials for one user name from one origin that have a look-up of their own, a minute.
@@ -21,8 +21,8 @@ struct Tally {
 }
 
 pub(super) struct FailedAttempts {
-    origins: TtlMap<Origin, Tally>,
-    keys: TtlMap<(Origin, SystemKey), u32>,
+    origins: TtlMap<ClientNetwork, Tally>,
+    keys: TtlMap<(ClientNetwork, SystemKey), u32>,
     /// For origins that the table has no room for.
     others: TtlMap<(), Tally>,
 }
@@ -38,7 +38,7 @@ impl FailedAttempts {
 
     /// Counts a credential that is not known to be right, and says whether there have been too many. Counted before the
     /// look-up, or many at the same time would all get through because none of them has failed yet.
-    pub fn record(&mut self, origin: Origin, key: &SystemKey, now: Instant) -> bool {
+    pub fn record(&mut self, origin: ClientNetwork, key: &SystemKey, now: Instant) -> bool {
         let Some(tally) = self.tally(origin, now) else { return true };
         tally.count = tally.count.saturating_add(1);
         if tally.count > PER_ORIGIN {
@@ -51,7 +51,7 @@ impl FailedAttempts {
     }
 
     /// The credential was right, or could not be checked: it counts no longer.
-    pub fn withdraw(&mut self, origin: Origin, key: &SystemKey, now: Instant) {
+    pub fn withdraw(&mut self, origin: ClientNetwork, key: &SystemKey, now: Instant) {
         if let Some(tally) = self.tally(origin, now) {
             tally.count = tally.count.saturating_sub(1);
         }
@@ -61,11 +61,11 @@ impl FailedAttempts {
     }
 
     /// Whether to log that an origin sends too many wrong credentials: once a minute.
-    pub fn should_warn(&mut self, origin: Origin, now: Instant) -> bool {
+    pub fn should_warn(&mut self, origin: ClientNetwork, now: Instant) -> bool {
         self.tally(origin, now).is_some_and(|tally| !std::mem::replace(&mut tally.warned, true))
     }
 
-    fn tally(&mut self, origin: Origin, now: Instant) -> Option<&mut Tally> {
+    fn tally(&mut self, origin: ClientNetwork, now: Instant) -> Option<&mut Tally> {
         match self.origins.entry(origin, now) {
             Some(tally) => Some(tally),
             None => self.others.entry((), now),
@@ -79,8 +79,8 @@ mod tests {
 
     use super::*;
 
-    fn origin(address: &str) -> Origin {
-        Origin::of(Some(address.parse().unwrap()))
+    fn origin(address: &str) -> ClientNetwork {
+        ClientNetwork::of(Some(address.parse().unwrap()))
     }
 
     fn key(name: &str) -> SystemKey {
@@ -130,7 +130,9 @@ mod tests {
         let (mut failed_attempts, now) = (FailedAttempts::new(), Instant::now());
         let many: u32 = 10_500;
         let too_many = (0..many)
-            .filter(|n| failed_attempts.record(Origin::of(Some(Ipv4Addr::from(*n).into())), &key("fw"), now))
+            .filter(|n| {
+                failed_attempts.record(ClientNetwork::of(Some(Ipv4Addr::from(*n).into())), &key("fw"), now)
+            })
             .count();
         assert_eq!(too_many, 200, "300 of the 500 beyond the table are looked up");
     }

@@ -31,8 +31,8 @@ use tokio::time::{sleep_until, timeout};
 use uuid::Uuid;
 
 use crate::db::{Db, DbError};
+use crate::domain::client_network::ClientNetwork;
 use crate::domain::ids::SystemKey;
-use crate::domain::origin::Origin;
 use failed_attempts::FailedAttempts;
 use identity::identify;
 pub use identity::{SecretSha256, SystemIdentity};
@@ -95,7 +95,7 @@ impl Authenticator {
         if let Some(identity) = identify(&key, &given, known.as_ref())? {
             return Ok(Some(identity));
         }
-        let origin = Origin::of(from);
+        let origin = ClientNetwork::of(from);
         let too_many = self.failed_attempts().record(origin, &key, started);
         let found =
             if too_many { self.lookup.find_batched(&key).await } else { self.lookup.find(&key).await };
@@ -144,7 +144,7 @@ impl Authenticator {
     }
 
     /// Logs one line a minute for each origin, without anything of what was guessed.
-    fn warn(&self, origin: Origin, now: Instant) {
+    fn warn(&self, origin: ClientNetwork, now: Instant) {
         if self.failed_attempts().should_warn(origin, now) {
             log::warn!("too many wrong credentials from {origin}: their look-ups are gathered for now");
         }

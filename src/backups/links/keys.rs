@@ -92,15 +92,16 @@ mod tests {
     use chrono::DateTime;
 
     use super::*;
-    use crate::db::standing::Standing;
+    use crate::db::access_state::AccessState;
     use crate::domain::ids::BackupId;
-    use crate::domain::state::SystemState;
+    use crate::domain::row_state::SystemState;
 
     #[test]
     fn the_previous_key_counts_for_what_it_may_have_signed_before_it_was_replaced() {
         let key = |byte: u8| SecretSlice::from(vec![byte; 32]);
         let signed = |byte, expires| {
-            let standing = Standing { state: SystemState::Active, secret_sha256: vec![], suspended_at: None };
+            let standing =
+                AccessState { state: SystemState::Active, secret_sha256: vec![], suspended_at: None };
             let backup = BackupId::parse("018f3a5c-7b1e-7c3d-9a2b-0123456789ab.gpg").unwrap();
             Signed::new(&key(byte), backup, expires, &standing).unwrap()
         };

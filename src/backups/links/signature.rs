@@ -2,14 +2,14 @@
 //! one has signed.
 //!
 //! The first one covers the backup's id and the second at which the address expires. Made-up addresses fail it, without a
-//! query. The second one covers the [`Standing`] of the backup's system as well, as it was when the address was made: so
+//! query. The second one covers the [`AccessState`] of the backup's system as well, as it was when the address was made: so
 //! the address ends when the system is suspended or its secret is replaced. It is verified once the system was looked up.
 
 use hmac::{Hmac, KeyInit, Mac};
 use secrecy::{ExposeSecret, SecretSlice};
 use sha2::Sha256;
 
-use crate::db::standing::Standing;
+use crate::db::access_state::AccessState;
 use crate::domain::ids::BackupId;
 
 /// The length of one HMAC, in bytes.
@@ -30,7 +30,7 @@ impl Signed {
         key: &SecretSlice<u8>,
         backup: BackupId,
         expires: u64,
-        standing: &Standing,
+        standing: &AccessState,
     ) -> Option<Self> {
         let mut signature = mac(key, backup, expires)?.finalize().into_bytes().to_vec();
         signature.extend(mac_for(key, backup, expires, standing)?.finalize().into_bytes());
@@ -45,7 +45,7 @@ impl Signed {
     }
 
     /// Whether it was signed with this key for a system that stands as it did then.
-    pub(super) fn is_for(&self, key: &SecretSlice<u8>, standing: &Standing) -> bool {
+    pub(super) fn is_for(&self, key: &SecretSlice<u8>, standing: &AccessState) -> bool {
         let expected = mac_for(key, self.backup, self.expires, standing);
         let given = self.signature.split_at_checked(HALF);
         expected.zip(given).is_some_and(|(mac, (_, second))| mac.verify_slice(second).is_ok())
@@ -60,9 +60,9 @@ fn mac_for(
     key: &SecretSlice<u8>,
     backup: BackupId,
     expires: u64,
-    standing: &Standing,
+    standing: &AccessState,
 ) -> Option<Hmac<Sha256>> {
-    let Standing { state, secret_sha256, suspended_at } = standing;
+    let AccessState { state, secret_sha256, suspended_at } = standing;
     let suspended = suspended_at.map_or(0, |at| at.timestamp_micros());
     let mut mac =
         keyed(key, &format!("strongroom download for\n{backup}\n{expires}\n{state}\n{suspended}\n"))?;
@@ -82,7 +82,7 @@ mod tests {
     use chrono::DateTime;
 
     use super::*;
-    use crate::domain::state::SystemState;
+    use crate::domain::row_state::SystemState;
 
     fn id(text: &str) -> BackupId {
         BackupId::parse(text).unwrap()
@@ -92,8 +92,8 @@ mod tests {
         vec![byte; 32].into()
     }
 
-    fn standing() -> Standing {
-        Standing { state: SystemState::Active, secret_sha256: vec![1; 32], suspended_at: None }
+    fn standing() -> AccessState {
+        AccessState { state: SystemState::Active, secret_sha256: vec![1; 32], suspended_at: None }
     }
 
     fn signed() -> Signed {
@@ -138,9 +138,9 @@ mod tests {
     fn an_address_ends_when_the_standing_of_its_system_changes() {
         let then = DateTime::from_timestamp_micros(1_775_986_200_000_001);
         let changed = [
-            Standing { state: SystemState::Suspended, ..standing() },
-            Standing { secret_sha256: vec![2; 32], ..standing() },
-            Standing { suspended_at: then, ..standing() },
+            AccessState { state: SystemState::Suspended, ..standing() },
+            AccessState { secret_sha256: vec![2; 32], ..standing() },
+            AccessState { suspended_at: then, ..standing() },
         ];
         for standing in changed {
             assert!(signed().is_by(&key(7)) && !signed().is_for(&key(7), &standing));

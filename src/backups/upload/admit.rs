@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use crate::auth::basic::SystemIdentity;
 use crate::backups::error::Outage;
 use crate::backups::{UploadError, UploadRequest, Vault};
-use crate::db::accounting::{Admission, Operation, Outcome};
+use crate::db::accounting::{Admission, Operation, OperationOutcome};
 use crate::domain::filename::Filename;
 use crate::domain::ids::{BackupId, Extension};
 use crate::domain::object_key::ObjectKey;
@@ -57,13 +57,13 @@ impl Vault {
         let asked = Instant::now();
         let operation = Operation::Admit(Box::new(admission.clone()));
         match self.orgs.submit(who.org(), operation, ADMISSION_PATIENCE).await {
-            Ok(Outcome::Admitted) => Ok(admission.want),
-            Ok(Outcome::RateLimited { retry_after_seconds }) => {
-                self.rate.refused(who.id(), who.window_epoch(), asked, retry_after_seconds);
+            Ok(OperationOutcome::Admitted) => Ok(admission.want),
+            Ok(OperationOutcome::RateLimited { retry_after_seconds }) => {
+                self.rate_refusals.refused(who.id(), who.window_epoch(), asked, retry_after_seconds);
                 Err(UploadError::RateLimited { retry_after_seconds })
             }
-            Ok(Outcome::TooManyOpen) => Err(UploadError::TooManyOpen),
-            Ok(Outcome::QuotaExceeded { .. }) => Err(UploadError::QuotaExceeded),
+            Ok(OperationOutcome::TooManyOpen) => Err(UploadError::TooManyOpen),
+            Ok(OperationOutcome::QuotaExceeded { .. }) => Err(UploadError::QuotaExceeded),
             Ok(_) => Err(UploadError::Revoked),
             Err(error) => Err(UploadError::Unavailable(Outage::database(&error))),
         }

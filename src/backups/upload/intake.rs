@@ -9,13 +9,13 @@ use tokio::time::{Instant, timeout_at};
 
 use super::admit::{ADMISSION_PATIENCE, STEP};
 use super::body_channel::BodyMessage;
-use crate::actors::OrgQuotas;
+use crate::actors::OrgActors;
 use crate::backups::error::Outage;
 use crate::backups::{BodyLimits, UploadError};
-use crate::db::accounting::{Growth, Operation, Outcome};
-use crate::domain::damage::DamageCheck;
+use crate::db::accounting::{Growth, Operation, OperationOutcome};
+use crate::domain::body_rate::BodyRateCheck;
 use crate::domain::ids::{BackupId, OrgId};
-use crate::domain::pace::BodyClock;
+use crate::domain::transfer_damage::TransferDamageCheck;
 use crate::store::{BodyInterrupted, Meter, PutBody, Receipt, Watchdog};
 
 /// What the body of one upload has to obey, and where it comes from.
@@ -27,13 +27,13 @@ pub(super) struct Intake {
     /// SHA-256 digests that the client sent along; all have to be the body's.
     pub digests: Vec<[u8; 32]>,
     /// For clients that are known to damage files.
-    pub damage: Option<DamageCheck>,
+    pub damage: Option<TransferDamageCheck>,
     /// Bytes that the organization has granted so far.
     pub granted: u64,
     pub backup: BackupId,
     pub system_id: uuid::Uuid,
     pub org: OrgId,
-    pub orgs: OrgQuotas,
+    pub orgs: OrgActors,
 }
 
 /// What was received, and when its last byte came; or why it can't be stored.
@@ -55,7 +55,7 @@ impl Intake {
         let (report, received) = oneshot::channel();
         let watchdog = Watchdog::new();
         let progress = Progress { received, watchdog: watchdog.clone() };
-        let clock = BodyClock::new(self.limits.min_rate);
+        let clock = BodyRateCheck::new(self.limits.min_rate);
         let flow = Flow { intake: self, meter: Meter::new(), clock, withheld: None, report };
         let body = stream::unfold(Some(flow), move |flow| {
             let watchdog = watchdog.clone();
@@ -71,7 +71,7 @@ impl Intake {
 
     /// What comes next from the client. The clocks of the client run only here: while the store takes its time, the
     /// client is not the one who is waited for.
-    async fn receive(&mut self, clock: &mut BodyClock) -> Result<Next, UploadError> {
+    async fn receive(&mut self, clock: &mut BodyRateCheck) -> Result<Next, UploadError> {
         let started = Instant::now();
         let message = timeout_at(started + self.limits.idle_timeout, self.messages.recv()).await;
         clock.waited(started.elapsed());
@@ -82,8 +82,8 @@ impl Intake {
             Ok(Some(BodyMessage::Malformed(what))) => Err(UploadError::Malformed(what)),
             Ok(Some(BodyMessage::Chunk(chunk, _room))) => {
                 clock.received(chunk.len() as u64);
-                let others_wait = || self.orgs.is_crowded(&self.org);
-                if clock.too_slow() || clock.too_slow_for_others() && others_wait() {
+                let others_wait = || self.orgs.is_contended(&self.org);
+                if clock.too_slow() || clock.too_slow_while_others_wait() && others_wait() {
                     Err(UploadError::TimedOut)
                 } else {
                     Ok(Next::Chunk(chunk))
@@ -116,12 +116,12 @@ impl Intake {
     async fn grow(&mut self, want: u64) -> Result<bool, UploadError> {
         let growth = Growth { system_id: self.system_id, backup: self.backup, want };
         match self.orgs.submit(&self.org, Operation::Grow(growth), ADMISSION_PATIENCE).await {
-            Ok(Outcome::Granted) => {
+            Ok(OperationOutcome::Granted) => {
                 self.granted = want;
                 Ok(true)
             }
-            Ok(Outcome::QuotaExceeded { .. }) => Ok(false),
-            Ok(Outcome::Revoked) => Err(UploadError::Revoked),
+            Ok(OperationOutcome::QuotaExceeded { .. }) => Ok(false),
+            Ok(OperationOutcome::Revoked) => Err(UploadError::Revoked),
             Ok(_) => Err(UploadError::Aborted),
             Err(error) => Err(UploadError::Unavailable(Outage::database(&error))),
         }
@@ -141,7 +141,7 @@ impl Intake {
         }
         // A digest that is right clears a client of all suspicion.
         let damage = self.damage.as_ref().filter(|_| self.digests.is_empty());
-        if let Some(damage) = damage.and_then(DamageCheck::found) {
+        if let Some(damage) = damage.and_then(TransferDamageCheck::found) {
             return Err(UploadError::DamagedByClient(damage));
         }
         Ok(receipt)
@@ -159,7 +159,7 @@ enum Next {
 struct Flow {
     intake: Intake,
     meter: Meter,
-    clock: BodyClock,
+    clock: BodyRateCheck,
     /// The chunk before the next one: at the end it turns out to be the last.
     withheld: Option<Bytes>,
     report: oneshot::Sender<Received>,

@@ -25,10 +25,10 @@ pub use live::LiveUploads;
 use crate::auth::basic::SystemIdentity;
 use crate::backups::error::Outage;
 use crate::backups::{Backup, UploadError, Vault};
-use crate::db::accounting::{Admission, Commit, Operation, Outcome, Refusal};
-use crate::domain::damage::{DamageCheck, Suspect};
+use crate::db::accounting::{Admission, Commit, Operation, OperationOutcome, RefusedUpload};
 use crate::domain::filename::Filename;
 use crate::domain::media_type::MediaType;
+use crate::domain::transfer_damage::{LossyClient, TransferDamageCheck};
 use crate::store::{ObjectFacts, PutError, Receipt};
 use body_channel::BodyMessage;
 use intake::{Intake, Progress};
@@ -44,7 +44,7 @@ pub struct UploadRequest {
     /// SHA-256 digests that the client sent along.
     pub digests: Vec<[u8; 32]>,
     /// A client that is known to damage files.
-    pub suspect: Option<Suspect>,
+    pub lossy_client: Option<LossyClient>,
     pub remote_addr: Option<IpAddr>,
 }
 
@@ -92,7 +92,7 @@ impl Vault {
         if request.length.is_some_and(|length| length > max_bytes) {
             return Err(UploadError::TooLarge { max_bytes });
         }
-        if let Some(retry_after_seconds) = self.rate.check(who.id(), who.window_epoch()).await {
+        if let Some(retry_after_seconds) = self.rate_refusals.check(who.id(), who.window_epoch()).await {
             return Err(UploadError::RateLimited { retry_after_seconds });
         }
         fail_point!("upload.authenticated");
@@ -152,7 +152,7 @@ impl Vault {
             limits: self.limits.clone(),
             length: request.length,
             digests: request.digests,
-            damage: request.suspect.map(DamageCheck::new),
+            damage: request.lossy_client.map(TransferDamageCheck::new),
             granted,
             backup,
             system_id: who.id(),
@@ -190,9 +190,9 @@ impl Vault {
         };
         let patience = (last_byte + COMMITTED_WITHIN).saturating_duration_since(Instant::now());
         let committed = match self.orgs.submit(who.org(), Operation::Commit(commit), patience).await {
-            Ok(Outcome::Committed(committed)) => committed,
-            Ok(Outcome::Revoked) => return Err(UploadError::Revoked),
-            Ok(Outcome::QuotaLowered) => return Err(UploadError::QuotaExceeded),
+            Ok(OperationOutcome::Committed(committed)) => committed,
+            Ok(OperationOutcome::Revoked) => return Err(UploadError::Revoked),
+            Ok(OperationOutcome::QuotaLowered) => return Err(UploadError::QuotaExceeded),
             Ok(_) => return Err(UploadError::Aborted),
             Err(error) => return Err(UploadError::Unavailable(Outage::database(&error))),
         };
@@ -266,7 +266,7 @@ impl Vault {
     fn note_refusal(&self, who: &SystemIdentity, error: &UploadError, remote_addr: Option<IpAddr>) {
         if let Some(reason) = error.refusal_reason() {
             self.metrics.refused(reason);
-            self.orgs.note_refusal(who.org(), Refusal { system_id: who.id(), reason, remote_addr });
+            self.orgs.record_refusal(who.org(), RefusedUpload { system_id: who.id(), reason, remote_addr });
         }
     }
 }

@@ -140,7 +140,7 @@ fn operation(system_id: Uuid, row: OpenRow) -> Operation {
             remote_addr: None,
             attempted_before: false,
         }),
-        OpenRow::Receiving(backup) => Operation::Abort(Abort { system_id, backup, give_back_slot: false }),
+        OpenRow::Receiving(backup) => Operation::Abort(Abort { system_id, backup, release_rate_slot: false }),
     }
 }
 

@@ -5,62 +5,65 @@ use diesel::prelude::*;
 
 use super::super::DbError;
 use super::super::schema::backups;
-use super::batch::Batch;
-use super::operation::{Admission, Growth, Outcome};
+use super::operation::{Admission, Growth, OperationOutcome};
+use super::transaction::Transaction;
 use crate::domain::accounting::{self, QuotaExceeded};
-use crate::domain::state::BackupState;
-use crate::domain::window::{self, Window};
+use crate::domain::rate_window::{self, RateDecision};
+use crate::domain::row_state::BackupState;
 
 /// Uploads of one system that may be under way at once.
 const MAX_OPEN_UPLOADS: usize = 4;
 
-impl Batch<'_> {
-    pub(super) fn admit(&mut self, index: usize, op: &Admission) -> Result<Outcome, DbError> {
+impl Transaction<'_> {
+    pub(super) fn admit(&mut self, index: usize, op: &Admission) -> Result<OperationOutcome, DbError> {
         let system = &self.systems[index];
         if !system.is_active() {
-            return Ok(Outcome::Revoked);
+            return Ok(OperationOutcome::Revoked);
         }
         let id = op.backup.uuid();
         if system.upload(id).is_some() {
-            return Ok(Outcome::Admitted);
+            return Ok(OperationOutcome::Admitted);
         }
-        self.settle_window(index)?;
+        self.clamp_window(index)?;
         let system = &self.systems[index];
         let rate = self.policy.rate;
-        let (entry, entries) = match window::decide(&system.row.recent_admissions, system.row.clock, rate) {
-            Window::Open { entry, entries } => (entry, entries),
-            Window::Closed { retry_after_seconds } => {
-                return Ok(Outcome::RateLimited { retry_after_seconds });
+        let (entry, entries) =
+            match rate_window::decide(&system.row.recent_admissions, system.row.clock, rate) {
+                RateDecision::Admit { entry, entries } => (entry, entries),
+                RateDecision::Refuse { retry_after_seconds } => {
+                    return Ok(OperationOutcome::RateLimited { retry_after_seconds });
+                }
+            };
+        if system.uploads.len() >= MAX_OPEN_UPLOADS {
+            return Ok(OperationOutcome::TooManyOpen);
+        }
+        let after = match accounting::admit(&self.usage(index), self.limits(index), id, op.want) {
+            Ok(after) => after,
+            Err(QuotaExceeded { below, contended }) => {
+                return Ok(OperationOutcome::QuotaExceeded { below, contended });
             }
         };
-        if system.uploads.len() >= MAX_OPEN_UPLOADS {
-            return Ok(Outcome::TooManyOpen);
-        }
-        let after = match accounting::admit(&self.ledger(index), self.limits(index), id, op.want) {
-            Ok(after) => after,
-            Err(QuotaExceeded { below, crowded }) => return Ok(Outcome::QuotaExceeded { below, crowded }),
-        };
-        self.settle(index, after);
-        self.facts.admitted.push((op.clone(), entry));
+        self.set_usage(index, after);
+        self.decisions.admitted.push((op.clone(), entry));
         // The next one of this batch is later: for an earlier clock this entry would be of the future.
         self.systems[index].row.clock = entry;
         // A window that nobody looks at need not be kept.
         if !rate.are_off() {
             self.set_admissions(index, entries);
         }
-        Ok(Outcome::Admitted)
+        Ok(OperationOutcome::Admitted)
     }
 
     /// Moves entries of the system's window that lie in the future: the clock was stepped back. Written even
     /// if nothing is let in, or they would be as far ahead the next time.
-    fn settle_window(&mut self, index: usize) -> Result<(), DbError> {
+    fn clamp_window(&mut self, index: usize) -> Result<(), DbError> {
         let system = &self.systems[index].row;
         let (id, mut entries) = (system.id, system.recent_admissions.clone());
-        let moved = window::settle(&mut entries, system.clock);
+        let moved = rate_window::clamp_to_clock(&mut entries, system.clock);
         if moved.is_empty() {
             return Ok(());
         }
-        let conn = self.look()?;
+        let conn = self.flushed_connection()?;
         for (from, to) in &moved {
             // An upload under way has to find its own again, should its slot be given back. Its row is locked.
             let of_entry = backups::system_id.eq(id).and(backups::window_entry.eq(from));
@@ -83,18 +86,18 @@ impl Batch<'_> {
         (system.changed, system.slides) = (true, true);
     }
 
-    pub(super) fn grow(&mut self, index: usize, op: &Growth) -> Outcome {
+    pub(super) fn grow(&mut self, index: usize, op: &Growth) -> OperationOutcome {
         let id = op.backup.uuid();
         let system = &self.systems[index];
         if system.upload(id).is_none() {
-            return if system.is_active() { Outcome::TakenBack } else { Outcome::Revoked };
+            return if system.is_active() { OperationOutcome::RolledBack } else { OperationOutcome::Revoked };
         }
-        match accounting::grow(&self.ledger(index), self.limits(index), id, op.want) {
+        match accounting::grow(&self.usage(index), self.limits(index), id, op.want) {
             Ok(after) => {
-                self.settle(index, after);
-                Outcome::Granted
+                self.set_usage(index, after);
+                OperationOutcome::Granted
             }
-            Err(QuotaExceeded { below, crowded }) => Outcome::QuotaExceeded { below, crowded },
+            Err(QuotaExceeded { below, contended }) => OperationOutcome::QuotaExceeded { below, contended },
         }
     }
 }

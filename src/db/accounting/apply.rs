@@ -10,20 +10,20 @@ use uuid::Uuid;
 
 use super::super::prepared::{column, prepared};
 use super::super::{Conn, DbError, to_bigint};
-use super::books::Books;
-use super::change::{Change, Facts, Reason};
-use super::ledger::System;
+use super::change::{BackupChange, Decisions, RetireReason};
+use super::locked_systems::LockedSystem;
+use super::org_totals::OrgTotals;
 
 /// Writes all that differs from what was read.
 pub(super) fn all(
     conn: &mut Conn,
-    (books, writer, clock): (&[Books], Uuid, DateTime<Utc>),
-    systems: &[System],
-    facts: &Facts,
+    (books, writer, clock): (&[OrgTotals], Uuid, DateTime<Utc>),
+    systems: &[LockedSystem],
+    decisions: &Decisions,
 ) -> Result<(), DbError> {
     let changes = systems
         .iter()
-        .flat_map(|system| system.rows.iter().map(move |row| Change::of(row, system, facts)))
+        .flat_map(|system| system.rows.iter().map(move |row| BackupChange::of(row, system, decisions)))
         .filter_map(Result::transpose)
         .collect::<Result<Vec<_>, _>>()?;
     let totals = (
@@ -34,7 +34,7 @@ pub(super) fn all(
         clock.into_sql::<Timestamptz>(),
     );
     let upload = |id| systems.iter().find_map(|system| Some((system.org, system.upload(id)?)));
-    let new = facts.admitted.iter().map(|(op, entry)| {
+    let new = decisions.admitted.iter().map(|(op, entry)| {
         let (org, upload) = upload(op.backup.uuid())?;
         Some((op, books[org].org_id.as_str(), *entry, upload))
     });
@@ -64,8 +64,8 @@ pub(super) fn all(
         column(&changes, |c| c.stored.map(|s| to_bigint(s.size))).into_sql::<Array<Nullable<BigInt>>>(),
         column(&changes, |c| c.stored.map(|s| s.sha256.as_slice())).into_sql::<Array<Nullable<Bytea>>>(),
         column(&changes, |c| c.stored.map(|s| s.encrypted)).into_sql::<Array<Nullable<Bool>>>(),
-        column(&changes, |c| c.retired.map(Reason::as_str)).into_sql::<Array<Nullable<Text>>>(),
-        column(&changes, |c| c.retired.map(Reason::pause)).into_sql::<Array<Nullable<Double>>>(),
+        column(&changes, |c| c.retired.map(RetireReason::as_str)).into_sql::<Array<Nullable<Text>>>(),
+        column(&changes, |c| c.retired.map(RetireReason::pause)).into_sql::<Array<Nullable<Double>>>(),
     );
     let counted: Vec<_> = systems.iter().filter(|system| system.changed).collect();
     let entries: Vec<_> = counted
@@ -76,7 +76,7 @@ pub(super) fn all(
     let counted = (
         column(&counted, |system| system.row.id).into_sql::<Array<SqlUuid>>(),
         column(&counted, |system| system.row.last_seq).into_sql::<Array<BigInt>>(),
-        column(&counted, |system| system.given_back).into_sql::<Array<BigInt>>(),
+        column(&counted, |system| system.released_slots).into_sql::<Array<BigInt>>(),
         column(&counted, |system| system.slides).into_sql::<Array<Bool>>(),
         column(&entries, |(system, _)| *system).into_sql::<Array<SqlUuid>>(),
         column(&entries, |(_, at)| *at).into_sql::<Array<Timestamptz>>(),

@@ -11,7 +11,7 @@ admitted AS (
         admitted_at, window_entry, want_bytes, reserved_bytes)
     SELECT new.id, new.system, new.org, new.key, new.extension, 'receiving', new.filename, new.mimetype, given.writer,
         -- Later than every request that it may answer, even if the clock was set back: the system is locked, so
-        -- a request is either among these or will be made after this (db/requests.rs).
+        -- a request is either among these or will be made after this (db/backup_requests).
         new.addr, greatest(given.clock, (SELECT max(r.requested_at) + interval '1 microsecond' FROM backup_requests AS r
             WHERE r.system_id = new.system AND r.state IN ('pending', 'seen'))),
         new.entry, new.want, new.reserved

@@ -5,13 +5,13 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::super::DbError;
-use super::ledger::{BackupRow, System};
+use super::locked_systems::{BackupRow, LockedSystem};
 use super::operation::Admission;
-use crate::domain::state::BackupState;
+use crate::domain::row_state::BackupState;
 
 /// Why a backup is retired, as in `backups.retired_reason`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Reason {
+pub(super) enum RetireReason {
     Slots,
     Size,
     System,
@@ -19,7 +19,7 @@ pub(super) enum Reason {
     Failed,
 }
 
-impl Reason {
+impl RetireReason {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Slots => "slots",
@@ -41,11 +41,11 @@ const TOMBSTONE_SECONDS: f64 = 3600.0;
 
 /// What can't be told from the difference between the rows as they were read and as they are to be.
 #[derive(Default)]
-pub(super) struct Facts {
+pub(super) struct Decisions {
     /// New uploads, with their entries in the rate limit's window.
     pub admitted: Vec<(Admission, DateTime<Utc>)>,
     pub stored: Vec<Stored>,
-    pub retired: Vec<(Uuid, Reason)>,
+    pub retired: Vec<(Uuid, RetireReason)>,
 }
 
 /// Of an upload that is complete.
@@ -58,20 +58,24 @@ pub(super) struct Stored {
 }
 
 /// A row of `backups` as it has to be.
-pub(super) struct Change<'a> {
+pub(super) struct BackupChange<'a> {
     pub row: &'a BackupRow,
     pub state: BackupState,
     pub want: Option<u64>,
     pub reserved: u64,
     pub pledged_to: Option<Uuid>,
     pub stored: Option<&'a Stored>,
-    pub retired: Option<Reason>,
+    pub retired: Option<RetireReason>,
 }
 
-impl<'a> Change<'a> {
+impl<'a> BackupChange<'a> {
     /// `None` if there is nothing to write.
-    pub fn of(row: &'a BackupRow, system: &System, facts: &'a Facts) -> Result<Option<Self>, DbError> {
-        let stored = facts.stored.iter().find(|stored| stored.id == row.id);
+    pub fn of(
+        row: &'a BackupRow,
+        system: &LockedSystem,
+        decisions: &'a Decisions,
+    ) -> Result<Option<Self>, DbError> {
+        let stored = decisions.stored.iter().find(|stored| stored.id == row.id);
         let change = Self {
             row,
             state: BackupState::Retired,
@@ -91,7 +95,7 @@ impl<'a> Change<'a> {
             let change = Self { state: BackupState::Stored, pledged_to, ..change };
             return Ok((stored.is_some() || pledged_to != row.pledged_to).then_some(change));
         }
-        let reason = facts.retired.iter().find(|(id, _)| *id == row.id).map(|(_, reason)| *reason);
+        let reason = decisions.retired.iter().find(|(id, _)| *id == row.id).map(|(_, reason)| *reason);
         let unknown = || DbError::Failed(format!("backup {} left the books for no reason", row.id));
         Ok(Some(Self { retired: Some(reason.ok_or_else(unknown)?), ..change }))
     }

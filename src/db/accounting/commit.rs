@@ -6,18 +6,18 @@ use serde_json::json;
 
 use super::super::DbError;
 use super::super::schema::backups;
-use super::batch::Batch;
-use super::change::{Reason, Stored};
-use super::operation::{Commit, Committed, Outcome};
+use super::change::{RetireReason, Stored};
+use super::operation::{Commit, Committed, OperationOutcome};
+use super::transaction::Transaction;
 use crate::domain::accounting;
 use crate::domain::retention::PruneReason;
-use crate::domain::state::BackupState;
+use crate::domain::row_state::BackupState;
 
 /// What is left of a row whose upload is not under way.
 type Settled = (BackupState, Option<Vec<u8>>, Option<DateTime<Utc>>);
 
-impl Batch<'_> {
-    pub(super) fn commit(&mut self, index: usize, op: &Commit) -> Result<Outcome, DbError> {
+impl Transaction<'_> {
+    pub(super) fn commit(&mut self, index: usize, op: &Commit) -> Result<OperationOutcome, DbError> {
         let id = op.backup.uuid();
         let Some(upload) = self.systems[index].upload(id) else {
             return self.committed_before(index, op);
@@ -26,44 +26,44 @@ impl Batch<'_> {
             return Err(DbError::Failed(format!("backup {id} is larger than what it was granted")));
         }
         if !self.systems[index].is_active() {
-            self.take_back(index, id);
-            return Ok(Outcome::Revoked);
+            self.roll_back(index, id);
+            return Ok(OperationOutcome::Revoked);
         }
-        let Ok(after) = accounting::commit(&self.ledger(index), self.limits(index), id, op.size) else {
+        let Ok(after) = accounting::commit(&self.usage(index), self.limits(index), id, op.size) else {
             // The quota was lowered meanwhile.
-            self.take_back(index, id);
-            return Ok(Outcome::QuotaLowered);
+            self.roll_back(index, id);
+            return Ok(OperationOutcome::QuotaLowered);
         };
         self.mark_stored(index, op);
-        self.tell_uploaded(index, op);
+        self.record_upload(index, op);
         for (victim, reason) in &after.pruned {
             let reason = match reason {
-                PruneReason::Slots => Reason::Slots,
-                PruneReason::Size => Reason::Size,
+                PruneReason::Slots => RetireReason::Slots,
+                PruneReason::Size => RetireReason::Size,
             };
-            self.facts.retired.push((victim.id, reason));
+            self.decisions.retired.push((victim.id, reason));
             let detail = json!({ "reason": reason.as_str(), "size": victim.size });
-            self.tell(index, "pruned", "service", victim.id, None, detail);
+            self.record_event(index, "pruned", "service", victim.id, None, detail);
         }
         let pruned = !after.pruned.is_empty();
-        self.settle(index, after);
-        Ok(Outcome::Committed(Committed { uploaded_at: self.clock, pruned }))
+        self.set_usage(index, after);
+        Ok(OperationOutcome::Committed(Committed { uploaded_at: self.clock, pruned }))
     }
 
     /// The row is not `receiving`: either this very commit was done and its answer lost, or the
     /// upload was taken back.
-    fn committed_before(&mut self, index: usize, op: &Commit) -> Result<Outcome, DbError> {
+    fn committed_before(&mut self, index: usize, op: &Commit) -> Result<OperationOutcome, DbError> {
         let row: Option<Settled> = backups::table
             .find(op.backup.uuid())
             .select((backups::state, backups::sha256, backups::uploaded_at))
-            .first(self.look()?)
+            .first(self.flushed_connection()?)
             .optional()?;
         Ok(match row {
             Some((BackupState::Stored, Some(sha256), Some(uploaded_at))) if sha256 == op.sha256 => {
-                Outcome::Committed(Committed { uploaded_at, pruned: true })
+                OperationOutcome::Committed(Committed { uploaded_at, pruned: true })
             }
-            _ if self.systems[index].is_active() => Outcome::TakenBack,
-            _ => Outcome::Revoked,
+            _ if self.systems[index].is_active() => OperationOutcome::RolledBack,
+            _ => OperationOutcome::Revoked,
         })
     }
 
@@ -71,7 +71,7 @@ impl Batch<'_> {
         let system = &mut self.systems[index];
         system.row.last_seq += 1;
         system.changed = true;
-        self.facts.stored.push(Stored {
+        self.decisions.stored.push(Stored {
             id: op.backup.uuid(),
             seq: system.row.last_seq,
             size: op.size,
@@ -80,17 +80,17 @@ impl Batch<'_> {
         });
     }
 
-    fn tell_uploaded(&mut self, index: usize, op: &Commit) {
+    fn record_upload(&mut self, index: usize, op: &Commit) {
         let row = self.systems[index].row_of(op.backup.uuid());
         let remote = row.and_then(|row| row.remote_addr).map(|net| net.addr());
         let id = op.backup.uuid();
         let detail = json!({ "size": op.size, "encrypted": op.encrypted });
-        self.tell(index, "uploaded", "system", id, remote, detail);
+        self.record_event(index, "uploaded", "system", id, remote, detail);
         let cap = self.policy.retention.bytes;
         if op.size > cap {
             log::warn!("backup {} alone is larger than the system's size cap of {cap} bytes", op.backup);
             let detail = json!({ "size": op.size, "cap": cap });
-            self.tell(index, "over_size_cap", "service", id, None, detail);
+            self.record_event(index, "over_size_cap", "service", id, None, detail);
         }
     }
 }

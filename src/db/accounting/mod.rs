@@ -1,11 +1,11 @@
 //! The transactions that change the books. Nothing else in the program does.
 //!
-//! A batch of operations is one transaction, of one organization ([`run`]) or of several ([`run_together`]):
+//! A batch of operations is one transaction, of one organization ([`run`]) or of several ([`run_shared`]):
 //! 1. lock the organizations' rows in `org_usage` by id, then the systems by id (with the quota, and the
 //!    clock read when they are locked), then their backups by id; each lock is a statement of its
 //!    own, so that what follows reads what was committed before it (READ COMMITTED). Alone, an
 //!    organization waits for locks; several wait for none, and whoever would have to is left out;
-//! 2. for each operation: build the [`Ledger`](crate::domain::accounting::Ledger) as the operations
+//! 2. for each operation: build the [`SystemUsage`](crate::domain::accounting::SystemUsage) as the operations
 //!    before it have left it, and let `domain::accounting` decide. Only an operation on a row that is
 //!    not among those read, or that this batch has made, first has written what was decided so far;
 //! 3. write all that differs from what was read, and the events, commit.
@@ -28,7 +28,7 @@
 //! | two purgers | a claim skips rows that are locked and is committed before the object is touched; deleting what is gone succeeds |
 //! | a batch and suspend, rotate | the system's row is locked by both: the commit sees one or the other |
 //! | a commit and destroy | the system is marked under its lock first: a commit before that is retired with the rest, one after it takes its upload back |
-//! | a commit, and somebody who asks for a backup | the system's row is locked by both: an upload fulfils what was asked before it was let in (`db::requests`) |
+//! | a commit, and somebody who asks for a backup | the system's row is locked by both: an upload fulfils what was asked before it was let in (`db::backup_requests`) |
 //! | a commit, and a request that is seen or cancelled | the same lock: a request has one end |
 //! | a commit and the reaper | both need the row `receiving` under the lock; the second finds it is not |
 //! | a process that was stopped, and all that happened meanwhile | its commit finds the row not `receiving` any more, its object is deleted with the tombstone |
@@ -37,16 +37,16 @@
 
 mod admission;
 mod apply;
-mod batch;
-mod books;
 mod change;
 mod commit;
-mod ledger;
+mod locked_systems;
 mod operation;
+mod org_totals;
 mod removal;
+mod transaction;
 
-pub use batch::{run, run_together};
 pub use operation::{
-    Abort, Admission, Commit, Committed, Delete, DeletedBy, Growth, Operation, Outcome, Policy, Refusal,
-    Share,
+    Abort, AccountingPolicy, Admission, Commit, Committed, Delete, DeletedBy, Growth, Operation,
+    OperationOutcome, OrgBatch, RefusedUpload,
 };
+pub use transaction::{run, run_shared};

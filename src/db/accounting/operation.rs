@@ -9,12 +9,12 @@ use crate::domain::filename::Filename;
 use crate::domain::ids::{BackupId, OrgId};
 use crate::domain::media_type::MediaType;
 use crate::domain::object_key::ObjectKey;
+use crate::domain::rate_window::RateLimits;
 use crate::domain::retention::Retention;
-use crate::domain::window::RateLimits;
 
 /// The settings that the books obey.
 #[derive(Debug, Clone)]
-pub struct Policy {
+pub struct AccountingPolicy {
     pub retention: Retention,
     pub rate: RateLimits,
     /// For organizations without a quota of their own, in bytes; `None`: unlimited.
@@ -71,7 +71,7 @@ pub struct Abort {
     pub system_id: Uuid,
     pub backup: Uuid,
     /// Whether it failed for our fault: then its slot in the rate limit is given back.
-    pub give_back_slot: bool,
+    pub release_rate_slot: bool,
 }
 
 /// A stored backup is to go.
@@ -109,7 +109,7 @@ impl DeletedBy {
 
 /// Why an upload was turned away, for support: at most one event a minute per system and reason.
 #[derive(Debug, Clone)]
-pub struct Refusal {
+pub struct RefusedUpload {
     pub system_id: Uuid,
     /// rate, size, quota, digest, damaged, timeout or malformed.
     pub reason: &'static str,
@@ -118,15 +118,15 @@ pub struct Refusal {
 
 /// What is to be done to one organization's books in one transaction.
 #[derive(Debug, Clone)]
-pub struct Share {
+pub struct OrgBatch {
     pub org: OrgId,
     /// In this order.
     pub operations: Vec<Operation>,
     /// Written along.
-    pub refusals: Vec<Refusal>,
+    pub refusals: Vec<RefusedUpload>,
 }
 
-impl Share {
+impl OrgBatch {
     /// Without refusals.
     pub fn new(org: OrgId, operations: Vec<Operation>) -> Self {
         Self { org, operations, refusals: vec![] }
@@ -135,7 +135,7 @@ impl Share {
 
 /// The answer to an [`Operation`].
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
+pub enum OperationOutcome {
     Admitted,
     RateLimited {
         retry_after_seconds: u64,
@@ -145,7 +145,7 @@ pub enum Outcome {
     QuotaExceeded {
         below: u64,
         /// What other uploads have reserved is in its way.
-        crowded: bool,
+        contended: bool,
     },
     Granted,
     Committed(Committed),
@@ -157,7 +157,7 @@ pub enum Outcome {
     /// The system is suspended, being destroyed or gone.
     Revoked,
     /// The upload is not under way any more: somebody has taken it back.
-    TakenBack,
+    RolledBack,
     /// A lowered quota has no room for it; it was taken back.
     QuotaLowered,
 }
@@ -192,7 +192,7 @@ impl Operation {
     }
 
     /// What frees or finishes goes before what asks for room.
-    pub fn asks_for_room(&self) -> bool {
+    pub fn needs_space(&self) -> bool {
         matches!(self, Self::Admit(_) | Self::Grow(_))
     }
 }

@@ -6,68 +6,68 @@ use uuid::Uuid;
 
 use super::super::DbError;
 use super::super::schema::backups;
-use super::batch::Batch;
-use super::change::Reason;
-use super::operation::{Abort, Delete, DeletedBy, Outcome};
+use super::change::RetireReason;
+use super::operation::{Abort, Delete, DeletedBy, OperationOutcome};
+use super::transaction::Transaction;
 use crate::domain::accounting;
 
-impl Batch<'_> {
-    pub(super) fn abort(&mut self, index: usize, op: &Abort) -> Result<Outcome, DbError> {
+impl Transaction<'_> {
+    pub(super) fn abort(&mut self, index: usize, op: &Abort) -> Result<OperationOutcome, DbError> {
         if self.systems[index].upload(op.backup).is_none() {
             let reason: Option<Option<String>> = backups::table
                 .find(op.backup)
                 .select(backups::retired_reason)
-                .first(self.look()?)
+                .first(self.flushed_connection()?)
                 .optional()?;
-            let failed = reason.flatten().as_deref() == Some(Reason::Failed.as_str());
-            return Ok(if failed { Outcome::Aborted } else { Outcome::NotFound });
+            let failed = reason.flatten().as_deref() == Some(RetireReason::Failed.as_str());
+            return Ok(if failed { OperationOutcome::Aborted } else { OperationOutcome::NotFound });
         }
-        self.take_back(index, op.backup);
-        if op.give_back_slot {
+        self.roll_back(index, op.backup);
+        if op.release_rate_slot {
             let system = &mut self.systems[index];
             let entry = system.row_of(op.backup).and_then(|row| row.window_entry);
             let entries = system.row.recent_admissions.iter().copied();
             let rest = entries.filter(|at| Some(*at) != entry).collect();
-            system.given_back += 1;
+            system.released_slots += 1;
             self.set_admissions(index, rest);
         }
-        Ok(Outcome::Aborted)
+        Ok(OperationOutcome::Aborted)
     }
 
-    pub(super) fn take_back(&mut self, index: usize, upload: Uuid) {
-        let after = accounting::abort(&self.ledger(index), upload);
-        self.settle(index, after);
-        self.facts.retired.push((upload, Reason::Failed));
+    pub(super) fn roll_back(&mut self, index: usize, upload: Uuid) {
+        let after = accounting::abort(&self.usage(index), upload);
+        self.set_usage(index, after);
+        self.decisions.retired.push((upload, RetireReason::Failed));
     }
 
-    pub(super) fn delete(&mut self, index: usize, op: &Delete) -> Result<Outcome, DbError> {
+    pub(super) fn delete(&mut self, index: usize, op: &Delete) -> Result<OperationOutcome, DbError> {
         let id = op.backup.uuid();
-        let reason = if op.by == DeletedBy::System { Reason::System } else { Reason::Operator };
-        let Some(after) = accounting::delete(&self.ledger(index), id) else {
+        let reason = if op.by == DeletedBy::System { RetireReason::System } else { RetireReason::Operator };
+        let Some(after) = accounting::delete(&self.usage(index), id) else {
             return self.deleted_before(op, reason);
         };
         let row = self.systems[index].row_of(id);
         if row.is_none_or(|row| row.extension != op.backup.ext().as_str()) {
-            return Ok(Outcome::NotFound);
+            return Ok(OperationOutcome::NotFound);
         }
-        self.settle(index, after);
-        self.facts.retired.push((id, reason));
+        self.set_usage(index, after);
+        self.decisions.retired.push((id, reason));
         let detail = if let DeletedBy::Caller(_) = op.by { json!({ "with": "token" }) } else { json!({}) };
-        self.tell(index, "deleted", op.by.actor(), id, op.remote_addr, detail);
-        Ok(Outcome::Deleted)
+        self.record_event(index, "deleted", op.by.actor(), id, op.remote_addr, detail);
+        Ok(OperationOutcome::Deleted)
     }
 
     /// It is not stored. If an earlier attempt's COMMIT was lost, it may have been this that took it away.
-    fn deleted_before(&mut self, op: &Delete, reason: Reason) -> Result<Outcome, DbError> {
+    fn deleted_before(&mut self, op: &Delete, reason: RetireReason) -> Result<OperationOutcome, DbError> {
         let row: Option<(String, Option<String>)> = backups::table
             .find(op.backup.uuid())
             .filter(backups::system_id.eq(op.system_id))
             .select((backups::extension, backups::retired_reason))
-            .first(self.look()?)
+            .first(self.flushed_connection()?)
             .optional()?;
         let ours = row.is_none_or(|(extension, retired)| {
             extension == op.backup.ext().as_str() && retired.as_deref() == Some(reason.as_str())
         });
-        Ok(if op.attempted_before && ours { Outcome::Deleted } else { Outcome::NotFound })
+        Ok(if op.attempted_before && ours { OperationOutcome::Deleted } else { OperationOutcome::NotFound })
     }
 }

@@ -3,7 +3,7 @@
 
 use uuid::Uuid;
 
-use super::{Ledger, Limits, OpenUpload};
+use super::{OpenUpload, StorageLimits, SystemUsage};
 use crate::domain::retention::prune;
 
 /// The organization has no room for the upload.
@@ -13,18 +13,28 @@ pub struct QuotaExceeded {
     /// one more backup for them.
     pub below: u64,
     /// Whether there would be room without what other uploads under way have reserved.
-    pub crowded: bool,
+    pub contended: bool,
 }
 
 /// Admits a new upload of `want` bytes, or refuses it.
-pub fn admit(before: &Ledger, limits: Limits, upload: Uuid, want: u64) -> Result<Ledger, QuotaExceeded> {
+pub fn admit(
+    before: &SystemUsage,
+    limits: StorageLimits,
+    upload: Uuid,
+    want: u64,
+) -> Result<SystemUsage, QuotaExceeded> {
     let mut after = before.clone();
     after.uploads.push(OpenUpload { id: upload, want: 0, reserved: 0 });
     raise(after, limits, upload, want)
 }
 
 /// Grants an open upload `want` bytes in all. Never lowers what it has been granted.
-pub fn grow(before: &Ledger, limits: Limits, upload: Uuid, want: u64) -> Result<Ledger, QuotaExceeded> {
+pub fn grow(
+    before: &SystemUsage,
+    limits: StorageLimits,
+    upload: Uuid,
+    want: u64,
+) -> Result<SystemUsage, QuotaExceeded> {
     raise(before.clone(), limits, upload, want)
 }
 
@@ -32,7 +42,12 @@ pub fn grow(before: &Ledger, limits: Limits, upload: Uuid, want: u64) -> Result<
 ///
 /// So a system that has all its slots filled can always replace its oldest backup with one that is no larger, even when
 /// the organization is full. For a larger one only the difference has to be free.
-fn raise(mut after: Ledger, limits: Limits, upload: Uuid, want: u64) -> Result<Ledger, QuotaExceeded> {
+fn raise(
+    mut after: SystemUsage,
+    limits: StorageLimits,
+    upload: Uuid,
+    want: u64,
+) -> Result<SystemUsage, QuotaExceeded> {
     let before = after.total();
     if let Some(open) = after.uploads.iter_mut().find(|u| u.id == upload) {
         open.want = open.want.max(want);
@@ -50,12 +65,12 @@ fn raise(mut after: Ledger, limits: Limits, upload: Uuid, want: u64) -> Result<L
         return Ok(after);
     }
     let own = after.uploads.iter().find(|u| u.id == upload).map_or(0, |u| u.reserved);
-    Err(QuotaExceeded { below, crowded: after.stored_bytes.saturating_add(own) <= quota })
+    Err(QuotaExceeded { below, contended: after.stored_bytes.saturating_add(own) <= quota })
 }
 
 /// What retention would take if the system had, in this order: its stored backups that are not pledged to other uploads,
 /// those other uploads, and this one. Also gives the size of this upload from which on retention would take one more.
-fn would_be_pruned(ledger: &Ledger, limits: Limits, upload: Uuid) -> (Vec<Uuid>, u64) {
+fn would_be_pruned(ledger: &SystemUsage, limits: StorageLimits, upload: Uuid) -> (Vec<Uuid>, u64) {
     let free: Vec<_> = ledger.backups.iter().filter(|b| b.pledged_to.is_none_or(|to| to == upload)).collect();
     let (this, others): (Vec<&OpenUpload>, Vec<_>) = ledger.uploads.iter().partition(|u| u.id == upload);
     let older: Vec<u64> = free.iter().map(|b| b.size).chain(others.iter().map(|u| u.want)).collect();

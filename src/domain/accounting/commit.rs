@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::{Ledger, Limits, StoredBackup};
+use super::{StorageLimits, StoredBackup, SystemUsage};
 use crate::domain::retention::{PruneReason, prune};
 
 /// The quota was lowered while the upload ran, and with it the stored bytes would be more than the quota.
@@ -11,7 +11,12 @@ pub struct QuotaLowered;
 
 /// Commits `upload` with `size` bytes, at most what it was granted. What retention takes out is in
 /// the answer's `pruned`.
-pub fn commit(before: &Ledger, limits: Limits, upload: Uuid, size: u64) -> Result<Ledger, QuotaLowered> {
+pub fn commit(
+    before: &SystemUsage,
+    limits: StorageLimits,
+    upload: Uuid,
+    size: u64,
+) -> Result<SystemUsage, QuotaLowered> {
     let mut after = before.clone();
     let victims = retention(&after, limits, size);
     let handed_over = hand_over_pledges(&mut after, &victims, upload);
@@ -41,7 +46,7 @@ pub fn commit(before: &Ledger, limits: Limits, upload: Uuid, size: u64) -> Resul
 }
 
 /// What retention takes when the new backup stands at the end of the stored ones.
-fn retention(ledger: &Ledger, limits: Limits, size: u64) -> Vec<(Uuid, PruneReason)> {
+fn retention(ledger: &SystemUsage, limits: StorageLimits, size: u64) -> Vec<(Uuid, PruneReason)> {
     let sizes: Vec<u64> = ledger.backups.iter().map(|b| b.size).chain([size]).collect();
     let reasons = prune(&sizes, limits.retention);
     ledger.backups.iter().map(|b| b.id).zip(reasons).collect()
@@ -49,7 +54,7 @@ fn retention(ledger: &Ledger, limits: Limits, size: u64) -> Vec<(Uuid, PruneReas
 
 /// If a victim is pledged to another upload, that upload gets in its place the oldest backup that is pledged to this one
 /// and is no victim. Gives the backups that were handed over, oldest first.
-fn hand_over_pledges(ledger: &mut Ledger, victims: &[(Uuid, PruneReason)], upload: Uuid) -> Vec<Uuid> {
+fn hand_over_pledges(ledger: &mut SystemUsage, victims: &[(Uuid, PruneReason)], upload: Uuid) -> Vec<Uuid> {
     let is_victim = |id: Uuid| victims.iter().any(|(victim, _)| *victim == id);
     let losers: Vec<Uuid> = ledger
         .backups
@@ -70,7 +75,7 @@ fn hand_over_pledges(ledger: &mut Ledger, victims: &[(Uuid, PruneReason)], uploa
 
 /// The backups that are still pledged to this upload, and are no victims, oldest first.
 fn spare_pledges(
-    ledger: &Ledger,
+    ledger: &SystemUsage,
     victims: &[(Uuid, PruneReason)],
     handed_over: &[Uuid],
     upload: Uuid,
@@ -80,7 +85,7 @@ fn spare_pledges(
     pledged.map(|b| b.id).filter(stays).collect()
 }
 
-fn retire(ledger: &mut Ledger, id: Uuid, reason: PruneReason) {
+fn retire(ledger: &mut SystemUsage, id: Uuid, reason: PruneReason) {
     if let Some(backup) = ledger.take_out(id) {
         ledger.pruned.push((backup, reason));
     }

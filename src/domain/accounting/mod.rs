@@ -1,6 +1,6 @@
 //! The books as pure functions over one system's rows and its organization's totals.
 //!
-//! Each operation takes a [`Ledger`], read under the lock of the organization's row, and gives
+//! Each operation takes a [`SystemUsage`], read under the lock of the organization's row, and gives
 //! the ledger as it has to be afterwards; `db::accounting` writes the rows that differ in the same
 //! transaction.
 //!
@@ -25,7 +25,7 @@ use super::retention::{PruneReason, Retention};
 
 /// What bounds a system and its organization.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
+pub struct StorageLimits {
     /// What the system may keep.
     pub retention: Retention,
     /// What the organization may hold, in bytes; `None`: unlimited.
@@ -54,7 +54,7 @@ pub struct OpenUpload {
 
 /// One system's rows and its organization's totals.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ledger {
+pub struct SystemUsage {
     /// Of the whole organization, in bytes.
     pub stored_bytes: u64,
     /// Of the whole organization, in bytes.
@@ -67,7 +67,7 @@ pub struct Ledger {
     pub pruned: Vec<(StoredBackup, PruneReason)>,
 }
 
-impl Ledger {
+impl SystemUsage {
     /// Bytes pledged to `upload`.
     fn pledged(&self, upload: Uuid) -> u64 {
         self.backups.iter().filter(|b| b.pledged_to == Some(upload)).map(|b| b.size).sum()
@@ -114,14 +114,14 @@ impl Ledger {
 }
 
 /// Takes an upload out of the books that has failed or was given up.
-pub fn abort(before: &Ledger, upload: Uuid) -> Ledger {
+pub fn abort(before: &SystemUsage, upload: Uuid) -> SystemUsage {
     let mut after = before.clone();
     after.close(upload);
     after
 }
 
 /// Takes a stored backup out of the books. `None` if it is not among the stored ones.
-pub fn delete(before: &Ledger, backup: Uuid) -> Option<Ledger> {
+pub fn delete(before: &SystemUsage, backup: Uuid) -> Option<SystemUsage> {
     let mut after = before.clone();
     after.take_out(backup)?;
     Some(after)

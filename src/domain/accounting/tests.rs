@@ -10,15 +10,15 @@ fn id(n: u128) -> Uuid {
     Uuid::from_u128(n)
 }
 
-fn limits(slots: usize, bytes: u64, quota: Option<u64>) -> Limits {
-    Limits { retention: Retention { slots, bytes }, quota }
+fn limits(slots: usize, bytes: u64, quota: Option<u64>) -> StorageLimits {
+    StorageLimits { retention: Retention { slots, bytes }, quota }
 }
 
 /// A ledger of stored backups numbered from 1, with `elsewhere` bytes of other systems.
-fn ledger(sizes: &[u64], elsewhere: u64) -> Ledger {
+fn ledger(sizes: &[u64], elsewhere: u64) -> SystemUsage {
     let backups: Vec<_> =
         (1u128..).zip(sizes).map(|(n, &size)| StoredBackup { id: id(n), size, pledged_to: None }).collect();
-    Ledger {
+    SystemUsage {
         stored_bytes: sizes.iter().sum::<u64>() + elsewhere,
         reserved_bytes: 0,
         backups,
@@ -139,7 +139,7 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 /// Applies one step to its system; `None` if it had nothing to act on or was refused.
-fn apply(ledger: &Ledger, limits: Limits, step: &Step, fresh: Uuid) -> Option<Ledger> {
+fn apply(ledger: &SystemUsage, limits: StorageLimits, step: &Step, fresh: Uuid) -> Option<SystemUsage> {
     let upload = |n: usize| ledger.uploads.get(n).copied();
     match *step {
         Step::Admit(_, want) => admit(ledger, limits, fresh, want).ok(),
@@ -228,7 +228,7 @@ proptest! {
                     prop_assert!(b.pledged_to.is_none_or(|to| ledger.uploads.iter().any(|u| u.id == to)));
                 }
             }
-            let sum = |f: fn(&Ledger) -> u64| systems.iter().map(f).sum::<u64>();
+            let sum = |f: fn(&SystemUsage) -> u64| systems.iter().map(f).sum::<u64>();
             prop_assert_eq!(stored, sum(|l| l.backups.iter().map(|b| b.size).sum()));
             prop_assert_eq!(reserved, sum(|l| l.uploads.iter().map(|u| u.reserved).sum()));
         }

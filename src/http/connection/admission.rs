@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::domain::origin::Origin;
+use crate::domain::client_network::ClientNetwork;
 
 /// Of one origin.
 #[derive(Debug, Clone, Copy)]
@@ -23,7 +23,7 @@ pub struct Limits {
 #[derive(Debug)]
 pub struct Admission {
     limits: Limits,
-    origins: Mutex<HashMap<Origin, Entry>>,
+    origins: Mutex<HashMap<ClientNetwork, Entry>>,
 }
 
 #[derive(Debug)]
@@ -36,7 +36,7 @@ struct Entry {
 #[derive(Debug)]
 pub struct Place {
     admission: Arc<Admission>,
-    origin: Origin,
+    origin: ClientNetwork,
     slots: Arc<Semaphore>,
 }
 
@@ -46,7 +46,7 @@ impl Admission {
     }
 
     /// Counts a connection; `None` if its origin has too many.
-    pub fn admit(self: &Arc<Self>, origin: Origin) -> Option<Place> {
+    pub fn admit(self: &Arc<Self>, origin: ClientNetwork) -> Option<Place> {
         let mut origins = self.origins.lock().unwrap_or_else(PoisonError::into_inner);
         let slots = || Arc::new(Semaphore::new(self.limits.handshakes));
         let entry = origins.entry(origin).or_insert_with(|| Entry { connections: 0, slots: slots() });
@@ -84,8 +84,8 @@ mod tests {
 
     use super::*;
 
-    fn origin(address: &str) -> Origin {
-        Origin::of(Some(address.parse().unwrap()))
+    fn origin(address: &str) -> ClientNetwork {
+        ClientNetwork::of(Some(address.parse().unwrap()))
     }
 
     #[test]

@@ -13,7 +13,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use super::admission::{Admission, Limits};
-use crate::domain::origin::Origin;
+use crate::domain::client_network::ClientNetwork;
 use crate::http::log_limit::LogLimit;
 use crate::telemetry::ConnectionMetrics;
 
@@ -78,7 +78,7 @@ impl Tls {
     async fn perform(&self, tcp: TcpStream, peer: IpAddr) -> Result<TlsStream<TcpStream>, Failure> {
         let mut deadline = Instant::now() + HANDSHAKE;
         let place = if self.counts(peer) {
-            Some(self.admission.admit(Origin::of(Some(peer))).ok_or(Failure::Crowded)?)
+            Some(self.admission.admit(ClientNetwork::of(Some(peer))).ok_or(Failure::Crowded)?)
         } else {
             None
         };
@@ -111,7 +111,7 @@ impl Tls {
             log::debug!("TLS handshake with {peer} failed: {failure}");
             return;
         }
-        if self.logged.admits(Origin::of(Some(peer)), std::time::Instant::now()) {
+        if self.logged.admits(ClientNetwork::of(Some(peer)), std::time::Instant::now()) {
             log::info!("TLS handshake with {peer} failed: {failure} (logged once a minute for each address)");
         }
     }

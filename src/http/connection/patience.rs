@@ -24,8 +24,8 @@ use tokio::time::{Instant, Sleep, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::stream::ByteStream;
-use crate::domain::origin::Origin;
-use crate::domain::pace::BodyClock;
+use crate::domain::body_rate::BodyRateCheck;
+use crate::domain::client_network::ClientNetwork;
 use crate::http::log_limit::LogLimit;
 
 /// What a client has to take.
@@ -107,7 +107,7 @@ struct Waits {
     written: i64,
     /// How many of them the client had taken at the last look.
     taken: i64,
-    clock: BodyClock,
+    clock: BodyRateCheck,
     next_look: Pin<Box<Sleep>>,
 }
 
@@ -153,7 +153,7 @@ impl Patient {
         let Some(why) = why else { return Poll::Pending };
         let tcp = stream.tcp();
         let peer = tcp.peer_addr().ok();
-        if given_up.admits(Origin::of(peer.map(|peer| peer.ip())), std::time::Instant::now()) {
+        if given_up.admits(ClientNetwork::of(peer.map(|peer| peer.ip())), std::time::Instant::now()) {
             let peer = peer.map_or_else(|| "an unknown address".to_owned(), |peer| peer.to_string());
             log::info!("response to {peer} aborted: {why} (logged once a minute for each address)");
         }
@@ -173,7 +173,7 @@ impl Waits {
             idle: Duration::ZERO,
             written: 0,
             taken: -queued,
-            clock: BodyClock::new(limits.min_rate),
+            clock: BodyRateCheck::new(limits.min_rate),
             next_look: Box::pin(sleep(pause)),
         }
     }

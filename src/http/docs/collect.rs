@@ -4,7 +4,7 @@ use serde_json::json;
 use utoipa::{IntoParams, IntoResponses};
 
 use super::answers::{Answers, Body, Responses, binary};
-use crate::domain::damage::Damage;
+use crate::domain::transfer_damage::TransferDamage;
 use crate::http::body_claims::{NOT_A_PART, NOT_CONDITIONAL};
 use crate::http::delete::Deleted;
 use crate::http::envelope::Metadata;
@@ -41,7 +41,7 @@ impl IntoResponses for Upload {
         let errors = [
             ApiError::field("body", "required", ""),
             ApiError::field("body", "incomplete", ""),
-            ApiError::damaged_by_client(Damage::LineBreaks),
+            ApiError::damaged_by_client(TransferDamage::LineBreaks),
             ApiError::field("content-range", NOT_A_PART, "bytes 50000-99999/100000"),
             ApiError::field("content-digest", "malformed", "sha-256"),
             ApiError::field("content-digest", "mismatch", ""),

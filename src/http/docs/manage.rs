@@ -7,7 +7,7 @@ use utoipa::{IntoResponses, ToSchema};
 
 use super::answers::{Answers, Responses, text};
 use super::collect::{bytes, conditional};
-use crate::domain::request::RequestState;
+use crate::domain::backup_request::BackupRequestState;
 use crate::http::delete::Deleted;
 use crate::http::error::ApiError;
 use crate::http::management::gateway::{SiteBackup, SiteBackupDetails};
@@ -85,7 +85,7 @@ pub struct Cancel;
 
 impl IntoResponses for Cancel {
     fn responses() -> Responses {
-        let ended = ApiError::RequestEnded { state: RequestState::Fulfilled };
+        let ended = ApiError::RequestEnded { state: BackupRequestState::Fulfilled };
         Answers::default()
             .json(
                 200,

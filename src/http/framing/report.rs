@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::time::Instant;
 
 use super::fault::Fault;
-use crate::domain::origin::Origin;
+use crate::domain::client_network::ClientNetwork;
 use crate::http::Api;
 use crate::http::log_limit::LogLimit;
 use crate::telemetry::Metrics;
@@ -23,7 +23,7 @@ impl BrokenRequests {
 
     pub(super) fn report(&self, fault: Fault, peer: IpAddr) {
         self.metrics.broken_request(self.api.name(), fault.reason());
-        let origin = Origin::of(Some(peer));
+        let origin = ClientNetwork::of(Some(peer));
         if self.logged.admits(origin, Instant::now()) {
             let (api, key, message) = (self.api, fault.key(), fault.message());
             log::info!(

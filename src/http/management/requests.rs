@@ -9,8 +9,8 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::backups::{BackupRequest, ReadError, RequestError};
+use crate::domain::backup_request::BackupRequestState;
 use crate::domain::ids::BackupId;
-use crate::domain::request::RequestState;
 use crate::http::bearer::{Allowed, Create};
 use crate::http::envelope;
 use crate::http::error::ApiError;
@@ -30,7 +30,7 @@ pub struct SystemRequest {
     id: Uuid,
     /// `pending`, `seen` by the appliance, `fulfilled` by a stored backup, `expired` or `cancelled`.
     #[schema(value_type = String, pattern = "^(pending|seen|fulfilled|expired|cancelled)$", example = "fulfilled")]
-    state: RequestState,
+    state: BackupRequestState,
     /// The `sub` of the token that asked first, or `operator`.
     requested_by: String,
     #[schema(format = DateTime)]
@@ -68,7 +68,7 @@ impl SystemRequests {
         let at = |seconds| envelope::time(DateTime::from_timestamp(seconds, 0).unwrap_or_default());
         let request = SystemRequest {
             id: envelope::example_id().uuid(),
-            state: RequestState::Fulfilled,
+            state: BackupRequestState::Fulfilled,
             requested_by: "portal".to_owned(),
             requested_at: at(1_775_986_200),
             expires_at: at(1_776_072_600),
@@ -172,7 +172,7 @@ pub async fn cancel(
     let system = state.vault.managed(&caller, &system).await.map_err(no_request)?;
     let id = Uuid::try_parse(&request).map_err(|_| ApiError::RequestNotFound)?;
     match state.vault.cancel_request(system.id(), id, system.sub(), remote_addr).await {
-        Ok(()) | Err(RequestError::Ended(RequestState::Cancelled)) => {}
+        Ok(()) | Err(RequestError::Ended(BackupRequestState::Cancelled)) => {}
         Err(error) => return Err(error.into()),
     }
     Ok(envelope::answer(StatusCode::OK, "request cancelled", Cancelled { id }))

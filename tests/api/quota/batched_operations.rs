@@ -4,7 +4,8 @@
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use strongroom::db::accounting::{
-    Abort, Admission, Commit, Delete, DeletedBy, Growth, Operation, Outcome, Policy, Share, run, run_together,
+    Abort, AccountingPolicy, Admission, Commit, Delete, DeletedBy, Growth, Operation, OperationOutcome,
+    OrgBatch, run, run_shared,
 };
 use strongroom::db::organizations::{self, Quota};
 use strongroom::db::systems::{self, NewSystem};
@@ -13,8 +14,8 @@ use strongroom::domain::filename::Filename;
 use strongroom::domain::ids::{BackupId, Extension, OrgId, SystemKey};
 use strongroom::domain::media_type::MediaType;
 use strongroom::domain::object_key::ObjectKey;
+use strongroom::domain::rate_window::RateLimits;
 use strongroom::domain::retention::Retention;
-use strongroom::domain::window::RateLimits;
 use uuid::Uuid;
 
 use crate::harness::{Database, unique};
@@ -88,7 +89,7 @@ impl Org {
                 Operation::Commit(Commit { system_id, backup, size, sha256: [1; 32], encrypted: true })
             }
             Act::Abort { give_back } => {
-                Operation::Abort(Abort { system_id, backup: uuid, give_back_slot: give_back })
+                Operation::Abort(Abort { system_id, backup: uuid, release_rate_slot: give_back })
             }
             Act::Delete { again } => Operation::Delete(Delete {
                 system_id,
@@ -128,32 +129,32 @@ impl Org {
 }
 
 /// Without what differs by the time of day.
-fn essence(outcome: Outcome) -> String {
+fn essence(outcome: OperationOutcome) -> String {
     match outcome {
-        Outcome::Committed(committed) => format!("committed, pruned: {}", committed.pruned),
-        Outcome::RateLimited { .. } => "rate limited".to_owned(),
+        OperationOutcome::Committed(committed) => format!("committed, pruned: {}", committed.pruned),
+        OperationOutcome::RateLimited { .. } => "rate limited".to_owned(),
         outcome => format!("{outcome:?}"),
     }
 }
 
 /// The outcomes of each share.
-type Outcomes = Result<Vec<Vec<Outcome>>, DbError>;
+type Outcomes = Result<Vec<Vec<OperationOutcome>>, DbError>;
 
 /// One transaction for each organization.
-fn apart(conn: &mut Conn, policy: &Policy, shares: &[Share]) -> Outcomes {
+fn apart(conn: &mut Conn, policy: &AccountingPolicy, shares: &[OrgBatch]) -> Outcomes {
     shares.iter().map(|share| run(conn, policy, share)).collect()
 }
 
 /// One for all.
-fn together(conn: &mut Conn, policy: &Policy, shares: &[Share]) -> Outcomes {
-    let outcomes = run_together(conn, policy, shares)?;
+fn together(conn: &mut Conn, policy: &AccountingPolicy, shares: &[OrgBatch]) -> Outcomes {
+    let outcomes = run_shared(conn, policy, shares)?;
     Ok(outcomes.into_iter().map(|outcomes| outcomes.expect("nobody else is here")).collect())
 }
 
 /// One for each operation.
-fn one_by_one(conn: &mut Conn, policy: &Policy, shares: &[Share]) -> Outcomes {
-    let single = |share: &Share, op: &Operation| Share::new(share.org.clone(), vec![op.clone()]);
-    let each = |share: &Share| share.operations.iter().map(|op| single(share, op)).collect::<Vec<_>>();
+fn one_by_one(conn: &mut Conn, policy: &AccountingPolicy, shares: &[OrgBatch]) -> Outcomes {
+    let single = |share: &OrgBatch, op: &Operation| OrgBatch::new(share.org.clone(), vec![op.clone()]);
+    let each = |share: &OrgBatch| share.operations.iter().map(|op| single(share, op)).collect::<Vec<_>>();
     shares.iter().map(|share| Ok(apart(conn, policy, &each(share))?.concat())).collect()
 }
 
@@ -167,7 +168,10 @@ fn a_transaction_of_several_organizations_comes_to_the_same_as_one_by_one() {
     comes_to_the_same_as_one_by_one(3, together);
 }
 
-fn comes_to_the_same_as_one_by_one(orgs: usize, way: fn(&mut Conn, &Policy, &[Share]) -> Outcomes) {
+fn comes_to_the_same_as_one_by_one(
+    orgs: usize,
+    way: fn(&mut Conn, &AccountingPolicy, &[OrgBatch]) -> Outcomes,
+) {
     let db = Database::new();
     let mut conn = db.session().conn;
     let mut runner = TestRunner::new(Config {
@@ -181,7 +185,7 @@ fn comes_to_the_same_as_one_by_one(orgs: usize, way: fn(&mut Conn, &Policy, &[Sh
         (1..5usize, 20..200u64, prop_oneof![Just(0usize), Just(12)]),
     );
     let same = |(steps, lengths, (slots, bytes, per_hour)): (Vec<_>, Vec<usize>, (usize, u64, usize))| {
-        let policy = Policy {
+        let policy = AccountingPolicy {
             retention: Retention { slots, bytes },
             rate: RateLimits { per_minute: 0, per_hour },
             default_quota: None,
@@ -194,10 +198,10 @@ fn comes_to_the_same_as_one_by_one(orgs: usize, way: fn(&mut Conn, &Policy, &[Sh
             let length = lengths.next().unwrap_or(1).min(rest.len());
             let (now, later) = rest.split_at(length);
             rest = later;
-            let shares = |set: &[Org]| -> Vec<Share> {
+            let shares = |set: &[Org]| -> Vec<OrgBatch> {
                 let share = |(place, org): (usize, &Org)| {
                     let own = now.iter().filter(|(of, _)| *of == place);
-                    Share::new(org.id.clone(), own.map(|(_, step)| org.operation(step)).collect())
+                    OrgBatch::new(org.id.clone(), own.map(|(_, step)| org.operation(step)).collect())
                 };
                 set.iter().enumerate().map(share).collect()
             };
@@ -207,7 +211,7 @@ fn comes_to_the_same_as_one_by_one(orgs: usize, way: fn(&mut Conn, &Policy, &[Sh
                 .or_else(|_| one_by_one(&mut conn, &policy, &shares(&batched)));
             prop_assert_eq!(found.is_ok(), expected.is_ok());
             if let (Ok(found), Ok(expected)) = (found, expected) {
-                let essence = |all: Vec<Vec<Outcome>>| {
+                let essence = |all: Vec<Vec<OperationOutcome>>| {
                     all.into_iter().map(|of| of.into_iter().map(essence).collect()).collect::<Vec<Vec<_>>>()
                 };
                 prop_assert_eq!(essence(found), essence(expected));

@@ -1,10 +1,12 @@
 //! Organizations that share a transaction: they do, and one's trouble is not another's.
 
 use diesel::connection::SimpleConnection as _;
-use strongroom::db::accounting::{Abort, Operation, Outcome, Policy, Share, run_together};
+use strongroom::db::accounting::{
+    Abort, AccountingPolicy, Operation, OperationOutcome, OrgBatch, run_shared,
+};
 use strongroom::domain::ids::OrgId;
+use strongroom::domain::rate_window::RateLimits;
 use strongroom::domain::retention::Retention;
-use strongroom::domain::window::RateLimits;
 use uuid::Uuid;
 
 use crate::harness::{PATIENCE, Server, System, assert_eventually, sample};
@@ -24,10 +26,10 @@ fn organizations_that_upload_at_the_same_time_share_transactions() {
 }
 
 /// An operation that changes nothing: there is no such upload.
-fn nothing(system: &System) -> Share {
+fn nothing(system: &System) -> OrgBatch {
     let system_id = Uuid::parse_str(&system.id).expect("an id");
-    let abort = Abort { system_id, backup: Uuid::now_v7(), give_back_slot: false };
-    Share::new(OrgId::parse(&system.org).expect("an id"), vec![Operation::Abort(abort)])
+    let abort = Abort { system_id, backup: Uuid::now_v7(), release_rate_slot: false };
+    OrgBatch::new(OrgId::parse(&system.org).expect("an id"), vec![Operation::Abort(abort)])
 }
 
 #[test]
@@ -35,7 +37,7 @@ fn an_organization_whose_rows_somebody_has_locked_is_left_out_and_nobody_waits()
     let server = Server::start();
     let (locked, free) = (server.system(), server.system());
     server.store(&locked, b"x");
-    let policy = Policy {
+    let policy = AccountingPolicy {
         retention: Retention { slots: 1, bytes: 1 },
         rate: RateLimits { per_minute: 0, per_hour: 0 },
         default_quota: None,
@@ -45,21 +47,21 @@ fn an_organization_whose_rows_somebody_has_locked_is_left_out_and_nobody_waits()
     // Whoever waits all the same is told so.
     conn.batch_execute("SET lock_timeout = '1ms'").expect("set");
     let shares = [nothing(&locked), nothing(&free)];
-    let done = || Some(vec![Outcome::NotFound]);
+    let done = || Some(vec![OperationOutcome::NotFound]);
     let rows =
         [format!("org_usage WHERE org_id = '{}'", locked.org), format!("systems WHERE id = '{}'", locked.id)];
     for row in rows {
         server.db.execute(&format!("BEGIN; SELECT FROM {row} FOR UPDATE"));
-        let outcomes = run_together(&mut conn, &policy, &shares).expect("outcomes");
+        let outcomes = run_shared(&mut conn, &policy, &shares).expect("outcomes");
         assert_eq!(outcomes, [None, done()], "{row}");
         server.db.execute("ROLLBACK");
     }
     let row = format!("backups WHERE system_id = '{}'", locked.id);
     server.db.execute(&format!("BEGIN; SELECT FROM {row} FOR UPDATE"));
-    let error = run_together(&mut conn, &policy, &shares).expect_err("all are left out");
+    let error = run_shared(&mut conn, &policy, &shares).expect_err("all are left out");
     assert!(!error.is_passing(), "it did not wait: {error}");
     server.db.execute("ROLLBACK");
-    assert_eq!(run_together(&mut conn, &policy, &shares).expect("outcomes"), [done(), done()]);
+    assert_eq!(run_shared(&mut conn, &policy, &shares).expect("outcomes"), [done(), done()]);
 }
 
 #[test]

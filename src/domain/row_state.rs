@@ -1,7 +1,7 @@
 //! The states of rows, each with its one word: the same in the tables, in answers and for people.
 
 /// Makes an enum of such states. Its list and its words come from one place, so none can be missing in either.
-macro_rules! states {
+macro_rules! row_state {
     ($(#[$about:meta])* $name:ident { $($(#[$doc:meta])* $state:ident = $word:literal,)+ }) => {
         $(#[$about])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,9 +38,9 @@ macro_rules! states {
     };
 }
 
-pub(super) use states;
+pub(super) use row_state;
 
-states! {
+row_state! {
     /// As in `systems.state`.
     SystemState {
         Active = "active",
@@ -61,7 +61,7 @@ impl SystemState {
     }
 }
 
-states! {
+row_state! {
     /// As in `backups.state`.
     BackupState {
         /// Its upload is under way.
@@ -76,7 +76,7 @@ states! {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::request::RequestState;
+    use crate::domain::backup_request::BackupRequestState;
 
     /// The words that the `CHECK` of `table` has for its states, in the migration that made the table.
     fn allowed_in(table: &str) -> Vec<&'static str> {
@@ -106,6 +106,6 @@ mod tests {
     fn the_words_are_those_of_the_tables_and_lead_back_to_their_states() {
         assert_words!(SystemState, "systems");
         assert_words!(BackupState, "backups");
-        assert_words!(RequestState, "backup_requests");
+        assert_words!(BackupRequestState, "backup_requests");
     }
 }

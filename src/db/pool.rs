@@ -27,7 +27,7 @@ pub enum Lane {
 
 /// Connections for each lane.
 /// Connections of each lane.
-pub const PER_LANE: u32 = 8;
+pub const CONNECTIONS_PER_LANE: u32 = 8;
 
 /// How long the pool tries to open a connection before it says that there is no database.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(2);
@@ -66,19 +66,20 @@ impl Db {
     /// run on the blocking threads of `blocking`.
     pub fn new(connector: Connector, blocking: Handle) -> Self {
         let pool = Pool::builder()
-            .max_size(2 * PER_LANE)
+            .max_size(2 * CONNECTIONS_PER_LANE)
             .min_idle(Some(1))
             .connection_timeout(CONNECT_PATIENCE)
             .test_on_check_out(false)
             .error_handler(Box::new(QuietErrors))
             .build_unchecked(Manager { connector: connector.clone() });
-        let lane = || Arc::new(Semaphore::new(PER_LANE as usize));
+        let lane = || Arc::new(Semaphore::new(CONNECTIONS_PER_LANE as usize));
         Self { pool, accounting: lane(), reads: lane(), blocking, connector, probe: Probe::default() }
     }
 
-    /// How many connections each lane uses at this moment, of [`PER_LANE`].
+    /// How many connections each lane uses at this moment, of [`CONNECTIONS_PER_LANE`].
     pub fn used(&self) -> [(&'static str, usize); 2] {
-        let used = |lane: &Semaphore| (PER_LANE as usize).saturating_sub(lane.available_permits());
+        let used =
+            |lane: &Semaphore| (CONNECTIONS_PER_LANE as usize).saturating_sub(lane.available_permits());
         [("accounting", used(&self.accounting)), ("reads", used(&self.reads))]
     }
 

@@ -5,9 +5,9 @@ use std::net::{IpAddr, Ipv6Addr};
 
 /// An IPv4 address, or the /64 of an IPv6 address, in which one host can have as many addresses as it likes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Origin(Option<IpAddr>);
+pub struct ClientNetwork(Option<IpAddr>);
 
-impl Origin {
+impl ClientNetwork {
     pub fn of(address: Option<IpAddr>) -> Self {
         Self(address.map(|address| match address.to_canonical() {
             IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64).into(),
@@ -16,7 +16,7 @@ impl Origin {
     }
 }
 
-impl fmt::Display for Origin {
+impl fmt::Display for ClientNetwork {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             Some(IpAddr::V6(prefix)) => write!(f, "{prefix}/64"),
@@ -30,8 +30,8 @@ impl fmt::Display for Origin {
 mod tests {
     use super::*;
 
-    fn origin(address: &str) -> Origin {
-        Origin::of(Some(address.parse().unwrap()))
+    fn origin(address: &str) -> ClientNetwork {
+        ClientNetwork::of(Some(address.parse().unwrap()))
     }
 
     #[test]

@@ -17,12 +17,12 @@ use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
-use crate::db::accounting::{Operation, Outcome};
+use crate::db::accounting::{Operation, OperationOutcome};
 
 const REMEMBERED: Duration = Duration::from_secs(1);
 
 #[derive(Default)]
-pub(super) struct NoRoom(HashMap<Uuid, Refused>);
+pub(super) struct QuotaRefusalCache(HashMap<Uuid, Refused>);
 
 struct Refused {
     /// The upload that asked.
@@ -31,27 +31,27 @@ struct Refused {
     from: u64,
     /// Sizes from here on have to ask themselves.
     below: u64,
-    crowded: bool,
+    contended: bool,
     until: Instant,
 }
 
-impl NoRoom {
+impl QuotaRefusalCache {
     /// What an operation that has not been run will come to, if that is known.
-    pub fn foresees(&self, operation: &Operation, now: Instant) -> Option<Outcome> {
+    pub fn foresees(&self, operation: &Operation, now: Instant) -> Option<OperationOutcome> {
         let Operation::Admit(op) = operation else { return None };
         let refused = self.0.get(&op.system_id)?;
         let same = (refused.from..refused.below).contains(&op.want) && now < refused.until;
-        same.then_some(Outcome::QuotaExceeded { below: refused.below, crowded: refused.crowded })
+        same.then_some(OperationOutcome::QuotaExceeded { below: refused.below, contended: refused.contended })
     }
 
     /// Takes in what an operation has come to.
-    pub fn learn(&mut self, operation: &Operation, outcome: &Outcome, now: Instant) {
+    pub fn learn(&mut self, operation: &Operation, outcome: &OperationOutcome, now: Instant) {
         match (operation, outcome) {
-            (Operation::Admit(op), Outcome::QuotaExceeded { below, crowded }) => {
-                self.refused(op.system_id, op.backup.uuid(), op.want, (*below, *crowded), now);
+            (Operation::Admit(op), OperationOutcome::QuotaExceeded { below, contended }) => {
+                self.refused(op.system_id, op.backup.uuid(), op.want, (*below, *contended), now);
             }
-            (Operation::Grow(op), Outcome::QuotaExceeded { below, crowded }) => {
-                self.refused(op.system_id, op.backup.uuid(), op.want, (*below, *crowded), now);
+            (Operation::Grow(op), OperationOutcome::QuotaExceeded { below, contended }) => {
+                self.refused(op.system_id, op.backup.uuid(), op.want, (*below, *contended), now);
             }
             (Operation::Delete(_), _) => self.0.clear(),
             (Operation::Abort(op), _) => self.0.retain(|_, refused| refused.upload == op.backup),
@@ -65,11 +65,11 @@ impl NoRoom {
         system: Uuid,
         upload: Uuid,
         from: u64,
-        (below, crowded): (u64, bool),
+        (below, contended): (u64, bool),
         now: Instant,
     ) {
         self.0.retain(|_, refused| now < refused.until);
-        self.0.insert(system, Refused { upload, from, below, crowded, until: now + REMEMBERED });
+        self.0.insert(system, Refused { upload, from, below, contended, until: now + REMEMBERED });
     }
 }
 
@@ -101,8 +101,12 @@ mod tests {
 
     #[test]
     fn a_refusal_is_repeated_for_its_sizes_for_a_second() {
-        let (mut memory, start) = (NoRoom::default(), Instant::now());
-        memory.learn(&admit(SYSTEM, 100), &Outcome::QuotaExceeded { below: 500, crowded: false }, start);
+        let (mut memory, start) = (QuotaRefusalCache::default(), Instant::now());
+        memory.learn(
+            &admit(SYSTEM, 100),
+            &OperationOutcome::QuotaExceeded { below: 500, contended: false },
+            start,
+        );
         let soon = start + Duration::from_millis(999);
         for (system, want, now, known) in [
             (SYSTEM, 99, soon, false),
@@ -115,7 +119,7 @@ mod tests {
             let answer = memory.foresees(&admit(system, want), now);
             assert_eq!(answer.is_some(), known, "{want}");
         }
-        memory.learn(&admit(SYSTEM, 10), &Outcome::Admitted, soon);
+        memory.learn(&admit(SYSTEM, 10), &OperationOutcome::Admitted, soon);
         assert!(memory.foresees(&admit(SYSTEM, 100), soon).is_some());
     }
 
@@ -128,7 +132,7 @@ mod tests {
             let (by, attempted_before) = (DeletedBy::System, false);
             Operation::Delete(Delete { system_id, backup, by, remote_addr: None, attempted_before })
         };
-        let abort = |backup| Operation::Abort(Abort { system_id: OTHER, backup, give_back_slot: false });
+        let abort = |backup| Operation::Abort(Abort { system_id: OTHER, backup, release_rate_slot: false });
         let commit = |system_id| {
             Operation::Commit(Commit { system_id, backup, size: 1, sha256: [0; 32], encrypted: false })
         };
@@ -140,9 +144,13 @@ mod tests {
             (abort(Uuid::from_u128(8)), true),
             (abort(backup.uuid()), false),
         ] {
-            let mut memory = NoRoom::default();
-            memory.learn(&growth, &Outcome::QuotaExceeded { below: u64::MAX, crowded: false }, now);
-            memory.learn(&operation, &Outcome::NotFound, now);
+            let mut memory = QuotaRefusalCache::default();
+            memory.learn(
+                &growth,
+                &OperationOutcome::QuotaExceeded { below: u64::MAX, contended: false },
+                now,
+            );
+            memory.learn(&operation, &OperationOutcome::NotFound, now);
             assert_eq!(memory.foresees(&admit(SYSTEM, 100), now).is_none(), forgotten, "{operation:?}");
         }
     }

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use super::state::states;
+use super::row_state::row_state;
 
 /// How long a request stays open after it was last asked for.
 pub const LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 
-states! {
+row_state! {
     /// As in `backup_requests.state`.
-    RequestState {
+    BackupRequestState {
         /// The appliance has not been given it yet.
         Pending = "pending",
         /// The appliance was given it.
@@ -20,7 +20,7 @@ states! {
     }
 }
 
-impl RequestState {
+impl BackupRequestState {
     /// Whether a backup is still awaited.
     pub fn is_open(self) -> bool {
         match self {

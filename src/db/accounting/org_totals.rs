@@ -6,23 +6,23 @@ use diesel::sql_types::{Array, Text};
 use super::super::prepared::prepared;
 use super::super::schema::org_usage;
 use super::super::{Conn, DbError, from_bigint};
-use super::operation::{Policy, Share};
-use crate::domain::accounting::Limits;
+use super::operation::{AccountingPolicy, OrgBatch};
+use crate::domain::accounting::StorageLimits;
 
 /// What to do about rows that somebody else has locked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Locked {
+pub(super) enum LockMode {
     Wait,
     /// Whoever needs them is left out: nobody waits for a stranger's rows.
-    LeaveOut,
+    SkipLocked,
 }
 
 /// An organization's totals while its row is locked, as the operations so far have made them.
-pub(super) struct Books {
+pub(super) struct OrgTotals {
     pub org_id: String,
     pub stored: u64,
     pub reserved: u64,
-    pub limits: Limits,
+    pub limits: StorageLimits,
 }
 
 #[derive(QueryableByName)]
@@ -36,27 +36,27 @@ struct Totals {
 /// Locks the organizations of the shares by id.
 pub(super) fn lock(
     conn: &mut Conn,
-    policy: &Policy,
-    shares: &[Share],
-    locked: Locked,
-) -> Result<Vec<Books>, DbError> {
+    policy: &AccountingPolicy,
+    shares: &[OrgBatch],
+    lock_mode: LockMode,
+) -> Result<Vec<OrgTotals>, DbError> {
     let ids: Vec<_> = shares.iter().map(|share| share.org.as_str()).collect();
-    let sql = match locked {
-        Locked::Wait => {
+    let sql = match lock_mode {
+        LockMode::Wait => {
             "SELECT org_id, stored_bytes, reserved_bytes FROM org_usage WHERE org_id = ANY($*) \
              ORDER BY org_id FOR NO KEY UPDATE"
         }
-        Locked::LeaveOut => {
+        LockMode::SkipLocked => {
             "SELECT org_id, stored_bytes, reserved_bytes FROM org_usage WHERE org_id = ANY($*) \
              ORDER BY org_id FOR NO KEY UPDATE SKIP LOCKED"
         }
     };
     let rows: Vec<Totals> = prepared(sql, ids.into_sql::<Array<Text>>()).load(conn)?;
     // The quota is read once the row is locked.
-    let limits = Limits { retention: policy.retention, quota: Some(0) };
+    let limits = StorageLimits { retention: policy.retention, quota: Some(0) };
     let books = |row: Totals| {
         let (stored, reserved) = (from_bigint(row.stored_bytes), from_bigint(row.reserved_bytes));
-        Books { org_id: row.org_id, stored, reserved, limits }
+        OrgTotals { org_id: row.org_id, stored, reserved, limits }
     };
     Ok(rows.into_iter().map(books).collect())
 }

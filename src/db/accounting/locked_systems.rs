@@ -9,9 +9,9 @@ use uuid::Uuid;
 use super::super::prepared::prepared;
 use super::super::schema::backups;
 use super::super::{Conn, DbError, from_bigint};
-use super::books::{Books, Locked};
+use super::org_totals::{LockMode, OrgTotals};
 use crate::domain::accounting::{OpenUpload, StoredBackup};
-use crate::domain::state::{BackupState, SystemState};
+use crate::domain::row_state::{BackupState, SystemState};
 
 macro_rules! lock_systems {
     () => {
@@ -23,7 +23,7 @@ macro_rules! lock_systems {
 }
 
 /// A system while its row is locked: the rows as they were read, and what the operations so far made of them.
-pub(super) struct System {
+pub(super) struct LockedSystem {
     /// Its organization, by its place among those of the batch.
     pub org: usize,
     pub row: SystemRow,
@@ -37,10 +37,10 @@ pub(super) struct System {
     pub changed: bool,
     pub slides: bool,
     /// Slots of the rate limit that were given back.
-    pub given_back: i64,
+    pub released_slots: i64,
 }
 
-impl System {
+impl LockedSystem {
     pub fn is_active(&self) -> bool {
         self.row.state.is_active()
     }
@@ -83,19 +83,28 @@ pub(super) struct SystemRow {
 /// no other follows. In the statement that waits for that lock it could be one from before the wait.
 pub(super) fn lock_systems(
     conn: &mut Conn,
-    books: &[Books],
+    books: &[OrgTotals],
     ids: &[Uuid],
-    locked: Locked,
-) -> Result<Vec<System>, DbError> {
-    let sql = match locked {
-        Locked::Wait => concat!(lock_systems!(), ") AS locked"),
-        Locked::LeaveOut => concat!(lock_systems!(), " SKIP LOCKED) AS locked"),
+    lock_mode: LockMode,
+) -> Result<Vec<LockedSystem>, DbError> {
+    let sql = match lock_mode {
+        LockMode::Wait => concat!(lock_systems!(), ") AS locked"),
+        LockMode::SkipLocked => concat!(lock_systems!(), " SKIP LOCKED) AS locked"),
     };
     let rows: Vec<SystemRow> = prepared(sql, ids.into_sql::<Array<SqlUuid>>()).load(conn)?;
     let system = |row: SystemRow| {
         let org = books.iter().position(|books| books.org_id == row.org_id)?;
         let (rows, backups, uploads) = (vec![], vec![], vec![]);
-        Some(System { org, row, rows, backups, uploads, changed: false, slides: false, given_back: 0 })
+        Some(LockedSystem {
+            org,
+            row,
+            rows,
+            backups,
+            uploads,
+            changed: false,
+            slides: false,
+            released_slots: 0,
+        })
     };
     Ok(rows.into_iter().filter_map(system).collect())
 }
@@ -134,17 +143,21 @@ impl BackupRow {
 }
 
 /// Locks the systems' backups and uploads by id, and takes them in.
-pub(super) fn read(conn: &mut Conn, systems: &mut [System], locked: Locked) -> Result<(), DbError> {
+pub(super) fn read(
+    conn: &mut Conn,
+    systems: &mut [LockedSystem],
+    lock_mode: LockMode,
+) -> Result<(), DbError> {
     let ids: Vec<Uuid> = systems.iter().map(|system| system.row.id).collect();
     let query = backups::table
         .filter(backups::system_id.eq_any(ids).and(backups::state.ne(BackupState::Retired)))
         .order(backups::id)
         .select(BackupRow::as_select())
         .for_no_key_update();
-    let mut rows = match locked {
-        Locked::Wait => query.load(conn)?,
+    let mut rows = match lock_mode {
+        LockMode::Wait => query.load(conn)?,
         // One that is skipped could not be told from one that is not there.
-        Locked::LeaveOut => query.no_wait().load(conn)?,
+        LockMode::SkipLocked => query.no_wait().load(conn)?,
     };
     rows.sort_by_key(|row: &BackupRow| (row.seq, row.admitted_at, row.id));
     for system in systems {

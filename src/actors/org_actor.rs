@@ -16,11 +16,11 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::group_commit::{Ended, mark_attempted};
-use super::no_room::NoRoom;
-use super::refusals::Refusals;
+use super::quota_refusal_cache::QuotaRefusalCache;
+use super::refused_uploads::RefusedUploads;
 use super::registry::Registry;
 use crate::db::DbError;
-use crate::db::accounting::{Operation, Outcome, Refusal, Share};
+use crate::db::accounting::{Operation, OperationOutcome, OrgBatch, RefusedUpload};
 use crate::domain::ids::OrgId;
 
 /// Operations that share a transaction.
@@ -42,12 +42,12 @@ const TRIES: u32 = 4;
 const PAUSE: Duration = Duration::from_millis(3);
 /// How long an organization keeps to itself after a shared transaction that may have failed for its sake.
 const APART: Duration = Duration::from_secs(1);
-/// Refusals that no transaction takes along get one of their own after this.
+/// RefusedUploads that no transaction takes along get one of their own after this.
 const TICK: Duration = Duration::from_secs(1);
 
 /// Asks for one operation.
 #[derive(Message)]
-#[rtype(result = "Result<Outcome, DbError>")]
+#[rtype(result = "Result<OperationOutcome, DbError>")]
 pub(super) struct Submit {
     pub operation: Operation,
     pub patience: Duration,
@@ -56,12 +56,12 @@ pub(super) struct Submit {
 /// Something was turned away.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub(super) struct NoteRefusal(pub Refusal);
+pub(super) struct RecordRefusal(pub RefusedUpload);
 
 /// An operation that waits for its turn.
 struct Pending {
     operation: Operation,
-    reply: oneshot::Sender<Result<Outcome, DbError>>,
+    reply: oneshot::Sender<Result<OperationOutcome, DbError>>,
     /// Until then a failed attempt is repeated.
     deadline: Instant,
     /// From then on no attempt is started.
@@ -82,12 +82,12 @@ impl Pending {
     }
 }
 
-pub(super) struct OrgQuotaActor {
+pub(super) struct OrgActor {
     org: OrgId,
     registry: Arc<Registry>,
     queue: VecDeque<Pending>,
-    refusals: Refusals,
-    no_room: NoRoom,
+    refusals: RefusedUploads,
+    quota_refusals: QuotaRefusalCache,
     /// A transaction is under way, or waits to be tried again.
     in_flight: bool,
     /// How often it was left out of a shared transaction since the last that was done.
@@ -97,14 +97,14 @@ pub(super) struct OrgQuotaActor {
     last_work: Instant,
 }
 
-impl OrgQuotaActor {
+impl OrgActor {
     pub fn new(org: OrgId, registry: Arc<Registry>) -> Self {
         Self {
             org,
             registry,
             queue: VecDeque::new(),
-            refusals: Refusals::default(),
-            no_room: NoRoom::default(),
+            refusals: RefusedUploads::default(),
+            quota_refusals: QuotaRefusalCache::default(),
             in_flight: false,
             left_out: 0,
             apart_until: Instant::now(),
@@ -114,7 +114,7 @@ impl OrgQuotaActor {
 
     /// What goes into the next transaction: what frees room before what asks for it.
     fn next_batch(&mut self) -> Vec<Pending> {
-        self.queue.make_contiguous().sort_by_key(|pending| pending.operation.asks_for_room());
+        self.queue.make_contiguous().sort_by_key(|pending| pending.operation.needs_space());
         if self.queue.front().is_some_and(|first| first.alone) {
             return self.queue.pop_front().into_iter().collect();
         }
@@ -130,9 +130,9 @@ impl OrgQuotaActor {
 
     /// What has queued up behind a refusal that holds for it, too.
     fn answer_foreseen(&mut self, now: Instant) {
-        let (queue, no_room) = (&mut self.queue, &self.no_room);
+        let (queue, quota_refusals) = (&mut self.queue, &self.quota_refusals);
         for pending in std::mem::take(queue) {
-            let foreseen = no_room.foresees(&pending.operation, now).filter(|_| !pending.tried);
+            let foreseen = quota_refusals.foresees(&pending.operation, now).filter(|_| !pending.tried);
             match foreseen {
                 Some(outcome) => drop(pending.reply.send(Ok(outcome))),
                 None => queue.push_back(pending),
@@ -155,7 +155,7 @@ impl OrgQuotaActor {
         let refusals = self.refusals.take();
         let transaction = self.transaction(&batch, refusals.clone());
         let done = transaction.into_actor(self).map(move |ended, actor, ctx| {
-            // Refusals alone that could not be written wait for the next tick.
+            // RefusedUploads alone that could not be written wait for the next tick.
             let wait = batch.is_empty() && matches!(ended, Ended::Failed { .. });
             actor.settle(batch, refusals, ended);
             let go_on = move |actor: &mut Self, ctx: &mut Context<Self>| {
@@ -175,12 +175,16 @@ impl OrgQuotaActor {
     }
 
     /// Together with other organizations, unless it has to be alone.
-    fn transaction(&self, batch: &[Pending], refusals: Vec<Refusal>) -> impl Future<Output = Ended> + use<> {
+    fn transaction(
+        &self,
+        batch: &[Pending],
+        refusals: Vec<RefusedUpload>,
+    ) -> impl Future<Output = Ended> + use<> {
         let now = Instant::now();
         let nearest = batch.iter().map(|pending| pending.deadline.saturating_duration_since(now)).min();
         let patience = nearest.map_or(ATTEMPT, |nearest| nearest.min(ATTEMPT));
         let operations = batch.iter().map(|pending| pending.operation.clone()).collect();
-        let share = Share { org: self.org.clone(), operations, refusals };
+        let share = OrgBatch { org: self.org.clone(), operations, refusals };
         let alone =
             self.left_out >= TRIES || self.apart_until > now || batch.iter().any(|pending| pending.alone);
         let commits = self.registry.commits.clone();
@@ -189,14 +193,14 @@ impl OrgQuotaActor {
         }
     }
 
-    fn put_back(&mut self, batch: Vec<Pending>, refusals: Vec<Refusal>, unsure: bool) {
+    fn put_back(&mut self, batch: Vec<Pending>, refusals: Vec<RefusedUpload>, unsure: bool) {
         self.refusals.put_back(refusals);
         for pending in batch.into_iter().rev() {
             self.queue.push_front(if unsure { pending.unsure() } else { pending });
         }
     }
 
-    fn settle(&mut self, batch: Vec<Pending>, refusals: Vec<Refusal>, ended: Ended) {
+    fn settle(&mut self, batch: Vec<Pending>, refusals: Vec<RefusedUpload>, ended: Ended) {
         let now = Instant::now();
         let (error, unsure) = match ended {
             Ended::Done(outcomes) => {
@@ -232,11 +236,11 @@ impl OrgQuotaActor {
         }
     }
 
-    fn answer(&mut self, batch: Vec<Pending>, outcomes: Vec<Outcome>, now: Instant) {
+    fn answer(&mut self, batch: Vec<Pending>, outcomes: Vec<OperationOutcome>, now: Instant) {
         for (pending, outcome) in batch.into_iter().zip(outcomes) {
-            self.no_room.learn(&pending.operation, &outcome, now);
-            if matches!(outcome, Outcome::QuotaExceeded { crowded: true, .. }) {
-                self.registry.note_crowd(&self.org);
+            self.quota_refusals.learn(&pending.operation, &outcome, now);
+            if matches!(outcome, OperationOutcome::QuotaExceeded { contended: true, .. }) {
+                self.registry.record_contention(&self.org);
             }
             // Whoever asked may be gone; the books are right either way.
             let _ = pending.reply.send(Ok(outcome));
@@ -254,7 +258,7 @@ impl OrgQuotaActor {
     }
 }
 
-impl Actor for OrgQuotaActor {
+impl Actor for OrgActor {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
@@ -263,13 +267,13 @@ impl Actor for OrgQuotaActor {
     }
 }
 
-impl Handler<Submit> for OrgQuotaActor {
-    type Result = ResponseFuture<Result<Outcome, DbError>>;
+impl Handler<Submit> for OrgActor {
+    type Result = ResponseFuture<Result<OperationOutcome, DbError>>;
 
     fn handle(&mut self, message: Submit, ctx: &mut Self::Context) -> Self::Result {
         let (reply, outcome) = oneshot::channel();
         let now = Instant::now();
-        if let Some(outcome) = self.no_room.foresees(&message.operation, now) {
+        if let Some(outcome) = self.quota_refusals.foresees(&message.operation, now) {
             return Box::pin(ready(Ok(outcome)));
         }
         self.queue.push_back(Pending {
@@ -292,10 +296,10 @@ impl Handler<Submit> for OrgQuotaActor {
     }
 }
 
-impl Handler<NoteRefusal> for OrgQuotaActor {
+impl Handler<RecordRefusal> for OrgActor {
     type Result = ();
 
-    fn handle(&mut self, message: NoteRefusal, _: &mut Self::Context) {
+    fn handle(&mut self, message: RecordRefusal, _: &mut Self::Context) {
         self.refusals.note(message.0, Instant::now());
     }
 }

@@ -17,40 +17,46 @@ fn seconds(list: &[i64]) -> Vec<DateTime<Utc>> {
 #[test]
 fn the_seventh_in_a_minute_waits_for_the_first_to_leave() {
     let entries = seconds(&[0, 1, 2, 3, 4, 5]);
-    let closed = |s| Window::Closed { retry_after_seconds: s };
+    let closed = |s| RateDecision::Refuse { retry_after_seconds: s };
     assert_eq!(decide(&entries, at(10_000_000), LIMITS), closed(50));
     assert_eq!(decide(&entries, at(59_999_999), LIMITS), closed(1));
-    assert!(matches!(decide(&entries, at(60_000_000), LIMITS), Window::Open { .. }));
+    assert!(matches!(decide(&entries, at(60_000_000), LIMITS), RateDecision::Admit { .. }));
 }
 
 #[test]
 fn the_hour_counts_too() {
     let entries: Vec<_> = (0..60).map(|n| at(n * 20_000_000)).collect();
     let now = at(59 * 20_000_000 + 60_000_000);
-    assert_eq!(decide(&entries, now, LIMITS), Window::Closed { retry_after_seconds: 3600 - 59 * 20 - 60 });
+    assert_eq!(
+        decide(&entries, now, LIMITS),
+        RateDecision::Refuse { retry_after_seconds: 3600 - 59 * 20 - 60 }
+    );
 }
 
 #[test]
 fn zero_switches_a_limit_off() {
     let entries = seconds(&[0; 600]);
     let off = RateLimits { per_minute: 0, per_hour: 0 };
-    let Window::Open { entries, .. } = decide(&entries, at(0), off) else { panic!("closed") };
+    let RateDecision::Admit { entries, .. } = decide(&entries, at(0), off) else { panic!("closed") };
     assert_eq!(entries.len(), RateLimits::MOST);
 }
 
 #[test]
 fn entries_from_the_future_count_as_now_and_do_not_lock_the_system_out() {
     let mut entries = seconds(&[-1, 1_000_000, 1_000_001, 1_000_002, 1_000_003, 1_000_004, 1_000_005]);
-    assert_eq!(settle(&mut entries, at(0)).len(), 6);
-    assert_eq!(decide(&entries, at(0), LIMITS), Window::Closed { retry_after_seconds: 60 });
-    assert!(settle(&mut entries, at(60_000_000)).is_empty());
-    assert!(matches!(decide(&entries, at(60_000_000), LIMITS), Window::Open { .. }));
+    assert_eq!(clamp_to_clock(&mut entries, at(0)).len(), 6);
+    assert_eq!(decide(&entries, at(0), LIMITS), RateDecision::Refuse { retry_after_seconds: 60 });
+    assert!(clamp_to_clock(&mut entries, at(60_000_000)).is_empty());
+    assert!(matches!(decide(&entries, at(60_000_000), LIMITS), RateDecision::Admit { .. }));
 }
 
 #[test]
 fn settled_entries_stay_apart() {
     let mut entries = vec![at(5), at(9), at(6), at(7)];
-    assert_eq!(settle(&mut entries, at(7)), [(at(5), at(4)), (at(6), at(5)), (at(7), at(6)), (at(9), at(7))]);
+    assert_eq!(
+        clamp_to_clock(&mut entries, at(7)),
+        [(at(5), at(4)), (at(6), at(5)), (at(7), at(6)), (at(9), at(7))]
+    );
     assert_eq!(entries, [at(4), at(5), at(6), at(7)]);
 }
 
@@ -99,7 +105,7 @@ impl History {
     fn upload(&mut self) -> Result<(), TestCaseError> {
         // No two transactions are under the lock in the same microsecond.
         self.pass(1);
-        for (from, to) in settle(&mut self.entries, at(self.clock)) {
+        for (from, to) in clamp_to_clock(&mut self.entries, at(self.clock)) {
             self.admitted.iter_mut().filter(|a| a.entry == from).for_each(|a| a.entry = to);
         }
         let now = at(self.clock);
@@ -107,7 +113,7 @@ impl History {
         let room = within(TimeDelta::minutes(1)) < self.limits.per_minute
             && within(TimeDelta::hours(1)) < self.limits.per_hour;
         match decide(&self.entries, now, self.limits) {
-            Window::Open { entry, entries } => {
+            RateDecision::Admit { entry, entries } => {
                 prop_assert!(room, "let in without room");
                 prop_assert!(self.entries.iter().all(|&other| other < entry), "not an entry of its own");
                 let leaves = |a: &Admitted| !a.left && a.entry + TimeDelta::hours(1) <= entry;
@@ -115,13 +121,13 @@ impl History {
                 self.admitted.push(Admitted { elapsed: self.elapsed, entry, left: false });
                 self.entries = entries;
             }
-            Window::Closed { retry_after_seconds } => {
+            RateDecision::Refuse { retry_after_seconds } => {
                 prop_assert!(!room, "refused in spite of room");
                 let later = now + TimeDelta::seconds(i64::try_from(retry_after_seconds).unwrap());
                 let asked = |at| decide(&self.entries, at, self.limits);
-                prop_assert!(matches!(asked(later), Window::Open { .. }), "told to wait too short");
+                prop_assert!(matches!(asked(later), RateDecision::Admit { .. }), "told to wait too short");
                 let sooner = asked(later - TimeDelta::seconds(1));
-                prop_assert!(matches!(sooner, Window::Closed { .. }), "told to wait too long");
+                prop_assert!(matches!(sooner, RateDecision::Refuse { .. }), "told to wait too long");
             }
         }
         Ok(())

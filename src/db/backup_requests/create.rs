@@ -9,13 +9,13 @@ use uuid::Uuid;
 
 use super::{BackupRequest, Row, find, lock_system, write_event};
 use crate::db::{Conn, DbError};
+use crate::domain::backup_request::LIFETIME;
 use crate::domain::ids::OrgId;
-use crate::domain::request::LIFETIME;
-use crate::domain::state::SystemState;
+use crate::domain::row_state::SystemState;
 
 /// A question: somebody wants a backup of a system.
 #[derive(Debug, Clone)]
-pub struct Ask {
+pub struct NewBackupRequest {
     /// The id of the request, if a new one is made. The same for every attempt.
     pub id: Uuid,
     pub system_id: Uuid,
@@ -28,9 +28,9 @@ pub struct Ask {
 
 /// What has become of a question.
 #[derive(Debug, Clone)]
-pub enum Asked {
+pub enum Creation {
     /// It made this request, or joined it.
-    Awaited(BackupRequest),
+    Open(BackupRequest),
     /// There is no such system, or it is another organization's, or is being destroyed.
     NoSystem,
     /// The system is suspended: it could not answer.
@@ -38,39 +38,39 @@ pub enum Asked {
 }
 
 /// Asks a system for a backup. May be repeated with the same [`Ask::id`].
-pub fn ask(conn: &mut Conn, ask: &Ask) -> Result<Asked, DbError> {
+pub fn create(conn: &mut Conn, new: &NewBackupRequest) -> Result<Creation, DbError> {
     conn.transaction(|conn| {
-        let Some(system) = lock_system(conn, ask.system_id)? else { return Ok(Asked::NoSystem) };
-        let foreign = ask.org.as_ref().is_some_and(|org| org.as_str() != system.org_id);
+        let Some(system) = lock_system(conn, new.system_id)? else { return Ok(Creation::NoSystem) };
+        let foreign = new.org.as_ref().is_some_and(|org| org.as_str() != system.org_id);
         if foreign {
-            return Ok(Asked::NoSystem);
+            return Ok(Creation::NoSystem);
         }
         match system.state {
-            SystemState::Destroying => return Ok(Asked::NoSystem),
-            SystemState::Suspended => return Ok(Asked::Suspended),
+            SystemState::Destroying => return Ok(Creation::NoSystem),
+            SystemState::Suspended => return Ok(Creation::Suspended),
             SystemState::Active => {}
         }
         // An earlier attempt was committed, and its answer lost.
-        if let Some(made) = find(conn, ask.system_id, ask.id)? {
-            return Ok(Asked::Awaited(made));
+        if let Some(made) = find(conn, new.system_id, new.id)? {
+            return Ok(Creation::Open(made));
         }
-        if let Some(joined) = join(conn, ask.system_id)? {
+        if let Some(joined) = join(conn, new.system_id)? {
             // Somebody who asks every minute must not fill the history.
-            if joined.requested_by != ask.by && !has_joined(conn, &joined, &ask.by)? {
-                write_event(conn, "requested", &joined, (&ask.by, ask.from), json!({ "joined": true }))?;
+            if joined.requested_by != new.by && !has_joined(conn, &joined, &new.by)? {
+                write_event(conn, "requested", &joined, (&new.by, new.from), json!({ "joined": true }))?;
             }
-            return Ok(Asked::Awaited(joined));
+            return Ok(Creation::Open(joined));
         }
-        let row: Row = diesel::sql_query(include_str!("ask.sql"))
-            .bind::<SqlUuid, _>(ask.id)
-            .bind::<SqlUuid, _>(ask.system_id)
+        let row: Row = diesel::sql_query(include_str!("create.sql"))
+            .bind::<SqlUuid, _>(new.id)
+            .bind::<SqlUuid, _>(new.system_id)
             .bind::<Text, _>(&system.org_id)
-            .bind::<Text, _>(&ask.by)
+            .bind::<Text, _>(&new.by)
             .bind::<Double, _>(LIFETIME.as_secs_f64())
             .get_result(conn)?;
         let made = BackupRequest::from(row);
-        write_event(conn, "requested", &made, (&ask.by, ask.from), json!({ "joined": false }))?;
-        Ok(Asked::Awaited(made))
+        write_event(conn, "requested", &made, (&new.by, new.from), json!({ "joined": false }))?;
+        Ok(Creation::Open(made))
     })
 }
 

@@ -16,7 +16,7 @@ struct Refused {
 }
 
 #[derive(Default)]
-struct RateLimitActor {
+struct RateRefusalActor {
     refused: HashMap<Uuid, Refused>,
 }
 
@@ -34,7 +34,7 @@ struct Remember {
     refused: Refused,
 }
 
-impl Actor for RateLimitActor {
+impl Actor for RateRefusalActor {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
@@ -46,7 +46,7 @@ impl Actor for RateLimitActor {
     }
 }
 
-impl Handler<Check> for RateLimitActor {
+impl Handler<Check> for RateRefusalActor {
     type Result = Option<Duration>;
 
     fn handle(&mut self, check: Check, _: &mut Self::Context) -> Self::Result {
@@ -60,7 +60,7 @@ impl Handler<Check> for RateLimitActor {
     }
 }
 
-impl Handler<Remember> for RateLimitActor {
+impl Handler<Remember> for RateRefusalActor {
     type Result = ();
 
     fn handle(&mut self, message: Remember, _: &mut Self::Context) {
@@ -70,12 +70,12 @@ impl Handler<Remember> for RateLimitActor {
 
 /// The handle; cheap to clone.
 #[derive(Clone)]
-pub struct RateLimiter(Addr<RateLimitActor>);
+pub struct RateRefusalCache(Addr<RateRefusalActor>);
 
-impl RateLimiter {
+impl RateRefusalCache {
     /// Starts the actor on `arbiter`.
     pub fn start(arbiter: &ArbiterHandle) -> Self {
-        Self(RateLimitActor::start_in_arbiter(arbiter, |_| RateLimitActor::default()))
+        Self(RateRefusalActor::start_in_arbiter(arbiter, |_| RateRefusalActor::default()))
     }
 
     /// How long the system has to wait, in whole seconds rounded up; `None`: the database decides.

@@ -25,23 +25,23 @@ impl RateLimits {
 
 /// What the window says to one more upload.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Window {
+pub enum RateDecision {
     /// It may come in.
-    Open {
+    Admit {
         /// The admission's own entry: later than every other, so that it can be given back.
         entry: DateTime<Utc>,
         /// All entries to keep, oldest first, the new one last.
         entries: Vec<DateTime<Utc>>,
     },
     /// It may not. A slot will be free after this time, if nothing else changes.
-    Closed {
+    Refuse {
         /// Whole seconds, rounded up, at least 1.
         retry_after_seconds: u64,
     },
 }
 
 /// An entry whose row has to be changed: as it was, and as it is now.
-pub type Moved = (DateTime<Utc>, DateTime<Utc>);
+pub type ClampedEntry = (DateTime<Utc>, DateTime<Utc>);
 
 /// Moves entries that lie in the future back to `clock`: the clock was set back since they were made.
 ///
@@ -49,7 +49,7 @@ pub type Moved = (DateTime<Utc>, DateTime<Utc>);
 /// as before, and the system would be refused until the clock has caught up. Entries stay different from each other, so
 /// that each can still be given back. Gives the moves, earliest entry first: made in this order, none of them collides
 /// with an entry that has yet to be moved.
-pub fn settle(entries: &mut [DateTime<Utc>], clock: DateTime<Utc>) -> Vec<Moved> {
+pub fn clamp_to_clock(entries: &mut [DateTime<Utc>], clock: DateTime<Utc>) -> Vec<ClampedEntry> {
     entries.sort_unstable();
     let (mut latest, mut moved) = (clock, Vec::new());
     for entry in entries.iter_mut().rev() {
@@ -64,8 +64,8 @@ pub fn settle(entries: &mut [DateTime<Utc>], clock: DateTime<Utc>) -> Vec<Moved>
 }
 
 /// Decides on one more admission. `clock` is the database's clock, read after the system's row was locked. The entries
-/// have to be [settled](settle).
-pub fn decide(entries: &[DateTime<Utc>], clock: DateTime<Utc>, limits: RateLimits) -> Window {
+/// have to be [clamped](clamp_to_clock).
+pub fn decide(entries: &[DateTime<Utc>], clock: DateTime<Utc>, limits: RateLimits) -> RateDecision {
     let mut kept = entries.to_vec();
     kept.sort_unstable();
     let after_last = kept.last().map(|&last| last + TimeDelta::microseconds(1));
@@ -75,12 +75,12 @@ pub fn decide(entries: &[DateTime<Utc>], clock: DateTime<Utc>, limits: RateLimit
     let minute = wait(&kept, now, TimeDelta::minutes(1), limits.per_minute);
     let hour = wait(&kept, now, TimeDelta::hours(1), limits.per_hour);
     if let Some(wait) = minute.max(hour) {
-        Window::Closed { retry_after_seconds: whole_seconds_up(wait) }
+        RateDecision::Refuse { retry_after_seconds: whole_seconds_up(wait) }
     } else {
         kept.push(now);
         let surplus = kept.len().saturating_sub(RateLimits::MOST);
         kept.drain(..surplus);
-        Window::Open { entry: now, entries: kept }
+        RateDecision::Admit { entry: now, entries: kept }
     }
 }
 

@@ -5,8 +5,8 @@ use diesel::expression::AsExpression;
 use diesel::pg::{Pg, PgValue};
 use diesel::sql_types::Text;
 
-use crate::domain::request::RequestState;
-use crate::domain::state::{BackupState, SystemState};
+use crate::domain::backup_request::BackupRequestState;
+use crate::domain::row_state::{BackupState, SystemState};
 
 macro_rules! as_text {
     ($state:ident, $of:literal) => {
@@ -39,4 +39,4 @@ macro_rules! as_text {
 
 as_text!(SystemState, "a system");
 as_text!(BackupState, "a backup");
-as_text!(RequestState, "a request");
+as_text!(BackupRequestState, "a request");

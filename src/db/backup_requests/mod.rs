@@ -8,7 +8,7 @@
 //! backup that was packed before the question may lack just what the asker wants to see. So the order of questions and
 //! admissions must be known, and a clock that is set back must not reverse it. Both hold the lock of the system's row,
 //! and each gives itself a time behind those of the other kind that it finds (by the same clock, the database's):
-//! * a request is no earlier than the admission of any upload under way (`requests/ask.sql`);
+//! * a request is no earlier than the admission of any upload under way (`backup_requests/create.sql`);
 //! * an admission is later than any open request (`accounting/apply.sql`).
 //!
 //! An upload that is not under way any more can't be stored any more, so these are all that matter. At its commit an
@@ -21,7 +21,7 @@
 //! fulfil, while the old one keeps its answer. Hence there are at most as many open requests as one and the uploads that
 //! were admitted since the first of them: in practice one, rarely two. Two processes that are asked at the same time
 //! take turns at the system's row, so the second one finds what the first has made. Joining puts the expiry of the
-//! request off: the one who joins has the whole [`LIFETIME`](crate::domain::request::LIFETIME), too.
+//! request off: the one who joins has the whole [`LIFETIME`](crate::domain::backup_request::LIFETIME), too.
 //!
 //! **Who is told**: the transaction that makes or joins a request sends a `NOTIFY` ([`super::notifications`]), which is only a
 //! hint. Nothing that an upload does sends one, because transactions that notify are committed one after the other.
@@ -39,9 +39,9 @@ use super::events::{self, Event};
 use super::prepared::prepared;
 use super::schema::systems;
 use super::{Conn, DbError};
+use crate::domain::backup_request::BackupRequestState;
 use crate::domain::ids::{BackupId, Extension};
-use crate::domain::request::RequestState;
-use crate::domain::state::SystemState;
+use crate::domain::row_state::SystemState;
 
 /// The columns of [`Row`].
 macro_rules! columns {
@@ -59,10 +59,10 @@ macro_rules! open {
     };
 }
 
-mod ask;
+mod create;
 mod end;
 
-pub use ask::{Ask, Asked, ask};
+pub use create::{Creation, NewBackupRequest, create};
 pub use end::{Cancellation, cancel, deliver, expire};
 
 /// A request as it is now. One whose time is over counts as expired, whether or not the row says so yet.
@@ -71,7 +71,7 @@ pub struct BackupRequest {
     pub id: Uuid,
     pub system_id: Uuid,
     pub org_id: String,
-    pub state: RequestState,
+    pub state: BackupRequestState,
     pub requested_by: String,
     pub requested_at: DateTime<Utc>,
     pub expires_at: DateTime<Utc>,
@@ -92,7 +92,7 @@ struct Row {
     #[diesel(sql_type = Text)]
     org_id: String,
     #[diesel(sql_type = Text)]
-    state: RequestState,
+    state: BackupRequestState,
     #[diesel(sql_type = Text)]
     requested_by: String,
     #[diesel(sql_type = Timestamptz)]
@@ -171,7 +171,7 @@ struct SystemId {
 }
 
 /// Which of the systems have an open request that they were not given yet.
-pub fn unseen_of(conn: &mut Conn, among: &[Uuid]) -> Result<Vec<Uuid>, DbError> {
+pub fn systems_with_pending(conn: &mut Conn, among: &[Uuid]) -> Result<Vec<Uuid>, DbError> {
     let sql = concat!(
         "SELECT DISTINCT system_id FROM backup_requests WHERE system_id = ANY($*) AND state = 'pending' AND ",
         open!()
@@ -180,7 +180,7 @@ pub fn unseen_of(conn: &mut Conn, among: &[Uuid]) -> Result<Vec<Uuid>, DbError> 
 }
 
 /// Which of the systems have an open request, whether or not they were given it: asking again joins one that was.
-pub fn asked_of(conn: &mut Conn, among: &[Uuid]) -> Result<Vec<Uuid>, DbError> {
+pub fn systems_with_open(conn: &mut Conn, among: &[Uuid]) -> Result<Vec<Uuid>, DbError> {
     let sql =
         concat!("SELECT DISTINCT system_id FROM backup_requests WHERE system_id = ANY($*) AND ", open!());
     systems_where(conn, sql, among)

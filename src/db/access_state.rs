@@ -8,12 +8,12 @@ use uuid::Uuid;
 
 use super::schema::systems;
 use super::{Conn, DbError};
-use crate::domain::state::SystemState;
+use crate::domain::row_state::SystemState;
 
 /// Differs from an earlier one if the system was suspended, resumed or marked for destruction, or its secret was replaced.
 #[derive(Clone, PartialEq, Eq, Queryable, Selectable)]
 #[diesel(table_name = systems)]
-pub struct Standing {
+pub struct AccessState {
     pub state: SystemState,
     pub secret_sha256: Vec<u8>,
     /// When it was last suspended: it may have been resumed since.
@@ -21,15 +21,15 @@ pub struct Standing {
 }
 
 /// Of one system; `None` if there is no such system.
-pub fn of(conn: &mut Conn, system: Uuid) -> Result<Option<Standing>, DbError> {
-    Ok(systems::table.find(system).select(Standing::as_select()).first(conn).optional()?)
+pub fn of(conn: &mut Conn, system: Uuid) -> Result<Option<AccessState>, DbError> {
+    Ok(systems::table.find(system).select(AccessState::as_select()).first(conn).optional()?)
 }
 
 /// Of those systems that there are.
-pub fn of_all(conn: &mut Conn, ids: &[Uuid]) -> Result<HashMap<Uuid, Standing>, DbError> {
-    let found: Vec<(Uuid, Standing)> = systems::table
+pub fn of_all(conn: &mut Conn, ids: &[Uuid]) -> Result<HashMap<Uuid, AccessState>, DbError> {
+    let found: Vec<(Uuid, AccessState)> = systems::table
         .filter(systems::id.eq_any(ids))
-        .select((systems::id, Standing::as_select()))
+        .select((systems::id, AccessState::as_select()))
         .load(conn)?;
     Ok(found.into_iter().collect())
 }

@@ -16,7 +16,7 @@ const FORM: &[u8] = b"application/x-www-form-urlencoded";
 
 /// What has become of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Damage {
+pub enum TransferDamage {
     /// Its line feeds, carriage returns and zero bytes are missing.
     LineBreaks,
     /// It is the value of a web form's field, in the form's encoding.
@@ -25,7 +25,7 @@ pub enum Damage {
     CutOff,
 }
 
-impl fmt::Display for Damage {
+impl fmt::Display for TransferDamage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::LineBreaks => "its line breaks are missing",
@@ -37,16 +37,16 @@ impl fmt::Display for Damage {
 
 /// A client that may damage files, by what it says of itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Suspect {
+pub enum LossyClient {
     /// It says that it sends a web form.
     Form,
     BusyBox,
 }
 
-impl Suspect {
+impl LossyClient {
     /// The one that sends these values of `Content-Type` and `User-Agent`.
     #[must_use]
-    pub fn of(content_type: Option<&[u8]>, user_agent: Option<&[u8]>) -> Option<Self> {
+    pub fn identify(content_type: Option<&[u8]>, user_agent: Option<&[u8]>) -> Option<Self> {
         let media_type =
             content_type.unwrap_or_default().split(|byte| *byte == b';').next().unwrap_or_default();
         if user_agent.is_some_and(|name| name.trim_ascii() == b"Wget") {
@@ -61,15 +61,15 @@ impl Suspect {
 
 /// Looks at the start of a body for signs of damage.
 #[derive(Debug)]
-pub struct DamageCheck {
-    suspect: Suspect,
+pub struct TransferDamageCheck {
+    client: LossyClient,
     start: Vec<u8>,
 }
 
-impl DamageCheck {
+impl TransferDamageCheck {
     #[must_use]
-    pub const fn new(suspect: Suspect) -> Self {
-        Self { suspect, start: Vec::new() }
+    pub const fn new(client: LossyClient) -> Self {
+        Self { client, start: Vec::new() }
     }
 
     /// The next chunk of the body.
@@ -84,15 +84,15 @@ impl DamageCheck {
     /// A binary file without a zero byte counts as cut off; a small one that never had any is refused for it, too. A text
     /// is what it is: it has no zero bytes, and may be of one line.
     #[must_use]
-    pub fn found(&self) -> Option<Damage> {
+    pub fn found(&self) -> Option<TransferDamage> {
         let start = self.start.as_slice();
         let without = |bytes: &[u8]| !start.iter().any(|byte| bytes.contains(byte));
-        match self.suspect {
-            Suspect::Form if is_form(start) => Some(Damage::FormEncoding),
-            Suspect::Form => (start.len() == LOOK && without(b"\n\r\0") && has_controls(start))
-                .then_some(Damage::LineBreaks),
-            Suspect::BusyBox => {
-                (without(b"\0") && (has_controls(start) || !is_utf8(start))).then_some(Damage::CutOff)
+        match self.client {
+            LossyClient::Form if is_form(start) => Some(TransferDamage::FormEncoding),
+            LossyClient::Form => (start.len() == LOOK && without(b"\n\r\0") && has_controls(start))
+                .then_some(TransferDamage::LineBreaks),
+            LossyClient::BusyBox => {
+                (without(b"\0") && (has_controls(start) || !is_utf8(start))).then_some(TransferDamage::CutOff)
             }
         }
     }
@@ -134,8 +134,8 @@ mod tests {
         (0..len).map(|_| next()).collect()
     }
 
-    fn found(suspect: Suspect, body: &[u8]) -> Option<Damage> {
-        let mut check = DamageCheck::new(suspect);
+    fn found(client: LossyClient, body: &[u8]) -> Option<TransferDamage> {
+        let mut check = TransferDamageCheck::new(client);
         body.chunks(1000).for_each(|chunk| check.push(chunk));
         check.found()
     }
@@ -146,16 +146,17 @@ mod tests {
         for (content_type, user_agent, expected) in [
             (None, None, None),
             (Some("application/octet-stream"), Some("curl/7.88.1"), None),
-            (Some(form), Some("curl/7.88.1"), Some(Suspect::Form)),
-            (Some(" Application/X-WWW-Form-URLEncoded ; charset=utf-8"), None, Some(Suspect::Form)),
+            (Some(form), Some("curl/7.88.1"), Some(LossyClient::Form)),
+            (Some(" Application/X-WWW-Form-URLEncoded ; charset=utf-8"), None, Some(LossyClient::Form)),
             (Some("application/x-www-form-urlencoded2"), None, None),
-            (Some(form), Some("Wget"), Some(Suspect::BusyBox)),
-            (Some("application/octet-stream"), Some("Wget"), Some(Suspect::BusyBox)),
-            (Some(form), Some("Wget/1.21.3"), Some(Suspect::Form)),
+            (Some(form), Some("Wget"), Some(LossyClient::BusyBox)),
+            (Some("application/octet-stream"), Some("Wget"), Some(LossyClient::BusyBox)),
+            (Some(form), Some("Wget/1.21.3"), Some(LossyClient::Form)),
             (Some("application/octet-stream"), Some("Wget/1.21.3"), None),
         ] {
-            let suspect = Suspect::of(content_type.map(str::as_bytes), user_agent.map(str::as_bytes));
-            assert_eq!(suspect, expected, "{content_type:?} {user_agent:?}");
+            let client =
+                LossyClient::identify(content_type.map(str::as_bytes), user_agent.map(str::as_bytes));
+            assert_eq!(client, expected, "{content_type:?} {user_agent:?}");
         }
     }
 
@@ -164,20 +165,24 @@ mod tests {
         let whole = ciphertext(20_000);
         let mut stripped = whole.clone();
         stripped.retain(|byte| !b"\n\r\0".contains(byte));
-        assert_eq!(found(Suspect::Form, &whole), None);
-        assert_eq!(found(Suspect::Form, &stripped), Some(Damage::LineBreaks));
-        assert_eq!(found(Suspect::Form, &stripped[..LOOK]), Some(Damage::LineBreaks));
-        assert_eq!(found(Suspect::Form, &stripped[..LOOK - 1]), None, "too short to be told");
+        assert_eq!(found(LossyClient::Form, &whole), None);
+        assert_eq!(found(LossyClient::Form, &stripped), Some(TransferDamage::LineBreaks));
+        assert_eq!(found(LossyClient::Form, &stripped[..LOOK]), Some(TransferDamage::LineBreaks));
+        assert_eq!(found(LossyClient::Form, &stripped[..LOOK - 1]), None, "too short to be told");
     }
 
     #[test]
     fn a_form_is_found() {
         for form in ["file=%8C%0D", "a=b+c&file=%1f%8B", &format!("file={}", "%8c".repeat(3000))] {
-            assert_eq!(found(Suspect::Form, form.as_bytes()), Some(Damage::FormEncoding), "{form:.20}");
+            assert_eq!(
+                found(LossyClient::Form, form.as_bytes()),
+                Some(TransferDamage::FormEncoding),
+                "{form:.20}"
+            );
         }
         for file in ["a=b", "aGVsbG8gd29ybGQ=", "100%=x%1z", "a=b\nc=%20", "%41%42", "url = http://x/?a=%20"]
         {
-            assert_eq!(found(Suspect::Form, file.as_bytes()), None, "{file}");
+            assert_eq!(found(LossyClient::Form, file.as_bytes()), None, "{file}");
         }
     }
 
@@ -185,9 +190,9 @@ mod tests {
     fn a_file_that_ends_before_its_first_zero_byte_is_found() {
         let whole = ciphertext(20_000);
         let zero = whole.iter().position(|byte| *byte == 0).unwrap();
-        assert_eq!(found(Suspect::BusyBox, &whole), None);
+        assert_eq!(found(LossyClient::BusyBox, &whole), None);
         for cut in [&whole[..zero], b"\x1f\x8b\x08", b"\x85\x02\x0c\x03"] {
-            assert_eq!(found(Suspect::BusyBox, cut), Some(Damage::CutOff), "{} bytes", cut.len());
+            assert_eq!(found(LossyClient::BusyBox, cut), Some(TransferDamage::CutOff), "{} bytes", cut.len());
         }
     }
 
@@ -196,11 +201,11 @@ mod tests {
         let armored = format!("-----BEGIN PGP MESSAGE-----\n\n{}", "hQIMA+\n".repeat(2000));
         let one_line = "{\"a\":\"\u{e9}\"}\t\x1b[0m".repeat(2000);
         for text in [&armored[..], &one_line, "x", "\u{e9}"] {
-            for suspect in [Suspect::Form, Suspect::BusyBox] {
-                assert_eq!(found(suspect, text.as_bytes()), None, "{suspect:?} {text:.1}");
+            for client in [LossyClient::Form, LossyClient::BusyBox] {
+                assert_eq!(found(client, text.as_bytes()), None, "{client:?} {text:.1}");
             }
         }
-        assert_eq!(found(Suspect::Form, &b"\xe9t\xe9 ".repeat(2000)), None);
+        assert_eq!(found(LossyClient::Form, &b"\xe9t\xe9 ".repeat(2000)), None);
     }
 
     proptest! {
@@ -210,8 +215,8 @@ mod tests {
         ) {
             let at = at.index(body.len().min(LOOK));
             body[at] = 0;
-            prop_assert_eq!(found(Suspect::BusyBox, &body), None);
-            prop_assert_eq!(found(Suspect::Form, &body), None);
+            prop_assert_eq!(found(LossyClient::BusyBox, &body), None);
+            prop_assert_eq!(found(LossyClient::Form, &body), None);
         }
     }
 }

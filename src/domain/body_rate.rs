@@ -20,7 +20,7 @@ const RAISED: u64 = 16;
 /// Fed with what happened ([`waited`](Self::waited), [`received`](Self::received));
 /// it has no clock of its own.
 #[derive(Debug, Clone)]
-pub struct BodyClock {
+pub struct BodyRateCheck {
     /// Bytes that a whole window must bring; 0: off.
     needed: u64,
     /// All waiting so far.
@@ -31,7 +31,7 @@ pub struct BodyClock {
     in_window: u64,
 }
 
-impl BodyClock {
+impl BodyRateCheck {
     /// A clock for one body; `min_rate` in bytes a second, 0: never too slow.
     #[must_use]
     pub fn new(min_rate: u64) -> Self {
@@ -73,7 +73,7 @@ impl BodyClock {
 
     /// The same for the raised rate that is asked of a body while others wait for what it has reserved.
     #[must_use]
-    pub fn too_slow_for_others(&self) -> bool {
+    pub fn too_slow_while_others_wait(&self) -> bool {
         self.slower_than(RAISED)
     }
 
@@ -97,7 +97,7 @@ mod tests {
     const RATE: u64 = 1024;
 
     /// Waits `seconds`, in steps, then receives `bytes` after each.
-    fn trickle(clock: &mut BodyClock, steps: u32, step: Duration, bytes: u64) {
+    fn trickle(clock: &mut BodyRateCheck, steps: u32, step: Duration, bytes: u64) {
         for _ in 0..steps {
             clock.waited(step);
             clock.received(bytes);
@@ -106,7 +106,7 @@ mod tests {
 
     #[test]
     fn silence_is_too_slow_after_a_minute_and_not_before() {
-        let mut clock = BodyClock::new(RATE);
+        let mut clock = BodyRateCheck::new(RATE);
         clock.waited(Duration::from_secs(60) - Duration::from_millis(1));
         assert!(!clock.too_slow());
         clock.waited(Duration::from_millis(1));
@@ -121,9 +121,13 @@ mod tests {
             (RAISED * RATE / 2, false, true),
             (RAISED * RATE, false, false),
         ] {
-            let mut clock = BodyClock::new(RATE);
+            let mut clock = BodyRateCheck::new(RATE);
             trickle(&mut clock, 100, Duration::from_secs(1), rate);
-            assert_eq!((clock.too_slow(), clock.too_slow_for_others()), (too_slow, for_others), "{rate}");
+            assert_eq!(
+                (clock.too_slow(), clock.too_slow_while_others_wait()),
+                (too_slow, for_others),
+                "{rate}"
+            );
         }
     }
 
@@ -131,20 +135,20 @@ mod tests {
     fn the_very_rate_is_enough_for_ever_and_a_little_less_is_not() {
         for step in [100, 1000, 2500, 10_000, 30_000, 59_900] {
             let bytes = RATE * step / 1000;
-            let mut clock = BodyClock::new(RATE);
+            let mut clock = BodyRateCheck::new(RATE);
             for _ in 0..300_000 / step {
                 trickle(&mut clock, 1, Duration::from_millis(step), bytes + 1);
                 assert!(!clock.too_slow(), "{step} ms");
             }
         }
-        let mut clock = BodyClock::new(RATE);
+        let mut clock = BodyRateCheck::new(RATE);
         trickle(&mut clock, 62, Duration::from_secs(1), RATE * 9 / 10);
         assert!(clock.too_slow());
     }
 
     #[test]
     fn a_burst_carries_a_client_for_a_minute_only() {
-        let mut clock = BodyClock::new(RATE);
+        let mut clock = BodyRateCheck::new(RATE);
         clock.received(100 << 20);
         clock.waited(Duration::from_secs(60));
         assert!(!clock.too_slow());
@@ -156,21 +160,21 @@ mod tests {
 
     #[test]
     fn a_client_that_needs_no_waiting_is_never_too_slow() {
-        let mut clock = BodyClock::new(RATE);
+        let mut clock = BodyRateCheck::new(RATE);
         trickle(&mut clock, 1000, Duration::ZERO, 1);
         assert!(!clock.too_slow());
     }
 
     #[test]
     fn a_rate_of_zero_is_off() {
-        let mut clock = BodyClock::new(0);
+        let mut clock = BodyRateCheck::new(0);
         clock.waited(Duration::from_secs(3600));
         assert!(!clock.too_slow());
     }
 
     #[test]
     fn nothing_overflows() {
-        let mut clock = BodyClock::new(u64::MAX);
+        let mut clock = BodyRateCheck::new(u64::MAX);
         clock.received(u64::MAX);
         clock.received(u64::MAX);
         clock.waited(Duration::MAX);
@@ -186,7 +190,7 @@ mod tests {
         fn the_buckets_agree_with_the_log(
             steps in proptest::collection::vec((0..20_000_u64, 0..30_000_u64), 1..80),
         ) {
-            let mut clock = BodyClock::new(RATE);
+            let mut clock = BodyRateCheck::new(RATE);
             let (mut now, mut log) = (0, Vec::new());
             for (wait, bytes) in steps {
                 clock.waited(Duration::from_millis(wait));

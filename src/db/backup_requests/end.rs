@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::{BackupRequest, find, lock_system, open_of, write_event};
 use crate::db::{Conn, DbError};
-use crate::domain::request::RequestState;
+use crate::domain::backup_request::BackupRequestState;
 
 /// Gives the open requests of a system, oldest first, and marks them as seen. `None` if the credential with this hash is
 /// not valid any more: whoever has waited with it must not learn what came meanwhile.
@@ -41,7 +41,7 @@ pub enum Cancellation {
     /// The system has no such request.
     NotFound,
     /// It had ended before, in this state.
-    Ended(RequestState),
+    Ended(BackupRequestState),
 }
 
 /// Cancels a request.
@@ -62,7 +62,7 @@ pub fn cancel(
         let sql = "UPDATE backup_requests SET state = 'cancelled', ended_at = clock_timestamp() \
              WHERE id = $1 AND state IN ('pending', 'seen')";
         if diesel::sql_query(sql).bind::<SqlUuid, _>(id).execute(conn)? == 0 {
-            return Ok(Cancellation::Ended(RequestState::Expired));
+            return Ok(Cancellation::Ended(BackupRequestState::Expired));
         }
         write_event(conn, "request_cancelled", &request, (by, from), json!({}))?;
         Ok(Cancellation::Done)

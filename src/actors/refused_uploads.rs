@@ -7,19 +7,19 @@ use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
-use crate::db::accounting::Refusal;
+use crate::db::accounting::RefusedUpload;
 
 const QUIET: Duration = Duration::from_mins(1);
 
 #[derive(Default)]
-pub(super) struct Refusals {
+pub(super) struct RefusedUploads {
     told: HashMap<(Uuid, &'static str), Instant>,
-    waiting: Vec<Refusal>,
+    waiting: Vec<RefusedUpload>,
 }
 
-impl Refusals {
+impl RefusedUploads {
     /// Takes it in, unless the same was told within the last minute.
-    pub fn note(&mut self, refusal: Refusal, now: Instant) {
+    pub fn note(&mut self, refusal: RefusedUpload, now: Instant) {
         self.told.retain(|_, told| now.duration_since(*told) < QUIET);
         if let Entry::Vacant(untold) = self.told.entry((refusal.system_id, refusal.reason)) {
             untold.insert(now);
@@ -28,12 +28,12 @@ impl Refusals {
     }
 
     /// What the next transaction has to write.
-    pub fn take(&mut self) -> Vec<Refusal> {
+    pub fn take(&mut self) -> Vec<RefusedUpload> {
         std::mem::take(&mut self.waiting)
     }
 
     /// The transaction failed: they wait for the next.
-    pub fn put_back(&mut self, refusals: Vec<Refusal>) {
+    pub fn put_back(&mut self, refusals: Vec<RefusedUpload>) {
         self.waiting.extend(refusals);
     }
 
@@ -50,8 +50,8 @@ mod tests {
     fn one_a_minute_for_each_system_and_reason() {
         let start = Instant::now();
         let refusal =
-            |system, reason| Refusal { system_id: Uuid::from_u128(system), reason, remote_addr: None };
-        let mut refusals = Refusals::default();
+            |system, reason| RefusedUpload { system_id: Uuid::from_u128(system), reason, remote_addr: None };
+        let mut refusals = RefusedUploads::default();
         for (seconds, system, reason, waiting) in
             [(0, 1, "rate", 1), (1, 1, "rate", 1), (1, 1, "size", 2), (1, 2, "rate", 3), (61, 1, "rate", 4)]
         {
