@@ -59,7 +59,7 @@ pub enum UploadError {
     #[error("the body does not have the digest that was sent")]
     DigestMismatch,
     #[error("the client has damaged the file: {0}")]
-    DamagedByClient(Damage),
+    DamagedByClient(TransferDamage),
     #[error("the body ended early (connection closed before the declared end)")]
     Interrupted,
     /// It is not what the client's own framing says. What is wrong with it begins with the word "malformed".

@@ -86,7 +86,7 @@ impl ApiError {
     }
 
     /// The client has damaged the file that it sent.
-    pub fn damaged_by_client(damage: Damage) -> Self {
+    pub fn damaged_by_client(damage: TransferDamage) -> Self {
         let message = match damage {
             TransferDamage::LineBreaks => {
                 "the file's line breaks are missing: curl --data-binary @FILE (or -T FILE) instead of -d"

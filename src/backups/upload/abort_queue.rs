@@ -12,8 +12,8 @@ use tokio::time::{sleep, timeout};
 use tokio_util::task::TaskTracker;
 
 use super::live::LiveUploads;
-use crate::actors::OrgQuotas;
-use crate::db::accounting::{Abort, Operation, Outcome};
+use crate::actors::OrgActors;
+use crate::db::accounting::{Abort, Operation, OperationOutcome};
 use crate::domain::ids::OrgId;
 use crate::domain::object_key::ObjectKey;
 use crate::store::BlobStore;
@@ -40,7 +40,7 @@ const RETRY_PAUSE: Duration = Duration::from_secs(1);
 impl AbortQueue {
     /// Returns a queue, and its consumer, which has to be spawned on `runtime`.
     pub fn new(
-        orgs: OrgQuotas,
+        orgs: OrgActors,
         store: Arc<dyn BlobStore>,
         live: LiveUploads,
         tasks: TaskTracker,
@@ -69,7 +69,7 @@ impl AbortQueue {
     }
 }
 
-async fn abort(pending: PendingAbort, orgs: &OrgQuotas, store: &dyn BlobStore) {
+async fn abort(pending: PendingAbort, orgs: &OrgActors, store: &dyn BlobStore) {
     let id = pending.abort.backup;
     let outcome = loop {
         let operation = Operation::Abort(pending.abort.clone());
@@ -86,7 +86,7 @@ async fn abort(pending: PendingAbort, orgs: &OrgQuotas, store: &dyn BlobStore) {
         }
     };
     // Only a retired backup may lose its object: a commit may have won after all.
-    if outcome == Some(Outcome::Aborted) {
+    if outcome == Some(OperationOutcome::Aborted) {
         fail_point!("abort.retired");
         match timeout(ATTEMPT_TIMEOUT, store.delete(&pending.key)).await {
             Ok(Ok(())) => {}

@@ -35,7 +35,7 @@ impl Reservation {
         live: LiveUploads,
     ) -> Self {
         live.insert(backup);
-        let abort = Abort { system_id, backup, give_back_slot: false };
+        let abort = Abort { system_id, backup, release_rate_slot: false };
         Self { pending: Some(PendingAbort { org, key, abort, done: None }), id: backup, aborts, live }
     }
 
@@ -46,11 +46,11 @@ impl Reservation {
     }
 
     /// Aborts the upload, and waits a moment for that, so that nothing is left when the client has its answer.
-    /// `give_back_slot`: whether the upload shall not count for the rate limit.
-    pub async fn abort(mut self, give_back_slot: bool) {
+    /// `release_rate_slot`: whether the upload shall not count for the rate limit.
+    pub async fn abort(mut self, release_rate_slot: bool) {
         let Some(mut pending) = self.pending.take() else { return };
         let (done, finished) = oneshot::channel();
-        pending.abort.give_back_slot = give_back_slot;
+        pending.abort.release_rate_slot = release_rate_slot;
         pending.done = Some(done);
         self.aborts.send(pending);
         let _ = timeout(ANSWER_TIMEOUT, finished).await;
