@@ -1,4 +1,4 @@
-//! Counts wrong credentials, for a minute from the first one: of each user name from each origin, and of each origin.
+//! Counts failed attempts, for a minute from the first one: per user name and origin, and per origin.
 
 use std::time::{Duration, Instant};
 
@@ -6,12 +6,12 @@ use crate::domain::client_network::ClientNetwork;
 use crate::domain::ids::SystemKey;
 use crate::domain::ttl_map::TtlMap;
 
-/// Wrong credentials for one user name from one origin that have a look-up of their own, a minute.
+/// Failed attempts per minute for one user name from one origin, up to which each has its own look-up.
 const PER_KEY: u32 = 30;
-/// The same for all user names from one origin.
+/// The same limit for all user names from one origin.
 const PER_ORIGIN: u32 = 300;
 const MINUTE: Duration = Duration::from_secs(60);
-/// Entries of each table. Origins that find no room in it are counted together.
+/// Maximum entries of each table. Origins that do not fit are counted together.
 const CAPACITY: usize = 10_000;
 
 #[derive(Default)]
@@ -23,7 +23,7 @@ struct Tally {
 pub(super) struct FailedAttempts {
     origins: TtlMap<ClientNetwork, Tally>,
     keys: TtlMap<(ClientNetwork, SystemKey), u32>,
-    /// For origins that the table has no room for.
+    /// Counts the origins that do not fit into `origins`.
     others: TtlMap<(), Tally>,
 }
 
@@ -36,21 +36,22 @@ impl FailedAttempts {
         }
     }
 
-    /// Counts a credential that is not known to be right, and says whether there have been too many. Counted before the
-    /// look-up, or many at the same time would all get through because none of them has failed yet.
+    /// Records an attempt whose credential is not known to be right, and returns whether there are too many.
+    /// The attempt is recorded before the look-up: otherwise many concurrent attempts would all pass, because
+    /// none has failed yet.
     pub fn record(&mut self, origin: ClientNetwork, key: &SystemKey, now: Instant) -> bool {
         let Some(tally) = self.tally(origin, now) else { return true };
         tally.count = tally.count.saturating_add(1);
         if tally.count > PER_ORIGIN {
             return true;
         }
-        // If there is no room for this user name, the origin's own count has to do.
+        // Without room for this user name, only the origin's count applies.
         let Some(count) = self.keys.entry((origin, key.clone()), now) else { return false };
         *count += 1;
         *count > PER_KEY
     }
 
-    /// The credential was right, or could not be checked: it counts no longer.
+    /// Withdraws an attempt: its credential was right, or could not be checked.
     pub fn withdraw(&mut self, origin: ClientNetwork, key: &SystemKey, now: Instant) {
         if let Some(tally) = self.tally(origin, now) {
             tally.count = tally.count.saturating_sub(1);
@@ -60,7 +61,7 @@ impl FailedAttempts {
         }
     }
 
-    /// Whether to log that an origin sends too many wrong credentials: once a minute.
+    /// Returns whether to log that an origin sends too many wrong credentials: once a minute.
     pub fn should_warn(&mut self, origin: ClientNetwork, now: Instant) -> bool {
         self.tally(origin, now).is_some_and(|tally| !std::mem::replace(&mut tally.warned, true))
     }

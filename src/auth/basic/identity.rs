@@ -57,13 +57,14 @@ impl SystemIdentity {
         self.window_epoch
     }
 
-    /// The hash of the secret that was given, for seeing later whether it is still the right one.
+    /// The hash of the given secret, for checking later whether it is still valid.
     pub fn secret_sha256(&self) -> &SecretSha256 {
         &self.secret
     }
 }
 
-/// The system whose key this is, if the row is there, the hash of the given secret matches, and the system is active.
+/// Returns the identity of the system if its row exists, the hash of the given secret matches, and the system
+/// is active.
 pub(super) fn identify(
     key: &SystemKey,
     given: &[u8],

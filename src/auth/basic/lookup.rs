@@ -1,5 +1,5 @@
-//! Looks user names up in the database, as rarely as possible: remembered for a second, one at a time for each name,
-//! and gathered into one query where there are too many failed_attempts.
+//! Looks up user names in the database as rarely as possible: results are cached for a second, each name has
+//! at most one query at a time, and after too many failed attempts the names are batched into one query.
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -17,18 +17,19 @@ use crate::domain::ttl_map::TtlMap;
 
 /// A rotated, suspended or destroyed credential has to stop working within a second everywhere.
 const CACHE_TTL: Duration = Duration::from_millis(900);
-/// Of names that exist, and again of names that do not: guesses must not push out what appliances use.
+/// Capacity of the cache of existing names, and of that of unknown names. They are separate, so that guesses
+/// never evict the names that systems use.
 const CACHE_CAPACITY: usize = 10_000;
 /// How long a look-up waits for the database, and for another look-up of the same name.
 const LOOK_UP_TIMEOUT: Duration = Duration::from_secs(4);
-/// Names share locks (by hash); with this many locks they rarely meet.
+/// Names share locks by hash; with this many locks they rarely collide.
 const STRIPES: u64 = 256;
-/// How often the gathered look-ups are made, in one query.
+/// Time between two batched queries.
 const BATCH_INTERVAL: Duration = Duration::from_millis(250);
 
 type Found = Result<Option<CredentialRow>, DbError>;
 
-/// The names that wait for the next gathered query, and who asked for each of them.
+/// The names in the next batched query, and who waits for each of them.
 type Waiting = HashMap<String, Vec<oneshot::Sender<Found>>>;
 
 pub(super) struct CredentialLookup(Arc<Shared>);
@@ -39,7 +40,7 @@ struct Shared {
     known: Mutex<TtlMap<String, CredentialRow>>,
     unknown: Mutex<TtlMap<String, ()>>,
     stripes: Vec<tokio::sync::Mutex<()>>,
-    /// `None` while no gathered query is to come.
+    /// `None` while no batched query is scheduled.
     waiting: Mutex<Option<Waiting>>,
 }
 
@@ -55,17 +56,18 @@ impl CredentialLookup {
         }))
     }
 
-    /// The row of a name, if it was found within the last second.
+    /// Returns the row of a name from the cache.
     pub fn cached(&self, key: &SystemKey, now: Instant) -> Option<CredentialRow> {
         lock(&self.0.known).get(key.as_str(), now).cloned()
     }
 
-    /// Makes the next look-up ask the database.
+    /// Removes a name from the cache: the next look-up queries the database.
     pub fn forget(&self, key: &SystemKey) {
         lock(&self.0.known).remove(key.as_str());
     }
 
-    /// Looks one name up: one query at a time and a second for each name. Who comes meanwhile is given its answer.
+    /// Looks up one name. A name has at most one query at a time and one per second; concurrent callers share
+    /// its result.
     pub async fn find(&self, key: &SystemKey) -> Found {
         let asked = Instant::now();
         if let Some(found) = self.remembered(key, asked) {
@@ -87,8 +89,8 @@ impl CredentialLookup {
         Ok(row)
     }
 
-    /// Waits for the next gathered query, which everybody shares who waits. The name goes into it whether or not it is
-    /// remembered, so that the time of the answer tells nothing.
+    /// Looks up a name in the next batched query, which all waiting callers share. The name is queried even if
+    /// it is cached, so that the response time reveals nothing.
     pub async fn find_batched(&self, key: &SystemKey) -> Found {
         let (tell, told) = oneshot::channel();
         {
@@ -117,7 +119,7 @@ impl Shared {
     }
 }
 
-/// Makes the gathered queries, one at a time, until nobody waits any more.
+/// Runs the batched queries, one at a time, until nobody waits.
 async fn run_batches(shared: Arc<Shared>) {
     loop {
         sleep(BATCH_INTERVAL).await;
@@ -128,7 +130,7 @@ async fn run_batches(shared: Arc<Shared>) {
                     *waiting = Some(Waiting::new());
                     gathered
                 }
-                // Whoever comes next starts this again.
+                // The next caller starts this task again.
                 _ => return,
             }
         };
@@ -145,7 +147,7 @@ async fn run_batches(shared: Arc<Shared>) {
         for (name, askers) in gathered {
             let found = rows.as_ref().map(|rows| rows.get(&name).cloned()).map_err(Clone::clone);
             for asker in askers {
-                // Whoever asked may be gone.
+                // The caller may be gone.
                 let _ = asker.send(found.clone());
             }
         }

@@ -1,21 +1,23 @@
-//! From a Basic auth credential to an identity, and what guessing may cost.
+//! Checks Basic credentials, and limits what guessing costs.
 //!
-//! Two promises hold for any number of failed_attempts. A right secret is always let in. And wrong credentials beyond 30 a minute
-//! for one user name from one address, or 300 from one address, are answered without a query of their own.
+//! Two guarantees hold for any number of guesses. A right secret is always accepted. And wrong credentials
+//! beyond 30 a minute for one user name from one address, or 300 from one address, never cause a query of
+//! their own.
 //!
-//! Whether a secret is right can't be known without its row, so there has to be a look-up, also for an address that
-//! failed_attempts. But there need not be one for each guess: beyond the limits the names are gathered, and every quarter of a
-//! second all of them go into one query, on one connection ([`lookup`]). So:
-//! * **A throttled guess costs the database** an index probe in a query that is sent at most four times a second,
-//!   however many addresses guess however many names. Names that exist are remembered apart from names that do not, so
-//!   guesses never push out what appliances use.
-//! * **A right secret** either finds its row remembered (at most a second old), and is let in before anything is counted;
-//!   or it waits for the next gathered query like the guesses around it, and is let in by the same comparison. Nothing
-//!   here turns a row that matches into a 401, and no count prevents a look-up. A count that is too high, be it by
-//!   failed_attempts, by a full table, or by a fleet behind one address that comes back all at once, costs a quarter of a second.
-//! * **The time of a 401 tells nothing.** Below the limits no wrong credential is answered before [`MIN_REFUSAL_TIME`] is over,
-//!   which is longer than a look-up takes. Beyond them all answers come with the gathered query, which has the name in
-//!   it whether it exists or not, and whether it is remembered or not.
+//! Only a system's row can tell whether a secret is right, so every attempt needs a look-up, even from an
+//! address that guesses. It does not need a query of its own: beyond the limits the names are batched, and one
+//! query on one connection looks up all of them four times a second ([`lookup`]). Consequences:
+//! * **A throttled guess costs the database** one index probe in a query that runs at most four times a
+//!   second, however many addresses guess however many names. Existing names and unknown names are cached
+//!   separately, so guesses never evict the names that systems use.
+//! * **A right secret** either finds its row in the cache (at most a second old) and is accepted before
+//!   anything is counted, or it waits for the next batched query like the guesses around it and is accepted by
+//!   the same comparison. No code here answers 401 for a row that matches, and no count prevents a look-up. A
+//!   count that is too high, whether because of guesses, a full table, or a fleet behind one address that
+//!   returns all at once, costs a quarter of a second.
+//! * **The response time of a 401 reveals nothing.** Below the limits no wrong credential is answered before
+//!   [`MIN_REFUSAL_TIME`], which is longer than a look-up. Beyond them all answers come with the batched
+//!   query, which contains the name whether or not it exists, and whether or not it is cached.
 
 mod failed_attempts;
 mod identity;
@@ -38,13 +40,13 @@ use identity::identify;
 pub use identity::{SecretSha256, SystemIdentity};
 use lookup::CredentialLookup;
 
-/// A credential could not be checked, because the database could not say whose it is. The text is for the log.
+/// The database could not be queried for a credential. The text is for the log.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct CredentialCheckError(String);
 
 impl CredentialCheckError {
-    /// The row holds what no row can hold.
+    /// A column holds a value that its table does not permit.
     fn unreadable(error: impl ToString) -> Self {
         Self(error.to_string())
     }
@@ -56,10 +58,10 @@ impl From<DbError> for CredentialCheckError {
     }
 }
 
-/// A wrong credential is answered no sooner than this.
+/// Minimum time before a wrong credential is answered.
 const MIN_REFUSAL_TIME: Duration = Duration::from_millis(50);
 
-/// How long an answer may be held up by the look-up for `X-Backup-Requested`, which is only a hint.
+/// Maximum time that the look-up for `X-Backup-Requested`, which is only a hint, may delay an answer.
 const HINT_TIMEOUT: Duration = Duration::from_millis(250);
 
 /// Checks credentials.
@@ -69,7 +71,7 @@ pub struct Authenticator {
 }
 
 impl Authenticator {
-    /// The gathered look-ups run on `runtime`.
+    /// Creates the authenticator. Its batched look-ups run on `runtime`.
     pub fn new(db: Db, runtime: Handle) -> Self {
         Self {
             lookup: CredentialLookup::new(db, runtime),
@@ -77,11 +79,11 @@ impl Authenticator {
         }
     }
 
-    /// The system that the credential belongs to; `None` if it is wrong, whatever is wrong with it. An unknown user
-    /// name costs the same work as a known one.
+    /// Returns the system that the credential belongs to, or `None` if the credential is wrong, for whatever
+    /// reason. An unknown user name costs the same work as a known one.
     ///
     /// # Errors
-    /// The database could not be asked: that is not a 401.
+    /// If the database could not be queried. That is not a 401.
     pub async fn authenticate(
         &self,
         key: &str,
@@ -109,15 +111,15 @@ impl Authenticator {
         result
     }
 
-    /// Whether the credential is still valid, or was within the last second.
+    /// Returns whether the credential is still valid, or was within the last second.
     pub async fn is_still_valid(&self, who: &SystemIdentity) -> Result<bool, CredentialCheckError> {
         let row = self.lookup.find(who.key()).await?;
         Ok(identify(who.key(), who.secret_sha256().bytes(), row.as_ref())?.is_some())
     }
 
-    /// The oldest request for a backup that the system has not answered, as of the last second. Nearly always it is known
-    /// from the look-up of the credential. If that is older, or was forgotten because the answer has changed it, the
-    /// system is looked up once more, and `None` is given if that takes too long.
+    /// Returns the oldest open backup request of the system, as of the last second. It is nearly always known
+    /// from the look-up of the credential. Otherwise the system is looked up again, and the result is `None`
+    /// if that takes too long.
     pub async fn pending_backup_request(&self, who: &SystemIdentity) -> Option<Uuid> {
         if let Some(row) = self.lookup.cached(who.key(), Instant::now()) {
             return row.requested;
@@ -126,27 +128,27 @@ impl Authenticator {
         found.ok()??.requested
     }
 
-    /// Whether the system is known to have said within the last minute that nothing has changed.
+    /// Returns whether the system is known to have reported "unchanged" within the last minute.
     pub fn reported_unchanged_recently(&self, who: &SystemIdentity) -> bool {
         self.lookup.cached(who.key(), Instant::now()).is_some_and(|row| row.unchanged_lately)
     }
 
-    /// A backup was stored, which fulfils the requests before it.
+    /// Forgets the backup request: a backup was stored, which fulfils it.
     pub fn forget_backup_request(&self, who: &SystemIdentity) {
         if self.lookup.cached(who.key(), Instant::now()).is_some_and(|row| row.requested.is_some()) {
             self.forget(who);
         }
     }
 
-    /// Forgets what is remembered of the system, because it has changed.
+    /// Removes the system from the cache, because it has changed.
     pub fn forget(&self, who: &SystemIdentity) {
         self.lookup.forget(who.key());
     }
 
-    /// Logs one line a minute for each origin, without anything of what was guessed.
+    /// Logs at most one line a minute per origin, which contains nothing that was guessed.
     fn warn(&self, origin: ClientNetwork, now: Instant) {
         if self.failed_attempts().should_warn(origin, now) {
-            log::warn!("too many wrong credentials from {origin}: their look-ups are gathered for now");
+            log::warn!("too many wrong credentials from {origin}: their look-ups are batched for now");
         }
     }
 

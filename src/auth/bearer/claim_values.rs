@@ -1,39 +1,39 @@
-//! The claim_values in which providers write one and the same claim. A form is understood if it can mean one thing only;
-//! nothing is ever guessed, and nothing is in the result that is not literally in the claim.
+//! Reads the values of claims in the forms in which providers write them. A form is accepted if it has only
+//! one meaning. Nothing is guessed, and every result is literally in the claim.
 
 use serde_json::Value;
 
 use crate::domain::caller::Scope;
 
-/// The largest whole number that every JSON library reads as it was written (RFC 8259, 6). Beyond it a provider may have
-/// made one number of two, and so one organization.
-const LARGEST_EXACT: u64 = (1 << 53) - 1;
-/// Seconds since the Unix epoch that no time of a token reaches (the year 33658). Milliseconds do, and a token that
-/// expires in thousands of years was not meant.
-const BEYOND_TIME: f64 = 1e12;
+/// The largest integer that every JSON library reads exactly (RFC 8259, 6). Beyond it a provider may have
+/// rounded two ids, and so two organizations, to one.
+const MAX_EXACT_INTEGER: u64 = (1 << 53) - 1;
+/// Seconds since the Unix epoch that no valid time reaches (the year 33658). Values in milliseconds do, and a
+/// token that expires in thousands of years is a mistake.
+const MAX_TIME: f64 = 1e12;
 
-/// A name: text, or a whole number (the numeric ids of a database).
+/// Returns a name: text, or an integer (the numeric id of a database).
 pub(super) fn name(claim: &Value) -> Option<String> {
     match claim {
         Value::String(text) => Some(text.clone()),
         Value::Number(number) => {
-            number.as_u64().filter(|number| *number <= LARGEST_EXACT).map(|number| number.to_string())
+            number.as_u64().filter(|number| *number <= MAX_EXACT_INTEGER).map(|number| number.to_string())
         }
         _ => None,
     }
 }
 
-/// Seconds since the Unix epoch: a number, whole or not (RFC 7519, 2), or its digits as text.
+/// Returns seconds since the Unix epoch: a number, integral or not (RFC 7519, 2), or its digits as text.
 pub(super) fn time(claim: &Value) -> Option<f64> {
     let seconds = match claim {
         Value::Number(number) => number.as_f64(),
         Value::String(text) if text.bytes().all(|byte| byte.is_ascii_digit()) => text.parse().ok(),
         _ => None,
     };
-    seconds.filter(|seconds| *seconds < BEYOND_TIME)
+    seconds.filter(|seconds| *seconds < MAX_TIME)
 }
 
-/// Whether this text is the claim, or is one of several in it.
+/// Returns whether this text is the claim, or one of several in it.
 pub(super) fn has(claim: &Value, text: &str) -> bool {
     match claim {
         Value::String(one) => one == text,
@@ -42,7 +42,7 @@ pub(super) fn has(claim: &Value, text: &str) -> bool {
     }
 }
 
-/// The scopes of ours in a claim: text with spaces between them, or an array of them.
+/// Returns the scopes of this service in a claim: text separated by spaces, or an array of them.
 pub(super) fn scopes(claim: &Value) -> Vec<Scope> {
     match claim {
         Value::String(text) => text.split_ascii_whitespace().filter_map(Scope::parse).collect(),

@@ -1,4 +1,5 @@
-//! What a token says, and whether that is enough. Pure: the signature has been verified, and the time is an argument.
+//! The claims of a token, and whether they suffice. Pure: the signature is verified, and the time is an
+//! argument.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -7,14 +8,14 @@ use super::claim_values::{has, name, scopes, time};
 use crate::domain::caller::{Caller, Scope};
 use crate::domain::ids::OrgId;
 
-/// Seconds that the issuer's clock may be off.
+/// Tolerated difference from the issuer's clock, in seconds.
 const LEEWAY: f64 = 30.0;
 /// The longest subject, in bytes: it is written to the history.
-const LONGEST_SUB: usize = 255;
+const MAX_SUB_BYTES: usize = 255;
 
-/// The claims that are looked at (RFC 7519; `scope`: RFC 8693), in whatever form they come: [`check`](Self::check) looks
-/// only at those that it needs. One that is there twice is an error; `null` is the same as not there. No other claim
-/// can make a token bad.
+/// The claims that this service reads (RFC 7519; `scope`: RFC 8693), in any form: [`check`](Self::check) reads
+/// only those that it needs. A duplicate claim is an error; `null` is the same as a missing one. Other claims
+/// are ignored.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Claims {
@@ -31,7 +32,7 @@ pub(super) struct Claims {
     organization_id: Value,
 }
 
-/// What `iss` and `aud` have to be.
+/// The required values of `iss` and `aud`.
 #[derive(Debug, Clone)]
 pub(super) struct Expected {
     pub issuer: String,
@@ -39,7 +40,8 @@ pub(super) struct Expected {
 }
 
 impl Claims {
-    /// The caller that these claims describe at `now` (seconds since the Unix epoch), or what is wrong with them.
+    /// Returns the caller that these claims describe at `now` (seconds since the Unix epoch), or what is wrong
+    /// with them.
     pub fn check(&self, expected: &Expected, now: f64) -> Result<Caller, &'static str> {
         if self.iss.as_str() != Some(&expected.issuer) {
             return Err("iss does not match JWT_ISSUER");
@@ -78,10 +80,10 @@ impl Claims {
         }
     }
 
-    /// `scope` and `permissions` together. Only a token that has neither is read by `scp`, which is what some providers
-    /// call `scope`; and only one that has no `scp` either by `roles`. For where a provider sends both (Entra ID, a person
-    /// by way of a program), `scp` is what the program was allowed, and `roles` all that the person may do: the two
-    /// together would be more than either.
+    /// Returns the scopes of `scope` and `permissions` together. Only a token that has neither is read by
+    /// `scp`, some providers' name for `scope`; and only one without `scp`, too, by `roles`. Where a provider
+    /// sends both (Entra ID: a program that acts for a person), `scp` is what the program may do and `roles`
+    /// what the person may do: together they would permit more than either.
     fn scopes(&self) -> Vec<Scope> {
         if !self.scope.is_null() || !self.permissions.is_null() {
             [scopes(&self.scope), scopes(&self.permissions)].concat()
@@ -93,9 +95,9 @@ impl Claims {
     }
 }
 
-/// Whether this can be a subject.
+/// Returns whether this text is a valid subject.
 pub(super) fn is_sub(text: &str) -> bool {
-    (1..=LONGEST_SUB).contains(&text.len()) && !text.trim().is_empty() && !text.contains(char::is_control)
+    (1..=MAX_SUB_BYTES).contains(&text.len()) && !text.trim().is_empty() && !text.contains(char::is_control)
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
-//! Makes tokens for development, with the secret (`JWT_HS256_SECRET`) that the service verifies them with.
+//! Issues tokens for development, signed with the secret (`JWT_HS256_SECRET`) that the service verifies them
+//! with.
 
 use std::time::{Duration, SystemTime};
 
@@ -10,12 +11,12 @@ use super::claims::is_sub;
 use super::seconds;
 use crate::domain::ids::OrgId;
 
-/// What a new token is to say.
+/// The contents of a new token.
 pub struct NewToken<'a> {
     pub issuer: &'a str,
     pub audience: &'a str,
     pub sub: &'a str,
-    /// Nobody's only with `backup:admin`.
+    /// `None` is permitted only with `backup:admin`.
     pub org: Option<&'a OrgId>,
     /// Separated by spaces.
     pub scope: &'a str,
@@ -34,17 +35,17 @@ struct Claims<'a> {
     exp: u64,
 }
 
-/// Why there is no token.
+/// Why no token was issued.
 #[derive(Debug, thiserror::Error)]
 pub enum IssueError {
     #[error("--sub: 1 to 255 bytes, printable")]
     Sub,
-    /// The library's message is not repeated: it was given the secret.
+    /// The library's message is not repeated: the library knows the secret.
     #[error("the token can't be signed")]
     Sign,
 }
 
-/// A token signed with HS256, and when it expires, in seconds since the Unix epoch.
+/// Returns a token signed with HS256, and when it expires, in seconds since the Unix epoch.
 pub fn issue(secret: &SecretString, new: &NewToken, now: SystemTime) -> Result<(String, u64), IssueError> {
     if !is_sub(new.sub) {
         return Err(IssueError::Sub);

@@ -1,5 +1,5 @@
-//! One key of a set (JSON Web Key, RFC 7517, 7518, 8037), as providers write it: normalised where that can mean one thing
-//! only, and otherwise left out with a reason for the log.
+//! One key of a set (JSON Web Key, RFC 7517, 7518, 8037), as providers write it. It is normalised where it has
+//! only one meaning, and otherwise skipped with a reason for the log.
 
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, ParsedPublicKey};
 use base64::Engine as _;
@@ -9,27 +9,27 @@ use serde_json::Value;
 
 use super::claim_values::{has, name};
 
-/// Bytes of a coordinate on the curve P-256, and of an Ed25519 key.
+/// Length of a coordinate on the curve P-256, and of an Ed25519 key, in bytes.
 const COORDINATE: usize = 32;
-/// Bits of a modulus, and the exponents, that signatures are verified with.
+/// Sizes of a modulus in bits, and the exponents, with which signatures can be verified.
 const MODULUS: std::ops::RangeInclusive<usize> = 2048..=8192;
 const EXPONENT: std::ops::Range<u64> = 3..1 << 33;
 
-/// A public key and its algorithm. The algorithm in a token's header has to be this one, and decides nothing.
+/// A public key and its algorithm. A token's header has to name this algorithm; it cannot choose another.
 pub(super) struct Key {
     pub kid: Option<String>,
     pub algorithm: Algorithm,
     pub verifies: DecodingKey,
-    /// Its private half stands beside it.
+    /// The set contains its private key as well.
     pub is_exposed: bool,
 }
 
-/// Why a key is not used. Nothing of the key is in it.
+/// Why a key is not used. The text contains nothing of the key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum UnusableKey {
-    /// It was not made for us: providers have keys for other things, too.
+    /// The key has another purpose: providers publish keys for other services, too.
     Foreign(&'static str),
-    /// It should be of use, and is not.
+    /// The key should be usable and is not.
     Broken(&'static str),
 }
 
@@ -40,7 +40,7 @@ impl Key {
         let (algorithm, names): (_, &[&str]) = match (jwk["kty"].as_str(), jwk["crv"].as_str()) {
             (Some("RSA"), _) => (Algorithm::RS256, &["RS256"]),
             (Some("EC"), Some("P-256")) => (Algorithm::ES256, &["ES256"]),
-            // RFC 9864 names the curve's algorithm anew.
+            // RFC 9864 gives the curve's algorithm a second name.
             (Some("OKP"), Some("Ed25519")) => (Algorithm::EdDSA, &["EdDSA", "Ed25519"]),
             (Some("EC" | "OKP"), _) => return Err(Foreign("its curve (crv) is not P-256 or Ed25519")),
             (Some("oct"), _) => {
@@ -64,7 +64,7 @@ impl Key {
     }
 }
 
-/// Whether signatures by one of these algorithms are to be verified with it.
+/// Returns whether this key is meant to verify signatures by one of these algorithms.
 fn is_meant(jwk: &Value, names: &[&str]) -> Result<(), UnusableKey> {
     if !jwk["use"].is_null() && jwk["use"] != "sig" {
         return Err(Foreign("it is not for signatures (use)"));
@@ -113,14 +113,14 @@ fn ec(jwk: &Value) -> Result<DecodingKey, UnusableKey> {
 
 fn ed(jwk: &Value) -> Result<DecodingKey, UnusableKey> {
     let x = jwk["x"].as_str().ok_or(Broken("its x is missing"))?;
-    // Not a number: a byte that is missing could be any.
+    // Unlike a number: a missing byte could be any.
     let x = decode(x).filter(|x| x.len() == COORDINATE).ok_or(Broken("its x is not 32 bytes in base64"))?;
     DecodingKey::from_ed_components(&URL_SAFE_NO_PAD.encode(x))
         .map_err(|_| Broken("its x is not 32 bytes in base64"))
 }
 
-/// Two big-endian numbers, without leading zeros: some encoders add one for the sign, others write a coordinate that
-/// begins with some without them.
+/// Returns two big-endian numbers without leading zeros: some encoders add a zero for the sign, others omit
+/// the leading zeros of a coordinate.
 fn pair(
     jwk: &Value,
     one: &str,
@@ -142,7 +142,7 @@ fn pair(
     Ok((read(one)?, read(other)?))
 }
 
-/// Base64 for URLs without padding is what the standard wants; the usual alphabet and padding mean the same.
+/// Decodes base64url without padding, as the standard requires; the usual alphabet and padding mean the same.
 fn decode(text: &str) -> Option<Vec<u8>> {
     let plain = text.trim_end_matches('=').replace('+', "-").replace('/', "_");
     URL_SAFE_NO_PAD.decode(plain).ok()

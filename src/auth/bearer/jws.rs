@@ -1,8 +1,9 @@
 //! A token as it is sent: a signed header and payload (JWS, RFC 7515, compact form). Nothing in it can be
 //! trusted before its signature is verified.
 //!
-//! The header is read here and not by the library, which refuses a token for members that nobody looks at (a `jwk` of an
-//! unknown kind, a `kid` that is a number). Only the algorithm, the key id and whether there are extensions matter.
+//! The header is parsed here and not by the library, which refuses a token for members that this service
+//! ignores (a `jwk` of an unknown kind, a `kid` that is a number). Only the algorithm, the key id and the
+//! presence of extensions matter.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -14,20 +15,20 @@ use serde_json::Value;
 use super::claim_values::name;
 use super::claims::Claims;
 
-/// In our own words: a library's message may repeat parts of the token.
+/// Not the library's message, which may repeat parts of the token.
 const MALFORMED: &str = "it is malformed";
 
-/// A token taken apart.
+/// The parts of a token.
 pub(super) struct Jws<'a> {
     pub algorithm: Algorithm,
-    /// Which key the token names.
+    /// The id of the key that the token names.
     pub kid: Option<String>,
     message: &'a str,
     payload: &'a str,
     signature: &'a str,
 }
 
-/// The members that matter. One that is there twice is an error.
+/// The members that matter. A duplicate is an error.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Header {
@@ -42,7 +43,7 @@ impl<'a> Jws<'a> {
         let (header, payload) = message.split_once('.').ok_or(MALFORMED)?;
         let is_part = |part: &str| URL_SAFE_NO_PAD.decode(part).is_ok();
         let header: Header = object(header).ok_or(MALFORMED)?;
-        // A further dot would be in the payload, where it is not in the alphabet.
+        // A third dot would be in the payload, whose alphabet has none.
         if !is_part(payload) || !is_part(signature) {
             return Err(MALFORMED);
         }
@@ -53,7 +54,7 @@ impl<'a> Jws<'a> {
             Some("HS256") => Algorithm::HS256,
             Some("RS256") => Algorithm::RS256,
             Some("ES256") => Algorithm::ES256,
-            // RFC 9864 names the algorithm of the curve anew.
+            // RFC 9864 gives the curve's algorithm a second name.
             Some("EdDSA" | "Ed25519") => Algorithm::EdDSA,
             _ => return Err("unsupported algorithm (RS256, ES256 and EdDSA are accepted)"),
         };
@@ -64,21 +65,22 @@ impl<'a> Jws<'a> {
         Ok(Self { algorithm, kid, message, payload, signature })
     }
 
-    /// Whether the signature is this key's by the token's algorithm. The library refuses a key of another kind.
+    /// Returns whether this key made the signature by the token's algorithm. The library refuses a key of
+    /// another kind.
     pub fn is_signed_by(&self, key: &DecodingKey) -> bool {
         crypto::verify(self.signature, self.message.as_bytes(), key, self.algorithm).unwrap_or(false)
     }
 
-    /// What the token says. The caller has verified the signature.
+    /// Returns the claims. The caller has verified the signature.
     pub fn claims(&self) -> Result<Claims, &'static str> {
         object(self.payload).ok_or(MALFORMED)
     }
 }
 
-/// The JSON object in this part of a token.
+/// Decodes the JSON object in this part of a token.
 fn object<T: DeserializeOwned>(part: &str) -> Option<T> {
     let json = URL_SAFE_NO_PAD.decode(part).ok()?;
-    // serde would take the members from an array, too.
+    // serde would accept an array of the members as well.
     json.trim_ascii_start().starts_with(b"{").then_some(())?;
     serde_json::from_slice(&json).ok()
 }

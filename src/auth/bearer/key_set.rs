@@ -1,5 +1,5 @@
-//! A JSON Web Key Set (RFC 7517): of each key its id and the one algorithm that it is good for, and what the log says of
-//! those that are left out.
+//! A JSON Web Key Set (RFC 7517): the id and the one algorithm of each key, and what to log about skipped
+//! keys.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -10,24 +10,24 @@ use serde_json::Value;
 
 use super::jwk::{Key, UnusableKey};
 
-/// So many keys are tried for one token, so that it can't cost a hundred verifications. No provider has as many at a time
-/// that a token could mean.
-const MOST_TRIED: usize = 8;
-/// Characters of a key's id in the log.
-const LONGEST_KID: usize = 40;
-/// So many reasons are in an error.
-const MOST_REASONS: usize = 3;
+/// Maximum keys that are tried for one token, so that it cannot cost a hundred verifications. No provider
+/// publishes as many keys that one token could mean.
+const MAX_CANDIDATES: usize = 8;
+/// Maximum characters of a key's id in the log.
+const MAX_KID_CHARS: usize = 40;
+/// Maximum reasons in one error.
+const MAX_REASONS: usize = 3;
 
-/// The keys of a set that tokens can be verified with; never none.
+/// The usable keys of a set; never empty.
 pub(super) struct KeySet {
     keys: Vec<Key>,
     remarks: Vec<Remark>,
 }
 
-/// Something that the operator should know about a key.
+/// A note to the operator about a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Remark {
-    /// Made printable.
+    /// The key's name, in printable characters.
     key: String,
     what: &'static str,
     is_used: bool,
@@ -35,12 +35,12 @@ pub(super) struct Remark {
 }
 
 impl KeySet {
-    /// Reads a set. Its size is bounded by whoever has read it, and so is the number of its keys.
+    /// Parses a set. Its source bounds its size, and so the number of its keys.
     ///
     /// # Errors
-    /// In one line, with nothing of the text in it: it may have a private key.
+    /// One line, which contains nothing of the text: that may contain a private key.
     pub fn parse(text: &[u8]) -> Result<Self, String> {
-        // Some editors begin a file with a mark of its encoding.
+        // Some editors begin a file with a byte order mark.
         let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
         let set: Value = serde_json::from_slice(text).map_err(|_| "it is not a JSON Web Key Set")?;
         let jwks = set["keys"].as_array().ok_or("it is not a JSON Web Key Set: it has no array \"keys\"")?;
@@ -51,7 +51,7 @@ impl KeySet {
                 Ok(key) => {
                     let before = alike.entry((key.kid.clone(), key.algorithm)).or_default();
                     *before += 1;
-                    if *before > MOST_TRIED {
+                    if *before > MAX_CANDIDATES {
                         let what = "8 keys before it have the same algorithm and the same id (kid) or none";
                         remarks.push(remark(what, false, Level::Warn));
                         continue;
@@ -70,17 +70,17 @@ impl KeySet {
         if !keys.is_empty() {
             return Ok(Self { keys, remarks });
         }
-        let reasons: Vec<_> = remarks.iter().take(MOST_REASONS).map(|remark| format!("; {remark}")).collect();
+        let reasons: Vec<_> = remarks.iter().take(MAX_REASONS).map(|remark| format!("; {remark}")).collect();
         Err(format!("no key in it is one for RS256, ES256 or EdDSA{}", reasons.concat()))
     }
 
-    /// The keys that a token of this algorithm may mean, the likeliest first: those with its key id, then those without
-    /// any. A token that names no key may mean each.
+    /// Returns the keys that a token of this algorithm may mean, the likeliest first: those with its key id,
+    /// then those without an id. A token that names no key may mean any.
     pub fn candidates(&self, kid: Option<&str>, algorithm: Algorithm) -> impl Iterator<Item = &Key> {
         let named = move |key: &&Key| kid.is_none() || key.kid.as_deref() == kid;
         let nameless = move |key: &&Key| kid.is_some() && key.kid.is_none();
         let of_kind = move || self.keys.iter().filter(move |key| key.algorithm == algorithm);
-        of_kind().filter(named).chain(of_kind().filter(nameless)).take(MOST_TRIED)
+        of_kind().filter(named).chain(of_kind().filter(nameless)).take(MAX_CANDIDATES)
     }
 
     pub fn len(&self) -> usize {
@@ -103,14 +103,14 @@ impl fmt::Display for Remark {
     }
 }
 
-/// A key's id for the log, or its place in the set.
+/// Returns a key's id for the log, or its position in the set.
 fn printable(jwk: &Value, index: usize) -> String {
     match super::claim_values::name(&jwk["kid"]) {
         None => format!("number {}", index + 1),
         Some(kid) => {
             let plain = |c: char| if c.is_ascii_graphic() { c } else { '?' };
-            let short: String = kid.chars().take(LONGEST_KID).map(plain).collect();
-            let rest = if kid.chars().nth(LONGEST_KID).is_some() { "..." } else { "" };
+            let short: String = kid.chars().take(MAX_KID_CHARS).map(plain).collect();
+            let rest = if kid.chars().nth(MAX_KID_CHARS).is_some() { "..." } else { "" };
             format!("\"{short}{rest}\"")
         }
     }
@@ -164,7 +164,7 @@ mod tests {
         assert_eq!(found(None, Algorithm::RS256), ["", "a", "a"]);
         assert_eq!(found(Some("a"), Algorithm::HS256), [""; 0]);
         let many: Vec<_> = (0..20).map(|n| rsa(&json!(n))).collect();
-        assert_eq!(parse(&many).candidates(None, Algorithm::RS256).count(), MOST_TRIED);
+        assert_eq!(parse(&many).candidates(None, Algorithm::RS256).count(), MAX_CANDIDATES);
     }
 
     proptest! {

@@ -1,15 +1,16 @@
-//! The keys in use, and when they are read again.
+//! The current key set, and when it is refreshed.
 //!
-//! * A token that no known key has signed is a reason to read the set again, at most once a minute after the last such
-//!   reading has ended, whether that succeeds or not. So made-up tokens cost the provider one request a minute.
-//! * The set is read again every ten minutes, so that a key that was removed from it is not accepted any more; and every
-//!   two seconds until it was read for the first time.
-//! * There is one reading at a time, for everybody who waits: nobody waits longer than one takes. Who has waited for one
-//!   that had begun before may have missed a key that was published meanwhile; the next token finds it.
-//! * A reading that fails changes nothing: the last good set stays.
+//! * A token that no known key signed causes a refresh, at most once a minute after the end of the last such
+//!   refresh, whether that succeeded or not. So forged tokens cost the provider at most one request a minute.
+//! * The set is refreshed every ten minutes, so that a removed key is no longer accepted; and every two
+//!   seconds until the first success.
+//! * At most one refresh runs at a time, and all waiting callers share it: nobody waits longer than one takes.
+//!   A caller that joined a running refresh may miss a key that was published after its start; the next token
+//!   finds it.
+//! * A failed refresh changes nothing: the last good set stays.
 //!
-//! Tokens of known keys never wait. The set is read in a task of its own on the runtime's threads, which is finished even
-//! when whoever asked for it is gone.
+//! Tokens of known keys never wait. A refresh is a task of its own on the runtime's threads, which finishes
+//! even if its callers are gone.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -22,14 +23,14 @@ use tokio::time::sleep;
 use super::key_set::{KeySet, Remark};
 use super::key_source::KeySource;
 
-/// The least time from the end of a reading that tokens were the reason for to the next one.
-const PAUSE: Duration = Duration::from_mins(1);
-/// The age from which a set is read again.
-const OLD: Duration = Duration::from_mins(10);
-/// Between two readings while there never was a set.
-const FIRST: Duration = Duration::from_secs(2);
-/// So many keys that are left out are named in the log.
-const MOST_NAMED: usize = 20;
+/// Minimum time between two refreshes that tokens cause, from the end of the first.
+const MIN_INTERVAL: Duration = Duration::from_mins(1);
+/// Age at which a set is refreshed.
+const MAX_AGE: Duration = Duration::from_mins(10);
+/// Time between two refreshes until the first success.
+const RETRY_INTERVAL: Duration = Duration::from_secs(2);
+/// Maximum skipped keys that are named in the log.
+const MAX_NAMED: usize = 20;
 
 /// A key set that follows its source.
 #[derive(Clone)]
@@ -38,20 +39,20 @@ pub(super) struct KeySetCache(Arc<Inner>);
 struct Inner {
     source: KeySource,
     current: ArcSwapOption<KeySet>,
-    readings: Mutex<Readings>,
+    refreshes: Mutex<Refreshes>,
     logged: Mutex<Logged>,
     runtime: Handle,
 }
 
 #[derive(Default)]
-struct Readings {
-    /// Closed when the one that is under way is over.
-    under_way: Option<watch::Receiver<()>>,
-    /// When the last one that tokens were the reason for ended.
+struct Refreshes {
+    /// Closed when the running refresh ends.
+    running: Option<watch::Receiver<()>>,
+    /// When the last refresh that a token caused ended.
     ended: Option<Instant>,
 }
 
-/// What was logged last: the same lines every time would help nobody.
+/// What was logged last, so that the same lines are not repeated every time.
 #[derive(Default)]
 struct Logged {
     failure: Option<String>,
@@ -64,64 +65,64 @@ enum Reason {
     Token,
 }
 
-/// A reading that is under way. When it ends, in whatever way, the next one may begin and whoever waits goes on.
-struct Reading {
+/// A running refresh. When it ends, in whatever way, the next one may start and waiting callers continue.
+struct Refresh {
     inner: Arc<Inner>,
     reason: Reason,
-    _over: watch::Sender<()>,
+    _done: watch::Sender<()>,
 }
 
-impl Drop for Reading {
+impl Drop for Refresh {
     fn drop(&mut self) {
-        let mut readings = lock(&self.inner.readings);
-        readings.under_way = None;
+        let mut refreshes = lock(&self.inner.refreshes);
+        refreshes.running = None;
         if self.reason == Reason::Token {
-            readings.ended = Some(Instant::now());
+            refreshes.ended = Some(Instant::now());
         }
     }
 }
 
 impl KeySetCache {
-    /// Starts to read, now and for as long as the process lives.
+    /// Starts to refresh the set, for the life of the process.
     pub fn start(source: KeySource, runtime: Handle) -> Self {
         let keys = Self(Arc::new(Inner {
             source,
             current: ArcSwapOption::empty(),
-            readings: Mutex::default(),
+            refreshes: Mutex::default(),
             logged: Mutex::default(),
             runtime,
         }));
         let inner = Arc::clone(&keys.0);
         keys.0.runtime.spawn(async move {
             loop {
-                wait(inner.begin(Reason::Time)).await;
-                sleep(if inner.current.load().is_some() { OLD } else { FIRST }).await;
+                wait(inner.start_refresh(Reason::Time)).await;
+                sleep(if inner.current.load().is_some() { MAX_AGE } else { RETRY_INTERVAL }).await;
             }
         });
         keys
     }
 
-    /// The last good set; `None`: there never was one.
+    /// Returns the last good set; `None` if there never was one.
     pub fn current(&self) -> Option<Arc<KeySet>> {
         self.0.current.load_full()
     }
 
-    /// Another set than `seen`, in which the caller has found no key: one that was read meanwhile, or is read now. `None`
-    /// if there is none, or if it is too soon to read again.
+    /// Returns a set that is newer than `seen`, in which the caller found no key: one that was read meanwhile
+    /// or is read now. Returns `None` if there is none, or if it is too soon to refresh.
     pub async fn newer_than(&self, seen: Option<&Arc<KeySet>>) -> Option<Arc<KeySet>> {
         let newer = || self.current().filter(|set| !seen.is_some_and(|seen| Arc::ptr_eq(seen, set)));
         if let Some(set) = newer() {
             return Some(set);
         }
-        wait(self.0.begin(Reason::Token)).await;
+        wait(self.0.start_refresh(Reason::Token)).await;
         newer()
     }
 }
 
-/// Waits for the end of a reading. A sender that is gone is the end.
-async fn wait(reading: Option<watch::Receiver<()>>) {
-    if let Some(mut reading) = reading {
-        let _ = reading.changed().await;
+/// Waits for the end of a refresh, which drops the sender.
+async fn wait(refresh: Option<watch::Receiver<()>>) {
+    if let Some(mut refresh) = refresh {
+        let _ = refresh.changed().await;
     }
 }
 
@@ -130,21 +131,21 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Inner {
-    /// Joins the reading that is under way, or begins one. `None`: a token is no reason to read yet.
-    fn begin(self: &Arc<Self>, reason: Reason) -> Option<watch::Receiver<()>> {
-        let mut readings = lock(&self.readings);
-        if let Some(under_way) = &readings.under_way {
-            return Some(under_way.clone());
+    /// Joins the running refresh, or starts one. Returns `None` if it is too soon for a token to cause one.
+    fn start_refresh(self: &Arc<Self>, reason: Reason) -> Option<watch::Receiver<()>> {
+        let mut refreshes = lock(&self.refreshes);
+        if let Some(running) = &refreshes.running {
+            return Some(running.clone());
         }
-        let pause = if self.current.load().is_some() { PAUSE } else { FIRST };
-        if reason == Reason::Token && readings.ended.is_some_and(|ended| ended.elapsed() < pause) {
+        let pause = if self.current.load().is_some() { MIN_INTERVAL } else { RETRY_INTERVAL };
+        if reason == Reason::Token && refreshes.ended.is_some_and(|ended| ended.elapsed() < pause) {
             return None;
         }
-        let (over, receiver) = watch::channel(());
-        readings.under_way = Some(receiver.clone());
-        drop(readings);
-        let reading = Reading { inner: Arc::clone(self), reason, _over: over };
-        self.runtime.spawn(async move { reading.inner.read().await });
+        let (done, receiver) = watch::channel(());
+        refreshes.running = Some(receiver.clone());
+        drop(refreshes);
+        let refresh = Refresh { inner: Arc::clone(self), reason, _done: done };
+        self.runtime.spawn(async move { refresh.inner.read().await });
         Some(receiver)
     }
 
@@ -153,7 +154,7 @@ impl Inner {
             Ok(set) => {
                 let set = Arc::new(set);
                 self.current.store(Some(Arc::clone(&set)));
-                // What is said has taken place: whoever reads it may send a token.
+                // Logged after the set is in use: whoever reads the line may send a token.
                 log::info!("token keys: {} read from {}", set.len(), self.source);
                 self.log_remarks(set.remarks());
             }
@@ -175,10 +176,10 @@ impl Inner {
         if logged.remarks == remarks {
             return;
         }
-        for remark in remarks.iter().take(MOST_NAMED) {
+        for remark in remarks.iter().take(MAX_NAMED) {
             log::log!(remark.level, "token keys: {remark}");
         }
-        if let Some(more @ 1..) = remarks.len().checked_sub(MOST_NAMED) {
+        if let Some(more @ 1..) = remarks.len().checked_sub(MAX_NAMED) {
             log::warn!("token keys: {more} more keys are left out or carry a warning");
         }
         logged.remarks = remarks.to_vec();
@@ -189,7 +190,7 @@ impl std::fmt::Display for KeySource {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::File(path) => write!(f, "{}", path.display()),
-            // A query may have a key in it by which the provider knows its clients.
+            // A query may contain a key by which the provider identifies its clients.
             Self::Url(url) => f.write_str(url.split('?').next().unwrap_or_default()),
         }
     }

@@ -1,5 +1,6 @@
-//! Where key sets come from: a file or a URL. Reading is bounded in time and size. Fetching follows no redirect, because
-//! whoever decides where the keys come from can make any token, and goes through no proxy, because hyper's client knows none.
+//! The source of a key set: a file or a URL. Reading is bounded in time and size. A fetch follows no redirect,
+//! because whoever controls the source of the keys can forge any token, and uses no proxy, because hyper's
+//! client supports none.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -12,23 +13,23 @@ use tokio::time::timeout;
 
 use super::key_set::KeySet;
 
-/// Where a JSON Web Key Set is.
+/// The location of a JSON Web Key Set.
 #[derive(Debug, Clone)]
 pub enum KeySource {
     File(PathBuf),
-    /// https, or http to this machine.
+    /// https, or http on this machine.
     Url(String),
 }
 
 const READ_TIMEOUT: Duration = Duration::from_secs(5);
-/// The largest key set, in bytes.
-const LARGEST: usize = 1 << 20;
+/// Maximum size of a key set, in bytes.
+const MAX_BYTES: usize = 1 << 20;
 const TOO_LARGE: &str = "it is larger than 1 MiB";
-/// Some providers, and firewalls in front of them, refuse who does not say what they are.
+/// Some providers, and firewalls in front of them, refuse clients without a `User-Agent`.
 const USER_AGENT: &str = concat!("strongroom/", env!("CARGO_PKG_VERSION"));
 
 impl KeySource {
-    /// Reads the set as it is now, or says in one line why not.
+    /// Reads the current set, or returns in one line why it cannot.
     pub(super) async fn read(&self) -> Result<KeySet, String> {
         match timeout(READ_TIMEOUT, self.read_without_limit()).await {
             Ok(read) => read,
@@ -42,7 +43,7 @@ impl KeySource {
             Self::Url(url) => Some(fetch(url).await?),
         };
         let source = self.clone();
-        // A disk that hangs, or a set of thousands of keys, must not hold up what else this thread does.
+        // A disk that hangs, or a set of thousands of keys, must not block this thread.
         let parsed = tokio::task::spawn_blocking(move || match (fetched, source) {
             (Some(text), _) => KeySet::parse(&text),
             (None, Self::File(path)) => KeySet::parse(&read_file(&path)?),
@@ -51,7 +52,8 @@ impl KeySource {
         parsed.await.map_err(|error| error.to_string())?
     }
 
-    /// Reads a file once, because one that can't be used is a wrong setting. A URL may be out of reach for a moment.
+    /// Checks a file at start: one that cannot be used is a wrong setting. A URL may be unreachable for a
+    /// moment.
     pub(super) fn check(&self) -> Result<(), String> {
         match self {
             Self::File(path) => KeySet::parse(&read_file(path)?).map(drop),
@@ -63,8 +65,8 @@ impl KeySource {
 fn read_file(path: &Path) -> Result<Vec<u8>, String> {
     let mut text = vec![];
     let file = std::fs::File::open(path).map_err(|error| error.to_string())?;
-    file.take(LARGEST as u64 + 1).read_to_end(&mut text).map_err(|error| error.to_string())?;
-    if text.len() > LARGEST { Err(TOO_LARGE.to_owned()) } else { Ok(text) }
+    file.take(MAX_BYTES as u64 + 1).read_to_end(&mut text).map_err(|error| error.to_string())?;
+    if text.len() > MAX_BYTES { Err(TOO_LARGE.to_owned()) } else { Ok(text) }
 }
 
 async fn fetch(url: &str) -> Result<Vec<u8>, String> {
@@ -76,7 +78,7 @@ async fn fetch(url: &str) -> Result<Vec<u8>, String> {
         .header("user-agent", USER_AGENT)
         .body(Body::empty())
         .map_err(|error| error.to_string())?;
-    let answer = client.request(request).await.map_err(|error| with_a_hint(in_full(&error)))?;
+    let answer = client.request(request).await.map_err(|error| with_hint(with_causes(&error)))?;
     if answer.status() != 200 {
         return Err(format!("it was answered with status {}", answer.status().as_u16()));
     }
@@ -85,8 +87,8 @@ async fn fetch(url: &str) -> Result<Vec<u8>, String> {
     }
     let (mut body, mut text) = (answer.into_body(), vec![]);
     while let Some(chunk) = body.data().await {
-        let chunk = chunk.map_err(|error| in_full(&error))?;
-        if text.len() + chunk.len() > LARGEST {
+        let chunk = chunk.map_err(|error| with_causes(&error))?;
+        if text.len() + chunk.len() > MAX_BYTES {
             return Err(TOO_LARGE.to_owned());
         }
         text.extend_from_slice(&chunk);
@@ -94,8 +96,8 @@ async fn fetch(url: &str) -> Result<Vec<u8>, String> {
     Ok(text)
 }
 
-/// The error with its causes: "error trying to connect" alone would not help anybody.
-fn in_full(error: &dyn std::error::Error) -> String {
+/// Returns the error with its causes: "error trying to connect" alone helps nobody.
+fn with_causes(error: &dyn std::error::Error) -> String {
     let mut line = error.to_string();
     let mut cause = error.source();
     while let Some(inner) = cause {
@@ -105,8 +107,8 @@ fn in_full(error: &dyn std::error::Error) -> String {
     line
 }
 
-/// Whoever has an authority of their own has to say so, and this is where they find out.
-fn with_a_hint(line: String) -> String {
+/// Tells operators with a private certificate authority how to configure it.
+fn with_hint(line: String) -> String {
     if line.contains("certificate verify failed") {
         format!(
             "{line} (whom to trust is in the system's certificates, or in the file that SSL_CERT_FILE names)"

@@ -1,8 +1,8 @@
-//! Bearer tokens (JWT, RFC 7519; RFC 8725 for what can go wrong with them). The only room that names jsonwebtoken.
+//! Verifies bearer tokens (JWT, RFC 7519; common attacks: RFC 8725). The only module that names jsonwebtoken.
 //!
-//! A token's header ([`jws`]) may choose among the keys, and nothing else. The algorithm is a property of the key. KeySetCache come
-//! from the operator's key set, or are the operator's secret: what a token brings along itself (`jwk`, `jku`, `x5u`) is
-//! ignored. After the signature the claims are checked ([`claims`]).
+//! A token's header ([`jws`]) may choose among the keys, and nothing else. The algorithm is a property of the
+//! key. Keys come from the operator's key set, or are the operator's secret; keys in the token (`jwk`, `jku`,
+//! `x5u`) are ignored. After the signature, the claims are checked ([`claims`]).
 
 mod claim_values;
 mod claims;
@@ -31,10 +31,10 @@ use key_set::KeySet;
 use key_set_cache::KeySetCache;
 use rejected_tokens::RejectedTokens;
 
-/// Bytes. No token that is sent with every request is longer; what is longer is refused unread.
-const LONGEST: usize = 8192;
+/// Maximum length of a token, in bytes. A longer one is refused without being parsed.
+const MAX_TOKEN_BYTES: usize = 8192;
 
-/// Whose tokens are accepted.
+/// Which tokens are accepted.
 pub struct TokenSettings {
     pub keys: Option<KeySource>,
     /// For development only.
@@ -46,10 +46,10 @@ pub struct TokenSettings {
 /// Why a token is not accepted.
 #[derive(Debug, thiserror::Error)]
 pub enum TokenError {
-    /// For the log; nothing of the token is in it.
+    /// For the log; contains nothing of the token.
     #[error("{0}")]
     Invalid(&'static str),
-    /// Nobody can tell: no key set could be read since the start.
+    /// No key set could be read since the start, so no token can be verified.
     #[error("there are no keys to verify tokens with")]
     NoKeys,
 }
@@ -63,10 +63,10 @@ pub struct TokenVerifier {
 }
 
 impl TokenVerifier {
-    /// Starts to read the keys, on `runtime`. A key source that is a URL may be out of reach for now.
+    /// Starts to refresh the keys, on `runtime`. A URL may be unreachable for now.
     ///
     /// # Errors
-    /// A file that can't be used, in one line.
+    /// One line, if a file cannot be used.
     pub fn start(settings: TokenSettings, runtime: &Handle) -> Result<Self, String> {
         if let Some(source) = &settings.keys {
             source.check()?;
@@ -80,7 +80,7 @@ impl TokenVerifier {
         })
     }
 
-    /// The caller that this token names.
+    /// Returns the caller that this token names.
     pub async fn verify(&self, token: &str) -> Result<Caller, TokenError> {
         let verified = self.caller(token).await;
         if let Err(TokenError::Invalid(why)) = &verified {
@@ -90,7 +90,7 @@ impl TokenVerifier {
     }
 
     async fn caller(&self, token: &str) -> Result<Caller, TokenError> {
-        if token.len() > LONGEST {
+        if token.len() > MAX_TOKEN_BYTES {
             return Err(TokenError::Invalid("it is too long"));
         }
         let jws = Jws::parse(token).map_err(TokenError::Invalid)?;
@@ -107,8 +107,8 @@ impl TokenVerifier {
         claims.check(&self.expected, now).map_err(TokenError::Invalid)
     }
 
-    /// Looks for the key that has signed, and once more if the set has changed. A signature that fits no key may be by a
-    /// new one, also if the token names one that is known: providers have used an id again.
+    /// Finds the key that signed the token, and tries again if the set has changed. A signature that fits no
+    /// key may be by a new one, even if the token names a known key: providers have reused ids.
     async fn verify_by_set(&self, jws: &Jws<'_>) -> Result<(), TokenError> {
         let keys = self.keys.as_ref().ok_or(TokenError::Invalid("no key set is set for its algorithm"))?;
         let known = keys.current();

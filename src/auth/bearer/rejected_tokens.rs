@@ -1,5 +1,5 @@
-//! Counts tokens that were refused, for whoever wonders at night why everybody is answered 401: at most one line a minute,
-//! with the reasons and how often each was met. The reasons are ours and few, and so is what is kept.
+//! Counts refused tokens, and logs at most one line a minute with the count of each reason, for operators who
+//! wonder why all requests are answered 401. The reasons are a small fixed set, so little is kept.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,12 +10,12 @@ use tokio::time::sleep;
 
 const MINUTE: Duration = Duration::from_mins(1);
 
-/// How often each reason was met since the last line.
+/// The count of each reason since the last line.
 #[derive(Default)]
 pub(super) struct RejectedTokens(Mutex<BTreeMap<&'static str, u64>>);
 
 impl RejectedTokens {
-    /// Starts to report, for as long as the value lives; what is left then is reported, too.
+    /// Starts to report, for the life of the value; dropping it reports the rest.
     pub fn start(runtime: &Handle) -> Arc<Self> {
         let rejected = Arc::new(Self::default());
         let weak = Arc::downgrade(&rejected);
