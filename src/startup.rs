@@ -41,9 +41,9 @@ pub enum StartError {
 }
 
 /// How long the start waits for the database and the store before it serves without them.
-const FIRST_PREPARATION: Duration = Duration::from_secs(5);
+const FIRST_PREPARATION_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long uploads may take to be committed or taken back after the last connection is gone.
-const LAST_TASKS: Duration = Duration::from_secs(10);
+const LAST_TASKS_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Runs the service until SIGTERM or SIGINT. `migrate`: whether to apply missing migrations, or to wait until somebody
 /// has.
@@ -126,10 +126,7 @@ async fn serve(
     })?;
     let store = open_store(&config.store, disk)?;
     let store: Arc<dyn BlobStore> = Arc::new(ObservedStore { store, metrics: metrics.clone() });
-    tokio::try_join!(
-        look_at_database(connector.clone(), runtime),
-        look_at_store(Arc::clone(&store), runtime)
-    )?;
+    tokio::try_join!(check_database(connector.clone(), runtime), check_store(Arc::clone(&store), runtime))?;
     let actors = Actors::start(db.clone(), policy.clone(), metrics.clone());
     let vault = parts::build_vault(&config, db, store, &actors, runtime.handle(), metrics);
 
@@ -142,7 +139,7 @@ async fn serve(
 
     // The connections are gone. The uploads that they have left behind are committed or taken back now.
     vault.tasks.close();
-    let _ = timeout_at(Instant::now() + LAST_TASKS, vault.tasks.wait()).await;
+    let _ = timeout_at(Instant::now() + LAST_TASKS_TIMEOUT, vault.tasks.wait()).await;
     drop(upkeep);
     actors.stop();
     log::info!("stopped");
@@ -163,17 +160,17 @@ fn policy(uploads: &UploadConfig, writer: Uuid) -> AccountingPolicy {
 
 /// A pooler that can't be worked with ends the start. A database that can't be reached is waited for by `tasks::prepare`;
 /// if such a pooler shows then, there are no sessions until it is set right.
-async fn look_at_database(connector: Connector, runtime: &Runtime) -> Result<(), StartError> {
+async fn check_database(connector: Connector, runtime: &Runtime) -> Result<(), StartError> {
     let look = runtime.handle().spawn_blocking(move || connector.connect());
-    match timeout(FIRST_PREPARATION, look).await {
+    match timeout(FIRST_PREPARATION_TIMEOUT, look).await {
         Ok(Ok(Err(DbError::Setting(line)))) => Err(StartError::Setting(line)),
         _ => Ok(()),
     }
 }
 
 /// A store that refuses at the first look ends the start. One that can't be reached is waited for by `tasks::prepare`.
-async fn look_at_store(store: Arc<dyn BlobStore>, runtime: &Runtime) -> Result<(), StartError> {
-    let look = runtime.spawn(async move { timeout(FIRST_PREPARATION, store.prepare(false)).await });
+async fn check_store(store: Arc<dyn BlobStore>, runtime: &Runtime) -> Result<(), StartError> {
+    let look = runtime.spawn(async move { timeout(FIRST_PREPARATION_TIMEOUT, store.prepare(false)).await });
     match look.await {
         Ok(Ok(Err(StoreError::Refused(line)))) => Err(StartError::Refused(line)),
         _ => Ok(()),

@@ -8,7 +8,7 @@ use super::exit::{ExitCode, Failure};
 use super::output::table;
 use super::report::Report;
 use crate::db::audit::{self, Imbalance};
-use crate::tasks::compare::{Comparison, Difference, Step};
+use crate::tasks::compare::{Comparison, ComparisonStep, Difference};
 
 #[derive(clap::Args)]
 pub struct Audit {
@@ -72,15 +72,15 @@ fn with_store(context: &Context, books: Vec<Imbalance>) -> Result<ExitCode, Fail
     let mut compared = Compared::default();
     let comparison = Comparison { db: tools.db, store: tools.store };
     let done = tools.runtime.block_on(comparison.run(&mut |step| match step {
-        Step::Rows(count) => {
+        ComparisonStep::Rows(count) => {
             compared.backups += count;
             progress.inc(count);
         }
-        Step::Objects(count) => {
+        ComparisonStep::Objects(count) => {
             compared.objects += count;
             progress.inc(count);
         }
-        Step::Found(difference) => progress.suspend(|| report.push(difference.into())),
+        ComparisonStep::Difference(difference) => progress.suspend(|| report.push(difference.into())),
     }));
     progress.finish_and_clear();
     compared.complete = done.is_ok();

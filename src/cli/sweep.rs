@@ -16,9 +16,9 @@ use crate::db::objects;
 use crate::domain::orphans::objection;
 use crate::store::ObjectInfo;
 use crate::tasks::Lease;
-use crate::tasks::orphans::{self, Cleared};
-use crate::tasks::purge::{self, Purged};
-use crate::tasks::sweep::{Sweeper, Swept, new_process_id};
+use crate::tasks::orphans::{self, OrphanReport};
+use crate::tasks::purge::{self, PurgeReport};
+use crate::tasks::sweep::{SweepReport, Sweeper, new_process_id};
 
 /// Between two looks whether it is known which uploads are abandoned.
 const LOOK_EVERY: Duration = Duration::from_millis(300);
@@ -112,7 +112,7 @@ fn cutoff(context: &mut Context, age: Duration) -> Result<DateTime<Utc>, Failure
 fn refuse_on_doubt(tools: &Tools) -> Result<(), Failure> {
     let progress = ProgressBar::new_spinner().with_message("objects looked at");
     let seen = |count| progress.inc(count);
-    let evidence = tools.runtime.block_on(orphans::evidence(&tools.db, tools.store.as_ref(), &seen));
+    let evidence = tools.runtime.block_on(orphans::gather_evidence(&tools.db, tools.store.as_ref(), &seen));
     progress.finish_and_clear();
     objection(&evidence?).map_or(Ok(()), |objection| {
         Err(Failure::Refused(format!(
@@ -130,10 +130,10 @@ fn pass(context: &Context, tools: &Tools, done: &mut Done) -> Result<(), Failure
         log::warn!("{undecided} uploads may be alive: the database was away meanwhile");
     }
     done.failed += undecided as u64;
-    let Swept { uploads, leftovers, expired, failed } = tools.runtime.block_on(sweeper.run_once())?;
+    let SweepReport { uploads, leftovers, expired, failed } = tools.runtime.block_on(sweeper.run_once())?;
     (done.uploads_taken_back, done.leftovers_removed, done.requests_expired) = (uploads, leftovers, expired);
     done.failed += failed as u64;
-    let Purged { backups, tombstones, systems, failed } =
+    let PurgeReport { backups, tombstones, systems, failed } =
         tools.runtime.block_on(purge::run_once(&tools.db, tools.store.as_ref()))?;
     (done.backups_purged, done.tombstones_dropped, done.systems_dropped) = (backups, tombstones, systems);
     done.failed += failed as u64;
@@ -176,7 +176,7 @@ fn clear(
         report.push(Orphan { object_key: key.to_string(), size, modified });
     };
     let delete = orphans::delete(&tools.db, tools.store.as_ref(), before, &mut say);
-    let Cleared { deleted, kept, failed } = tools.runtime.block_on(delete)?;
+    let OrphanReport { deleted, kept, failed } = tools.runtime.block_on(delete)?;
     (done.orphans_deleted, done.orphans_kept) = (deleted, kept);
     done.failed += failed;
     Ok(())

@@ -8,7 +8,7 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::timeout;
 
-use super::{LAST_TASKS, StartError};
+use super::{LAST_TASKS_TIMEOUT, StartError};
 use crate::http::{Certificates, Drain};
 
 pub(super) struct Signals {
@@ -74,7 +74,7 @@ async fn stop_at_once(handles: &[ServerHandle]) -> Result<(), StartError> {
     log::info!("stopping at once");
     notify_systemd(&[sd_notify::NotifyState::Stopping]);
     let stopping = join_all(handles.iter().map(|handle| handle.stop(false)));
-    let _ = timeout(LAST_TASKS, stopping).await;
+    let _ = timeout(LAST_TASKS_TIMEOUT, stopping).await;
     Ok(())
 }
 

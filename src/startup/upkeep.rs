@@ -6,7 +6,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use super::{FIRST_PREPARATION, StartError};
+use super::{FIRST_PREPARATION_TIMEOUT, StartError};
 use crate::backups::Vault;
 use crate::config::Config;
 use crate::db::Connector;
@@ -39,7 +39,7 @@ pub(super) async fn start(
     let (refuse, refused) = oneshot::channel();
     runtime.spawn(tasks::prepare(preparation, Arc::clone(&vault.ready), refuse));
     // The sender is dropped when everything is prepared.
-    if let Ok(Ok(line)) = timeout(FIRST_PREPARATION, refused).await {
+    if let Ok(Ok(line)) = timeout(FIRST_PREPARATION_TIMEOUT, refused).await {
         return Err(StartError::Refused(line));
     }
 

@@ -12,7 +12,7 @@ use crate::db::{Connector, DbError, Session, writers};
 pub struct Lease(RepeatingThread);
 
 /// How long the end of the process waits for its lease to be given up. A lease that is not given up runs out.
-const STOP_PATIENCE: Duration = Duration::from_secs(3);
+const STOP_TIMEOUT: Duration = Duration::from_secs(3);
 
 impl Lease {
     /// Starts to renew the lease of `process`, three times in each `lease`.
@@ -27,7 +27,7 @@ impl Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        if !self.0.stop(STOP_PATIENCE) {
+        if !self.0.stop(STOP_TIMEOUT) {
             log::warn!("the database does not answer: the lease is left to run out");
         }
     }

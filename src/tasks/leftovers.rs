@@ -1,22 +1,22 @@
-//! What unfinished puts have left in the store.
+//! Unfinished writes in the store that no upload owns any more.
 
 use std::time::Duration;
 
 use crate::db::{Db, DbError, Lane, backups};
 use crate::store::Leftover;
 
-const PATIENCE: Duration = Duration::from_secs(10);
+const QUERY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Those of the leftovers that no upload is at any more.
+/// Removes from `found` the writes of uploads that are under way.
 ///
-/// The store has to be asked for `found` before the database is asked here. In the other order an upload that began
-/// in between would be taken for dead.
-pub(super) async fn without_writer(db: &Db, mut found: Vec<Leftover>) -> Result<Vec<Leftover>, DbError> {
+/// The caller must list `found` before this reads the database. In the other order, an upload that began in between
+/// would be taken for abandoned.
+pub(super) async fn without_upload(db: &Db, mut found: Vec<Leftover>) -> Result<Vec<Leftover>, DbError> {
     let keys: Vec<_> = found.iter().filter_map(|left| left.key.as_ref().map(ToString::to_string)).collect();
     if !keys.is_empty() {
-        let receiving = move |conn: &mut _| backups::receiving_among(conn, &keys);
-        let alive = db.run(Lane::Reads, PATIENCE, receiving).await?;
-        found.retain(|left| left.key.as_ref().is_none_or(|key| !alive.contains(key.as_str())));
+        let query = move |conn: &mut _| backups::receiving_among(conn, &keys);
+        let receiving = db.run(Lane::Reads, QUERY_TIMEOUT, query).await?;
+        found.retain(|left| left.key.as_ref().is_none_or(|key| !receiving.contains(key.as_str())));
     }
     Ok(found)
 }

@@ -17,9 +17,9 @@ pub struct RequestListener(RepeatingThread);
 /// Between two looks for notifications: libpq can be asked what has come, but not be made to wait for it.
 const TICK: Duration = Duration::from_millis(100);
 /// Between two looks at the table, and between two attempts to connect.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 /// How long the end of the process waits for a query that hangs.
-const STOP_PATIENCE: Duration = Duration::from_secs(1);
+const STOP_TIMEOUT: Duration = Duration::from_secs(1);
 
 impl RequestListener {
     /// Starts to listen on behalf of `waiters`.
@@ -34,7 +34,7 @@ impl RequestListener {
 
 impl Drop for RequestListener {
     fn drop(&mut self) {
-        self.0.stop(STOP_PATIENCE);
+        self.0.stop(STOP_TIMEOUT);
     }
 }
 
@@ -68,7 +68,7 @@ impl Listening {
         let named: Vec<_> = waiting.iter().copied().filter(|system| heard.contains(system)).collect();
         let mut asked =
             if named.is_empty() { vec![] } else { backup_requests::systems_with_open(conn, &named)? };
-        if self.looked.is_none_or(|at| at.elapsed() >= LOOK_EVERY) {
+        if self.looked.is_none_or(|at| at.elapsed() >= CHECK_INTERVAL) {
             self.looked = Some(Instant::now());
             if !waiting.is_empty() {
                 asked.extend(backup_requests::systems_with_pending(conn, &waiting)?);
@@ -93,7 +93,7 @@ impl Repeated for Listening {
                     log::warn!("listen for requests: {error}; trying again every second");
                 }
                 self.session = None;
-                LOOK_EVERY
+                CHECK_INTERVAL
             }
         }
     }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::repeating::{Repeated, RepeatingThread};
 
-const LOOK_EVERY: Duration = Duration::from_secs(15);
+const CHECK_INTERVAL: Duration = Duration::from_secs(15);
 /// So many bytes more than before have to be free. Less is soon used again.
 const WORTH_IT: usize = 16 * 1024 * 1024;
 
@@ -47,7 +47,7 @@ impl Repeated for Watch {
             log::debug!("returned free memory to the kernel in {:?}", start.elapsed());
             self.fewest = Some(allocator::free_bytes());
         }
-        LOOK_EVERY
+        CHECK_INTERVAL
     }
 
     fn end(self) {}

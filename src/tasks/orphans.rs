@@ -1,10 +1,10 @@
-//! Objects without a row: found, and deleted if that is asked for.
+//! Finds objects without a row, and deletes them if the operator asks for it.
 //!
-//! **Why an upload under way is never one of them.** An upload's row is committed before its object exists, and dropped
-//! only after its object is gone; and keys are used once. The store is asked first and the database after it. So if a
-//! listed object had a row at that time and has none now, the row was dropped meanwhile, and the object is gone, too:
-//! deleting it again does nothing. Something that made rows for existing objects would have to be kept from running
-//! beside this; there is no such thing.
+//! **Why an upload under way is never an orphan.** An upload's row is committed before its object exists, and deleted
+//! only after its object is gone; and keys are used once. The store is listed before the database is read. So if a
+//! listed object had a row at that time and has none now, the row was deleted meanwhile, and the object is gone, too:
+//! deleting it again does nothing. A process that created rows for existing objects must not run at the same time; none
+//! exists.
 
 use std::time::Duration;
 
@@ -18,49 +18,56 @@ use crate::db::{Db, Lane, backups, lift_statement_timeout, objects};
 use crate::domain::orphans::Evidence;
 use crate::store::{BlobStore, ObjectInfo};
 
-/// Objects whose rows are asked for in one query.
+/// Objects whose rows are read in one query.
 const BATCH: usize = 1000;
-const PATIENCE: Duration = Duration::from_secs(10);
+const QUERY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A batch of a listing, compared with the rows.
-pub(super) struct Looked {
-    /// How many have a row.
+/// A batch of listed objects, compared with the rows.
+pub(super) struct CheckedBatch {
+    /// The number of objects that have a row.
     pub(super) known: u64,
-    /// When the last of those that have a row was written, by the store's clock.
+    /// When the newest object that has a row was written, by the store's clock.
     pub(super) newest_known: Option<DateTime<Utc>>,
-    /// Those that have none.
+    /// The objects that have no row.
     pub(super) unknown: Vec<ObjectInfo>,
 }
 
-impl Looked {
+impl CheckedBatch {
     pub(super) fn count(&self) -> u64 {
         self.known + self.unknown.len() as u64
     }
 }
 
-/// All objects, batch by batch, and whether they have a row. Memory does not grow with the number of objects.
-pub(super) fn look_up(db: Db, store: &dyn BlobStore) -> impl Stream<Item = Result<Looked, TaskError>> {
+/// Lists all objects batch by batch and compares them with the rows. Memory does not grow with the number of objects.
+pub(super) fn checked_batches(
+    db: Db,
+    store: &dyn BlobStore,
+) -> impl Stream<Item = Result<CheckedBatch, TaskError>> {
     let batches = store.list("").try_chunks(BATCH).map_err(|TryChunksError(_, error)| TaskError::from(error));
     batches.and_then(move |batch| {
         let db = db.clone();
         async move {
             let keys: Vec<_> = batch.iter().map(|object| object.key.to_string()).collect();
             let ask = move |conn: &mut _| objects::known_among(conn, &keys);
-            let known = db.run(Lane::Reads, PATIENCE, ask).await?;
+            let known = db.run(Lane::Reads, QUERY_TIMEOUT, ask).await?;
             let (with_row, unknown): (Vec<_>, Vec<_>) =
                 batch.into_iter().partition(|object| known.contains(object.key.as_str()));
             let newest_known = with_row.iter().filter_map(|object| object.modified).max();
-            Ok(Looked { known: with_row.len() as u64, newest_known, unknown })
+            Ok(CheckedBatch { known: with_row.len() as u64, newest_known, unknown })
         }
     })
 }
 
-/// Looks at all objects and rows, and changes nothing. `step` is called with the number of objects of each batch. Times are
-/// the store's: what a process's clock said when it made an id proves nothing.
-pub async fn evidence(db: &Db, store: &dyn BlobStore, step: &dyn Fn(u64)) -> Result<Evidence, TaskError> {
+/// Compares all objects with the rows, and changes nothing. Calls `step` with the number of objects of each batch. Times are
+/// the store's: the time in an id is that of a process's clock, and proves nothing.
+pub async fn gather_evidence(
+    db: &Db,
+    store: &dyn BlobStore,
+    step: &dyn Fn(u64),
+) -> Result<Evidence, TaskError> {
     let mut evidence = Evidence::default();
-    let mut looked = std::pin::pin!(look_up(db.clone(), store));
-    while let Some(part) = looked.try_next().await? {
+    let mut batches = std::pin::pin!(checked_batches(db.clone(), store));
+    while let Some(part) = batches.try_next().await? {
         step(part.count());
         evidence.known += part.known;
         evidence.newest_known = evidence.newest_known.max(part.newest_known);
@@ -69,7 +76,7 @@ pub async fn evidence(db: &Db, store: &dyn BlobStore, step: &dyn Fn(u64)) -> Res
         evidence.newest_orphan = evidence.newest_orphan.max(newest);
         let keys: Vec<_> = part.unknown.into_iter().map(|object| object.key).collect();
         if !keys.is_empty() {
-            // A history may be long, and a person waits.
+            // The history may be too long for the usual statement timeout.
             let ask = move |conn: &mut _| {
                 lift_statement_timeout(conn)?;
                 objects::never_seen(conn, &keys)
@@ -77,53 +84,53 @@ pub async fn evidence(db: &Db, store: &dyn BlobStore, step: &dyn Fn(u64)) -> Res
             evidence.never_seen += db.run_alone(ask).await?.len() as u64;
         }
     }
-    evidence.any_stored = !db.run(Lane::Reads, PATIENCE, backups::none_stored).await?;
+    evidence.any_stored = !db.run(Lane::Reads, QUERY_TIMEOUT, backups::none_stored).await?;
     Ok(evidence)
 }
 
-/// What became of the objects without a row.
+/// What a deletion of orphans has done.
 #[derive(Debug, Default)]
-pub struct Cleared {
+pub struct OrphanReport {
     pub deleted: u64,
-    /// Not old enough, or of unknown age.
+    /// Objects that are not old enough, or whose age is unknown.
     pub kept: u64,
     pub failed: u64,
 }
 
-/// Deletes the objects that have no row and were last written before `before`, by the store's clock.
-/// `deleted` is called with each one, and the history has it as well.
+/// Deletes the objects that have no row and were last written before `before`, by the store's clock. Calls `deleted` with
+/// each one, and records it in the history.
 pub async fn delete(
     db: &Db,
     store: &dyn BlobStore,
     before: DateTime<Utc>,
     deleted: &mut dyn FnMut(ObjectInfo),
-) -> Result<Cleared, TaskError> {
-    let mut cleared = Cleared::default();
-    let mut looked = std::pin::pin!(look_up(db.clone(), store));
-    while let Some(part) = looked.try_next().await? {
+) -> Result<OrphanReport, TaskError> {
+    let mut report = OrphanReport::default();
+    let mut batches = std::pin::pin!(checked_batches(db.clone(), store));
+    while let Some(part) = batches.try_next().await? {
         let mut gone = Vec::new();
         for object in part.unknown {
             if object.modified.is_none_or(|modified| modified >= before) {
-                cleared.kept += 1;
+                report.kept += 1;
                 continue;
             }
             match delete_object(store, object.key.as_str()).await {
                 Ok(()) => {
                     log::info!("deleted {}, an object without a row", object.key);
                     gone.push((object.key.clone(), object.size));
-                    cleared.deleted += 1;
+                    report.deleted += 1;
                     deleted(object);
                 }
                 // One bad item never stops the rest.
                 Err(error) => {
                     log::warn!("delete {}: {error}", object.key);
-                    cleared.failed += 1;
+                    report.failed += 1;
                 }
             }
         }
-        // If the connection is lost this may be written twice: better than not at all.
+        // If the connection is lost, the history may have this twice. That is better than not at all.
         let note = move |conn: &mut _| objects::note_deleted_orphans(conn, &gone);
-        db.run(Lane::Reads, PATIENCE, note).await?;
+        db.run(Lane::Reads, QUERY_TIMEOUT, note).await?;
     }
-    Ok(cleared)
+    Ok(report)
 }

@@ -1,5 +1,5 @@
-//! Deletes the objects of retired backups, then their rows. It may be killed at any point, and any number of processes may
-//! run it: a claim that was not finished is claimed again, and deleting what is gone succeeds.
+//! Deletes the objects of retired backups, then their rows. A purge may be killed at any point, and any number of processes
+//! may purge at the same time: an unfinished claim is claimed again, and deleting an object that is gone succeeds.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,10 +17,11 @@ use crate::store::BlobStore;
 /// Rows claimed at a time.
 const BATCH: usize = 50;
 /// Objects deleted at the same time: an engine takes a while to answer, and a disk syncs several folders as fast as one.
-const AT_ONCE: usize = 8;
+const CONCURRENT_DELETIONS: usize = 8;
 /// How often to look without being woken: for tombstones, and for what other processes have left.
 const INTERVAL: Duration = Duration::from_secs(5);
-const PATIENCE: Duration = Duration::from_secs(10);
+/// For a query, and for the deletion of an object.
+const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long to wait after the store could not delete an object.
 const RETRY_AFTER_SECONDS: f64 = 10.0;
 const ATTEMPTS: u32 = 3;
@@ -35,44 +36,49 @@ pub async fn run(db: Db, store: Arc<dyn BlobStore>, wake: Arc<Notify>) {
     }
 }
 
-/// What a purge did.
+/// What a purge has done.
 #[derive(Debug, Default)]
-pub struct Purged {
-    /// Retired backups whose object and row are gone.
+pub struct PurgeReport {
+    /// Retired backups whose object and row were deleted.
     pub backups: usize,
-    /// Failed uploads whose tombstone is gone.
+    /// Failed uploads whose tombstone was deleted.
     pub tombstones: usize,
-    /// Destroyed systems whose row is gone.
+    /// Destroyed systems whose row was deleted.
     pub systems: usize,
-    /// What is tried again later.
+    /// Backups that a later purge tries again.
     pub failed: usize,
 }
 
 /// Purges everything that is due.
-pub async fn run_once(db: &Db, store: &dyn BlobStore) -> Result<Purged, DbError> {
-    let mut purged = Purged::default();
+pub async fn run_once(db: &Db, store: &dyn BlobStore) -> Result<PurgeReport, DbError> {
+    let mut report = PurgeReport::default();
     loop {
         let claim = |conn: &mut _| purge::claim_due(conn, BATCH);
-        let claimed = db.run(Lane::Reads, PATIENCE, claim).await?;
-        let all = claimed.len() < BATCH;
-        let gone = purge_batch(db, store, claimed, &mut purged).await;
-        // If the store deletes nothing at all, stop: what was put off would be due again before the end is reached.
-        if all || gone == 0 {
+        let claimed = db.run(Lane::Reads, CALL_TIMEOUT, claim).await?;
+        let is_last = claimed.len() < BATCH;
+        let gone = purge_batch(db, store, claimed, &mut report).await;
+        // If the store deletes nothing at all, stop: postponed backups would be due again before the end is reached.
+        if is_last || gone == 0 {
             break;
         }
     }
-    purged.systems = db.run(Lane::Reads, PATIENCE, purge::drop_destroyed_systems).await?;
-    Ok(purged)
+    report.systems = db.run(Lane::Reads, CALL_TIMEOUT, purge::drop_destroyed_systems).await?;
+    Ok(report)
 }
 
-/// Purges one batch, and says how many are gone. One bad item never stops the rest.
-async fn purge_batch(db: &Db, store: &dyn BlobStore, claimed: Vec<Claimed>, purged: &mut Purged) -> usize {
+/// Purges one batch and returns how many backups are gone. One bad item never stops the rest.
+async fn purge_batch(
+    db: &Db,
+    store: &dyn BlobStore,
+    claimed: Vec<Claimed>,
+    report: &mut PurgeReport,
+) -> usize {
     let deletions = claimed.into_iter().map(|backup| async move {
         fail_point!("purge.claimed");
         let result = delete_object(store, &backup.object_key).await;
         (backup, result)
     });
-    let done: Vec<_> = stream::iter(deletions).buffer_unordered(AT_ONCE).collect().await;
+    let done: Vec<_> = stream::iter(deletions).buffer_unordered(CONCURRENT_DELETIONS).collect().await;
     let (mut gone, mut left) = (vec![], vec![]);
     let mut tombstones = 0;
     for (Claimed { id, failed, .. }, result) in done {
@@ -91,18 +97,18 @@ async fn purge_batch(db: &Db, store: &dyn BlobStore, claimed: Vec<Claimed>, purg
     let (count, mut failed) = (gone.len(), left.len());
     let dropped = write(db, gone, purge::drop_rows).await;
     if dropped {
-        purged.tombstones += tombstones;
-        purged.backups += count - tombstones;
+        report.tombstones += tombstones;
+        report.backups += count - tombstones;
     } else {
         failed += count;
     }
-    // If this can't be written, the rows are claimed again in a minute.
+    // If this write fails, the rows are claimed again in a minute.
     write(db, left, |conn, ids| purge::postpone(conn, ids, RETRY_AFTER_SECONDS)).await;
-    purged.failed += failed;
+    report.failed += failed;
     if dropped { count } else { 0 }
 }
 
-/// Runs `query` on these rows, if there are any, and says whether it succeeded.
+/// Runs `query` on these rows, if there are any, and returns whether it succeeded.
 async fn write(
     db: &Db,
     ids: Vec<Uuid>,
@@ -112,19 +118,19 @@ async fn write(
         return true;
     }
     let count = ids.len();
-    let written = db.run(Lane::Reads, PATIENCE, move |conn| query(conn, &ids)).await;
+    let written = db.run(Lane::Reads, CALL_TIMEOUT, move |conn| query(conn, &ids)).await;
     if let Err(error) = &written {
         log::warn!("purge {count} backups: {error}; trying again");
     }
     written.is_ok()
 }
 
-/// Deletes an object, with a few attempts.
+/// Deletes an object in at most [`ATTEMPTS`] attempts.
 pub async fn delete_object(store: &dyn BlobStore, key: &str) -> Result<(), String> {
     let key = ObjectKey::parse(key).map_err(|_| format!("{key:?} is no object key"))?;
     let mut pause = Duration::from_millis(100);
     for attempt in 1.. {
-        let error = match timeout(PATIENCE, store.delete(&key)).await {
+        let error = match timeout(CALL_TIMEOUT, store.delete(&key)).await {
             Ok(Ok(())) => return Ok(()),
             Ok(Err(error)) => error.to_string(),
             Err(_) => "the store does not answer".to_owned(),

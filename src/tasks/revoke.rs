@@ -1,5 +1,5 @@
-//! Ends the downloads under way that are not permitted any more: with a credential that was replaced, of a system that was
-//! suspended, by a link that has ended with either, or of a system that is being destroyed.
+//! Ends downloads under way that are no longer permitted: those with a credential that was replaced, those of a system that
+//! was suspended, those by a link that ended with either, and those of a system that is being destroyed.
 
 use std::time::Duration;
 
@@ -9,14 +9,14 @@ use crate::backups::Downloads;
 use crate::db::{Db, DbError, Lane, access_state};
 
 /// Between two looks. All systems with a download under way are looked up together.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 /// How long a look waits for a database that can't be reached.
-const PATIENCE: Duration = Duration::from_secs(4);
+const QUERY_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// Looks for ever. While the database can't be asked, downloads go on: they need nothing of it.
 pub async fn run(db: Db, downloads: Downloads) {
     loop {
-        sleep(LOOK_EVERY).await;
+        sleep(CHECK_INTERVAL).await;
         if let Err(error) = run_once(&db, &downloads).await {
             log::debug!("look for downloads that have to end: {error}");
         }
@@ -29,7 +29,8 @@ async fn run_once(db: &Db, downloads: &Downloads) -> Result<(), DbError> {
         return Ok(());
     }
     let ids = under_way.systems.clone();
-    let found = db.run(Lane::Reads, PATIENCE, move |conn: &mut _| access_state::of_all(conn, &ids)).await?;
+    let found =
+        db.run(Lane::Reads, QUERY_TIMEOUT, move |conn: &mut _| access_state::of_all(conn, &ids)).await?;
     downloads.end_revoked(&under_way, &found);
     Ok(())
 }

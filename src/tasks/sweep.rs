@@ -1,8 +1,8 @@
-//! Cleans up after processes that died: takes their uploads back, and removes what their unfinished writes have left in
-//! the store. Also marks requests that were not answered in time as expired.
+//! Cleans up after processes that died: rolls their uploads back, and removes their unfinished writes from the store. Also
+//! marks backup requests that were not fulfilled in time as expired.
 //!
-//! An upload is taken back in the order of every undo: the row is retired, then the object is deleted. The row stays as
-//! a tombstone, which the purger drops.
+//! A roll back always retires the row first and deletes the object second. The row stays as a tombstone, which the purge
+//! deletes.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use uuid::Uuid;
 
 use super::TaskError;
-use super::leftovers::without_writer;
+use super::leftovers::without_upload;
 use super::purge::delete_object;
 use crate::backups::LiveUploads;
 use crate::db::accounting::{self, Abort, AccountingPolicy, Operation, OperationOutcome, OrgBatch};
@@ -20,24 +20,24 @@ use crate::db::{Db, DbError, Lane, backup_requests};
 use crate::domain::ids::OrgId;
 use crate::store::BlobStore;
 
-const PATIENCE: Duration = Duration::from_secs(10);
-/// Requests that one statement marks as expired.
-const EXPIRED_AT_ONCE: i64 = 1000;
+const QUERY_TIMEOUT: Duration = Duration::from_secs(10);
+/// Backup requests that one statement marks as expired.
+const EXPIRE_BATCH: i64 = 1000;
 
-/// What a pass has done.
+/// What a sweep has done.
 #[derive(Debug, Default)]
-pub struct Swept {
-    /// Uploads of dead processes that were taken back.
+pub struct SweepReport {
+    /// Uploads of dead processes that were rolled back.
     pub uploads: usize,
     /// Unfinished writes that were removed from the store.
     pub leftovers: usize,
-    /// Requests that were not fulfilled in time.
+    /// Backup requests that were marked as expired.
     pub expired: usize,
-    /// What is tried again later.
+    /// What a later sweep tries again.
     pub failed: usize,
 }
 
-/// What a pass needs.
+/// What a sweep needs.
 pub struct Sweeper {
     pub db: Db,
     pub store: Arc<dyn BlobStore>,
@@ -48,7 +48,7 @@ pub struct Sweeper {
 }
 
 impl Sweeper {
-    /// For a pass by hand: a process without uploads of its own. Services may run beside it.
+    /// A sweeper for the command line: its process has no uploads of its own. Services may sweep at the same time.
     pub fn by_hand(db: Db, store: Arc<dyn BlobStore>, policy: AccountingPolicy, lease: Duration) -> Self {
         Self { db, store, policy, lease, live: LiveUploads::default() }
     }
@@ -60,87 +60,87 @@ impl Sweeper {
         loop {
             ticks.tick().await;
             match self.run_once().await {
-                Ok(Swept { uploads: 0, .. }) => {}
-                Ok(swept) => log::info!("sweep: took {} uploads of dead processes back", swept.uploads),
+                Ok(SweepReport { uploads: 0, .. }) => {}
+                Ok(report) => log::info!("sweep: took {} uploads of dead processes back", report.uploads),
                 Err(error) => log::warn!("sweep: {error}; trying again"),
             }
         }
     }
 
-    /// One pass.
-    pub async fn run_once(&self) -> Result<Swept, DbError> {
+    /// Sweeps once.
+    pub async fn run_once(&self) -> Result<SweepReport, DbError> {
         let lease = self.lease;
         let uploads = self.find_abandoned().await?;
-        let mut swept = Swept::default();
+        let mut report = SweepReport::default();
         fail_point!("sweep.found");
         for upload in uploads.into_iter().filter(|upload| upload.proven) {
             let id = upload.id;
-            match self.take_back(upload).await {
-                Ok(taken) => swept.uploads += usize::from(taken),
+            match self.roll_back(upload).await {
+                Ok(rolled_back) => report.uploads += usize::from(rolled_back),
                 // One bad item never stops the rest.
                 Err(error) => {
                     log::warn!("sweep upload {id}: {error}");
-                    swept.failed += 1;
+                    report.failed += 1;
                 }
             }
         }
-        self.db.run(Lane::Reads, PATIENCE, move |conn| writers::forget_gone(conn, lease)).await?;
-        swept.expired = self.expire_requests().await?;
-        match self.tidy().await {
-            Ok(removed) => swept.leftovers = removed,
+        self.db.run(Lane::Reads, QUERY_TIMEOUT, move |conn| writers::forget_gone(conn, lease)).await?;
+        report.expired = self.expire_requests().await?;
+        match self.remove_leftovers().await {
+            Ok(removed) => report.leftovers = removed,
             Err(TaskError::Store(error)) => {
                 log::warn!("sweep: {error}");
-                swept.failed += 1;
+                report.failed += 1;
             }
             Err(TaskError::Db(error)) => return Err(error),
         }
-        Ok(swept)
+        Ok(report)
     }
 
     async fn find_abandoned(&self) -> Result<Vec<AbandonedUpload>, DbError> {
         let (process, alive, lease) = (Some(self.policy.writer), self.live.ids(), self.lease);
         let find = move |conn: &mut _| writers::abandoned(conn, process, &alive, lease);
-        self.db.run(Lane::Reads, PATIENCE, find).await
+        self.db.run(Lane::Reads, QUERY_TIMEOUT, find).await
     }
 
-    /// How many uploads are neither known to be abandoned nor known to be alive: nobody has held a lease for as long as
-    /// that takes to find out.
+    /// Returns how many uploads are neither known to be abandoned nor known to be alive: no process has held a lease for as
+    /// long as it takes to find out.
     pub async fn undecided(&self) -> Result<usize, DbError> {
         Ok(self.find_abandoned().await?.iter().filter(|upload| !upload.proven).count())
     }
 
-    /// Marks what everybody takes for expired already.
+    /// Marks the requests that are past their time. Every reader already treats them as expired.
     async fn expire_requests(&self) -> Result<usize, DbError> {
         let mut expired = 0;
         loop {
             let some = self
                 .db
-                .run(Lane::Reads, PATIENCE, |conn| backup_requests::expire(conn, EXPIRED_AT_ONCE))
+                .run(Lane::Reads, QUERY_TIMEOUT, |conn| backup_requests::expire(conn, EXPIRE_BATCH))
                 .await?;
             expired += some;
-            if i64::try_from(some).is_ok_and(|some| some < EXPIRED_AT_ONCE) {
+            if i64::try_from(some).is_ok_and(|some| some < EXPIRE_BATCH) {
                 return Ok(expired);
             }
         }
     }
 
-    /// Removes what unfinished puts have left in the store, and says how much that was.
-    async fn tidy(&self) -> Result<usize, TaskError> {
+    /// Removes unfinished writes that no upload owns from the store, and returns how many.
+    async fn remove_leftovers(&self) -> Result<usize, TaskError> {
         let found = self.store.find_leftovers().await?;
-        let left = without_writer(&self.db, found).await?;
+        let left = without_upload(&self.db, found).await?;
         fail_point!("sweep.looked");
         Ok(self.store.remove_leftovers(&left).await?)
     }
 
-    /// Takes one upload back; `false` if somebody else was quicker, or it was stored after all.
-    async fn take_back(&self, upload: AbandonedUpload) -> Result<bool, DbError> {
+    /// Rolls one upload back. Returns `false` if another process did it before, or if the upload was stored after all.
+    async fn roll_back(&self, upload: AbandonedUpload) -> Result<bool, DbError> {
         let AbandonedUpload { id, system_id, org_id, object_key, proven: _ } = upload;
         let org = OrgId::parse(&org_id).map_err(|e| DbError::Failed(e.to_string()))?;
         let abort = Operation::Abort(Abort { system_id, backup: id, release_rate_slot: true });
         let share = OrgBatch::new(org, vec![abort]);
         let policy = self.policy.clone();
         let work = move |conn: &mut _| accounting::run(conn, &policy, &share);
-        let outcomes = self.db.run(Lane::Accounting, PATIENCE, work).await?;
+        let outcomes = self.db.run(Lane::Accounting, QUERY_TIMEOUT, work).await?;
         if outcomes != [OperationOutcome::Aborted] {
             return Ok(false);
         }
@@ -152,7 +152,7 @@ impl Sweeper {
     }
 }
 
-/// A process id, to be made anew at every start.
+/// Returns a new process id; each start of a process uses its own.
 pub fn new_process_id() -> Uuid {
     Uuid::from_bytes(uuidv7::create_raw())
 }
