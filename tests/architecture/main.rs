@@ -1,0 +1,9 @@
+//! The rules of the architecture, as far as a small program can see them.
+
+#![expect(clippy::expect_used, reason = "a test that does not get what it needs ends there")]
+
+mod circles;
+mod files;
+mod imports;
+mod layers;
+mod source;
