@@ -1,0 +1,196 @@
+//! The words that `docs/glossary.md` replaces are not used.
+
+use std::collections::BTreeSet;
+
+use crate::source::{Text, files, read};
+
+const GLOSSARY: &str = "docs/glossary.md";
+
+/// Where a word of the glossary's third column is right: the beginning of a path, the word, the reason.
+const EXCEPTIONS: &[(&str, &str, &str)] = &[];
+
+/// Beginnings of paths that are not rewritten yet.
+const NOT_YET: &[&str] = &[
+    "docs/",
+    "script/load/",
+    "src/actors/",
+    "src/auth/",
+    "src/backups/",
+    "src/cli/",
+    "src/config",
+    "src/db/",
+    "src/domain/",
+    "src/http/",
+    "src/lib.rs",
+    "src/startup",
+    "src/store/",
+    "src/tasks/",
+    "src/telemetry",
+    "tests/",
+];
+
+/// A word that is not used, in lower case and in its parts: `take_back` is `["take", "back"]`.
+#[derive(Clone, Debug, PartialEq)]
+struct Forbidden {
+    entry: String,
+    parts: Vec<String>,
+    place: Place,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Place {
+    NamesAndProse,
+    Names,
+    BeginningOfDocs,
+}
+
+/// The third column of the table.
+fn forbidden(glossary: &str) -> Vec<Forbidden> {
+    let rows = glossary.lines().filter(|line| line.starts_with('|') && !line.starts_with("|--"));
+    let cells = rows.skip(1).filter_map(|row| row.split('|').nth(3));
+    let entries = cells.flat_map(|cell| cell.split(',')).map(str::trim).filter(|entry| !entry.is_empty());
+    entries
+        .map(|entry| {
+            let place = match entry {
+                _ if entry.starts_with('`') => Place::Names,
+                _ if entry.ends_with("...") => Place::BeginningOfDocs,
+                _ => Place::NamesAndProse,
+            };
+            Forbidden { entry: entry.trim_matches('`').to_owned(), parts: name_parts(entry), place }
+        })
+        .collect()
+}
+
+/// The parts of a name or of several words, in lower case: `TakenBack`, `taken_back` and `taken back` are the same.
+fn name_parts(name: &str) -> Vec<String> {
+    let mut parts: Vec<String> = Vec::new();
+    let mut before = ' ';
+    for c in name.chars() {
+        if c.is_alphanumeric() {
+            if !before.is_alphanumeric() || (c.is_uppercase() && !before.is_uppercase()) {
+                parts.push(String::new());
+            }
+            if let Some(part) = parts.last_mut() {
+                part.extend(c.to_lowercase());
+            }
+        }
+        before = c;
+    }
+    parts
+}
+
+/// A file in its parts.
+struct Page {
+    names: String,
+    prose: String,
+    docs: String,
+}
+
+impl Page {
+    fn new(path: &str, text: &str) -> Self {
+        if path.ends_with(".rs") {
+            let Text { code, comments, strings } = Text::new(text);
+            let docs = comments.clone();
+            return Self { names: code, prose: comments + &strings, docs };
+        }
+        // Of a page of documentation and of SQL: names are in backticks.
+        let names = text.split('`').skip(1).step_by(2).collect::<Vec<_>>().join(" ");
+        Self { names, prose: text.to_owned(), docs: String::new() }
+    }
+
+    fn has(&self, word: &Forbidden) -> bool {
+        let in_prose = || sequences(&self.prose).any(|sentence| contains(&sentence, &word.parts));
+        let in_names = || names(&self.names).any(|name| contains(&name_parts(name), &word.parts));
+        match word.place {
+            Place::NamesAndProse => in_names() || in_prose(),
+            Place::Names => in_names(),
+            Place::BeginningOfDocs => begins_docs(&self.docs, &word.parts),
+        }
+    }
+}
+
+fn contains(words: &[String], wanted: &[String]) -> bool {
+    words.windows(wanted.len()).any(|window| window == wanted)
+}
+
+fn names(code: &str) -> impl Iterator<Item = &str> {
+    code.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|name| !name.is_empty())
+}
+
+/// The words between two marks of punctuation, in lower case; names with underscores are one word.
+fn sequences(prose: &str) -> impl Iterator<Item = Vec<String>> {
+    prose
+        .split(['.', ',', ';', ':', '(', ')', '`', '"'])
+        .map(|part| names(part).map(str::to_lowercase).collect())
+}
+
+/// Whether an item's documentation begins so: the first line of `///` after another line.
+fn begins_docs(comments: &str, wanted: &[String]) -> bool {
+    let mut inside = false;
+    comments.lines().any(|line| {
+        let text = line.trim_start().strip_prefix("///");
+        let begins = !inside && text.is_some_and(|text| name_parts(text).starts_with(wanted));
+        inside = text.is_some();
+        begins
+    })
+}
+
+fn pages() -> Vec<String> {
+    let folders = ["src", "tests", "fuzz/targets", "script/load/src", "docs"];
+    let all = folders.iter().flat_map(|folder| files(folder, &["rs", "sql", "md"]));
+    all.filter(|path| path != GLOSSARY && !path.starts_with("tests/architecture/")).collect()
+}
+
+#[test]
+fn words_that_the_glossary_replaces_are_not_used() {
+    let words = forbidden(&read(GLOSSARY));
+    let (mut found, mut needed) = (Vec::new(), BTreeSet::new());
+    for path in pages() {
+        let page = Page::new(&path, &read(&path));
+        for word in words.iter().filter(|word| page.has(word)) {
+            let known =
+                EXCEPTIONS.iter().find(|(place, entry, _)| path.starts_with(place) && *entry == word.entry);
+            let known = known.map(|(place, entry, _)| format!("{place} {entry}"));
+            let not_yet =
+                NOT_YET.iter().find(|place| path.starts_with(**place)).map(|&place| place.to_owned());
+            match known.or(not_yet) {
+                Some(exception) => drop(needed.insert(exception)),
+                None => found.push(format!("{path}: {}", word.entry)),
+            }
+        }
+    }
+    assert!(found.is_empty(), "words that {GLOSSARY} replaces:\n{}", found.join("\n"));
+    let exceptions = EXCEPTIONS.iter().map(|(place, entry, _)| format!("{place} {entry}"));
+    let known = exceptions.chain(NOT_YET.iter().map(|&place| place.to_owned()));
+    let gone: Vec<String> = known.filter(|exception| !needed.contains(exception)).collect();
+    assert!(gone.is_empty(), "exceptions that nothing needs any more: {gone:?}");
+}
+
+#[test]
+fn a_word_that_the_glossary_replaces_is_found_where_it_is_not_allowed() {
+    let glossary = "| term | meaning | instead of |\n|---|---|---|\n| a | b | `take_back`, job, Gives ... |\n| c | d | |";
+    let words = forbidden(glossary);
+    assert_eq!(words.len(), 3, "{words:?}");
+    let table = [
+        ("src/a.rs", "fn take_back() {}", Some("take_back")),
+        ("src/a.rs", "let x = Error::TakeBack;", Some("take_back")),
+        ("src/a.rs", "fn must_take_back_all() {}", Some("take_back")),
+        ("src/a.rs", "// They take back what they gave.", None),
+        ("src/a.rs", "fn retake_backup() {}", None),
+        ("src/a.rs", "struct PurgeJob;", Some("job")),
+        ("src/a.rs", "// The Job\n// ends.", Some("job")),
+        ("src/a.rs", "log(\"a job ended\");", Some("job")),
+        ("src/a.rs", "fn jobless() {} // jobless", None),
+        ("src/a.rs", "/// Gives a number.\nfn f() {}", Some("Gives ...")),
+        ("src/a.rs", "/// A number.\n/// Gives more.\nfn f() {} // Gives", None),
+        ("docs/a.md", "The job ends.", Some("job")),
+        ("docs/a.md", "See `TakeBack`.", Some("take_back")),
+        ("src/a.sql", "-- a job", Some("job")),
+    ];
+    for (path, text, expected) in table {
+        let page = Page::new(path, text);
+        let found: Vec<&str> =
+            words.iter().filter(|word| page.has(word)).map(|word| word.entry.as_str()).collect();
+        assert_eq!(found, expected.into_iter().collect::<Vec<_>>(), "{text}");
+    }
+}
