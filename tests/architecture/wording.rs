@@ -17,7 +17,6 @@ const NOT_YET: &[&str] = &[
     "src/auth/",
     "src/backups/",
     "src/cli/",
-    "src/config",
     "src/db/",
     "src/domain/",
     "src/http/",
@@ -79,10 +78,11 @@ fn name_parts(name: &str) -> Vec<String> {
     parts
 }
 
-/// A file in its parts.
+/// A file in its words.
 struct Page {
-    names: String,
-    prose: String,
+    names: BTreeSet<Vec<String>>,
+    /// The words between two marks of punctuation.
+    prose: Vec<Vec<String>>,
     docs: String,
 }
 
@@ -90,17 +90,17 @@ impl Page {
     fn new(path: &str, text: &str) -> Self {
         if path.ends_with(".rs") {
             let Text { code, comments, strings } = Text::new(text);
-            let docs = comments.clone();
-            return Self { names: code, prose: comments + &strings, docs };
+            let names = words(&code).map(name_parts).collect();
+            return Self { names, prose: sentences(&(comments.clone() + &strings)), docs: comments };
         }
-        // Of a page of documentation and of SQL: names are in backticks.
-        let names = text.split('`').skip(1).step_by(2).collect::<Vec<_>>().join(" ");
-        Self { names, prose: text.to_owned(), docs: String::new() }
+        // On a page of documentation and in SQL, names are in backticks.
+        let names = text.split('`').skip(1).step_by(2).flat_map(words).map(name_parts).collect();
+        Self { names, prose: sentences(text), docs: String::new() }
     }
 
     fn has(&self, word: &Forbidden) -> bool {
-        let in_prose = || sequences(&self.prose).any(|sentence| contains(&sentence, &word.parts));
-        let in_names = || names(&self.names).any(|name| contains(&name_parts(name), &word.parts));
+        let in_prose = || self.prose.iter().any(|sentence| contains(sentence, &word.parts));
+        let in_names = || self.names.iter().any(|name| contains(name, &word.parts));
         match word.place {
             Place::NamesAndProse => in_names() || in_prose(),
             Place::Names => in_names(),
@@ -113,15 +113,14 @@ fn contains(words: &[String], wanted: &[String]) -> bool {
     words.windows(wanted.len()).any(|window| window == wanted)
 }
 
-fn names(code: &str) -> impl Iterator<Item = &str> {
-    code.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|name| !name.is_empty())
+/// Names and words; a name with underscores is one.
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|word| !word.is_empty())
 }
 
-/// The words between two marks of punctuation, in lower case; names with underscores are one word.
-fn sequences(prose: &str) -> impl Iterator<Item = Vec<String>> {
-    prose
-        .split(['.', ',', ';', ':', '(', ')', '`', '"'])
-        .map(|part| names(part).map(str::to_lowercase).collect())
+fn sentences(prose: &str) -> Vec<Vec<String>> {
+    let parts = prose.split(['.', ',', ';', ':', '(', ')', '`', '"']);
+    parts.map(|part| words(part).map(str::to_lowercase).collect()).collect()
 }
 
 /// Whether an item's documentation begins so: the first line of `///` after another line.
