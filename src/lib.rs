@@ -32,7 +32,7 @@
 //! from `receiving` to `retired`. To follow one, read `http/upload.rs`, `backups/upload/mod.rs`, `backups/upload/admit.rs`,
 //! `actors/org_actor.rs`, `actors/group_commit.rs`, `db/accounting/`, `backups/upload/intake.rs`, `store/` and `tasks/purge.rs`.
 //!
-//! A request for a backup goes from `db/backup_requests/create.rs` (somebody asks) to `tasks/listen.rs` and `backups/requests.rs` (the
+//! A request for a backup goes from `db/backup_requests/create.rs` (somebody asks) to `tasks/listen.rs` and `backups/backup_requests.rs` (the
 //! appliance is woken, and sees it) to `db/accounting/apply.sql` (the commit of an upload fulfils it).
 
 #[macro_use]

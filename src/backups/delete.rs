@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::{ManagedSystem, READ_PATIENCE, ReadError, Vault};
+use super::{ManagedSystem, READ_TIMEOUT, ReadError, Vault};
 use crate::auth::basic::SystemIdentity;
 use crate::db::accounting::{Delete, DeletedBy, Operation, OperationOutcome};
 use crate::domain::ids::{BackupId, OrgId};
@@ -37,7 +37,7 @@ impl Vault {
     }
 
     async fn submit_deletion(&self, org: &OrgId, delete: Delete) -> Result<(), ReadError> {
-        match self.orgs.submit(org, Operation::Delete(delete), READ_PATIENCE).await? {
+        match self.orgs.submit(org, Operation::Delete(delete), READ_TIMEOUT).await? {
             OperationOutcome::Deleted => {
                 self.purge.notify_one();
                 Ok(())

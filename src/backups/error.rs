@@ -1,11 +1,10 @@
 //! How a use case fails, by what the client can do next.
 
-use super::downloads::TooMany;
 use crate::auth::basic::CredentialCheckError;
 use crate::db::DbError;
 use crate::domain::backup_request::BackupRequestState;
 use crate::domain::transfer_damage::TransferDamage;
-use crate::store::PutError;
+use crate::store::{PutError, StoreError};
 
 /// What the service depends on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,10 +114,10 @@ pub enum ReadError {
     /// No such system for this caller.
     #[error("no such system")]
     NoSystem,
-    /// A signed address that we have not signed, or that has expired.
-    #[error("the address is not valid")]
-    BadLink,
-    /// There is a row, but its object is missing or not as it was.
+    /// A link that we have not signed, or that has expired.
+    #[error("the link is not valid")]
+    InvalidLink,
+    /// There is a row, but its object is missing, or not the one that was stored.
     #[error("the stored object is damaged")]
     Damaged,
     #[error("too many downloads of the system under way")]
@@ -129,13 +128,22 @@ pub enum ReadError {
     Unavailable(Outage),
 }
 
-/// A request for a backup that was not made, found or cancelled.
+/// Why a download broke off. The connection is closed: the client must not take what it has for the whole.
 #[derive(Debug, thiserror::Error)]
-pub enum RequestError {
+pub enum DownloadError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("access was revoked (system suspended, secret rotated, or system destroyed)")]
+    Revoked,
+}
+
+/// A backup request that was not made, found or cancelled.
+#[derive(Debug, thiserror::Error)]
+pub enum BackupRequestError {
     /// No such system, or none of that organization.
     #[error("no such system")]
     NoSystem,
-    /// The system has no such request.
+    /// The system has no such backup request.
     #[error("no such request")]
     NotFound,
     #[error("the system is suspended")]
@@ -147,13 +155,7 @@ pub enum RequestError {
     Unavailable(Outage),
 }
 
-impl From<TooMany> for ReadError {
-    fn from(_: TooMany) -> Self {
-        Self::TooManyDownloads
-    }
-}
-
-impl From<DbError> for RequestError {
+impl From<DbError> for BackupRequestError {
     fn from(error: DbError) -> Self {
         Self::Unavailable(Outage::database(&error))
     }

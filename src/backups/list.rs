@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::{Backup, READ_PATIENCE, ReadError, Vault};
+use super::{Backup, READ_TIMEOUT, ReadError, Vault};
 use crate::auth::basic::SystemIdentity;
 use crate::db::Lane;
 use crate::db::backups;
@@ -14,6 +14,6 @@ impl Vault {
     }
 
     pub(super) async fn stored_of(&self, system: Uuid) -> Result<Vec<Backup>, ReadError> {
-        Ok(self.db.run(Lane::Reads, READ_PATIENCE, move |conn| backups::list(conn, system)).await?)
+        Ok(self.db.run(Lane::Reads, READ_TIMEOUT, move |conn| backups::list(conn, system)).await?)
     }
 }

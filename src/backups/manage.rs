@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use uuid::Uuid;
 
-use super::{Backup, READ_PATIENCE, ReadError, Reader, Vault};
+use super::{Backup, READ_TIMEOUT, ReadError, Reader, Vault};
 use crate::db::systems::{self, SystemBrief};
 use crate::db::{DbError, Lane};
 use crate::domain::caller::Caller;
@@ -54,7 +54,7 @@ impl Vault {
     pub async fn managed(&self, caller: &Caller, id: &str) -> Result<ManagedSystem, ReadError> {
         let id = parse_id(id).ok_or(ReadError::NoSystem)?;
         let query = move |conn: &mut _| systems::brief(conn, id);
-        let found = self.db.run(Lane::Reads, READ_PATIENCE, query).await?;
+        let found = self.db.run(Lane::Reads, READ_TIMEOUT, query).await?;
         let SystemBrief { org_id, name } =
             found.filter(|system| caller.sees(&system.org_id)).ok_or(ReadError::NoSystem)?;
         let org = OrgId::parse(&org_id)

@@ -3,16 +3,15 @@
 //!
 //! An upload's whole story is in `upload/`.
 
+mod backup_requests;
 mod delete;
 mod download;
-mod downloads;
 mod error;
 mod health;
+mod id_generator;
 mod links;
 mod list;
 mod manage;
-mod new_id;
-mod requests;
 mod upload;
 mod waiters;
 
@@ -24,13 +23,12 @@ use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 
-pub use download::Reader;
-pub use downloads::{BrokenOff, Download, Downloads};
-pub use error::{Dependency, Outage, ReadError, RequestError, UploadError};
+pub use download::{Download, Downloads, Reader};
+pub use error::{BackupRequestError, Dependency, DownloadError, Outage, ReadError, UploadError};
 pub use health::{Health, LastHealth};
-pub use links::{Followed, Link, Links, Signed};
+pub use id_generator::IdGenerator;
+pub use links::{Link, Links, ResolvedLink, SignedLink};
 pub use manage::ManagedSystem;
-pub use new_id::NewIds;
 pub use upload::{AbortQueue, BodySender, LiveUploads, UploadHandle, UploadRequest};
 pub use waiters::Waiters;
 
@@ -64,7 +62,7 @@ pub struct Vault {
     pub links: Links,
     /// The downloads under way.
     pub downloads: Downloads,
-    pub new_ids: NewIds,
+    pub ids: IdGenerator,
     pub aborts: AbortQueue,
     pub live: LiveUploads,
     /// The appliances that wait for somebody to request a backup.
@@ -82,4 +80,4 @@ pub struct Vault {
 }
 
 /// How long a read waits for a database that can't be reached. Not just a moment: some appliances ask once a day.
-const READ_PATIENCE: Duration = Duration::from_secs(4);
+const READ_TIMEOUT: Duration = Duration::from_secs(4);

@@ -1,5 +1,5 @@
-//! The appliances that wait for somebody to request a backup. A waiter is an entry in a map and a bell. It has no
-//! connection to the database and no thread, and no timer but its own.
+//! The appliances that wait for a backup request. A waiter is an entry in a map with a [`Notify`]. It has no connection to
+//! the database, no thread, and no timer but its own.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,42 +8,42 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-/// Who waits in this process; cheap to clone.
+/// The appliances that wait in this process; cheap to clone.
 #[derive(Clone, Default)]
 pub struct Waiters(Arc<Shared>);
 
 #[derive(Default)]
 struct Shared {
-    bells: Mutex<HashMap<Uuid, Bell>>,
+    systems: Mutex<HashMap<Uuid, WaitingSystem>>,
     closed: CancellationToken,
 }
 
-/// Rings for one system, on however many connections it waits.
+/// A system that waits, on one connection or several.
 #[derive(Default)]
-struct Bell {
-    bell: Arc<Notify>,
+struct WaitingSystem {
+    notify: Arc<Notify>,
     waiters: usize,
 }
 
-/// One who waits, until this is dropped.
-pub(super) struct Waiting {
+/// One connection of a system that waits. Dropping it ends the registration.
+pub(super) struct Waiter {
     system: Uuid,
-    pub bell: Arc<Notify>,
+    pub notify: Arc<Notify>,
     shared: Arc<Shared>,
 }
 
 impl Waiters {
-    pub(super) fn enter(&self, system: Uuid) -> Waiting {
-        let mut bells = self.0.lock();
-        let entry = bells.entry(system).or_default();
+    pub(super) fn register(&self, system: Uuid) -> Waiter {
+        let mut systems = self.0.lock();
+        let entry = systems.entry(system).or_default();
         entry.waiters += 1;
-        Waiting { system, bell: Arc::clone(&entry.bell), shared: Arc::clone(&self.0) }
+        Waiter { system, notify: Arc::clone(&entry.notify), shared: Arc::clone(&self.0) }
     }
 
-    /// Something may have come for this system: makes all who wait for it look.
+    /// Wakes all connections on which this system waits, because it may have a new backup request.
     pub fn wake(&self, system: Uuid) {
         if let Some(entry) = self.0.lock().get(&system) {
-            entry.bell.notify_waiters();
+            entry.notify.notify_waiters();
         }
     }
 
@@ -52,12 +52,12 @@ impl Waiters {
         self.0.lock().len()
     }
 
-    /// The systems that are waited for.
+    /// The systems that wait.
     pub fn systems(&self) -> Vec<Uuid> {
         self.0.lock().keys().copied().collect()
     }
 
-    /// Ends all waits, and those to come: the process is about to end.
+    /// Ends all waits, also those that begin later: the process is about to end.
     pub fn close(&self) {
         self.0.closed.cancel();
     }
@@ -68,18 +68,18 @@ impl Waiters {
 }
 
 impl Shared {
-    fn lock(&self) -> MutexGuard<'_, HashMap<Uuid, Bell>> {
-        self.bells.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, HashMap<Uuid, WaitingSystem>> {
+        self.systems.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Drop for Waiting {
+impl Drop for Waiter {
     fn drop(&mut self) {
-        let mut bells = self.shared.lock();
-        if let Some(entry) = bells.get_mut(&self.system) {
+        let mut systems = self.shared.lock();
+        if let Some(entry) = systems.get_mut(&self.system) {
             entry.waiters -= 1;
             if entry.waiters == 0 {
-                bells.remove(&self.system);
+                systems.remove(&self.system);
             }
         }
     }
@@ -90,22 +90,23 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn all_who_wait_for_a_system_are_woken_and_the_last_leaves_nothing_behind() {
+    async fn all_waiters_of_a_system_are_woken_and_the_last_one_removes_its_entry() {
         let (waiters, one, other) = (Waiters::default(), Uuid::from_u128(1), Uuid::from_u128(2));
-        let places = [waiters.enter(one), waiters.enter(one), waiters.enter(other)];
-        let mut bells: Vec<_> = places.iter().map(|place| Box::pin(place.bell.notified())).collect();
-        for bell in &mut bells {
-            bell.as_mut().enable();
+        let registered = [waiters.register(one), waiters.register(one), waiters.register(other)];
+        let mut notified: Vec<_> =
+            registered.iter().map(|waiter| Box::pin(waiter.notify.notified())).collect();
+        for future in &mut notified {
+            future.as_mut().enable();
         }
         waiters.wake(one);
-        let mut rung = vec![];
-        for bell in &mut bells {
-            rung.push(futures_util::poll!(bell.as_mut()).is_ready());
+        let mut woken = vec![];
+        for future in &mut notified {
+            woken.push(futures_util::poll!(future.as_mut()).is_ready());
         }
-        assert_eq!(rung, [true, true, false]);
-        drop(bells);
+        assert_eq!(woken, [true, true, false]);
+        drop(notified);
         assert_eq!(waiters.systems().len(), 2);
-        drop(places);
+        drop(registered);
         assert!(waiters.systems().is_empty());
     }
 }

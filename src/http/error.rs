@@ -12,7 +12,7 @@ use super::error_data::{
     ValidationFailed,
 };
 use super::outage_log::log_outage;
-use crate::backups::{Dependency, Outage, ReadError, RequestError, UploadError};
+use crate::backups::{BackupRequestError, Dependency, Outage, ReadError, UploadError};
 use crate::domain::backup_request::BackupRequestState;
 use crate::domain::transfer_damage::TransferDamage;
 
@@ -232,7 +232,7 @@ impl From<ReadError> for ApiError {
         match error {
             ReadError::NotFound => Self::NotFound,
             ReadError::NoSystem => Self::SystemNotFound,
-            ReadError::BadLink => Self::BadLink,
+            ReadError::InvalidLink => Self::BadLink,
             ReadError::Damaged => Self::Damaged,
             ReadError::TooManyDownloads => Self::TooManyDownloads,
             ReadError::Revoked => Self::Unauthorized,
@@ -241,14 +241,14 @@ impl From<ReadError> for ApiError {
     }
 }
 
-impl From<RequestError> for ApiError {
-    fn from(error: RequestError) -> Self {
+impl From<BackupRequestError> for ApiError {
+    fn from(error: BackupRequestError) -> Self {
         match error {
-            RequestError::NoSystem => Self::SystemNotFound,
-            RequestError::NotFound => Self::RequestNotFound,
-            RequestError::Suspended => Self::Suspended,
-            RequestError::Ended(state) => Self::RequestEnded { state },
-            RequestError::Unavailable(outage) => outage.into(),
+            BackupRequestError::NoSystem => Self::SystemNotFound,
+            BackupRequestError::NotFound => Self::RequestNotFound,
+            BackupRequestError::Suspended => Self::Suspended,
+            BackupRequestError::Ended(state) => Self::RequestEnded { state },
+            BackupRequestError::Unavailable(outage) => outage.into(),
         }
     }
 }

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::download::give;
 use super::error::ApiError;
 use super::{AppState, docs};
-use crate::backups::{Followed, Signed};
+use crate::backups::{ResolvedLink, SignedLink};
 use crate::domain::ids::BackupId;
 
 #[derive(Deserialize)]
@@ -17,8 +17,8 @@ struct Parameters {
 }
 
 /// The address of a signed download.
-pub fn address(origin: &str, signed: &Signed) -> String {
-    let Signed { backup, expires, signature } = signed;
+pub fn address(origin: &str, signed: &SignedLink) -> String {
+    let SignedLink { backup, expires, signature } = signed;
     format!("{origin}/api/downloads/{backup}?expires={expires}&signature={}", hex::encode(signature))
 }
 
@@ -44,12 +44,12 @@ pub async fn follow(
 ) -> Result<HttpResponse, ApiError> {
     // Whatever is wrong with an address: it is not one of ours.
     let signed = parse(&id, request.query_string()).ok_or(ApiError::BadLink)?;
-    let Followed { row, filename, reader } = state.vault.follow(&signed).await?;
+    let ResolvedLink { row, filename, reader } = state.vault.resolve_link(&signed).await?;
     give(&request, &state, &row, filename.as_str(), reader).await
 }
 
-fn parse(id: &str, query: &str) -> Option<Signed> {
+fn parse(id: &str, query: &str) -> Option<SignedLink> {
     let backup = BackupId::parse(id).ok()?;
     let Query(Parameters { expires, signature }) = Query::from_query(query).ok()?;
-    Some(Signed { backup, expires, signature: hex::decode(signature).ok()? })
+    Some(SignedLink { backup, expires, signature: hex::decode(signature).ok()? })
 }

@@ -86,9 +86,9 @@ pub async fn requests(
     let wait = wait(request.query_string())?;
     let found = if request.method() == Method::HEAD {
         // HEAD gives the appliance nothing, so it has seen nothing.
-        state.vault.open_requests(&who).await?
+        state.vault.open_backup_requests(&who).await?
     } else {
-        state.vault.wait_for_requests(&who, wait).await?
+        state.vault.wait_for_backup_requests(&who, wait).await?
     };
     let requests = found.into_iter().map(OpenRequest::from).collect();
     Ok(envelope::answer(StatusCode::OK, "requests listed", Requests { requests }))

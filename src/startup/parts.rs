@@ -11,7 +11,7 @@ use crate::actors::Actors;
 use crate::auth::basic::Authenticator;
 use crate::auth::bearer::{KeySource, TokenSettings, TokenVerifier};
 use crate::backups::{
-    AbortQueue, BodyLimits, Downloads, LastHealth, Links, LiveUploads, NewIds, Vault, Waiters,
+    AbortQueue, BodyLimits, Downloads, IdGenerator, LastHealth, Links, LiveUploads, Vault, Waiters,
 };
 use crate::config::{Config, Jwks, StoreConfig, TokenConfig};
 use crate::db::Db;
@@ -103,7 +103,7 @@ pub(super) fn build_vault(
         },
         links: Links::new(config.presign_ttl),
         downloads: Downloads::default(),
-        new_ids: NewIds::default(),
+        ids: IdGenerator::default(),
         aborts,
         live,
         waiters: Waiters::default(),

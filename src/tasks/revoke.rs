@@ -24,13 +24,13 @@ pub async fn run(db: Db, downloads: Downloads) {
 }
 
 async fn run_once(db: &Db, downloads: &Downloads) -> Result<(), DbError> {
-    let under_way = downloads.now();
-    if under_way.systems.is_empty() {
+    let snapshot = downloads.snapshot();
+    if snapshot.systems.is_empty() {
         return Ok(());
     }
-    let ids = under_way.systems.clone();
+    let ids = snapshot.systems.clone();
     let found =
         db.run(Lane::Reads, QUERY_TIMEOUT, move |conn: &mut _| access_state::of_all(conn, &ids)).await?;
-    downloads.end_revoked(&under_way, &found);
+    downloads.end_revoked(&snapshot, &found);
     Ok(())
 }

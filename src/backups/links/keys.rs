@@ -1,10 +1,10 @@
-//! The keys of addresses in this process.
+//! The keys that sign links, as this process last read them.
 //!
-//! A key is replaced in the database, by hand. Processes keep the keys in memory only to refuse addresses that somebody has
-//! made up: an address that passes is checked once more with the keys that are read together with its backup, and new
-//! addresses are signed with the key that was read for them. So a new key counts at once in every process. An address that
-//! does not pass may be signed with a key that is newer than those in memory, so it waits for the next reading of them.
-//! There are at most two a second, however many addresses wait for them.
+//! A key is replaced in the database, by hand. Processes keep the keys in memory only to refuse links that somebody has
+//! made up: a link that passes is verified once more with the keys that are read together with its backup, and new links
+//! are signed with the key that is read for them. So a new key takes effect at once in every process. A link that does not
+//! pass may be signed with a key that is newer than those in memory, so it waits until they are read again. They are read
+//! at most twice a second, however many links wait.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -12,50 +12,54 @@ use std::time::Duration;
 use secrecy::SecretSlice;
 use tokio::time::{Instant, sleep_until};
 
-use super::{CLOCKS_DIFFER, Signed};
-use crate::backups::READ_PATIENCE;
+use super::{MAX_CLOCK_DIFFERENCE, SignedLink};
+use crate::backups::READ_TIMEOUT;
 use crate::db::signing_keys::{self, SigningKeys};
 use crate::db::{Db, DbError, Lane};
 
-/// Between two readings of the keys.
-const PAUSE: Duration = Duration::from_millis(500);
+/// The shortest time between two reads of the keys.
+const READ_INTERVAL: Duration = Duration::from_millis(500);
 
-/// How long addresses are valid, and the keys that they are signed with.
+/// How long links are valid, and the keys that sign them.
 pub struct Links {
     valid_for: Duration,
     /// As they were last read.
     keys: Mutex<Option<SigningKeys>>,
-    /// Held by the one who reads them.
-    reading: tokio::sync::Mutex<LastReading>,
+    /// Held while they are read.
+    last_read: tokio::sync::Mutex<LastRead>,
 }
 
 #[derive(Default)]
-struct LastReading {
+struct LastRead {
     began: Option<Instant>,
-    /// `None`: it was not read to its end, because whoever read is gone.
-    outcome: Option<Result<(), DbError>>,
+    /// `None`: the read was dropped before its end.
+    result: Option<Result<(), DbError>>,
 }
 
 impl Links {
     pub fn new(valid_for: Duration) -> Self {
-        Self { valid_for, keys: Mutex::default(), reading: tokio::sync::Mutex::default() }
+        Self { valid_for, keys: Mutex::default(), last_read: tokio::sync::Mutex::default() }
     }
 
     pub(super) fn valid_for(&self) -> Duration {
         self.valid_for
     }
 
-    /// The one of these keys that the address is signed with, if it still counts. What the previous key has signed, it has
-    /// signed before it was replaced. So nobody who has got hold of that key can make an address that holds for longer.
-    pub(super) fn key_of<'a>(&self, signed: &Signed, keys: &'a SigningKeys) -> Option<&'a SecretSlice<u8>> {
+    /// Returns the one of these keys that the link is signed with, if it still counts. What the previous key has signed, it
+    /// has signed before it was replaced. So nobody who has got hold of that key can make a link that is valid for longer.
+    pub(super) fn key_of<'a>(
+        &self,
+        signed: &SignedLink,
+        keys: &'a SigningKeys,
+    ) -> Option<&'a SecretSlice<u8>> {
         let replaced_at = u64::try_from(keys.replaced_at.timestamp()).unwrap_or_default();
-        let latest = replaced_at.saturating_add((self.valid_for + CLOCKS_DIFFER).as_secs());
+        let latest = replaced_at.saturating_add((self.valid_for + MAX_CLOCK_DIFFERENCE).as_secs());
         let previous = keys.previous.as_ref().filter(|_| signed.expires <= latest);
-        [Some(&keys.current), previous].into_iter().flatten().find(|key| signed.is_by(key))
+        [Some(&keys.current), previous].into_iter().flatten().find(|key| signed.is_signed_with(key))
     }
 
-    /// Whether the address is signed with a key of those in memory, or of newer ones.
-    pub(super) async fn may_be_signed(&self, signed: &Signed, db: &Db) -> Result<bool, DbError> {
+    /// Whether the link is signed with one of the keys in memory, or with a newer one.
+    pub(super) async fn may_be_signed(&self, signed: &SignedLink, db: &Db) -> Result<bool, DbError> {
         let passes = |keys: &SigningKeys| self.key_of(signed, keys).is_some();
         if self.lock().as_ref().is_some_and(passes) {
             return Ok(true);
@@ -64,22 +68,22 @@ impl Links {
         Ok(self.lock().as_ref().is_some_and(passes))
     }
 
-    /// Makes sure that the keys were read after this moment.
+    /// Reads the keys, unless they were read after this moment.
     async fn read_after(&self, moment: Instant, db: &Db) -> Result<(), DbError> {
-        let mut last = self.reading.lock().await;
-        if let (Some(began), Some(outcome)) = (last.began, &last.outcome)
+        let mut last = self.last_read.lock().await;
+        if let (Some(began), Some(result)) = (last.began, &last.result)
             && began >= moment
         {
-            return outcome.clone();
+            return result.clone();
         }
         if let Some(began) = last.began {
-            sleep_until(began + PAUSE).await;
+            sleep_until(began + READ_INTERVAL).await;
         }
-        (last.began, last.outcome) = (Some(Instant::now()), None);
-        let keys = db.run(Lane::Reads, READ_PATIENCE, signing_keys::downloads).await;
-        let outcome = keys.map(|keys| *self.lock() = Some(keys));
-        last.outcome = Some(outcome.clone());
-        outcome
+        (last.began, last.result) = (Some(Instant::now()), None);
+        let keys = db.run(Lane::Reads, READ_TIMEOUT, signing_keys::downloads).await;
+        let result = keys.map(|keys| *self.lock() = Some(keys));
+        last.result = Some(result.clone());
+        result
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<SigningKeys>> {
@@ -103,7 +107,7 @@ mod tests {
             let standing =
                 AccessState { state: SystemState::Active, secret_sha256: vec![], suspended_at: None };
             let backup = BackupId::parse("018f3a5c-7b1e-7c3d-9a2b-0123456789ab.gpg").unwrap();
-            Signed::new(&key(byte), backup, expires, &standing).unwrap()
+            SignedLink::new(&key(byte), backup, expires, &standing).unwrap()
         };
         let links = Links::new(Duration::from_secs(300));
         let mut keys = SigningKeys {

@@ -1,9 +1,9 @@
-//! The signature of an address: two HMAC-SHA256, with a key that lies in the database, so any process accepts what another
-//! one has signed.
+//! The signature of a link: two HMAC-SHA256, with a key from the database, so any process accepts what another one has
+//! signed.
 //!
-//! The first one covers the backup's id and the second at which the address expires. Made-up addresses fail it, without a
-//! query. The second one covers the [`AccessState`] of the backup's system as well, as it was when the address was made: so
-//! the address ends when the system is suspended or its secret is replaced. It is verified once the system was looked up.
+//! The first one covers the backup's id and the second at which the link expires. Made-up links fail it, without a query.
+//! The second one covers the [`AccessState`] of the backup's system as well, as it was when the link was made: so the link
+//! ends when the system is suspended or its secret is replaced. It is verified after the system was looked up.
 
 use hmac::{Hmac, KeyInit, Mac};
 use secrecy::{ExposeSecret, SecretSlice};
@@ -13,11 +13,11 @@ use crate::db::access_state::AccessState;
 use crate::domain::ids::BackupId;
 
 /// The length of one HMAC, in bytes.
-const HALF: usize = 32;
+const MAC_LENGTH: usize = 32;
 
-/// The parts of a signed address: whoever shows them is given the backup.
+/// The parts of a signed link: whoever presents them may download the backup.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Signed {
+pub struct SignedLink {
     pub backup: BackupId,
     /// Seconds since the Unix epoch.
     pub expires: u64,
@@ -25,7 +25,7 @@ pub struct Signed {
     pub signature: Vec<u8>,
 }
 
-impl Signed {
+impl SignedLink {
     pub(super) fn new(
         key: &SecretSlice<u8>,
         backup: BackupId,
@@ -38,16 +38,16 @@ impl Signed {
     }
 
     /// Whether it was signed with this key. It may have expired. The comparison takes constant time.
-    pub(super) fn is_by(&self, key: &SecretSlice<u8>) -> bool {
+    pub(super) fn is_signed_with(&self, key: &SecretSlice<u8>) -> bool {
         let expected = mac(key, self.backup, self.expires);
-        let given = self.signature.split_at_checked(HALF);
+        let given = self.signature.split_at_checked(MAC_LENGTH);
         expected.zip(given).is_some_and(|(mac, (first, _))| mac.verify_slice(first).is_ok())
     }
 
-    /// Whether it was signed with this key for a system that stands as it did then.
+    /// Whether it was signed with this key for a system whose standing is still the same.
     pub(super) fn is_for(&self, key: &SecretSlice<u8>, standing: &AccessState) -> bool {
         let expected = mac_for(key, self.backup, self.expires, standing);
-        let given = self.signature.split_at_checked(HALF);
+        let given = self.signature.split_at_checked(MAC_LENGTH);
         expected.zip(given).is_some_and(|(mac, (_, second))| mac.verify_slice(second).is_ok())
     }
 }
@@ -96,27 +96,27 @@ mod tests {
         AccessState { state: SystemState::Active, secret_sha256: vec![1; 32], suspended_at: None }
     }
 
-    fn signed() -> Signed {
+    fn signed() -> SignedLink {
         let one = id("018f3a5c-7b1e-7c3d-9a2b-0123456789ab.gpg");
-        Signed::new(&key(7), one, 1000, &standing()).unwrap()
+        SignedLink::new(&key(7), one, 1000, &standing()).unwrap()
     }
 
     #[test]
-    fn an_address_holds_for_its_backup_its_time_and_its_key() {
+    fn a_link_is_valid_for_its_backup_its_time_and_its_key() {
         let signed = signed();
-        assert!(signed.is_by(&key(7)) && signed.is_for(&key(7), &standing()));
-        assert!(!signed.is_by(&key(8)) && !signed.is_for(&key(8), &standing()), "another key");
+        assert!(signed.is_signed_with(&key(7)) && signed.is_for(&key(7), &standing()));
+        assert!(!signed.is_signed_with(&key(8)) && !signed.is_for(&key(8), &standing()), "another key");
         let flipped = |index: usize| {
             let mut signature = signed.signature.clone();
             signature[index] ^= 1;
             signature
         };
-        let with = |signature: Vec<u8>| Signed { signature, ..signed.clone() };
+        let with = |signature: Vec<u8>| SignedLink { signature, ..signed.clone() };
         let longer = [&signed.signature[..], &[0]].concat();
         let forged = [
-            Signed { expires: 1001, ..signed.clone() },
-            Signed { backup: id("018f3a5c-7b1e-7c3d-9a2b-0123456789ab.bin"), ..signed.clone() },
-            Signed { backup: id("018f3a5c-7b1e-7c3d-9a2b-0123456789ac.gpg"), ..signed.clone() },
+            SignedLink { expires: 1001, ..signed.clone() },
+            SignedLink { backup: id("018f3a5c-7b1e-7c3d-9a2b-0123456789ab.bin"), ..signed.clone() },
+            SignedLink { backup: id("018f3a5c-7b1e-7c3d-9a2b-0123456789ac.gpg"), ..signed.clone() },
             with(flipped(31)),
             with(flipped(63)),
             with(longer),
@@ -129,13 +129,13 @@ mod tests {
             with(vec![]),
         ];
         for forged in forged {
-            let holds = forged.is_by(&key(7)) && forged.is_for(&key(7), &standing());
-            assert!(!holds, "{forged:?}");
+            let is_valid = forged.is_signed_with(&key(7)) && forged.is_for(&key(7), &standing());
+            assert!(!is_valid, "{forged:?}");
         }
     }
 
     #[test]
-    fn an_address_ends_when_the_standing_of_its_system_changes() {
+    fn a_link_ends_when_the_standing_of_its_system_changes() {
         let then = DateTime::from_timestamp_micros(1_775_986_200_000_001);
         let changed = [
             AccessState { state: SystemState::Suspended, ..standing() },
@@ -143,7 +143,7 @@ mod tests {
             AccessState { suspended_at: then, ..standing() },
         ];
         for standing in changed {
-            assert!(signed().is_by(&key(7)) && !signed().is_for(&key(7), &standing));
+            assert!(signed().is_signed_with(&key(7)) && !signed().is_for(&key(7), &standing));
         }
     }
 }

@@ -20,7 +20,7 @@ impl Vault {
     /// What the database is asked to admit: a new id, and what the headers said.
     pub(super) fn admission(&self, who: &SystemIdentity, request: &UploadRequest) -> Admission {
         let extension = request.filename.as_ref().map_or(Extension::Bin, Filename::ext);
-        let backup = BackupId::new(self.new_ids.next(), extension);
+        let backup = BackupId::new(self.ids.next(), extension);
         Admission {
             system_id: who.id(),
             backup,

@@ -8,7 +8,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::backups::{BackupRequest, ReadError, RequestError};
+use crate::backups::{BackupRequest, BackupRequestError, ReadError};
 use crate::domain::backup_request::BackupRequestState;
 use crate::domain::ids::BackupId;
 use crate::http::bearer::{Allowed, Create};
@@ -145,7 +145,7 @@ pub async fn list(
     state: Data<AppState>,
 ) -> Result<HttpResponse, ApiError> {
     let system = state.vault.managed(&caller, &id).await?;
-    let found = state.vault.requests_of(system.id()).await?;
+    let found = state.vault.backup_requests_of(system.id()).await?;
     let requests = found.into_iter().map(SystemRequest::from).collect();
     Ok(envelope::answer(StatusCode::OK, "requests listed", SystemRequests { requests }))
 }
@@ -171,8 +171,8 @@ pub async fn cancel(
     let (system, request) = ids.into_inner();
     let system = state.vault.managed(&caller, &system).await.map_err(no_request)?;
     let id = Uuid::try_parse(&request).map_err(|_| ApiError::RequestNotFound)?;
-    match state.vault.cancel_request(system.id(), id, system.sub(), remote_addr).await {
-        Ok(()) | Err(RequestError::Ended(BackupRequestState::Cancelled)) => {}
+    match state.vault.cancel_backup_request(system.id(), id, system.sub(), remote_addr).await {
+        Ok(()) | Err(BackupRequestError::Ended(BackupRequestState::Cancelled)) => {}
         Err(error) => return Err(error.into()),
     }
     Ok(envelope::answer(StatusCode::OK, "request cancelled", Cancelled { id }))

@@ -1,14 +1,22 @@
-//! Giving a backup back.
+//! Downloads: finds a stored backup, opens its object, and records who read it.
+//!
+//! [`authorization`] says what permits a download, [`open_downloads`] which ones are under way, and [`stream`] is what the
+//! client receives.
 
-use std::net::IpAddr;
+mod authorization;
+mod open_downloads;
+mod stream;
 
-use futures_util::{TryStreamExt, stream};
+use futures_util::{TryStreamExt, stream as streams};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::downloads::{Download, Right};
+pub use authorization::{DownloadAuthorization, Reader};
+pub use open_downloads::Downloads;
+pub use stream::Download;
+
 use super::error::Outage;
-use super::{Backup, READ_PATIENCE, ReadError, Vault};
+use super::{Backup, READ_TIMEOUT, ReadError, Vault};
 use crate::auth::basic::SystemIdentity;
 use crate::db::Lane;
 use crate::db::backups;
@@ -17,47 +25,21 @@ use crate::domain::ids::BackupId;
 use crate::domain::range::ByteRange;
 use crate::store::{ObjectBody, StoreError};
 
-/// Who reads a backup, for the history.
-#[derive(Clone)]
-pub enum Reader {
-    /// The appliance itself.
-    System { remote_addr: Option<IpAddr>, right: Right },
-    /// A portal, by the subject of its token.
-    Caller { sub: String, remote_addr: Option<IpAddr> },
-    /// Whoever has a signed address. The download was recorded when the address was given out.
-    Link(Right),
-}
-
-impl Reader {
-    /// The system itself, at this address.
-    pub fn system(who: &SystemIdentity, remote_addr: Option<IpAddr>) -> Self {
-        Self::System { remote_addr, right: Right::Credential(who.secret_sha256().clone()) }
-    }
-
-    /// What permits the download.
-    fn right(&self) -> Right {
-        match self {
-            Self::System { right, .. } | Self::Link(right) => right.clone(),
-            Self::Caller { .. } => Right::Token,
-        }
-    }
-}
-
 /// The largest backup that is shown as text, in bytes.
-const LARGEST_TEXT: u64 = 1 << 20;
+const MAX_TEXT: u64 = 1 << 20;
 
 impl Vault {
-    /// The system's stored backup with this id.
+    /// Returns the system's stored backup with this id.
     ///
     /// # Errors
-    /// [`ReadError::Damaged`] if it is known to be damaged: it can't be given back.
+    /// [`ReadError::Damaged`] if it is known to be damaged: it can't be downloaded.
     pub async fn find(&self, who: &SystemIdentity, id: BackupId) -> Result<Backup, ReadError> {
         self.find_of(who.id(), id).await
     }
 
     pub(super) async fn find_of(&self, system: Uuid, id: BackupId) -> Result<Backup, ReadError> {
         let query = move |conn: &mut _| backups::find(conn, system, id);
-        let row = self.db.run(Lane::Reads, READ_PATIENCE, query).await?.ok_or(ReadError::NotFound)?;
+        let row = self.db.run(Lane::Reads, READ_TIMEOUT, query).await?.ok_or(ReadError::NotFound)?;
         if row.damage.is_some() { Err(ReadError::Damaged) } else { Ok(row) }
     }
 
@@ -69,8 +51,8 @@ impl Vault {
         reader: Reader,
     ) -> Result<Download, ReadError> {
         let id = row.id;
-        let place = self.downloads.enter(row.system_id, reader.right())?;
-        let body = self.object(row, range).await?;
+        let permit = self.downloads.acquire(row.system_id, reader.authorization())?;
+        let body = self.open_object(row, range).await?;
         // The client sees a connection that breaks, and the HTTP library does not know which backup it was.
         let body =
             body.inspect_err(move |error| log::error!("the download of backup {id} breaks off: {error}"));
@@ -81,21 +63,22 @@ impl Vault {
             let part = range.map_or(json!({}), |part| json!({ "first": part.first, "last": part.last }));
             self.record_download(row, reader, part).await;
         }
-        Ok(Download::new(Box::pin(body), place))
+        Ok(Download::new(Box::pin(body), permit))
     }
 
-    /// The backup as text, in one piece; `None` if it is not UTF-8, or larger than 1 MiB. Recorded if it is handed out.
+    /// Returns the backup as text, in one piece; `None` if it is not UTF-8, or larger than 1 MiB. Recorded if it is
+    /// `handed_out`.
     pub async fn open_text(
         &self,
         row: &Backup,
         reader: Reader,
         handed_out: bool,
     ) -> Result<Option<Download>, ReadError> {
-        if row.size > LARGEST_TEXT {
+        if row.size > MAX_TEXT {
             return Ok(None);
         }
-        let place = self.downloads.enter(row.system_id, reader.right())?;
-        let read = self.object(row, None).await?.try_fold(vec![], |mut all, chunk| async move {
+        let permit = self.downloads.acquire(row.system_id, reader.authorization())?;
+        let read = self.open_object(row, None).await?.try_fold(vec![], |mut all, chunk| async move {
             all.extend_from_slice(&chunk);
             Ok(all)
         });
@@ -104,18 +87,18 @@ impl Vault {
         if handed_out {
             self.record_download(row, reader, json!({ "as": "text" })).await;
         }
-        let text: ObjectBody = Box::pin(stream::iter([Ok(text.into())]));
-        Ok(Some(Download::new(text, place)))
+        let text: ObjectBody = Box::pin(streams::iter([Ok(text.into())]));
+        Ok(Some(Download::new(text, permit)))
     }
 
-    async fn object(&self, row: &Backup, range: Option<ByteRange>) -> Result<ObjectBody, ReadError> {
+    async fn open_object(&self, row: &Backup, range: Option<ByteRange>) -> Result<ObjectBody, ReadError> {
         match self.store.get(&row.object_key, row.size, range).await {
             Ok(body) => Ok(body),
-            Err(error) => Err(self.unreadable(row, error).await),
+            Err(error) => Err(self.read_error(row, error).await),
         }
     }
 
-    /// Writes the download to the history. A restore is not refused because that fails.
+    /// Writes the download to the history. If that fails, the download goes on: a restore must not depend on it.
     pub(super) async fn record_download(&self, row: &Backup, reader: Reader, mut detail: Value) {
         let (actor, remote_addr) = match reader {
             Reader::System { remote_addr, .. } => ("system".to_owned(), remote_addr),
@@ -134,29 +117,29 @@ impl Vault {
             remote_addr,
             detail,
         };
-        let tell = move |conn: &mut _| events::write(conn, std::slice::from_ref(&event));
-        if let Err(error) = self.db.run(Lane::Reads, READ_PATIENCE, tell).await {
+        let query = move |conn: &mut _| events::write(conn, std::slice::from_ref(&event));
+        if let Err(error) = self.db.run(Lane::Reads, READ_TIMEOUT, query).await {
             log::warn!("record the download of backup {}: {error}", row.id);
         }
     }
 
-    /// Checks that the backup's object is there, with the size that it should have.
+    /// Checks that the backup's object exists and has the size that it had when it was stored.
     pub async fn check_object(&self, row: &Backup) -> Result<(), ReadError> {
         match self.store.head(&row.object_key).await {
             Ok(size) if size == row.size => Ok(()),
             Ok(size) => {
                 let what =
                     format!("{} has {size} bytes, and had {} when it was stored", row.object_key, row.size);
-                Err(self.unreadable(row, StoreError::Damaged(what)).await)
+                Err(self.read_error(row, StoreError::Damaged(what)).await)
             }
-            Err(error) => Err(self.unreadable(row, error).await),
+            Err(error) => Err(self.read_error(row, error).await),
         }
     }
 
-    /// Why the backup's object can't be given out.
-    async fn unreadable(&self, row: &Backup, error: StoreError) -> ReadError {
+    /// Returns why the backup's object can't be downloaded.
+    async fn read_error(&self, row: &Backup, error: StoreError) -> ReadError {
         match error {
-            StoreError::NotFound => self.missing(row).await,
+            StoreError::NotFound => self.missing_object(row).await,
             StoreError::Damaged(what) => {
                 log::error!("the object of stored backup {} is damaged: {what}", row.id);
                 ReadError::Damaged
@@ -166,7 +149,7 @@ impl Vault {
     }
 
     /// The object was not found. Either the backup was pruned or deleted since its row was read, or the object is lost.
-    async fn missing(&self, row: &Backup) -> ReadError {
+    async fn missing_object(&self, row: &Backup) -> ReadError {
         match self.find_of(row.system_id, row.id).await {
             Ok(_) => {
                 log::error!("the object of stored backup {} is missing: {}", row.id, row.object_key);

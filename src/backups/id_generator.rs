@@ -1,4 +1,4 @@
-//! New backup ids: UUIDv7, strictly increasing within the process.
+//! Generates the ids of backups and backup requests: UUIDv7, strictly increasing within the process.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -6,12 +6,11 @@ use uuid::Uuid;
 
 use crate::domain::ids::next_after;
 
-/// `uuidv7` alone is not monotonic inside a millisecond: half of the neighbours would be in
-/// the wrong order.
+/// `uuidv7` alone is not monotonic inside a millisecond: half of the neighbours would be in the wrong order.
 #[derive(Default)]
-pub struct NewIds(Mutex<Uuid>);
+pub struct IdGenerator(Mutex<Uuid>);
 
-impl NewIds {
+impl IdGenerator {
     pub fn next(&self) -> Uuid {
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         *last = next_after(*last, Uuid::from_bytes(uuidv7::create_raw()));

@@ -1,0 +1,209 @@
+//! Backup requests: somebody requests a backup, the appliance learns of it, and the next backup that it stores fulfils the
+//! request. How backup requests are ordered among uploads is explained in [`crate::db::requests`].
+//!
+//! An appliance learns of a backup request while it waits for one ([`Vault::wait_for_backup_requests`]), or by a header on
+//! any other answer ([`crate::auth::basic::Authenticator::pending_backup_request`]). An appliance that waits is registered
+//! before its first query, so whatever is committed after that query wakes it: by a notification (`tasks::listen`), or, if
+//! that is lost, by the query that each process makes every second for all of its waiters together. Both only wake. What
+//! the appliance is given is read from the table, under the lock of its system, after its credential was checked again.
+//!
+//! A backup request that the appliance was given before, and has not answered yet, does not end a wait: an appliance that
+//! can't make its backup would otherwise poll without a pause. It is in the answer at the end of the wait, so an appliance
+//! that has lost an answer learns of it within a minute, and at once if it does not wait.
+
+use std::net::IpAddr;
+use std::pin::pin;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep_until};
+use uuid::Uuid;
+
+use super::error::BackupRequestError;
+use super::{READ_TIMEOUT, ReadError, Vault};
+use crate::auth::basic::SystemIdentity;
+use crate::db::backup_requests::{self, BackupRequest, Cancellation, Creation, NewBackupRequest};
+use crate::db::{Lane, systems};
+use crate::domain::backup_request::BackupRequestState;
+use crate::domain::ids::OrgId;
+
+/// How many of a system's backup requests are listed, the newest ones.
+const HISTORY: i64 = 100;
+
+impl Vault {
+    /// Requests a backup of a system, in the name of `by` (`operator`, or the subject of a token), or joins a backup
+    /// request that is already open. With `org`, only a system of that organization is found.
+    pub async fn request_backup(
+        &self,
+        system: Uuid,
+        org: Option<&OrgId>,
+        by: &str,
+        from: Option<IpAddr>,
+    ) -> Result<BackupRequest, BackupRequestError> {
+        // Every attempt has the same id: so one that follows a COMMIT of unknown outcome finds its own row.
+        let id = self.ids.next();
+        let new = NewBackupRequest { id, system_id: system, org: org.cloned(), by: by.to_owned(), from };
+        let query = move |conn: &mut _| backup_requests::create(conn, &new);
+        match self.db.run(Lane::Reads, READ_TIMEOUT, query).await? {
+            Creation::Open(request) => Ok(request),
+            Creation::NoSystem => Err(BackupRequestError::NoSystem),
+            Creation::Suspended => Err(BackupRequestError::Suspended),
+        }
+    }
+
+    /// Returns the system's newest backup requests in any state, newest first. The caller has to check that the system
+    /// exists, and whose it is.
+    pub async fn backup_requests_of(&self, system: Uuid) -> Result<Vec<BackupRequest>, BackupRequestError> {
+        let query = move |conn: &mut _| backup_requests::of_system(conn, system, HISTORY);
+        Ok(self.db.run(Lane::Reads, READ_TIMEOUT, query).await?)
+    }
+
+    /// Cancels a backup request. The caller has to check whose the system is.
+    ///
+    /// # Errors
+    /// [`BackupRequestError::Ended`] if it has already ended, also by being cancelled: it stays as it is.
+    pub async fn cancel_backup_request(
+        &self,
+        system: Uuid,
+        request: Uuid,
+        by: &str,
+        from: Option<IpAddr>,
+    ) -> Result<(), BackupRequestError> {
+        let by = by.to_owned();
+        let mut attempted_before = false;
+        let query = move |conn: &mut _| {
+            let is_retry = std::mem::replace(&mut attempted_before, true);
+            match backup_requests::cancel(conn, system, request, &by, from) {
+                // An earlier attempt was committed, and its answer lost.
+                Ok(Cancellation::Ended(BackupRequestState::Cancelled)) if is_retry => Ok(Cancellation::Done),
+                result => result,
+            }
+        };
+        match self.db.run(Lane::Reads, READ_TIMEOUT, query).await? {
+            Cancellation::Done => Ok(()),
+            Cancellation::NotFound => Err(BackupRequestError::NotFound),
+            Cancellation::Ended(state) => Err(BackupRequestError::Ended(state)),
+        }
+    }
+
+    /// Returns the open backup requests for this appliance, oldest first, without marking them as seen.
+    pub async fn open_backup_requests(&self, who: &SystemIdentity) -> Result<Vec<BackupRequest>, ReadError> {
+        let system = who.id();
+        let query = move |conn: &mut _| backup_requests::open_of(conn, system);
+        Ok(self.db.run(Lane::Reads, READ_TIMEOUT, query).await?)
+    }
+
+    /// Returns the open backup requests for this appliance, oldest first, marked as seen. Waits up to `wait` for one that
+    /// the appliance has not been given yet, and then returns all that are open. When the process is about to end, the wait
+    /// ends at once, and what was open when it began is returned.
+    ///
+    /// # Errors
+    /// [`ReadError::Revoked`] if the credential is no longer valid at the end of the wait.
+    pub async fn wait_for_backup_requests(
+        &self,
+        who: &SystemIdentity,
+        wait: Duration,
+    ) -> Result<Vec<BackupRequest>, ReadError> {
+        let waiter = self.waiters.register(who.id());
+        let deadline = Instant::now() + wait;
+        let mut open_at_start: Option<Vec<BackupRequest>> = None;
+        loop {
+            // Enabled before the query: what is committed after the query wakes it, even before it is awaited.
+            let mut woken = pin!(waiter.notify.notified());
+            woken.as_mut().enable();
+            let open = self.open_backup_requests(who).await?;
+            if Instant::now() >= deadline || has_news(open_at_start.as_deref(), &open) {
+                return self.deliver(who, open).await;
+            }
+            // Later results are compared with the first one. Another poll of the system may have marked a backup request
+            // meanwhile, and this one has to return it all the same.
+            let open_at_start = open_at_start.get_or_insert(open);
+            tokio::select! {
+                biased;
+                () = self.waiters.closed() => return Ok(std::mem::take(open_at_start)),
+                () = woken => {}
+                () = sleep_until(deadline) => {}
+            }
+        }
+    }
+
+    /// Marks these open backup requests as seen, if the appliance may see them.
+    async fn deliver(
+        &self,
+        who: &SystemIdentity,
+        open: Vec<BackupRequest>,
+    ) -> Result<Vec<BackupRequest>, ReadError> {
+        // Nearly always none is open, or all are marked already. Neither case takes a lock, so thousands of appliances that
+        // are woken at once do not queue.
+        if open.iter().all(|request| request.state == BackupRequestState::Seen) {
+            // The look-up costs nothing: the appliance's next HTTP request would begin with it.
+            return if self.authenticator.is_still_valid(who).await? {
+                Ok(open)
+            } else {
+                Err(ReadError::Revoked)
+            };
+        }
+        let (system, secret) = (who.id(), *who.secret_sha256().bytes());
+        let query = move |conn: &mut _| backup_requests::deliver(conn, system, &secret);
+        self.db.run(Lane::Reads, READ_TIMEOUT, query).await?.ok_or(ReadError::Revoked)
+    }
+
+    /// Records that the appliance has reported its configuration as unchanged, so that it does not count as late. Writes at
+    /// most once a minute.
+    pub async fn note_unchanged(&self, who: &SystemIdentity) -> Result<(), ReadError> {
+        if self.authenticator.reported_unchanged_recently(who) {
+            return Ok(());
+        }
+        let system = who.id();
+        let query = move |conn: &mut _| systems::note_unchanged(conn, system);
+        if !self.db.run(Lane::Reads, READ_TIMEOUT, query).await? {
+            return Err(ReadError::Revoked);
+        }
+        self.authenticator.forget(who);
+        Ok(())
+    }
+}
+
+/// Whether `open` ends an appliance's wait: by a backup request that it was never given, or by one that was made, or made
+/// again, since the wait began. `open_at_start` is what was open then; `None`: the wait begins now.
+fn has_news(open_at_start: Option<&[BackupRequest]>, open: &[BackupRequest]) -> bool {
+    let is_known = |request: &BackupRequest| {
+        // Requesting a backup again postpones the expiry.
+        let same = |known: &BackupRequest| known.id == request.id && known.expires_at == request.expires_at;
+        open_at_start.is_none_or(|known| known.iter().any(same))
+    };
+    open.iter().any(|request| request.state == BackupRequestState::Pending || !is_known(request))
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+
+    use super::*;
+
+    fn request(id: u128, state: BackupRequestState, expires: i64) -> BackupRequest {
+        BackupRequest {
+            id: Uuid::from_u128(id),
+            system_id: Uuid::nil(),
+            org_id: String::new(),
+            state,
+            requested_by: "operator".to_owned(),
+            requested_at: DateTime::UNIX_EPOCH,
+            expires_at: DateTime::from_timestamp(expires, 0).unwrap(),
+            seen_at: None,
+            ended_at: None,
+            backup_id: None,
+        }
+    }
+
+    #[test]
+    fn a_backup_request_that_the_appliance_was_given_before_does_not_end_a_wait() {
+        let pending = |id| request(id, BackupRequestState::Pending, 9);
+        let seen = |id, expires| request(id, BackupRequestState::Seen, expires);
+        assert!(!has_news(None, &[]) && !has_news(None, &[seen(1, 9)]));
+        assert!(has_news(None, &[seen(1, 9), pending(2)]));
+        let known = [seen(1, 9)];
+        assert!(!has_news(Some(&known), &[seen(1, 9)]) && !has_news(Some(&known), &[]));
+        assert!(has_news(Some(&known), &[seen(1, 10)]), "requested again");
+        assert!(has_news(Some(&known), &[seen(1, 9), seen(2, 9)]), "given to another poll meanwhile");
+    }
+}

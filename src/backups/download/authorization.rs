@@ -1,0 +1,96 @@
+//! What permits a download, and for how long.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use crate::auth::basic::{SecretSha256, SystemIdentity};
+use crate::db::access_state::AccessState;
+use crate::domain::row_state::SystemState;
+
+/// Who reads a backup, for the history.
+#[derive(Clone)]
+pub enum Reader {
+    /// The appliance itself.
+    System { remote_addr: Option<IpAddr>, authorization: DownloadAuthorization },
+    /// A portal, by the subject of its token.
+    Caller { sub: String, remote_addr: Option<IpAddr> },
+    /// Whoever has a signed link. The download was recorded when the link was made.
+    Link(DownloadAuthorization),
+}
+
+impl Reader {
+    /// The system itself, at this address.
+    pub fn system(who: &SystemIdentity, remote_addr: Option<IpAddr>) -> Self {
+        let authorization = DownloadAuthorization::Credential(who.secret_sha256().clone());
+        Self::System { remote_addr, authorization }
+    }
+
+    pub(super) fn authorization(&self) -> DownloadAuthorization {
+        match self {
+            Self::System { authorization, .. } | Self::Link(authorization) => authorization.clone(),
+            Self::Caller { .. } => DownloadAuthorization::Token,
+        }
+    }
+}
+
+/// What permits a download.
+#[derive(Clone)]
+pub enum DownloadAuthorization {
+    /// The secret of the system: as long as the system is active and has this secret.
+    Credential(SecretSha256),
+    /// A token, for which nothing is looked up: as long as the system exists.
+    Token,
+    /// A signed link: as long as the [`AccessState`] of its system is what it was when the link was made.
+    Link { standing: Arc<AccessState>, signature: Vec<u8> },
+}
+
+impl DownloadAuthorization {
+    pub(in crate::backups) fn link(signature: Vec<u8>, standing: AccessState) -> Self {
+        Self::Link { standing: Arc::new(standing), signature }
+    }
+
+    /// Whether a download that it has permitted may go on. `now`: the system; `None` if it is gone.
+    pub(super) fn is_valid(&self, now: Option<&AccessState>) -> bool {
+        let Some(now) = now else { return false };
+        match self {
+            Self::Credential(secret) => now.state.is_active() && now.secret_sha256 == *secret.bytes(),
+            Self::Token => now.state != SystemState::Destroying,
+            Self::Link { standing, .. } => now == standing.as_ref(),
+        }
+    }
+
+    pub(super) fn is_same_kind(&self, other: &Self) -> bool {
+        std::mem::discriminant(self) == std::mem::discriminant(other)
+    }
+
+    pub(super) fn is_same_link(&self, other: &Self) -> bool {
+        matches!((self, other), (Self::Link { signature: a, .. }, Self::Link { signature: b, .. }) if a == b)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_authorization_ends_when_the_standing_of_its_system_changes() {
+        let standing =
+            || AccessState { state: SystemState::Active, secret_sha256: vec![1; 32], suspended_at: None };
+        let suspended = AccessState { state: SystemState::Suspended, ..standing() };
+        let rotated = AccessState { secret_sha256: vec![2; 32], ..standing() };
+        let destroying = AccessState { state: SystemState::Destroying, ..standing() };
+        for (now, by_credential, by_token, by_link) in [
+            (Some(standing()), true, true, true),
+            (Some(suspended), false, true, false),
+            (Some(rotated), false, true, false),
+            (Some(destroying), false, false, false),
+            (None, false, false, false),
+        ] {
+            let credential = DownloadAuthorization::Credential(SecretSha256::new([1; 32]));
+            let link = DownloadAuthorization::Link { standing: Arc::new(standing()), signature: vec![1] };
+            let is_valid = |authorization: DownloadAuthorization| authorization.is_valid(now.as_ref());
+            let all = (is_valid(credential), is_valid(DownloadAuthorization::Token), is_valid(link));
+            assert_eq!(all, (by_credential, by_token, by_link));
+        }
+    }
+}
