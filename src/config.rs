@@ -15,8 +15,8 @@ use std::time::Duration;
 use ipnet::IpNet;
 use secrecy::SecretString;
 
-pub use management::{IssueConfig, Jwks, ManagementConfig, TokenConfig};
-pub use store::{S3Config, StoreConfig};
+pub use management::{IssueConfig, ManagementConfig, TokenConfig};
+pub use store::StoreConfig;
 pub use table::help;
 
 use crate::domain::rate_window::RateLimits;

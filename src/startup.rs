@@ -13,15 +13,13 @@ use actix_web::rt::System;
 use secrecy::ExposeSecret;
 use tokio::runtime::{Handle, Runtime};
 use tokio::time::{Instant, timeout, timeout_at};
-use uuid::Uuid;
 
 use listeners::{Listeners, load_certificates};
-pub use parts::open_store;
+pub use parts::{open_store, policy};
 use signals::{Signals, notify_systemd, run_until_signal};
 
 use crate::actors::Actors;
-use crate::config::{Config, UploadConfig};
-use crate::db::accounting::AccountingPolicy;
+use crate::config::Config;
 use crate::db::{Connector, Db, DbError};
 use crate::store::{BlobStore, ObservedStore, StoreError};
 use crate::tasks;
@@ -117,6 +115,9 @@ async fn serve(
     let certificates = load_certificates(&config.http)?;
     let listeners = Listeners::bind(&config)?;
     let tokens = parts::start_tokens(config.management.tokens.as_ref(), runtime.handle())?;
+    if config.uploads.default_quota.is_none() {
+        log::warn!("BACKUP_MAX_SIZE_PER_ORG is 0: organizations without a quota of their own have none");
+    }
     let policy = policy(&config.uploads, tasks::sweep::new_process_id());
 
     let db = Db::new(connector.clone(), runtime.handle().clone());
@@ -144,18 +145,6 @@ async fn serve(
     actors.stop();
     log::info!("stopped");
     Ok(())
-}
-
-fn policy(uploads: &UploadConfig, writer: Uuid) -> AccountingPolicy {
-    if uploads.default_quota.is_none() {
-        log::warn!("BACKUP_MAX_SIZE_PER_ORG is 0: organizations without a quota of their own have none");
-    }
-    AccountingPolicy {
-        retention: uploads.retention,
-        rate: uploads.rate,
-        default_quota: uploads.default_quota,
-        writer,
-    }
 }
 
 /// A pooler that can't be worked with ends the start. A database that can't be reached is waited for by `tasks::prepare`;

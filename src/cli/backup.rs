@@ -11,11 +11,12 @@ use serde::Serialize;
 use super::confirm;
 use super::context::Context;
 use super::exit::{ExitCode, Failure};
-use super::output::{bytes, table, time};
+use super::output::{table, time};
 use crate::db::accounting::{Delete, DeletedBy, Operation, OperationOutcome};
 use crate::db::backups::{self, BackupRow};
 use crate::db::purge;
 use crate::domain::ids::BackupId;
+use crate::domain::size;
 
 #[derive(Subcommand)]
 pub enum Backup {
@@ -103,7 +104,7 @@ fn delete(context: &mut Context, id: BackupId, yes: bool) -> Result<(), Failure>
     let question = format!(
         "This deletes backup {id} ({}, {}, uploaded {}) of system {} for good. Type \"yes\" or the system's key to go on:",
         row.filename,
-        bytes(row.size),
+        size::human(row.size),
         time(row.uploaded_at),
         system.system_key
     );
@@ -142,7 +143,7 @@ fn describe(lines: &[Line]) -> String {
         [
             line.id.to_string(),
             line.filename.clone(),
-            bytes(line.size),
+            size::human(line.size),
             time(line.uploaded_at),
             line.sha256.clone(),
         ]

@@ -78,14 +78,8 @@ impl Context {
 
     /// The settings that accounting obeys.
     pub fn policy(&self) -> AccountingPolicy {
-        let uploads = &self.config.uploads;
-        AccountingPolicy {
-            retention: uploads.retention,
-            rate: uploads.rate,
-            default_quota: uploads.default_quota,
-            // The command line never admits an upload.
-            writer: Uuid::nil(),
-        }
+        // The command line never admits an upload.
+        startup::policy(&self.config.uploads, Uuid::nil())
     }
 
     /// Changes an organization's books in one transaction, under the same locks as the service.

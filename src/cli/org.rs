@@ -4,10 +4,11 @@ use clap::Subcommand;
 
 use super::context::Context;
 use super::exit::{ExitCode, Failure};
-use super::output::{bytes, table};
+use super::output::table;
 use crate::db::DbError;
 use crate::db::organizations::{self, OrgSummary, Quota};
 use crate::domain::ids::OrgId;
+use crate::domain::size;
 
 #[derive(Subcommand)]
 pub enum Org {
@@ -97,13 +98,13 @@ fn show(context: &mut Context, id: &OrgId) -> Result<(), Failure> {
 
 fn describe(orgs: &[OrgSummary]) -> String {
     let row = |org: &OrgSummary| {
-        let quota = org.quota_bytes.map_or("none".to_owned(), bytes);
+        let quota = org.quota_bytes.map_or("none".to_owned(), size::human);
         [
             org.id.clone(),
             org.name.clone(),
             org.systems.to_string(),
-            bytes(org.stored_bytes),
-            bytes(org.reserved_bytes),
+            size::human(org.stored_bytes),
+            size::human(org.reserved_bytes),
             if org.quota_is_default { format!("{quota} (default)") } else { quota },
         ]
     };

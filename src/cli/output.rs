@@ -65,11 +65,6 @@ pub fn table<const N: usize>(header: [&str; N], rows: impl IntoIterator<Item = [
     table.trim_fmt()
 }
 
-/// Bytes for people, in binary units.
-pub fn bytes(bytes: u64) -> String {
-    indicatif::HumanBytes(bytes).to_string()
-}
-
 pub fn time(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::Secs, true)
 }

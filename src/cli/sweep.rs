@@ -10,10 +10,11 @@ use tokio::time::{Instant, sleep};
 use super::confirm;
 use super::context::{Context, Tools};
 use super::exit::{ExitCode, Failure};
-use super::output::{bytes, table, time};
+use super::output::{table, time};
 use super::report::Report;
 use crate::db::objects;
 use crate::domain::orphans::objection;
+use crate::domain::size;
 use crate::store::ObjectInfo;
 use crate::tasks::Lease;
 use crate::tasks::orphans::{self, OrphanReport};
@@ -84,7 +85,7 @@ impl Sweep {
         }
         let cells = |orphan: &Orphan| {
             let modified = orphan.modified.map(time).unwrap_or_default();
-            [orphan.object_key.clone(), bytes(orphan.size), modified]
+            [orphan.object_key.clone(), size::human(orphan.size), modified]
         };
         let mut report = Report::new(context.output.json, "orphans", ["DELETED", "SIZE", "MODIFIED"], cells);
         let mut done = Done::default();

@@ -9,11 +9,12 @@ use uuid::Uuid;
 
 use super::context::Context;
 use super::exit::{ExitCode, Failure};
-use super::output::{bytes, table, time};
+use super::output::{table, time};
 use super::secret::{self, Given};
 use crate::db::systems::{self, NewSystem, SystemSummary};
 use crate::db::{DbError, organizations};
 use crate::domain::ids::{OrgId, SystemKey};
+use crate::domain::size;
 
 #[derive(Subcommand)]
 pub enum System {
@@ -179,7 +180,7 @@ fn describe(systems: &[SystemSummary]) -> String {
             system.name.clone(),
             system.state.to_string(),
             system.backups.to_string(),
-            bytes(system.bytes),
+            size::human(system.bytes),
             system.last_backup_at.map_or("never".to_owned(), time),
         ]
     };

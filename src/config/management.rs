@@ -1,13 +1,13 @@
 //! The settings of the management API, and of the tokens that it accepts.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 
 use secrecy::{ExposeSecret, SecretString};
 
 use super::ConfigError;
 use super::parse::{Variables, base_url, wrong};
 use super::proxy::proxy_for;
+use crate::auth::bearer::{KeySource, TokenSettings};
 
 #[derive(Debug)]
 pub struct ManagementConfig {
@@ -18,23 +18,12 @@ pub struct ManagementConfig {
     pub tokens: Option<TokenConfig>,
 }
 
-/// What tokens are verified with: at least one of `jwks` and `hs256`.
 #[derive(Debug)]
 pub struct TokenConfig {
-    pub jwks: Option<Jwks>,
-    /// The variable that names a proxy, which the key set is not fetched through.
-    pub unused_proxy: Option<&'static str>,
-    /// For development only.
-    pub hs256: Option<SecretString>,
-    pub issuer: String,
-    pub audience: String,
-}
-
-/// Where a JSON Web Key Set (RFC 7517) is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Jwks {
-    File(PathBuf),
-    Url(String),
+    /// At least one of its keys is set.
+    pub settings: TokenSettings,
+    /// Lines for the log: what is set and has no effect, or is not for production.
+    pub warnings: Vec<String>,
 }
 
 const HS256: &str = "JWT_HS256_SECRET";
@@ -96,15 +85,15 @@ impl IssueConfig {
 
 impl TokenConfig {
     fn read(env: &Variables) -> Result<Option<Self>, ConfigError> {
-        let jwks = match (env.get("JWT_JWKS_FILE"), env.get("JWT_JWKS_URL")) {
+        let keys = match (env.get("JWT_JWKS_FILE"), env.get("JWT_JWKS_URL")) {
             (None, None) => None,
-            (Some(_), None) => Some(Jwks::File(env.path("JWT_JWKS_FILE", "")?)),
-            (None, Some(url)) => Some(Jwks::Url(key_set_url(url)?)),
+            (Some(_), None) => Some(KeySource::File(env.path("JWT_JWKS_FILE", "")?)),
+            (None, Some(url)) => Some(KeySource::Url(key_set_url(url)?)),
             (Some(_), Some(_)) => return Err(wrong("JWT_JWKS_FILE", "JWT_JWKS_URL is set, too: unset one")),
         };
         let hs256 = hs256(env)?;
         let claims = [ISSUER, AUDIENCE];
-        if jwks.is_none() && hs256.is_none() {
+        if keys.is_none() && hs256.is_none() {
             return match claims.iter().find(|name| env.get(name).is_some()) {
                 Some(name) => Err(wrong(name, "it needs JWT_JWKS_URL or JWT_JWKS_FILE beside it")),
                 None => Ok(None),
@@ -116,12 +105,22 @@ impl TokenConfig {
                 wrong(name, "it is required with a key: only tokens that name it are accepted")
             })
         };
-        let unused_proxy = match &jwks {
-            Some(Jwks::Url(url)) => proxy_for(env, url),
-            _ => None,
-        };
+        let mut warnings = Vec::new();
+        if let Some(KeySource::Url(url)) = &keys
+            && let Some(proxy) = proxy_for(env, url)
+        {
+            warnings
+                .push(format!("{proxy} is set and not used: the key set is fetched directly (JWT_JWKS_URL)"));
+        }
+        if hs256.is_some() {
+            warnings.push(
+                "JWT_HS256_SECRET is set: FOR DEVELOPMENT ONLY. Whoever knows it can make any token; \
+                 use JWT_JWKS_URL or JWT_JWKS_FILE instead"
+                    .to_owned(),
+            );
+        }
         let (issuer, audience) = (required(ISSUER)?, required(AUDIENCE)?);
-        Ok(Some(Self { jwks, unused_proxy, hs256, issuer, audience }))
+        Ok(Some(Self { settings: TokenSettings { keys, hs256, issuer, audience }, warnings }))
     }
 }
 
@@ -176,13 +175,17 @@ mod tests {
     fn a_key_set_comes_from_a_url_or_a_file() {
         let claims = [("JWT_ISSUER", "me"), ("JWT_AUDIENCE", "backups")];
         let cases = [
-            ("JWT_JWKS_FILE", "/etc/keys", Jwks::File("/etc/keys".into())),
-            ("JWT_JWKS_URL", "https://login.example/keys", Jwks::Url("https://login.example/keys".into())),
-            ("JWT_JWKS_URL", "http://[::1]:80/keys", Jwks::Url("http://[::1]:80/keys".into())),
+            ("JWT_JWKS_FILE", "/etc/keys", KeySource::File("/etc/keys".into())),
+            (
+                "JWT_JWKS_URL",
+                "https://login.example/keys",
+                KeySource::Url("https://login.example/keys".into()),
+            ),
+            ("JWT_JWKS_URL", "http://[::1]:80/keys", KeySource::Url("http://[::1]:80/keys".into())),
         ];
-        for (name, value, jwks) in cases {
-            let tokens = read(&[claims[0], claims[1], (name, value)]).unwrap().tokens.unwrap();
-            assert_eq!(tokens.jwks, Some(jwks));
+        for (name, value, keys) in cases {
+            let tokens = read(&[claims[0], claims[1], (name, value)]).unwrap().tokens.unwrap().settings;
+            assert_eq!(tokens.keys, Some(keys));
             assert_eq!((tokens.issuer.as_str(), tokens.audience.as_str()), ("me", "backups"));
         }
     }

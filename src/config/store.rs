@@ -1,34 +1,18 @@
 //! The settings of the store.
 
+use secrecy::ExposeSecret;
 use std::net::IpAddr;
-use std::path::PathBuf;
-
-use secrecy::SecretString;
 
 use super::ConfigError;
 use super::parse::{Variables, base_url, wrong};
 use super::proxy::proxy_for;
-
-/// Which store, and where it is.
-#[derive(Debug)]
-pub enum StoreConfig {
-    Local { data_dir: PathBuf },
-    S3(Box<S3Config>),
-}
+use crate::store::{S3Settings, StoreSettings};
 
 #[derive(Debug)]
-pub struct S3Config {
-    pub bucket: String,
-    /// `https://host[:port]`.
-    pub endpoint: String,
-    pub access_key: String,
-    pub secret_key: SecretString,
-    pub region: String,
-    /// `BACKUP_S3_USE_PATH_STYLE` is `false`: accepted, but path-style is used all the same.
-    pub asked_for_other_style: bool,
-    pub presign_endpoint: Option<String>,
-    /// The variable that names a proxy, which the engine is not reached through.
-    pub unused_proxy: Option<&'static str>,
+pub struct StoreConfig {
+    pub settings: StoreSettings,
+    /// Lines for the log: what is set and has no effect.
+    pub warnings: Vec<String>,
 }
 
 const BUCKET: &str = "BACKUP_S3_BUCKET";
@@ -51,15 +35,13 @@ impl StoreConfig {
         let Some(bucket) = env.get(BUCKET) else {
             return match OF_S3.iter().find(|name| env.get(name).is_some()) {
                 Some(name) => Err(wrong(name, format!("it needs {BUCKET} beside it"))),
-                None => Ok(Self::Local { data_dir }),
+                None => Ok(Self { settings: StoreSettings::Local(data_dir), warnings: Vec::new() }),
             };
         };
-        Ok(Self::S3(Box::new(S3Config::read(env, bucket)?)))
+        Self::read_bucket(env, bucket)
     }
-}
 
-impl S3Config {
-    fn read(env: &Variables, bucket: &str) -> Result<Self, ConfigError> {
+    fn read_bucket(env: &Variables, bucket: &str) -> Result<Self, ConfigError> {
         let plain = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
         if bucket.is_empty() || bucket.starts_with('.') || !bucket.chars().all(plain) {
             return Err(wrong(
@@ -76,7 +58,7 @@ impl S3Config {
         };
         let address = endpoint("S3_ENDPOINT", required("S3_ENDPOINT")?, insecure)?;
         // Both stand in a header of each request.
-        let access_key = secrecy::ExposeSecret::expose_secret(&env.secret("S3_ACCESS_KEY")?).to_owned();
+        let access_key = env.secret("S3_ACCESS_KEY")?.expose_secret().to_owned();
         if !access_key.chars().all(|c| c.is_ascii_graphic()) {
             return Err(wrong("S3_ACCESS_KEY", "it has a character that no access key has"));
         }
@@ -87,17 +69,24 @@ impl S3Config {
                 "it is not a region's name: letters, digits, '-', '.' and '_'",
             ));
         }
-        let style: bool = env.parsed("BACKUP_S3_USE_PATH_STYLE", "true", "true or false")?;
-        Ok(Self {
-            bucket: bucket.to_owned(),
-            unused_proxy: proxy_for(env, &address),
+        let mut warnings = Vec::new();
+        let path_style: bool = env.parsed("BACKUP_S3_USE_PATH_STYLE", "true", "true or false")?;
+        if !path_style {
+            warnings.push("BACKUP_S3_USE_PATH_STYLE is false: path-style is used all the same".to_owned());
+        }
+        if let Some(proxy) = proxy_for(env, &address) {
+            warnings
+                .push(format!("{proxy} is set and not used: the engine is reached directly (S3_ENDPOINT)"));
+        }
+        let settings = StoreSettings::S3(S3Settings {
             endpoint: address,
+            region,
+            bucket: bucket.to_owned(),
             access_key,
             secret_key: env.secret("S3_SECRET_KEY")?,
-            region,
-            asked_for_other_style: !style,
             presign_endpoint,
-        })
+        });
+        Ok(Self { settings, warnings })
     }
 }
 
@@ -128,7 +117,7 @@ mod tests {
         StoreConfig::read(&Variables::from_pairs(vars.iter().copied()))
     }
 
-    fn s3(vars: &[(&str, &str)]) -> Result<S3Config, ConfigError> {
+    fn s3(vars: &[(&str, &str)]) -> Result<(S3Settings, Vec<String>), ConfigError> {
         let all = [
             ("BACKUP_S3_BUCKET", "backups"),
             ("S3_ENDPOINT", "https://s3.example/"),
@@ -136,15 +125,16 @@ mod tests {
             ("S3_SECRET_KEY", "secret"),
         ];
         let all: Vec<_> = all.iter().chain(vars).copied().collect();
-        match store(&all)? {
-            StoreConfig::S3(config) => Ok(*config),
-            local @ StoreConfig::Local { .. } => panic!("{local:?}"),
+        let StoreConfig { settings, warnings } = store(&all)?;
+        match settings {
+            StoreSettings::S3(settings) => Ok((settings, warnings)),
+            local @ StoreSettings::Local(_) => panic!("{local:?}"),
         }
     }
 
     #[test]
     fn without_a_bucket_the_store_is_local() {
-        assert!(matches!(store(&[]), Ok(StoreConfig::Local { .. })));
+        assert!(matches!(store(&[]).unwrap().settings, StoreSettings::Local(_)));
         for name in OF_S3 {
             assert_eq!(store(&[(name, "true")]).unwrap_err().variable, *name);
         }
@@ -152,16 +142,24 @@ mod tests {
 
     #[test]
     fn defaults_are_those_of_the_table() {
-        let config = s3(&[]).unwrap();
-        assert_eq!(config.endpoint, "https://s3.example");
-        assert_eq!(config.region, "us-east-1");
-        assert!(!config.asked_for_other_style && config.presign_endpoint.is_none());
+        let (settings, warnings) = s3(&[]).unwrap();
+        assert_eq!(settings.endpoint, "https://s3.example");
+        assert_eq!(settings.region, "us-east-1");
+        assert!(warnings.is_empty() && settings.presign_endpoint.is_none());
+    }
+
+    #[test]
+    fn a_setting_without_effect_is_a_warning_that_names_it() {
+        for (name, value) in [("BACKUP_S3_USE_PATH_STYLE", "false"), ("HTTPS_PROXY", "http://proxy:3128")] {
+            let (_, warnings) = s3(&[(name, value)]).unwrap();
+            assert!(warnings.len() == 1 && warnings[0].starts_with(name), "{warnings:?}");
+        }
     }
 
     #[test]
     fn plain_http_is_for_loopback_or_where_it_is_allowed() {
         for endpoint in ["http://127.0.0.1:3900", "http://localhost", "http://[::1]:3900"] {
-            assert_eq!(s3(&[("S3_ENDPOINT", endpoint)]).unwrap().endpoint, endpoint);
+            assert_eq!(s3(&[("S3_ENDPOINT", endpoint)]).unwrap().0.endpoint, endpoint);
         }
         for endpoint in ["http://s3.example", "http://10.0.0.1:3900", "http://127.0.0.1.example"] {
             assert_eq!(s3(&[("S3_ENDPOINT", endpoint)]).unwrap_err().variable, "S3_ENDPOINT");

@@ -46,7 +46,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
         "startup",
         &["config", "http", "tasks", "backups", "actors", "db", "store", "auth", "domain", "telemetry"],
     ),
-    ("config", &["domain", "telemetry"]),
+    ("config", &["auth", "store", "domain", "telemetry"]),
     ("http", &["backups", "auth", "domain", "telemetry"]),
     ("tasks", &["backups", "db", "store", "domain", "telemetry"]),
     ("backups", &["actors", "auth", "db", "store", "domain", "telemetry"]),

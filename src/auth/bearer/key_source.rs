@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use super::key_set::KeySet;
 
 /// The location of a JSON Web Key Set.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KeySource {
     File(PathBuf),
     /// https, or http on this machine.

@@ -35,6 +35,7 @@ use rejected_tokens::RejectedTokens;
 const MAX_TOKEN_BYTES: usize = 8192;
 
 /// Which tokens are accepted.
+#[derive(Debug, Clone)]
 pub struct TokenSettings {
     pub keys: Option<KeySource>,
     /// For development only.
