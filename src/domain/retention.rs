@@ -1,4 +1,13 @@
-//! Which backups of a system are pruned when a new one has come: the oldest first, never the newest.
+//! Which backups of a system are pruned when a new one arrives.
+//!
+//! [`prune`] returns a choice: the ids of its victims, each with a reason. Callers must not assume that the victims are the
+//! oldest backups, or that they are adjacent. They may rely on three properties, which the tests below check:
+//! * the newest backup is never a victim;
+//! * what is kept respects both caps, unless only the newest is left;
+//! * a larger newest backup never saves a victim: the choice for a smaller size is part of the choice for a larger one.
+//!   `accounting::admit` needs this to say for which sizes a refusal holds.
+
+use uuid::Uuid;
 
 /// What a system may keep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -9,31 +18,43 @@ pub struct Retention {
     pub bytes: u64,
 }
 
-/// Which of the two caps made a backup go.
+/// A backup that retention may choose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Candidate {
+    pub id: Uuid,
+    /// Bytes.
+    pub size: u64,
+}
+
+/// Which of the two caps a backup was pruned for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PruneReason {
-    /// There were more backups than slots.
+    /// The system had more backups than slots.
     Slots,
     /// Together they were larger than the size cap.
     Size,
 }
 
-/// Which of the backups with these `sizes` (in bytes, oldest first) have to go, and why. The n-th entry of the answer is
-/// about the n-th oldest backup; the answer has as many entries as there are victims. The last of `sizes` is the newest
-/// backup, which is never a victim, even if it alone is over the size cap.
-pub fn prune(sizes: &[u64], keep: Retention) -> Vec<PruneReason> {
-    let prunable = sizes.len().saturating_sub(1);
-    let by_slots = sizes.len().saturating_sub(keep.slots).min(prunable);
-    let mut reasons = vec![PruneReason::Slots; by_slots];
-    let mut total: u128 = sizes[by_slots..].iter().map(|&size| u128::from(size)).sum();
-    for &size in &sizes[by_slots..prunable] {
-        if total <= u128::from(keep.bytes) {
+/// Returns which of the `candidates` are pruned, and why. The candidates are ordered from the oldest to the newest; the
+/// last one is kept, even if it alone is over the size cap. The victims come in the order of the candidates.
+pub fn prune(candidates: &[Candidate], keep: Retention) -> Vec<(Uuid, PruneReason)> {
+    let Some((_newest, prunable)) = candidates.split_last() else { return vec![] };
+    let mut count = candidates.len();
+    let mut bytes: u128 = candidates.iter().map(|candidate| u128::from(candidate.size)).sum();
+    let mut victims = Vec::new();
+    for candidate in prunable {
+        let reason = if count > keep.slots {
+            PruneReason::Slots
+        } else if bytes > u128::from(keep.bytes) {
+            PruneReason::Size
+        } else {
             break;
-        }
-        total -= u128::from(size);
-        reasons.push(PruneReason::Size);
+        };
+        victims.push((candidate.id, reason));
+        count -= 1;
+        bytes -= u128::from(candidate.size);
     }
-    reasons
+    victims
 }
 
 #[cfg(test)]
@@ -42,8 +63,18 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    /// Candidates with these sizes, and their position as their id.
+    fn candidates(sizes: &[u64]) -> Vec<Candidate> {
+        (0u128..).zip(sizes).map(|(n, &size)| Candidate { id: Uuid::from_u128(n), size }).collect()
+    }
+
+    /// The positions of the victims, with their reasons.
+    fn pruned(sizes: &[u64], keep: Retention) -> Vec<(u128, PruneReason)> {
+        prune(&candidates(sizes), keep).into_iter().map(|(id, reason)| (id.as_u128(), reason)).collect()
+    }
+
     #[test]
-    fn the_table() {
+    fn the_oldest_backups_over_a_cap_are_pruned() {
         let cases: &[(&[u64], usize, u64, &[PruneReason])] = &[
             (&[], 3, 100, &[]),
             (&[10], 1, 100, &[]),
@@ -54,33 +85,61 @@ mod tests {
             (&[50, 51], 3, 100, &[Size]),
             (&[10, 10, 90], 3, 100, &[Size]),
             (&[90, 10, 10, 90], 3, 100, &[Slots, Size]),
-            // The newest stays even if it alone is too large.
+            // The newest is kept even if it alone is too large.
             (&[10, 10, 500], 3, 100, &[Size, Size]),
             (&[500], 3, 100, &[]),
             (&[u64::MAX, u64::MAX], 3, u64::MAX, &[Size]),
         ];
         for (sizes, slots, bytes, expected) in cases {
             let keep = Retention { slots: *slots, bytes: *bytes };
-            assert_eq!(prune(sizes, keep), *expected, "{sizes:?} {keep:?}");
+            let expected: Vec<_> = (0u128..).zip(expected.iter().copied()).collect();
+            assert_eq!(pruned(sizes, keep), expected, "{sizes:?} {keep:?}");
         }
     }
 
+    /// The rule for backups none of which is spared, said another way: drop the oldest until the rest fits.
+    fn oldest_until_the_rest_fits(sizes: &[u64], keep: Retention) -> Vec<(u128, PruneReason)> {
+        let fits = |rest: &[u64]| rest.len() <= keep.slots && rest.iter().sum::<u64>() <= keep.bytes;
+        let dropped = (0..sizes.len()).find(|&n| fits(&sizes[n..]) || n + 1 == sizes.len()).unwrap_or(0);
+        let reason = |n: usize| if sizes.len() - n > keep.slots { Slots } else { Size };
+        (0u128..).zip(0..dropped).map(|(id, n)| (id, reason(n))).collect()
+    }
+
+    fn sizes() -> impl Strategy<Value = Vec<u64>> {
+        prop::collection::vec(1u64..100, 1..20)
+    }
+
+    fn keep() -> impl Strategy<Value = Retention> {
+        (1usize..12, 1u64..400).prop_map(|(slots, bytes)| Retention { slots, bytes })
+    }
+
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(1000))]
         #[test]
-        fn the_newest_stays_and_no_more_goes_than_must(
-            sizes in prop::collection::vec(1u64..100, 1..20),
-            slots in 1usize..12,
-            bytes in 1u64..400,
-        ) {
-            let keep = Retention { slots, bytes };
-            let gone = prune(&sizes, keep).len();
-            prop_assert!(gone < sizes.len());
-            let fits = |rest: &[u64]| rest.len() <= slots && rest.iter().sum::<u64>() <= bytes;
-            let rest = &sizes[gone..];
-            prop_assert!(fits(rest) || rest.len() == 1);
-            if gone > 0 {
-                prop_assert!(!fits(&sizes[gone - 1..]));
+        fn the_choice_keeps_the_newest_and_respects_both_caps(sizes in sizes(), keep in keep()) {
+            let victims = pruned(&sizes, keep);
+            let is_victim = |n: u128| victims.iter().any(|(victim, _)| *victim == n);
+            let kept: Vec<u64> = (0u128..).zip(&sizes).filter(|(n, _)| !is_victim(*n)).map(|(_, &size)| size).collect();
+            prop_assert_eq!(kept.last(), sizes.last());
+            prop_assert_eq!(kept.len() + victims.len(), sizes.len(), "a victim twice, or unknown: {:?}", victims);
+            let fits = kept.len() <= keep.slots && kept.iter().sum::<u64>() <= keep.bytes;
+            prop_assert!(fits || kept.len() == 1);
+        }
+
+        #[test]
+        fn a_larger_newest_backup_saves_no_victim(sizes in sizes(), keep in keep(), more in 0u64..300) {
+            let smaller = pruned(&sizes, keep);
+            let mut sizes = sizes;
+            *sizes.last_mut().unwrap() += more;
+            let larger = pruned(&sizes, keep);
+            for (victim, _) in smaller {
+                prop_assert!(larger.iter().any(|(other, _)| *other == victim), "{victim} {larger:?}");
             }
+        }
+
+        #[test]
+        fn the_choice_is_the_oldest_until_the_rest_fits(sizes in sizes(), keep in keep()) {
+            prop_assert_eq!(pruned(&sizes, keep), oldest_until_the_rest_fits(&sizes, keep));
         }
     }
 }

@@ -1,18 +1,18 @@
-//! Whether an upload may bring so many bytes. Asked before its first byte, and, for a body whose length was not declared,
-//! before each further step.
+//! Whether an upload may bring so many bytes. Decided before its first byte and, for a body of undeclared length, before
+//! each further step.
 
 use uuid::Uuid;
 
 use super::{OpenUpload, StorageLimits, SystemUsage};
-use crate::domain::retention::prune;
+use crate::domain::retention::{Candidate, Retention, prune};
 
 /// The organization has no room for the upload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct QuotaExceeded {
     /// Larger uploads of the system have no room either, up to this size in bytes: from here on retention would free
-    /// one more backup for them.
+    /// more for them.
     pub below: u64,
-    /// Whether there would be room without what other uploads under way have reserved.
+    /// Whether there would be room without what other open uploads have reserved.
     pub contended: bool,
 }
 
@@ -40,8 +40,8 @@ pub fn grow(
 
 /// Pledges to the upload what retention would free for it, and reserves the rest.
 ///
-/// So a system that has all its slots filled can always replace its oldest backup with one that is no larger, even when
-/// the organization is full. For a larger one only the difference has to be free.
+/// So a system that has all its slots filled can always replace what retention chooses with a backup that is no larger,
+/// even when the organization is full. For a larger one only the difference has to be free.
 fn raise(
     mut after: SystemUsage,
     limits: StorageLimits,
@@ -52,32 +52,84 @@ fn raise(
     if let Some(open) = after.uploads.iter_mut().find(|u| u.id == upload) {
         open.want = open.want.max(want);
     }
-    let (victims, below) = would_be_pruned(&after, limits, upload);
-    for id in victims {
-        if let Some(backup) = after.backups.iter_mut().find(|b| b.id == id) {
-            backup.pledged_to = Some(upload);
-        }
-    }
-    after.rereserve();
-    // Fits, or holds no more than before.
+    let prunable = Prunable::new(&after, limits.retention, upload);
+    let victims = prunable.victims();
+    pledge(&mut after, upload, &victims);
     let quota = limits.quota.unwrap_or(u64::MAX);
     if after.total() <= quota || after.total() <= before {
         return Ok(after);
     }
     let own = after.uploads.iter().find(|u| u.id == upload).map_or(0, |u| u.reserved);
-    Err(QuotaExceeded { below, contended: after.stored_bytes.saturating_add(own) <= quota })
+    let contended = after.stored_bytes.saturating_add(own) <= quota;
+    Err(QuotaExceeded { below: prunable.more_victims_from(), contended })
 }
 
-/// What retention would take if the system had, in this order: its stored backups that are not pledged to other uploads,
-/// those other uploads, and this one. Also gives the size of this upload from which on retention would take one more.
-fn would_be_pruned(ledger: &SystemUsage, limits: StorageLimits, upload: Uuid) -> (Vec<Uuid>, u64) {
-    let free: Vec<_> = ledger.backups.iter().filter(|b| b.pledged_to.is_none_or(|to| to == upload)).collect();
-    let (this, others): (Vec<&OpenUpload>, Vec<_>) = ledger.uploads.iter().partition(|u| u.id == upload);
-    let older: Vec<u64> = free.iter().map(|b| b.size).chain(others.iter().map(|u| u.want)).collect();
-    let sizes: Vec<u64> = older.iter().copied().chain(this.iter().map(|u| u.want)).collect();
-    let victims = prune(&sizes, limits.retention).len();
-    let kept = older.iter().skip(victims).fold(0u64, |sum, &size| sum.saturating_add(size));
-    let more_from = limits.retention.bytes.saturating_sub(kept).saturating_add(1);
-    let more_from = if victims < free.len() { more_from } else { u64::MAX };
-    (free.iter().take(victims).map(|b| b.id).collect(), more_from)
+/// Pledges backups to the upload, whichever they are. Only backups that are pledged to no other upload may be given.
+pub(super) fn pledge(usage: &mut SystemUsage, upload: Uuid, victims: &[Uuid]) {
+    for backup in &mut usage.backups {
+        if victims.contains(&backup.id) {
+            backup.pledged_to = Some(upload);
+        }
+    }
+    usage.rereserve();
+}
+
+/// What retention would choose from if all open uploads of the system were stored, this one last. Backups that are pledged
+/// to other uploads are left out: their bytes are free for those uploads and for nobody else.
+struct Prunable {
+    /// Stored backups, then other open uploads, then this upload.
+    candidates: Vec<Candidate>,
+    /// How many of the candidates are stored backups.
+    stored: usize,
+    keep: Retention,
+}
+
+impl Prunable {
+    fn new(usage: &SystemUsage, keep: Retention, upload: Uuid) -> Self {
+        let free = usage.backups.iter().filter(|b| b.pledged_to.is_none_or(|to| to == upload));
+        let mut candidates: Vec<_> = free.map(|b| Candidate { id: b.id, size: b.size }).collect();
+        let stored = candidates.len();
+        let (this, others): (Vec<&OpenUpload>, Vec<_>) = usage.uploads.iter().partition(|u| u.id == upload);
+        candidates.extend(others.into_iter().chain(this).map(|u| Candidate { id: u.id, size: u.want }));
+        Self { candidates, stored, keep }
+    }
+
+    /// The stored backups that retention would prune.
+    fn victims(&self) -> Vec<Uuid> {
+        self.stored_victims(&self.candidates)
+    }
+
+    /// Of the candidates, perhaps with another size of this upload.
+    fn stored_victims(&self, candidates: &[Candidate]) -> Vec<Uuid> {
+        let is_stored = |id: &Uuid| candidates[..self.stored].iter().any(|candidate| candidate.id == *id);
+        prune(candidates, self.keep).into_iter().map(|(id, _)| id).filter(is_stored).collect()
+    }
+
+    /// The size of this upload from which on retention would prune more stored backups than now; `u64::MAX` if it never
+    /// would. A binary search: retention never chooses fewer for a larger size, but how it chooses is its own affair.
+    fn more_victims_from(&self) -> u64 {
+        let mut candidates = self.candidates.clone();
+        let now = self.victims().len();
+        let Some(size) = candidates.last().map(|this| this.size) else { return u64::MAX };
+        let mut more_at = |size: u64| {
+            if let Some(this) = candidates.last_mut() {
+                this.size = size;
+            }
+            self.stored_victims(&candidates).len() > now
+        };
+        // Not more at `same`; more at `more`, or there is no such size.
+        let (mut same, mut more) = (size, u64::MAX);
+        if !more_at(more) {
+            return u64::MAX;
+        }
+        while more - same > 1 {
+            let middle = same + (more - same) / 2;
+            if more_at(middle) {
+                more = middle;
+            } else {
+                same = middle;
+            }
+        }
+        more
+    }
 }

@@ -1,71 +1,91 @@
 //! The upload is complete and its object durable: it becomes visible, old backups are pruned, and the quota is kept.
+//!
+//! # Why the quota holds for any choice of victims
+//!
+//! Retention returns a choice, not "the n oldest", so nothing here depends on which backups it chooses, or on their order.
+//! For the commit of an upload u with a bytes, let V be the victims, P(u) the backups pledged to u with p(u) bytes in all,
+//! h(u) = max(0, want(u) - p(u)) its reservation, S and R the organization's stored and reserved bytes before.
+//!
+//! * Retiring a backup that is pledged to another upload w takes its size from S and adds at most as much to h(w), and so
+//!   to R. Retiring any other backup takes its size from S and adds nothing. No choice of victims makes S + R grow.
+//! * Handing a pledge of u over to w ([`hand_over_pledges`]) lowers h(w). Retiring that backup after all raises h(w) again
+//!   to at most what it would be without the hand-over.
+//! * So once V and all of P(u) are retired, S has lost at least p(u), and what the victims pledged to others have taken from
+//!   S covers what they have added to R. R has lost h(u), S has gained a. The sum has grown by at most a - p(u) - h(u),
+//!   which is not more than a - want(u), and that is not positive.
+//!
+//! Hence the loop in [`commit_choice`] ends at max(quota, S + R before) at the latest when all pledges are called in,
+//! whatever retention has chosen at admission and at commit. It retires only backups that were pledged to u: a backup
+//! that retention must spare must not be pledged.
 
 use uuid::Uuid;
 
 use super::{StorageLimits, StoredBackup, SystemUsage};
-use crate::domain::retention::{PruneReason, prune};
+use crate::domain::retention::{Candidate, PruneReason, prune};
 
 /// The quota was lowered while the upload ran, and with it the stored bytes would be more than the quota.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct QuotaLowered;
 
-/// Commits `upload` with `size` bytes, at most what it was granted. What retention takes out is in
-/// the answer's `pruned`.
+/// Commits `upload` with `size` bytes, at most what it was granted. The result's `pruned` has what retention takes out.
 pub fn commit(
     before: &SystemUsage,
     limits: StorageLimits,
     upload: Uuid,
     size: u64,
 ) -> Result<SystemUsage, QuotaLowered> {
+    let stored = before.backups.iter().map(|b| Candidate { id: b.id, size: b.size });
+    let candidates: Vec<_> = stored.chain([Candidate { id: upload, size }]).collect();
+    commit_choice(before, limits.quota, (upload, size), &prune(&candidates, limits.retention))
+}
+
+/// Commits an upload with so many bytes, and retires `victims`, whichever stored backups they are.
+pub(super) fn commit_choice(
+    before: &SystemUsage,
+    quota: Option<u64>,
+    (upload, size): (Uuid, u64),
+    victims: &[(Uuid, PruneReason)],
+) -> Result<SystemUsage, QuotaLowered> {
     let mut after = before.clone();
-    let victims = retention(&after, limits, size);
-    let handed_over = hand_over_pledges(&mut after, &victims, upload);
-    let spare = spare_pledges(&after, &victims, &handed_over, upload);
+    let handed_over = hand_over_pledges(&mut after, victims, upload);
+    let spare = spare_pledges(&after, victims, upload);
 
     for (id, reason) in victims {
-        retire(&mut after, id, reason);
+        retire(&mut after, *id, *reason);
     }
     after.close(upload);
     after.stored_bytes += size;
 
-    // What was pledged at admission may not be what retention takes now: something else may have been deleted meanwhile,
-    // and its bytes given to others. Then pledged backups are retired as well, until the sum is no more than the quota or
-    // its value before. When all are retired it is, so this ends within bounds.
-    let ceiling = limits.quota.map(|quota| quota.max(before.total()));
+    // The backups pledged at admission may not be those that retention takes now: a backup may have been deleted
+    // meanwhile, and its bytes given to others. Then pledged backups are retired as well, until the sum is within the
+    // quota or its value before.
+    let ceiling = quota.map(|quota| quota.max(before.total()));
     for id in spare.into_iter().chain(handed_over) {
         if ceiling.is_none_or(|ceiling| after.total() <= ceiling) {
             break;
         }
         retire(&mut after, id, PruneReason::Size);
     }
-    if limits.quota.is_some_and(|quota| after.stored_bytes > quota.max(before.stored_bytes)) {
+    if quota.is_some_and(|quota| after.stored_bytes > quota.max(before.stored_bytes)) {
         return Err(QuotaLowered);
     }
     after.backups.push(StoredBackup { id: upload, size, pledged_to: None });
     Ok(after)
 }
 
-/// What retention takes when the new backup stands at the end of the stored ones.
-fn retention(ledger: &SystemUsage, limits: StorageLimits, size: u64) -> Vec<(Uuid, PruneReason)> {
-    let sizes: Vec<u64> = ledger.backups.iter().map(|b| b.size).chain([size]).collect();
-    let reasons = prune(&sizes, limits.retention);
-    ledger.backups.iter().map(|b| b.id).zip(reasons).collect()
-}
-
 /// If a victim is pledged to another upload, that upload gets in its place the oldest backup that is pledged to this one
-/// and is no victim. Gives the backups that were handed over, oldest first.
-fn hand_over_pledges(ledger: &mut SystemUsage, victims: &[(Uuid, PruneReason)], upload: Uuid) -> Vec<Uuid> {
-    let is_victim = |id: Uuid| victims.iter().any(|(victim, _)| *victim == id);
-    let losers: Vec<Uuid> = ledger
+/// and is no victim. Returns the backups that were handed over, oldest first.
+fn hand_over_pledges(usage: &mut SystemUsage, victims: &[(Uuid, PruneReason)], upload: Uuid) -> Vec<Uuid> {
+    let losers: Vec<Uuid> = usage
         .backups
         .iter()
-        .filter(|b| is_victim(b.id))
+        .filter(|b| is_victim(victims, b.id))
         .filter_map(|b| b.pledged_to.filter(|to| *to != upload))
         .collect();
     let mut handed_over = Vec::new();
     for loser in losers {
-        let spare = ledger.backups.iter_mut().find(|b| b.pledged_to == Some(upload) && !is_victim(b.id));
-        if let Some(backup) = spare {
+        let pledged = |b: &&mut StoredBackup| b.pledged_to == Some(upload) && !is_victim(victims, b.id);
+        if let Some(backup) = usage.backups.iter_mut().find(pledged) {
             backup.pledged_to = Some(loser);
             handed_over.push(backup.id);
         }
@@ -73,20 +93,18 @@ fn hand_over_pledges(ledger: &mut SystemUsage, victims: &[(Uuid, PruneReason)], 
     handed_over
 }
 
-/// The backups that are still pledged to this upload, and are no victims, oldest first.
-fn spare_pledges(
-    ledger: &SystemUsage,
-    victims: &[(Uuid, PruneReason)],
-    handed_over: &[Uuid],
-    upload: Uuid,
-) -> Vec<Uuid> {
-    let stays = |id: &Uuid| !handed_over.contains(id) && !victims.iter().any(|(victim, _)| victim == id);
-    let pledged = ledger.backups.iter().filter(|b| b.pledged_to == Some(upload));
-    pledged.map(|b| b.id).filter(stays).collect()
+/// The backups that are still pledged to this upload and are no victims, oldest first.
+fn spare_pledges(usage: &SystemUsage, victims: &[(Uuid, PruneReason)], upload: Uuid) -> Vec<Uuid> {
+    let pledged = usage.backups.iter().filter(|b| b.pledged_to == Some(upload));
+    pledged.map(|b| b.id).filter(|id| !is_victim(victims, *id)).collect()
 }
 
-fn retire(ledger: &mut SystemUsage, id: Uuid, reason: PruneReason) {
-    if let Some(backup) = ledger.take_out(id) {
-        ledger.pruned.push((backup, reason));
+fn is_victim(victims: &[(Uuid, PruneReason)], id: Uuid) -> bool {
+    victims.iter().any(|(victim, _)| *victim == id)
+}
+
+fn retire(usage: &mut SystemUsage, id: Uuid, reason: PruneReason) {
+    if let Some(backup) = usage.remove_backup(id) {
+        usage.pruned.push((backup, reason));
     }
 }

@@ -1,16 +1,14 @@
-//! The books as pure functions over one system's rows and its organization's totals.
+//! Accounting as pure functions over one system's rows and its organization's totals.
 //!
-//! Each operation takes a [`SystemUsage`], read under the lock of the organization's row, and gives
-//! the ledger as it has to be afterwards; `db::accounting` writes the rows that differ in the same
-//! transaction.
+//! Each operation takes a [`SystemUsage`], read under the lock of the organization's row, and returns it as it has to be
+//! afterwards. `db::accounting` writes the rows that differ in the same transaction.
 //!
-//! What always holds (`strongroom audit` checks it):
+//! Invariants (`strongroom audit` checks the first two):
 //! * an open upload's `reserved` is max(0, `want` - the bytes of the backups pledged to it);
-//! * `stored_bytes` is the sum of the organization's stored sizes, `reserved_bytes` the sum of
-//!   its open uploads' `reserved`;
-//! * no operation leaves `stored_bytes + reserved_bytes` above max(quota, its value before).
-//!   Where it goes up at all it was checked against the quota ([`admit`], [`grow`]) or capped by
-//!   retiring what was pledged ([`commit()`]).
+//! * `stored_bytes` is the sum of the organization's stored sizes, `reserved_bytes` the sum of its open uploads' `reserved`;
+//! * no operation leaves `stored_bytes + reserved_bytes` above max(quota, its value before). Only [`admit`] and [`grow`] can
+//!   raise the sum, and they compare it with the quota; [`commit()`] retires pledged backups until the sum is low enough,
+//!   and `commit.rs` says why that works for any choice that retention makes.
 
 mod admission;
 mod commit;
@@ -42,7 +40,7 @@ pub struct StoredBackup {
     pub pledged_to: Option<Uuid>,
 }
 
-/// An upload under way.
+/// An upload that is neither committed nor aborted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OpenUpload {
     pub id: Uuid,
@@ -52,7 +50,7 @@ pub struct OpenUpload {
     pub reserved: u64,
 }
 
-/// One system's rows and its organization's totals.
+/// One system's stored backups and open uploads, and its organization's totals.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SystemUsage {
     /// Of the whole organization, in bytes.
@@ -63,17 +61,17 @@ pub struct SystemUsage {
     pub backups: Vec<StoredBackup>,
     /// The system's open uploads, oldest first.
     pub uploads: Vec<OpenUpload>,
-    /// What an operation took out of `backups`, and why.
+    /// The backups that a commit has taken out of `backups`, and why.
     pub pruned: Vec<(StoredBackup, PruneReason)>,
 }
 
 impl SystemUsage {
-    /// Bytes pledged to `upload`.
+    /// The bytes of the backups pledged to `upload`.
     fn pledged(&self, upload: Uuid) -> u64 {
         self.backups.iter().filter(|b| b.pledged_to == Some(upload)).map(|b| b.size).sum()
     }
 
-    /// Makes every open upload's `reserved` true again after pledges or wants have changed.
+    /// Recomputes every open upload's `reserved` after pledges or wants have changed.
     fn rereserve(&mut self) {
         for index in 0..self.uploads.len() {
             let upload = self.uploads[index];
@@ -83,7 +81,7 @@ impl SystemUsage {
         }
     }
 
-    /// Takes an upload out, whatever becomes of it. What was pledged to it is pledged to nobody any more.
+    /// Removes an upload, committed or not, and clears the pledges to it.
     fn close(&mut self, upload: Uuid) {
         self.uploads.retain(|u| {
             if u.id == upload {
@@ -98,9 +96,9 @@ impl SystemUsage {
         }
     }
 
-    /// Takes a stored backup out. If it was pledged to an upload, that upload has to reserve its bytes instead, by which
-    /// the sum of stored and reserved bytes does not grow.
-    fn take_out(&mut self, id: Uuid) -> Option<StoredBackup> {
+    /// Removes a stored backup. If it was pledged to an upload, that upload has to reserve its bytes instead. The sum of
+    /// stored and reserved bytes does not grow by that.
+    fn remove_backup(&mut self, id: Uuid) -> Option<StoredBackup> {
         let index = self.backups.iter().position(|b| b.id == id)?;
         let backup = self.backups.remove(index);
         self.stored_bytes -= backup.size;
@@ -113,16 +111,16 @@ impl SystemUsage {
     }
 }
 
-/// Takes an upload out of the books that has failed or was given up.
+/// Removes an upload that failed or was given up.
 pub fn abort(before: &SystemUsage, upload: Uuid) -> SystemUsage {
     let mut after = before.clone();
     after.close(upload);
     after
 }
 
-/// Takes a stored backup out of the books. `None` if it is not among the stored ones.
+/// Removes a stored backup. `None` if it is not among the stored ones.
 pub fn delete(before: &SystemUsage, backup: Uuid) -> Option<SystemUsage> {
     let mut after = before.clone();
-    after.take_out(backup)?;
+    after.remove_backup(backup)?;
     Some(after)
 }

@@ -2,6 +2,8 @@
 
 use proptest::prelude::*;
 
+use super::admission::pledge;
+use super::commit::commit_choice;
 use super::*;
 
 const NO_CAP: u64 = u64::MAX / 4;
@@ -14,8 +16,8 @@ fn limits(slots: usize, bytes: u64, quota: Option<u64>) -> StorageLimits {
     StorageLimits { retention: Retention { slots, bytes }, quota }
 }
 
-/// A ledger of stored backups numbered from 1, with `elsewhere` bytes of other systems.
-fn ledger(sizes: &[u64], elsewhere: u64) -> SystemUsage {
+/// Stored backups numbered from 1, in an organization whose other systems have `elsewhere` bytes.
+fn usage(sizes: &[u64], elsewhere: u64) -> SystemUsage {
     let backups: Vec<_> =
         (1u128..).zip(sizes).map(|(n, &size)| StoredBackup { id: id(n), size, pledged_to: None }).collect();
     SystemUsage {
@@ -29,7 +31,7 @@ fn ledger(sizes: &[u64], elsewhere: u64) -> SystemUsage {
 
 #[test]
 fn the_quota_is_exact_to_the_byte() {
-    let before = ledger(&[40], 0);
+    let before = usage(&[40], 0);
     assert!(admit(&before, limits(10, NO_CAP, Some(100)), id(9), 60).is_ok());
     assert!(admit(&before, limits(10, NO_CAP, Some(100)), id(9), 61).is_err());
     assert!(admit(&before, limits(10, NO_CAP, None), id(9), NO_CAP).is_ok());
@@ -38,17 +40,17 @@ fn the_quota_is_exact_to_the_byte() {
 #[test]
 fn what_another_upload_holds_is_not_free() {
     let limits = limits(10, NO_CAP, Some(100));
-    let one = admit(&ledger(&[], 0), limits, id(8), 70).unwrap();
+    let one = admit(&usage(&[], 0), limits, id(8), 70).unwrap();
     assert_eq!(one.reserved_bytes, 70);
     assert!(admit(&one, limits, id(9), 30).is_ok());
     assert!(admit(&one, limits, id(9), 31).is_err());
-    assert_eq!(abort(&one, id(8)), ledger(&[], 0));
+    assert_eq!(abort(&one, id(8)), usage(&[], 0));
 }
 
 #[test]
 fn a_full_organization_keeps_rolling() {
     let limits = limits(2, NO_CAP, Some(100));
-    let before = ledger(&[30, 20], 50);
+    let before = usage(&[30, 20], 50);
     let after = admit(&before, limits, id(9), 30).unwrap();
     assert_eq!((after.stored_bytes, after.reserved_bytes), (100, 0));
     assert_eq!(after.backups[0].pledged_to, Some(id(9)));
@@ -62,7 +64,7 @@ fn a_full_organization_keeps_rolling() {
 #[test]
 fn the_same_oldest_is_not_promised_twice() {
     let limits = limits(2, NO_CAP, Some(100));
-    let one = admit(&ledger(&[30, 20], 50), limits, id(8), 30).unwrap();
+    let one = admit(&usage(&[30, 20], 50), limits, id(8), 30).unwrap();
     // The second may have what the second oldest takes, no more.
     assert!(admit(&one, limits, id(9), 21).is_err());
     let two = admit(&one, limits, id(9), 20).unwrap();
@@ -80,7 +82,7 @@ fn the_same_oldest_is_not_promised_twice() {
 #[test]
 fn a_deleted_pledge_has_to_be_reserved() {
     let limits = limits(1, NO_CAP, Some(100));
-    let open = admit(&ledger(&[30], 70), limits, id(9), 30).unwrap();
+    let open = admit(&usage(&[30], 70), limits, id(9), 30).unwrap();
     let after = delete(&open, id(1)).unwrap();
     assert_eq!((after.stored_bytes, after.reserved_bytes), (70, 30));
     assert_eq!(after.uploads, [OpenUpload { id: id(9), want: 30, reserved: 30 }]);
@@ -90,7 +92,7 @@ fn a_deleted_pledge_has_to_be_reserved() {
 #[test]
 fn a_pledge_is_called_in_when_retention_no_longer_takes_it() {
     let limits = limits(2, NO_CAP, Some(100));
-    let open = admit(&ledger(&[30, 20], 50), limits, id(9), 30).unwrap();
+    let open = admit(&usage(&[30, 20], 50), limits, id(9), 30).unwrap();
     // The newer one is deleted, and another system takes its bytes.
     let mut deleted = delete(&open, id(2)).unwrap();
     deleted.stored_bytes += 20;
@@ -101,7 +103,7 @@ fn a_pledge_is_called_in_when_retention_no_longer_takes_it() {
 
 #[test]
 fn a_lowered_quota_refuses_at_the_commit() {
-    let open = admit(&ledger(&[10], 0), limits(9, NO_CAP, Some(100)), id(9), 50).unwrap();
+    let open = admit(&usage(&[10], 0), limits(9, NO_CAP, Some(100)), id(9), 50).unwrap();
     assert_eq!(commit(&open, limits(9, NO_CAP, Some(40)), id(9), 50), Err(QuotaLowered));
     assert!(commit(&open, limits(9, NO_CAP, Some(60)), id(9), 50).is_ok());
 }
@@ -109,49 +111,85 @@ fn a_lowered_quota_refuses_at_the_commit() {
 #[test]
 fn growing_reserves_only_the_difference() {
     let limits = limits(9, NO_CAP, Some(100));
-    let first = admit(&ledger(&[], 0), limits, id(9), 8).unwrap();
+    let first = admit(&usage(&[], 0), limits, id(9), 8).unwrap();
     let second = grow(&first, limits, id(9), 100).unwrap();
     assert_eq!(second.reserved_bytes, 100);
     assert!(grow(&second, limits, id(9), 101).is_err());
     assert_eq!(commit(&second, limits, id(9), 3).unwrap().total(), 3);
 }
 
+/// Which backups an operation chooses as victims: those of retention, or any others, one for each bit.
+type Choice = Option<u8>;
+
 /// An organization of three systems, driven at random.
 #[derive(Debug, Clone)]
 enum Step {
-    Admit(usize, u64),
+    Admit(usize, u64, Choice),
     Grow(usize, usize, u64),
-    Commit(usize, usize, u64),
+    Commit(usize, usize, u64, Choice),
     Abort(usize, usize),
     Delete(usize, usize),
     Quota(Option<u64>),
 }
 
-fn step() -> impl Strategy<Value = Step> {
+impl Step {
+    /// `None`: it concerns the organization.
+    fn system(&self) -> Option<usize> {
+        match *self {
+            Self::Admit(system, ..)
+            | Self::Grow(system, ..)
+            | Self::Commit(system, ..)
+            | Self::Abort(system, _)
+            | Self::Delete(system, _) => Some(system),
+            Self::Quota(_) => None,
+        }
+    }
+}
+
+fn step(choice: BoxedStrategy<Choice>) -> impl Strategy<Value = Step> {
     prop_oneof![
-        4 => (0..3usize, 1..60u64).prop_map(|(s, want)| Step::Admit(s, want)),
+        4 => (0..3usize, 1..60u64, choice.clone()).prop_map(|(s, want, choice)| Step::Admit(s, want, choice)),
         1 => (0..3usize, 0..4usize, 1..90u64).prop_map(|(s, u, want)| Step::Grow(s, u, want)),
-        4 => (0..3usize, 0..4usize, 0..20u64).prop_map(|(s, u, less)| Step::Commit(s, u, less)),
+        4 => (0..3usize, 0..4usize, 0..20u64, choice)
+            .prop_map(|(s, u, less, choice)| Step::Commit(s, u, less, choice)),
         1 => (0..3usize, 0..4usize).prop_map(|(s, u)| Step::Abort(s, u)),
         1 => (0..3usize, 0..6usize).prop_map(|(s, b)| Step::Delete(s, b)),
         1 => prop::option::weighted(0.9, 20..300u64).prop_map(Step::Quota),
     ]
 }
 
+/// The backups that a choice names.
+fn chosen(usage: &SystemUsage, bits: u8) -> Vec<Uuid> {
+    let named = |n: usize| bits.checked_shr(u32::try_from(n).unwrap()).is_some_and(|rest| rest & 1 == 1);
+    usage.backups.iter().enumerate().filter(|(n, _)| named(*n)).map(|(_, b)| b.id).collect()
+}
+
 /// Applies one step to its system; `None` if it had nothing to act on or was refused.
-fn apply(ledger: &SystemUsage, limits: StorageLimits, step: &Step, fresh: Uuid) -> Option<SystemUsage> {
-    let upload = |n: usize| ledger.uploads.get(n).copied();
+fn apply(usage: &SystemUsage, limits: StorageLimits, step: &Step, fresh: Uuid) -> Option<SystemUsage> {
+    let upload = |n: usize| usage.uploads.get(n).copied();
     match *step {
-        Step::Admit(_, want) => admit(ledger, limits, fresh, want).ok(),
-        Step::Grow(_, n, want) => grow(ledger, limits, upload(n)?.id, want).ok(),
-        Step::Commit(_, n, less) => {
+        Step::Admit(_, want, None) => admit(usage, limits, fresh, want).ok(),
+        Step::Admit(_, want, Some(bits)) => {
+            let mut after = usage.clone();
+            after.uploads.push(OpenUpload { id: fresh, want, reserved: 0 });
+            pledge(&mut after, fresh, &chosen(usage, bits));
+            (after.total() <= limits.quota.unwrap_or(u64::MAX).max(usage.total())).then_some(after)
+        }
+        Step::Grow(_, n, want) => grow(usage, limits, upload(n)?.id, want).ok(),
+        Step::Commit(_, n, less, choice) => {
             let u = upload(n)?;
             let size = u.want.saturating_sub(less).max(1);
-            let done = commit(ledger, limits, u.id, size);
-            Some(done.unwrap_or_else(|QuotaLowered| abort(ledger, u.id)))
+            let done = match choice {
+                None => commit(usage, limits, u.id, size),
+                Some(bits) => {
+                    let victims = chosen(usage, bits).into_iter().map(|id| (id, PruneReason::Slots));
+                    commit_choice(usage, limits.quota, (u.id, size), &victims.collect::<Vec<_>>())
+                }
+            };
+            Some(done.unwrap_or_else(|QuotaLowered| abort(usage, u.id)))
         }
-        Step::Abort(_, n) => Some(abort(ledger, upload(n)?.id)),
-        Step::Delete(_, n) => delete(ledger, ledger.backups.get(n)?.id),
+        Step::Abort(_, n) => Some(abort(usage, upload(n)?.id)),
+        Step::Delete(_, n) => delete(usage, usage.backups.get(n)?.id),
         Step::Quota(_) => None,
     }
 }
@@ -159,7 +197,7 @@ fn apply(ledger: &SystemUsage, limits: StorageLimits, step: &Step, fresh: Uuid) 
 #[test]
 fn a_refusal_says_for_which_sizes_it_holds() {
     let refused = |sizes: &[u64], slots, want| {
-        let full = ledger(sizes, 100);
+        let full = usage(sizes, 100);
         let quota = Some(full.total());
         admit(&full, limits(slots, 50, quota), id(9), want).unwrap_err().below
     };
@@ -177,7 +215,7 @@ proptest! {
         (slots, bytes, room) in (1usize..5, 20u64..200, 0u64..60),
         want in 1u64..120,
     ) {
-        let mut before = ledger(&sizes, 0);
+        let mut before = usage(&sizes, 0);
         for (n, want) in (50u128..).zip(opened) {
             before = admit(&before, limits(slots, bytes, None), id(n), want).unwrap();
         }
@@ -186,51 +224,72 @@ proptest! {
             for larger in want..below.min(300) {
                 prop_assert!(admit(&before, limits, id(9), larger).is_err(), "{want} {larger} {below}");
             }
+            let pledges = |want| {
+                let admitted = admit(&before, StorageLimits { quota: None, ..limits }, id(9), want).unwrap();
+                admitted.backups.iter().filter(|b| b.pledged_to == Some(id(9))).count()
+            };
+            let more_from = (want..600).find(|&larger| pledges(larger) > pledges(want));
+            prop_assert_eq!(below, more_from.unwrap_or(u64::MAX));
         }
     }
+}
+
+/// Runs the steps and checks the invariants after each; the slots only after commits for which retention has chosen.
+fn invariants_hold(steps: &[Step], slots: usize, bytes: u64) -> Result<(), TestCaseError> {
+    let mut limits = limits(slots, bytes, Some(150));
+    let mut systems = vec![usage(&[], 0), usage(&[], 0), usage(&[], 0)];
+    let (mut stored, mut reserved) = (0u64, 0u64);
+    for (n, step) in (100u128..).zip(steps) {
+        if let Step::Quota(quota) = step {
+            limits.quota = *quota;
+        }
+        let Some(s) = step.system() else { continue };
+        systems[s].stored_bytes = stored;
+        systems[s].reserved_bytes = reserved;
+        let before = systems[s].clone();
+        let Some(mut after) = apply(&before, limits, step, id(n)) else { continue };
+        let ceiling = limits.quota.unwrap_or(u64::MAX).max(before.total());
+        prop_assert!(after.total() <= ceiling, "{before:?}\n{step:?}\n{after:?}");
+        let committed = before.uploads.iter().any(|u| after.backups.last().is_some_and(|b| u.id == b.id));
+        if let (true, Step::Commit(.., None)) = (committed, step) {
+            prop_assert!(after.backups.len() <= slots);
+        }
+        after.pruned.clear();
+        (stored, reserved) = (after.stored_bytes, after.reserved_bytes);
+        systems[s] = after;
+        for usage in &systems {
+            for u in &usage.uploads {
+                prop_assert_eq!(u.reserved, u.want.saturating_sub(usage.pledged(u.id)));
+            }
+            for b in &usage.backups {
+                prop_assert!(b.pledged_to.is_none_or(|to| usage.uploads.iter().any(|u| u.id == to)));
+            }
+        }
+        let sum = |f: fn(&SystemUsage) -> u64| systems.iter().map(f).sum::<u64>();
+        prop_assert_eq!(stored, sum(|usage| usage.backups.iter().map(|b| b.size).sum()));
+        prop_assert_eq!(reserved, sum(|usage| usage.uploads.iter().map(|u| u.reserved).sum()));
+    }
+    Ok(())
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
     #[test]
-    fn no_interleaving_passes_the_quota_or_unbalances_the_books(
-        steps in prop::collection::vec(step(), 1..80),
+    fn no_interleaving_exceeds_the_quota_or_unbalances_the_totals(
+        steps in prop::collection::vec(step(Just(None).boxed()), 1..80),
         slots in 1usize..5,
         bytes in 20u64..200,
     ) {
-        let mut limits = limits(slots, bytes, Some(150));
-        let mut systems = vec![ledger(&[], 0), ledger(&[], 0), ledger(&[], 0)];
-        let (mut stored, mut reserved) = (0u64, 0u64);
-        for (n, step) in (100u128..).zip(&steps) {
-            let s = match step {
-                Step::Admit(s, _) | Step::Grow(s, ..) | Step::Commit(s, ..)
-                | Step::Abort(s, _) | Step::Delete(s, _) => *s,
-                Step::Quota(quota) => { limits.quota = *quota; continue }
-            };
-            systems[s].stored_bytes = stored;
-            systems[s].reserved_bytes = reserved;
-            let before = systems[s].clone();
-            let Some(mut after) = apply(&before, limits, step, id(n)) else { continue };
-            let ceiling = limits.quota.unwrap_or(u64::MAX).max(before.total());
-            prop_assert!(after.total() <= ceiling, "{before:?}\n{step:?}\n{after:?}");
-            let newest = after.backups.last();
-            if newest.is_some_and(|b| before.uploads.iter().any(|u| u.id == b.id)) {
-                prop_assert!(after.backups.len() <= slots);
-            }
-            after.pruned.clear();
-            (stored, reserved) = (after.stored_bytes, after.reserved_bytes);
-            systems[s] = after;
-            for ledger in &systems {
-                for u in &ledger.uploads {
-                    prop_assert_eq!(u.reserved, u.want.saturating_sub(ledger.pledged(u.id)));
-                }
-                for b in &ledger.backups {
-                    prop_assert!(b.pledged_to.is_none_or(|to| ledger.uploads.iter().any(|u| u.id == to)));
-                }
-            }
-            let sum = |f: fn(&SystemUsage) -> u64| systems.iter().map(f).sum::<u64>();
-            prop_assert_eq!(stored, sum(|l| l.backups.iter().map(|b| b.size).sum()));
-            prop_assert_eq!(reserved, sum(|l| l.uploads.iter().map(|u| u.reserved).sum()));
-        }
+        invariants_hold(&steps, slots, bytes)?;
+    }
+
+    /// At each admission and commit any set of stored backups may be chosen, also those pledged to other uploads, and none.
+    #[test]
+    fn no_choice_of_victims_exceeds_the_quota_or_unbalances_the_totals(
+        steps in prop::collection::vec(step(prop::option::weighted(0.7, any::<u8>()).boxed()), 1..80),
+        slots in 1usize..5,
+        bytes in 20u64..200,
+    ) {
+        invariants_hold(&steps, slots, bytes)?;
     }
 }
