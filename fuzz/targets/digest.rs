@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use strongroom::domain::digest::{expected_sha256, repr_digest};
+use strongroom::http::headers::digest::{expected_sha256, repr_digest};
 
 fuzz_target!(|header: &[u8]| {
     let lines: Vec<&[u8]> = header.split(|b| *b == b'\n').collect();

@@ -3,8 +3,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use strongroom::domain::conditional::{if_none_match, if_range_allows};
-use strongroom::domain::range::{ResolvedRange, resolve};
+use strongroom::http::headers::conditional::{if_none_match, if_range_allows};
+use strongroom::http::headers::range::{ResolvedRange, resolve};
 
 const ETAG: &str = r#""01934fab-bc33-7890-a1b2-c3d4e5f6a7b8""#;
 

@@ -1,7 +1,6 @@
 //! Builds the servers of the two listeners.
 
 use std::borrow::Cow;
-use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::num::NonZeroUsize;
@@ -23,34 +22,15 @@ use actix_web::web::Data;
 use actix_web::{App, Error};
 use tokio::time::{Instant, sleep_until};
 
-use super::connection::{self, Connections, Patient, Tls};
-use super::drain::FIRST_REQUEST;
-use super::framing::{self, BrokenRequests, InTurn};
-use super::{AppState, Certificates, Drain, collect_api, docs, early, management, measure, paths};
-
-/// What a listener serves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Api {
-    /// For appliances, with Basic auth.
-    Collect,
-    /// For portals and automation, with bearer tokens.
-    Management,
-}
-
-impl Api {
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Collect => "collect",
-            Self::Management => "management",
-        }
-    }
-}
-
-impl fmt::Display for Api {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
+use super::api::Api;
+use super::connections;
+use super::framing;
+use super::{Certificates, Drain, collect, docs, management};
+use crate::http::app_state::AppState;
+use crate::http::connections::{Connections, Patient, Tls};
+use crate::http::framing::{BrokenRequests, InTurn};
+use crate::http::listener_drain::FIRST_REQUEST;
+use crate::http::middleware::{request_metrics, stray_slashes, unread_body};
 
 /// How the server listens and stops.
 pub struct ServerSettings {
@@ -60,7 +40,7 @@ pub struct ServerSettings {
     /// How many connections there may be at a time. Beyond it they wait in the kernel's queue.
     pub most_connections: usize,
     /// What a client has to take of an answer.
-    pub limits: connection::Limits,
+    pub limits: connections::Limits,
     /// How long uploads in flight may take to finish when the server stops.
     pub shutdown_grace: Duration,
 }
@@ -105,7 +85,7 @@ pub fn serve(api: Api, state: Data<AppState>, settings: ServerSettings) -> io::R
     let drain = Drain::of(&settings.listener)?;
     let draining = drain.begun();
     let routes = match api {
-        Api::Collect => collect_api,
+        Api::Collect => collect::routes,
         Api::Management => management::routes,
     };
     let metrics = state.vault.metrics.connections.clone();
@@ -125,10 +105,10 @@ pub fn serve(api: Api, state: Data<AppState>, settings: ServerSettings) -> io::R
             .app_data(Data::clone(&mcp))
             .app_data(api)
             .configure(routes)
-            .wrap(from_fn(early::answer_early))
-            .wrap(from_fn(measure::measure))
+            .wrap(from_fn(unread_body::answer_early))
+            .wrap(from_fn(request_metrics::measure))
             .wrap_fn(|mut request, service| {
-                paths::without_stray_slashes(&mut request);
+                stray_slashes::without_stray_slashes(&mut request);
                 service.call(request)
             })
             .wrap_fn(move |request, service| {

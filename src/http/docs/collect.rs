@@ -1,31 +1,19 @@
 //! The answers of the collect API, operation by operation.
 
-use serde_json::json;
-use utoipa::{IntoParams, IntoResponses};
+use utoipa::IntoResponses;
 
-use super::answers::{Answers, Body, Responses, binary};
 use crate::domain::transfer_damage::TransferDamage;
-use crate::http::body_claims::{NOT_A_PART, NOT_CONDITIONAL};
-use crate::http::delete::Deleted;
-use crate::http::envelope::Metadata;
-use crate::http::error::ApiError;
-use crate::http::error_data::Empty;
-use crate::http::health::Dependencies;
-use crate::http::list::Backups;
-use crate::http::requests::{OpenRequest, Requests};
-
-/// One backup in a path.
-#[derive(IntoParams)]
-#[into_params(parameter_in = Path)]
-#[expect(dead_code, reason = "it describes what the handlers parse")]
-pub struct OneBackup {
-    /// The id from the list; the case of its letters does not matter.
-    #[param(
-        pattern = "^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-7[0-9a-fA-F]{3}-[89abAB][0-9a-fA-F]{3}-[0-9a-fA-F]{12}\\.(tar\\.(gz|xz|bz2|zst)|gpg|bin)$",
-        example = "01934fab-bc33-7890-a1b2-c3d4e5f6a7b8.gpg"
-    )]
-    id: String,
-}
+use crate::http::collect::backup_bytes::bytes;
+use crate::http::collect::backup_requests::{OpenRequest, Requests};
+use crate::http::collect::delete::Deleted;
+use crate::http::collect::health::Dependencies;
+use crate::http::collect::list::Backups;
+use crate::http::collect::metadata::Metadata;
+use crate::http::errors::ApiError;
+use crate::http::errors::data::Empty;
+use crate::http::headers::unsupported::NOT_A_PART;
+use crate::http::headers::unsupported::conditional;
+use crate::http::openapi::answers::{Answers, Responses};
 
 /// What each authenticated operation may answer.
 fn any() -> [ApiError; 3] {
@@ -75,21 +63,6 @@ impl IntoResponses for List {
     }
 }
 
-/// The bytes of a backup, whoever gets them; or something else in their api.
-pub fn bytes(instead: &[Body]) -> Answers {
-    let about = ["ETag", "Accept-Ranges", "Repr-Digest", "X-Content-Type-Options", "Cache-Control"];
-    let named = [&about[..], &["Content-Disposition"]].concat();
-    let part = [&named[..], &["Content-Range"]].concat();
-    let body = ("application/octet-stream", binary(), json!("(the ciphertext)"));
-    let whole = [std::slice::from_ref(&body), instead].concat();
-    // What comes instead has none of these headers.
-    let headers = if instead.is_empty() { &named[..] } else { &[] };
-    Answers::default()
-        .other(200, "The backup, as it was uploaded.", whole, headers)
-        .other(206, "The part that was asked for with `Range`.", [body], &part)
-        .other(304, "The client has these bytes (`If-None-Match`).", None, &about)
-}
-
 /// `GET /api/systems/backups/{id}`.
 pub struct Download;
 
@@ -104,11 +77,6 @@ impl IntoResponses for Download {
         ];
         bytes(&[]).errors(any().into_iter().chain(errors)).with_requested().into()
     }
-}
-
-/// A deletion under a condition.
-pub fn conditional() -> ApiError {
-    ApiError::field("if-match", NOT_CONDITIONAL, "\"3a7b\"")
 }
 
 /// `DELETE /api/systems/backups/{id}`.

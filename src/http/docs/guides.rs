@@ -1,7 +1,7 @@
 //! The guides: Markdown files of `docs/`, as pages and as they are.
 
 use super::markdown::{escape, to_html};
-use super::{errors, page};
+use super::{error_pages, page};
 
 /// A guide, and the name of its page.
 pub struct Guide {
@@ -52,7 +52,7 @@ pub fn page(name: &str) -> Option<String> {
 /// A guide as Markdown.
 pub fn source(name: &str) -> Option<String> {
     if name == ERRORS.0 {
-        return Some(errors::markdown());
+        return Some(error_pages::markdown());
     }
     GUIDES.iter().find(|guide| guide.name == name).map(|guide| guide.markdown.to_owned())
 }

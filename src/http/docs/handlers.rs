@@ -5,8 +5,8 @@ use actix_web::http::header::CONTENT_TYPE;
 use actix_web::web::{Data, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 
-use super::{errors, guides, llms, openapi as document, own, page as html, reference as operations};
-use crate::http::AppState;
+use super::{document, error_pages, guides, llms, own, page as html, reference as operations};
+use crate::http::app_state::AppState;
 
 /// `Cache-Control` of what changes only with the program.
 pub const PUBLIC: &str = "public, max-age=300";
@@ -99,7 +99,7 @@ pub async fn reference(request: HttpRequest, state: Data<AppState>) -> HttpRespo
     responses(own::FixedPage)
 )]
 pub async fn errors() -> HttpResponse {
-    html_page(Some(errors::index()))
+    html_page(Some(error_pages::index()))
 }
 
 /// What an error code means
@@ -111,7 +111,7 @@ pub async fn errors() -> HttpResponse {
     responses(own::FoundPage),
 )]
 pub async fn error(code: Path<String>) -> HttpResponse {
-    html_page(errors::page(&code))
+    html_page(error_pages::page(&code))
 }
 
 /// A guide

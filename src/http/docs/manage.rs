@@ -5,15 +5,16 @@ use utoipa::openapi::schema::{AllOfBuilder, ArrayBuilder, Schema};
 use utoipa::openapi::{Ref, RefOr};
 use utoipa::{IntoResponses, ToSchema};
 
-use super::answers::{Answers, Responses, text};
-use super::collect::{bytes, conditional};
 use crate::domain::backup_request::BackupRequestState;
-use crate::http::delete::Deleted;
-use crate::http::error::ApiError;
+use crate::http::collect::backup_bytes::bytes;
+use crate::http::collect::delete::Deleted;
+use crate::http::errors::ApiError;
+use crate::http::headers::unsupported::conditional;
+use crate::http::management::backup_requests::{BackupRequested, Cancelled, SystemRequests};
 use crate::http::management::gateway::{SiteBackup, SiteBackupDetails};
-use crate::http::management::requests::{BackupRequested, Cancelled, SystemRequests};
+use crate::http::management::metrics;
 use crate::http::management::systems::{DownloadAddress, SystemBackups};
-use crate::http::metrics;
+use crate::http::openapi::answers::{Answers, Responses, text};
 
 /// What each operation with a token may answer.
 fn any(scope: &'static str) -> [ApiError; 5] {

@@ -1,6 +1,6 @@
 //! `/mcp`: passes requests from actix to the library of the Model Context Protocol, and its answers back. It is stateless:
 //! each request has one JSON answer. Any web page can make a browser on the operator's machine ask a server on loopback,
-//! so `Host` and `Origin` have to be ours (the library refuses others with 403).
+//! so `Host` and `ClientNetwork` have to be ours (the library refuses others with 403).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,11 +14,12 @@ use rmcp::transport::streamable_http_server::session::never::NeverSessionManager
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
 use tokio::time::timeout;
 
-use super::openapi;
+use super::document;
 use super::tools::Tools;
 use crate::http::base_urls::{ApiAddress, ApiAddresses};
-use crate::http::error_data::Empty;
-use crate::http::{envelope, hosts};
+use crate::http::envelope;
+use crate::http::errors::data::Empty;
+use crate::http::headers::host;
 
 /// Bytes: more than any question about this documentation has.
 const LARGEST: usize = 8 * 1024;
@@ -38,7 +39,7 @@ pub struct Mcp(StreamableHttpService<Tools, NeverSessionManager>);
 impl Mcp {
     pub fn new(addresses: &ApiAddresses) -> Self {
         // The library refuses all other hosts, so nobody reads these URLs who could not use them.
-        let tools = Tools::new(Arc::new(openapi::json(&addresses.base_urls_for(None))));
+        let tools = Tools::new(Arc::new(document::json(&addresses.base_urls_for(None))));
         let (hosts, origins) = allowed(&addresses.management);
         let config = StreamableHttpServerConfig::default()
             .with_legacy_session_mode(false)
@@ -92,9 +93,9 @@ fn convert(request: &HttpRequest, body: Bytes) -> Option<http::Request<Full<Byte
     question.body(Full::new(body)).ok()
 }
 
-/// The `Host`s and the `Origin`s that are ours: those of this machine, and of the public URL.
+/// The `Host`s and the `ClientNetwork`s that are ours: those of this machine, and of the public URL.
 fn allowed(api: &ApiAddress) -> (Vec<String>, Vec<String>) {
-    let mut names = hosts::names(api);
+    let mut names = host::names(api);
     let mut origins: Vec<String> =
         names.iter().map(|name| format!("{}://{name}:{}", api.scheme(), api.listen.port())).collect();
     if let Some((scheme, authority)) = api.public_url.as_deref().and_then(|url| url.split_once("://")) {

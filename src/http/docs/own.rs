@@ -4,9 +4,9 @@ use serde_json::json;
 use utoipa::IntoResponses;
 use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 
-use super::answers::{Answers, Body, Responses, text};
 use super::handlers::{CSS, HTML, MARKDOWN, PLAIN, PRIVATE, PUBLIC, page_headers};
 use super::mcp::{BROKEN, LARGE, Refusal, SLOW};
+use crate::http::openapi::answers::{Answers, Body, Responses, text};
 
 fn html(answers: Answers, status: u16, description: &str) -> Answers {
     answers.other(status, description, [(HTML, text(), json!("<!doctype html>..."))], &[])
@@ -62,7 +62,7 @@ answers! {
         .other(202, "A notification: there is no answer.", None, &[])
         .other(400, "Not a whole question, or of a version of the protocol that is not known.",
             [ours(BROKEN), theirs("Bad Request: Unsupported MCP-Protocol-Version: 1999-01-01")], &[])
-        .other(403, "A `Host` or an `Origin` that is not ours.",
+        .other(403, "A `Host` or an `ClientNetwork` that is not ours.",
             [theirs("Forbidden: Host header is not allowed")], &[])
         .other(406, "`Accept` has to name `application/json` and `text/event-stream`.",
             [theirs("Not Acceptable: Client must accept both application/json and text/event-stream")], &[])

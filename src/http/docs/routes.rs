@@ -3,8 +3,8 @@
 use actix_web::web::{self, ServiceConfig};
 
 use super::handlers;
-use crate::http::error::method_not_allowed;
-use crate::http::read_only;
+use crate::http::routing::method_not_allowed;
+use crate::http::routing::read_only;
 
 /// All of them, for the management listener.
 pub fn routes(config: &mut ServiceConfig) {

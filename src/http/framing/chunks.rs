@@ -1,6 +1,6 @@
 //! Follows a chunked body (RFC 9112, 7.1) to its end, without changing it.
 
-use super::fault::Fault;
+use super::malformed::Fault;
 
 /// The most digits of a chunk's size: enough for 2^60 bytes.
 const DIGITS: usize = 15;

@@ -10,8 +10,8 @@ use actix_web::error::InternalError;
 use actix_web::http::ConnectionType;
 use actix_web::middleware::Next;
 
-use super::fault::Fault;
-use crate::http::holding::Holding;
+use super::malformed::Fault;
+use crate::http::guarded_body::Holding;
 
 /// A connection's request, and the answer to it. Handlers find it in the connection's data.
 #[derive(Default)]

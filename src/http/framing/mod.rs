@@ -18,14 +18,14 @@
 //! in here could delay a request or end a connection. It could not make two requests of one.
 
 mod chunks;
+mod error_answer;
 mod exchange;
-mod fault;
 mod head;
-mod in_turn;
-mod refusal;
-mod report;
-mod requests;
+mod malformed;
+mod malformed_log;
+mod request_tracker;
+mod sequential_stream;
 
 pub use exchange::{Exchange, answer_in_turn};
-pub use in_turn::InTurn;
-pub use report::BrokenRequests;
+pub use malformed_log::BrokenRequests;
+pub use sequential_stream::InTurn;

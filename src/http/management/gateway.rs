@@ -11,12 +11,14 @@ use utoipa::ToSchema;
 use crate::backups::Backup;
 use crate::domain::ids::BackupId;
 use crate::domain::size;
-use crate::http::bearer::{Allowed, View};
-use crate::http::download::give;
+use crate::http::app_state::AppState;
+use crate::http::collect::backup_bytes::give;
 use crate::http::envelope::{self, NOT_CACHED};
-use crate::http::error::ApiError;
-use crate::http::remote_addr::RemoteAddr;
-use crate::http::{AppState, connection, docs};
+use crate::http::errors::ApiError;
+use crate::http::extractors::bearer::{Allowed, View};
+use crate::http::extractors::client_address::RemoteAddr;
+use crate::http::openapi::examples::example_id;
+use crate::http::{connections, docs};
 
 /// A backup as the gateway lists it. Times are in UTC.
 #[derive(Serialize, ToSchema)]
@@ -65,7 +67,7 @@ impl From<&Backup> for SiteBackup {
 impl SiteBackup {
     pub fn example() -> Self {
         Self {
-            filename: envelope::example_id(),
+            filename: example_id(),
             size: size::human(82_944),
             date: "2026-04-12".to_owned(),
             time: "02:15:00".to_owned(),
@@ -141,7 +143,7 @@ pub async fn show(
         // HEAD hands nothing out, so there is no download to record.
         let handed_out = request.method() == Method::GET;
         let text = state.vault.open_text(&row, reader, handed_out).await?.ok_or(ApiError::NotText)?;
-        connection::end_with(&request, text.revoked());
+        connections::end_with(&request, text.revoked());
         let mut response = HttpResponseBuilder::new(StatusCode::OK);
         response
             .insert_header((CONTENT_TYPE, "text/plain; charset=utf-8"))

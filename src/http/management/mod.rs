@@ -1,14 +1,17 @@
 //! The management API: for portals and automation, with bearer tokens.
 
+pub mod backup_requests;
 pub mod gateway;
-pub mod requests;
+pub mod metrics;
 pub mod systems;
 
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, ServiceConfig};
 
-use super::error::{method_not_allowed, unknown_path};
-use super::{docs, gateway_error, metrics, read, read_only, signed_downloads};
+use super::collect::signed_downloads;
+use super::docs;
+use super::errors::gateway::reshape;
+use super::routing::{method_not_allowed, read, read_only, unknown_path};
 
 /// Its routes. What does not exist and what is not the caller's are 404 in the same way.
 pub fn routes(config: &mut ServiceConfig) {
@@ -20,22 +23,22 @@ pub fn routes(config: &mut ServiceConfig) {
                 .default_service(web::to(|| method_not_allowed("DELETE"))),
         )
         .service(read_only("/api/systems/{id}/backups/{backup_id}/download", systems::link))
-        .service(read_only("/api/systems/{id}/requests", requests::list))
+        .service(read_only("/api/systems/{id}/requests", backup_requests::list))
         .service(
             web::resource("/api/systems/{id}/requests/{request_id}")
-                .route(web::delete().to(requests::cancel))
+                .route(web::delete().to(backup_requests::cancel))
                 .default_service(web::to(|| method_not_allowed("DELETE"))),
         )
-        .service(signed_downloads())
+        .service(signed_downloads::resource())
         .configure(docs::routes)
         .service(read_only("/metrics", metrics::metrics))
         .service(
             web::scope("/backup")
-                .wrap(from_fn(gateway_error::reshape))
+                .wrap(from_fn(reshape))
                 .service(
                     web::resource("/{siteId}")
                         .route(read().to(gateway::list))
-                        .route(web::post().to(requests::ask))
+                        .route(web::post().to(backup_requests::ask))
                         .default_service(web::to(|| method_not_allowed("GET, HEAD, POST"))),
                 )
                 .service(read_only("/{siteId}/{filename}", gateway::show))

@@ -9,13 +9,17 @@ use utoipa::ToSchema;
 
 use crate::backups::{Backup, Link, ReadError};
 use crate::domain::ids::BackupId;
-use crate::http::bearer::{Allowed, Delete, View};
-use crate::http::body_claims::refuse_conditions;
-use crate::http::delete::Deleted;
-use crate::http::envelope::{self, Metadata, NOT_CACHED};
-use crate::http::error::ApiError;
-use crate::http::remote_addr::RemoteAddr;
-use crate::http::{AppState, docs, links};
+use crate::http::app_state::AppState;
+use crate::http::collect::delete::Deleted;
+use crate::http::collect::metadata::Metadata;
+use crate::http::collect::signed_downloads;
+use crate::http::docs;
+use crate::http::envelope::{self, NOT_CACHED};
+use crate::http::errors::ApiError;
+use crate::http::extractors::bearer::{Allowed, Delete, View};
+use crate::http::extractors::client_address::RemoteAddr;
+use crate::http::headers::unsupported::refuse_conditions;
+use crate::http::openapi::examples::example_id;
 
 /// The backups of one system, and what they take of its limits.
 #[derive(Serialize, ToSchema)]
@@ -47,7 +51,7 @@ impl SystemBackups {
 /// For the documentation.
 impl DownloadAddress {
     pub fn example() -> Self {
-        let path = format!("/api/downloads/{}", envelope::example_id());
+        let path = format!("/api/downloads/{}", example_id());
         let download_url =
             format!("https://collect.example.net{path}?expires=1775960400&signature=0123456789abcdef");
         Self { download_url, expires_in_seconds: 300 }
@@ -108,7 +112,7 @@ pub async fn link(
     let (link, expires_in_seconds) = state.vault.link(&system, &row, remote_addr).await?;
     let download_url = match link {
         Link::Store(url) => url,
-        Link::Own(signed) => links::address(&state.addresses.downloads(&request), &signed),
+        Link::Own(signed) => signed_downloads::address(&state.addresses.downloads(&request), &signed),
     };
     let mut response = HttpResponseBuilder::new(StatusCode::OK);
     response.insert_header((CACHE_CONTROL, NOT_CACHED));

@@ -125,7 +125,7 @@ fn the_page_that_an_error_names_is_there() {
     let page = server.at(url).send().status(200);
     assert!(page.must_have("content-type").starts_with("text/html"));
     let pages = server.manage("GET", "/docs/errors").send().status(200);
-    for error in strongroom::http::error_codes::ERROR_CODES {
+    for error in strongroom::http::errors::gateway_codes::ERROR_CODES {
         let page = server.manage("GET", &format!("/docs/errors/{}", error.code)).send().status(200);
         let html = String::from_utf8_lossy(&page.body).into_owned();
         assert!(html.contains(error.code) && html.contains(&error.status.to_string()), "{html}");
@@ -134,7 +134,7 @@ fn the_page_that_an_error_names_is_there() {
     }
     // All codes that an example shows are in the table.
     let codes: Vec<&str> =
-        strongroom::http::error_codes::ERROR_CODES.iter().map(|error| error.code).collect();
+        strongroom::http::errors::gateway_codes::ERROR_CODES.iter().map(|error| error.code).collect();
     for (method, path, operation) in Described::by(&server).operations() {
         if !path.starts_with("/backup/") {
             continue;

@@ -1,0 +1,20 @@
+//! What all handlers share.
+
+use std::sync::Arc;
+
+use ipnet::IpNet;
+
+use super::base_urls::ApiAddresses;
+use crate::auth::bearer::TokenVerifier;
+use crate::backups::Vault;
+
+/// One for both listeners, in actix-web's application data.
+pub struct AppState {
+    pub vault: Arc<Vault>,
+    /// The proxies whose `X-Forwarded-For` is trusted.
+    pub trusted_proxies: Vec<IpNet>,
+    /// `None`: no keys are configured, so every token is refused.
+    pub tokens: Option<TokenVerifier>,
+    /// Where clients reach both APIs.
+    pub addresses: ApiAddresses,
+}

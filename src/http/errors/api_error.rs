@@ -1,0 +1,252 @@
+//! The one table from errors to status codes.
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{ALLOW, CONTENT_RANGE, RETRY_AFTER, WWW_AUTHENTICATE};
+use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
+
+use super::data::{
+    DependencyDown, Empty, ErrorData, ErrorKind, FieldError, MaxBytes, RequestStateNow, RetryAfter,
+    ValidationFailed,
+};
+use super::outage_log::log_outage;
+use crate::backups::{BackupRequestError, Dependency, Outage, ReadError, UploadError};
+use crate::domain::backup_request::BackupRequestState;
+use crate::domain::transfer_damage::TransferDamage;
+use crate::http::envelope;
+
+/// Every error that the APIs answer with.
+#[derive(Debug, thiserror::Error)]
+pub enum ApiError {
+    #[error("validation failed")]
+    Validation(FieldError),
+    #[error("invalid token")]
+    Unauthorized,
+    /// The same for a bearer token.
+    #[error("invalid token")]
+    InvalidToken,
+    #[error("insufficient scope")]
+    InsufficientScope { needed: &'static str },
+    #[error("backup not found")]
+    NotFound,
+    #[error("system not found")]
+    SystemNotFound,
+    #[error("request not found")]
+    RequestNotFound,
+    #[error("system is suspended")]
+    Suspended,
+    #[error("request has ended")]
+    RequestEnded { state: BackupRequestState },
+    #[error("not found")]
+    UnknownPath,
+    #[error("method not allowed")]
+    MethodNotAllowed { allow: &'static str },
+    /// A signed address that is forged or has expired: 403, as S3 engines answer it.
+    #[error("download address invalid or expired")]
+    BadLink,
+    #[error("backup is not text, or too large to be shown")]
+    NotText,
+    #[error("request timeout")]
+    Timeout,
+    #[error("request header fields too large")]
+    HeadTooLarge,
+    #[error("backup exceeds max upload size")]
+    TooLarge { max_bytes: u64 },
+    #[error("organization backup quota exceeded")]
+    QuotaExceeded,
+    #[error("range not satisfiable")]
+    Range { size: u64 },
+    #[error("rate limit exceeded")]
+    TooManyRequests { retry_after_seconds: u64 },
+    #[error("too many uploads in progress")]
+    TooManyOpen,
+    #[error("too many downloads in progress")]
+    TooManyDownloads,
+    #[error("backup service unavailable")]
+    Unavailable { details: &'static str },
+    #[error("stored object is damaged")]
+    Damaged,
+}
+
+/// `Retry-After` in seconds. Short, because only another upload or download of the same system has to end.
+const OPEN_RETRY: u64 = 5;
+/// `Retry-After` in seconds when the database or the store is away.
+const OUTAGE_RETRY: u64 = 10;
+/// Fewer seconds than this are added to it at random, so that a fleet does not come back in the same second.
+const OUTAGE_JITTER: u8 = 8;
+
+/// What is wrong with an upload of a web form.
+pub const NOT_A_FORM: &str = "a form can't be stored, only the file itself: curl --data-binary @FILE (or -T FILE), not in a form's field";
+
+impl ApiError {
+    /// A part of the request that can't be right: which one, what is wrong with it, and what was sent.
+    pub fn field(key: &'static str, message: &'static str, value: impl Into<String>) -> Self {
+        Self::Validation(FieldError { key, message, value: value.into() })
+    }
+
+    /// The client has damaged the file that it sent.
+    pub fn damaged_by_client(damage: TransferDamage) -> Self {
+        let message = match damage {
+            TransferDamage::LineBreaks => {
+                "the file's line breaks are missing: curl --data-binary @FILE (or -T FILE) instead of -d"
+            }
+            TransferDamage::FormEncoding => NOT_A_FORM,
+            TransferDamage::CutOff => {
+                "the file appears to be truncated at its first zero byte (BusyBox wget does this): upload it with curl, send `gpg --armor` output, or send a Content-Digest"
+            }
+        };
+        Self::field("body", message, "")
+    }
+
+    fn retry_after(&self) -> Option<u64> {
+        match self {
+            Self::TooManyRequests { retry_after_seconds } => Some(*retry_after_seconds),
+            Self::TooManyOpen | Self::TooManyDownloads => Some(OPEN_RETRY),
+            Self::Unavailable { .. } | Self::Damaged => Some(OUTAGE_RETRY + jitter()),
+            _ => None,
+        }
+    }
+
+    /// `data` in the envelope.
+    pub fn data(&self) -> ErrorData {
+        let down = |details| {
+            ErrorData::DependencyDown(DependencyDown { r#type: ErrorKind::ExternalApiError, details })
+        };
+        match self {
+            Self::Validation(error) => ErrorData::Validation(ValidationFailed {
+                r#type: ErrorKind::ValidationError,
+                errors: vec![error.clone()],
+            }),
+            Self::TooLarge { max_bytes } => ErrorData::MaxBytes(MaxBytes { max_bytes: *max_bytes }),
+            Self::TooManyRequests { retry_after_seconds } => {
+                ErrorData::RetryAfter(RetryAfter { retry_after_seconds: *retry_after_seconds })
+            }
+            Self::TooManyOpen | Self::TooManyDownloads => {
+                ErrorData::RetryAfter(RetryAfter { retry_after_seconds: OPEN_RETRY })
+            }
+            Self::RequestEnded { state } => ErrorData::State(RequestStateNow { state: *state }),
+            Self::Unavailable { details } => down(details),
+            Self::Damaged => down(Dependency::Store.name()),
+            _ => ErrorData::Empty(Empty {}),
+        }
+    }
+
+    /// Adds the headers that belong to the error, whatever the shape of the body.
+    pub fn add_headers(&self, response: &mut HttpResponseBuilder) {
+        if let Some(seconds) = self.retry_after() {
+            response.insert_header((RETRY_AFTER, seconds));
+        }
+        match self {
+            Self::Unauthorized => {
+                response.insert_header((WWW_AUTHENTICATE, r#"Basic realm="systems""#));
+            }
+            Self::InvalidToken => {
+                response.insert_header((WWW_AUTHENTICATE, "Bearer"));
+            }
+            // RFC 6750, 3.1.
+            Self::InsufficientScope { needed } => {
+                let challenge = format!(r#"Bearer error="insufficient_scope", scope="{needed}""#);
+                response.insert_header((WWW_AUTHENTICATE, challenge));
+            }
+            Self::MethodNotAllowed { allow } => {
+                response.insert_header((ALLOW, *allow));
+            }
+            Self::Range { size } => {
+                response.insert_header((CONTENT_RANGE, format!("bytes */{size}")));
+            }
+            _ => {}
+        }
+    }
+}
+
+fn jitter() -> u64 {
+    let mut byte = [0u8];
+    // Without randomness there is no jitter, and the answer is right all the same.
+    let _ = getrandom::fill(&mut byte);
+    u64::from(byte[0] % OUTAGE_JITTER)
+}
+
+impl ResponseError for ApiError {
+    fn status_code(&self) -> StatusCode {
+        match self {
+            Self::Validation(_) => StatusCode::BAD_REQUEST,
+            Self::Unauthorized | Self::InvalidToken => StatusCode::UNAUTHORIZED,
+            Self::InsufficientScope { .. } | Self::BadLink => StatusCode::FORBIDDEN,
+            Self::NotFound | Self::SystemNotFound | Self::RequestNotFound | Self::UnknownPath => {
+                StatusCode::NOT_FOUND
+            }
+            Self::Suspended | Self::RequestEnded { .. } => StatusCode::CONFLICT,
+            Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
+            Self::NotText => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Timeout => StatusCode::REQUEST_TIMEOUT,
+            Self::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            Self::TooLarge { .. } | Self::QuotaExceeded => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Range { .. } => StatusCode::RANGE_NOT_SATISFIABLE,
+            Self::TooManyRequests { .. } | Self::TooManyOpen | Self::TooManyDownloads => {
+                StatusCode::TOO_MANY_REQUESTS
+            }
+            Self::Unavailable { .. } | Self::Damaged => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let status = self.status_code();
+        let mut response = HttpResponseBuilder::new(status);
+        self.add_headers(&mut response);
+        envelope::finish(response, status, &self.to_string(), self.data())
+    }
+}
+
+impl From<Outage> for ApiError {
+    fn from(outage: Outage) -> Self {
+        log_outage(&outage);
+        Self::Unavailable { details: outage.dependency.name() }
+    }
+}
+
+impl From<UploadError> for ApiError {
+    fn from(error: UploadError) -> Self {
+        match error {
+            UploadError::RateLimited { retry_after_seconds } => Self::TooManyRequests { retry_after_seconds },
+            UploadError::TooManyOpen => Self::TooManyOpen,
+            UploadError::TooLarge { max_bytes } => Self::TooLarge { max_bytes },
+            UploadError::QuotaExceeded => Self::QuotaExceeded,
+            UploadError::Empty => Self::field("body", "required", ""),
+            // A body has one digest, whichever header announced it.
+            UploadError::DigestMismatch => Self::field("content-digest", "mismatch", ""),
+            UploadError::DamagedByClient(damage) => Self::damaged_by_client(damage),
+            UploadError::Interrupted => Self::field("body", "incomplete", ""),
+            UploadError::Malformed(what) => Self::field("body", what, ""),
+            UploadError::TimedOut => Self::Timeout,
+            UploadError::Revoked => Self::Unauthorized,
+            // Logged where it happened, with its ids.
+            UploadError::Unavailable(outage) => Self::Unavailable { details: outage.dependency.name() },
+            UploadError::Aborted => Self::Unavailable { details: "upload was interrupted" },
+        }
+    }
+}
+
+impl From<ReadError> for ApiError {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::NotFound => Self::NotFound,
+            ReadError::NoSystem => Self::SystemNotFound,
+            ReadError::InvalidLink => Self::BadLink,
+            ReadError::Damaged => Self::Damaged,
+            ReadError::TooManyDownloads => Self::TooManyDownloads,
+            ReadError::Revoked => Self::Unauthorized,
+            ReadError::Unavailable(outage) => outage.into(),
+        }
+    }
+}
+
+impl From<BackupRequestError> for ApiError {
+    fn from(error: BackupRequestError) -> Self {
+        match error {
+            BackupRequestError::NoSystem => Self::SystemNotFound,
+            BackupRequestError::NotFound => Self::RequestNotFound,
+            BackupRequestError::Suspended => Self::Suspended,
+            BackupRequestError::Ended(state) => Self::RequestEnded { state },
+            BackupRequestError::Unavailable(outage) => outage.into(),
+        }
+    }
+}

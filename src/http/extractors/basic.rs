@@ -1,0 +1,38 @@
+//! Basic auth: which system calls. Checked before anything else of the request is looked at.
+
+use std::pin::Pin;
+
+use actix_web::dev::Payload;
+use actix_web::web::Data;
+use actix_web::{FromRequest, HttpMessage, HttpRequest};
+use actix_web_httpauth::headers::authorization::Basic;
+
+use super::client_address::RemoteAddr;
+use crate::auth::basic::SystemIdentity;
+use crate::backups::ReadError;
+use crate::http::app_state::AppState;
+use crate::http::errors::ApiError;
+use crate::http::headers::authorization::credential;
+
+impl FromRequest for SystemIdentity {
+    type Error = ApiError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, ApiError>>>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let credential = credential::<Basic>(request.headers(), "Basic");
+        let RemoteAddr(from) = RemoteAddr::of(request);
+        let state = request.app_data::<Data<AppState>>().cloned();
+        let request = request.clone();
+        Box::pin(async move {
+            let credential = credential.ok_or(ApiError::Unauthorized)?;
+            let state = state.ok_or(ApiError::Unavailable { details: "service" })?;
+            let secret = credential.password().unwrap_or_default();
+            let authenticator = &state.vault.authenticator;
+            let identity = authenticator.authenticate(credential.user_id(), secret, from).await;
+            let identity = identity.map_err(ReadError::from)?.ok_or(ApiError::Unauthorized)?;
+            // The middleware `requests::announce_request` finds out by it for whom the answer is.
+            request.extensions_mut().insert(identity.clone());
+            Ok(identity)
+        })
+    }
+}

@@ -1,0 +1,95 @@
+//! Bearer tokens: who calls, and whether they have the scope that the route needs. Checked before anything else of
+//! the request is looked at.
+
+use std::marker::PhantomData;
+use std::pin::Pin;
+
+use actix_web::dev::Payload;
+use actix_web::web::Data;
+use actix_web::{FromRequest, HttpRequest};
+use actix_web_httpauth::headers::authorization::Bearer;
+
+use crate::auth::bearer::TokenError;
+use crate::domain::caller::{Caller, Scope};
+use crate::http::app_state::AppState;
+use crate::http::errors::ApiError;
+use crate::http::headers::authorization::credential;
+
+/// A type that stands for a scope, so that a handler's signature says which one it needs.
+pub trait RequiredScope: 'static {
+    const SCOPE: Scope;
+}
+
+/// `backup:view`.
+pub struct View;
+
+impl RequiredScope for View {
+    const SCOPE: Scope = Scope::View;
+}
+
+/// `backup:create`.
+pub struct Create;
+
+impl RequiredScope for Create {
+    const SCOPE: Scope = Scope::Create;
+}
+
+/// `backup:delete`.
+pub struct Delete;
+
+impl RequiredScope for Delete {
+    const SCOPE: Scope = Scope::Delete;
+}
+
+/// `backup:admin`.
+pub struct Admin;
+
+impl RequiredScope for Admin {
+    const SCOPE: Scope = Scope::Admin;
+}
+
+/// The caller of a route that needs scope `S`, and has it. As a handler's parameter it turns everybody else away
+/// with 401 or 403.
+pub struct Allowed<S> {
+    pub caller: Caller,
+    scope: PhantomData<S>,
+}
+
+impl<S: RequiredScope> FromRequest for Allowed<S> {
+    type Error = ApiError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, ApiError>>>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let token = credential::<Bearer>(request.headers(), "Bearer");
+        let state = request.app_data::<Data<AppState>>().cloned();
+        Box::pin(async move {
+            let state = state.ok_or(ApiError::Unavailable { details: "service" })?;
+            // Without keys no token can be verified.
+            let tokens = state.tokens.as_ref().ok_or(ApiError::InvalidToken)?;
+            let token = token.ok_or(ApiError::InvalidToken)?;
+            let caller = tokens.verify(token.token()).await?;
+            if !caller.may(S::SCOPE) {
+                log::debug!("{} has no scope {}", caller.sub(), S::SCOPE.as_str());
+                return Err(ApiError::InsufficientScope { needed: S::SCOPE.as_str() });
+            }
+            Ok(Self { caller, scope: PhantomData })
+        })
+    }
+}
+
+impl From<TokenError> for ApiError {
+    fn from(error: TokenError) -> Self {
+        match error {
+            TokenError::Invalid(why) => {
+                log::debug!("a token was refused: {why}");
+                Self::InvalidToken
+            }
+            // Not a 401, for which a client would throw a good token away: the trouble is ours.
+            TokenError::NoKeys => {
+                // Why there are none was logged when they could not be read.
+                log::debug!("{error}");
+                Self::Unavailable { details: "token keys" }
+            }
+        }
+    }
+}

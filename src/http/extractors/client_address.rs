@@ -1,0 +1,37 @@
+//! Where a request came from: the peer, or what a trusted proxy says of it.
+
+use std::convert::Infallible;
+use std::future::{Ready, ready};
+use std::net::IpAddr;
+
+use actix_web::dev::Payload;
+use actix_web::http::header::HeaderValue;
+use actix_web::web::Data;
+use actix_web::{FromRequest, HttpRequest};
+
+use crate::http::app_state::AppState;
+use crate::http::headers::forwarded;
+
+/// The client's address, for events and for counting guesses.
+#[derive(Debug, Clone, Copy)]
+pub struct RemoteAddr(pub Option<IpAddr>);
+
+impl RemoteAddr {
+    pub fn of(request: &HttpRequest) -> Self {
+        let state = request.app_data::<Data<AppState>>();
+        let trusted = state.map_or(&[][..], |state| &state.trusted_proxies);
+        // No other header (`Forwarded`, `X-Real-IP`): a proxy that writes only this one passes a client's own on.
+        let lines = request.headers().get_all("x-forwarded-for").map(HeaderValue::as_bytes);
+        let peer = request.peer_addr();
+        Self(peer.map(|peer| forwarded::client(peer.ip(), &lines.collect::<Vec<_>>(), trusted)))
+    }
+}
+
+impl FromRequest for RemoteAddr {
+    type Error = Infallible;
+    type Future = Ready<Result<Self, Infallible>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(Ok(Self::of(request)))
+    }
+}

@@ -1,0 +1,35 @@
+//! The answer to a head that is not handed on. The library's own answer to it would have no body.
+
+use std::time::SystemTime;
+
+use actix_web::ResponseError;
+use actix_web::body::MessageBody;
+use actix_web::http::StatusCode;
+use actix_web::http::header::HttpDate;
+use actix_web::web::Bytes;
+
+use super::malformed::Fault;
+use crate::http::errors::ApiError;
+
+impl From<Fault> for ApiError {
+    fn from(fault: Fault) -> Self {
+        match fault.status() {
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => Self::HeadTooLarge,
+            _ => Self::field(fault.key(), fault.message(), ""),
+        }
+    }
+}
+
+/// The bytes of the answer.
+pub(super) fn answer(fault: Fault) -> Bytes {
+    let response = ApiError::from(fault).error_response();
+    let status = response.status();
+    let body = response.into_body().try_into_bytes().unwrap_or_default();
+    let head = format!(
+        "HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\ncontent-type: application/json\r\n\
+         date: {}\r\n\r\n",
+        body.len(),
+        HttpDate::from(SystemTime::now())
+    );
+    [head.as_bytes(), &body].concat().into()
+}

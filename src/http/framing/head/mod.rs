@@ -1,0 +1,146 @@
+//! Reads of a request's head what says where the request ends, and refuses what two servers could read differently.
+//!
+//! The library reads the same bytes again with the same parser. What is refused here is at least what it refuses, so
+//! that the client learns what is wrong: the library answers with an empty body. If the two ever differed, the library's
+//! reading would count, because it gets all bytes in their order.
+
+use actix_web::http::{Method, Uri};
+use httparse::{EMPTY_HEADER, Error, Header, Request, Status};
+
+use super::malformed::Fault;
+
+/// The longest head. The library panics at a header's name of 64 KiB, for which this leaves no room.
+pub(super) const LONGEST: usize = 64 * 1024;
+/// The library's own limit.
+const HEADERS: usize = 96;
+
+/// How the body is delimited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Framing {
+    /// By its length in bytes; 0 if there is none.
+    Length(u64),
+    Chunked,
+}
+
+/// A head that is complete.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Head {
+    /// In bytes, with the empty line at its end.
+    pub length: usize,
+    pub framing: Framing,
+}
+
+/// What takes the place of `upgrade` in a `Connection` header: a name of the same length that means nothing.
+const IGNORED: &[u8] = b"ignored";
+
+/// Reads the head that `bytes` begin with; `None` if there is more of it to come.
+///
+/// A request for an upgrade is ignored (RFC 9110, 7.8), which the library can't be told: it would announce an upgrade in
+/// its answer, and close the connection. So the option `upgrade` of `Connection` is overwritten, as a proxy removes it.
+pub(super) fn read(bytes: &mut [u8]) -> Result<Option<Head>, Fault> {
+    let mut headers = [EMPTY_HEADER; HEADERS];
+    let mut request = Request::new(&mut headers);
+    let (head, upgrades) = match request.parse(bytes) {
+        Ok(Status::Complete(length)) => {
+            let framing = framing(&request)?;
+            (Head { length, framing }, upgrade_options(bytes, request.headers))
+        }
+        Ok(Status::Partial) if bytes.len() < LONGEST => return Ok(None),
+        Ok(Status::Partial) => return Err(Fault::HeadTooLarge),
+        Err(error) => return Err(malformed(error, bytes)),
+    };
+    if head.length > LONGEST {
+        return Err(Fault::HeadTooLarge);
+    }
+    for at in upgrades {
+        bytes[at..at + IGNORED.len()].copy_from_slice(IGNORED);
+    }
+    Ok(Some(head))
+}
+
+/// The start of each option `upgrade` in the `Connection` headers.
+fn upgrade_options(bytes: &[u8], headers: &[Header<'_>]) -> Vec<usize> {
+    let start = |part: &[u8]| part.as_ptr() as usize - bytes.as_ptr() as usize;
+    named(headers, "connection")
+        .flat_map(|value| value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii))
+        .filter(|option| option.eq_ignore_ascii_case(b"upgrade"))
+        .map(start)
+        .collect()
+}
+
+/// What the parser's error means to somebody who looks at the request.
+fn malformed(error: Error, bytes: &[u8]) -> Fault {
+    // The type of a TLS record with a handshake in it.
+    const TLS_HANDSHAKE: u8 = 22;
+    match error {
+        _ if bytes.first() == Some(&TLS_HANDSHAKE) => Fault::Tls,
+        Error::HeaderName | Error::HeaderValue if has_folded_line(bytes) => Fault::FoldedHeader,
+        Error::HeaderName => Fault::HeaderLine,
+        Error::HeaderValue => Fault::HeaderValue,
+        Error::NewLine => Fault::LineEnd,
+        Error::TooManyHeaders => Fault::HeadTooLarge,
+        Error::Token | Error::Version | Error::Status => Fault::RequestLine,
+    }
+}
+
+/// Whether a line of the head begins with white space (RFC 9112, 5.2).
+fn has_folded_line(bytes: &[u8]) -> bool {
+    bytes
+        .split(|byte| *byte == b'\n')
+        .skip_while(|line| line.trim_ascii().is_empty())
+        .take_while(|line| !line.trim_ascii().is_empty())
+        .any(|line| line.starts_with(b" ") || line.starts_with(b"\t"))
+}
+
+/// The values of the headers of this name.
+fn named<'a>(headers: &'a [Header<'a>], name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+    headers.iter().filter(move |header| header.name.eq_ignore_ascii_case(name)).map(|header| header.value)
+}
+
+/// The value of the header of this name; `Err` if there are several.
+fn single<'a>(headers: &'a [Header<'a>], name: &'a str, fault: Fault) -> Result<Option<&'a [u8]>, Fault> {
+    let mut values = named(headers, name);
+    let first = values.next();
+    if values.next().is_some() { Err(fault) } else { Ok(first) }
+}
+
+/// RFC 9112, 6.3, with everything refused that is not plain.
+fn framing(request: &Request<'_, '_>) -> Result<Framing, Fault> {
+    let (Some(method), Some(path), Some(version)) = (request.method, request.path, request.version) else {
+        return Err(Fault::RequestLine);
+    };
+    if Uri::try_from(path).is_err() || Method::from_bytes(method.as_bytes()).is_err() {
+        return Err(Fault::RequestLine);
+    }
+    let headers = &*request.headers;
+    let old = version == 0;
+    if single(headers, "host", Fault::Host)?.is_none() && !old {
+        return Err(Fault::Host);
+    }
+    let length = single(headers, "content-length", Fault::Length)?.map(number).transpose()?;
+    let coding = single(headers, "transfer-encoding", Fault::Coding)?;
+    match (length, coding) {
+        (Some(_), Some(_)) => Err(Fault::LengthAndCoding),
+        (None, Some(coding)) if coding.eq_ignore_ascii_case(b"chunked") && !old => Ok(Framing::Chunked),
+        (None, Some(_)) => Err(Fault::Coding),
+        _ if is_websocket(headers) => Err(Fault::Upgrade),
+        (None | Some(0), None) if method == "CONNECT" => Err(Fault::Connect),
+        (None, None) if old && method == "POST" => Err(Fault::LengthMissing),
+        (length, None) => Ok(Framing::Length(length.unwrap_or(0))),
+    }
+}
+
+/// Whether the library would take everything that follows for the request's body. It does so for no other protocol.
+fn is_websocket(headers: &[Header<'_>]) -> bool {
+    named(headers, "upgrade").any(|value| value.trim_ascii().eq_ignore_ascii_case(b"websocket"))
+}
+
+fn number(value: &[u8]) -> Result<u64, Fault> {
+    if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
+        return Err(Fault::Length);
+    }
+    std::str::from_utf8(value).ok().and_then(|digits| digits.parse().ok()).ok_or(Fault::Length)
+}
+
+#[cfg(test)]
+mod tests;

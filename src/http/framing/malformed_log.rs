@@ -1,0 +1,35 @@
+//! Counts the requests that are not HTTP, and logs a few of them: anybody can send as many as they like.
+
+use std::net::IpAddr;
+use std::time::Instant;
+
+use super::malformed::Fault;
+use crate::domain::client_network::ClientNetwork;
+use crate::http::api::Api;
+use crate::http::log_limit::LogLimit;
+use crate::telemetry::Metrics;
+
+/// The broken requests of a listener.
+pub struct BrokenRequests {
+    api: Api,
+    metrics: Metrics,
+    logged: LogLimit,
+}
+
+impl BrokenRequests {
+    pub fn new(api: Api, metrics: Metrics) -> Self {
+        Self { api, metrics, logged: LogLimit::default() }
+    }
+
+    pub(super) fn report(&self, fault: Fault, peer: IpAddr) {
+        self.metrics.broken_request(self.api.name(), fault.reason());
+        let origin = ClientNetwork::of(Some(peer));
+        if self.logged.admits(origin, Instant::now()) {
+            let (api, key, message) = (self.api, fault.key(), fault.message());
+            log::info!(
+                "broken request to the {api} API from {origin}: {key}: {message}; \
+                 further ones from this address are counted but not logged for one minute"
+            );
+        }
+    }
+}

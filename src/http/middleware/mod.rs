@@ -1,0 +1,5 @@
+//! What is done around every route.
+
+pub mod request_metrics;
+pub mod stray_slashes;
+pub mod unread_body;

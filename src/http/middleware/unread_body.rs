@@ -1,0 +1,94 @@
+//! Makes sure that an answer which is given before the body was read reaches the client.
+//!
+//! If the connection were closed with unread bytes in it, the kernel would answer them with a reset, and the client would
+//! lose the answer. So up to 64 KiB of an unread body are drained, if they are there at once, and the connection is
+//! kept. If there is more, the answer says `Connection: close`, and the response's body owns the request's payload until it
+//! is flushed: then the server sees that the payload is unfinished, and reads on for `client_disconnect_timeout` before
+//! it closes. The header must not be left to the server: of a body that has all arrived it would keep the connection,
+//! while what follows on it is discarded ([`super::framing::answer_in_turn`] goes by the header).
+
+use std::cell::RefCell;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use actix_web::HttpMessage;
+use actix_web::body::BoxBody;
+use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
+use actix_web::error::PayloadError;
+use actix_web::http::ConnectionType;
+use actix_web::middleware::Next;
+use actix_web::web::Bytes;
+use futures_util::{Stream, StreamExt};
+use tokio::task::yield_now;
+
+use crate::http::guarded_body::Holding;
+
+const DRAIN_AT_MOST: usize = 64 * 1024;
+/// How often to yield to the server for more. It reads in steps of half of [`DRAIN_AT_MOST`].
+const YIELDS: usize = 4;
+
+/// The request's payload, held by the handler and by this middleware.
+#[derive(Clone)]
+struct Shared(Rc<RefCell<Body>>);
+
+struct Body {
+    payload: Payload,
+    ended: bool,
+}
+
+impl Stream for Shared {
+    type Item = Result<Bytes, PayloadError>;
+
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let mut body = self.0.borrow_mut();
+        if body.ended {
+            return Poll::Ready(None);
+        }
+        let item = Pin::new(&mut body.payload).poll_next(context);
+        body.ended = matches!(item, Poll::Ready(None | Some(Err(_))));
+        item
+    }
+}
+
+impl Shared {
+    fn ended(&self) -> bool {
+        self.0.borrow().ended
+    }
+
+    /// Reads what is there at once. It does not wait for a client that sends slowly.
+    async fn drain(&mut self) {
+        let (mut drained, mut yields) = (0, 0);
+        while !self.ended() && drained <= DRAIN_AT_MOST {
+            match futures_util::poll!(self.next()) {
+                Poll::Ready(Some(Ok(chunk))) => drained += chunk.len(),
+                Poll::Ready(_) => {}
+                Poll::Pending if yields < YIELDS => {
+                    yields += 1;
+                    yield_now().await;
+                }
+                Poll::Pending => return,
+            }
+        }
+    }
+}
+
+/// The middleware around every route.
+pub async fn answer_early(
+    mut request: ServiceRequest,
+    next: Next<BoxBody>,
+) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
+    let payload = request.take_payload();
+    if matches!(payload, Payload::None) {
+        return next.call(request).await;
+    }
+    let mut shared = Shared(Rc::new(RefCell::new(Body { payload, ended: false })));
+    request.set_payload(Payload::Stream { payload: Box::pin(shared.clone()) });
+    let mut response = next.call(request).await?;
+    shared.drain().await;
+    if shared.ended() {
+        return Ok(response);
+    }
+    response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
+    Ok(response.map_body(|_, body| Holding::boxed(body, shared)))
+}

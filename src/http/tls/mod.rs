@@ -1,0 +1,66 @@
+//! The server's certificate, which can be swapped while it runs.
+
+mod key_pair;
+mod pem;
+mod x509;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use chrono::Utc;
+use rustls::ServerConfig;
+use rustls::crypto::aws_lc_rs;
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+use tokio_rustls::TlsAcceptor;
+
+/// Why a pair of files can't be used: one line that names the setting, and has nothing of the files in it.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    #[error("{variable}: {}: {reason}", path.display())]
+    File { variable: &'static str, path: PathBuf, reason: String },
+    #[error("TLS_CERT_FILE: {0}")]
+    Unusable(#[from] rustls::Error),
+}
+
+/// A certificate and its key, from two PEM files.
+#[derive(Debug)]
+pub struct Certificates {
+    cert_file: PathBuf,
+    key_file: PathBuf,
+    current: ArcSwap<CertifiedKey>,
+}
+
+impl Certificates {
+    /// Loads the pair, or says what is wrong with it.
+    pub fn load(cert_file: &Path, key_file: &Path) -> Result<Arc<Self>, TlsError> {
+        let current = ArcSwap::from_pointee(key_pair::read(cert_file, key_file, Utc::now())?);
+        Ok(Arc::new(Self { cert_file: cert_file.into(), key_file: key_file.into(), current }))
+    }
+
+    /// Reads both files again. What can't be used changes nothing.
+    pub fn reload(&self) -> Result<(), TlsError> {
+        let pair = key_pair::read(&self.cert_file, &self.key_file, Utc::now())?;
+        self.current.store(Arc::new(pair));
+        Ok(())
+    }
+
+    /// Performs handshakes that present the current pair, and speaks HTTP/1.1 alone.
+    pub fn acceptor(self: &Arc<Self>) -> Result<TlsAcceptor, TlsError> {
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let resolver: Arc<dyn ResolvesServerCert> = Arc::clone(self) as _;
+        let mut config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()?
+            .with_no_client_auth()
+            .with_cert_resolver(resolver);
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(TlsAcceptor::from(Arc::new(config)))
+    }
+}
+
+impl ResolvesServerCert for Certificates {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(self.current.load_full())
+    }
+}
