@@ -37,36 +37,36 @@ fn is_fenced(point: &str) {
 }
 
 #[test]
-fn paused_with_the_last_byte_in_hand_it_stores_nothing() {
+fn upload_paused_after_its_last_byte_stores_nothing() {
     is_fenced("upload.received");
 }
 
 #[test]
-fn paused_before_the_file_gets_its_name_it_takes_the_late_object_away() {
+fn upload_paused_before_the_file_is_renamed_removes_the_late_object() {
     if !on_s3() {
         is_fenced("local.synced");
     }
 }
 
 #[test]
-fn paused_when_the_file_has_its_name_it_stores_nothing() {
+fn upload_paused_after_the_file_is_renamed_stores_nothing() {
     if !on_s3() {
         is_fenced("local.renamed");
     }
 }
 
 #[test]
-fn paused_between_object_and_commit_it_stores_nothing() {
+fn upload_paused_between_object_and_commit_stores_nothing() {
     is_fenced("upload.stored");
 }
 
 #[test]
-fn paused_inside_its_commit_it_stores_nothing() {
+fn upload_paused_inside_its_commit_stores_nothing() {
     is_fenced("books.written 2");
 }
 
 #[test]
-fn paused_between_commit_and_answer_it_keeps_its_word() {
+fn upload_paused_between_commit_and_answer_is_stored() {
     let mut fixture = CrashFixture::new();
     let body = bytes(300_000);
     let answer = paused(&mut fixture, "books.committed 2", &body, |_, other| {
@@ -80,7 +80,7 @@ fn paused_between_commit_and_answer_it_keeps_its_word() {
 }
 
 #[test]
-fn paused_while_its_system_is_destroyed_it_stores_nothing() {
+fn upload_paused_while_its_system_is_destroyed_stores_nothing() {
     let mut fixture = CrashFixture::new();
     let answer = paused(&mut fixture, "upload.stored", &bytes(300_000), |fixture, other| {
         other.cli(["system", "destroy", &fixture.system.key, "--yes"]).exits(0);
@@ -92,7 +92,7 @@ fn paused_while_its_system_is_destroyed_it_stores_nothing() {
 }
 
 #[test]
-fn a_purger_paused_after_its_claim_does_no_harm_when_another_was_faster() {
+fn purge_paused_after_its_claim_does_no_harm_when_another_was_faster() {
     let mut fixture = CrashFixture::new();
     let body = bytes(3000);
     let answer = paused(&mut fixture, "purge.claimed", &body, |_, other| {

@@ -20,7 +20,7 @@ fn sources(folder: &str) -> Vec<String> {
 }
 
 #[test]
-fn every_point_in_the_source_has_a_test_that_dies_there() {
+fn every_failpoint_in_the_source_has_a_test() {
     let mark = "fail_point!(\"";
     let points: BTreeSet<String> = sources("src")
         .iter()

@@ -106,7 +106,7 @@ fn break_off(server: &Server, system: &System, random: &mut Random) {
 }
 
 #[test]
-fn whatever_was_answered_201_outlives_any_number_of_kills() {
+fn every_upload_answered_201_survives_any_number_of_kills() {
     let mut random = Random::seeded("STRONGROOM_CRASH_SEED");
     let length = seconds("STRONGROOM_CRASH_SECONDS", 20);
     let builder =

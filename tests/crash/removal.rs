@@ -19,27 +19,27 @@ fn delete_dies(point: &str, gone: bool) {
 }
 
 #[test]
-fn a_deletion_dead_before_its_commit_was_none() {
+fn deletion_killed_before_its_commit_has_no_effect() {
     delete_dies("books.written", false);
 }
 
 #[test]
-fn a_deletion_dead_after_its_commit_is_finished() {
+fn deletion_killed_after_its_commit_is_finished() {
     delete_dies("books.committed", true);
 }
 
 #[test]
-fn a_purge_dead_after_its_claim_is_finished() {
+fn purge_killed_after_its_claim_is_finished() {
     delete_dies("purge.claimed", true);
 }
 
 #[test]
-fn a_purge_dead_after_the_object_is_finished() {
+fn purge_killed_after_the_object_is_finished() {
     delete_dies("purge.deleted", true);
 }
 
 #[test]
-fn a_purge_dead_between_file_and_folder_is_finished() {
+fn purge_killed_between_file_and_folder_is_finished() {
     needs_a_folder!();
     delete_dies("local.removed", true);
 }
@@ -61,12 +61,12 @@ fn prune_dies(point: &str) {
 }
 
 #[test]
-fn a_prune_dead_after_the_claim_is_finished() {
+fn prune_killed_after_the_claim_is_finished() {
     prune_dies("purge.claimed");
 }
 
 #[test]
-fn a_prune_dead_after_the_object_is_finished() {
+fn prune_killed_after_the_object_is_finished() {
     prune_dies("purge.deleted");
 }
 
@@ -81,17 +81,17 @@ fn delete_by_hand_dies(point: &str, gone: bool) {
 }
 
 #[test]
-fn a_deletion_by_hand_dead_before_its_commit_was_none() {
+fn manual_deletion_killed_before_its_commit_has_no_effect() {
     delete_by_hand_dies("books.written", false);
 }
 
 #[test]
-fn a_deletion_by_hand_dead_after_its_claim_is_finished() {
+fn manual_deletion_killed_after_its_claim_is_finished() {
     delete_by_hand_dies("delete.claimed", true);
 }
 
 #[test]
-fn a_deletion_by_hand_dead_after_the_object_is_finished() {
+fn manual_deletion_killed_after_the_object_is_finished() {
     delete_by_hand_dies("delete.deleted", true);
 }
 
@@ -118,32 +118,32 @@ fn destroy_dies(point: &str) {
 }
 
 #[test]
-fn a_destruction_dead_when_the_system_is_marked_can_be_run_again() {
+fn destruction_killed_after_marking_the_system_can_be_repeated() {
     destroy_dies("destroy.marked");
 }
 
 #[test]
-fn a_destruction_dead_before_its_commit_can_be_run_again() {
+fn destruction_killed_before_its_commit_can_be_repeated() {
     destroy_dies("books.written");
 }
 
 #[test]
-fn a_destruction_dead_when_all_is_retired_can_be_run_again() {
+fn destruction_killed_after_retiring_all_can_be_repeated() {
     destroy_dies("destroy.retired");
 }
 
 #[test]
-fn a_destruction_dead_after_an_object_can_be_run_again() {
+fn destruction_killed_after_an_object_can_be_repeated() {
     destroy_dies("destroy.deleted");
 }
 
 #[test]
-fn a_destruction_dead_when_all_objects_are_gone_can_be_run_again() {
+fn destruction_killed_after_all_objects_can_be_repeated() {
     destroy_dies("destroy.erased");
 }
 
 #[test]
-fn a_destruction_dead_after_a_row_is_finished_by_the_service() {
+fn destruction_killed_after_a_row_is_finished_by_the_service() {
     let fixture = CrashFixture::new();
     let destroy = ["system", "destroy", &fixture.system.key, "--yes"];
     fixture.command_dies(&destroy, "kill destroy.dropped");

@@ -25,21 +25,21 @@ fn sweep_dies(point: &str) {
 }
 
 #[test]
-fn a_sweep_dead_when_it_has_found_something_is_done_by_the_next() {
+fn sweep_killed_after_finding_an_upload_is_repeated_by_the_next() {
     sweep_dies("sweep.found");
 }
 
 #[test]
-fn a_sweep_dead_inside_its_commit_is_done_by_the_next() {
+fn sweep_killed_inside_its_commit_is_repeated_by_the_next() {
     sweep_dies("books.written");
 }
 
 #[test]
-fn a_sweep_dead_when_the_row_is_retired_is_finished_by_the_next() {
+fn sweep_killed_after_retiring_the_row_is_finished_by_the_next() {
     sweep_dies("sweep.retired");
 }
 
 #[test]
-fn a_sweep_dead_before_it_removes_what_is_half_written_is_finished_by_the_next() {
+fn sweep_killed_before_removing_leftovers_is_finished_by_the_next() {
     sweep_dies("sweep.looked");
 }

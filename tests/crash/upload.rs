@@ -58,21 +58,21 @@ macro_rules! deaths {
 }
 
 deaths! {
-    dead_after_authentication: "upload.authenticated", Known, Gone;
-    dead_before_the_admissions_commit: "books.written", Known, Gone;
-    dead_right_after_the_admissions_commit: "books.committed", Known, Gone;
-    dead_when_admitted_and_before_any_byte: "upload.admitted", Known, Gone;
-    dead_when_admitted_and_before_any_chunk: "upload.admitted", Chunked, Gone;
-    dead_in_the_middle_of_the_body: "upload.chunk 20", Known, Gone;
-    dead_in_the_middle_of_a_chunked_body: "upload.chunk 20", Chunked, Gone;
-    dead_after_the_last_byte: "upload.received", Known, Gone;
-    dead_after_the_last_byte_of_a_small_one: "upload.received", Small, Gone;
-    dead_after_the_last_chunk: "upload.received", Chunked, Gone;
-    dead_when_the_object_is_there_and_the_row_does_not_say_so: "upload.stored", Known, Gone;
-    dead_inside_the_commit: "books.written 2", Known, Gone;
-    dead_inside_the_commit_of_a_chunked_one: "books.written 2", Chunked, Gone;
-    dead_between_commit_and_answer: "books.committed 2", Known, Stored;
-    dead_between_commit_and_answer_of_a_chunked_one: "books.committed 2", Chunked, Stored;
+    upload_killed_after_authentication: "upload.authenticated", Known, Gone;
+    upload_killed_before_the_admissions_commit: "books.written", Known, Gone;
+    upload_killed_right_after_the_admissions_commit: "books.committed", Known, Gone;
+    upload_killed_before_its_first_byte: "upload.admitted", Known, Gone;
+    chunked_upload_killed_before_its_first_chunk: "upload.admitted", Chunked, Gone;
+    upload_killed_in_the_middle_of_the_body: "upload.chunk 20", Known, Gone;
+    chunked_upload_killed_in_the_middle_of_the_body: "upload.chunk 20", Chunked, Gone;
+    upload_killed_after_the_last_byte: "upload.received", Known, Gone;
+    small_upload_killed_after_the_last_byte: "upload.received", Small, Gone;
+    chunked_upload_killed_after_the_last_chunk: "upload.received", Chunked, Gone;
+    upload_killed_between_object_and_commit: "upload.stored", Known, Gone;
+    upload_killed_inside_the_commit: "books.written 2", Known, Gone;
+    chunked_upload_killed_inside_the_commit: "books.written 2", Chunked, Gone;
+    upload_killed_between_commit_and_answer: "books.committed 2", Known, Stored;
+    chunked_upload_killed_between_commit_and_answer: "books.committed 2", Chunked, Stored;
 }
 
 /// The same for points that one sort of store has.
@@ -91,25 +91,25 @@ macro_rules! deaths_in_a_store {
 
 deaths_in_a_store! {
     false:
-    dead_when_the_file_is_made_and_empty: "local.created", Known;
-    dead_when_the_file_is_written: "local.written", Known;
-    dead_when_the_file_is_synced: "local.synced", Known;
-    dead_when_a_chunked_file_is_synced: "local.synced", Chunked;
-    dead_when_the_file_has_its_name: "local.renamed", Known;
-    dead_when_the_file_has_its_name_for_good: "local.published", Small;
+    upload_killed_after_creating_the_file: "local.created", Known;
+    upload_killed_after_writing_the_file: "local.written", Known;
+    upload_killed_after_syncing_the_file: "local.synced", Known;
+    chunked_upload_killed_after_syncing_the_file: "local.synced", Chunked;
+    upload_killed_after_renaming_the_file: "local.renamed", Known;
+    small_upload_killed_after_syncing_the_folder: "local.published", Small;
 }
 
 deaths_in_a_store! {
     true:
-    dead_when_the_engine_has_a_small_one: "s3.sent", Small;
-    dead_when_the_engine_has_it: "s3.streamed", Known;
-    dead_when_the_engine_awaits_parts: "s3.created", Long;
-    dead_when_the_engine_has_all_parts: "s3.parts_sent", Long;
-    dead_when_the_engine_has_joined_the_parts: "s3.completed", Long;
+    small_upload_killed_after_sending_it_to_the_engine: "s3.sent", Small;
+    upload_killed_after_streaming_it_to_the_engine: "s3.streamed", Known;
+    multipart_upload_killed_before_its_first_part: "s3.created", Long;
+    multipart_upload_killed_after_its_last_part: "s3.parts_sent", Long;
+    multipart_upload_killed_after_its_completion: "s3.completed", Long;
 }
 
 #[test]
-fn dead_in_taking_a_failed_upload_back() {
+fn upload_killed_while_aborting_is_cleaned_up() {
     let mut fixture = CrashFixture::new();
     fixture.doom("kill abort.retired");
     let wrong = crate::harness::digest_field(b"another");

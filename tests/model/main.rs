@@ -45,21 +45,21 @@ fn sequence(number: u64) {
 }
 
 #[test]
-fn a_first_random_sequence_is_as_the_model_says() {
+fn first_random_sequence_agrees_with_the_model() {
     sequence(1);
 }
 
 #[test]
-fn a_second_random_sequence_is_as_the_model_says() {
+fn second_random_sequence_agrees_with_the_model() {
     sequence(2);
 }
 
 #[test]
-fn a_third_random_sequence_is_as_the_model_says() {
+fn third_random_sequence_agrees_with_the_model() {
     sequence(3);
 }
 
 #[test]
-fn a_fourth_random_sequence_is_as_the_model_says() {
+fn fourth_random_sequence_agrees_with_the_model() {
     sequence(4);
 }

@@ -72,7 +72,7 @@ async fn put_during(call: &str, hits: fn(&str) -> bool, size: usize, known: bool
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_small_put_is_repeated_and_then_refused() {
+async fn small_put_is_repeated_and_then_refused() {
     put_during("small put", whole, 10_000, true, &[Fault::Error500Once]).await;
 }
 
@@ -82,24 +82,24 @@ async fn a_streamed_put_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn beginning_an_upload_is_repeated_and_then_refused() {
+async fn creation_of_a_multipart_upload_is_repeated_and_then_refused() {
     put_during("create", creates, 9 << 20, false, &[Fault::Error500Once]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_part_is_repeated_and_then_refused() {
+async fn part_is_repeated_and_then_refused() {
     put_during("part", part, 9 << 20, false, &[Fault::Error500Once]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn completing_an_upload_is_believed_only_when_the_object_is_there() {
+async fn completed_multipart_upload_is_trusted_only_if_the_object_exists() {
     // When only the answer was lost, or is endless, the object is there.
     let stored = [Fault::Error500Once, Fault::AnswerLost, Fault::Trickle];
     put_during("complete", completes, 9 << 20, false, &stored).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_upload_that_cannot_be_aborted_is_left_to_the_sweeper() {
+async fn multipart_upload_that_cannot_be_aborted_is_left_to_the_sweep() {
     let link = Link::new().await;
     let body = async {
         let chunk = Ok(crate::link::content(9 << 20).into());

@@ -49,7 +49,7 @@ fn with<const N: usize>(more: [Fault; N]) -> Vec<Fault> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_object_is_read_whole_or_with_an_error() {
+async fn object_is_read_whole_or_with_an_error() {
     let faults = with([Fault::CutAnswer, Fault::ErrorIn200, Fault::Garbage]);
     let get = |line: &str| line.starts_with("GET") && line.contains("/acme/");
     ask_during(&faults, get, |link, key| async move {
@@ -61,7 +61,7 @@ async fn an_object_is_read_whole_or_with_an_error() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_list_is_whole_or_an_error() {
+async fn list_is_complete_or_an_error() {
     let faults = with([Fault::CutAnswer, Fault::ErrorIn200, Fault::Garbage]);
     ask_during(
         &faults,
@@ -77,7 +77,7 @@ async fn a_list_is_whole_or_an_error() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_look_at_an_object_is_right_or_an_error() {
+async fn head_of_an_object_is_right_or_an_error() {
     ask_during(
         &SILENT,
         |line| line.starts_with("HEAD"),
@@ -108,7 +108,7 @@ async fn a_check_fails_while_nothing_can_be_written() {
 
 /// A write costs more than a question, so it is not repeated each second while all is well.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_check_after_a_write_only_asks_and_one_after_a_failure_writes_again() {
+async fn check_after_a_write_only_reads_and_one_after_a_failure_writes() {
     let link = Link::new().await;
     let told = |result: Result<(), StoreError>| result.unwrap_err().to_string();
     link.store.check().await.unwrap();
@@ -149,7 +149,7 @@ async fn an_error_names_the_call_and_the_key() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_not_there_is_not_found_only_when_the_engine_says_so() {
+async fn object_is_not_found_only_if_the_engine_says_so() {
     let link = Link::new().await;
     assert!(matches!(link.store.head(&key()).await, Err(StoreError::NotFound)));
     for fault in [Fault::Refused, Fault::Error500, Fault::Garbage] {
@@ -159,7 +159,7 @@ async fn what_is_not_there_is_not_found_only_when_the_engine_says_so() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_only_listed_any_more_is_not_there() {
+async fn object_that_is_only_listed_is_not_found() {
     let link = Link::new().await;
     let lists: fn(&str) -> bool = |line| line.contains("list-type=");
     let asked = link.during(Fault::ListedAllTheSame, lists, link.store.head(&key())).await;

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::harness::{Appliance, BACKUPS, Login, PATIENCE, Server, Wire, assert_eventually, bytes, on_s3};
 
 #[test]
-fn it_stores_what_has_changed_and_says_so_when_nothing_has() {
+fn agent_uploads_a_changed_configuration_and_reports_an_unchanged_one() {
     let server = Server::unlimited();
     let system = server.system();
     let appliance = Appliance::of(&server, &system);
@@ -37,7 +37,7 @@ fn it_stores_what_has_changed_and_says_so_when_nothing_has() {
 }
 
 #[test]
-fn it_stores_again_what_the_vault_no_longer_has() {
+fn agent_uploads_again_when_the_vault_has_lost_the_backup() {
     let server = Server::unlimited();
     let system = server.system();
     let appliance = Appliance::of(&server, &system);
@@ -49,7 +49,7 @@ fn it_stores_again_what_the_vault_no_longer_has() {
 }
 
 #[test]
-fn what_it_stored_comes_back_with_a_passphrase_or_with_the_private_key() {
+fn agent_restores_with_a_passphrase_or_the_private_key() {
     let server = Server::unlimited();
     let system = server.system();
     let appliance = Appliance::of(&server, &system);
@@ -86,7 +86,7 @@ fn what_it_stored_comes_back_with_a_passphrase_or_with_the_private_key() {
 }
 
 #[test]
-fn it_does_not_use_what_came_back_damaged() {
+fn agent_refuses_to_restore_a_damaged_download() {
     if on_s3() {
         return; // The bytes of an object can't be changed there without its length or its key.
     }
@@ -105,7 +105,7 @@ fn it_does_not_use_what_came_back_damaged() {
 }
 
 #[test]
-fn it_waits_as_long_as_it_is_told() {
+fn agent_waits_as_long_as_retry_after_says() {
     let server = Server::unlimited();
     let system = server.system();
     let appliance = Appliance::of(&server, &system);
@@ -127,7 +127,7 @@ fn it_waits_as_long_as_it_is_told() {
 }
 
 #[test]
-fn it_stores_nothing_rather_than_half() {
+fn agent_uploads_nothing_if_packing_fails_half_way() {
     let server = Server::unlimited();
     let system = server.system();
     let appliance = Appliance::of(&server, &system);
@@ -148,7 +148,7 @@ fn it_stores_nothing_rather_than_half() {
 }
 
 #[test]
-fn a_backup_that_is_asked_for_is_made_although_nothing_has_changed() {
+fn agent_answers_a_backup_request_with_an_unchanged_configuration() {
     let login = Login::new();
     let server = Server::builder().no_rate_limit().login(&login).start();
     let other = server.sibling();
@@ -183,7 +183,7 @@ fn a_backup_that_is_asked_for_is_made_although_nothing_has_changed() {
 }
 
 #[test]
-fn the_daily_run_sees_a_request_too() {
+fn daily_run_of_the_agent_answers_a_backup_request() {
     let server = Server::unlimited();
     let system = server.system();
     let appliance = Appliance::of(&server, &system);
@@ -241,7 +241,7 @@ fn answers(status: &'static str, body: String) -> String {
 }
 
 #[test]
-fn whoever_answers_in_the_vaults_name_gets_nowhere_near_the_shell() {
+fn answers_of_a_forged_vault_are_never_run_by_the_agents_shell() {
     let server = Server::unlimited();
     let system = server.system();
     let appliance = Appliance::of(&server, &system);
@@ -266,7 +266,7 @@ fn whoever_answers_in_the_vaults_name_gets_nowhere_near_the_shell() {
 }
 
 #[test]
-fn what_was_never_encrypted_is_not_restored() {
+fn agent_refuses_to_restore_what_was_never_encrypted() {
     let server = Server::unlimited();
     let system = server.system();
     let appliance = Appliance::of(&server, &system);
@@ -284,7 +284,7 @@ fn what_was_never_encrypted_is_not_restored() {
 }
 
 #[test]
-fn its_own_state_and_its_credential_are_not_part_of_a_backup() {
+fn agent_excludes_its_state_and_credential_from_backups() {
     let server = Server::unlimited();
     let system = server.system();
     let appliance = Appliance::of(&server, &system);
@@ -326,7 +326,7 @@ fn forgetful_proxy(to: String) -> String {
 }
 
 #[test]
-fn what_a_proxy_lost_the_answer_to_is_not_stored_twice() {
+fn upload_whose_answer_a_proxy_lost_is_not_stored_twice() {
     let server = Server::unlimited();
     let system = server.system();
     let appliance = Appliance::of(&server, &system);

@@ -41,7 +41,7 @@ gpgconf --kill all
 "#;
 
 #[test]
-fn an_appliance_script_stores_lists_restores_and_deletes() {
+fn curl_script_stores_lists_restores_and_deletes() {
     let server = Server::start();
     let system = server.system();
     let work = tempfile::TempDir::with_prefix("strongroom-appliance-").expect("make a folder");
@@ -60,7 +60,7 @@ fn an_appliance_script_stores_lists_restores_and_deletes() {
 }
 
 #[test]
-fn a_backup_is_known_to_be_encrypted_or_not_and_stored_either_way() {
+fn curl_upload_is_stored_and_recorded_as_encrypted_or_not() {
     let server = Server::start();
     let system = server.system();
     let work = tempfile::TempDir::with_prefix("strongroom-gpg-").expect("make a folder");

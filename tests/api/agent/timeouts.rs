@@ -101,7 +101,7 @@ fn answers_in_turn(answers: Vec<String>) -> (String, Asked) {
 }
 
 #[test]
-fn who_waits_for_requests_is_back_soon_at_first_and_every_quarter_of_an_hour_in_the_end() {
+fn agent_polls_again_with_pauses_that_grow_to_a_quarter_of_an_hour() {
     let server = Server::start();
     let appliance = appliance(&server, &server.system());
     // Nobody listens there.
@@ -111,7 +111,7 @@ fn who_waits_for_requests_is_back_soon_at_first_and_every_quarter_of_an_hour_in_
 }
 
 #[test]
-fn after_an_answer_its_pauses_are_short_again() {
+fn an_answer_resets_the_agents_pauses() {
     let server = Server::start();
     let appliance = appliance(&server, &server.system());
     let (down, up) = (answer("503 Down", "", "{}"), answer("200 OK", "", EMPTY));
@@ -121,7 +121,7 @@ fn after_an_answer_its_pauses_are_short_again() {
 }
 
 #[test]
-fn who_is_never_made_to_wait_does_not_run_in_circles() {
+fn agent_pauses_between_polls_that_are_answered_at_once() {
     let server = Server::start();
     let appliance = appliance(&server, &server.system());
     appliance.set(&format!("URL={}", answers_in_turn(vec![answer("200 OK", "", EMPTY)]).0));
@@ -129,7 +129,7 @@ fn who_is_never_made_to_wait_does_not_run_in_circles() {
 }
 
 #[test]
-fn it_waits_as_long_as_the_vault_says_rather_than_as_it_thinks() {
+fn retry_after_replaces_the_agents_own_pause() {
     let server = Server::start();
     let appliance = appliance(&server, &server.system());
     let busy = answer("503 Down", "Retry-After: 100\r\n", "{}");
@@ -138,7 +138,7 @@ fn it_waits_as_long_as_the_vault_says_rather_than_as_it_thinks() {
 }
 
 #[test]
-fn an_upload_is_tried_again_with_growing_pauses_and_given_up_after_so_many_attempts() {
+fn agent_retries_an_upload_with_growing_pauses_and_a_limit() {
     let server = Server::start();
     let appliance = appliance(&server, &server.system());
     let (url, asked) = answers_in_turn(vec![answer("503 Down", "", "{}")]);
@@ -151,7 +151,7 @@ fn an_upload_is_tried_again_with_growing_pauses_and_given_up_after_so_many_attem
 }
 
 #[test]
-fn what_can_not_be_packed_is_not_tried_more_often_than_once_a_minute() {
+fn failed_packing_is_retried_at_most_once_a_minute() {
     let server = Server::start();
     let system = server.system();
     let appliance = appliance(&server, &system);
@@ -171,7 +171,7 @@ fn gives_up(appliance: &Appliance, arguments: &[&str], words: &str) {
 }
 
 #[test]
-fn nothing_waits_for_ever_for_an_answer() {
+fn every_call_of_the_agent_has_a_timeout() {
     let server = Server::unlimited();
     let system = server.system();
     let appliance = appliance(&server, &system);
@@ -194,7 +194,7 @@ fn nothing_waits_for_ever_for_an_answer() {
 }
 
 #[test]
-fn a_download_that_stands_still_is_taken_up_again_where_it_stopped() {
+fn stalled_download_of_the_agent_is_resumed_where_it_stopped() {
     let server = Server::unlimited();
     let appliance = appliance(&server, &server.system());
     // Two answers stand still, and the others must not seem to.

@@ -48,7 +48,7 @@ fn wrong_credentials_get_the_same_401_on_every_route() {
 }
 
 #[test]
-fn no_credential_at_all_gets_the_same_401() {
+fn missing_credential_gets_the_same_401() {
     let server = Server::start();
     let one = format!("{BACKUPS}/{SOME_ID}");
     server.request("POST", BACKUPS).body("x").send().is_invalid_token();
@@ -80,7 +80,7 @@ fn an_unknown_key_and_a_wrong_secret_cannot_be_told_apart() {
 }
 
 #[test]
-fn the_credential_is_looked_at_before_anything_else() {
+fn credential_is_checked_before_anything_else() {
     let server = Server::with([("BACKUP_MAX_UPLOAD_SIZE", "10")]);
     let upload = || server.request("POST", BACKUPS).header("authorization", "Basic bm9ib2R5Ong=");
     upload().body("").send().is_invalid_token();
@@ -158,7 +158,7 @@ fn a_credential_is_read_as_clients_write_it() {
 }
 
 #[test]
-fn one_system_is_not_another() {
+fn secret_of_one_system_is_refused_for_another() {
     let server = Server::start();
     let (one, other) = (server.system(), server.system());
     let crossed = System { secret: other.secret.clone(), ..one.clone() };
@@ -168,7 +168,7 @@ fn one_system_is_not_another() {
 }
 
 #[test]
-fn a_right_secret_is_let_in_however_many_wrong_ones_came_before() {
+fn right_secret_is_accepted_after_any_number_of_wrong_ones() {
     let server = Server::start();
     let system = server.system();
     let wrong = System { secret: "a wrong one".to_owned(), ..system.clone() };

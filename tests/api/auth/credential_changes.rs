@@ -133,7 +133,7 @@ fn a_system_may_be_destroyed_under_its_own_upload() {
 }
 
 #[test]
-fn a_growing_upload_of_a_destroyed_system_is_refused_like_any_other() {
+fn growing_upload_of_a_destroyed_system_is_refused() {
     let server = Server::start();
     let system = server.system_with_quota(5000);
     let mut wire = Wire::upload(&server, &system, &["Transfer-Encoding: chunked"]);
@@ -146,7 +146,7 @@ fn a_growing_upload_of_a_destroyed_system_is_refused_like_any_other() {
 }
 
 #[test]
-fn a_key_may_be_given_again_after_its_system_was_destroyed() {
+fn key_of_a_destroyed_system_can_be_used_for_a_new_one() {
     let server = Server::start();
     server.add_org("acme", None);
     let add = || {

@@ -42,7 +42,7 @@ fn told(server: &Server, address: &str) -> i64 {
 }
 
 #[test]
-fn beyond_the_limit_guesses_at_random_names_cost_no_query_each() {
+fn guesses_of_random_keys_beyond_the_limit_cost_no_query_each() {
     let server = Server::start();
     let before = server.db.transactions();
     let start = Instant::now();
@@ -56,7 +56,7 @@ fn beyond_the_limit_guesses_at_random_names_cost_no_query_each() {
 }
 
 #[test]
-fn a_right_secret_is_let_in_from_an_address_that_guesses() {
+fn right_secret_is_accepted_from_an_address_that_guesses() {
     let server = behind_a_proxy();
     let (system, other) = (server.system(), server.system());
     let start = Instant::now();
@@ -86,7 +86,7 @@ fn guesses_count_for_a_client_whose_port_the_proxy_writes_and_not_for_the_proxy(
 }
 
 #[test]
-fn what_the_operator_does_shows_to_an_address_that_guesses() {
+fn credential_changes_apply_to_an_address_that_guesses() {
     let server = behind_a_proxy();
     let address = "192.0.2.1";
     guess(&server, address, |n| format!("name-{n}"), 330);
@@ -126,7 +126,7 @@ fn a_fleet_behind_one_address_does_not_count_as_guessing() {
 }
 
 #[test]
-fn a_wrong_credential_is_not_answered_sooner_because_its_name_is_known() {
+fn wrong_credential_takes_as_long_for_a_known_key_as_for_an_unknown_one() {
     let server = Server::start();
     let system = server.system();
     server.get(BACKUPS).user(&system).send().status(200);
@@ -138,7 +138,7 @@ fn a_wrong_credential_is_not_answered_sooner_because_its_name_is_known() {
 }
 
 #[test]
-fn each_address_is_told_of_once_and_nothing_that_was_guessed_is() {
+fn guessing_address_is_logged_once_and_without_its_guesses() {
     let server = behind_a_proxy();
     let start = Instant::now();
     guess(&server, "192.0.2.1", |_| "fw-guessed".to_owned(), 100);
@@ -155,7 +155,7 @@ fn each_address_is_told_of_once_and_nothing_that_was_guessed_is() {
 }
 
 #[test]
-fn an_outage_is_503_also_for_an_address_that_guesses() {
+fn outage_is_503_also_for_an_address_that_guesses() {
     let server = behind_a_proxy();
     let system = server.system();
     guess(&server, "192.0.2.1", |_| system.key.clone(), 40);

@@ -57,7 +57,7 @@ fn no_secret_is_ever_in_the_log() {
 }
 
 #[test]
-fn the_command_line_keeps_secrets_too() {
+fn command_line_logs_no_secret() {
     let server = Server::start();
     server.add_org("acme", None);
     let secret = "0123456789abcdef0123456789abcdef";
@@ -74,7 +74,7 @@ fn the_command_line_keeps_secrets_too() {
 }
 
 #[test]
-fn a_wrong_address_is_not_repeated() {
+fn wrong_database_url_is_not_repeated_in_the_log() {
     let server = Server::start();
     server.skip_audit();
     let tokens = [("JWT_ISSUER", "i"), ("JWT_AUDIENCE", "a"), ("JWT_JWKS_URL", "https://example.test/keys")];

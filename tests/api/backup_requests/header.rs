@@ -33,7 +33,7 @@ fn every_answer_has(server: &Server, system: &System, id: &str, requested: Optio
 }
 
 #[test]
-fn every_answer_tells_of_a_request_until_it_is_fulfilled() {
+fn every_answer_announces_a_backup_request_until_it_is_fulfilled() {
     let server = Server::start();
     let system = server.system();
     let id = server.store(&system, b"x");
@@ -49,7 +49,7 @@ fn every_answer_tells_of_a_request_until_it_is_fulfilled() {
 }
 
 #[test]
-fn who_is_not_let_in_is_told_nothing() {
+fn unauthenticated_answer_announces_no_backup_request() {
     let server = Server::start();
     let system = server.system();
     server.ask(&system);
@@ -62,7 +62,7 @@ fn who_is_not_let_in_is_told_nothing() {
 }
 
 #[test]
-fn a_201_tells_of_what_was_asked_while_the_upload_ran() {
+fn answer_201_announces_a_backup_request_made_during_the_upload() {
     let server = Server::start();
     let system = server.system();
     let is_told = || {
@@ -84,7 +84,7 @@ fn a_201_tells_of_what_was_asked_while_the_upload_ran() {
 }
 
 #[test]
-fn another_process_stops_telling_when_the_request_is_fulfilled_or_cancelled() {
+fn other_processes_stop_announcing_a_fulfilled_or_cancelled_request() {
     let server = Server::start();
     let other = server.sibling();
     let system = server.system();
@@ -100,7 +100,7 @@ fn another_process_stops_telling_when_the_request_is_fulfilled_or_cancelled() {
 }
 
 #[test]
-fn a_flood_of_refusals_asks_the_database_for_no_more_with_a_request_pending() {
+fn pending_request_adds_no_query_to_a_flood_of_refusals() {
     // By the hour: a flood may take a minute.
     let server = Server::with([("BACKUP_RATE_LIMIT_PER_MINUTE", "0"), ("BACKUP_RATE_LIMIT_PER_HOUR", "1")]);
     let system = server.system();

@@ -18,7 +18,7 @@ fn open_upload(server: &Server, system: &System) -> Wire {
 }
 
 #[test]
-fn a_request_is_shown_then_fulfilled_by_the_next_backup() {
+fn backup_request_is_shown_and_fulfilled_by_the_next_backup() {
     let server = Server::start();
     let system = server.system();
     assert!(server.requested(&system).is_empty());
@@ -51,7 +51,7 @@ fn a_request_is_shown_then_fulfilled_by_the_next_backup() {
 }
 
 #[test]
-fn a_backup_fulfils_its_own_systems_requests_and_no_others() {
+fn backup_fulfils_requests_of_its_own_system_only() {
     let server = Server::start();
     let one = server.system();
     let sibling = server.add_system(&one.org, "of the same organization");
@@ -63,7 +63,7 @@ fn a_backup_fulfils_its_own_systems_requests_and_no_others() {
 }
 
 #[test]
-fn asking_again_joins_what_is_asked_for_also_at_once_and_of_two_processes() {
+fn repeated_request_joins_the_pending_one_also_concurrently_at_two_processes() {
     let server = Server::start();
     let other = server.sibling();
     let system = server.system();
@@ -87,7 +87,7 @@ fn asking_again_joins_what_is_asked_for_also_at_once_and_of_two_processes() {
 }
 
 #[test]
-fn asking_again_puts_the_expiry_off() {
+fn repeated_request_extends_the_expiry() {
     let server = Server::start();
     let system = server.system();
     let request = server.ask(&system);
@@ -97,7 +97,7 @@ fn asking_again_puts_the_expiry_off() {
 }
 
 #[test]
-fn an_upload_that_was_under_way_does_not_fulfil_a_request() {
+fn upload_under_way_does_not_fulfil_a_later_request() {
     let server = Server::start();
     let system = server.system();
     let mut upload = open_upload(&server, &system);
@@ -112,7 +112,7 @@ fn an_upload_that_was_under_way_does_not_fulfil_a_request() {
 }
 
 #[test]
-fn asking_again_while_an_upload_answers_the_first_question_is_a_question_of_its_own() {
+fn repeated_request_during_an_upload_for_the_first_is_a_new_request() {
     let server = Server::start();
     let system = server.system();
     let first = server.ask(&system);
@@ -131,7 +131,7 @@ fn asking_again_while_an_upload_answers_the_first_question_is_a_question_of_its_
 }
 
 #[test]
-fn one_backup_fulfils_all_that_was_asked_before_it() {
+fn one_backup_fulfils_all_earlier_requests() {
     let server = Server::start();
     let system = server.system();
     let first = server.ask(&system);
@@ -146,7 +146,7 @@ fn one_backup_fulfils_all_that_was_asked_before_it() {
 }
 
 #[test]
-fn a_clock_that_is_set_back_does_not_turn_questions_and_uploads_round() {
+fn clock_set_back_does_not_reorder_requests_and_uploads() {
     let server = Server::start();
     let system = server.system();
     // As if the clock had been an hour ahead when the upload was let in.
@@ -164,7 +164,7 @@ fn a_clock_that_is_set_back_does_not_turn_questions_and_uploads_round() {
 }
 
 #[test]
-fn an_upload_that_fails_fulfils_nothing() {
+fn failed_upload_fulfils_no_request() {
     let server = Server::start();
     let system = server.system();
     let request = server.ask(&system);
@@ -179,7 +179,7 @@ fn an_upload_that_fails_fulfils_nothing() {
 }
 
 #[test]
-fn what_has_expired_is_over_at_once_and_written_down_by_the_sweeper() {
+fn expired_request_ends_at_once_and_is_recorded_by_the_sweep() {
     let server = Server::with([("BACKUP_SWEEP_INTERVAL", "3600")]);
     let system = server.system();
     let request = server.ask(&system);
@@ -203,7 +203,7 @@ fn what_has_expired_is_over_at_once_and_written_down_by_the_sweeper() {
 }
 
 #[test]
-fn the_services_own_sweep_expires_requests() {
+fn sweep_of_the_service_expires_requests() {
     let server = Server::with([("BACKUP_SWEEP_INTERVAL", "1")]);
     let system = server.system();
     let request = server.ask(&system);
@@ -212,7 +212,7 @@ fn the_services_own_sweep_expires_requests() {
 }
 
 #[test]
-fn what_is_cancelled_is_over_and_can_not_be_cancelled_again() {
+fn cancelled_request_cannot_be_cancelled_again() {
     let server = Server::start();
     let system = server.system();
     let stranger = server.system();
@@ -231,7 +231,7 @@ fn what_is_cancelled_is_over_and_can_not_be_cancelled_again() {
 }
 
 #[test]
-fn a_system_that_could_not_answer_is_not_asked() {
+fn request_to_a_suspended_or_destroyed_system_is_refused() {
     let server = Server::start();
     let system = server.system();
     let request = server.ask(&system);

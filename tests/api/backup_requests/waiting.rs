@@ -28,7 +28,7 @@ fn begun(server: &Server, system: &System, seconds: u64) -> Wire {
 }
 
 #[test]
-fn a_wait_ends_when_a_request_is_made_through_any_process() {
+fn wait_ends_when_any_process_receives_a_request() {
     let server = Server::start();
     let other = server.sibling();
     let system = server.system();
@@ -49,7 +49,7 @@ fn a_wait_ends_when_a_request_is_made_through_any_process() {
 }
 
 #[test]
-fn a_request_that_postgres_told_nobody_of_is_found_by_looking() {
+fn request_without_a_notification_is_found_by_polling() {
     let server = Server::start();
     let system = server.system();
     let mut wire = begun(&server, &system, 60);
@@ -62,7 +62,7 @@ fn a_request_that_postgres_told_nobody_of_is_found_by_looking() {
 }
 
 #[test]
-fn a_wait_without_a_request_ends_empty_when_its_time_is_over() {
+fn wait_without_a_request_ends_empty_at_its_timeout() {
     let server = Server::start();
     let system = server.system();
     let start = Instant::now();
@@ -76,7 +76,7 @@ fn a_wait_without_a_request_ends_empty_when_its_time_is_over() {
 }
 
 #[test]
-fn a_request_of_another_system_wakes_nobody() {
+fn request_for_another_system_ends_no_wait() {
     let server = Server::start();
     let system = server.system();
     let sibling = server.add_system(&system.org, "of the same organization");
@@ -86,7 +86,7 @@ fn a_request_of_another_system_wakes_nobody() {
 }
 
 #[test]
-fn wait_is_a_whole_number_of_seconds_up_to_a_minute() {
+fn wait_parameter_is_a_whole_number_of_seconds_up_to_60() {
     let server = Server::start();
     let system = server.system();
     server.ask(&system);
@@ -105,7 +105,7 @@ fn wait_is_a_whole_number_of_seconds_up_to_a_minute() {
 }
 
 #[test]
-fn head_shows_nothing_and_so_marks_nothing() {
+fn head_request_does_not_mark_requests_as_seen() {
     let server = Server::start();
     let system = server.system();
     let request = server.ask(&system);
@@ -116,7 +116,7 @@ fn head_shows_nothing_and_so_marks_nothing() {
 }
 
 #[test]
-fn a_credential_that_stopped_working_is_told_nothing_more() {
+fn wait_with_a_revoked_credential_learns_of_no_request() {
     let server = Server::start();
     let system = server.system();
     let mut wire = begun(&server, &system, 60);
@@ -131,7 +131,7 @@ fn a_credential_that_stopped_working_is_told_nothing_more() {
 }
 
 #[test]
-fn the_end_of_the_process_ends_every_wait_at_once() {
+fn shutdown_ends_every_wait_at_once() {
     let server = Server::start();
     let system = server.system();
     let mut wires: Vec<Wire> = (0..3).map(|_| begun(&server, &system, 60)).collect();
@@ -145,7 +145,7 @@ fn the_end_of_the_process_ends_every_wait_at_once() {
 }
 
 #[test]
-fn a_lost_connection_of_the_listener_is_made_anew() {
+fn listener_reconnects_to_the_database() {
     let server = Server::start();
     let system = server.system();
     assert_eventually("it listens", PATIENCE, || server.db.number(LISTENS) > 0);
@@ -163,7 +163,7 @@ fn a_lost_connection_of_the_listener_is_made_anew() {
 }
 
 #[test]
-fn a_thousand_who_wait_need_no_connection_to_the_database_each() {
+fn thousand_waits_share_few_database_connections() {
     let server = Server::start();
     let start = Instant::now();
     let systems: Vec<_> = (0..20).map(|_| server.system()).collect();
@@ -185,7 +185,7 @@ fn a_thousand_who_wait_need_no_connection_to_the_database_each() {
 }
 
 #[test]
-fn a_request_that_was_given_before_ends_no_wait_and_is_listed_at_its_end() {
+fn request_delivered_before_ends_no_wait_and_is_listed_at_its_end() {
     let server = Server::start();
     let system = server.system();
     let request = server.ask(&system);
@@ -200,7 +200,7 @@ fn a_request_that_was_given_before_ends_no_wait_and_is_listed_at_its_end() {
 }
 
 #[test]
-fn asking_again_ends_a_wait_as_a_new_request_does() {
+fn repeated_request_ends_a_wait() {
     let server = Server::start();
     let system = server.system();
     let request = server.ask(&system);
@@ -216,7 +216,7 @@ fn asking_again_ends_a_wait_as_a_new_request_does() {
 }
 
 #[test]
-fn asking_without_a_wait_takes_no_lock_once_all_is_seen() {
+fn poll_takes_no_lock_once_all_requests_are_seen() {
     let server = Server::start();
     let system = server.system();
     let request = server.ask(&system);
@@ -228,7 +228,7 @@ fn asking_without_a_wait_takes_no_lock_once_all_is_seen() {
 }
 
 #[test]
-fn a_wait_that_the_end_of_the_process_ends_lists_what_is_open() {
+fn wait_ended_by_shutdown_lists_open_requests() {
     let server = Server::start();
     let system = server.system();
     let request = server.ask(&system);

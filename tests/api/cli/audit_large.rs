@@ -24,7 +24,7 @@ fn many(server: &Server, system: &System, count: usize) -> Vec<String> {
 }
 
 #[test]
-fn rows_and_objects_beyond_a_page_are_compared_one_by_one() {
+fn audit_compares_rows_and_objects_across_pages() {
     needs_a_folder!();
     let server = Server::start();
     server.skip_comparison();
@@ -55,7 +55,7 @@ fn rows_and_objects_beyond_a_page_are_compared_one_by_one() {
 }
 
 #[test]
-fn rows_without_any_object_are_all_reported() {
+fn audit_of_an_empty_store_reports_every_row() {
     needs_a_folder!();
     let server = Server::start();
     server.skip_comparison();
@@ -68,7 +68,7 @@ fn rows_without_any_object_are_all_reported() {
 }
 
 #[test]
-fn an_audit_takes_as_long_as_it_needs() {
+fn audit_has_no_statement_timeout() {
     let server = Server::start();
     server.store(&server.system(), &bytes(10));
     // Fails, as a statement over many millions of rows does, unless its time limit is lifted.
@@ -88,7 +88,7 @@ fn an_audit_takes_as_long_as_it_needs() {
 }
 
 #[test]
-fn the_index_of_keys_is_in_the_order_of_the_listing() {
+fn index_of_object_keys_has_the_order_of_the_stores_listing() {
     let server = Server::start();
     server.skip_comparison();
     server.skip_audit();

@@ -23,7 +23,7 @@ fn only_difference(server: &Server, kind: &str) -> Value {
 }
 
 #[test]
-fn rows_and_objects_that_agree_are_told_so() {
+fn audit_of_matching_rows_and_objects_is_clean() {
     let server = Server::start();
     let empty = server.cli(["audit", "--store", "--json"]).exits(0).json();
     let expected =
@@ -38,7 +38,7 @@ fn rows_and_objects_that_agree_are_told_so() {
 }
 
 #[test]
-fn a_stored_backup_without_its_object_is_found() {
+fn audit_reports_a_stored_backup_without_an_object() {
     let server = Server::start();
     server.skip_comparison();
     let system = server.system();
@@ -55,7 +55,7 @@ fn a_stored_backup_without_its_object_is_found() {
 }
 
 #[test]
-fn an_object_of_another_size_is_found() {
+fn audit_reports_an_object_of_another_size() {
     let server = Server::start();
     server.skip_comparison();
     let system = server.system();
@@ -72,7 +72,7 @@ fn an_object_of_another_size_is_found() {
 }
 
 #[test]
-fn an_object_without_a_row_is_found_and_left_alone() {
+fn audit_reports_an_orphan_and_keeps_it() {
     let server = Server::start();
     server.skip_comparison();
     let system = server.system();
@@ -90,7 +90,7 @@ fn an_object_without_a_row_is_found_and_left_alone() {
 }
 
 #[test]
-fn what_is_on_its_way_in_or_out_is_no_difference() {
+fn audit_ignores_uploads_and_deletions_under_way() {
     let server = Server::start();
     server.skip_audit();
     let system = server.system();
@@ -124,7 +124,7 @@ fn what_is_on_its_way_in_or_out_is_no_difference() {
 }
 
 #[test]
-fn what_nobody_finishes_is_found_and_left_alone() {
+fn audit_reports_unfinished_writes_and_keeps_them() {
     let server = Server::start();
     server.skip_comparison();
     // It sweeps when it starts, and may still be at it.
@@ -143,7 +143,7 @@ fn what_nobody_finishes_is_found_and_left_alone() {
 }
 
 #[test]
-fn a_store_or_database_that_is_away_is_no_difference() {
+fn audit_without_store_or_database_reports_no_difference() {
     let server = Server::start();
     let system = server.system();
     server.store(&system, &bytes(10));
@@ -162,7 +162,7 @@ fn a_store_or_database_that_is_away_is_no_difference() {
 }
 
 #[test]
-fn the_books_are_looked_at_as_well() {
+fn audit_with_store_also_checks_the_totals() {
     let server = Server::start();
     server.skip_audit();
     let system = server.system();
@@ -172,7 +172,7 @@ fn the_books_are_looked_at_as_well() {
 }
 
 #[test]
-fn uploads_and_deletions_meanwhile_are_no_differences() {
+fn audit_beside_uploads_and_deletions_is_clean() {
     let server =
         Server::builder().no_rate_limit().set("BACKUP_MAX_PER_SYSTEM", 2).set("BACKUP_LEASE", 2).start();
     let over = AtomicBool::new(false);

@@ -5,7 +5,7 @@ use std::process::Stdio;
 use crate::harness::{PATIENCE, Server, assert_eventually, run};
 
 #[test]
-fn it_asks_and_lists() {
+fn request_command_creates_and_lists_requests() {
     let server = Server::start();
     let system = server.system();
     server.cli(["request", &system.key]).exits(0).says("requested");
@@ -23,7 +23,7 @@ fn it_asks_and_lists() {
 }
 
 #[test]
-fn it_waits_until_the_backup_is_there_and_prints_its_id() {
+fn request_command_waits_for_the_backup_and_prints_its_id() {
     let server = Server::start();
     let system = server.system();
     for json in [false, true] {
@@ -49,7 +49,7 @@ fn it_waits_until_the_backup_is_there_and_prints_its_id() {
 }
 
 #[test]
-fn what_does_not_arrive_is_exit_code_1() {
+fn request_command_exits_with_1_if_no_backup_arrives() {
     let server = Server::start();
     let system = server.system();
     let timed_out = server.cli(["request", &system.id, "--wait", "1"]).exits(1);
@@ -71,7 +71,7 @@ fn what_does_not_arrive_is_exit_code_1() {
 }
 
 #[test]
-fn without_a_database_it_is_exit_code_3() {
+fn request_command_exits_with_3_without_a_database() {
     let server = Server::start();
     server.skip_audit();
     let mut command = server.command(["request", "anything"]);

@@ -41,7 +41,7 @@ fn a_backup_is_fetched_into_a_file() {
 }
 
 #[test]
-fn a_damaged_backup_is_not_fetched_as_if_it_were_whole() {
+fn fetching_a_damaged_backup_fails() {
     let server = Server::start();
     server.skip_comparison();
     let system = server.system();
@@ -60,7 +60,7 @@ fn a_damaged_backup_is_not_fetched_as_if_it_were_whole() {
 }
 
 #[test]
-fn a_backup_is_deleted_by_the_operator() {
+fn operator_deletes_a_backup() {
     let server = Server::start();
     let system = server.system();
     let keep = server.store(&system, &bytes(10));
@@ -75,7 +75,7 @@ fn a_backup_is_deleted_by_the_operator() {
 }
 
 #[test]
-fn the_audit_is_content_with_books_that_balance() {
+fn audit_of_correct_totals_is_clean() {
     let server = Server::start();
     let system = server.system();
     server.store(&system, &bytes(10));
@@ -85,7 +85,7 @@ fn the_audit_is_content_with_books_that_balance() {
 }
 
 #[test]
-fn the_audit_finds_what_does_not_add_up() {
+fn audit_reports_wrong_totals() {
     let server = Server::start();
     server.skip_audit();
     let system = server.system();
@@ -113,7 +113,7 @@ fn the_audit_finds_what_does_not_add_up() {
 }
 
 #[test]
-fn the_audit_checks_reservations_of_uploads_under_way() {
+fn audit_checks_reservations_of_uploads_under_way() {
     let server = Server::start();
     server.skip_audit();
     let system = server.system();
@@ -125,7 +125,7 @@ fn the_audit_checks_reservations_of_uploads_under_way() {
 }
 
 #[test]
-fn a_fetch_overwrites_nothing() {
+fn fetch_does_not_overwrite_a_file() {
     let server = Server::start();
     let system = server.system();
     let id = server.store(&system, b"the backup");

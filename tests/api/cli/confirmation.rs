@@ -33,7 +33,7 @@ fn is_untouched(server: &Server, system: &System, id: &str) {
 }
 
 #[test]
-fn without_a_terminal_nothing_is_erased_unless_it_is_told_yes() {
+fn without_a_terminal_deletion_needs_the_flag_yes() {
     let (server, system, id, [destroy, delete, _]) = scene();
     for command in [&destroy, &delete] {
         for piped in ["n\n", "y\n", "yes\n", ""] {
@@ -56,7 +56,7 @@ fn without_a_terminal_nothing_is_erased_unless_it_is_told_yes() {
 }
 
 #[test]
-fn at_a_terminal_only_a_yes_erases() {
+fn at_a_terminal_deletion_needs_the_answer_yes() {
     let (server, system, id, commands) = scene();
     for command in &commands {
         for no in ["", "n", "no", "y", "Yes", "another"] {
@@ -79,7 +79,7 @@ fn at_a_terminal_only_a_yes_erases() {
 }
 
 #[test]
-fn with_the_store_away_nothing_is_taken_out_of_the_books() {
+fn deletion_without_the_store_changes_no_totals() {
     let (server, system, id, commands) = scene();
     server.store.take_away();
     for command in &commands[..2] {
@@ -116,7 +116,7 @@ fn on_a_bucket(test: impl FnOnce(&Server, &System, &Bucket, &Proxy, &[String; 2]
 }
 
 #[test]
-fn a_destruction_that_fails_half_way_says_what_is_done_and_is_finished_by_the_next() {
+fn destroy_that_fails_half_way_reports_it_and_is_finished_by_the_next() {
     on_a_bucket(|server, system, bucket, link, _| {
         let destroy = ["system", "destroy", &system.key, "--yes"];
         let objects = || bucket.keys().into_iter().filter(|key| key.starts_with(&system.org)).count();
@@ -134,7 +134,7 @@ fn a_destruction_that_fails_half_way_says_what_is_done_and_is_finished_by_the_ne
 }
 
 #[test]
-fn a_deletion_that_fails_half_way_says_so_and_is_finished_by_a_sweep() {
+fn deletion_that_fails_half_way_reports_it_and_is_finished_by_a_sweep() {
     on_a_bucket(|server, system, bucket, link, [_, id]| {
         let objects = || bucket.keys().into_iter().filter(|key| key.starts_with(&system.org)).count();
         let stopped = server.cli(["backup", "delete", id, "--yes"]).exits(3);

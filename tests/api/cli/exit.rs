@@ -20,7 +20,7 @@ fn tripwire(folder: &Path) -> PathBuf {
 }
 
 #[test]
-fn no_exit_handler_of_a_library_is_run() {
+fn process_exits_without_exit_handlers_of_libraries() {
     let folder = TempDir::with_prefix("strongroom-exit-").expect("make a folder");
     let library = tripwire(folder.path());
     let other = Command::new("true").env("LD_PRELOAD", &library).status().expect("run true");

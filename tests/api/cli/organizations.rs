@@ -30,7 +30,7 @@ fn an_organization_is_added_listed_shown_and_given_a_quota() {
 }
 
 #[test]
-fn what_an_organization_uses_is_shown() {
+fn usage_of_an_organization_is_shown() {
     let server = Server::start();
     let system = server.system_with_quota(77_000);
     server.store(&system, &bytes(4321));
@@ -39,7 +39,7 @@ fn what_an_organization_uses_is_shown() {
 }
 
 #[test]
-fn what_cannot_be_done_to_an_organization_is_refused() {
+fn invalid_changes_of_an_organization_are_refused() {
     let server = Server::start();
     server.add_org("acme", None);
     let twice = server.cli(["org", "add", "acme", "--name", "Another"]).exits(1);
@@ -60,7 +60,7 @@ fn what_cannot_be_done_to_an_organization_is_refused() {
 }
 
 #[test]
-fn a_system_is_added_with_a_secret_that_is_shown_this_once() {
+fn system_is_added_with_a_secret_that_is_shown_once() {
     let server = Server::start();
     server.add_org("acme", None);
     let added = server.cli(["system", "add", "--org", "acme", "--name", "fw-01", "--json"]).exits(0).json();
@@ -82,7 +82,7 @@ fn a_system_is_added_with_a_secret_that_is_shown_this_once() {
 }
 
 #[test]
-fn for_people_the_new_credential_is_printed_too() {
+fn human_output_prints_the_new_credential() {
     let server = Server::start();
     server.add_org("acme", None);
     let added = server.cli(["system", "add", "--org", "acme", "--name", "fw-01"]).exits(0);
@@ -95,7 +95,7 @@ fn for_people_the_new_credential_is_printed_too() {
 }
 
 #[test]
-fn a_key_and_a_secret_may_be_given() {
+fn system_is_added_with_a_given_key_and_secret() {
     let server = Server::start();
     server.add_org("acme", None);
     let secret = "0123456789abcdef0123456789abcdef";
@@ -127,7 +127,7 @@ fn a_key_and_a_secret_may_be_given() {
 }
 
 #[test]
-fn a_system_is_its_id_or_its_key() {
+fn system_is_named_by_its_id_or_its_key() {
     let server = Server::start();
     let system = server.system();
     for name in [&system.id, &system.key, &system.id.to_uppercase()] {
@@ -147,7 +147,7 @@ fn a_system_is_its_id_or_its_key() {
 }
 
 #[test]
-fn suspending_twice_is_no_error() {
+fn suspending_a_suspended_system_succeeds() {
     let server = Server::start();
     let system = server.system();
     for verb in ["suspend", "suspend", "resume", "resume"] {
@@ -172,7 +172,7 @@ fn systems_are_listed_with_what_they_keep() {
 }
 
 #[test]
-fn a_shell_can_complete_the_command_line() {
+fn shell_completions_are_generated() {
     for shell in ["bash", "zsh", "fish"] {
         let mut command = crate::harness::plain_command();
         crate::harness::run(command.args(["completions", shell])).exits(0).says("strongroom");

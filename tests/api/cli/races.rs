@@ -52,7 +52,7 @@ fn rows(server: &Server) -> i64 {
 }
 
 #[test]
-fn a_backup_that_is_deleted_after_its_row_was_read_is_not_missing() {
+fn audit_does_not_report_a_backup_deleted_after_its_row_was_read() {
     let (_bucket, link, server) = on_a_link();
     let system = server.system();
     server.store(&system, &bytes(10));
@@ -68,7 +68,7 @@ fn a_backup_that_is_deleted_after_its_row_was_read_is_not_missing() {
 }
 
 #[test]
-fn an_audit_lists_the_bucket_once_however_many_systems_there_are() {
+fn audit_lists_the_bucket_once_for_any_number_of_systems() {
     let (_bucket, link, server) = on_a_link();
     for _ in 0..5 {
         server.store(&server.system(), &bytes(10));
@@ -79,7 +79,7 @@ fn an_audit_lists_the_bucket_once_however_many_systems_there_are() {
 }
 
 #[test]
-fn a_backup_that_is_deleted_after_its_object_was_listed_is_no_orphan() {
+fn object_deleted_after_it_was_listed_is_no_orphan() {
     let (_bucket, link, server) = on_a_link();
     let system = server.system();
     let id = server.store(&system, &bytes(10));
@@ -91,7 +91,7 @@ fn a_backup_that_is_deleted_after_its_object_was_listed_is_no_orphan() {
 }
 
 #[test]
-fn a_backup_that_is_stored_while_objects_are_listed_is_no_orphan() {
+fn object_stored_during_the_listing_is_no_orphan() {
     let (bucket, link, server) = on_a_link();
     let system = server.system();
     let command = ["sweep", "--orphans", "--older-than", "0s", "--force", "--json"];

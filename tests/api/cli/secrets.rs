@@ -21,7 +21,7 @@ fn add(server: &Server, key: &str, file: &str, stdin: Option<&Path>) -> Output {
 }
 
 #[test]
-fn a_secret_comes_from_a_file_or_from_standard_input() {
+fn secret_is_read_from_a_file_or_from_standard_input() {
     let server = Server::start();
     server.add_org("acme", None);
     let folder = TempDir::with_prefix("strongroom-secret-").expect("make a folder");
@@ -57,7 +57,7 @@ fn a_secret_comes_from_a_file_or_from_standard_input() {
 }
 
 #[test]
-fn a_secret_that_cannot_be_one_is_refused_and_not_repeated() {
+fn invalid_secret_is_refused_and_not_repeated() {
     let server = Server::start();
     server.add_org("acme", None);
     let folder = TempDir::with_prefix("strongroom-secret-").expect("make a folder");
@@ -88,7 +88,7 @@ fn a_secret_that_cannot_be_one_is_refused_and_not_repeated() {
 }
 
 #[test]
-fn a_secret_on_the_command_line_is_warned_about() {
+fn secret_on_the_command_line_causes_a_warning() {
     let server = Server::start();
     let system = server.system();
     let rotated = server.cli(["system", "rotate-secret", &system.key, "--secret", SECRET, "--json"]).exits(0);
@@ -97,7 +97,7 @@ fn a_secret_on_the_command_line_is_warned_about() {
 }
 
 #[test]
-fn a_new_secret_that_nobody_could_read_is_said_to_be_lost() {
+fn new_secret_that_could_not_be_printed_is_reported_as_lost() {
     let server = Server::start();
     let system = server.system();
     let lost = |command: &mut Command, stdout: Stdio| {

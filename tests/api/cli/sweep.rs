@@ -24,7 +24,7 @@ fn half_an_upload(server: &Server, system: &System) -> Wire {
 }
 
 #[test]
-fn a_sweep_with_nothing_to_do_does_nothing_beside_a_server() {
+fn sweep_beside_an_idle_server_changes_nothing() {
     // A living process may be late with its sign of life by a lease and more.
     let server = idle_with_lease(10);
     let system = server.system();
@@ -44,7 +44,7 @@ fn a_sweep_with_nothing_to_do_does_nothing_beside_a_server() {
 }
 
 #[test]
-fn a_sweep_takes_the_uploads_of_the_dead_back() {
+fn sweep_aborts_uploads_of_dead_processes() {
     let server = idle();
     let system = server.system();
     let kept = server.store(&system, &bytes(10));
@@ -67,7 +67,7 @@ fn a_sweep_takes_the_uploads_of_the_dead_back() {
 }
 
 #[test]
-fn a_sweep_purges_what_is_due_and_nothing_else() {
+fn sweep_purges_only_what_is_due() {
     let server = idle();
     let system = server.system();
     let ids: Vec<_> = (0..4).map(|size| server.store(&system, &bytes(10 + size))).collect();
@@ -89,7 +89,7 @@ fn a_sweep_purges_what_is_due_and_nothing_else() {
 }
 
 #[test]
-fn a_sweep_removes_what_unfinished_writes_left() {
+fn sweep_removes_leftovers_of_unfinished_writes() {
     needs_a_folder!();
     let server = idle();
     // It sweeps when it starts, and may still be at it.
@@ -102,7 +102,7 @@ fn a_sweep_removes_what_unfinished_writes_left() {
 }
 
 #[test]
-fn a_sweep_without_store_or_database_says_so() {
+fn sweep_without_store_or_database_fails_with_the_reason() {
     let server = idle();
     server.store.take_away();
     server.cli(["sweep"]).exits(3);
@@ -115,7 +115,7 @@ fn a_sweep_without_store_or_database_says_so() {
 }
 
 #[test]
-fn what_the_store_does_not_delete_is_told_and_swept_later() {
+fn object_that_the_store_fails_to_delete_is_reported_and_swept_later() {
     needs_a_folder!();
     let server = idle();
     let system = server.system();

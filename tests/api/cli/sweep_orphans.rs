@@ -14,7 +14,7 @@ const ORPHANS: [&str; 2] = [
 ];
 
 #[test]
-fn orphans_that_are_old_enough_are_deleted_and_told() {
+fn old_orphans_are_deleted_and_reported() {
     let server = Server::start();
     let system = server.system();
     for key in ORPHANS {
@@ -54,7 +54,7 @@ fn orphans_that_are_old_enough_are_deleted_and_told() {
 }
 
 #[test]
-fn the_age_is_the_objects_own() {
+fn age_of_an_orphan_is_that_of_its_object() {
     needs_a_folder!();
     let server = Server::start();
     let system = server.system();
@@ -70,7 +70,7 @@ fn the_age_is_the_objects_own() {
 }
 
 #[test]
-fn the_age_has_to_be_said() {
+fn sweep_of_orphans_needs_an_age() {
     let server = Server::start();
     server.cli(["sweep", "--orphans"]).exits(2);
     server.cli(["sweep", "--older-than", "7d"]).exits(2);
@@ -108,7 +108,7 @@ fn an_empty_database_does_not_empty_the_store() {
 }
 
 #[test]
-fn an_old_database_does_not_delete_what_came_after_it() {
+fn restored_old_database_does_not_delete_newer_objects() {
     let server = Server::start();
     server.skip_audit();
     let system = server.system();
@@ -133,7 +133,7 @@ fn lose(server: &Server, backup: &str) {
 }
 
 #[test]
-fn an_upload_under_a_wrong_clock_does_not_make_an_old_database_look_new() {
+fn upload_under_a_wrong_clock_does_not_make_an_old_database_look_new() {
     let server = Server::start();
     server.skip_audit();
     let system = server.system();
@@ -159,7 +159,7 @@ fn an_upload_under_a_wrong_clock_does_not_make_an_old_database_look_new() {
 }
 
 #[test]
-fn an_object_that_is_newer_than_all_that_have_a_row_is_kept() {
+fn object_newer_than_every_row_is_kept() {
     // Engines round the time of an object to seconds.
     needs_a_folder!();
     let server = Server::start();
@@ -171,7 +171,7 @@ fn an_object_that_is_newer_than_all_that_have_a_row_is_kept() {
 }
 
 #[test]
-fn what_came_between_a_dump_and_its_restore_is_not_deleted_after_the_next_upload() {
+fn objects_between_a_dump_and_its_restore_are_kept_after_the_next_upload() {
     let server = Server::start();
     server.skip_audit();
     server.skip_comparison();
@@ -191,7 +191,7 @@ fn what_came_between_a_dump_and_its_restore_is_not_deleted_after_the_next_upload
 }
 
 #[test]
-fn what_the_history_knows_of_is_deleted() {
+fn orphan_that_the_history_knows_is_deleted() {
     let server = Server::start();
     let system = server.system();
     let deleted = server.store(&system, &bytes(10));
@@ -205,7 +205,7 @@ fn what_the_history_knows_of_is_deleted() {
 }
 
 #[test]
-fn a_standby_of_the_database_is_not_asked() {
+fn sweep_of_orphans_on_a_standby_is_refused() {
     let server = Server::start();
     let system = server.system();
     server.store(&system, &bytes(10));
@@ -219,7 +219,7 @@ fn a_standby_of_the_database_is_not_asked() {
 }
 
 #[test]
-fn an_object_whose_upload_is_not_committed_yet_is_no_orphan() {
+fn object_of_an_uncommitted_upload_is_no_orphan() {
     let server = Server::start();
     server.skip_comparison();
     let system = server.system();
@@ -233,7 +233,7 @@ fn an_object_whose_upload_is_not_committed_yet_is_no_orphan() {
 }
 
 #[test]
-fn uploads_under_way_are_never_taken_for_orphans() {
+fn objects_of_uploads_under_way_are_no_orphans() {
     let server = Server::builder().no_rate_limit().set("BACKUP_MAX_PER_SYSTEM", 2).start();
     let over = AtomicBool::new(false);
     thread::scope(|scope| {

@@ -12,7 +12,7 @@ fn issue(settings: &[(&str, &str)], arguments: &[&str]) -> Output {
 }
 
 #[test]
-fn an_issued_token_is_all_that_is_printed_and_is_taken() {
+fn issued_token_is_printed_alone_and_is_accepted() {
     let server = Server::builder().issuer().set("JWT_HS256_SECRET", SECRET).start();
     let system = server.system();
     let list = |token: &str| {
@@ -49,7 +49,7 @@ fn an_issued_token_is_all_that_is_printed_and_is_taken() {
 }
 
 #[test]
-fn an_organization_that_is_not_there_is_refused_where_that_can_be_found_out() {
+fn unknown_organization_is_refused_if_the_database_can_be_asked() {
     let server = Server::builder().issuer().set("JWT_HS256_SECRET", SECRET).start();
     let arguments = ["token", "issue", "--org", "acmee", "--scope", "backup:view", "--sub", "me"];
     let refused = server.cli(arguments).exits(1);
@@ -71,7 +71,7 @@ fn an_organization_that_is_not_there_is_refused_where_that_can_be_found_out() {
 }
 
 #[test]
-fn an_admin_needs_no_organization_and_is_told_what_it_means_to_have_one() {
+fn admin_token_needs_no_organization_and_warns_about_one() {
     let server = Server::builder().issuer().set("JWT_HS256_SECRET", SECRET).start();
     let system = server.system();
     let scope = "backup:admin backup:view";
@@ -88,7 +88,7 @@ fn an_admin_needs_no_organization_and_is_told_what_it_means_to_have_one() {
 }
 
 #[test]
-fn a_scope_that_does_not_exist_is_refused_with_those_that_do() {
+fn unknown_scope_is_refused_with_a_list_of_scopes() {
     let all = [("JWT_HS256_SECRET", SECRET), ("JWT_ISSUER", ISSUER), ("JWT_AUDIENCE", AUDIENCE)];
     for scope in ["backup:veiw", "backup:view backup:veiw", "openid", "backup:view,backup:delete", "", " "] {
         let refused = issue(&all, &["--org", "acme", "--scope", scope]).exits(2);
@@ -98,7 +98,7 @@ fn a_scope_that_does_not_exist_is_refused_with_those_that_do() {
 }
 
 #[test]
-fn what_is_missing_is_named_with_exit_code_2() {
+fn missing_setting_is_named_with_exit_code_2() {
     let all = [("JWT_HS256_SECRET", SECRET), ("JWT_ISSUER", ISSUER), ("JWT_AUDIENCE", AUDIENCE)];
     let good = ["--org", "acme", "--scope", "backup:view"];
     issue(&all, &good).exits(0);
@@ -118,7 +118,7 @@ fn what_is_missing_is_named_with_exit_code_2() {
 }
 
 #[test]
-fn arguments_that_make_no_token_are_refused() {
+fn invalid_token_arguments_are_refused() {
     let all = [("JWT_HS256_SECRET", SECRET), ("JWT_ISSUER", ISSUER), ("JWT_AUDIENCE", AUDIENCE)];
     let view = |ttl| ["--org", "acme", "--scope", "backup:view", "--ttl", ttl];
     let cases: [&[&str]; 8] = [

@@ -81,12 +81,12 @@ fn every_pair_is_answered(server: &Server) {
 }
 
 #[test]
-fn every_pair_of_requests_in_one_write_is_answered_as_each_is_alone() {
+fn pair_of_requests_in_one_write_is_answered_like_single_requests() {
     every_pair_is_answered(&roomy().start());
 }
 
 #[test]
-fn every_pair_of_requests_in_one_write_is_answered_as_each_is_alone_over_tls() {
+fn pair_of_requests_in_one_write_over_tls_is_answered_like_single_requests() {
     every_pair_is_answered(&roomy().tls(&Certificate::new()).start());
 }
 
@@ -110,7 +110,7 @@ fn requests_that_arrive_in_pieces_are_answered_in_order() {
 }
 
 #[test]
-fn more_requests_than_are_read_ahead_are_all_answered() {
+fn pipelined_requests_beyond_the_read_ahead_are_all_answered() {
     let server = roomy().start();
     let system = server.system();
     let kinds = kinds(&server, &system);
@@ -142,7 +142,7 @@ fn requests_to_the_management_api_are_answered_in_order() {
 }
 
 #[test]
-fn what_follows_the_last_request_of_a_connection_is_not_answered() {
+fn request_after_connection_close_is_not_answered() {
     let server = Server::unlimited();
     let system = server.system();
     let id = server.store(&system, b"to be there afterwards");
@@ -168,7 +168,7 @@ fn what_follows_the_last_request_of_a_connection_is_not_answered() {
 }
 
 #[test]
-fn a_client_that_leaves_with_a_request_behind_another_is_not_waited_for() {
+fn client_that_disconnects_with_a_pipelined_request_is_not_waited_for() {
     let server = Server::start();
     let system = server.system();
     let waiting = |expected: f64| {

@@ -40,7 +40,7 @@ fn an_upload_that_asks_for_an_upgrade_is_stored_and_its_connection_is_kept() {
 }
 
 #[test]
-fn the_real_curl_may_offer_http_2() {
+fn curl_that_offers_http_2_is_answered_with_http_1() {
     let server = Server::start();
     let system = server.system();
     let file = tempfile::NamedTempFile::new().expect("make a file");
@@ -66,7 +66,7 @@ fn every_route_ignores_an_upgrade_and_keeps_the_connection() {
 }
 
 #[test]
-fn a_websocket_is_refused_at_once_on_every_route() {
+fn websocket_upgrade_is_refused_at_once_on_every_route() {
     let server = Server::unlimited();
     let system = server.system();
     let before = server.snapshot();

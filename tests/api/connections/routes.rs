@@ -12,7 +12,7 @@ fn ask(server: &Server, request: &str) -> Answer {
 }
 
 #[test]
-fn an_unknown_path_is_404_in_our_envelope_and_never_a_redirect() {
+fn unknown_path_is_404_in_the_error_envelope_and_never_a_redirect() {
     let server = Server::start();
     let system = server.system();
     let one_more = format!("{BACKUPS}/{SOME_ID}/more");
@@ -47,7 +47,7 @@ fn an_unknown_path_is_404_in_our_envelope_and_never_a_redirect() {
 }
 
 #[test]
-fn paths_with_dots_lead_nowhere() {
+fn path_with_dots_is_404() {
     let server = Server::start();
     let system = server.system();
     let id = server.store(&system, b"x");
@@ -72,7 +72,7 @@ fn paths_with_dots_lead_nowhere() {
 }
 
 #[test]
-fn a_wrong_method_is_405_with_those_that_are_right() {
+fn wrong_method_is_405_and_lists_the_allowed_ones() {
     let server = Server::start();
     let system = server.system();
     let one = format!("{BACKUPS}/{SOME_ID}");
@@ -96,7 +96,7 @@ fn a_wrong_method_is_405_with_those_that_are_right() {
 }
 
 #[test]
-fn a_query_changes_nothing() {
+fn query_string_is_ignored() {
     let server = Server::start();
     let system = server.system();
     let id = server.store(&system, b"x");
@@ -106,7 +106,7 @@ fn a_query_changes_nothing() {
 }
 
 #[test]
-fn the_address_that_a_client_claims_is_not_believed() {
+fn client_address_in_a_header_of_an_untrusted_peer_is_ignored() {
     let server = Server::start();
     let system = server.system();
     let answer = server.upload(&system).header("x-forwarded-for", "203.0.113.9").body("x").send();
@@ -115,7 +115,7 @@ fn the_address_that_a_client_claims_is_not_believed() {
 }
 
 #[test]
-fn the_address_that_a_trusted_proxy_passes_on_is_believed() {
+fn client_address_from_a_trusted_proxy_is_used() {
     let server = Server::builder().no_rate_limit().set("TRUSTED_PROXIES", "127.0.0.0/8, 192.0.2.1").start();
     let system = server.system();
     let table = [
@@ -138,7 +138,7 @@ fn the_address_that_a_trusted_proxy_passes_on_is_believed() {
 }
 
 #[test]
-fn no_other_header_says_where_a_client_is() {
+fn client_address_in_any_other_header_is_ignored() {
     let server = Server::builder().no_rate_limit().set("TRUSTED_PROXIES", "::ffff:127.0.0.0/104").start();
     let system = server.system();
     for (name, value) in
@@ -153,7 +153,7 @@ fn no_other_header_says_where_a_client_is() {
 }
 
 #[test]
-fn errors_do_not_repeat_what_was_asked() {
+fn error_answers_do_not_repeat_the_request() {
     let server = Server::start();
     let system = server.system();
     let unknown = server.fetch(&system, SOME_ID).send();

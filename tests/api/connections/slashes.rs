@@ -5,7 +5,7 @@ use crate::harness::{BACKUPS, Login, Server, Wire, assert_eventually, head, samp
 const ALL: &str = "backup:view backup:create backup:delete backup:admin";
 
 #[test]
-fn a_slash_at_the_end_of_a_known_address_changes_nothing() {
+fn trailing_slash_of_a_known_path_is_ignored() {
     let server = Server::unlimited();
     let system = server.system();
     for (before, after) in [("", "/"), ("/", ""), ("//", "/")] {
@@ -41,7 +41,7 @@ fn a_slash_at_the_end_of_a_known_address_changes_nothing() {
 }
 
 #[test]
-fn the_management_api_and_its_pages_are_as_patient() {
+fn trailing_slash_in_the_management_api_and_its_pages_is_ignored() {
     let login = Login::new();
     let server = Server::builder().login(&login).start();
     let system = server.system();
@@ -77,7 +77,7 @@ fn the_management_api_and_its_pages_are_as_patient() {
 }
 
 #[test]
-fn a_signed_address_is_as_patient() {
+fn trailing_slash_of_a_download_link_is_ignored() {
     needs_a_folder!(); // a bucket's addresses are the engine's
     let login = Login::new();
     let server = Server::builder().login(&login).start();
@@ -92,7 +92,7 @@ fn a_signed_address_is_as_patient() {
 }
 
 #[test]
-fn an_empty_part_of_an_address_is_not_passed_over() {
+fn empty_path_segment_is_404() {
     let server = Server::start();
     let system = server.system();
     let id = server.store(&system, b"x");
@@ -116,7 +116,7 @@ fn an_empty_part_of_an_address_is_not_passed_over() {
 }
 
 #[test]
-fn metrics_count_an_address_with_a_slash_as_the_one_without() {
+fn metrics_count_a_path_with_a_trailing_slash_as_the_one_without() {
     let server = Server::start();
     for path in ["/api/health/live/", "//api/health/live", "/api/health/live"] {
         let mut wire = Wire::to(&server);

@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::harness::{GONE, PATIENCE, Server, assert_eventually, bytes};
 
 #[test]
-fn a_deleted_backup_is_gone_from_the_list_the_books_and_the_store() {
+fn deleted_backup_is_gone_from_the_list_the_totals_and_the_store() {
     let server = Server::start();
     let system = server.system();
     let keep = server.store(&system, &bytes(100));
@@ -25,7 +25,7 @@ fn a_deleted_backup_is_gone_from_the_list_the_books_and_the_store() {
 }
 
 #[test]
-fn an_id_is_found_however_its_letters_are_written() {
+fn backup_id_is_matched_without_case_for_deletion() {
     let server = Server::unlimited();
     let system = server.system();
     let id = server.store(&system, b"x");
@@ -37,7 +37,7 @@ fn an_id_is_found_however_its_letters_are_written() {
 }
 
 #[test]
-fn a_system_may_delete_all_it_has_and_begin_again() {
+fn system_may_delete_all_its_backups_and_upload_again() {
     let server = Server::unlimited();
     let system = server.system();
     let ids: Vec<_> = (0..5).map(|_| server.store(&system, b"x")).collect();
@@ -50,7 +50,7 @@ fn a_system_may_delete_all_it_has_and_begin_again() {
 }
 
 #[test]
-fn of_many_deletions_of_one_backup_one_succeeds() {
+fn one_of_many_concurrent_deletions_of_a_backup_succeeds() {
     let server = Server::start();
     let system = server.system();
     let id = server.store(&system, &bytes(100));
@@ -65,7 +65,7 @@ fn of_many_deletions_of_one_backup_one_succeeds() {
 }
 
 #[test]
-fn a_download_under_way_is_not_cut_by_a_deletion() {
+fn deletion_does_not_cut_a_download_under_way() {
     let server = Server::start();
     let system = server.system();
     let body = bytes(16_000_000);

@@ -54,7 +54,7 @@ fn watch(server: &Server, kind: &str, rows: &str) {
 }
 
 #[test]
-fn a_backlog_is_purged_in_steps_whatever_the_statistics_say() {
+fn backlog_is_purged_in_steps_with_stale_planner_statistics() {
     let server = with_a_backlog();
     watch(&server, "update", "NEW");
     watch(&server, "delete", "OLD");
@@ -68,7 +68,7 @@ fn a_backlog_is_purged_in_steps_whatever_the_statistics_say() {
 }
 
 #[test]
-fn rows_that_are_gone_are_not_visited_by_each_upload_until_the_next_vacuum() {
+fn uploads_do_not_visit_dead_rows_before_the_next_vacuum() {
     let gone = 2_000;
     // Of its own: as long as anybody in a cluster, also in another database, has a transaction open that has written
     // something and is older than the deletion, index entries are not marked.
@@ -115,7 +115,7 @@ fn rows_that_are_gone_are_not_visited_by_each_upload_until_the_next_vacuum() {
 }
 
 #[test]
-fn what_cannot_be_deleted_keeps_nothing_else_from_it() {
+fn undeletable_object_does_not_delay_other_purges() {
     needs_a_folder!();
     let server = with_a_backlog();
     // Folders where objects were can't be deleted as files.

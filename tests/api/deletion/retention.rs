@@ -3,7 +3,7 @@
 use crate::harness::{GONE, PATIENCE, Server, Wire, assert_eventually, bytes};
 
 #[test]
-fn at_the_slot_cap_the_oldest_makes_room() {
+fn upload_at_the_count_limit_prunes_the_oldest() {
     let server = Server::builder().no_rate_limit().set("BACKUP_MAX_PER_SYSTEM", 3).start();
     let system = server.system();
     let sibling = server.add_system(&system.org, "of the same organization");
@@ -18,7 +18,7 @@ fn at_the_slot_cap_the_oldest_makes_room() {
 }
 
 #[test]
-fn a_cap_of_one_keeps_the_newest() {
+fn count_limit_of_one_keeps_the_newest() {
     let server = Server::builder().no_rate_limit().set("BACKUP_MAX_PER_SYSTEM", 1).start();
     let system = server.system();
     for len in 1..=3 {
@@ -29,7 +29,7 @@ fn a_cap_of_one_keeps_the_newest() {
 }
 
 #[test]
-fn over_the_size_cap_the_oldest_go_until_it_fits() {
+fn upload_over_the_size_limit_prunes_the_oldest_until_it_fits() {
     let server = Server::builder().no_rate_limit().set("BACKUP_MAX_SIZE_PER_SYSTEM", 1000).start();
     let system = server.system();
     let ids: Vec<_> = [300, 300, 400].map(|len| server.store(&system, &bytes(len))).into();
@@ -43,7 +43,7 @@ fn over_the_size_cap_the_oldest_go_until_it_fits() {
 }
 
 #[test]
-fn a_single_backup_over_the_size_cap_is_kept_and_told_of() {
+fn single_backup_over_the_size_limit_is_kept_and_recorded() {
     let server = Server::builder().no_rate_limit().set("BACKUP_MAX_SIZE_PER_SYSTEM", 1000).start();
     let system = server.system();
     server.store(&system, &bytes(100));
@@ -59,7 +59,7 @@ fn a_single_backup_over_the_size_cap_is_kept_and_told_of() {
 }
 
 #[test]
-fn oldest_is_what_was_committed_first_even_if_the_clock_jumped() {
+fn oldest_backup_is_the_first_committed_after_a_clock_jump() {
     let server = Server::builder().no_rate_limit().set("BACKUP_MAX_PER_SYSTEM", 2).start();
     let system = server.system();
     server.store(&system, b"first");
@@ -80,7 +80,7 @@ fn a_refused_upload_prunes_nothing() {
 }
 
 #[test]
-fn a_full_organization_keeps_rolling() {
+fn full_organization_replaces_its_oldest_backups() {
     for chunked in [false, true] {
         let server = Server::builder().no_rate_limit().set("BACKUP_MAX_PER_SYSTEM", 3).start();
         let system = server.system_with_quota(300);
@@ -108,7 +108,7 @@ fn a_full_organization_keeps_rolling() {
 }
 
 #[test]
-fn a_larger_backup_in_a_full_organization_needs_only_the_difference() {
+fn larger_backup_in_a_full_organization_needs_only_the_difference() {
     let server = Server::builder().no_rate_limit().set("BACKUP_MAX_PER_SYSTEM", 2).start();
     let system = server.system_with_quota(205);
     server.store(&system, &bytes(100));
@@ -119,7 +119,7 @@ fn a_larger_backup_in_a_full_organization_needs_only_the_difference() {
 }
 
 #[test]
-fn a_full_organization_at_the_size_cap_keeps_rolling_too() {
+fn full_organization_at_the_size_limit_replaces_its_oldest_backups() {
     let server = Server::builder().no_rate_limit().set("BACKUP_MAX_SIZE_PER_SYSTEM", 300).start();
     let system = server.system_with_quota(300);
     for _ in 0..6 {
@@ -130,7 +130,7 @@ fn a_full_organization_at_the_size_cap_keeps_rolling_too() {
 }
 
 #[test]
-fn two_uploads_at_once_replace_two_in_a_full_organization() {
+fn two_concurrent_uploads_replace_two_backups_in_a_full_organization() {
     let server = Server::builder().no_rate_limit().set("BACKUP_MAX_PER_SYSTEM", 3).start();
     let system = server.system_with_quota(300);
     let ids: Vec<_> = (0..3).map(|_| server.store(&system, &bytes(100))).collect();
@@ -150,7 +150,7 @@ fn two_uploads_at_once_replace_two_in_a_full_organization() {
 }
 
 #[test]
-fn what_is_to_be_replaced_may_be_deleted_meanwhile() {
+fn pledged_backup_may_be_deleted_during_the_upload() {
     let server = Server::builder().no_rate_limit().set("BACKUP_MAX_PER_SYSTEM", 2).start();
     let system = server.system_with_quota(200);
     let ids: Vec<_> = (0..2).map(|_| server.store(&system, &bytes(100))).collect();
@@ -165,7 +165,7 @@ fn what_is_to_be_replaced_may_be_deleted_meanwhile() {
 }
 
 #[test]
-fn an_upload_that_fails_gives_back_what_it_was_to_replace() {
+fn failed_upload_releases_its_pledged_backup() {
     let server = Server::builder().no_rate_limit().set("BACKUP_MAX_PER_SYSTEM", 2).start();
     let system = server.system_with_quota(200);
     let ids: Vec<_> = (0..2).map(|_| server.store(&system, &bytes(100))).collect();

@@ -39,7 +39,7 @@ fn call(server: &Server, tool: &str, arguments: &Value) -> (bool, String) {
 }
 
 #[test]
-fn a_client_finds_the_tools_and_all_of_them_only_read() {
+fn mcp_client_finds_the_tools_and_all_are_read_only() {
     let server = Server::start();
     let hello = json!({
         "protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": { "name": "test", "version": "1" },
@@ -61,7 +61,7 @@ fn a_client_finds_the_tools_and_all_of_them_only_read() {
 }
 
 #[test]
-fn operations_are_listed_searched_and_read() {
+fn mcp_operations_are_listed_searched_and_read() {
     let server = Server::start();
     let described = Described::by(&server);
     let listed: Value = serde_json::from_str(&call(&server, "list_operations", &json!({})).1).expect("JSON");
@@ -86,7 +86,7 @@ fn operations_are_listed_searched_and_read() {
 }
 
 #[test]
-fn a_search_that_would_take_long_is_an_error_of_the_tool() {
+fn mcp_search_that_would_take_long_is_a_tool_error() {
     let server = Server::start();
     let search = |query: &str| call(&server, "search_operations", &json!({ "query": query }));
     let different = |words: usize| (0..words).map(|n| format!("w{n}")).collect::<Vec<_>>().join(" ");
@@ -105,7 +105,7 @@ fn a_search_that_would_take_long_is_an_error_of_the_tool() {
 }
 
 #[test]
-fn guides_are_listed_and_read() {
+fn mcp_guides_are_listed_and_read() {
     let server = Server::start();
     let (_, listed) = call(&server, "list_guides", &json!({}));
     let listed: Value = serde_json::from_str(&listed).expect("JSON");
@@ -119,7 +119,7 @@ fn guides_are_listed_and_read() {
 }
 
 #[test]
-fn only_those_who_ask_for_us_are_answered() {
+fn mcp_request_for_another_host_is_refused() {
     let server = Server::with([("MANAGEMENT_PUBLIC_URL", "https://manage.example")]);
     let url = server.management_url("");
     let port = url.rsplit(':').next().expect("a port").to_owned();
@@ -169,7 +169,7 @@ fn only_those_who_ask_for_us_are_answered() {
 }
 
 #[test]
-fn what_is_no_question_is_refused_and_the_server_goes_on() {
+fn invalid_mcp_request_is_refused_and_the_server_goes_on() {
     let server = Server::start();
     let tools = question("tools/list", &json!({}));
     ask(&server, &tools, &[("accept", "text/html")]).status(406);

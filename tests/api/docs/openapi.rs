@@ -27,7 +27,7 @@ fn walk<'a>(value: &'a Value, at: &str, see: &mut impl FnMut(&str, &'a Value)) {
 }
 
 #[test]
-fn the_document_is_openapi_3_1_and_all_that_it_refers_to_is_in_it() {
+fn openapi_document_is_3_1_and_resolves_all_its_references() {
     let server = Server::start();
     let described = Described::by(&server);
     let document = described.document();
@@ -61,7 +61,7 @@ fn the_document_is_openapi_3_1_and_all_that_it_refers_to_is_in_it() {
 }
 
 #[test]
-fn every_answer_with_a_body_has_an_example_and_every_example_fits_its_schema() {
+fn every_openapi_example_fits_its_schema() {
     let server = Server::start();
     let described = Described::by(&server);
     let mut seen = 0;
@@ -114,7 +114,7 @@ fn routes() -> BTreeSet<String> {
 }
 
 #[test]
-fn every_route_is_in_the_document_with_its_methods_and_nothing_else_is() {
+fn openapi_document_lists_exactly_the_routes_and_methods() {
     let server = Server::start();
     let described = Described::by(&server);
     let paths = described.document()["paths"].as_object().expect("paths");
@@ -143,7 +143,7 @@ fn every_route_is_in_the_document_with_its_methods_and_nothing_else_is() {
 }
 
 #[test]
-fn what_an_appliance_is_answered_is_described() {
+fn answers_of_the_collect_api_match_the_openapi_document() {
     let server = Server::with([("BACKUP_MAX_UPLOAD_SIZE", "1000"), ("BACKUP_RATE_LIMIT_PER_MINUTE", "7")]);
     let impatient = server.sibling_with("BACKUP_BODY_IDLE_TIMEOUT", 1);
     let described = Described::by(&server);
@@ -196,7 +196,7 @@ fn what_an_appliance_is_answered_is_described() {
 }
 
 #[test]
-fn what_is_answered_without_a_database_or_an_object_is_described() {
+fn answers_during_outages_match_the_openapi_document() {
     let (link, server) = Server::on_a_link();
     let described = Described::by(&server);
     let system = server.system();
@@ -214,7 +214,7 @@ fn what_is_answered_without_a_database_or_an_object_is_described() {
 }
 
 #[test]
-fn the_servers_are_where_the_operator_says_or_else_where_the_request_was_sent() {
+fn openapi_servers_are_the_public_urls_or_the_requests_host() {
     let server = Server::with([("PUBLIC_URL", "https://collect.example"), ("BACKUP_MAX_PER_SYSTEM", "2")]);
     let servers = |host: &str| {
         let mut wire = Wire::to_management(&server);

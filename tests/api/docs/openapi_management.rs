@@ -13,7 +13,7 @@ const FOLLOW: &str = "/api/downloads/{id}";
 const NOBODY: &str = "01934fab-bc33-7890-a1b2-c3d4e5f6a7b8";
 
 #[test]
-fn what_a_portal_is_answered_is_described() {
+fn answers_of_the_management_api_match_the_openapi_document() {
     let login = Login::new();
     let server = Server::builder().no_rate_limit().login(&login).start();
     let described = Described::by(&server);
@@ -70,7 +70,7 @@ fn what_a_portal_is_answered_is_described() {
 }
 
 #[test]
-fn what_a_portal_is_answered_while_a_backup_is_damaged_is_described() {
+fn answers_about_a_damaged_backup_match_the_openapi_document() {
     let login = Login::new();
     let server = Server::builder().login(&login).start();
     let described = Described::by(&server);
@@ -85,7 +85,7 @@ fn what_a_portal_is_answered_while_a_backup_is_damaged_is_described() {
 }
 
 #[test]
-fn what_an_appliance_is_told_of_requests_is_described() {
+fn answers_about_backup_requests_match_the_openapi_document() {
     let server = Server::start();
     let described = Described::by(&server);
     let system = server.system();
@@ -118,7 +118,7 @@ fn what_an_appliance_is_told_of_requests_is_described() {
 }
 
 #[test]
-fn the_page_that_an_error_names_is_there() {
+fn every_error_names_a_page_that_exists() {
     let server = Server::start();
     let error = server.manage("GET", &format!("/backup/{NOBODY}")).send().status(401).json();
     let url = error["doc_url"].as_str().expect("an address");
@@ -170,7 +170,7 @@ fn shows_what_was_sent(described: &Described, method: &str, path: &str, answer: 
 }
 
 #[test]
-fn headers_are_shown_as_they_are_sent() {
+fn openapi_headers_match_the_sent_headers() {
     let login = Login::new();
     let server = Server::builder().login(&login).start();
     let described = Described::by(&server);
@@ -218,7 +218,7 @@ fn headers_are_shown_as_they_are_sent() {
 }
 
 #[test]
-fn what_mcp_says_of_a_request_that_it_does_not_take_is_shown() {
+fn openapi_document_describes_refusals_of_mcp() {
     let server = Server::start();
     let described = Described::by(&server);
     let said = &described.document()["paths"]["/mcp"]["post"]["responses"];

@@ -48,7 +48,7 @@ fn pages(server: &Server) -> Vec<(String, Answer)> {
 }
 
 #[test]
-fn every_page_works_without_another_host_and_every_link_leads_somewhere() {
+fn documentation_pages_need_no_other_host_and_have_no_dead_link() {
     let server = Server::start();
     let pages = pages(&server);
     let paths: Vec<&str> = pages.iter().map(|(path, _)| path.as_str()).collect();
@@ -76,7 +76,7 @@ fn every_page_works_without_another_host_and_every_link_leads_somewhere() {
 }
 
 #[test]
-fn the_documents_answer_as_they_describe_themselves() {
+fn documents_answer_with_their_media_types_and_caching() {
     let server = Server::start();
     let described = Described::by(&server);
     let get = |template: &str, path: &str, status| {
@@ -97,7 +97,7 @@ fn the_documents_answer_as_they_describe_themselves() {
 }
 
 #[test]
-fn what_may_be_shared_says_the_same_whichever_host_was_asked() {
+fn cacheable_documents_do_not_depend_on_the_host() {
     let server = Server::start();
     let mut shared = 0;
     for (path, _) in pages(&server) {
@@ -116,7 +116,7 @@ fn what_may_be_shared_says_the_same_whichever_host_was_asked() {
 }
 
 #[test]
-fn a_page_that_is_not_there_does_not_repeat_what_was_asked() {
+fn missing_page_does_not_repeat_the_request() {
     let server = Server::start();
     for path in ["/docs/marker", "/docs/errors/marker", "/docs/marker.md", "/docs/%3Cmarker%3E"] {
         let answer = server.manage("GET", path).send().status(404);
@@ -125,7 +125,7 @@ fn a_page_that_is_not_there_does_not_repeat_what_was_asked() {
 }
 
 #[test]
-fn the_reference_shows_every_operation() {
+fn reference_page_shows_every_operation() {
     let server = Server::start();
     let html = text(&server.manage("GET", "/docs/reference").send().status(200));
     for (method, path, operation) in Described::by(&server).operations() {
@@ -141,7 +141,7 @@ fn the_reference_shows_every_operation() {
 }
 
 #[test]
-fn llms_txt_names_documents_that_are_there_as_markdown() {
+fn llms_txt_names_existing_markdown_documents() {
     let server = Server::start();
     let index = text(&server.manage("GET", "/llms.txt").send().status(200));
     assert!(index.starts_with("# Strongroom\n\n> "), "{index}");
@@ -164,7 +164,7 @@ fn llms_txt_names_documents_that_are_there_as_markdown() {
 }
 
 #[test]
-fn no_document_names_a_tenant() {
+fn documents_name_no_tenant() {
     let server = Server::start();
     server.add_org("secret-org", None);
     let system = server.add_system("secret-org", "secret-fw");

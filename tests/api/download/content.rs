@@ -3,7 +3,7 @@
 use crate::harness::{Answer, BACKUPS, Server, Wire, bytes, digest_field, head, sha256_hex};
 
 #[test]
-fn a_backup_comes_back_as_it_was() {
+fn download_returns_the_bytes_of_the_upload() {
     let server = Server::unlimited();
     let system = server.system();
     for len in [1, 65_536, 10_000_001] {
@@ -30,7 +30,7 @@ fn a_backup_comes_back_as_it_was() {
 }
 
 #[test]
-fn head_says_what_get_would() {
+fn head_returns_the_headers_of_get() {
     let server = Server::start();
     let system = server.system();
     let body = bytes(5000);
@@ -61,7 +61,7 @@ fn other_than(id: &str) -> String {
 }
 
 #[test]
-fn an_id_is_matched_without_case() {
+fn backup_id_is_matched_without_case_for_download() {
     let server = Server::start();
     let system = server.system();
     let id = server.upload(&system).header("x-filename", "a.tar.gz").body("x").send().id();
@@ -72,7 +72,7 @@ fn an_id_is_matched_without_case() {
 }
 
 #[test]
-fn an_id_that_is_none_is_a_validation_error() {
+fn malformed_backup_id_is_a_validation_error() {
     let server = Server::start();
     let system = server.system();
     let id = server.store(&system, b"x");
@@ -117,7 +117,7 @@ fn an_id_that_is_none_is_a_validation_error() {
 }
 
 #[test]
-fn a_foreign_and_an_unknown_id_cannot_be_told_apart() {
+fn foreign_and_unknown_backup_ids_cannot_be_told_apart() {
     let server = Server::start();
     let system = server.system();
     let sibling = server.add_system(&system.org, "of the same organization");
@@ -146,7 +146,7 @@ fn a_foreign_and_an_unknown_id_cannot_be_told_apart() {
 }
 
 #[test]
-fn another_extension_is_another_id() {
+fn backup_id_with_another_extension_is_unknown() {
     let server = Server::start();
     let system = server.system();
     let id = server.upload(&system).header("x-filename", "a.tar.gz").body("x").send().id();
@@ -159,7 +159,7 @@ fn another_extension_is_another_id() {
 }
 
 #[test]
-fn a_download_can_be_repeated_on_one_connection_and_given_up() {
+fn download_can_be_repeated_on_one_connection_and_aborted() {
     let server = Server::start();
     let system = server.system();
     let body = bytes(8_000_000);

@@ -36,7 +36,7 @@ fn stalled_by_token(server: &Server, token: &str, system: &System, id: &str) -> 
 }
 
 #[test]
-fn a_system_has_at_most_eight_downloads_at_a_time_and_its_portals_as_many() {
+fn system_and_its_portals_have_at_most_eight_downloads_each() {
     let login = Login::new();
     let server = Server::builder().no_rate_limit().login(&login).start();
     let (system, id) = large_backup(&server);
@@ -76,7 +76,7 @@ fn a_system_has_at_most_eight_downloads_at_a_time_and_its_portals_as_many() {
 }
 
 #[test]
-fn a_place_is_given_back_however_a_download_ends() {
+fn download_limit_is_released_however_a_download_ends() {
     let server = Server::unlimited();
     let (system, id) = large_backup(&server);
     for _ in 0..3 {
@@ -98,7 +98,7 @@ fn a_place_is_given_back_however_a_download_ends() {
 }
 
 #[test]
-fn one_link_has_at_most_four_downloads_at_a_time_and_takes_no_place_of_the_systems() {
+fn one_link_has_at_most_four_downloads_apart_from_its_systems() {
     needs_a_folder!();
     let login = Login::new();
     let server = local(&login).start();
@@ -147,13 +147,13 @@ fn end_after(command: &[&str]) {
 }
 
 #[test]
-fn suspension_ends_the_downloads_under_way_of_the_appliance_and_by_links() {
+fn suspension_ends_downloads_under_way_by_credential_and_by_link() {
     needs_a_folder!();
     end_after(&["suspend"]);
 }
 
 #[test]
-fn a_new_secret_ends_the_downloads_under_way_with_the_old_one_and_by_links() {
+fn rotation_ends_downloads_under_way_by_the_old_secret_and_by_link() {
     needs_a_folder!();
     end_after(&["rotate-secret"]);
 }

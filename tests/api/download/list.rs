@@ -13,7 +13,7 @@ fn a_system_without_backups_has_an_empty_list() {
 }
 
 #[test]
-fn the_list_is_newest_first() {
+fn list_is_newest_first() {
     let server = Server::unlimited();
     let system = server.system();
     let mut stored: Vec<_> = (1..=5).map(|len| server.put(&system, &bytes(len)).data()).collect();
@@ -22,7 +22,7 @@ fn the_list_is_newest_first() {
 }
 
 #[test]
-fn newest_is_what_was_committed_last_even_if_the_clock_jumped() {
+fn newest_backup_is_the_last_committed_after_a_clock_jump() {
     let server = Server::start();
     let system = server.system();
     let first = server.store(&system, b"first");
@@ -45,7 +45,7 @@ fn a_system_sees_only_its_own_backups() {
 }
 
 #[test]
-fn an_upload_on_its_way_is_not_shown() {
+fn upload_under_way_is_not_listed() {
     let server = Server::start();
     let system = server.system();
     let mut wire = Wire::upload(&server, &system, &["Content-Length: 5"]);
@@ -61,7 +61,7 @@ fn an_upload_on_its_way_is_not_shown() {
 }
 
 #[test]
-fn the_list_is_fit_for_jq() {
+fn list_can_be_read_with_jq() {
     let server = Server::start();
     let system = server.system();
     server.store(&system, b"x");

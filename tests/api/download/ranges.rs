@@ -34,7 +34,7 @@ impl Stored {
 }
 
 #[test]
-fn a_single_range_is_served() {
+fn single_range_is_served() {
     let stored = Stored::new();
     let table = [
         ("bytes=0-0", 0, 0),
@@ -76,7 +76,7 @@ fn a_range_beyond_the_end_is_416_with_the_size() {
 }
 
 #[test]
-fn a_range_that_is_none_or_several_is_ignored() {
+fn malformed_and_multiple_ranges_are_ignored() {
     let stored = Stored::new();
     for range in [
         "bytes=0-1,5-6",
@@ -96,7 +96,7 @@ fn a_range_that_is_none_or_several_is_ignored() {
 }
 
 #[test]
-fn what_the_client_has_already_is_not_sent_again() {
+fn if_none_match_with_the_etag_is_304() {
     let stored = Stored::new();
     let (weak, list) = (format!("W/{}", stored.etag), format!("\"x\", {}", stored.etag));
     for tag in [stored.etag.as_str(), "*", &weak, &list] {
@@ -112,7 +112,7 @@ fn what_the_client_has_already_is_not_sent_again() {
 }
 
 #[test]
-fn a_download_is_resumed_only_from_the_same_bytes() {
+fn if_range_resumes_only_the_same_bytes() {
     let stored = Stored::new();
     let resume = |tag: &str| stored.get(&[("range", "bytes=500-"), ("if-range", tag)]);
     let answer = resume(&stored.etag).status(206);

@@ -59,19 +59,19 @@ fn is_given_up(builder: &Builder) {
 }
 
 #[test]
-fn a_download_whose_client_takes_nothing_is_given_up() {
+fn download_is_aborted_when_the_client_reads_nothing() {
     needs_a_folder!();
     is_given_up(&idle_for(10));
 }
 
 #[test]
-fn a_download_over_tls_whose_client_takes_nothing_is_given_up() {
+fn download_over_tls_is_aborted_when_the_client_reads_nothing() {
     needs_a_folder!();
     is_given_up(&idle_for(10).tls(&Certificate::new()));
 }
 
 #[test]
-fn a_slow_client_that_keeps_taking_is_not_given_up() {
+fn download_by_a_slow_client_that_keeps_reading_continues() {
     let server = idle_for(8).start();
     let (system, id) = large_backup(&server);
     let mut wire = stalled(&server, &system, &id);
@@ -86,7 +86,7 @@ fn a_slow_client_that_keeps_taking_is_not_given_up() {
 }
 
 #[test]
-fn a_client_below_the_minimum_rate_is_given_up_within_the_minute() {
+fn download_below_the_minimum_rate_is_aborted_within_a_minute() {
     let server = Server::builder().no_rate_limit().set("BACKUP_BODY_MIN_RATE", 10_000_000).start();
     let (system, id) = large_backup(&server);
     let mut wire = stalled(&server, &system, &id);
@@ -106,7 +106,7 @@ fn a_client_below_the_minimum_rate_is_given_up_within_the_minute() {
 }
 
 #[test]
-fn the_process_ends_although_clients_take_nothing() {
+fn shutdown_ends_downloads_of_clients_that_read_nothing() {
     let graceful = idle_for(10);
     let cut = idle_for(600).set("SHUTDOWN_GRACE", 1);
     for builder in [graceful, cut] {

@@ -33,7 +33,7 @@ fn a_body_shorter_than_declared_is_not_stored() {
 }
 
 #[test]
-fn a_body_in_chunks_without_its_end_is_not_stored() {
+fn chunked_body_without_its_last_chunk_is_not_stored() {
     let server = Server::unlimited();
     let system = server.system();
     let unfinished = [chunk(&bytes(50_000)), chunk(&bytes(50_000))[..20_000].to_vec()].concat();
@@ -50,7 +50,7 @@ fn a_body_in_chunks_without_its_end_is_not_stored() {
 }
 
 #[test]
-fn broken_chunks_are_refused_and_leave_nothing() {
+fn malformed_chunks_are_refused_and_leave_nothing() {
     let server = Server::unlimited();
     let system = server.system();
     for broken in
@@ -67,7 +67,7 @@ fn broken_chunks_are_refused_and_leave_nothing() {
 }
 
 #[test]
-fn extensions_and_trailers_of_chunks_are_not_part_of_the_backup() {
+fn chunk_extensions_and_trailers_are_not_part_of_the_backup() {
     let server = Server::start();
     let system = server.system();
     let mut wire = Wire::upload(&server, &system, &["Transfer-Encoding: chunked"]);
@@ -76,7 +76,7 @@ fn extensions_and_trailers_of_chunks_are_not_part_of_the_backup() {
 }
 
 #[test]
-fn a_length_beside_chunks_is_refused() {
+fn content_length_beside_chunked_encoding_is_refused() {
     let server = Server::start();
     let system = server.system();
     let before = server.snapshot();
@@ -91,7 +91,7 @@ fn a_length_beside_chunks_is_refused() {
 }
 
 #[test]
-fn lengths_that_are_none_are_refused() {
+fn malformed_content_lengths_are_refused() {
     let server = Server::start();
     let system = server.system();
     let before = server.snapshot();
@@ -109,7 +109,7 @@ fn lengths_that_are_none_are_refused() {
 }
 
 #[test]
-fn what_is_no_http_is_answered_with_an_error() {
+fn bytes_that_are_not_http_are_answered_with_an_error() {
     let server = Server::start();
     for garbage in
         ["GARBAGE\r\n\r\n", "GET\r\n\r\n", "GET /a b HTTP/1.1\r\n\r\n", "GET / HTTP/1.1\r\nno colon\r\n\r\n"]
@@ -126,7 +126,7 @@ fn what_is_no_http_is_answered_with_an_error() {
 }
 
 #[test]
-fn bytes_after_the_declared_end_are_no_part_of_the_backup() {
+fn bytes_after_the_declared_length_are_not_part_of_the_backup() {
     let server = Server::start();
     let system = server.system();
     let mut wire = Wire::upload(&server, &system, &["Content-Length: 5"]);
@@ -141,7 +141,7 @@ fn bytes_after_the_declared_end_are_no_part_of_the_backup() {
 }
 
 #[test]
-fn two_requests_sent_at_once_are_answered_in_order() {
+fn two_requests_in_one_write_are_answered_in_order() {
     let server = Server::start();
     let system = server.system();
     let mut wire = Wire::to(&server);
@@ -152,7 +152,7 @@ fn two_requests_sent_at_once_are_answered_in_order() {
 }
 
 #[test]
-fn a_client_that_says_it_has_sent_all_still_has_its_answer() {
+fn client_that_shuts_down_its_write_side_is_answered() {
     let server = Server::unlimited();
     let system = server.system();
     let chunked = [chunk(b"hello"), chunk(b"")].concat();
@@ -165,7 +165,7 @@ fn a_client_that_says_it_has_sent_all_still_has_its_answer() {
 }
 
 #[test]
-fn a_client_that_says_it_has_sent_all_while_its_upload_waits_is_not_taken_for_gone() {
+fn client_that_shuts_down_its_write_side_during_a_wait_is_answered() {
     let server = Server::unlimited();
     let system = server.system();
     let lock = format!("BEGIN; SELECT FROM systems WHERE id = '{}' FOR UPDATE", system.id);
@@ -193,7 +193,7 @@ fn a_client_that_says_it_has_sent_all_while_its_upload_waits_is_not_taken_for_go
 }
 
 #[test]
-fn an_old_client_may_speak_http_1_0() {
+fn http_1_0_client_is_served() {
     let server = Server::start();
     let system = server.system();
     let file = tempfile::NamedTempFile::new().expect("make a file");

@@ -21,7 +21,7 @@ fn line(line: &str) -> String {
 }
 
 #[test]
-fn a_broken_head_is_answered_with_what_is_wrong_with_it() {
+fn malformed_head_is_answered_with_the_reason() {
     let server = Server::start();
     for (head, key, word) in [
         ("GARBAGE\r\n\r\n", "head", "first line"),
@@ -67,7 +67,7 @@ fn a_broken_head_is_answered_with_what_is_wrong_with_it() {
 }
 
 #[test]
-fn a_wrapped_credential_is_answered_with_the_way_to_write_it() {
+fn credential_with_a_line_break_is_answered_with_advice() {
     let server = Server::start();
     let system = server.system();
     // What `base64` prints without `-w0`: lines of 76 characters.
@@ -84,7 +84,7 @@ fn a_wrapped_credential_is_answered_with_the_way_to_write_it() {
 }
 
 #[test]
-fn a_broken_head_behind_good_requests_is_answered_in_its_turn() {
+fn malformed_head_after_valid_requests_is_answered_in_order() {
     let server = Server::unlimited();
     let system = server.system();
     let mut wire = Wire::to(&server);
@@ -98,7 +98,7 @@ fn a_broken_head_behind_good_requests_is_answered_in_its_turn() {
 }
 
 #[test]
-fn a_client_with_a_broken_head_may_go_on_sending_and_has_its_answer() {
+fn client_that_goes_on_sending_after_a_malformed_head_is_answered() {
     let server = Server::start();
     let mut wire = Wire::to(&server);
     wire.send(line("no colon"));
@@ -119,7 +119,7 @@ fn alarms(server: &Server) -> Vec<String> {
 }
 
 #[test]
-fn broken_requests_are_counted_and_logged_once_a_minute_for_each_address() {
+fn malformed_requests_are_counted_and_logged_once_a_minute_for_each_address() {
     let server = Server::builder().login(&Login::new()).start();
     let system = server.system();
     for _ in 0..20 {
@@ -157,7 +157,7 @@ fn broken_requests_are_counted_and_logged_once_a_minute_for_each_address() {
 }
 
 #[test]
-fn nothing_that_strangers_send_is_an_alarm() {
+fn unauthenticated_input_is_never_logged_as_an_error() {
     let server = Server::builder().login(&Login::new()).no_rate_limit().start();
     let system = System { secret: "wrong".to_owned(), ..server.system() };
     let mut dice = Dice::new(16);
@@ -197,7 +197,7 @@ fn nothing_that_strangers_send_is_an_alarm() {
 }
 
 #[test]
-fn an_upload_with_a_malformed_chunk_is_refused_and_leaves_a_trace_but_no_bytes() {
+fn upload_with_a_malformed_chunk_is_refused_and_leaves_an_event_but_no_bytes() {
     let server = Server::unlimited();
     let system = server.system();
     server.store(&system, b"another one");
@@ -258,7 +258,7 @@ fn an_upload_with_a_malformed_chunk_is_refused_and_leaves_a_trace_but_no_bytes()
 }
 
 #[test]
-fn a_malformed_chunk_to_another_route_is_answered_as_the_route_does() {
+fn malformed_chunk_to_a_route_without_a_body_does_not_change_its_answer() {
     let server = Server::start();
     let system = server.system();
     let stranger = System { secret: "wrong".to_owned(), ..system.clone() };
@@ -278,7 +278,7 @@ fn a_malformed_chunk_to_another_route_is_answered_as_the_route_does() {
 }
 
 #[test]
-fn strangers_do_not_fill_the_log_while_postgres_is_away() {
+fn unauthenticated_requests_do_not_fill_the_log_without_postgres() {
     let (link, server) = Server::on_a_link();
     let system = server.system();
     link.spoil(Trouble::Refused);

@@ -102,12 +102,12 @@ fn objects_are_where_they_belong(server: &Server, systems: &[System]) {
 }
 
 #[test]
-fn thousands_of_hostile_requests_harm_nobody() {
+fn thousands_of_random_requests_do_not_disturb_other_clients() {
     hostile_requests_harm_nobody(Server::builder(), 3000);
 }
 
 #[test]
-fn hundreds_of_hostile_requests_over_tls_harm_nobody() {
+fn hundreds_of_random_requests_over_tls_do_not_disturb_other_clients() {
     hostile_requests_harm_nobody(Server::builder().tls(&Certificate::new()), 900);
 }
 
@@ -148,12 +148,12 @@ fn hostile_requests_harm_nobody(builder: Builder, requests: u64) {
 }
 
 #[test]
-fn hundreds_of_slow_clients_hold_nobody_up() {
+fn hundreds_of_slow_clients_do_not_delay_others() {
     slow_clients_hold_nobody_up(Server::builder());
 }
 
 #[test]
-fn hundreds_of_slow_clients_over_tls_hold_nobody_up() {
+fn hundreds_of_slow_clients_over_tls_do_not_delay_others() {
     slow_clients_hold_nobody_up(Server::builder().tls(&Certificate::new()));
 }
 

@@ -32,7 +32,7 @@ fn is_refused_and_goes_no_further(lines: &str, body: &str) {
 }
 
 #[test]
-fn a_head_that_gives_two_lengths_is_refused_and_goes_no_further() {
+fn head_with_two_lengths_is_refused_and_ends_the_connection() {
     for lines in [
         "Content-Length: 5\r\nContent-Length: 300",
         "Content-Length: 5\r\nContent-Length: 5",
@@ -46,14 +46,14 @@ fn a_head_that_gives_two_lengths_is_refused_and_goes_no_further() {
 }
 
 #[test]
-fn a_length_that_is_not_only_digits_is_refused_and_goes_no_further() {
+fn length_with_other_characters_than_digits_is_refused_and_ends_the_connection() {
     for length in ["+5", "-5", "0x5", "5 5", "5;", "\"5\"", "", "5.0", "5\u{b}", "\u{b}5"] {
         is_refused_and_goes_no_further(&format!("Content-Length: {length}"), "hello");
     }
 }
 
 #[test]
-fn a_disguised_coding_is_refused_and_goes_no_further() {
+fn disguised_transfer_encoding_is_refused_and_ends_the_connection() {
     for lines in [
         "Transfer-Encoding: xchunked",
         "Transfer-Encoding: chunkedx",
@@ -79,7 +79,7 @@ fn a_disguised_coding_is_refused_and_goes_no_further() {
 }
 
 #[test]
-fn chunks_that_can_be_read_in_two_ways_are_refused_and_go_no_further() {
+fn ambiguous_chunks_are_refused_and_end_the_connection() {
     for body in [
         "5\nhello\r\n0\r\n\r\n",
         "5\r\nhello\n0\r\n\r\n",
@@ -99,7 +99,7 @@ fn chunks_that_can_be_read_in_two_ways_are_refused_and_go_no_further() {
 }
 
 #[test]
-fn trailers_are_no_requests() {
+fn trailers_are_not_read_as_requests() {
     let server = Server::unlimited();
     let system = server.system();
     let id = server.store(&system, b"to be there afterwards");

@@ -25,7 +25,7 @@ fn get<const N: usize>(url: &str, options: [&str; N]) -> Answer {
 }
 
 #[test]
-fn curl_gets_the_backup_from_the_engine_whole_in_part_and_under_its_name() {
+fn curl_downloads_a_backup_whole_and_in_part_from_the_engine() {
     let (bucket, login) = (Bucket::new(), Login::new());
     let server = on(&bucket, &login).start();
     let system = server.system();
@@ -58,7 +58,7 @@ fn curl_gets_the_backup_from_the_engine_whole_in_part_and_under_its_name() {
 }
 
 #[test]
-fn the_engine_refuses_an_address_in_which_anything_was_changed() {
+fn engine_refuses_a_changed_link() {
     let (bucket, login) = (Bucket::new(), Login::new());
     let server = on(&bucket, &login).start();
     let system = server.system();
@@ -85,7 +85,7 @@ fn the_engine_refuses_an_address_in_which_anything_was_changed() {
 }
 
 #[test]
-fn the_engine_refuses_an_address_whose_time_is_over() {
+fn engine_refuses_an_expired_link() {
     let (bucket, login) = (Bucket::new(), Login::new());
     let server = on(&bucket, &login).set("BACKUP_PRESIGN_TTL", 1).start();
     let system = server.system();
@@ -100,7 +100,7 @@ fn the_engine_refuses_an_address_whose_time_is_over() {
 }
 
 #[test]
-fn clients_are_sent_to_the_address_at_which_they_reach_the_engine() {
+fn links_use_the_presign_endpoint_of_the_engine() {
     let (bucket, login) = (Bucket::new(), Login::new());
     let public = Proxy::new(&bucket.endpoint);
     let server = on(&bucket, &login).set("BACKUP_S3_PRESIGN_ENDPOINT", public.endpoint()).start();

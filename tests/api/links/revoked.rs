@@ -49,7 +49,7 @@ fn at(url: &str, from: &Server, to: &Server) -> String {
 }
 
 #[test]
-fn suspension_ends_the_addresses_that_were_made_before_for_good() {
+fn suspension_revokes_earlier_links_for_good() {
     needs_a_folder!();
     let scene = Scene::new();
     let url = scene.link();
@@ -64,7 +64,7 @@ fn suspension_ends_the_addresses_that_were_made_before_for_good() {
 }
 
 #[test]
-fn a_new_secret_ends_the_addresses_that_were_made_before() {
+fn rotation_revokes_earlier_links() {
     needs_a_folder!();
     let scene = Scene::new();
     let url = scene.link();
@@ -75,7 +75,7 @@ fn a_new_secret_ends_the_addresses_that_were_made_before() {
 }
 
 #[test]
-fn addresses_outlive_a_key_that_is_replaced_and_new_ones_count_at_once_in_every_process() {
+fn links_outlive_a_replaced_signing_key_and_new_ones_work_at_once_in_every_process() {
     needs_a_folder!();
     let scene = Scene::new();
     let sibling = scene.server.sibling();
@@ -92,7 +92,7 @@ fn addresses_outlive_a_key_that_is_replaced_and_new_ones_count_at_once_in_every_
 }
 
 #[test]
-fn the_previous_key_signs_nothing_that_holds_for_longer_than_what_it_has_signed() {
+fn previous_signing_key_signs_nothing_that_lives_longer() {
     needs_a_folder!();
     let scene = Scene::new();
     let url = scene.link();
@@ -104,7 +104,7 @@ fn the_previous_key_signs_nothing_that_holds_for_longer_than_what_it_has_signed(
 }
 
 #[test]
-fn all_addresses_end_at_once_in_every_process_when_the_key_is_withdrawn() {
+fn withdrawn_signing_key_revokes_all_links_at_once_in_every_process() {
     needs_a_folder!();
     let scene = Scene::new();
     let sibling = scene.server.sibling();
@@ -125,7 +125,7 @@ fn all_addresses_end_at_once_in_every_process_when_the_key_is_withdrawn() {
 }
 
 #[test]
-fn a_flood_of_made_up_addresses_costs_two_looks_at_the_keys_a_second() {
+fn flood_of_forged_links_costs_two_key_queries_a_second() {
     needs_a_folder!();
     let scene = Scene::new();
     let looks = || {

@@ -27,7 +27,7 @@ pub fn local(login: &Login) -> crate::harness::Builder {
 }
 
 #[test]
-fn anybody_can_fetch_the_backup_by_its_address_for_a_while() {
+fn link_downloads_the_backup_without_credentials() {
     needs_a_folder!();
     let login = Login::new();
     let server = local(&login).start();
@@ -60,7 +60,7 @@ fn anybody_can_fetch_the_backup_by_its_address_for_a_while() {
 }
 
 #[test]
-fn any_process_of_the_fleet_accepts_what_another_has_signed() {
+fn link_signed_by_one_process_works_at_another() {
     needs_a_folder!();
     let login = Login::new();
     let server = local(&login).start();
@@ -73,7 +73,7 @@ fn any_process_of_the_fleet_accepts_what_another_has_signed() {
 }
 
 #[test]
-fn an_address_leads_to_the_public_url() {
+fn link_uses_the_public_url() {
     needs_a_folder!();
     let login = Login::new();
     let server =
@@ -88,7 +88,7 @@ fn an_address_leads_to_the_public_url() {
 }
 
 #[test]
-fn without_a_public_url_of_the_collect_api_it_leads_to_that_of_the_management_api() {
+fn link_without_a_public_url_uses_the_management_public_url() {
     needs_a_folder!();
     let login = Login::new();
     let server = local(&login).set("MANAGEMENT_PUBLIC_URL", "https://manage.example.org").start();
@@ -99,7 +99,7 @@ fn without_a_public_url_of_the_collect_api_it_leads_to_that_of_the_management_ap
 }
 
 #[test]
-fn a_forged_address_is_refused_whatever_is_wrong_with_it() {
+fn forged_link_is_refused_whatever_is_wrong_with_it() {
     needs_a_folder!();
     let login = Login::new();
     let server = local(&login).start();
@@ -136,7 +136,7 @@ fn a_forged_address_is_refused_whatever_is_wrong_with_it() {
 }
 
 #[test]
-fn an_address_expires() {
+fn link_expires() {
     needs_a_folder!();
     let login = Login::new();
     let server = local(&login).set("BACKUP_PRESIGN_TTL", 1).start();
@@ -149,7 +149,7 @@ fn an_address_expires() {
 }
 
 #[test]
-fn a_new_key_in_the_database_ends_the_old_addresses_at_once() {
+fn new_signing_key_in_the_database_revokes_old_links_at_once() {
     needs_a_folder!();
     let login = Login::new();
     let server = local(&login).start();
@@ -164,7 +164,7 @@ fn a_new_key_in_the_database_ends_the_old_addresses_at_once() {
 }
 
 #[test]
-fn each_database_has_a_key_of_its_own() {
+fn each_database_has_its_own_signing_key() {
     let keys: Vec<String> = (0..2)
         .map(|_| {
             let database = crate::harness::Database::empty();
@@ -178,7 +178,7 @@ fn each_database_has_a_key_of_its_own() {
 }
 
 #[test]
-fn the_backup_has_to_be_stored_still() {
+fn link_to_a_deleted_backup_is_404() {
     needs_a_folder!();
     let login = Login::new();
     let server = local(&login).start();
@@ -194,7 +194,7 @@ fn the_backup_has_to_be_stored_still() {
 }
 
 #[test]
-fn a_backup_whose_object_is_missing_gets_no_address() {
+fn backup_without_its_object_gets_no_link() {
     let login = Login::new();
     let server = local(&login).start();
     server.skip_comparison();
@@ -210,7 +210,7 @@ fn a_backup_whose_object_is_missing_gets_no_address() {
 }
 
 #[test]
-fn a_buckets_addresses_lead_to_the_engine() {
+fn link_of_a_bucket_leads_to_the_engine() {
     let login = Login::new();
     let bucket = Bucket::new();
     let settings = [

@@ -26,7 +26,7 @@ fn requests(server: &Server, login: &Login, system: &System) -> Vec<Value> {
 }
 
 #[test]
-fn a_requested_backup_is_asked_for_and_the_portal_sees_it_come() {
+fn requested_backup_reaches_the_appliance_and_is_shown_to_the_portal() {
     let (login, server, system) = scene();
     assert_eq!(requests(&server, &login, &system), Vec::<Value>::new());
     let asked = ask(&server, &login, &system).status(202);
@@ -48,7 +48,7 @@ fn a_requested_backup_is_asked_for_and_the_portal_sees_it_come() {
 }
 
 #[test]
-fn who_asks_again_joins_the_pending_request() {
+fn repeated_request_of_a_portal_joins_the_pending_one() {
     let (login, server, system) = scene();
     for _ in 0..3 {
         ask(&server, &login, &system).status(202);
@@ -62,7 +62,7 @@ fn who_asks_again_joins_the_pending_request() {
 }
 
 #[test]
-fn an_appliance_that_waits_learns_of_what_another_process_was_asked() {
+fn waiting_appliance_learns_of_a_request_made_at_another_process() {
     let (login, server, system) = scene();
     let sibling = server.sibling();
     let mut waiting = server.waiting(&system, 30);
@@ -71,7 +71,7 @@ fn an_appliance_that_waits_learns_of_what_another_process_was_asked() {
 }
 
 #[test]
-fn a_request_can_be_cancelled_until_it_has_ended() {
+fn request_can_be_cancelled_until_it_has_ended() {
     let (login, server, system) = scene();
     ask(&server, &login, &system).status(202);
     let id = requests(&server, &login, &system)[0]["id"].as_str().expect("an id").to_owned();
@@ -99,7 +99,7 @@ fn a_request_can_be_cancelled_until_it_has_ended() {
 }
 
 #[test]
-fn a_suspended_system_cannot_be_asked() {
+fn request_to_a_suspended_system_is_refused() {
     let (login, server, system) = scene();
     server.cli(["system", "suspend", &system.key]).exits(0);
     ask(&server, &login, &system).is_gateway_error(409, "site_suspended", &server.management_url(""));
@@ -107,7 +107,7 @@ fn a_suspended_system_cannot_be_asked() {
 }
 
 #[test]
-fn asking_takes_the_scope_for_it() {
+fn request_needs_the_scope_backup_create() {
     let (login, server, system) = scene();
     let path = format!("/backup/{}", system.id);
     let other =
@@ -126,7 +126,7 @@ fn asking_takes_the_scope_for_it() {
 }
 
 #[test]
-fn who_asks_again_and_again_is_written_down_once() {
+fn repeated_requests_are_recorded_once() {
     let login = Login::new();
     let server = Server::builder().login(&login).start();
     let system = server.system();

@@ -34,7 +34,7 @@ fn face(answer: &Answer) -> (u16, Vec<(String, String)>, Vec<u8>) {
 }
 
 #[test]
-fn what_is_not_the_callers_is_not_there() {
+fn foreign_ids_are_404_on_every_route() {
     let login = Login::new();
     let server = Server::builder().no_rate_limit().login(&login).start();
     let own = server.system();
@@ -132,7 +132,7 @@ fn what_is_not_the_callers_is_not_there() {
 }
 
 #[test]
-fn what_is_the_callers_is_there() {
+fn own_ids_are_found_on_every_route() {
     let login = Login::new();
     let server = Server::builder().login(&login).start();
     let system = server.system();

@@ -14,7 +14,7 @@ fn scene(body: &[u8]) -> (Login, Server, System, String) {
 }
 
 #[test]
-fn the_list_is_an_array_newest_first_for_people() {
+fn gateway_list_is_an_array_newest_first() {
     let (login, server, system, first) = scene(&bytes(1536));
     let second = server.store(&system, b"x");
     let when = "timestamptz '2026-04-12 02:05:09.5Z'";
@@ -35,7 +35,7 @@ fn the_list_is_an_array_newest_first_for_people() {
 }
 
 #[test]
-fn a_file_is_described_and_given_only_on_request() {
+fn gateway_returns_metadata_and_content_only_on_request() {
     let body = bytes(3000);
     let (login, server, system, id) = scene(&body);
     let token = login.token(&system.org, "backup:view");
@@ -86,7 +86,7 @@ fn a_file_is_described_and_given_only_on_request() {
 }
 
 #[test]
-fn text_is_shown_and_anything_else_is_415() {
+fn gateway_shows_text_and_answers_415_to_anything_else() {
     let text = "hostname fw-01\n# für später: <script>\n";
     let (login, server, system, id) = scene(text.as_bytes());
     let token = login.token(&system.org, "backup:view");
@@ -119,7 +119,7 @@ fn text_is_shown_and_anything_else_is_415() {
 }
 
 #[test]
-fn a_damaged_backup_is_an_error_of_the_service() {
+fn gateway_answers_500_for_a_damaged_backup() {
     let (login, server, system, id) = scene(b"x");
     server.skip_comparison();
     server.store.remove(&server.object_key(&id));
@@ -132,7 +132,7 @@ fn a_damaged_backup_is_an_error_of_the_service() {
 }
 
 #[test]
-fn where_the_management_api_speaks_tls_its_pages_are_at_https() {
+fn error_pages_are_https_where_the_management_api_speaks_tls() {
     let server =
         Server::builder().tls(&Certificate::new()).set("MANAGEMENT_LISTEN_ADDRESS", "0.0.0.0:0").start();
     let base = server.management_url("");
@@ -141,7 +141,7 @@ fn where_the_management_api_speaks_tls_its_pages_are_at_https() {
 }
 
 #[test]
-fn pages_of_errors_are_at_the_public_url_or_at_a_host_that_can_be_one() {
+fn error_pages_are_at_the_public_url_or_a_valid_host() {
     let login = Login::new();
     let server = Server::builder().login(&login).start();
     let ask = |host: &str| server.manage("GET", "/backup/x").header("host", host).send();

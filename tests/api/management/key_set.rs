@@ -11,7 +11,7 @@ fn list(server: &Server, system: &crate::harness::System, key: &SigningKey) -> A
 }
 
 #[test]
-fn a_new_key_is_found_and_unknown_ones_cost_one_request_a_minute() {
+fn new_key_is_found_and_unknown_keys_cost_one_request_a_minute() {
     let (old, new) = (SigningKey::ec(), SigningKey::ec());
     let provider = Provider::new(&[&old]);
     let server = provider.server();
@@ -34,7 +34,7 @@ fn a_new_key_is_found_and_unknown_ones_cost_one_request_a_minute() {
 }
 
 #[test]
-fn many_tokens_of_a_new_key_ask_once() {
+fn many_tokens_with_a_new_key_cause_one_request() {
     let (old, new) = (SigningKey::rsa(), SigningKey::rsa());
     let provider = Provider::new(&[&old]);
     let server = provider.server();
@@ -49,7 +49,7 @@ fn many_tokens_of_a_new_key_ask_once() {
 }
 
 #[test]
-fn a_source_that_fails_changes_nothing_and_is_not_asked_again_at_once() {
+fn failing_provider_keeps_the_known_keys_and_is_not_asked_again_at_once() {
     type Spoil = fn(&Provider, &str, &Provider);
     // What each of them says would be a good key set, were it not for what is wrong with it.
     let troubles: [(&str, Spoil); 8] = [
@@ -85,7 +85,7 @@ fn a_source_that_fails_changes_nothing_and_is_not_asked_again_at_once() {
 }
 
 #[test]
-fn a_provider_that_hangs_holds_up_only_tokens_of_unknown_keys_and_those_for_seconds() {
+fn hanging_provider_delays_only_tokens_with_unknown_keys_and_only_for_seconds() {
     // Whether known keys were faster, and an answer to the unknown one. The provider is given up after five seconds.
     let known_is_first = || {
         let key = SigningKey::ed();
@@ -110,7 +110,7 @@ fn a_provider_that_hangs_holds_up_only_tokens_of_unknown_keys_and_those_for_seco
 }
 
 #[test]
-fn a_server_starts_without_its_provider_and_takes_tokens_when_it_is_there() {
+fn server_starts_without_its_provider_and_accepts_tokens_once_it_answers() {
     let key = SigningKey::ed();
     let provider = Provider::new(&[&key]);
     provider.set_open(false);
@@ -132,7 +132,7 @@ fn a_server_starts_without_its_provider_and_takes_tokens_when_it_is_there() {
 }
 
 #[test]
-fn without_any_keys_good_tokens_are_told_to_come_back() {
+fn valid_token_without_any_key_set_is_503() {
     let key = SigningKey::ed();
     let provider = Provider::new(&[&key]);
     provider.set_open(false);
@@ -146,7 +146,7 @@ fn without_any_keys_good_tokens_are_told_to_come_back() {
 }
 
 #[test]
-fn a_key_file_is_read_again_for_an_unknown_key() {
+fn key_file_is_read_again_for_an_unknown_key() {
     let login = Login::new();
     let server = Server::builder().login(&login).start();
     assert_eventually("the keys are read", PATIENCE, || server.log().contains("token keys: 1 read"));
@@ -159,7 +159,7 @@ fn a_key_file_is_read_again_for_an_unknown_key() {
 }
 
 #[test]
-fn a_key_without_an_id_can_be_replaced() {
+fn key_without_an_id_can_be_replaced() {
     let (old, new) = (SigningKey::ec(), SigningKey::ec());
     let nameless = |key: &SigningKey| {
         let mut jwk = key.jwk();
@@ -183,7 +183,7 @@ fn a_key_without_an_id_can_be_replaced() {
 }
 
 #[test]
-fn a_key_file_that_cannot_be_used_stops_the_start() {
+fn unusable_key_file_stops_the_start() {
     let login = Login::new();
     let files =
         [("/nonexistent/keys.json".to_owned(), "{}"), (login.file().display().to_string(), "{\"keys\": []}")];

@@ -59,7 +59,7 @@ fn set(keys: &[Value]) -> String {
 }
 
 #[test]
-fn keys_are_used_in_the_forms_that_providers_write() {
+fn keys_are_accepted_in_the_forms_that_providers_write() {
     let none = json!({ "use": null });
     let keys = [
         with_zeros(SigningKey::rsa(), ["n", "e"]),
@@ -99,7 +99,7 @@ fn a_key_id_may_be_a_number() {
 }
 
 #[test]
-fn every_key_that_a_token_may_mean_is_tried() {
+fn every_candidate_key_of_a_token_is_tried() {
     let keys = [
         SigningKey::ec(),
         SigningKey::rsa(),
@@ -130,7 +130,7 @@ fn every_key_that_a_token_may_mean_is_tried() {
 }
 
 #[test]
-fn no_more_than_eight_keys_are_tried_for_a_token() {
+fn at_most_eight_keys_are_tried_for_a_token() {
     let keys: Vec<_> = (0..9).map(|_| SigningKey::ec()).collect();
     let login = Login::new();
     login.publish(&set(&keys
@@ -164,7 +164,7 @@ fn left_out(server: &Server) -> Vec<String> {
 }
 
 #[test]
-fn unusable_keys_are_named_in_the_log_with_the_reason_and_hide_no_others() {
+fn unusable_keys_are_logged_with_the_reason_and_hide_no_others() {
     let kinds = [
         (json!({ "kty": "RSA", "use": "enc" }), "INFO it is not for signatures (use)"),
         (json!({ "kty": "RSA", "key_ops": ["encrypt"] }), "INFO it is not to verify signatures (key_ops)"),
@@ -270,7 +270,7 @@ fn a_private_key_in_the_set_is_used_for_its_public_half_with_a_warning() {
 }
 
 #[test]
-fn what_is_wrong_with_a_key_file_is_said_without_what_is_in_it() {
+fn error_of_a_key_file_does_not_repeat_its_content() {
     let login = Login::new();
     let secret = encode(b"a private number that nobody sees");
     let weak = json!({ "kty": "RSA", "kid": "weak", "n": encode(&[0x81; 128]), "e": "AQAB", "d": secret });

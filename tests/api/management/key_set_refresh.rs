@@ -13,7 +13,7 @@ fn good(system: &System, key: &SigningKey) -> String {
 }
 
 #[test]
-fn a_key_under_the_id_of_another_is_found_and_forged_signatures_cost_one_request_a_minute() {
+fn key_with_a_reused_id_is_found_and_forged_signatures_cost_one_request_a_minute() {
     let (old, mut new) = (SigningKey::ec(), SigningKey::ec());
     new.kid.clone_from(&old.kid);
     let provider = Provider::new(&[&old]);
@@ -32,7 +32,7 @@ fn a_key_under_the_id_of_another_is_found_and_forged_signatures_cost_one_request
 }
 
 #[test]
-fn what_is_wrong_with_a_well_signed_token_is_no_reason_to_read_the_keys() {
+fn invalid_claims_with_a_valid_signature_cause_no_request_for_keys() {
     let key = SigningKey::ec();
     let provider = Provider::new(&[&key]);
     let server = provider.server();
@@ -45,7 +45,7 @@ fn what_is_wrong_with_a_well_signed_token_is_no_reason_to_read_the_keys() {
 }
 
 #[test]
-fn nobody_waits_for_more_than_one_reading_of_a_provider_that_hangs() {
+fn request_waits_for_at_most_one_refresh_of_a_hanging_provider() {
     const TOKENS: usize = 8;
     let key = SigningKey::ed();
     let provider = Provider::new(&[&key]);
@@ -70,7 +70,7 @@ fn nobody_waits_for_more_than_one_reading_of_a_provider_that_hangs() {
 }
 
 #[test]
-fn tokens_of_known_keys_do_not_wait_for_a_reading_that_others_wait_for() {
+fn tokens_with_known_keys_do_not_wait_for_a_refresh() {
     // Whether known keys were faster than all of the others. The provider is given up after five seconds.
     let known_are_first = || {
         let key = SigningKey::rsa();
@@ -101,7 +101,7 @@ fn tokens_of_known_keys_do_not_wait_for_a_reading_that_others_wait_for() {
 }
 
 #[test]
-fn the_provider_is_told_who_asks_and_no_proxy_is_used() {
+fn request_for_keys_has_a_user_agent_and_uses_no_proxy() {
     let key = SigningKey::ed();
     let provider = Provider::new(&[&key]);
     // A proxy that is not there.
@@ -121,7 +121,7 @@ fn the_provider_is_told_who_asks_and_no_proxy_is_used() {
 }
 
 #[test]
-fn the_query_of_the_address_is_not_in_the_log() {
+fn query_string_of_the_key_set_url_is_not_logged() {
     let key = SigningKey::ed();
     let provider = Provider::new(&[&key]);
     let url = format!("{}?code=mrs-key", provider.url());

@@ -52,7 +52,7 @@ fn complaints(server: &Server) -> Vec<String> {
 }
 
 #[test]
-fn keys_are_taken_from_whom_the_file_of_trusted_authorities_vouches_for() {
+fn keys_are_accepted_from_a_provider_trusted_by_the_ca_file() {
     let company = Company::new();
     company.authority.write_to(&company.trusted());
     let server = company.server();
@@ -62,7 +62,7 @@ fn keys_are_taken_from_whom_the_file_of_trusted_authorities_vouches_for() {
 }
 
 #[test]
-fn keys_of_somebody_nobody_vouches_for_are_not_taken_until_somebody_does() {
+fn keys_of_an_untrusted_provider_are_refused_until_it_is_trusted() {
     let company = Company::new();
     Authority::new("Somebody else").write_to(&company.trusted());
     let server = company.server();
@@ -78,7 +78,7 @@ fn keys_of_somebody_nobody_vouches_for_are_not_taken_until_somebody_does() {
 }
 
 #[test]
-fn a_certificate_for_another_name_is_not_the_providers() {
+fn provider_with_a_certificate_for_another_name_is_refused() {
     let company = Company::new();
     company.authority.write_to(&company.trusted());
     company.provider.present(company.authority.server("login.example.org"));
@@ -93,7 +93,7 @@ fn a_certificate_for_another_name_is_not_the_providers() {
 }
 
 #[test]
-fn what_was_read_stays_when_the_provider_cannot_be_trusted_any_more() {
+fn keys_stay_when_the_provider_is_no_longer_trusted() {
     let company = Company::new();
     company.authority.write_to(&company.trusted());
     let server = company.server();

@@ -3,7 +3,7 @@
 use crate::harness::{Answer, Login, PATIENCE, PostgresLink, Server, Trouble, assert_eventually};
 
 #[test]
-fn without_postgres_api_routes_are_503_and_the_gateways_are_500() {
+fn without_postgres_api_routes_are_503_and_gateway_routes_are_500() {
     let login = Login::new();
     let database = std::sync::Arc::new(crate::harness::Database::new());
     let link = PostgresLink::to(&database);
@@ -65,7 +65,7 @@ fn now_and_forever(id: &str) -> String {
 }
 
 #[test]
-fn without_the_store_bytes_are_trouble_and_lists_are_not() {
+fn without_the_store_downloads_fail_and_lists_work() {
     let login = Login::new();
     let server = Server::builder().login(&login).start();
     let system = server.system();

@@ -7,7 +7,7 @@ use crate::harness::{Answer, Login, PATIENCE, Server, assert_eventually, bytes};
 const ALL: &str = "backup:view backup:delete";
 
 #[test]
-fn a_portal_sees_what_the_appliance_sees_and_how_much_it_takes() {
+fn portal_sees_the_backups_of_the_appliance_and_their_sizes() {
     let login = Login::new();
     let server = Server::builder().no_rate_limit().login(&login).start();
     let system = server.system();
@@ -28,7 +28,7 @@ fn a_portal_sees_what_the_appliance_sees_and_how_much_it_takes() {
 }
 
 #[test]
-fn the_id_of_a_system_is_taken_in_either_case() {
+fn system_id_is_matched_without_case() {
     let login = Login::new();
     let server = Server::builder().login(&login).start();
     let system = server.system();
@@ -37,7 +37,7 @@ fn the_id_of_a_system_is_taken_in_either_case() {
 }
 
 #[test]
-fn a_deletion_by_a_portal_is_one_by_an_operator_and_names_the_caller() {
+fn deletion_by_a_portal_is_recorded_with_its_caller() {
     let login = Login::new();
     let server = Server::builder().login(&login).set("TRUSTED_PROXIES", "127.0.0.1").start();
     let system = server.system();
@@ -72,7 +72,7 @@ fn a_deletion_by_a_portal_is_one_by_an_operator_and_names_the_caller() {
 }
 
 #[test]
-fn of_many_deletions_one_succeeds_whoever_asks() {
+fn one_of_many_deletions_by_portals_and_appliance_succeeds() {
     let login = Login::new();
     let server = Server::builder().login(&login).start();
     let system = server.system();
@@ -96,7 +96,7 @@ fn of_many_deletions_one_succeeds_whoever_asks() {
 }
 
 #[test]
-fn a_suspended_systems_backups_are_seen_and_deleted() {
+fn backups_of_a_suspended_system_are_listed_and_deleted() {
     let login = Login::new();
     let server = Server::builder().login(&login).start();
     let system = server.system();
@@ -110,7 +110,7 @@ fn a_suspended_systems_backups_are_seen_and_deleted() {
 }
 
 #[test]
-fn wrong_methods_and_unknown_paths_are_told_so() {
+fn management_api_answers_405_and_404() {
     let login = Login::new();
     let server = Server::builder().login(&login).start();
     let system = server.system();

@@ -17,7 +17,7 @@ fn bare(org: &str) -> Value {
 }
 
 #[test]
-fn claims_are_understood_in_the_forms_that_providers_write() {
+fn claims_are_accepted_in_the_forms_that_providers_write() {
     let login = Login::new();
     let server = Server::builder().login(&login).start();
     let system = server.system();
@@ -47,7 +47,7 @@ fn claims_are_understood_in_the_forms_that_providers_write() {
 }
 
 #[test]
-fn an_organization_with_a_number_for_its_id_is_named_by_the_number() {
+fn organization_claim_may_be_a_number() {
     let login = Login::new();
     let server = Server::builder().login(&login).start();
     server.add_org("4711", None);
@@ -87,7 +87,7 @@ fn claims_that_contradict_themselves_or_cannot_be_read_are_401() {
 }
 
 #[test]
-fn no_form_of_a_claim_permits_what_is_not_in_it() {
+fn no_form_of_a_claim_permits_more_than_it_says() {
     let login = Login::new();
     let server = Server::builder().login(&login).start();
     let system = server.system();
@@ -110,7 +110,7 @@ fn no_form_of_a_claim_permits_what_is_not_in_it() {
 }
 
 #[test]
-fn a_header_is_read_for_what_matters_in_it() {
+fn token_header_fields_without_meaning_are_ignored() {
     let login = Login::new();
     let server = Server::builder().login(&login).start();
     let system = server.system();
@@ -159,7 +159,7 @@ fn refused_tokens_are_counted_by_reason_in_one_line() {
 }
 
 #[test]
-fn a_minute_after_tokens_were_refused_the_log_says_so() {
+fn refused_tokens_are_logged_a_minute_later() {
     let login = Login::new();
     let server = Server::builder().login(&login).start();
     let system = server.system();
@@ -171,7 +171,7 @@ fn a_minute_after_tokens_were_refused_the_log_says_so() {
 }
 
 #[test]
-fn without_any_key_the_log_says_that_every_token_is_refused() {
+fn log_says_that_every_token_is_refused_without_a_key() {
     let server = Server::start();
     let said = |line: &str| line.contains("JWT_JWKS_URL") && line.contains("refuses every token");
     assert_eventually("it is said", PATIENCE, || server.log().lines().any(said));

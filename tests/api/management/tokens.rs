@@ -30,7 +30,7 @@ fn keys_of_every_kind_verify_tokens() {
 }
 
 #[test]
-fn a_token_is_taken_whatever_the_form_of_its_claims() {
+fn token_is_accepted_in_every_valid_form_of_its_claims() {
     let login = Login::new();
     let server = Server::builder().login(&login).start();
     let system = server.system();
@@ -56,7 +56,7 @@ fn a_token_is_taken_whatever_the_form_of_its_claims() {
 }
 
 #[test]
-fn whatever_is_wrong_with_the_claims_is_401() {
+fn invalid_claims_are_401() {
     let login = Login::new();
     let server = Server::builder().login(&login).start();
     let system = server.system();
@@ -87,7 +87,7 @@ fn whatever_is_wrong_with_the_claims_is_401() {
 }
 
 #[test]
-fn a_signature_has_to_be_the_named_keys_by_the_keys_own_algorithm() {
+fn signature_by_another_key_or_algorithm_is_refused() {
     let (rsa, ec, ed, stranger) = (SigningKey::rsa(), SigningKey::ec(), SigningKey::ed(), SigningKey::ed());
     let login = Login::new();
     login.publish(&key_set(&[&rsa, &ec, &ed]));
@@ -136,7 +136,7 @@ fn a_signature_has_to_be_the_named_keys_by_the_keys_own_algorithm() {
 }
 
 #[test]
-fn what_is_no_token_is_401() {
+fn malformed_token_is_401() {
     let login = Login::new();
     let server = Server::builder().login(&login).start();
     let system = server.system();
@@ -171,7 +171,7 @@ fn what_is_no_token_is_401() {
 }
 
 #[test]
-fn without_a_key_no_token_is_good() {
+fn every_token_is_refused_without_a_key() {
     let server = Server::start();
     let system = server.system();
     let login = Login::new();
@@ -181,7 +181,7 @@ fn without_a_key_no_token_is_good() {
 }
 
 #[test]
-fn a_secret_for_development_is_said_loudly_and_verifies_hs256_alone() {
+fn development_secret_causes_a_warning_and_verifies_hs256_only() {
     let login = Login::with(SigningKey::rsa());
     let server = Server::builder().login(&login).set("JWT_HS256_SECRET", SECRET).start();
     let is_loud = |line: &str| line.contains("WARN") && line.contains("JWT_HS256_SECRET");
@@ -202,7 +202,7 @@ fn a_secret_for_development_is_said_loudly_and_verifies_hs256_alone() {
 }
 
 #[test]
-fn the_reason_is_in_the_log_at_debug_and_the_token_never() {
+fn reason_of_a_refused_token_is_logged_at_debug_without_the_token() {
     let login = Login::new();
     let server = Server::builder().login(&login).set("RUST_LOG", "debug").start();
     let system = server.system();
@@ -218,7 +218,7 @@ fn the_reason_is_in_the_log_at_debug_and_the_token_never() {
 }
 
 #[test]
-fn the_order_is_401_then_403_then_404() {
+fn checks_answer_401_before_403_before_404() {
     let login = Login::new();
     let server = Server::builder().login(&login).start();
     let system = server.system();
@@ -238,7 +238,7 @@ fn the_order_is_401_then_403_then_404() {
 }
 
 #[test]
-fn an_admin_sees_every_organization_with_the_routes_scope_as_well() {
+fn admin_sees_every_organization_and_needs_the_routes_scope() {
     let login = Login::new();
     let server = Server::builder().login(&login).start();
     let system = server.system();
@@ -256,7 +256,7 @@ fn an_admin_sees_every_organization_with_the_routes_scope_as_well() {
 }
 
 #[test]
-fn tokens_are_for_the_management_api_and_credentials_for_the_other() {
+fn tokens_work_at_the_management_api_only_and_credentials_at_the_collect_api_only() {
     let login = Login::new();
     let server = Server::builder().login(&login).start();
     let system = server.system();

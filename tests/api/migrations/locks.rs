@@ -9,7 +9,7 @@ use crate::migrations::schema::scripts;
 const LOCK: i64 = 0x7374_726f_6e67_726d;
 
 #[test]
-fn a_start_waits_for_the_lock_of_an_older_version_and_says_who_holds_it() {
+fn start_waits_for_the_migration_lock_and_logs_its_holder() {
     let database = Arc::new(Database::empty());
     database.execute("SET application_name = 'an older version'");
     database.execute(&format!("SELECT pg_advisory_lock({LOCK})"));
@@ -27,7 +27,7 @@ fn a_start_waits_for_the_lock_of_an_older_version_and_says_who_holds_it() {
 }
 
 #[test]
-fn a_role_that_may_not_migrate_holds_up_no_migration() {
+fn role_without_rights_to_migrate_does_not_delay_migrations() {
     let database = Database::empty();
     database.execute("REVOKE CREATE ON SCHEMA public FROM PUBLIC");
     let role = Role::new(&database);
@@ -59,7 +59,7 @@ fn take_back(database: &Database, count: usize) {
 }
 
 #[test]
-fn a_migration_waits_for_a_table_in_steps_so_that_others_get_their_turn() {
+fn migration_waits_for_a_table_lock_in_steps_that_let_others_through() {
     let database = Database::new();
     take_back(&database, scripts("down.sql").len() - 1);
     let forgotten = Database::at(database.url());
@@ -80,7 +80,7 @@ fn a_migration_waits_for_a_table_in_steps_so_that_others_get_their_turn() {
 }
 
 #[test]
-fn a_service_may_be_a_role_that_makes_no_tables() {
+fn service_runs_as_a_role_without_rights_to_create_tables() {
     let database = Arc::new(Database::new());
     // Without the second right health finds out in another way whether commits return.
     database.execute(
@@ -106,7 +106,7 @@ fn a_service_may_be_a_role_that_makes_no_tables() {
 }
 
 #[test]
-fn a_service_that_may_not_migrate_waits_for_somebody_who_does() {
+fn service_without_rights_to_migrate_waits_for_the_migration() {
     let database = Arc::new(Database::new());
     database.execute("REVOKE CREATE ON SCHEMA public FROM PUBLIC");
     take_back(&database, 1);

@@ -43,7 +43,7 @@ fn schema(database: &Database) -> Vec<String> {
 }
 
 #[test]
-fn every_migration_can_be_taken_back_and_made_again() {
+fn every_migration_can_be_reverted_and_applied_again() {
     let database = Database::empty();
     let untouched = schema(&database);
     migrate(&database).exits(0);
@@ -59,7 +59,7 @@ fn every_migration_can_be_taken_back_and_made_again() {
 }
 
 #[test]
-fn a_taken_back_migration_takes_the_rows_along() {
+fn reverted_migration_drops_its_rows() {
     let server = Server::start();
     server.skip_audit();
     let system = server.system();
@@ -71,7 +71,7 @@ fn a_taken_back_migration_takes_the_rows_along() {
 }
 
 #[test]
-fn several_processes_may_migrate_at_once() {
+fn several_processes_migrate_at_the_same_time() {
     let database = Database::empty();
     std::thread::scope(|scope| {
         let all: Vec<_> = (0..4).map(|_| scope.spawn(|| migrate(&database))).collect();
@@ -84,7 +84,7 @@ fn several_processes_may_migrate_at_once() {
 }
 
 #[test]
-fn migrating_again_changes_nothing() {
+fn repeated_migration_changes_nothing() {
     let database = Database::new();
     let before = schema(&database);
     migrate(&database).exits(0);
@@ -92,7 +92,7 @@ fn migrating_again_changes_nothing() {
 }
 
 #[test]
-fn serve_makes_the_tables_unless_told_not_to() {
+fn serve_migrates_unless_told_not_to() {
     let database = std::sync::Arc::new(Database::empty());
     let server = Server::builder().database(&database).start();
     let system = server.system();
@@ -117,7 +117,7 @@ fn serve_makes_the_tables_unless_told_not_to() {
 }
 
 #[test]
-fn every_table_and_column_explains_itself() {
+fn every_table_and_column_has_a_comment() {
     let database = Database::new();
     let silent = database.all(
         "SELECT c.relname || coalesce('.' || a.attname, '')
@@ -134,7 +134,7 @@ fn every_table_and_column_explains_itself() {
 }
 
 #[test]
-fn the_services_sessions_are_set_up_for_short_statements() {
+fn database_sessions_have_short_timeouts() {
     use diesel::dsl::sql;
     use diesel::prelude::*;
     use diesel::sql_types::Text;
@@ -150,7 +150,7 @@ fn the_services_sessions_are_set_up_for_short_statements() {
 }
 
 #[test]
-fn what_can_never_be_is_refused_by_the_tables() {
+fn constraints_refuse_impossible_rows() {
     let server = Server::start();
     let system = server.system();
     server.store(&system, b"x");
@@ -172,7 +172,7 @@ fn what_can_never_be_is_refused_by_the_tables() {
 }
 
 #[test]
-fn a_state_that_nobody_knows_is_an_error_that_says_so() {
+fn unknown_state_in_a_row_is_an_error_that_names_it() {
     let server = Server::start();
     let (system, other) = (server.system(), server.system());
     server.store(&system, b"x");
@@ -194,7 +194,7 @@ fn a_state_that_nobody_knows_is_an_error_that_says_so() {
 }
 
 #[test]
-fn several_servers_may_start_at_once_on_an_empty_database() {
+fn several_servers_start_at_once_on_an_empty_database() {
     let database = std::sync::Arc::new(Database::empty());
     let store = std::sync::Arc::new(crate::harness::Store::new());
     std::thread::scope(|scope| {

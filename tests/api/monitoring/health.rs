@@ -33,7 +33,7 @@ pub fn everything_is_unavailable(server: &Server, system: &System, id: &str) {
 }
 
 #[test]
-fn a_healthy_server_says_so_to_everybody() {
+fn healthy_server_answers_200_without_credentials() {
     let server = Server::start();
     let answer = server.get("/api/health").send().status(200);
     assert!(answer.data().is_object(), "{answer}");
@@ -57,7 +57,7 @@ fn without_postgres_the_server_starts_and_answers_503() {
 }
 
 #[test]
-fn a_server_that_started_without_postgres_is_well_when_it_comes() {
+fn server_started_without_postgres_recovers_when_it_comes() {
     let database = Arc::new(Database::empty());
     database.go_dark();
     let server = Server::builder().database(&database).unready().start();
@@ -69,7 +69,7 @@ fn a_server_that_started_without_postgres_is_well_when_it_comes() {
 }
 
 #[test]
-fn while_postgres_is_away_clients_are_told_to_come_back_and_nothing_is_counted() {
+fn requests_without_postgres_are_503_with_retry_after_and_count_for_no_limit() {
     let server = Server::start();
     let system = server.system();
     let id = server.store(&system, b"x");
@@ -89,7 +89,7 @@ fn while_postgres_is_away_clients_are_told_to_come_back_and_nothing_is_counted()
 }
 
 #[test]
-fn an_upload_over_which_postgres_goes_away_is_not_half_stored() {
+fn upload_during_which_postgres_stops_is_not_half_stored() {
     let server = Server::start();
     let system = server.system();
     let before = server.snapshot();
@@ -112,7 +112,7 @@ fn an_upload_over_which_postgres_goes_away_is_not_half_stored() {
 }
 
 #[test]
-fn whatever_postgres_does_a_client_has_its_answer_within_half_a_minute() {
+fn client_is_answered_within_half_a_minute_whatever_postgres_does() {
     let server = Server::unlimited();
     let system = server.system();
     let open = || {
@@ -141,7 +141,7 @@ fn whatever_postgres_does_a_client_has_its_answer_within_half_a_minute() {
 }
 
 #[test]
-fn the_time_to_come_back_differs_a_little_so_that_a_fleet_does_not_come_at_once() {
+fn retry_after_of_503_varies_between_clients() {
     let server = Server::builder().set("DATABASE_URL", DEAD).unready().start();
     server.skip_audit();
     let seconds: std::collections::BTreeSet<u64> = std::thread::scope(|scope| {
@@ -153,7 +153,7 @@ fn the_time_to_come_back_differs_a_little_so_that_a_fleet_does_not_come_at_once(
 }
 
 #[test]
-fn without_its_store_the_server_is_not_healthy() {
+fn server_without_its_store_is_unhealthy() {
     let server = Server::start();
     for away in [crate::harness::Store::take_away, crate::harness::Store::break_it] {
         away(&server.store);
@@ -167,7 +167,7 @@ fn without_its_store_the_server_is_not_healthy() {
 }
 
 #[test]
-fn with_a_postgres_that_only_reads_the_server_is_not_healthy() {
+fn server_on_a_read_only_postgres_is_unhealthy() {
     let (link, server) = Server::on_a_link();
     let system = server.system();
     let read_only = |on: &str| {

@@ -14,7 +14,7 @@ fn becomes(server: &Server, name: &str, expected: f64) {
 }
 
 #[test]
-fn requests_bytes_refusals_batches_and_the_store_are_counted() {
+fn metrics_count_requests_bytes_refusals_batches_and_store_operations() {
     let server = Server::with([("BACKUP_RATE_LIMIT_PER_MINUTE", "2"), ("BACKUP_MAX_UPLOAD_SIZE", "500000")]);
     let system = server.system();
     let id = server.store(&system, &bytes(300_000));
@@ -62,7 +62,7 @@ fn requests_bytes_refusals_batches_and_the_store_are_counted() {
 }
 
 #[test]
-fn uploads_under_way_are_shown() {
+fn metrics_show_uploads_under_way() {
     let server = Server::unlimited();
     let system = server.system();
     becomes(&server, "strongroom_uploads_open", 0.0);
@@ -75,7 +75,7 @@ fn uploads_under_way_are_shown() {
 }
 
 #[test]
-fn systems_that_wait_are_shown() {
+fn metrics_show_waiting_systems() {
     let server = Server::start();
     let (one, other) = (server.system(), server.system());
     let mut waiting = [&one, &one, &other].map(|system| server.waiting(system, 60));
@@ -89,7 +89,7 @@ fn systems_that_wait_are_shown() {
 }
 
 #[test]
-fn trouble_of_the_store_is_counted() {
+fn metrics_count_store_errors() {
     let server = Server::unlimited();
     let system = server.system();
     let id = server.store(&system, &bytes(1000));
@@ -106,7 +106,7 @@ fn trouble_of_the_store_is_counted() {
 }
 
 #[test]
-fn through_a_proxy_they_are_for_who_may_see_every_organization() {
+fn metrics_through_a_proxy_need_an_admin_token() {
     let login = Login::new();
     let server = Server::builder().login(&login).start();
     for name in ["X-Forwarded-For", "Forwarded", "Via", "X-Real-IP"] {
@@ -121,7 +121,7 @@ fn through_a_proxy_they_are_for_who_may_see_every_organization() {
 }
 
 #[test]
-fn a_web_page_that_took_this_address_for_its_name_needs_a_token() {
+fn metrics_for_a_foreign_host_name_need_a_token() {
     let server = Server::with([("MANAGEMENT_PUBLIC_URL", "https://manage.example")]);
     let status = |target: &str, host: &str| {
         let mut wire = Wire::to_management(&server);

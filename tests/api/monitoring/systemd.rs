@@ -28,21 +28,21 @@ fn is_told(server_side: &UnixDatagram, name: &str) {
 }
 
 #[test]
-fn the_service_manager_is_told_at_a_path() {
+fn systemd_is_notified_through_a_socket_path() {
     let folder = TempDir::with_prefix("strongroom-notify-").expect("make a folder");
     let path = folder.path().join("socket");
     is_told(&UnixDatagram::bind(&path).expect("a socket"), path.to_str().expect("a name"));
 }
 
 #[test]
-fn the_service_manager_is_told_at_an_abstract_name() {
+fn systemd_is_notified_through_an_abstract_socket() {
     let name = format!("strongroom-test/{}/{}", std::process::id(), unique());
     let address = SocketAddr::from_abstract_name(&name).expect("a name");
     is_told(&UnixDatagram::bind_addr(&address).expect("a socket"), &format!("@{name}"));
 }
 
 #[test]
-fn no_unit_writes_core_dumps() {
+fn systemd_units_disable_core_dumps() {
     let mut units = 0;
     for folder in ["deploy/systemd", "deploy/appliance"] {
         for entry in std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)).expect("a folder")

@@ -51,17 +51,17 @@ fn upload_with_its_commit_hit(server: &Server, link: &PostgresLink, trouble: Tro
 }
 
 #[test]
-fn a_backup_whose_commit_is_cut_is_stored_once() {
+fn upload_whose_commit_loses_its_connection_is_stored_once() {
     during_each(RESETS, upload_with_its_commit_hit);
 }
 
 #[test]
-fn a_backup_whose_commit_hangs_is_stored_once() {
+fn upload_whose_commit_hangs_is_stored_once() {
     during_each(HANGS, upload_with_its_commit_hit);
 }
 
 #[test]
-fn an_upload_whose_admission_is_cut_is_let_in_once() {
+fn upload_whose_admission_loses_its_connection_is_admitted_once() {
     during_each(RESETS, |server, link, trouble| {
         let system = server.system();
         link.spoil(trouble);
@@ -74,7 +74,7 @@ fn an_upload_whose_admission_is_cut_is_let_in_once() {
 }
 
 #[test]
-fn an_upload_whose_admission_hangs_is_refused_and_taken_back() {
+fn upload_whose_admission_hangs_is_refused_and_aborted() {
     during_each(HANGS, |server, link, trouble| {
         let system = server.system();
         link.spoil(trouble);
@@ -87,7 +87,7 @@ fn an_upload_whose_admission_hangs_is_refused_and_taken_back() {
 }
 
 #[test]
-fn a_deletion_whose_commit_is_cut_is_done_once() {
+fn deletion_whose_commit_loses_its_connection_happens_once() {
     during_each(RESETS, |server, link, trouble| {
         let system = server.system();
         let id = server.store(&system, &bytes(1000));
@@ -102,7 +102,7 @@ fn a_deletion_whose_commit_is_cut_is_done_once() {
 
 /// Its locks are still held when it is tried again.
 #[test]
-fn a_deletion_whose_commit_is_still_under_way_is_done_once() {
+fn deletion_whose_commit_is_still_under_way_happens_once() {
     let (link, server) = Server::on_a_link();
     let system = server.system();
     let id = server.store(&system, &bytes(1000));
@@ -120,7 +120,7 @@ fn a_deletion_whose_commit_is_still_under_way_is_done_once() {
 }
 
 #[test]
-fn a_deletion_whose_commit_hangs_is_done_or_not_done_and_can_be_repeated() {
+fn deletion_whose_commit_hangs_can_be_repeated() {
     during_each(HANGS, |server, link, trouble| {
         let system = server.system();
         let id = server.store(&system, &bytes(1000));
@@ -135,7 +135,7 @@ fn a_deletion_whose_commit_hangs_is_done_or_not_done_and_can_be_repeated() {
 }
 
 #[test]
-fn beside_a_lost_commit_another_process_gives_away_no_byte_too_many() {
+fn lost_commit_does_not_let_another_process_exceed_the_quota() {
     during_each(RESETS, |server, link, trouble| {
         let other = server.sibling_with("DATABASE_URL", server.db.url());
         let system = server.system_with_quota(2000);

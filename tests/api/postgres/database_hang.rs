@@ -8,7 +8,7 @@ use crate::harness::{BACKUPS, PATIENCE, Server, assert_eventually};
 const ANSWERED: Duration = Duration::from_secs(33);
 
 #[test]
-fn stuck_organizations_do_not_hold_up_another() {
+fn locked_organizations_do_not_delay_another() {
     // A rate limit that is far away: with none at all no slots would be counted.
     let server = Server::with([("BACKUP_RATE_LIMIT_PER_MINUTE", "600")]);
     let free = server.system();
@@ -54,7 +54,7 @@ fn stuck_organizations_do_not_hold_up_another() {
 }
 
 #[test]
-fn a_short_wait_for_a_lock_is_no_reason_to_refuse() {
+fn short_wait_for_a_lock_is_not_refused() {
     let server = Server::start();
     let system = server.system();
     server.db.execute(&format!("BEGIN; SELECT FROM org_usage WHERE org_id = '{}' FOR UPDATE", system.org));
@@ -68,7 +68,7 @@ fn a_short_wait_for_a_lock_is_no_reason_to_refuse() {
 }
 
 #[test]
-fn behind_a_locked_table_everybody_is_told_to_come_back() {
+fn requests_behind_a_locked_table_are_503_with_retry_after() {
     let server = Server::start();
     let system = server.system();
     let id = server.store(&system, b"x");

@@ -35,7 +35,7 @@ fn is_refused(server: &Server, system: &System) {
 }
 
 #[test]
-fn a_former_primary_that_is_back_is_asked_nothing() {
+fn former_primary_that_is_back_gets_no_queries() {
     let Some(first) = Cluster::start_new() else { return };
     let (link, server) = server_on(&first, 5);
     let system = server.system();
@@ -62,7 +62,7 @@ fn a_former_primary_that_is_back_is_asked_nothing() {
 }
 
 #[test]
-fn sessions_on_a_former_primary_are_not_used_once_the_new_one_was_seen() {
+fn sessions_on_a_former_primary_are_dropped_once_the_new_one_is_seen() {
     let Some(first) = Cluster::start_new() else { return };
     let (link, server) = server_on(&first, 5);
     let system = server.system();
@@ -98,7 +98,7 @@ fn sessions_on_a_former_primary_are_not_used_once_the_new_one_was_seen() {
 }
 
 #[test]
-fn of_several_hosts_that_can_be_written_to_the_newest_is_the_database() {
+fn newest_of_several_writable_hosts_is_the_primary() {
     let Some(first) = Cluster::start_new() else { return };
     {
         let (_link, server) = server_on(&first, 5);
@@ -129,7 +129,7 @@ fn of_several_hosts_that_can_be_written_to_the_newest_is_the_database() {
 }
 
 #[test]
-fn another_cluster_is_not_taken_for_the_database() {
+fn database_of_another_cluster_is_refused() {
     let Some(first) = Cluster::start_new() else { return };
     let (link, server) = server_on(&first, 5);
     let system = server.system();

@@ -82,12 +82,12 @@ fn a_takeover_spares_the_living() -> bool {
 }
 
 #[test]
-fn a_standby_that_takes_over_takes_no_living_upload_back() {
+fn promoted_standby_aborts_no_living_upload() {
     assert!((0..3).any(|_| a_takeover_spares_the_living()), "the machine is too slow for this test");
 }
 
 #[test]
-fn a_sweep_by_hand_after_an_outage_waits_until_the_living_have_renewed_their_lease() {
+fn manual_sweep_after_an_outage_waits_until_living_processes_renew_their_leases() {
     let server = Server::builder().set("BACKUP_LEASE", 9).set("BACKUP_SWEEP_INTERVAL", 3600).start();
     let system = server.system();
     let mut wire = half_an_upload(&server, &system, 1);
@@ -112,7 +112,7 @@ fn a_sweep_by_hand_after_an_outage_waits_until_the_living_have_renewed_their_lea
 }
 
 #[test]
-fn a_lease_is_unbroken_while_it_is_renewed_before_it_is_over() {
+fn lease_is_unbroken_while_it_is_renewed_in_time() {
     let database = Database::new();
     let mut session = database.session();
     let process = Uuid::now_v7();

@@ -70,31 +70,31 @@ fn a_lock_that_is_held_for_a_while_is_waited_for_by(server: &Server) {
 }
 
 #[test]
-fn a_deadlock_is_survived() {
+fn deadlock_is_retried() {
     a_deadlock_is_survived_by(&Server::start());
 }
 
 #[test]
-fn a_deadlock_is_survived_in_any_language() {
+fn deadlock_is_retried_in_any_server_language() {
     let (link, server) = Server::on_a_link();
     link.translate("deadlock detected", "Verklemmung da!!!");
     a_deadlock_is_survived_by(&server);
 }
 
 #[test]
-fn a_lock_that_is_held_for_a_while_is_waited_for() {
+fn lock_held_for_a_while_is_waited_for() {
     a_lock_that_is_held_for_a_while_is_waited_for_by(&Server::start());
 }
 
 #[test]
-fn a_lock_that_is_held_for_a_while_is_waited_for_in_any_language() {
+fn lock_held_for_a_while_is_waited_for_in_any_server_language() {
     let (link, server) = Server::on_a_link();
     link.translate("lock timeout", "Sperrzeitout");
     a_lock_that_is_held_for_a_while_is_waited_for_by(&server);
 }
 
 #[test]
-fn behind_a_locked_row_the_books_wait_and_the_rest_goes_on() {
+fn locked_organization_row_delays_only_its_accounting() {
     let server = Server::start();
     let system = server.system();
     let id = server.store(&system, &bytes(1000));
@@ -122,7 +122,7 @@ fn behind_a_locked_row_the_books_wait_and_the_rest_goes_on() {
 }
 
 #[test]
-fn a_postgres_that_only_reads_is_read_and_the_rest_is_told_to_come_back() {
+fn read_only_postgres_serves_reads_and_writes_are_503() {
     let (link, server) = Server::on_a_link();
     let system = server.system();
     let id = server.store(&system, &bytes(1000));
@@ -153,7 +153,7 @@ fn a_postgres_that_only_reads_is_read_and_the_rest_is_told_to_come_back() {
 }
 
 #[test]
-fn what_was_changed_during_the_wait_for_a_lock_counts() {
+fn changes_during_the_wait_for_a_lock_are_seen() {
     let server = Server::start();
     let system = server.system();
     // A quota, set under the lock of the books.

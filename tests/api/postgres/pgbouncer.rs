@@ -23,7 +23,7 @@ fn is_refused(what: &str, output: Output) {
 }
 
 #[test]
-fn a_pooler_that_shares_sessions_is_refused_at_start_and_by_commands() {
+fn pooler_that_shares_sessions_is_refused_by_serve_and_by_commands() {
     let database = Database::new();
     let bouncer = PgBouncer::before(&database);
     let store = Store::new();
@@ -64,7 +64,7 @@ fn warm_up(bouncer: &PgBouncer, sessions: usize) {
 }
 
 #[test]
-fn in_session_mode_all_works() {
+fn pooler_in_session_mode_works() {
     let database = Arc::new(Database::new());
     let bouncer = PgBouncer::before(&database);
     bouncer.run("pool_mode = session\ndefault_pool_size = 30");
@@ -81,7 +81,7 @@ fn in_session_mode_all_works() {
 }
 
 #[test]
-fn a_pooler_that_shares_sessions_and_comes_after_the_start_is_asked_nothing() {
+fn pooler_that_starts_to_share_sessions_later_gets_no_queries() {
     let database = Arc::new(Database::new());
     let bouncer = PgBouncer::before(&database);
     let store = Arc::new(Store::new());

@@ -19,7 +19,7 @@ fn waiting(cluster: &Cluster, statement: &str) -> i64 {
 }
 
 #[test]
-fn while_commits_hang_health_says_so_with_one_session() {
+fn health_reports_hanging_commits_with_one_session() {
     let Some(cluster) = Cluster::start_new() else { return };
     let (_link, server) = server_on(&cluster, 120);
     cluster.wait_for_nobody();
@@ -39,7 +39,7 @@ fn while_commits_hang_health_says_so_with_one_session() {
 }
 
 #[test]
-fn a_probe_on_a_connection_that_leads_nowhere_is_given_up() {
+fn health_probe_on_a_dead_connection_times_out() {
     let Some(cluster) = Cluster::start_new() else { return };
     let (link, server) = server_on(&cluster, 120);
     cluster.wait_for_nobody();
@@ -67,7 +67,7 @@ fn uploads_are_unavailable(server: &Server, systems: &[System]) {
 }
 
 #[test]
-fn while_commits_hang_uploads_are_told_to_come_back_and_nothing_is_lost() {
+fn uploads_during_hanging_commits_are_503_and_nothing_is_lost() {
     let Some(cluster) = Cluster::start_new() else { return };
     let (_link, server) = server_on(&cluster, 5);
     let systems: Vec<_> = (0..12).map(|_| server.system()).collect();

@@ -49,7 +49,7 @@ fn upload_until(
 }
 
 #[test]
-fn a_standby_takes_over_and_has_all_that_was_answered_201() {
+fn promoted_standby_has_every_upload_answered_201() {
     let Some(first) = Cluster::start_new() else { return };
     let standby = first.start_standby();
     first.wait_for_standby();
@@ -97,7 +97,7 @@ fn a_standby_takes_over_and_has_all_that_was_answered_201() {
 }
 
 #[test]
-fn on_a_standby_the_service_is_not_healthy_until_that_takes_over() {
+fn service_on_a_standby_is_unhealthy_until_promotion() {
     let Some(first) = Cluster::start_new() else { return };
     let standby = first.start_standby();
     let (link, server) = server_on(&first, 5);
@@ -118,7 +118,7 @@ fn on_a_standby_the_service_is_not_healthy_until_that_takes_over() {
 }
 
 #[test]
-fn a_postgres_that_dies_under_uploads_and_comes_back_loses_none() {
+fn restart_of_postgres_during_uploads_loses_none() {
     let Some(cluster) = Cluster::start_new() else { return };
     let (_link, server) = server_on(&cluster, 5);
     let system = server.system();

@@ -35,7 +35,7 @@ fn is_well(server: &Server, system: &System, backups: &[String]) {
 }
 
 #[test]
-fn a_server_that_starts_while_postgres_is_away_is_well_soon_after_its_return() {
+fn server_started_without_postgres_recovers_soon_after_its_return() {
     let first = Server::start();
     let system = first.system();
     let id = first.store(&system, &bytes(1000));
@@ -69,7 +69,7 @@ fn a_server_that_starts_while_postgres_is_away_is_well_soon_after_its_return() {
 }
 
 #[test]
-fn a_start_does_not_wait_for_what_the_way_to_postgres_has_swallowed() {
+fn start_does_not_wait_for_lost_packets_to_postgres() {
     let database = Arc::new(Database::new());
     // From its return until the start is done.
     let recovered_within = || {
@@ -95,7 +95,7 @@ fn a_start_does_not_wait_for_what_the_way_to_postgres_has_swallowed() {
 }
 
 #[test]
-fn everybody_is_told_to_come_back_while_postgres_is_away() {
+fn every_request_without_postgres_is_503_with_retry_after() {
     let (link, server) = Server::on_a_link();
     let system = server.system();
     let id = server.store(&system, &bytes(1000));
@@ -113,7 +113,7 @@ fn everybody_is_told_to_come_back_while_postgres_is_away() {
 }
 
 #[test]
-fn it_goes_away_when_it_is_known_who_asks() {
+fn upload_that_loses_postgres_after_authentication_is_503() {
     let (link, server) = Server::on_a_link();
     let system = server.system();
     let id = server.store(&system, &bytes(1000));
@@ -153,7 +153,7 @@ fn under_a_body(trouble: Trouble, back: bool) {
 }
 
 #[test]
-fn a_backup_waits_at_its_commit_for_postgres_to_come_back() {
+fn upload_waits_at_its_commit_for_postgres() {
     std::thread::scope(|scope| {
         for trouble in EACH {
             scope.spawn(move || under_a_body(trouble, true));
@@ -162,7 +162,7 @@ fn a_backup_waits_at_its_commit_for_postgres_to_come_back() {
 }
 
 #[test]
-fn a_backup_that_cannot_be_committed_is_taken_back() {
+fn upload_that_cannot_be_committed_is_aborted() {
     std::thread::scope(|scope| {
         for trouble in EACH {
             scope.spawn(move || under_a_body(trouble, false));
@@ -171,7 +171,7 @@ fn a_backup_that_cannot_be_committed_is_taken_back() {
 }
 
 #[test]
-fn a_body_of_unknown_length_that_needs_more_room_is_refused() {
+fn chunked_upload_that_cannot_extend_its_reservation_is_refused() {
     let (link, server) = Server::on_a_link();
     let system = server.system();
     for trouble in EACH {
@@ -191,7 +191,7 @@ fn a_body_of_unknown_length_that_needs_more_room_is_refused() {
 }
 
 #[test]
-fn a_restart_of_postgres_is_not_noticed_by_who_comes_after_it() {
+fn request_after_a_restart_of_postgres_succeeds() {
     let (link, server) = Server::on_a_link();
     let system = server.system();
     for _ in 0..3 {
@@ -225,7 +225,7 @@ fn a_restart_of_postgres_is_not_noticed_by_who_comes_after_it() {
 }
 
 #[test]
-fn a_server_can_be_stopped_while_postgres_hangs() {
+fn server_can_be_stopped_while_postgres_hangs() {
     let (link, server) = Server::on_a_link();
     server.skip_audit();
     let system = server.system();
@@ -239,7 +239,7 @@ fn a_server_can_be_stopped_while_postgres_hangs() {
 }
 
 #[test]
-fn what_postgres_does_late_is_put_right() {
+fn late_commit_of_postgres_is_corrected() {
     let database = std::sync::Arc::new(crate::harness::Database::new());
     let link = PostgresLink::to(&database);
     let server = Server::builder()
@@ -290,7 +290,7 @@ fn timers(port: u16) -> Vec<(u8, u64)> {
 }
 
 #[test]
-fn a_postgres_that_lost_its_power_is_noticed_by_who_waits_for_its_answer() {
+fn query_to_a_postgres_without_power_times_out() {
     const KEEPALIVE: u8 = 2;
     let (link, server) = Server::on_a_link();
     let system = server.system();

@@ -159,12 +159,12 @@ fn one_by_one(conn: &mut Conn, policy: &AccountingPolicy, shares: &[OrgBatch]) -
 }
 
 #[test]
-fn a_batch_comes_to_the_same_as_its_operations_one_by_one() {
+fn batch_has_the_same_result_as_its_operations_one_by_one() {
     comes_to_the_same_as_one_by_one(1, apart);
 }
 
 #[test]
-fn a_transaction_of_several_organizations_comes_to_the_same_as_one_by_one() {
+fn transaction_of_several_organizations_has_the_same_result_as_one_by_one() {
     comes_to_the_same_as_one_by_one(3, together);
 }
 

@@ -41,19 +41,19 @@ fn exactly_ten_of_twenty(servers: &[&Server]) {
 }
 
 #[test]
-fn of_twenty_uploads_into_room_for_ten_exactly_ten_are_stored() {
+fn quota_for_ten_admits_exactly_ten_of_twenty_uploads() {
     exactly_ten_of_twenty(&[&Server::start()]);
 }
 
 #[test]
-fn of_twenty_uploads_to_two_processes_into_room_for_ten_exactly_ten_are_stored() {
+fn quota_for_ten_admits_exactly_ten_of_twenty_uploads_at_two_processes() {
     let one = Server::start();
     let other = one.sibling();
     exactly_ten_of_twenty(&[&one, &other]);
 }
 
 #[test]
-fn bodies_of_unknown_length_never_go_past_the_quota_together() {
+fn chunked_uploads_together_never_exceed_the_quota() {
     let server = Server::start();
     let quota = 10 * SIZE;
     server.add_org("acme", Some(quota as u64));
@@ -72,7 +72,7 @@ fn bodies_of_unknown_length_never_go_past_the_quota_together() {
 }
 
 #[test]
-fn retention_and_deletion_at_the_same_time_keep_the_books() {
+fn concurrent_retention_and_deletion_keep_the_totals_correct() {
     let server = Server::builder().no_rate_limit().set("BACKUP_MAX_PER_SYSTEM", 2).start();
     let other = server.sibling();
     server.add_org("acme", Some(100_000));

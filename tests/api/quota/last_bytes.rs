@@ -47,7 +47,7 @@ fn stored(answers: &[Answer]) -> usize {
 }
 
 #[test]
-fn of_fifty_uploads_at_three_processes_into_room_for_one_exactly_one_is_stored() {
+fn quota_for_one_admits_exactly_one_of_fifty_uploads_at_three_processes() {
     let servers = three(10);
     let quota = 300_000;
     servers[0].add_org("acme", Some(quota as u64));
@@ -73,7 +73,7 @@ fn of_fifty_uploads_at_three_processes_into_room_for_one_exactly_one_is_stored()
 }
 
 #[test]
-fn while_one_of_fifty_holds_the_room_the_others_are_refused_before_their_bodies() {
+fn uploads_are_refused_before_their_bodies_while_another_has_reserved_the_quota() {
     let servers = three(10);
     let size = 100_000;
     servers[0].add_org("acme", Some(size as u64));
@@ -101,7 +101,7 @@ fn while_one_of_fifty_holds_the_room_the_others_are_refused_before_their_bodies(
 }
 
 #[test]
-fn of_two_halves_and_one_byte_two_are_stored_whoever_is_first() {
+fn quota_admits_two_of_two_halves_and_one_byte() {
     let servers = three(10);
     let half = 50_000;
     for round in 0..12 {
@@ -120,7 +120,7 @@ fn of_two_halves_and_one_byte_two_are_stored_whoever_is_first() {
 }
 
 #[test]
-fn in_a_full_organization_all_systems_roll_on_at_once() {
+fn all_systems_of_a_full_organization_replace_backups_at_once() {
     let (size, slots, count) = (20_000, 2, 12);
     let servers = three(slots);
     let mut quota = size * slots * count;
@@ -152,7 +152,7 @@ fn in_a_full_organization_all_systems_roll_on_at_once() {
 }
 
 #[test]
-fn bodies_of_unknown_length_race_for_the_last_steps() {
+fn chunked_uploads_racing_for_the_last_bytes_never_exceed_the_quota() {
     let servers = three(10);
     let (quota, size) = (24 * MIB + 3, 9 * MIB);
     servers[0].add_org("acme", Some(quota as u64));

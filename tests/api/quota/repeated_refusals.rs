@@ -5,7 +5,7 @@ use std::time::Instant;
 use crate::harness::{PATIENCE, Server, assert_eventually, bytes};
 
 #[test]
-fn a_loop_of_quota_refusals_does_not_starve_its_siblings() {
+fn loop_of_quota_refusals_does_not_starve_other_systems() {
     let server = Server::builder().no_rate_limit().set("BACKUP_MAX_PER_SYSTEM", 1).start();
     let sibling = server.system_with_quota(1000);
     let greedy = server.add_system(&sibling.org, "greedy");
@@ -41,7 +41,7 @@ fn a_loop_of_quota_refusals_does_not_starve_its_siblings() {
 }
 
 #[test]
-fn a_smaller_one_is_let_in_right_after_a_refusal() {
+fn smaller_upload_is_admitted_right_after_a_refusal() {
     let server = Server::unlimited();
     let system = server.system_with_quota(1000);
     server.store(&system, &bytes(900));
@@ -51,7 +51,7 @@ fn a_smaller_one_is_let_in_right_after_a_refusal() {
 }
 
 #[test]
-fn room_that_the_system_makes_is_there_at_once() {
+fn bytes_freed_by_the_system_are_available_at_once() {
     let server = Server::unlimited();
     let system = server.system_with_quota(1000);
     let id = server.store(&system, &bytes(900));
@@ -61,7 +61,7 @@ fn room_that_the_system_makes_is_there_at_once() {
 }
 
 #[test]
-fn a_larger_one_for_which_retention_makes_room_is_let_in_right_after_a_refusal() {
+fn larger_upload_that_prunes_enough_is_admitted_right_after_a_refusal() {
     let server = Server::builder().no_rate_limit().set("BACKUP_MAX_SIZE_PER_SYSTEM", 1000).start();
     let system = server.system_with_quota(950);
     server.store(&system, &bytes(900));
@@ -71,7 +71,7 @@ fn a_larger_one_for_which_retention_makes_room_is_let_in_right_after_a_refusal()
 }
 
 #[test]
-fn room_that_another_process_makes_is_seen_within_a_second() {
+fn bytes_freed_by_another_process_are_available_within_a_second() {
     let server = Server::unlimited();
     let system = server.system_with_quota(1000);
     server.store(&system, &bytes(900));

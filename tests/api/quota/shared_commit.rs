@@ -12,7 +12,7 @@ use uuid::Uuid;
 use crate::harness::{PATIENCE, Server, System, assert_eventually, sample};
 
 #[test]
-fn organizations_that_upload_at_the_same_time_share_transactions() {
+fn organizations_that_upload_at_once_share_transactions() {
     let server = Server::builder().no_rate_limit().start();
     let systems: Vec<_> = (0..12).map(|_| server.system()).collect();
     assert_eventually("two were changed by one transaction", PATIENCE, || {
@@ -33,7 +33,7 @@ fn nothing(system: &System) -> OrgBatch {
 }
 
 #[test]
-fn an_organization_whose_rows_somebody_has_locked_is_left_out_and_nobody_waits() {
+fn locked_organization_is_left_out_of_a_shared_transaction_and_delays_nobody() {
     let server = Server::start();
     let (locked, free) = (server.system(), server.system());
     server.store(&locked, b"x");
@@ -65,7 +65,7 @@ fn an_organization_whose_rows_somebody_has_locked_is_left_out_and_nobody_waits()
 }
 
 #[test]
-fn an_organization_that_another_process_has_is_tried_together_again_before_it_waits_alone() {
+fn organization_locked_by_another_process_is_retried_together_before_it_waits_alone() {
     let server = Server::start();
     let system = server.system();
     let left_out = || sample(&server.metrics(), r#"strongroom_batch_seconds_count{result="left_out"}"#);
@@ -86,7 +86,7 @@ fn an_organization_that_another_process_has_is_tried_together_again_before_it_wa
 }
 
 #[test]
-fn what_fails_on_its_data_fails_alone() {
+fn operation_that_fails_on_its_data_fails_alone() {
     let server = Server::builder().no_rate_limit().start();
     let (spoilt, other) = (server.system(), server.system());
     let sibling = server.add_system(&spoilt.org, "sibling");

@@ -22,7 +22,7 @@ fn an_upload_of_exactly_the_maximum_is_stored_and_one_byte_more_is_not() {
 }
 
 #[test]
-fn the_maximum_holds_for_long_bodies_of_unknown_length() {
+fn maximum_size_applies_to_chunked_uploads() {
     let max = 9 * MIB;
     let server = Server::with([("BACKUP_MAX_UPLOAD_SIZE", &max.to_string())]);
     let system = server.system();
@@ -33,7 +33,7 @@ fn the_maximum_holds_for_long_bodies_of_unknown_length() {
 }
 
 #[test]
-fn a_length_beyond_all_measure_is_over_the_maximum() {
+fn length_beyond_64_bits_is_over_the_maximum() {
     let server = Server::start();
     let system = server.system();
     let before = server.snapshot();
@@ -56,7 +56,7 @@ fn upload_over_quota_is_refused_and_leaves_no_object() {
 }
 
 #[test]
-fn a_quota_is_filled_to_its_last_byte() {
+fn quota_is_filled_to_its_last_byte() {
     let server = Server::start();
     let system = server.system_with_quota(1000);
     server.store(&system, &bytes(600));
@@ -73,7 +73,7 @@ fn a_quota_is_filled_to_its_last_byte() {
 }
 
 #[test]
-fn a_quota_that_is_no_multiple_of_the_step_is_filled_by_a_body_of_unknown_length() {
+fn chunked_upload_fills_a_quota_that_is_no_multiple_of_the_step() {
     let quota = 10 * MIB + 5;
     let server = Server::start();
     let system = server.system_with_quota(quota);
@@ -86,7 +86,7 @@ fn a_quota_that_is_no_multiple_of_the_step_is_filled_by_a_body_of_unknown_length
 }
 
 #[test]
-fn bytes_on_their_way_are_held_from_the_quota() {
+fn bytes_of_uploads_under_way_count_for_the_quota() {
     let server = Server::start();
     let system = server.system_with_quota(1000);
     let mut wire = Wire::upload(&server, &system, &["Content-Length: 600"]);
@@ -102,7 +102,7 @@ fn bytes_on_their_way_are_held_from_the_quota() {
 }
 
 #[test]
-fn what_is_deleted_is_room_again() {
+fn deletion_frees_bytes_of_the_quota() {
     let server = Server::unlimited();
     let system = server.system_with_quota(1000);
     let id = server.store(&system, &bytes(1000));
@@ -114,7 +114,7 @@ fn what_is_deleted_is_room_again() {
 }
 
 #[test]
-fn an_organization_without_a_quota_has_the_default() {
+fn organization_without_a_quota_has_the_default() {
     let server = Server::with([("BACKUP_MAX_SIZE_PER_ORG", "500")]);
     let plain = server.system();
     server.put(&plain, &bytes(501)).is_over_quota();
@@ -127,7 +127,7 @@ fn an_organization_without_a_quota_has_the_default() {
 }
 
 #[test]
-fn a_default_of_zero_is_no_quota_and_is_said_at_the_start() {
+fn default_quota_of_zero_means_no_quota_and_is_logged_at_the_start() {
     let server = Server::with([("BACKUP_MAX_SIZE_PER_ORG", "0")]);
     let system = server.system();
     server.store(&system, &bytes(100_000));
@@ -135,7 +135,7 @@ fn a_default_of_zero_is_no_quota_and_is_said_at_the_start() {
 }
 
 #[test]
-fn lowering_the_quota_takes_nothing_away() {
+fn lowered_quota_deletes_no_backup() {
     let server = Server::start();
     let system = server.system_with_quota(1000);
     let id = server.store(&system, &bytes(1000));
@@ -146,7 +146,7 @@ fn lowering_the_quota_takes_nothing_away() {
 }
 
 #[test]
-fn an_upload_that_no_longer_fits_when_it_ends_is_taken_back() {
+fn upload_that_no_longer_fits_at_its_end_is_aborted() {
     let server = Server::start();
     let system = server.system_with_quota(1000);
     let before = server.snapshot();

@@ -14,7 +14,7 @@ fn age(server: &Server, system: &System, by: &str) {
 }
 
 #[test]
-fn the_seventh_upload_within_a_minute_is_refused_and_costs_nothing() {
+fn seventh_upload_within_a_minute_is_refused_and_costs_nothing() {
     let server = Server::start();
     let system = server.system();
     let start = Instant::now();
@@ -38,7 +38,7 @@ fn the_seventh_upload_within_a_minute_is_refused_and_costs_nothing() {
 }
 
 #[test]
-fn the_refused_system_may_still_list_fetch_and_delete() {
+fn rate_limited_system_may_still_list_download_and_delete() {
     let server = Server::with([("BACKUP_RATE_LIMIT_PER_MINUTE", "1")]);
     let system = server.system();
     let id = server.store(&system, b"x");
@@ -50,7 +50,7 @@ fn the_refused_system_may_still_list_fetch_and_delete() {
 }
 
 #[test]
-fn the_window_slides_and_retry_after_is_the_time_until_it_has() {
+fn window_slides_and_retry_after_is_the_time_until_the_next_slot() {
     let server = Server::start();
     let system = server.system();
     for _ in 0..6 {
@@ -70,7 +70,7 @@ fn the_window_slides_and_retry_after_is_the_time_until_it_has() {
 }
 
 #[test]
-fn the_hour_has_a_limit_of_its_own() {
+fn uploads_per_hour_are_limited() {
     let server = Server::with([("BACKUP_RATE_LIMIT_PER_MINUTE", "0"), ("BACKUP_RATE_LIMIT_PER_HOUR", "8")]);
     let system = server.system();
     for _ in 0..8 {
@@ -84,7 +84,7 @@ fn the_hour_has_a_limit_of_its_own() {
 }
 
 #[test]
-fn of_two_limits_the_later_one_counts() {
+fn retry_after_is_the_later_of_both_limits() {
     let server = Server::with([("BACKUP_RATE_LIMIT_PER_MINUTE", "2"), ("BACKUP_RATE_LIMIT_PER_HOUR", "3")]);
     let system = server.system();
     server.store(&system, b"x");
@@ -106,7 +106,7 @@ fn a_limit_of_zero_is_no_limit() {
 }
 
 #[test]
-fn the_window_is_remembered_over_a_restart() {
+fn window_survives_a_restart() {
     let server = Server::with([("BACKUP_RATE_LIMIT_PER_MINUTE", "2")]);
     let system = server.system();
     server.store(&system, b"x");
@@ -131,7 +131,7 @@ fn two_processes_share_one_window() {
 }
 
 #[test]
-fn uploads_at_the_same_moment_do_not_slip_through_the_window() {
+fn concurrent_uploads_do_not_exceed_the_window() {
     let server = Server::with([("BACKUP_RATE_LIMIT_PER_MINUTE", "3")]);
     let system = server.system();
     let statuses: Vec<u16> = std::thread::scope(|scope| {
@@ -145,7 +145,7 @@ fn uploads_at_the_same_moment_do_not_slip_through_the_window() {
 }
 
 #[test]
-fn a_system_has_at_most_four_uploads_open() {
+fn system_has_at_most_four_open_uploads() {
     let server = Server::start();
     let system = server.system();
     let mut open: Vec<Wire> =
@@ -169,7 +169,7 @@ fn a_system_has_at_most_four_uploads_open() {
 }
 
 #[test]
-fn a_clock_that_was_set_back_locks_nobody_out() {
+fn clock_set_back_locks_no_system_out() {
     let server = Server::with([("BACKUP_RATE_LIMIT_PER_MINUTE", "2")]);
     let system = server.system();
     server.store(&system, b"x");

@@ -53,7 +53,7 @@ fn most_within(server: &Server, system: &System, seconds: u32) -> i64 {
 }
 
 #[test]
-fn no_minute_and_no_hour_holds_more_than_its_limit_whatever_happens() {
+fn no_minute_and_no_hour_has_more_uploads_than_its_limit() {
     let builder = Server::builder()
         .set("BACKUP_RATE_LIMIT_PER_MINUTE", 4)
         .set("BACKUP_RATE_LIMIT_PER_HOUR", 15)
@@ -89,7 +89,7 @@ fn no_minute_and_no_hour_holds_more_than_its_limit_whatever_happens() {
 }
 
 #[test]
-fn a_slot_given_back_is_one_slot_at_every_process() {
+fn released_slot_is_one_slot_at_every_process() {
     let one = Server::with([("BACKUP_RATE_LIMIT_PER_MINUTE", "4")]);
     let two = one.sibling();
     let system = one.system();
@@ -108,7 +108,7 @@ fn a_slot_given_back_is_one_slot_at_every_process() {
 }
 
 #[test]
-fn a_clock_that_was_set_back_by_a_day_costs_a_minute_and_not_the_day() {
+fn clock_set_back_by_a_day_blocks_uploads_for_a_minute_only() {
     let one = Server::with([("BACKUP_RATE_LIMIT_PER_MINUTE", "2")]);
     let system = one.system();
     assert_eq!(fill(&[&one], &system), 2);
@@ -122,7 +122,7 @@ fn a_clock_that_was_set_back_by_a_day_costs_a_minute_and_not_the_day() {
 }
 
 #[test]
-fn a_slot_is_given_back_although_the_clock_was_set_back_meanwhile() {
+fn slot_is_released_after_the_clock_was_set_back() {
     let server = Server::with([("BACKUP_RATE_LIMIT_PER_MINUTE", "3")]);
     let system = server.system();
     server.store(&system, b"x");

@@ -48,17 +48,17 @@ fn upload_during_each_fault(upload: fn(&Server, &System) -> Answer) {
 }
 
 #[test]
-fn a_small_upload_is_refused_and_leaves_nothing() {
+fn small_upload_to_a_failing_engine_is_refused_and_leaves_nothing() {
     upload_during_each_fault(|server, system| server.put(system, &bytes(10_000)));
 }
 
 #[test]
-fn a_large_upload_is_refused_and_leaves_nothing() {
+fn large_upload_to_a_failing_engine_is_refused_and_leaves_nothing() {
     upload_during_each_fault(|server, system| server.put(system, &bytes(9 << 20)));
 }
 
 #[test]
-fn a_chunked_upload_is_refused_and_leaves_nothing() {
+fn chunked_upload_to_a_failing_engine_is_refused_and_leaves_nothing() {
     // Ends within the first part: the uploads of an engine in this process can't be listed, and what it has
     // begun when its answers are lost could not be found.
     upload_during_each_fault(|server, system| server.upload(system).chunked(bytes(5 << 20)).send());

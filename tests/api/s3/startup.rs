@@ -16,7 +16,7 @@ fn settings<'a>(bucket: &'a Bucket, endpoint: &'a str) -> Vec<(&'static str, &'a
 }
 
 #[test]
-fn a_bucket_that_refuses_is_exit_code_3_with_one_line() {
+fn refusing_bucket_stops_the_start_with_exit_code_3_and_one_line() {
     let (bucket, database) = (Bucket::new(), Database::new());
     for (name, value) in [
         ("BACKUP_S3_BUCKET", "no-such-bucket-either"),
@@ -35,7 +35,7 @@ fn a_bucket_that_refuses_is_exit_code_3_with_one_line() {
 }
 
 #[test]
-fn an_engine_that_is_away_at_the_start_is_waited_for() {
+fn start_waits_for_an_unreachable_engine() {
     let bucket = Bucket::new();
     let link = Proxy::new(&bucket.endpoint);
     let endpoint = link.endpoint();
@@ -57,7 +57,7 @@ fn an_engine_that_is_away_at_the_start_is_waited_for() {
 }
 
 #[test]
-fn a_start_does_not_wait_for_what_the_way_to_the_engine_has_swallowed() {
+fn start_does_not_wait_for_lost_packets_to_the_engine() {
     let bucket = Bucket::new();
     // From its return until the start is done.
     let recovered_within = || {
@@ -87,7 +87,7 @@ fn a_start_does_not_wait_for_what_the_way_to_the_engine_has_swallowed() {
 }
 
 #[test]
-fn a_proxy_that_the_engine_is_not_reached_through_is_named() {
+fn useless_proxy_to_the_engine_is_named() {
     let (bucket, database) = (Bucket::new(), Database::new());
     let scheme = if bucket.endpoint.starts_with("https") { "HTTPS_PROXY" } else { "http_proxy" };
     let mut command = plain_command();

@@ -25,7 +25,7 @@ fn is_refused(name: &str, settings: &[(&str, &str)]) {
 }
 
 #[test]
-fn a_wrong_value_stops_the_start_with_one_line_that_names_it() {
+fn invalid_value_stops_the_start_with_one_line_that_names_it() {
     for name in [
         "BACKUP_MAX_UPLOAD_SIZE",
         "BACKUP_MAX_PER_SYSTEM",
@@ -54,7 +54,7 @@ fn a_wrong_value_stops_the_start_with_one_line_that_names_it() {
 }
 
 #[test]
-fn a_value_that_no_shell_has_looked_at_stops_the_start() {
+fn value_with_unexpanded_shell_syntax_stops_the_start() {
     for value in [
         "\"/srv/strongroom\"",
         "'/srv/strongroom'",
@@ -91,14 +91,14 @@ fn a_value_that_no_shell_has_looked_at_stops_the_start() {
 }
 
 #[test]
-fn a_time_of_nothing_is_a_wrong_value() {
+fn duration_of_zero_is_invalid() {
     for name in ["BACKUP_LEASE", "BACKUP_SWEEP_INTERVAL", "SHUTDOWN_GRACE"] {
         is_refused(name, &[(name, "0")]);
     }
 }
 
 #[test]
-fn half_of_what_tokens_need_stops_the_start() {
+fn incomplete_token_settings_stop_the_start() {
     for (name, value) in [
         ("JWT_ISSUER", "https://login.example.org"),
         ("JWT_AUDIENCE", "backups"),
@@ -120,7 +120,7 @@ fn half_of_what_tokens_need_stops_the_start() {
 }
 
 #[test]
-fn half_of_what_a_bucket_needs_stops_the_start() {
+fn incomplete_bucket_settings_stop_the_start() {
     for (name, value) in [
         ("BACKUP_S3_BUCKET", "backups"),
         ("S3_ENDPOINT", "https://s3.example.org"),
@@ -141,7 +141,7 @@ fn half_of_what_a_bucket_needs_stops_the_start() {
 }
 
 #[test]
-fn one_half_of_a_tls_pair_stops_the_start() {
+fn half_of_a_tls_pair_stops_the_start() {
     is_refused("TLS_KEY_FILE", &[("TLS_CERT_FILE", "/etc/ssl/cert.pem")]);
     is_refused("TLS_CERT_FILE", &[("TLS_KEY_FILE", "/etc/ssl/key.pem")]);
     let missing = [("TLS_CERT_FILE", "/nonexistent/cert.pem"), ("TLS_KEY_FILE", "/nonexistent/key.pem")];
@@ -149,7 +149,7 @@ fn one_half_of_a_tls_pair_stops_the_start() {
 }
 
 #[test]
-fn without_a_database_url_nothing_starts() {
+fn missing_database_url_stops_the_start() {
     let stopped = run(plain_command().arg("serve").env("LISTEN_ADDRESS", "127.0.0.1:0")).exits(2);
     assert!(stopped.stderr.contains("DATABASE_URL"), "{stopped:?}");
     for command in [&["migrate"][..], &["org", "list"], &["audit"]] {
@@ -159,7 +159,7 @@ fn without_a_database_url_nothing_starts() {
 }
 
 #[test]
-fn the_database_url_may_lie_in_a_file() {
+fn database_url_is_read_from_a_file() {
     let server = crate::harness::Server::start();
     let file = tempfile::NamedTempFile::new().expect("make a file");
     std::fs::write(file.path(), format!("{}\n", server.db.url())).expect("fill it");
@@ -173,7 +173,7 @@ fn the_database_url_may_lie_in_a_file() {
 }
 
 #[test]
-fn a_port_in_use_stops_the_start_and_is_named() {
+fn port_in_use_stops_the_start_and_is_named() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = taken.local_addr().expect("an address").to_string();
     let stopped = serve_with(&[("LISTEN_ADDRESS", &address)]);
@@ -182,7 +182,7 @@ fn a_port_in_use_stops_the_start_and_is_named() {
 }
 
 #[test]
-fn the_settings_are_in_the_help() {
+fn help_lists_the_settings() {
     let help = run(plain_command().args(["serve", "--help"])).exits(0);
     for name in [
         "DATABASE_URL",
@@ -220,7 +220,7 @@ fn wrong_usage_is_exit_code_2() {
 }
 
 #[test]
-fn an_unreachable_database_is_exit_code_3() {
+fn unreachable_database_is_exit_code_3() {
     for arguments in [
         &["migrate"][..],
         &["org", "list"],

@@ -33,7 +33,7 @@ const BUCKET: [(&str, &str); 4] = [
 ];
 
 #[test]
-fn a_key_of_a_bucket_with_a_character_that_no_header_takes_is_refused() {
+fn bucket_key_with_a_character_that_no_header_allows_is_refused() {
     for (name, value) in [
         ("S3_ACCESS_KEY", "hunter2\nhunter2"),
         ("S3_ACCESS_KEY", "hunter2\u{1}"),
@@ -48,7 +48,7 @@ fn a_key_of_a_bucket_with_a_character_that_no_header_takes_is_refused() {
 }
 
 #[test]
-fn an_address_of_the_database_that_is_none_is_not_repeated() {
+fn malformed_database_url_is_not_repeated() {
     for value in [
         "postgres://u:hunter2@hunter2@127.0.0.1:1/none",
         "postgres://u:hunter2/hunter2%zz@127.0.0.1:1/none",
@@ -61,7 +61,7 @@ fn an_address_of_the_database_that_is_none_is_not_repeated() {
 }
 
 #[test]
-fn a_file_with_a_secret_is_refused_without_its_content() {
+fn invalid_secret_file_is_refused_without_its_content() {
     let folder = TempDir::with_prefix("strongroom-secrets-").expect("make a folder");
     let file = folder.path().join("secret");
     let name = file.to_str().expect("a name");
@@ -82,7 +82,7 @@ fn a_file_with_a_secret_is_refused_without_its_content() {
 }
 
 #[test]
-fn a_secret_in_the_place_of_a_files_name_is_not_repeated() {
+fn secret_in_place_of_a_file_name_is_not_repeated() {
     for name in ["DATABASE_URL_FILE", "JWT_HS256_SECRET_FILE"] {
         for value in ["hunter2", "hunter2/hunter2", "/hunter2", "postgres://u:hunter2@h/d"] {
             let mut command = plain_command();

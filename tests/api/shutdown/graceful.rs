@@ -14,12 +14,12 @@ fn with_tls() -> Builder {
 }
 
 #[test]
-fn an_upload_in_flight_is_finished_before_the_exit() {
+fn upload_under_way_is_finished_before_the_exit() {
     stop_under_uploads(Server::builder());
 }
 
 #[test]
-fn an_upload_in_flight_over_tls_is_finished_before_the_exit() {
+fn upload_under_way_over_tls_is_finished_before_the_exit() {
     stop_under_uploads(with_tls());
 }
 
@@ -45,7 +45,7 @@ fn stop_under_uploads(builder: Builder) {
 }
 
 #[test]
-fn an_idle_server_ends_at_once() {
+fn idle_server_exits_at_once() {
     let server = Server::start();
     let system = server.system();
     let mut idle = Wire::to(&server);
@@ -57,7 +57,7 @@ fn an_idle_server_ends_at_once() {
 }
 
 #[test]
-fn an_upload_that_outlasts_the_grace_is_taken_back() {
+fn upload_that_outlasts_the_shutdown_grace_is_aborted() {
     let server = Server::with([("SHUTDOWN_GRACE", "1")]);
     let system = server.system();
     let before = server.snapshot();
@@ -71,7 +71,7 @@ fn an_upload_that_outlasts_the_grace_is_taken_back() {
 }
 
 #[test]
-fn a_restarted_server_goes_on_where_the_last_one_ended() {
+fn restarted_server_has_the_state_of_the_previous_one() {
     let server = Server::start();
     let system = server.system();
     let id = server.store(&system, b"x");
@@ -127,22 +127,22 @@ fn stop_while_asked(builder: &Builder, line: &str) {
 }
 
 #[test]
-fn whoever_got_a_connection_is_answered_and_the_others_are_refused() {
+fn accepted_connections_are_answered_and_others_are_refused() {
     stop_while_asked(&Server::builder(), "Connection: close\r\n");
 }
 
 #[test]
-fn whoever_keeps_a_connection_is_told_that_it_ends_before_it_does() {
+fn kept_connections_are_told_to_close_before_they_end() {
     stop_while_asked(&Server::builder(), "");
 }
 
 #[test]
-fn whoever_got_a_connection_is_answered_over_tls_too() {
+fn accepted_connections_over_tls_are_answered() {
     stop_while_asked(&with_tls(), "Connection: close\r\n");
 }
 
 #[test]
-fn whoever_keeps_a_connection_over_tls_is_told_that_it_ends_before_it_does() {
+fn kept_connections_over_tls_are_told_to_close_before_they_end() {
     stop_while_asked(&with_tls(), "");
 }
 
@@ -179,7 +179,7 @@ fn those_in_the_middle_of_a_handshake_are_answered() -> bool {
 }
 
 #[test]
-fn whoever_is_in_the_middle_of_a_handshake_is_answered() {
+fn client_in_the_middle_of_a_handshake_is_answered() {
     assert!((0..10).any(|_| those_in_the_middle_of_a_handshake_are_answered()));
 }
 
@@ -210,12 +210,12 @@ fn a_handshake_that_ends_after_the_listener_is_answered() -> bool {
 }
 
 #[test]
-fn a_handshake_begun_before_the_stop_may_end_after_it_and_its_request_is_answered() {
+fn handshake_begun_before_the_stop_may_end_after_it_and_its_request_is_answered() {
     assert!((0..10).any(|_| a_handshake_that_ends_after_the_listener_is_answered()));
 }
 
 #[test]
-fn a_handshake_that_does_not_go_on_does_not_hold_up_the_stop_for_long() {
+fn stalled_handshake_does_not_delay_the_stop_for_long() {
     let server = with_tls().start();
     let silent: Vec<TcpStream> =
         (0..50).map(|_| TcpStream::connect(server.address()).expect("connect")).collect();

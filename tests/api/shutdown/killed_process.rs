@@ -31,7 +31,7 @@ fn pass(time: Duration) {
 }
 
 #[test]
-fn an_upload_that_died_with_its_process_is_taken_back_by_the_next() {
+fn upload_of_a_killed_process_is_aborted_by_the_next() {
     let server = short_lease();
     let system = server.system();
     let kept = server.store(&system, &bytes(10));
@@ -47,7 +47,7 @@ fn an_upload_that_died_with_its_process_is_taken_back_by_the_next() {
 }
 
 #[test]
-fn an_upload_that_died_with_its_process_is_taken_back_by_another() {
+fn upload_of_a_killed_process_is_aborted_by_another() {
     let server = short_lease();
     let other = server.sibling();
     let system = server.system();
@@ -61,7 +61,7 @@ fn an_upload_that_died_with_its_process_is_taken_back_by_another() {
 }
 
 #[test]
-fn an_upload_of_a_living_process_is_not_taken_back_however_long_it_takes() {
+fn long_upload_of_a_living_process_is_not_aborted() {
     let server = short_lease();
     let other = server.sibling();
     let system = server.system();
@@ -74,7 +74,7 @@ fn an_upload_of_a_living_process_is_not_taken_back_however_long_it_takes() {
 }
 
 #[test]
-fn a_process_that_was_paused_for_too_long_stores_nothing_afterwards() {
+fn process_paused_beyond_its_lease_stores_nothing_afterwards() {
     let server = short_lease();
     let other = server.sibling();
     let system = server.system();
@@ -92,7 +92,7 @@ fn a_process_that_was_paused_for_too_long_stores_nothing_afterwards() {
 }
 
 #[test]
-fn objects_that_nobody_knows_are_never_deleted() {
+fn service_never_deletes_orphans() {
     let server = short_lease();
     let system = server.system();
     server.store(&system, b"x");
@@ -118,7 +118,7 @@ fn objects_that_nobody_knows_are_never_deleted() {
 }
 
 #[test]
-fn a_deletion_that_was_interrupted_is_finished_by_the_next_process() {
+fn interrupted_deletion_is_finished_by_the_next_process() {
     let server = Server::start();
     let system = server.system();
     let id = server.store(&system, b"x");

@@ -3,7 +3,7 @@
 use crate::harness::{BACKUPS, PATIENCE, Server, System, assert_eventually, bytes};
 
 #[test]
-fn a_missing_object_is_told_as_damaged() {
+fn missing_object_is_reported_as_damaged() {
     let server = Server::start();
     let system = server.system();
     let whole = server.store(&system, b"another one");
@@ -46,7 +46,7 @@ fn is_damaged(server: &Server, system: &System, id: &str) {
 }
 
 #[test]
-fn an_object_of_another_size_is_damaged_and_nothing_of_it_is_served() {
+fn object_of_another_size_is_damaged_and_not_served() {
     let server = Server::unlimited();
     server.skip_comparison();
     let system = server.system();
@@ -61,7 +61,7 @@ fn an_object_of_another_size_is_damaged_and_nothing_of_it_is_served() {
 }
 
 #[test]
-fn what_is_no_regular_file_is_damaged_and_leads_nowhere() {
+fn object_that_is_no_regular_file_is_damaged_and_not_followed() {
     needs_a_folder!();
     let server = Server::unlimited();
     server.skip_comparison();
@@ -99,7 +99,7 @@ fn what_is_no_regular_file_is_damaged_and_leads_nowhere() {
 }
 
 #[test]
-fn a_backup_marked_as_damaged_is_not_served() {
+fn backup_marked_as_damaged_is_not_served() {
     let server = Server::start();
     let system = server.system();
     for damage in ["damaged", "missing"] {

@@ -9,7 +9,7 @@ use crate::harness::{
 };
 
 #[test]
-fn a_store_that_other_users_may_change_stops_the_start_with_the_command_that_mends_it() {
+fn store_writable_by_others_stops_the_start_with_the_command_that_repairs_it() {
     needs_a_folder!();
     let server = Server::start();
     let system = server.system();
@@ -27,7 +27,7 @@ fn a_store_that_other_users_may_change_stops_the_start_with_the_command_that_men
 }
 
 #[test]
-fn a_directory_with_something_else_in_it_that_other_users_may_see_does_not_become_the_store() {
+fn directory_with_foreign_files_readable_by_others_does_not_become_the_store() {
     needs_a_folder!();
     let (store, database) = (Store::new(), Database::new());
     std::fs::write(store.path().join("file"), "another's").expect("make a file");
@@ -42,7 +42,7 @@ fn a_directory_with_something_else_in_it_that_other_users_may_see_does_not_becom
 }
 
 #[test]
-fn the_log_says_where_the_store_is() {
+fn log_names_the_store() {
     let server = Server::start();
     let log = server.log();
     if crate::harness::on_s3() {
@@ -54,7 +54,7 @@ fn the_log_says_where_the_store_is() {
 }
 
 #[test]
-fn an_organization_whose_folder_takes_no_object_makes_the_server_unhealthy_and_is_named_in_the_log() {
+fn unwritable_organization_folder_is_unhealthy_and_logged() {
     needs_a_folder!();
     let server = Server::start();
     let system = server.system();
@@ -87,7 +87,7 @@ fn an_organization_whose_folder_takes_no_object_makes_the_server_unhealthy_and_i
 }
 
 #[test]
-fn without_a_store_uploads_are_told_to_come_back_and_cost_nothing() {
+fn uploads_without_a_store_are_503_and_cost_nothing() {
     let server = Server::start();
     let system = server.system();
     let id = server.store(&system, b"x");
@@ -105,7 +105,7 @@ fn without_a_store_uploads_are_told_to_come_back_and_cost_nothing() {
 }
 
 #[test]
-fn a_store_folder_that_was_moved_away_is_not_silently_made_anew() {
+fn missing_store_folder_is_not_silently_created() {
     needs_a_folder!();
     let server = Server::start();
     let system = server.system();
@@ -118,7 +118,7 @@ fn a_store_folder_that_was_moved_away_is_not_silently_made_anew() {
 }
 
 #[test]
-fn a_store_that_breaks_under_an_upload_leaves_nothing_once_it_is_back() {
+fn store_that_fails_during_an_upload_keeps_nothing_of_it() {
     let server = Server::with([("BACKUP_SWEEP_INTERVAL", "1")]);
     let system = server.system();
     let before = server.snapshot();
@@ -167,7 +167,7 @@ fn on_a_full_disk_backups_can_still_be_deleted() {
 }
 
 #[test]
-fn an_object_that_cannot_be_removed_now_is_removed_later() {
+fn undeletable_object_is_removed_later() {
     let server = Server::start();
     let system = server.system();
     let id = server.store(&system, b"x");
@@ -179,7 +179,7 @@ fn an_object_that_cannot_be_removed_now_is_removed_later() {
 }
 
 #[test]
-fn a_full_disk_refuses_all_at_once_gives_the_slots_back_and_is_well_when_there_is_room() {
+fn full_disk_refuses_all_uploads_and_releases_their_slots_and_recovers() {
     needs_a_folder!();
     let server = Server::builder().disk("6m").start();
     let system = server.system();
@@ -214,7 +214,7 @@ fn a_full_disk_refuses_all_at_once_gives_the_slots_back_and_is_well_when_there_i
 }
 
 #[test]
-fn a_read_only_disk_is_503_and_is_well_when_it_can_be_written_again() {
+fn read_only_disk_is_503_and_recovers() {
     needs_a_folder!();
     let server = Server::builder().disk("6m").start();
     let system = server.system();
@@ -235,7 +235,7 @@ fn a_read_only_disk_is_503_and_is_well_when_it_can_be_written_again() {
 }
 
 #[test]
-fn out_of_descriptors_is_503_and_is_over_when_there_are_some_again() {
+fn exhausted_file_descriptors_are_503_and_recover() {
     needs_a_folder!();
     let server = Server::start();
     let system = server.system();

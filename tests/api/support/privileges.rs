@@ -17,7 +17,7 @@ fn support_sql(url: &str, options: &[&str]) -> Output {
 }
 
 #[test]
-fn support_writes_nothing_and_takes_no_lock_even_where_it_is_not_read_only() {
+fn support_role_writes_nothing_and_takes_no_lock_even_in_read_write_sessions() {
     let database = Database::new();
     support_sql(database.url(), &[]).exits(0);
     let support = Database::at(&database.url_as("support"));
@@ -51,7 +51,7 @@ fn support_writes_nothing_and_takes_no_lock_even_where_it_is_not_read_only() {
 }
 
 #[test]
-fn support_has_few_sessions_and_none_lasts_without_an_end() {
+fn support_role_has_few_sessions_with_timeouts() {
     let database = Database::new();
     support_sql(database.url(), &[]).exits(0);
     let support = Database::at(&database.url_as("support"));
@@ -67,7 +67,7 @@ fn support_has_few_sessions_and_none_lasts_without_an_end() {
 }
 
 #[test]
-fn the_tables_are_found_in_whatever_schema_they_are() {
+fn support_script_finds_the_tables_in_any_schema() {
     let database = Database::empty();
     let migrate = |schema: &str| {
         database.execute(&format!("CREATE SCHEMA \"{schema}\""));
@@ -89,7 +89,7 @@ fn the_tables_are_found_in_whatever_schema_they_are() {
 }
 
 #[test]
-fn where_a_table_is_missing_nothing_is_granted_and_the_exit_code_says_so() {
+fn support_script_grants_nothing_and_fails_if_a_table_is_missing() {
     let empty = Database::empty();
     let stopped = support_sql(empty.url(), &[]);
     assert!(stopped.code != 0 && stopped.stderr.contains("strongroom migrate"), "{stopped:?}");
@@ -103,7 +103,7 @@ fn where_a_table_is_missing_nothing_is_granted_and_the_exit_code_says_so() {
 }
 
 #[test]
-fn an_owner_who_is_no_superuser_is_told_what_is_left() {
+fn support_script_tells_an_owner_without_superuser_rights_what_remains() {
     let database = Database::empty();
     let role = crate::harness::Role::new(&database);
     database.execute(&format!(
@@ -131,7 +131,7 @@ fn an_owner_who_is_no_superuser_is_told_what_is_left() {
 }
 
 #[test]
-fn notifications_of_anybody_wake_nobody_and_keep_no_request_from_its_appliance() {
+fn forged_notifications_end_no_wait_and_delay_no_request() {
     let server = Server::unlimited();
     let system = server.system();
     support_sql(server.db.url(), &[]).exits(0);

@@ -21,7 +21,7 @@ fn much_history() -> Server {
 }
 
 #[test]
-fn an_organizations_events_are_found_by_its_index() {
+fn events_of_an_organization_are_found_by_index() {
     let server = much_history();
     for question in [
         "SELECT * FROM support_recent_events WHERE org_id = 'org7'",
@@ -41,7 +41,7 @@ fn an_organizations_events_are_found_by_its_index() {
 }
 
 #[test]
-fn what_happened_last_anywhere_is_found_by_its_time() {
+fn latest_events_are_found_by_their_time() {
     let server = much_history();
     for question in [
         "SELECT * FROM support_recent_events LIMIT 20",
@@ -56,7 +56,7 @@ fn what_happened_last_anywhere_is_found_by_its_time() {
 }
 
 #[test]
-fn a_system_and_its_events_are_found_by_its_key() {
+fn system_and_its_events_are_found_by_key() {
     let server = much_history();
     for question in [
         "SELECT * FROM support_recent_events WHERE system_key = 'org7-3'",
@@ -73,14 +73,14 @@ fn a_system_and_its_events_are_found_by_its_key() {
 }
 
 #[test]
-fn an_organizations_figures_are_found_without_all_systems() {
+fn totals_of_an_organization_are_found_without_reading_all_systems() {
     let server = much_history();
     let plan = server.db.explain("SELECT * FROM support_orgs WHERE org_id = 'org7'");
     assert!(!plan.contains("Seq Scan on systems") && !plan.contains("Seq Scan on organizations"), "{plan}");
 }
 
 #[test]
-fn no_view_compares_with_a_clock_that_moves() {
+fn views_compare_with_the_statements_start_time() {
     let database = Database::new();
     let moving = database.all(
         "SELECT viewname FROM pg_views WHERE schemaname = 'public' AND definition LIKE '%clock_timestamp%'",

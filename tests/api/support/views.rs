@@ -5,7 +5,7 @@ use std::process::Command;
 use crate::harness::{Server, bytes};
 
 #[test]
-fn freshness_is_never_fresh_or_late() {
+fn freshness_view_shows_never_fresh_or_late() {
     let server = Server::start();
     let system = server.system();
     let freshness = || server.db.one("SELECT freshness FROM support_systems");
@@ -25,7 +25,7 @@ fn freshness_is_never_fresh_or_late() {
 }
 
 #[test]
-fn a_system_is_shown_with_what_it_keeps_and_was_refused_for() {
+fn systems_view_shows_backups_and_refusals() {
     let server = Server::with([("BACKUP_RATE_LIMIT_PER_MINUTE", "2")]);
     let system = server.system();
     let sibling = server.add_system(&system.org, "of the same organization");
@@ -51,7 +51,7 @@ fn a_system_is_shown_with_what_it_keeps_and_was_refused_for() {
 }
 
 #[test]
-fn an_organization_is_shown_with_its_figures() {
+fn organizations_view_shows_the_totals() {
     let server = Server::start();
     let system = server.system_with_quota(1000);
     let _open = crate::harness::Wire::upload(&server, &system, &["Content-Length: 50"]);
@@ -69,7 +69,7 @@ fn an_organization_is_shown_with_its_figures() {
 }
 
 #[test]
-fn what_happened_lately_can_be_read() {
+fn events_view_shows_the_latest_events() {
     let server = Server::start();
     let system = server.system();
     let id = server.store(&system, &bytes(100));
@@ -96,7 +96,7 @@ fn let_support_in(server: &Server) {
 }
 
 #[test]
-fn views_that_a_migration_replaces_stay_those_that_support_may_read() {
+fn views_replaced_by_a_migration_stay_readable_for_support() {
     let server = Server::start();
     let_support_in(&server);
     server.kill();
@@ -112,7 +112,7 @@ fn views_that_a_migration_replaces_stay_those_that_support_may_read() {
 }
 
 #[test]
-fn the_support_role_reads_the_views_and_no_more() {
+fn support_role_reads_only_the_views() {
     let server = Server::start();
     let system = server.system();
     server.store(&system, b"x");

@@ -162,7 +162,7 @@ fn shows_nothing(said: &str, file: &str) {
 }
 
 #[test]
-fn a_pair_that_cannot_be_used_stops_the_start_with_its_reason_and_nothing_of_it() {
+fn unusable_pair_stops_the_start_with_the_reason_and_without_its_content() {
     let files = Certificate::new();
     for case in cases() {
         files.put(&case.cert, &case.key);
@@ -180,7 +180,7 @@ fn a_pair_that_cannot_be_used_stops_the_start_with_its_reason_and_nothing_of_it(
 }
 
 #[test]
-fn on_sighup_the_reason_is_logged_with_nothing_of_the_pair_and_the_old_one_is_kept() {
+fn unusable_pair_on_sighup_is_logged_without_its_content_and_the_old_one_is_kept() {
     let files = Certificate::new();
     let server = Server::builder().tls(&files).set("RUST_LOG", "debug").start();
     let system = server.system();
@@ -204,7 +204,7 @@ fn on_sighup_the_reason_is_logged_with_nothing_of_the_pair_and_the_old_one_is_ke
 }
 
 #[test]
-fn a_good_pair_is_taken_however_it_is_written() {
+fn valid_pair_is_accepted_in_every_form() {
     let files = Certificate::new();
     let server = Server::builder().tls(&files).start();
     server.system();
@@ -222,7 +222,7 @@ fn a_good_pair_is_taken_however_it_is_written() {
 }
 
 #[test]
-fn a_file_that_cannot_be_read_is_named_and_its_content_in_the_place_of_a_name_is_not() {
+fn unreadable_file_is_named_and_a_key_in_place_of_a_name_is_not_repeated() {
     let files = Certificate::new();
     let shop = Workshop::new();
     let start = |cert: &str, key: &str| {

@@ -78,14 +78,14 @@ fn uploads_beside(address: &str, server: &Server, said: &[u8]) -> bool {
 }
 
 #[test]
-fn an_upload_does_not_wait_for_thousands_of_silent_connections() {
+fn thousands_of_silent_connections_do_not_delay_an_upload() {
     allow_descriptors(4096);
     let server = with_tls().no_rate_limit().start();
     assert!((0..5).any(|_| uploads_beside(server.address(), &server, b"")));
 }
 
 #[test]
-fn an_upload_does_not_wait_for_thousands_of_handshakes_that_do_not_go_on() {
+fn thousands_of_stalled_handshakes_do_not_delay_an_upload() {
     allow_descriptors(4096);
     let server = with_tls().no_rate_limit().start();
     assert!((0..5).any(|_| uploads_beside(server.address(), &server, &HALF_A_HELLO)));
@@ -93,7 +93,7 @@ fn an_upload_does_not_wait_for_thousands_of_handshakes_that_do_not_go_on() {
 
 /// The management API speaks TLS where it can be reached from other machines.
 #[test]
-fn the_management_api_does_not_wait_for_silent_connections_either() {
+fn silent_connections_do_not_delay_the_management_api() {
     allow_descriptors(4096);
     let server = with_tls().set("MANAGEMENT_LISTEN_ADDRESS", "0.0.0.0:0").start();
     let url = server.management_url("/docs");
@@ -109,7 +109,7 @@ fn the_management_api_does_not_wait_for_silent_connections_either() {
 }
 
 #[test]
-fn a_handshake_that_does_not_go_on_is_given_up_and_counted() {
+fn stalled_handshake_times_out_and_is_counted() {
     let server = with_tls().start();
     let strangers: Vec<TcpStream> = [&b""[..], &HALF_A_HELLO]
         .into_iter()
@@ -133,7 +133,7 @@ fn a_handshake_that_does_not_go_on_is_given_up_and_counted() {
 }
 
 #[test]
-fn plain_http_where_tls_is_spoken_is_logged_once_a_minute_and_served_nothing() {
+fn plain_http_on_a_tls_port_is_not_served_and_logged_once_a_minute() {
     let server = with_tls().start();
     for request in ["GET /api/health HTTP/1.1\r\nHost: a\r\n\r\n", "POST /api/systems/backups HTTP/1.1\r\n"] {
         for _ in 0..10 {
@@ -149,7 +149,7 @@ fn plain_http_where_tls_is_spoken_is_logged_once_a_minute_and_served_nothing() {
 }
 
 #[test]
-fn garbage_and_alerts_are_logged_once_a_minute_and_served_nothing() {
+fn garbage_and_alerts_are_not_served_and_logged_once_a_minute() {
     let server = with_tls().start();
     let hello_of_ssl_2 = [0x80, 0x2e, 1, 0, 2, 0, 0x15, 0, 0, 0, 0x10];
     let alert = [21, 3, 1, 0, 2, 2, 48];
@@ -175,7 +175,7 @@ fn garbage_and_alerts_are_logged_once_a_minute_and_served_nothing() {
 }
 
 #[test]
-fn whoever_leaves_in_the_middle_of_a_handshake_is_counted_and_not_logged() {
+fn client_that_disconnects_during_a_handshake_is_counted_and_not_logged() {
     let server = with_tls().start();
     for how in [Vanish::Fin, Vanish::Rst] {
         for said in [&b""[..], &HALF_A_HELLO] {
@@ -193,7 +193,7 @@ fn whoever_leaves_in_the_middle_of_a_handshake_is_counted_and_not_logged() {
 }
 
 #[test]
-fn connections_are_shown_until_they_end() {
+fn metrics_show_connections_until_they_end() {
     let server = with_tls().start();
     let name = r#"strongroom_http_connections{api="collect"}"#;
     let open = || sample(&server.metrics(), name);
@@ -229,17 +229,17 @@ fn a_head_that_does_not_come_is_not_waited_for(builder: Builder) {
 }
 
 #[test]
-fn a_client_that_does_not_send_its_head_is_disconnected() {
+fn client_that_sends_no_head_is_disconnected() {
     a_head_that_does_not_come_is_not_waited_for(Server::builder());
 }
 
 #[test]
-fn a_client_that_does_not_send_its_head_over_tls_is_disconnected() {
+fn client_that_sends_no_head_over_tls_is_disconnected() {
     a_head_that_does_not_come_is_not_waited_for(with_tls());
 }
 
 #[test]
-fn connections_of_strangers_leave_descriptors_for_uploads() {
+fn unauthenticated_connections_leave_descriptors_for_uploads() {
     allow_descriptors(4096);
     let server = Server::builder().descriptors(800).start();
     let system = server.system();
@@ -265,7 +265,7 @@ fn connections_of_strangers_leave_descriptors_for_uploads() {
 const KEPT: u64 = 12 * 1024;
 
 #[test]
-fn memory_of_connections_that_are_gone_is_returned_to_the_kernel() {
+fn memory_of_closed_connections_is_returned_to_the_kernel() {
     allow_descriptors(8192);
     for builder in [Server::builder(), with_tls()] {
         let server = builder.start();

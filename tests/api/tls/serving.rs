@@ -5,7 +5,7 @@ use crate::harness::{
 };
 
 #[test]
-fn backups_travel_over_tls() {
+fn backups_are_uploaded_and_downloaded_over_tls() {
     let server = Server::builder().tls(&Certificate::new()).start();
     let system = server.system();
     let body = bytes(3_000_000);
@@ -18,7 +18,7 @@ fn backups_travel_over_tls() {
 }
 
 #[test]
-fn plain_http_is_not_served_where_tls_is() {
+fn plain_http_is_not_served_on_a_tls_port() {
     let server = Server::builder().tls(&Certificate::new()).start();
     let plain = format!("http://{}/api/health", server.address());
     let outcome = Curl::new().args([&plain]).run();
@@ -26,7 +26,7 @@ fn plain_http_is_not_served_where_tls_is() {
 }
 
 #[test]
-fn only_http_1_is_offered() {
+fn tls_offers_http_1_only() {
     let server = Server::builder().tls(&Certificate::new()).start();
     let outcome =
         Curl::new().args(["--insecure", "--http2", "-w", "%{http_version}", &server.url("/api/health")]);
@@ -36,7 +36,7 @@ fn only_http_1_is_offered() {
 }
 
 #[test]
-fn sighup_swaps_the_certificate() {
+fn sighup_replaces_the_certificate() {
     let certificate = Certificate::new();
     let server = Server::builder().tls(&certificate).start();
     let system = server.system();
@@ -53,7 +53,7 @@ fn sighup_swaps_the_certificate() {
 }
 
 #[test]
-fn a_wrong_pair_is_refused_and_the_old_one_kept() {
+fn mismatched_pair_on_sighup_is_refused_and_the_old_one_kept() {
     let certificate = Certificate::new();
     let server = Server::builder().tls(&certificate).start();
     let system = server.system();
@@ -80,7 +80,7 @@ fn a_wrong_pair_is_refused_and_the_old_one_kept() {
 }
 
 #[test]
-fn a_wrong_pair_at_the_start_stops_it() {
+fn mismatched_pair_stops_the_start() {
     let certificate = Certificate::new();
     for spoil in [Certificate::spoil, Certificate::blank] {
         spoil(&certificate);
@@ -97,7 +97,7 @@ fn a_wrong_pair_at_the_start_stops_it() {
 }
 
 #[test]
-fn sighup_without_tls_is_survived() {
+fn sighup_without_tls_is_ignored() {
     let server = Server::start();
     server.signal(libc::SIGHUP);
     let system = server.system();

@@ -7,7 +7,7 @@ use crate::harness::{BACKUPS, Server, Wire, bytes, chunk, sha256_hex};
 const MIB: usize = 1024 * 1024;
 
 #[test]
-fn a_backup_is_stored_with_its_hash_size_and_names() {
+fn upload_is_stored_with_its_sha256_size_and_names() {
     let server = Server::start();
     let system = server.system();
     let body = bytes(3000);
@@ -50,7 +50,7 @@ fn a_backup_is_stored_with_its_hash_size_and_names() {
 }
 
 #[test]
-fn ids_are_version_7_and_strictly_increasing() {
+fn backup_ids_are_uuid_version_7_and_strictly_increasing() {
     let server = Server::builder().no_rate_limit().set("BACKUP_MAX_PER_SYSTEM", 50).start();
     let system = server.system();
     let ids: Vec<String> = (0..30).map(|_| server.store(&system, b"x")).collect();
@@ -80,7 +80,7 @@ fn bodies_of_any_length_are_stored_byte_for_byte() {
 }
 
 #[test]
-fn a_connection_carries_one_upload_after_another() {
+fn one_connection_carries_several_uploads() {
     let server = Server::start();
     let system = server.system();
     let mut wire = Wire::to(&server);
@@ -93,7 +93,7 @@ fn a_connection_carries_one_upload_after_another() {
 }
 
 #[test]
-fn a_client_may_wait_for_100_continue() {
+fn client_that_waits_for_100_continue_gets_it() {
     let server = Server::start();
     let system = server.system();
     let mut wire = Wire::upload(&server, &system, &["Content-Length: 7", "Expect: 100-continue"]);
@@ -102,7 +102,7 @@ fn a_client_may_wait_for_100_continue() {
 }
 
 #[test]
-fn chunks_of_any_shape_make_one_body() {
+fn chunks_of_any_size_make_one_body() {
     let server = Server::start();
     let system = server.system();
     let mut wire = Wire::upload(&server, &system, &["Transfer-Encoding: chunked"]);
@@ -117,7 +117,7 @@ fn chunks_of_any_shape_make_one_body() {
 }
 
 #[test]
-fn a_stored_backup_survives_a_power_cut_of_the_process() {
+fn stored_backup_survives_sigkill() {
     let server = Server::start();
     let system = server.system();
     let body = bytes(100_000);
@@ -129,7 +129,7 @@ fn a_stored_backup_survives_a_power_cut_of_the_process() {
 }
 
 #[test]
-fn a_great_many_small_chunks_are_one_body() {
+fn very_many_small_chunks_make_one_body() {
     let server = Server::start();
     let system = server.system();
     let body = bytes(20_000);
@@ -140,7 +140,7 @@ fn a_great_many_small_chunks_are_one_body() {
 }
 
 #[test]
-fn times_are_in_utc_wherever_the_database_thinks_it_is() {
+fn times_are_in_utc_in_any_time_zone_of_the_database() {
     let database = std::sync::Arc::new(crate::harness::Database::new());
     let name = database.one("SELECT current_database()");
     database.execute(&format!("ALTER DATABASE {name} SET timezone TO 'Asia/Kathmandu'"));

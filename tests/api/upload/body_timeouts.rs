@@ -44,7 +44,7 @@ fn a_stalled_body_is_answered_408(builder: Builder) {
 }
 
 #[test]
-fn a_connection_with_half_a_body_on_it_is_not_kept() {
+fn connection_with_half_a_body_is_closed() {
     for builder in [Server::builder(), with_tls()] {
         let server = builder.set("BACKUP_BODY_IDLE_TIMEOUT", 1).start();
         let system = server.system();
@@ -55,12 +55,12 @@ fn a_connection_with_half_a_body_on_it_is_not_kept() {
 }
 
 #[test]
-fn a_slow_client_that_keeps_sending_is_not_idle() {
+fn slow_client_that_keeps_sending_does_not_time_out() {
     sending_slowly_is_not_idle(Server::builder());
 }
 
 #[test]
-fn a_slow_client_that_keeps_sending_over_tls_is_not_idle() {
+fn slow_client_that_keeps_sending_over_tls_does_not_time_out() {
     sending_slowly_is_not_idle(with_tls());
 }
 
@@ -108,7 +108,7 @@ fn a_rate_below_the_minimum_is_answered_408(builder: Builder) {
 }
 
 #[test]
-fn a_slow_client_has_to_hurry_when_others_wait_for_what_it_has_reserved() {
+fn minimum_rate_is_enforced_while_others_wait_for_reserved_bytes() {
     let server = Server::with([("BACKUP_BODY_MIN_RATE", "1")]);
     let slow = server.system_with_quota(1_000_000);
     let fast = server.add_system(&slow.org, "fast");
@@ -127,7 +127,7 @@ fn a_slow_client_has_to_hurry_when_others_wait_for_what_it_has_reserved() {
 }
 
 #[test]
-fn a_timed_out_upload_is_in_the_history() {
+fn timed_out_upload_is_in_the_history() {
     let server = Server::with([("BACKUP_BODY_IDLE_TIMEOUT", "1")]);
     let system = server.system();
     let mut wire = Wire::upload(&server, &system, &["Content-Length: 2"]);

@@ -41,17 +41,17 @@ fn every_way_of_leaving(server: &Server) {
 }
 
 #[test]
-fn a_client_that_vanishes_leaves_nothing() {
+fn client_disconnect_leaves_nothing() {
     every_way_of_leaving(&Server::unlimited());
 }
 
 #[test]
-fn a_client_that_vanishes_over_tls_leaves_nothing() {
+fn client_disconnect_over_tls_leaves_nothing() {
     every_way_of_leaving(&with_tls().start());
 }
 
 #[test]
-fn a_client_that_vanishes_costs_a_slot_of_its_own() {
+fn client_disconnect_costs_one_slot() {
     let server = Server::start();
     let system = server.system();
     vanish(&server, &system, Vanish::Rst, 50, false);
@@ -59,12 +59,12 @@ fn a_client_that_vanishes_costs_a_slot_of_its_own() {
 }
 
 #[test]
-fn four_clients_that_vanish_do_not_lock_the_system_out() {
+fn four_client_disconnects_do_not_lock_the_system_out() {
     those_that_vanish_lock_nobody_out(&Server::unlimited());
 }
 
 #[test]
-fn four_clients_that_vanish_over_tls_do_not_lock_the_system_out() {
+fn four_client_disconnects_over_tls_do_not_lock_the_system_out() {
     those_that_vanish_lock_nobody_out(&with_tls().start());
 }
 
@@ -81,12 +81,12 @@ fn those_that_vanish_lock_nobody_out(server: &Server) {
 }
 
 #[test]
-fn a_client_that_vanishes_before_its_answer_has_stored_its_backup_or_not() {
+fn client_disconnect_before_the_answer_stores_the_backup_or_nothing() {
     all_or_nothing_of_it_is_stored(&Server::unlimited());
 }
 
 #[test]
-fn a_client_that_vanishes_over_tls_before_its_answer_has_stored_its_backup_or_not() {
+fn client_disconnect_over_tls_before_the_answer_stores_the_backup_or_nothing() {
     all_or_nothing_of_it_is_stored(&with_tls().start());
 }
 

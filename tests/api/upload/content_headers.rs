@@ -58,7 +58,7 @@ const HARMLESS: &[(&str, &str)] = &[
 ];
 
 #[test]
-fn a_head_that_makes_something_else_of_the_body_is_refused_and_costs_nothing() {
+fn head_that_declares_another_kind_of_body_is_refused_and_costs_nothing() {
     let server = Server::start();
     let system = server.system();
     let before = server.snapshot();
@@ -81,7 +81,7 @@ fn a_head_that_makes_something_else_of_the_body_is_refused_and_costs_nothing() {
 }
 
 #[test]
-fn a_head_is_refused_only_to_those_who_may_come_in() {
+fn head_is_refused_only_after_authentication() {
     let server = Server::start();
     for (name, value) in REFUSED {
         let upload = server.request("POST", BACKUPS).header("authorization", "Basic bm9ib2R5Ong=");
@@ -90,7 +90,7 @@ fn a_head_is_refused_only_to_those_who_may_come_in() {
 }
 
 #[test]
-fn a_head_that_changes_nothing_is_taken() {
+fn harmless_content_headers_are_accepted() {
     let server = Server::unlimited();
     let system = server.system();
     for (name, value) in HARMLESS {
@@ -136,7 +136,7 @@ fn the_digests_of_older_clients_are_verified() {
 }
 
 #[test]
-fn a_deletion_under_a_condition_is_not_made_without_it() {
+fn conditional_deletion_is_refused() {
     let server = Server::start();
     let system = server.system();
     let id = server.store(&system, b"x");
@@ -172,7 +172,7 @@ fn curl(server: &Server, system: &System) -> Curl {
 }
 
 #[test]
-fn curl_that_sends_a_part_or_a_form_is_told_what_to_do_instead() {
+fn curl_with_a_range_or_a_form_is_refused_with_advice() {
     let server = Server::start();
     let system = server.system();
     let before = server.snapshot();

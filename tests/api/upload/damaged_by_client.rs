@@ -30,7 +30,7 @@ fn wget(server: &Server, system: &System, program: &[&str], path: &Path) -> bool
 }
 
 #[test]
-fn a_file_whose_line_breaks_curl_has_removed_is_not_stored() {
+fn file_whose_line_breaks_curl_removed_is_refused() {
     let server = Server::start();
     let system = server.system();
     let folder = tempfile::tempdir().expect("make a folder");
@@ -52,7 +52,7 @@ fn a_file_whose_line_breaks_curl_has_removed_is_not_stored() {
 }
 
 #[test]
-fn a_file_in_the_field_of_a_form_is_not_stored() {
+fn file_in_a_form_field_is_refused() {
     let server = Server::unlimited();
     let system = server.system();
     let folder = tempfile::tempdir().expect("make a folder");
@@ -75,7 +75,7 @@ fn a_file_in_the_field_of_a_form_is_not_stored() {
 }
 
 #[test]
-fn a_file_that_curl_sends_as_a_form_but_whole_is_stored() {
+fn whole_file_with_the_media_type_of_a_form_is_stored() {
     let server = Server::unlimited();
     let system = server.system();
     let folder = tempfile::tempdir().expect("make a folder");
@@ -91,7 +91,7 @@ fn a_file_that_curl_sends_as_a_form_but_whole_is_stored() {
 }
 
 #[test]
-fn a_file_that_busybox_has_cut_at_a_zero_byte_is_not_stored() {
+fn file_that_busybox_cut_at_a_zero_byte_is_refused() {
     let server = Server::unlimited();
     let system = server.system();
     let folder = tempfile::tempdir().expect("make a folder");
@@ -106,7 +106,7 @@ fn a_file_that_busybox_has_cut_at_a_zero_byte_is_not_stored() {
 }
 
 #[test]
-fn a_digest_that_is_right_clears_a_client_of_suspicion() {
+fn file_with_a_matching_digest_is_not_taken_for_damaged() {
     let server = Server::unlimited();
     let system = server.system();
     let small = b"\x85\x02\x0c\x03";
@@ -116,7 +116,7 @@ fn a_digest_that_is_right_clears_a_client_of_suspicion() {
 }
 
 #[test]
-fn what_gnu_wget_sends_is_stored_whole() {
+fn upload_by_gnu_wget_is_stored_whole() {
     let server = Server::unlimited();
     let system = server.system();
     let folder = tempfile::tempdir().expect("make a folder");
@@ -126,7 +126,7 @@ fn what_gnu_wget_sends_is_stored_whole() {
 }
 
 #[test]
-fn a_body_in_pieces_is_looked_at_as_a_whole() {
+fn damage_is_found_across_chunks() {
     let server = Server::unlimited();
     let system = server.system();
     let mut stripped = bytes(20_000);

@@ -5,7 +5,7 @@ use sha2::Digest as _;
 use crate::harness::{Server, Wire, base64, bytes, chunk, digest_field};
 
 #[test]
-fn right_digests_are_accepted() {
+fn matching_digests_are_accepted() {
     let server = Server::unlimited();
     let system = server.system();
     let body = bytes(200_000);

@@ -59,22 +59,22 @@ fn direct(_: &Server, curl: Curl) -> Curl {
 }
 
 #[test]
-fn early_refusals_reach_curl() {
+fn early_refusal_reaches_curl() {
     every_refusal_arrives(Server::builder(), direct);
 }
 
 #[test]
-fn early_refusals_reach_curl_over_tls() {
+fn early_refusal_reaches_curl_over_tls() {
     every_refusal_arrives(Server::builder().tls(&Certificate::new()), direct);
 }
 
 #[test]
-fn too_large_a_body_is_told_to_curl() {
+fn curl_learns_of_too_large_a_body() {
     too_large_arrives(Server::builder(), direct);
 }
 
 #[test]
-fn too_large_a_body_is_told_to_curl_over_tls() {
+fn curl_over_tls_learns_of_too_large_a_body() {
     too_large_arrives(Server::builder().tls(&Certificate::new()), direct);
 }
 
@@ -88,17 +88,17 @@ fn behind_nginx(buffering: bool) -> impl Fn(&Server, Curl) -> Curl {
 }
 
 #[test]
-fn early_refusals_reach_curl_through_nginx_that_buffers_requests() {
+fn early_refusal_reaches_curl_through_buffering_nginx() {
     every_refusal_arrives(Server::builder(), behind_nginx(true));
 }
 
 #[test]
-fn early_refusals_reach_curl_through_nginx_that_does_not_buffer_requests() {
+fn early_refusal_reaches_curl_through_unbuffering_nginx() {
     every_refusal_arrives(Server::builder(), behind_nginx(false));
 }
 
 #[test]
-fn too_large_a_body_is_told_to_curl_through_nginx() {
+fn curl_through_nginx_learns_of_too_large_a_body() {
     too_large_arrives(Server::builder(), behind_nginx(true));
     too_large_arrives(Server::builder(), behind_nginx(false));
 }
@@ -158,7 +158,7 @@ fn a_connection_that_is_kept_after_an_early_answer_serves_its_next_request() {
 }
 
 #[test]
-fn a_client_that_reads_only_after_its_last_byte_has_its_answer() {
+fn client_that_reads_only_after_its_last_byte_is_answered() {
     for builder in [Server::builder(), Server::builder().tls(&Certificate::new())] {
         let server = builder.start();
         let stranger = System { secret: "wrong".to_owned(), ..server.system() };

@@ -36,7 +36,7 @@ fn a_file_name_is_made_safe() {
 }
 
 #[test]
-fn a_file_name_of_nothing_counts_as_not_sent() {
+fn empty_file_name_counts_as_not_sent() {
     let server = Server::unlimited();
     let system = server.system();
     for sent in ["", ".", "..", ".....", "folder/", r"folder\", "folder/..", "a.tar.gz/"] {
@@ -78,7 +78,7 @@ fn a_long_file_name_is_cut_and_keeps_its_extension() {
 }
 
 #[test]
-fn the_id_takes_its_extension_from_the_file_name() {
+fn backup_id_takes_its_extension_from_the_file_name() {
     let server = Server::unlimited();
     let system = server.system();
     let table = [
@@ -109,7 +109,7 @@ fn the_id_takes_its_extension_from_the_file_name() {
 }
 
 #[test]
-fn the_mimetype_is_the_content_type_if_it_is_one() {
+fn mimetype_is_the_content_type_if_valid() {
     let server = Server::unlimited();
     let system = server.system();
     let fallback = "application/octet-stream";
@@ -138,7 +138,7 @@ fn the_mimetype_is_the_content_type_if_it_is_one() {
 }
 
 #[test]
-fn a_file_name_that_is_no_text_is_made_safe_too() {
+fn file_name_that_is_not_utf_8_is_made_safe() {
     let server = Server::start();
     let system = server.system();
     let head = crate::harness::head(

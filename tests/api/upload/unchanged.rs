@@ -10,7 +10,7 @@ fn say(server: &Server, system: &System) {
 }
 
 #[test]
-fn a_system_that_says_so_is_not_late_if_it_has_a_backup() {
+fn unchanged_report_keeps_a_system_with_a_backup_fresh() {
     let server = Server::start();
     let system = server.system();
     let freshness = || server.db.one("SELECT freshness FROM support_systems");
@@ -31,7 +31,7 @@ fn a_system_that_says_so_is_not_late_if_it_has_a_backup() {
 }
 
 #[test]
-fn it_costs_no_slot_and_answers_no_request() {
+fn unchanged_report_costs_no_slot_and_fulfils_no_request() {
     let server = Server::with([("BACKUP_RATE_LIMIT_PER_MINUTE", "1")]);
     let system = server.system();
     let request = server.ask(&system);
@@ -46,7 +46,7 @@ fn it_costs_no_slot_and_answers_no_request() {
 }
 
 #[test]
-fn said_often_it_is_written_once_a_minute() {
+fn unchanged_reports_are_recorded_once_a_minute() {
     let server = Server::start();
     let system = server.system();
     say(&server, &system);
@@ -64,7 +64,7 @@ fn said_often_it_is_written_once_a_minute() {
 }
 
 #[test]
-fn a_body_is_ignored_and_the_answer_reaches_who_sends_one() {
+fn body_of_an_unchanged_report_is_ignored() {
     let server = Server::start();
     let system = server.system();
     server.request("POST", UNCHANGED).user(&system).body(bytes(10_000)).send().status(200);
@@ -83,7 +83,7 @@ fn a_body_is_ignored_and_the_answer_reaches_who_sends_one() {
 }
 
 #[test]
-fn who_may_not_come_in_is_not_heard() {
+fn unchanged_report_needs_a_valid_credential() {
     let server = Server::start();
     let system = server.system();
     server.request("POST", UNCHANGED).send().is_invalid_token();

@@ -8,7 +8,7 @@ use futures_util::{StreamExt, TryStreamExt};
 
 use crate::support::*;
 
-pub async fn a_list_has_what_starts_with_the_prefix(subject: &Subject) {
+pub async fn list_has_the_keys_with_the_prefix(subject: &Subject) {
     assert_eq!(subject.keys("").await, Vec::<String>::new());
     let mut all = Vec::new();
     for (org, system, count) in [
@@ -79,7 +79,7 @@ pub async fn a_list_is_in_the_byte_order_of_the_keys(subject: &Subject) {
     }
 }
 
-pub async fn a_list_tells_when_an_object_was_written(subject: &Subject) {
+pub async fn list_has_the_time_of_each_object(subject: &Subject) {
     // Clocks of an engine may be a little off, and rounded.
     let (before, bound) = (Utc::now(), TimeDelta::minutes(5));
     subject.put(&key("acme", "fw-01"), b"bytes").await;
@@ -94,7 +94,7 @@ pub async fn a_list_tells_when_an_object_was_written(subject: &Subject) {
     }
 }
 
-pub async fn a_list_bears_objects_that_come_and_go(subject: &Subject) {
+pub async fn list_survives_concurrent_puts_and_deletes(subject: &Subject) {
     let stays = key("acme", "stays");
     subject.put(&stays, b"bytes").await;
     let change = async {
@@ -134,7 +134,7 @@ pub async fn many_puts_at_once_are_all_kept(subject: &Subject) {
     subject.assert_no_leftovers().await;
 }
 
-pub async fn puts_and_deletes_in_one_folder_do_not_hurt_each_other(subject: &Subject) {
+pub async fn concurrent_puts_and_deletes_in_one_folder_succeed(subject: &Subject) {
     let workers = (0..16).map(|seed| {
         let store = Arc::clone(&subject.store);
         tokio::spawn(async move {
@@ -155,7 +155,7 @@ pub async fn puts_and_deletes_in_one_folder_do_not_hurt_each_other(subject: &Sub
     subject.assert_no_leftovers().await;
 }
 
-pub async fn a_copy_is_an_object_of_its_own(subject: &Subject) {
+pub async fn copy_is_independent_of_its_source(subject: &Subject) {
     let (from, to) = (key("acme", "fw-01"), key("other", "fw-01"));
     for size in [0, 10, 700_000] {
         let content = content(size as u64, size);
@@ -171,7 +171,7 @@ pub async fn a_copy_is_an_object_of_its_own(subject: &Subject) {
     subject.assert_no_leftovers().await;
 }
 
-pub async fn a_copy_of_nothing_is_not_found(subject: &Subject) {
+pub async fn copy_of_a_missing_object_is_not_found(subject: &Subject) {
     let (from, to) = (key("acme", "fw-01"), key("other", "fw-01"));
     assert!(is_not_found(&subject.store.copy(&from, &to).await));
     subject.assert_nothing_of(&to).await;
@@ -188,7 +188,7 @@ pub async fn a_check_succeeds_and_leaves_nothing(subject: &Subject) {
     assert_eq!(subject.keys("").await, Vec::<String>::new());
 }
 
-pub async fn preparing_and_tidying_touch_no_object_and_no_put(subject: &Subject) {
+pub async fn preparation_and_sweep_touch_no_object_and_no_put(subject: &Subject) {
     let (there, coming) = (key("acme", "fw-01"), key("acme", "fw-01"));
     subject.put(&there, b"there").await;
     let (sender, body) = channel();

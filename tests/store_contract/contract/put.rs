@@ -11,7 +11,7 @@ use crate::support::*;
 /// Longer than any step on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-pub async fn what_was_put_is_read_back(subject: &Subject) {
+pub async fn object_is_read_back_as_it_was_put(subject: &Subject) {
     const BATCH: usize = 256 << 10;
     for size in [0, 1, 4096, BATCH - 1, BATCH, BATCH + 1, 3 * BATCH + 17, 9 << 20] {
         for chunk in [1000, 64 << 10, 16 << 20] {
@@ -34,7 +34,7 @@ pub async fn what_was_put_is_read_back(subject: &Subject) {
     subject.assert_no_leftovers().await;
 }
 
-pub async fn nothing_is_visible_before_the_put_is_done(subject: &Subject) {
+pub async fn object_is_invisible_until_its_put_is_done(subject: &Subject) {
     let (key, content) = (key("acme", "fw-01"), content(1, 700_000));
     let (sender, body) = channel();
     let put = subject.store.put(&key, None, about(), body);
@@ -104,7 +104,7 @@ pub async fn a_body_of_another_length_leaves_nothing(subject: &Subject) {
     }
 }
 
-pub async fn a_body_that_is_too_long_is_read_no_further(subject: &Subject) {
+pub async fn body_longer_than_declared_is_read_no_further(subject: &Subject) {
     let key = key("acme", "fw-01");
     let chunk = Bytes::from(content(1, 10_000));
     let much = Box::pin(stream::repeat(Ok(chunk)).take(10_000));
@@ -166,7 +166,7 @@ pub async fn a_put_dropped_at_any_moment_leaves_nothing(subject: &Subject) {
     }
 }
 
-pub async fn an_object_is_replaced_in_one_step(subject: &Subject) {
+pub async fn object_is_replaced_in_one_step(subject: &Subject) {
     let (key, old, new) = (key("acme", "fw-01"), content(1, 400_000), content(2, 400_000));
     subject.put(&key, &old).await;
     for _ in 0..20 {
@@ -185,7 +185,7 @@ pub async fn an_object_is_replaced_in_one_step(subject: &Subject) {
     assert_eq!(subject.keys("").await, [key.to_string()]);
 }
 
-pub async fn a_failed_put_leaves_the_object_that_was_there(subject: &Subject) {
+pub async fn failed_put_keeps_the_previous_object(subject: &Subject) {
     let (key, old) = (key("acme", "fw-01"), content(1, 1000));
     subject.put(&key, &old).await;
     let broken = body(vec![Ok(content(2, 500).into()), Err(BodyInterrupted)]);

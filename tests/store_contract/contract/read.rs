@@ -5,7 +5,7 @@ use strongroom::domain::range::ByteRange;
 
 use crate::support::*;
 
-pub async fn a_range_is_exactly_that_part(subject: &Subject) {
+pub async fn range_returns_exactly_that_part(subject: &Subject) {
     const SIZE: u64 = 1_000_003;
     let (key, content) = (key("acme", "fw-01"), content(1, 1_000_003));
     subject.put(&key, &content).await;
@@ -37,7 +37,7 @@ pub async fn a_range_beyond_the_object_is_an_error(subject: &Subject) {
     }
 }
 
-pub async fn an_object_of_another_size_is_damaged_and_not_given_out(subject: &Subject) {
+pub async fn object_of_another_size_is_damaged_and_not_returned(subject: &Subject) {
     let key = key("acme", "fw-01");
     for (size, found) in [(1000, 999), (1000, 1001), (1000, 1), (300_000, 1000), (1, 300_000)] {
         // Somebody else has replaced the object that had this size.
@@ -52,7 +52,7 @@ pub async fn an_object_of_another_size_is_damaged_and_not_given_out(subject: &Su
     }
 }
 
-pub async fn a_body_given_up_half_way_does_no_harm(subject: &Subject) {
+pub async fn body_dropped_half_way_does_no_harm(subject: &Subject) {
     let (key, content) = (key("acme", "fw-01"), content(1, 2 << 20));
     subject.put(&key, &content).await;
     for chunks in 0..4 {
@@ -63,7 +63,7 @@ pub async fn a_body_given_up_half_way_does_no_harm(subject: &Subject) {
     assert!(subject.read(&key).await.unwrap() == content);
 }
 
-pub async fn what_is_not_there_is_not_found(subject: &Subject) {
+pub async fn missing_object_is_not_found(subject: &Subject) {
     let (known, unknown) = (key("acme", "fw-01"), key("acme", "fw-01"));
     for _ in 0..2 {
         for absent in [&unknown, &key("acme", "fw-02"), &key("other", "fw-01")] {
@@ -91,7 +91,7 @@ pub async fn a_delete_may_be_repeated(subject: &Subject) {
     assert_eq!(subject.read(&key).await.unwrap(), b"again");
 }
 
-pub async fn a_reader_finishes_what_it_opened(subject: &Subject) {
+pub async fn open_reader_finishes_after_a_delete(subject: &Subject) {
     let (key, old) = (key("acme", "fw-01"), content(1, 3 << 20));
     subject.put(&key, &old).await;
     let mut replaced = subject.store.get(&key, 3 << 20, None).await.unwrap();

@@ -9,7 +9,7 @@ use super::{file_of, subject_in};
 use crate::support::*;
 
 #[tokio::test]
-async fn a_file_says_what_it_is_and_so_does_its_copy() {
+async fn file_and_its_copy_carry_the_objects_metadata() {
     let folder = TempDir::new().unwrap();
     let subject = subject_in(folder.path()).await;
     let (from, to) = (key("acme", "fw-01"), key("other", "fw-01"));

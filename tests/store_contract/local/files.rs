@@ -35,7 +35,7 @@ async fn an_object_is_a_private_file_under_its_key() {
 }
 
 #[tokio::test]
-async fn empty_folders_go_with_the_last_object() {
+async fn empty_folders_are_removed_with_the_last_object() {
     let folder = TempDir::new().unwrap();
     let root = folder.path();
     let subject = subject_in(root).await;
@@ -60,7 +60,7 @@ async fn empty_folders_go_with_the_last_object() {
 }
 
 #[tokio::test]
-async fn a_file_cut_while_it_is_read_is_an_error_and_no_short_end() {
+async fn file_truncated_while_it_is_read_is_an_error() {
     let folder = TempDir::new().unwrap();
     let subject = subject_in(folder.path()).await;
     let key = key("acme", "fw-01");
@@ -74,7 +74,7 @@ async fn a_file_cut_while_it_is_read_is_an_error_and_no_short_end() {
 }
 
 #[tokio::test]
-async fn a_file_written_to_while_it_is_read_is_an_error_before_its_last_byte() {
+async fn file_changed_while_it_is_read_is_an_error_before_its_last_byte() {
     let folder = TempDir::new().unwrap();
     let subject = subject_in(folder.path()).await;
     for (size, longer) in [(3 << 20, true), (3 << 20, false), (400_000, true)] {
@@ -101,7 +101,7 @@ async fn a_file_written_to_while_it_is_read_is_an_error_before_its_last_byte() {
 }
 
 #[tokio::test]
-async fn a_list_skips_what_is_no_object() {
+async fn list_skips_files_that_are_no_objects() {
     let folder = TempDir::new().unwrap();
     let root = folder.path();
     let subject = subject_in(root).await;
@@ -135,7 +135,7 @@ async fn a_list_skips_what_is_no_object() {
 }
 
 #[tokio::test]
-async fn a_list_goes_on_behind_much_that_is_no_object() {
+async fn list_continues_after_many_files_that_are_no_objects() {
     let folder = TempDir::new().unwrap();
     let subject = subject_in(folder.path()).await;
     for org in ["acme", "n", "zeta"] {
@@ -148,7 +148,7 @@ async fn a_list_goes_on_behind_much_that_is_no_object() {
 }
 
 #[tokio::test]
-async fn a_store_that_is_not_there_says_so_instead_of_not_found() {
+async fn missing_store_is_unavailable_and_not_not_found() {
     let folder = TempDir::new().unwrap();
     let (root, away) = (folder.path().join("objects"), folder.path().join("away"));
     let subject = subject_in(&root).await;
@@ -184,7 +184,7 @@ async fn a_store_that_is_not_there_says_so_instead_of_not_found() {
 }
 
 #[tokio::test]
-async fn a_file_where_a_folder_should_be_fails_the_put_alone() {
+async fn file_in_place_of_a_folder_fails_that_put_only() {
     let folder = TempDir::new().unwrap();
     let subject = subject_in(folder.path()).await;
     fs::write(folder.path().join("acme"), b"in the way").unwrap();
@@ -197,7 +197,7 @@ async fn a_file_where_a_folder_should_be_fails_the_put_alone() {
 }
 
 #[tokio::test]
-async fn a_store_where_none_can_be_is_ready_once_it_can() {
+async fn store_is_ready_once_its_folder_can_be_created() {
     let folder = TempDir::new().unwrap();
     let file = folder.path().join("file");
     File::create(&file).unwrap();
@@ -221,7 +221,7 @@ async fn a_store_where_none_can_be_is_ready_once_it_can() {
 /// Far more bodies than blocking threads: none may hold a thread while it waits
 /// for its client.
 #[test]
-fn a_thousand_bodies_trickle_in_over_two_blocking_threads() {
+fn thousand_slow_bodies_need_two_blocking_threads() {
     let runtime =
         Builder::new_multi_thread().worker_threads(1).max_blocking_threads(2).enable_time().build().unwrap();
     runtime.block_on(async {

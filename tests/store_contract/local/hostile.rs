@@ -134,8 +134,8 @@ fn a_full_disk_fails_the_put_and_leaves_nothing() {
 }
 
 #[test]
-fn a_read_only_disk_can_be_read_and_takes_nothing() {
-    inside(&MOUNTS, "a_read_only_disk_can_be_read_and_takes_nothing", || async {
+fn read_only_disk_serves_reads_and_refuses_puts() {
+    inside(&MOUNTS, "read_only_disk_serves_reads_and_refuses_puts", || async {
         let disk = SmallDisk::new();
         let subject = subject_in(disk.path()).await;
         let (key, content) = (key("acme", "fw-01"), content(1, 1000));
@@ -161,8 +161,8 @@ fn a_read_only_disk_can_be_read_and_takes_nothing() {
 /// A folder that may be written but not opened cannot be synced. The system's folder can be, so the put is past its rename
 /// when it comes to the organization's.
 #[test]
-fn a_put_whose_folder_cannot_be_synced_is_taken_back() {
-    inside(&ORDINARY, "a_put_whose_folder_cannot_be_synced_is_taken_back", || async {
+fn put_whose_folder_cannot_be_synced_is_undone() {
+    inside(&ORDINARY, "put_whose_folder_cannot_be_synced_is_undone", || async {
         let disk = TempDir::new().unwrap();
         let subject = subject_in(disk.path()).await;
         let org = disk.path().join("acme");

@@ -14,7 +14,7 @@ use super::{names_in, subject_in};
 use crate::support::*;
 
 #[tokio::test]
-async fn what_a_dead_process_left_is_removed_and_what_a_living_one_writes_is_not() {
+async fn leftovers_of_dead_processes_are_removed_and_files_of_living_ones_are_not() {
     let folder = TempDir::new().unwrap();
     let tmp = folder.path().join(".tmp");
     fs::set_permissions(folder.path(), Permissions::from_mode(0o700)).unwrap();
@@ -37,7 +37,7 @@ async fn what_a_dead_process_left_is_removed_and_what_a_living_one_writes_is_not
 }
 
 #[tokio::test]
-async fn looking_for_leftovers_finds_what_nobody_writes_and_changes_nothing() {
+async fn listing_leftovers_finds_unfinished_writes_and_changes_nothing() {
     let folder = TempDir::new().unwrap();
     let store = LocalStore::new(folder.path().to_owned(), Handle::current());
     store.prepare(true).await.unwrap();
@@ -103,7 +103,7 @@ async fn puts_that_begin_while_leftovers_are_removed_succeed() {
 }
 
 #[test]
-fn a_runtime_that_ends_takes_its_temporary_files_along() {
+fn ended_runtime_leaves_no_temporary_files() {
     let folder = TempDir::new().unwrap();
     let runtime = Builder::new_multi_thread().worker_threads(1).enable_time().build().unwrap();
     let tmp = folder.path().join(".tmp");
@@ -123,7 +123,7 @@ fn a_runtime_that_ends_takes_its_temporary_files_along() {
 }
 
 #[test]
-fn a_store_that_should_be_there_is_not_made_anew() {
+fn missing_store_is_not_created_again() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path().join("mount-point");
     let runtime = tokio::runtime::Runtime::new().unwrap();

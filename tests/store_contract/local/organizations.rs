@@ -34,7 +34,7 @@ async fn is_told_until_it_is_mended(subject: &Subject, folder: &Path, word: &str
 }
 
 #[tokio::test]
-async fn a_link_in_the_place_of_an_organization_is_told() {
+async fn link_in_place_of_an_organization_is_reported() {
     let folder = TempDir::new().unwrap();
     let root = folder.path().join("objects");
     let subject = subject_in(&root).await;
@@ -51,8 +51,8 @@ async fn a_link_in_the_place_of_an_organization_is_told() {
 }
 
 #[test]
-fn an_organization_on_another_disk_is_told() {
-    inside(&MOUNTS, "organizations::an_organization_on_another_disk_is_told", || async {
+fn organization_on_another_disk_is_reported() {
+    inside(&MOUNTS, "organizations::organization_on_another_disk_is_reported", || async {
         let folder = TempDir::new().unwrap();
         let subject = subject_in(folder.path()).await;
         let org = folder.path().join("acme");
@@ -70,8 +70,8 @@ fn an_organization_on_another_disk_is_told() {
 }
 
 #[test]
-fn an_organization_that_cannot_be_written_to_is_told() {
-    inside(&ORDINARY, "organizations::an_organization_that_cannot_be_written_to_is_told", || async {
+fn organization_that_cannot_be_written_to_is_reported() {
+    inside(&ORDINARY, "organizations::organization_that_cannot_be_written_to_is_reported", || async {
         use std::os::unix::fs::PermissionsExt;
         let folder = TempDir::new().unwrap();
         let subject = subject_in(folder.path()).await;

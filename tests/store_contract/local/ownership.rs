@@ -26,7 +26,7 @@ fn set_mode(path: &Path, mode: u32) {
 }
 
 #[tokio::test]
-async fn a_directory_that_others_may_use_is_refused_with_the_command_that_mends_it() {
+async fn directory_accessible_to_others_is_refused_with_the_command_that_repairs_it() {
     let folder = TempDir::new().unwrap();
     let root = folder.path().join("objects");
     let subject = subject_in(&root).await;
@@ -46,7 +46,7 @@ async fn a_directory_that_others_may_use_is_refused_with_the_command_that_mends_
 }
 
 #[tokio::test]
-async fn an_empty_directory_becomes_private_and_one_with_something_in_it_is_no_new_store() {
+async fn empty_directory_becomes_private_and_another_becomes_no_store() {
     let folder = TempDir::new().unwrap();
     let root = folder.path().join("objects");
     fs::create_dir(&root).unwrap();
@@ -94,14 +94,14 @@ async fn temporary_files_in_a_folder_of_another_user_are_refused() {
 }
 
 #[tokio::test]
-async fn a_relative_path_is_told_as_an_absolute_one() {
+async fn relative_path_is_reported_as_an_absolute_one() {
     let store = LocalStore::new("no-such-folder/objects".into(), Handle::current());
     let place = std::env::current_dir().unwrap().join("no-such-folder/objects");
     assert!(trouble(store.prepare(false).await).contains(place.to_str().unwrap()));
 }
 
 #[tokio::test]
-async fn a_name_that_no_file_system_takes_is_named() {
+async fn name_that_no_file_system_accepts_is_reported() {
     let folder = TempDir::new().unwrap();
     let root = folder.path().join("a".repeat(300));
     let store = LocalStore::new(root.clone(), Handle::current());

@@ -82,7 +82,7 @@ async fn only_a_regular_file_is_an_object() {
 
 /// A pipe that nobody writes to must not hold the thread that opens it.
 #[test]
-fn pipes_in_the_place_of_objects_hold_no_threads() {
+fn pipes_in_place_of_objects_block_no_threads() {
     let runtime =
         Builder::new_multi_thread().worker_threads(1).max_blocking_threads(2).enable_time().build().unwrap();
     runtime.block_on(async {
@@ -106,7 +106,7 @@ fn pipes_in_the_place_of_objects_hold_no_threads() {
 }
 
 #[tokio::test]
-async fn no_link_in_the_place_of_a_folder_is_followed() {
+async fn link_in_place_of_a_folder_is_not_followed() {
     let (_folder, root, outside) = neighbours();
     let subject = subject_in(&root).await;
     let (there, coming) = (key("acme", "fw-01"), key("acme", "fw-01"));
@@ -142,7 +142,7 @@ async fn no_link_in_the_place_of_a_folder_is_followed() {
 }
 
 #[tokio::test]
-async fn a_link_in_the_place_of_the_temporary_files_deletes_nothing_elsewhere() {
+async fn link_in_place_of_the_temporary_folder_deletes_nothing_elsewhere() {
     let (_folder, root, outside) = neighbours();
     let subject = subject_in(&root).await;
     let own = key("acme", "fw-01");
@@ -175,7 +175,7 @@ async fn a_link_in_the_place_of_the_temporary_files_deletes_nothing_elsewhere() 
 }
 
 #[tokio::test]
-async fn an_upload_does_not_end_in_a_directory_that_came_in_the_place_of_the_store() {
+async fn put_does_not_end_in_a_directory_that_replaced_the_store() {
     let folder = TempDir::new().unwrap();
     let root = folder.path().join("objects");
     let subject = subject_in(&root).await;
@@ -197,7 +197,7 @@ async fn an_upload_does_not_end_in_a_directory_that_came_in_the_place_of_the_sto
 }
 
 #[tokio::test]
-async fn what_a_dead_process_has_left_of_a_check_is_no_object_and_goes_with_the_next_check() {
+async fn leftover_of_a_check_is_no_object_and_is_removed_by_the_next_check() {
     let folder = TempDir::new().unwrap();
     let subject = subject_in(folder.path()).await;
     fs::create_dir(folder.path().join(".probe")).unwrap();

@@ -11,7 +11,7 @@ use crate::engine;
 use crate::support::*;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_bucket_explains_itself() {
+async fn bucket_describes_itself() {
     use sha2::Digest as _;
     let bucket = Arc::new(new_bucket().await);
     let subject = subject_in(&bucket).await;
@@ -32,7 +32,7 @@ async fn a_bucket_explains_itself() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_will_not_get_better_is_refused_in_one_line() {
+async fn permanent_errors_of_a_bucket_are_refused_in_one_line() {
     let bucket = new_bucket().await;
     let right = settings(&bucket);
     for (wrong, word) in [
@@ -57,7 +57,7 @@ async fn what_will_not_get_better_is_refused_in_one_line() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_missing_bucket_has_no_missing_objects() {
+async fn missing_bucket_is_unavailable_and_not_not_found() {
     let bucket = new_bucket().await;
     let store =
         S3Store::new(&S3Settings { bucket: "no-such-bucket-2".to_owned(), ..settings(&bucket) }).unwrap();
@@ -74,7 +74,7 @@ async fn a_missing_bucket_has_no_missing_objects() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_presigned_url_gives_the_object_to_whoever_has_it() {
+async fn presigned_url_returns_the_object_without_credentials() {
     let bucket = Arc::new(new_bucket().await);
     let subject = subject_in(&bucket).await;
     let key = key("acme", "fw-01");
