@@ -21,7 +21,7 @@ use signals::{Signals, notify_systemd, run_until_signal};
 use crate::actors::Actors;
 use crate::config::Config;
 use crate::db::{Connector, Db, DbError};
-use crate::store::{BlobStore, ObservedStore, StoreError};
+use crate::store::{BlobStore, InstrumentedStore, StoreError};
 use crate::tasks;
 use crate::telemetry::Metrics;
 
@@ -126,7 +126,7 @@ async fn serve(
         source: std::io::Error::other(error),
     })?;
     let store = open_store(&config.store, disk)?;
-    let store: Arc<dyn BlobStore> = Arc::new(ObservedStore { store, metrics: metrics.clone() });
+    let store: Arc<dyn BlobStore> = Arc::new(InstrumentedStore { store, metrics: metrics.clone() });
     tokio::try_join!(check_database(connector.clone(), runtime), check_store(Arc::clone(&store), runtime))?;
     let actors = Actors::start(db.clone(), policy.clone(), metrics.clone());
     let vault = parts::build_vault(&config, db, store, &actors, runtime.handle(), metrics);

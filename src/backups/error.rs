@@ -99,7 +99,7 @@ impl UploadError {
 impl From<PutError> for UploadError {
     fn from(error: PutError) -> Self {
         match error {
-            PutError::Body | PutError::Length { .. } => Self::Interrupted,
+            PutError::BodyInterrupted | PutError::Length { .. } => Self::Interrupted,
             PutError::Store(error) => Self::Unavailable(Outage::store(&error)),
         }
     }

@@ -68,7 +68,7 @@ enum Command {
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    crate::telemetry::start_logging(store::LOGS_SECRETS);
+    crate::telemetry::start_logging(store::CRATES_THAT_LOG_SECRETS);
     match run(cli) {
         Ok(code) => code,
         Err(failure) => failure.report(),

@@ -4,37 +4,37 @@ use std::io;
 
 use thiserror::Error;
 
-/// The source of a [`PutBody`](super::PutBody) gave up: no object may come of it.
+/// The source of a [`PutBody`](super::PutBody) was interrupted: no object may be stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("the body was interrupted")]
 pub struct BodyInterrupted;
 
-/// Why the store did not do what it was asked to.
+/// Why a call to the store failed.
 #[derive(Debug, Error)]
 pub enum StoreError {
-    /// There is no such object, and the store is sure of it.
+    /// The store works, and has no such object.
     #[error("object not found")]
     NotFound,
-    /// There is something under the key that is not the object that was stored: it has another size, or is not even a
-    /// regular file. The message is for the log.
+    /// What is under the key is not the object that was stored: it has another size, or is not even a regular file.
+    /// The message is for the log.
     #[error("not the object that was stored: {0}")]
     Damaged(String),
-    /// The store works, but does not let us do what has to be done: the key is wrong, the bucket or a permission is
-    /// missing. One line that says which. Only [`prepare`](super::BlobStore::prepare) fails in this way.
+    /// The store works, but refuses a call that is needed: the key is wrong, or the bucket or a permission is missing. One
+    /// line that says which. Only [`prepare`](super::BlobStore::prepare) fails in this way.
     #[error("the object store refuses: {0}")]
     Refused(String),
     /// The store can't do it now, or its answer can't be trusted: fail closed. The message is for the log, never for a
-    /// client; the source says which path it is about, or which call and key, and what the system or the engine said.
+    /// client; the source says which path, or which call and key, and the error of the operating system or the engine.
     #[error("store unavailable, could not {doing}: {}{source}", remark(.source))]
     Unavailable {
-        /// What was being done, as in "could not ...".
+        /// What failed, as in "could not ...".
         doing: &'static str,
-        /// What went wrong.
+        /// The error.
         source: io::Error,
     },
 }
 
-/// The words that operators search the log for.
+/// Adds the words that operators search the log for.
 fn remark(source: &io::Error) -> &'static str {
     match source.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "disk full: ",
@@ -48,13 +48,13 @@ fn remark(source: &io::Error) -> &'static str {
 pub enum PutError {
     /// The body ended in [`BodyInterrupted`].
     #[error("the body was interrupted")]
-    Body,
+    BodyInterrupted,
     /// The body was not as long as it was declared to be.
     #[error("the body had {got} bytes, {declared} were declared")]
     Length {
         /// Bytes.
         declared: u64,
-        /// The bytes that came; of a body that was too long, those that came until that was noticed.
+        /// The bytes received; of a body that was too long, those until that was noticed.
         got: u64,
     },
     /// The store failed.

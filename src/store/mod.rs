@@ -1,12 +1,12 @@
-//! Where the bytes of backups are kept: the trait [`BlobStore`] and its implementations. Nothing outside this room names a
+//! Where the bytes of backups are kept: the trait [`BlobStore`] and its implementations. Nothing outside this module names a
 //! file of a backup or a bucket.
 //!
 //! The contract is the trait's documentation; `tests/store_contract` holds every implementation to it.
 
+pub mod body_meter;
 mod error;
+pub mod instrumented;
 pub mod local;
-pub mod metered;
-pub mod observed;
 pub mod s3;
 pub mod watchdog;
 
@@ -26,11 +26,11 @@ use uuid::Uuid;
 use crate::domain::object_key::ObjectKey;
 use crate::domain::range::ByteRange;
 
+pub use body_meter::{BodyMeter, BodySummary};
 pub use error::{BodyInterrupted, PutError, StoreError};
+pub use instrumented::InstrumentedStore;
 pub use local::LocalStore;
-pub use metered::{Meter, Receipt};
-pub use observed::ObservedStore;
-pub use s3::{LOGS_SECRETS, S3Settings, S3Store};
+pub use s3::{CRATES_THAT_LOG_SECRETS, S3Settings, S3Store};
 pub use watchdog::Watchdog;
 
 /// Which store to use, and how to reach it.
@@ -42,8 +42,8 @@ pub enum StoreSettings {
     S3(S3Settings),
 }
 
-/// The store that these settings describe. Nothing is read or connected to yet: [`BlobStore::prepare`] does
-/// that. The local store does its file work on the blocking threads of `blocking`.
+/// Returns the store that these settings describe. Nothing is read or connected to yet: [`BlobStore::prepare`] does that.
+/// The local store does its file work on the blocking threads of `blocking`.
 ///
 /// # Errors
 /// If no threads can be started for it.
@@ -54,34 +54,34 @@ pub fn open(settings: &StoreSettings, blocking: &Handle) -> io::Result<Arc<dyn B
     })
 }
 
-/// The bytes of a new object. After an `Err` nothing more is asked of it.
+/// The bytes of a new object. After an `Err` it is not polled again.
 pub type PutBody = Pin<Box<dyn Stream<Item = Result<Bytes, BodyInterrupted>> + Send>>;
 
-/// The bytes of an object, or of the part that was asked for. The stream ends after exactly those bytes, or with an
-/// `Err`: it is never short without one.
+/// The bytes of an object, or of the requested part. The stream ends after exactly those bytes, or with an `Err`: it is
+/// never short without one.
 pub type ObjectBody = Pin<Box<dyn Stream<Item = Result<Bytes, StoreError>> + Send>>;
 
-/// The objects that a listing finds. After an `Err` it is over, and incomplete.
+/// The objects of a listing. After an `Err` it is over, and incomplete.
 pub type Listing = Pin<Box<dyn Stream<Item = Result<ObjectInfo, StoreError>> + Send>>;
 
-/// What an object is. Kept with the object where the store can, so that a store explains itself even without the
+/// The metadata of an object. Kept with the object where the store can, so that a store explains itself even without the
 /// database.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ObjectFacts {
-    /// The name that the backup was sent with: `[A-Za-z0-9._-]`.
+pub struct ObjectMetadata {
+    /// The file name that the client sent: `[A-Za-z0-9._-]`.
     pub filename: String,
     /// A media type.
     pub mimetype: String,
-    /// Whose backup it is.
+    /// The system that the backup is of.
     pub system_id: Uuid,
-    /// The SHA-256 of the bytes, if it is known before they come.
+    /// The SHA-256 of the bytes, if it is known before the body.
     pub sha256: Option<[u8; 32]>,
 }
 
-/// What an unfinished put has written so far: not an object.
+/// The data that an unfinished put has written so far: not an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Leftover {
-    /// The key of the object that it was to become. `None`: the store itself has made sure that nobody works on it.
+    /// The key of the object that it was to become. `None`: the store itself has checked that nobody writes it.
     pub key: Option<ObjectKey>,
     /// Its name in the store.
     pub id: String,
@@ -104,16 +104,16 @@ pub struct ObjectInfo {
 ///   does not undo it.
 /// * **Whole or not at all**: `get`, `head` and `list`, in every process, see an object with all its bytes or not at
 ///   all. A `put` that fails for any reason, or whose future is dropped at any point, leaves neither an object nor
-///   anything else that takes up room.
-/// * **Fail closed**: only a store that works answers [`StoreError::NotFound`]. One that can't be asked is
+///   anything else that takes up space.
+/// * **Fail closed**: only a store that works returns [`StoreError::NotFound`]. One that can't be reached returns
 ///   `Unavailable`.
-/// * **One writer**: at most one `put`, `copy` to, or `delete` works on a key at a time. The callers see to that, by ids
-///   that are used once. Readers may come and go at any time, and finish reading what they have opened.
+/// * **One writer**: at most one `put`, `copy` to, or `delete` works on a key at a time. The callers ensure that, by ids
+///   that are used once. Readers may read at any time, and finish reading what they have opened.
 #[async_trait]
 pub trait BlobStore: Send + Sync + 'static {
     /// Stores an object and returns its size in bytes. `length` is the declared size of the body, if there is one. An
-    /// object that exists under the same key is replaced in one step. (If the put is abandoned in that very step,
-    /// there may be no object at all afterwards.)
+    /// existing object under the same key is replaced in one step. (If the future is dropped in that very step, there may be
+    /// no object at all afterwards.)
     ///
     /// # Errors
     /// See [`PutError`]. A body longer than `length` is read no further.
@@ -121,15 +121,15 @@ pub trait BlobStore: Send + Sync + 'static {
         &self,
         key: &ObjectKey,
         length: Option<u64>,
-        about: &ObjectFacts,
+        metadata: &ObjectMetadata,
         body: PutBody,
     ) -> Result<u64, PutError>;
 
     /// Opens an object that had `size` bytes when it was stored, or exactly `range` of it.
     ///
     /// # Errors
-    /// `Damaged` if it has another size, or is no object at all: then the rows and the store disagree, and not one byte of
-    /// it is given out. A store that breaks off in mid-stream ends the body with an `Err`, never short.
+    /// `Damaged` if it has another size, or is not an object at all: then the rows and the store disagree, and not one byte
+    /// is returned. If the store fails in mid-stream, the body ends with an `Err`, never short.
     async fn get(
         &self,
         key: &ObjectKey,
@@ -137,7 +137,7 @@ pub trait BlobStore: Send + Sync + 'static {
         range: Option<ByteRange>,
     ) -> Result<ObjectBody, StoreError>;
 
-    /// The size of an object, in bytes.
+    /// Returns the size of an object, in bytes.
     ///
     /// # Errors
     /// See [`StoreError`].
@@ -149,24 +149,24 @@ pub trait BlobStore: Send + Sync + 'static {
     /// Only `Unavailable`.
     async fn delete(&self, key: &ObjectKey) -> Result<(), StoreError>;
 
-    /// All objects whose keys start with `prefix` (`""`: all), in the byte order of their keys. (Callers rely on the order
-    /// for speed, never for what they find: an engine might keep another.) What is not an object of ours is skipped.
-    /// Objects that come or go meanwhile may be listed or not. Memory does not grow with the number of objects, but for
-    /// the names in the largest folder of a local store.
+    /// Lists all objects whose keys start with `prefix` (`""`: all), in the byte order of their keys. (Callers rely on the
+    /// order for speed, never for correctness: an engine might list in another.) What is not an object of ours is skipped.
+    /// Objects that are stored or deleted meanwhile may be listed or not. Memory does not grow with the number of objects,
+    /// except for the names in the largest folder of a local store.
     fn list(&self, prefix: &str) -> Listing;
 
-    /// A URL at which anybody can get the object while `valid_for` lasts, to be saved as `filename`. `None` if clients
+    /// Returns a URL at which anybody can download the object for `valid_for`, to be saved as `filename`. `None` if clients
     /// can't reach the store.
     fn presign(&self, key: &ObjectKey, valid_for: Duration, filename: &str) -> Option<String>;
 
-    /// Stores a copy of `from` under `to`, with its facts, as by `put`.
+    /// Stores a copy of `from` under `to`, with its metadata, as `put` does.
     ///
     /// # Errors
     /// See [`StoreError`]; `NotFound` if there is no `from`.
     async fn copy(&self, from: &ObjectKey, to: &ObjectKey) -> Result<(), StoreError>;
 
-    /// Finds out, by writing, whether the store could take an object right now. What it writes is no object, also if it
-    /// is left over. It may count on what a check some seconds ago has found, as long as the store answers.
+    /// Checks, by writing, whether the store could take an object now. What it writes is not an object, even if it is left
+    /// over. It may rely on a check some seconds ago, as long as the store answers.
     ///
     /// # Errors
     /// Only `Unavailable`.
@@ -174,25 +174,25 @@ pub trait BlobStore: Send + Sync + 'static {
 
     /// Makes the store ready for use, once at start. May be repeated.
     ///
-    /// `new` says that by the books nothing is in the store: only then may it be created. A store that should have
-    /// something in it and is not there (such as a disk that is not mounted) must not be replaced by an empty one.
+    /// `new` says that by the database nothing is in the store: only then may it be created. A store that should contain
+    /// something and is missing (such as a disk that is not mounted) must not be replaced by an empty one.
     ///
     /// # Errors
     /// `Unavailable`, or `Refused` if trying again would not help.
     async fn prepare(&self, new: bool) -> Result<(), StoreError>;
 
-    /// What may be left of puts that nobody finishes any more. Nothing is changed.
+    /// Finds what may be left of puts that nobody finishes any more. Changes nothing.
     ///
-    /// Leftovers with a key may belong to puts that are still under way, because the store does not know the books. So
-    /// **after** this has answered, the caller asks the books which of the keys are alive, drops those, and gives the
-    /// rest to [`remove_leftovers`](BlobStore::remove_leftovers). In the other order an upload that began in between
-    /// would be taken for dead.
+    /// Leftovers with a key may belong to puts that are still in progress, because the store does not know the database. So
+    /// **after** this has returned, the caller looks up which of the keys are in use, and passes the others to
+    /// [`remove_leftovers`](BlobStore::remove_leftovers). In the other order an upload that began in between would be
+    /// taken for a leftover.
     ///
     /// # Errors
     /// Only `Unavailable`.
     async fn find_leftovers(&self) -> Result<Vec<Leftover>, StoreError>;
 
-    /// Removes these leftovers, and says how many were there. May be repeated.
+    /// Removes these leftovers, and returns how many existed. May be repeated.
     ///
     /// # Errors
     /// Only `Unavailable`.

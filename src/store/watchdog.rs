@@ -1,41 +1,41 @@
-//! Notices a store that takes nothing more of a body.
+//! Detects a store that stops taking a body.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
-/// Runs while the store has a chunk in hand, and rests while the client is waited for; cheap to clone.
+/// Runs while the store handles a chunk, and is paused while the store waits for the client; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Watchdog(Arc<Mutex<Option<Instant>>>);
 
 impl Watchdog {
-    /// Running: nothing was given to the store yet, and it has to ask for the first chunk.
+    /// Returns a running watchdog: the store has to ask for the first chunk.
     #[must_use]
-    #[allow(clippy::new_without_default, reason = "that it runs is said here")]
+    #[allow(clippy::new_without_default, reason = "it starts to run here")]
     pub fn new() -> Self {
         Self(Arc::new(Mutex::new(Some(Instant::now()))))
     }
 
-    /// The store was given something: it is up to the store now.
+    /// The store was given a chunk.
     pub fn start(&self) {
         self.set(Some(Instant::now()));
     }
 
-    /// The store asks for more: it is up to the client now.
-    pub fn rest(&self) {
+    /// The store asks for the next chunk.
+    pub fn pause(&self) {
         self.set(None);
     }
 
-    /// Ends when the store has asked for nothing for that long.
-    pub async fn expired(&self, patience: Duration) {
+    /// Returns when the store has not asked for a chunk for `limit`.
+    pub async fn expired(&self, limit: Duration) {
         loop {
             let since = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            let late = since.unwrap_or_else(Instant::now) + patience;
-            if late <= Instant::now() {
+            let deadline = since.unwrap_or_else(Instant::now) + limit;
+            if deadline <= Instant::now() {
                 return;
             }
-            sleep_until(late).await;
+            sleep_until(deadline).await;
         }
     }
 

@@ -13,7 +13,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use strongroom::domain::ids::{BackupId, Extension, OrgId, SystemKey};
 use strongroom::domain::object_key::ObjectKey;
 use strongroom::domain::range::ByteRange;
-use strongroom::store::{BlobStore, BodyInterrupted, ObjectFacts, PutBody, PutError, StoreError};
+use strongroom::store::{BlobStore, BodyInterrupted, ObjectMetadata, PutBody, PutError, StoreError};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
@@ -127,8 +127,8 @@ pub fn key(org: &str, system: &str) -> ObjectKey {
 }
 
 /// What an object is said to be.
-pub fn about() -> &'static ObjectFacts {
-    static ABOUT: LazyLock<ObjectFacts> = LazyLock::new(|| ObjectFacts {
+pub fn about() -> &'static ObjectMetadata {
+    static ABOUT: LazyLock<ObjectMetadata> = LazyLock::new(|| ObjectMetadata {
         filename: "fw-01.tar.gz.gpg".to_owned(),
         mimetype: "application/pgp-encrypted".to_owned(),
         system_id: Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0001),

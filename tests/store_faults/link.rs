@@ -7,7 +7,7 @@ use bytes::Bytes;
 use futures_util::{TryStreamExt, stream};
 use strongroom::domain::ids::{BackupId, Extension, OrgId, SystemKey};
 use strongroom::domain::object_key::ObjectKey;
-use strongroom::store::{BlobStore, ObjectFacts, PutError, S3Settings, S3Store, StoreError};
+use strongroom::store::{BlobStore, ObjectMetadata, PutError, S3Settings, S3Store, StoreError};
 use uuid::Uuid;
 
 use crate::engine::{Bucket, Fault, Proxy};
@@ -59,7 +59,7 @@ impl Link {
     /// Once everything that is under way has ended.
     pub async fn settle(&self) {
         let start = Instant::now();
-        while self.store.busy() > 0 {
+        while self.store.open_puts() > 0 {
             assert!(start.elapsed() < Duration::from_secs(120), "something never ends");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
@@ -107,10 +107,10 @@ pub fn key() -> ObjectKey {
     ObjectKey::new(&org, &system, BackupId::new(Uuid::now_v7(), Extension::Gpg))
 }
 
-pub fn about() -> ObjectFacts {
+pub fn about() -> ObjectMetadata {
     let filename = "fw-01.gpg".to_owned();
     let mimetype = "application/octet-stream".to_owned();
-    ObjectFacts { filename, mimetype, system_id: Uuid::now_v7(), sha256: None }
+    ObjectMetadata { filename, mimetype, system_id: Uuid::now_v7(), sha256: None }
 }
 
 pub fn content(size: usize) -> Vec<u8> {

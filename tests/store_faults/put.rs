@@ -117,7 +117,7 @@ async fn multipart_upload_that_cannot_be_aborted_is_left_to_the_sweep() {
         result
     };
     let result = link.during(Fault::Error500, aborts, body).await;
-    assert!(matches!(result, Err(PutError::Body)), "{result:?}");
+    assert!(matches!(result, Err(PutError::BodyInterrupted)), "{result:?}");
     link.sweep().await;
     if is_real() {
         link.assert_clean("abort").await;

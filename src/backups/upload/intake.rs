@@ -16,7 +16,7 @@ use crate::db::accounting::{Growth, Operation, OperationOutcome};
 use crate::domain::body_rate::BodyRateCheck;
 use crate::domain::ids::{BackupId, OrgId};
 use crate::domain::transfer_damage::TransferDamageCheck;
-use crate::store::{BodyInterrupted, Meter, PutBody, Receipt, Watchdog};
+use crate::store::{BodyInterrupted, BodyMeter, BodySummary, PutBody, Watchdog};
 
 /// What the body of one upload has to obey, and where it comes from.
 pub(super) struct Intake {
@@ -37,7 +37,7 @@ pub(super) struct Intake {
 }
 
 /// What was received, and when its last byte came; or why it can't be stored.
-pub(super) type Received = Result<(Receipt, Instant), UploadError>;
+pub(super) type Received = Result<(BodySummary, Instant), UploadError>;
 
 /// What whoever gave the body to the store learns of it meanwhile.
 pub(super) struct Progress {
@@ -56,11 +56,11 @@ impl Intake {
         let watchdog = Watchdog::new();
         let progress = Progress { received, watchdog: watchdog.clone() };
         let clock = BodyRateCheck::new(self.limits.min_rate);
-        let flow = Flow { intake: self, meter: Meter::new(), clock, withheld: None, report };
+        let flow = Flow { intake: self, meter: BodyMeter::new(), clock, withheld: None, report };
         let body = stream::unfold(Some(flow), move |flow| {
             let watchdog = watchdog.clone();
             async move {
-                watchdog.rest();
+                watchdog.pause();
                 let next = flow?.next().await;
                 watchdog.start();
                 next
@@ -128,7 +128,7 @@ impl Intake {
     }
 
     /// Holds what has passed against what was announced.
-    fn verify(&self, meter: Meter) -> Result<Receipt, UploadError> {
+    fn verify(&self, meter: BodyMeter) -> Result<BodySummary, UploadError> {
         let receipt = meter.finish();
         if self.length.is_some_and(|length| length != receipt.size) {
             return Err(UploadError::Interrupted);
@@ -158,7 +158,7 @@ enum Next {
 /// A body under way.
 struct Flow {
     intake: Intake,
-    meter: Meter,
+    meter: BodyMeter,
     clock: BodyRateCheck,
     /// The chunk before the next one: at the end it turns out to be the last.
     withheld: Option<Bytes>,

@@ -29,7 +29,7 @@ use crate::db::accounting::{Admission, Commit, Operation, OperationOutcome, Refu
 use crate::domain::filename::Filename;
 use crate::domain::media_type::MediaType;
 use crate::domain::transfer_damage::{LossyClient, TransferDamageCheck};
-use crate::store::{ObjectFacts, PutError, Receipt};
+use crate::store::{BodySummary, ObjectMetadata, PutError};
 use body_channel::BodyMessage;
 use intake::{Intake, Progress};
 use reservation::Reservation;
@@ -219,9 +219,9 @@ impl Vault {
         &self,
         admission: &Admission,
         intake: Intake,
-    ) -> Result<(Receipt, Instant), UploadError> {
+    ) -> Result<(BodySummary, Instant), UploadError> {
         let length = intake.length;
-        let about = ObjectFacts {
+        let about = ObjectMetadata {
             filename: admission.filename.as_str().to_owned(),
             mimetype: admission.mimetype.as_str().to_owned(),
             system_id: admission.system_id,

@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::cli::context::Context;
 use crate::cli::exit::Failure;
 use crate::domain::ids::BackupId;
-use crate::store::Meter;
+use crate::store::BodyMeter;
 
 #[derive(Serialize)]
 struct Fetched {
@@ -32,7 +32,7 @@ pub fn run(context: &mut Context, id: BackupId, output: &Path) -> Result<(), Fai
         OpenOptions::new().write(true).create_new(true).open(output).map_err(|e| cannot_write(output, &e))?;
     let receive = async {
         let mut body = store.get(&row.object_key, row.size, None).await?;
-        let mut meter = Meter::new();
+        let mut meter = BodyMeter::new();
         while let Some(chunk) = body.next().await {
             let chunk = chunk?;
             file.write_all(&chunk).map_err(|e| cannot_write(output, &e))?;

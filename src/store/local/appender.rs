@@ -1,9 +1,8 @@
 //! Writes a large file past the page cache (`O_DIRECT`).
 //!
-//! A backup is written once and hardly ever read: copying it through the page cache costs more of a
-//! processor than hashing it does (at 1 GiB 4 to 9 times what the direct write costs), pushes out
-//! what others need, and leaves everything for the sync at the end. A file system that does not do
-//! this is written to in the ordinary way.
+//! A backup is written once and hardly ever read. Copying it through the page cache costs more CPU than hashing it (at 1 GiB
+//! 4 to 9 times what the direct write costs), evicts what others need, and leaves all writing to the sync at the end. On a
+//! file system without direct writes the file is written in the ordinary way.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -12,78 +11,78 @@ use std::sync::Arc;
 use bytes::Bytes;
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 
-/// Addresses, lengths and offsets of direct writes are multiples of this, in bytes. No disk in use wants more; one that
-/// did would be written to in the ordinary way.
+/// Addresses, lengths and offsets of direct writes are multiples of this, in bytes. No disk in use requires more; one that
+/// did would be written in the ordinary way.
 const BLOCK: usize = 4096;
 /// Bytes of one write.
-const WRITE: usize = 128 << 10;
+const WRITE_SIZE: usize = 128 << 10;
 
-/// Appends to a file of its own.
+/// Appends to a file that nobody else writes.
 pub(super) struct Appender {
     file: Arc<File>,
     direct: bool,
-    /// As large as the largest write so far, with room to begin at a multiple of [`BLOCK`] in memory.
+    /// As large as the largest write so far, with space to start at a multiple of [`BLOCK`] in memory.
     buffer: Vec<u8>,
-    /// Where in the buffer a block begins.
+    /// The offset in the buffer at which the blocks start.
     start: usize,
-    /// Bytes that wait for the rest of their block.
-    waiting: usize,
+    /// Bytes in the buffer that are not written yet.
+    pending: usize,
 }
 
 impl Appender {
-    /// For an empty file.
+    /// Returns an appender for an empty file.
     pub(super) fn new(file: Arc<File>) -> Self {
         let direct = set_direct(&file, true).is_ok();
-        Self { file, direct, buffer: vec![], start: 0, waiting: 0 }
+        Self { file, direct, buffer: vec![], start: 0, pending: 0 }
     }
 
-    /// Appends; what does not fill a write waits. Blocks.
+    /// Appends. Bytes that do not fill a write stay in the buffer. Blocks.
     pub(super) fn push(&mut self, mut chunk: Bytes) -> io::Result<()> {
         while !chunk.is_empty() {
-            let part = chunk.split_to(chunk.len().min(WRITE - self.waiting));
-            self.make_room(part.len());
-            let start = self.start + self.waiting;
+            let part = chunk.split_to(chunk.len().min(WRITE_SIZE - self.pending));
+            self.reserve(part.len());
+            let start = self.start + self.pending;
             self.buffer[start..start + part.len()].copy_from_slice(&part);
-            self.waiting += part.len();
-            if self.waiting == WRITE {
-                self.flush(WRITE)?;
+            self.pending += part.len();
+            if self.pending == WRITE_SIZE {
+                self.flush(WRITE_SIZE)?;
             }
         }
         Ok(())
     }
 
-    /// The body pauses: writes all whole blocks that wait, and keeps no more memory than the rest takes. Blocks.
-    pub(super) fn settle(&mut self) -> io::Result<()> {
-        self.flush(self.waiting / BLOCK * BLOCK)?;
+    /// Called when the body pauses: writes all whole blocks, and keeps only as much memory as the rest needs. Blocks.
+    pub(super) fn pause(&mut self) -> io::Result<()> {
+        self.flush(self.pending / BLOCK * BLOCK)?;
         self.buffer.drain(..self.start);
         self.start = 0;
-        self.buffer.truncate(self.waiting);
+        self.buffer.truncate(self.pending);
         self.buffer.shrink_to_fit();
         Ok(())
     }
 
-    /// The body is over: writes all that waits. Blocks.
+    /// Called at the end of the body: writes the rest. Blocks.
     pub(super) fn finish(mut self) -> io::Result<()> {
-        self.flush(self.waiting / BLOCK * BLOCK)?;
-        if self.waiting > 0 {
-            self.leave_direct()?;
-            self.flush(self.waiting)?;
+        self.flush(self.pending / BLOCK * BLOCK)?;
+        if self.pending > 0 {
+            self.stop_direct_writes()?;
+            self.flush(self.pending)?;
         }
         Ok(())
     }
 
-    fn make_room(&mut self, coming: usize) {
-        let room = self.waiting + coming;
-        if self.buffer.len() < self.start + room {
-            let enough = WRITE.min(room.next_power_of_two());
+    fn reserve(&mut self, more: usize) {
+        let needed = self.pending + more;
+        if self.buffer.len() < self.start + needed {
+            let enough = WRITE_SIZE.min(needed.next_power_of_two());
             let before = std::mem::replace(&mut self.buffer, vec![0; enough + BLOCK]);
-            let waiting = &before[self.start..self.start + self.waiting];
+            let pending = &before[self.start..self.start + self.pending];
             self.start = self.buffer.as_ptr().align_offset(BLOCK);
-            self.buffer[self.start..self.start + self.waiting].copy_from_slice(waiting);
+            self.buffer[self.start..self.start + self.pending].copy_from_slice(pending);
         }
     }
 
-    /// Writes the first `bytes` of what waits.
+    /// Writes the first `bytes` of the buffer.
     fn flush(&mut self, bytes: usize) -> io::Result<()> {
         let start = self.start;
         let mut written = 0;
@@ -92,19 +91,19 @@ impl Appender {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(count) => written += count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                // Not for this file system, or not after a write that was cut short.
+                // The file system has no direct writes, or not after a write that was cut short.
                 Err(error) if error.kind() == io::ErrorKind::InvalidInput && self.direct => {
-                    self.leave_direct()?;
+                    self.stop_direct_writes()?;
                 }
                 Err(error) => return Err(error),
             }
         }
-        self.buffer.copy_within(start + bytes..start + self.waiting, start);
-        self.waiting -= bytes;
+        self.buffer.copy_within(start + bytes..start + self.pending, start);
+        self.pending -= bytes;
         Ok(())
     }
 
-    fn leave_direct(&mut self) -> io::Result<()> {
+    fn stop_direct_writes(&mut self) -> io::Result<()> {
         if self.direct {
             set_direct(&self.file, false)?;
             self.direct = false;
@@ -127,7 +126,7 @@ mod tests {
 
     use super::*;
 
-    /// `before` is in the file already; gives what the file has in the end.
+    /// Writes to a file that already contains `before`, and returns its final content.
     fn written(before: &[u8], writes: &[Vec<Vec<u8>>]) -> Vec<u8> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
@@ -136,7 +135,7 @@ mod tests {
         let mut appender = Appender::new(file);
         for chunks in writes {
             chunks.iter().cloned().map(Bytes::from).try_for_each(|chunk| appender.push(chunk)).unwrap();
-            appender.settle().unwrap();
+            appender.pause().unwrap();
         }
         appender.finish().unwrap();
         fs::read(path).unwrap()
@@ -150,9 +149,9 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(50))]
 
         #[test]
-        fn whatever_the_chunks_the_file_is_their_sum(
+        fn the_file_has_all_chunks_whatever_their_sizes(
             sizes in proptest::collection::vec(
-                proptest::collection::vec(prop_oneof![0..3 * WRITE, Just(BLOCK), Just(WRITE), 0..100_usize], 0..4),
+                proptest::collection::vec(prop_oneof![0..3 * WRITE_SIZE, Just(BLOCK), Just(WRITE_SIZE), 0..100_usize], 0..4),
                 0..6,
             ),
         ) {
@@ -167,10 +166,10 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_can_t_be_written_directly_is_written_all_the_same() {
-        // At an offset that no direct write may have.
+    fn a_file_without_direct_writes_is_written_in_the_ordinary_way() {
+        // Starts at an offset that no direct write may have.
         let mut whole = b"x".to_vec();
-        whole.extend(body(3 * WRITE + 17));
+        whole.extend(body(3 * WRITE_SIZE + 17));
         let chunks = vec![vec![whole[1..].to_vec()]];
         assert!(written(b"x", &chunks) == whole);
     }

@@ -1,35 +1,36 @@
 //! Objects as files: `{root}/{object key}`.
 //!
-//! The store's own files have names that start with a dot, as no organization's folder does: `{root}/.tmp/` holds the
-//! files that are being written, and `{root}/.probe/` for a moment what a check has written. A put writes to `.tmp`, syncs the
-//! file, renames it to its place and syncs the folders (`write.rs`, `publication.rs`, `folders.rs`). A failed sync is never
-//! tried again: the kernel may have thrown the pages away, and would then report success.
+//! The store's own files have names that start with a dot, which no organization's folder has: `{root}/.tmp/` holds the files
+//! that are being written, and `{root}/.probe/` the file of a running check. A put writes to `.tmp`, syncs the file, renames
+//! it to its final name and syncs the folders (`write.rs`, `publication.rs`, `folders.rs`). A failed sync is never repeated:
+//! the kernel may have dropped the pages, and would then report success.
 //!
-//! Below the root no link is followed, and only a regular file of the right size is an object (`folder.rs`, `read.rs`): what
-//! somebody else has put there is not served, and nothing outside is changed through it.
+//! Below the root no link is followed, and only a regular file of the right size is an object (`folder.rs`, `read.rs`):
+//! other files that somebody puts there are not served, and nothing outside is changed through them.
 //!
 //! Several processes may share a directory. What makes each pair safe:
 //! * two puts: names in `.tmp` are random, and files there are created exclusively;
 //! * a put and the removal of leftovers: a file in `.tmp` is locked while it is written, and only a file whose lock can
-//!   be taken is removed (`temp.rs`);
+//!   be taken is removed (`leftovers.rs`);
 //! * a put and a delete that removes the empty folder: the put creates the folder again if it has vanished before the
 //!   rename, and a folder with an object in it can't be removed (`folders.rs`);
 //! * a put and a get: the rename is atomic, and a reader keeps the file that it has opened.
 //!
-//! File work blocks, so each step is one short call on the blocking threads of the runtime that the store was given. No
-//! thread waits for a client.
+//! File work blocks, so each step is one short call on the blocking threads of the store's runtime. No thread waits for a
+//! client.
 
 mod appender;
 mod directory;
-mod facts;
+mod extended_attributes;
 mod folder;
 mod folders;
+mod leftovers;
 mod list;
-mod organizations;
+mod org_folder_checks;
 mod probe;
 mod publication;
 mod read;
-mod temp;
+mod temp_file;
 mod write;
 
 use std::io;
@@ -42,16 +43,16 @@ use futures_util::StreamExt;
 use tokio::runtime::Handle;
 
 use super::{
-    BlobStore, BodyInterrupted, Leftover, Listing, ObjectBody, ObjectFacts, PutBody, PutError, StoreError,
+    BlobStore, BodyInterrupted, Leftover, Listing, ObjectBody, ObjectMetadata, PutBody, PutError, StoreError,
 };
 use crate::domain::object_key::ObjectKey;
 use crate::domain::range::ByteRange;
-use directory::Unfit;
-use facts::Facts;
+use directory::PrepareError;
+use extended_attributes::ExtendedAttributes;
 use folder::Folder;
-use folders::{Settled, parent_of};
-use organizations::Rounds;
-use temp::Temp;
+use folders::{DurableFolders, parent_of};
+use org_folder_checks::OrgFolderChecks;
+use temp_file::TempFile;
 
 /// The folder of the files that are being written.
 const TMP: &str = ".tmp";
@@ -63,31 +64,31 @@ pub struct LocalStore {
     disk: Arc<Disk>,
 }
 
-/// What all the steps share.
+/// What all steps share.
 struct Disk {
     /// Absolute, so that a line in the log says where it is.
     root: PathBuf,
     blocking: Handle,
-    settled: Settled,
-    rounds: Rounds,
-    told: Once,
+    durable_folders: DurableFolders,
+    org_folder_checks: OrgFolderChecks,
+    location_logged: Once,
 }
 
 impl LocalStore {
-    /// A store in `root` that has not been looked at yet: until
-    /// [`prepare`](BlobStore::prepare) has succeeded once, now or by an earlier
-    /// process, everything is `Unavailable`.
+    /// Returns a store in `root`, which is not read yet: until [`prepare`](BlobStore::prepare) has succeeded once, in this
+    /// process or an earlier one, every call returns `Unavailable`.
     #[must_use]
     pub fn new(root: PathBuf, blocking: Handle) -> Self {
         let root = std::path::absolute(&root).unwrap_or(root);
-        let (settled, rounds, told) = (Settled::default(), Rounds::default(), Once::new());
-        Self { disk: Arc::new(Disk { root, blocking, settled, rounds, told }) }
+        let (durable_folders, org_folder_checks, location_logged) =
+            (DurableFolders::default(), OrgFolderChecks::default(), Once::new());
+        Self { disk: Arc::new(Disk { root, blocking, durable_folders, org_folder_checks, location_logged }) }
     }
 }
 
 impl Disk {
-    /// Runs one step on the blocking threads. If the future is dropped the
-    /// step still runs to its end, and its result is dropped.
+    /// Runs one step on the blocking threads. If the future is dropped, the step still runs to its end, and its result is
+    /// dropped.
     async fn run<T: Send + 'static>(
         &self,
         doing: &'static str,
@@ -97,7 +98,7 @@ impl Disk {
         done.map_err(io::Error::other).flatten().map_err(unavailable(doing))
     }
 
-    /// Opens the store's directory, for one step: it may be another one at the next.
+    /// Opens the store's directory for one step: at the next step it may be another one.
     fn open(&self) -> io::Result<Folder> {
         Folder::root(&self.root).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => not_mounted(&self.root),
@@ -105,8 +106,8 @@ impl Disk {
         })
     }
 
-    /// The store's directory, if it is still the one that this file was made in.
-    fn root_of(&self, temp: &Temp) -> io::Result<Folder> {
+    /// Opens the store's directory, if it is still the one in which this file was created.
+    fn root_of(&self, temp: &TempFile) -> io::Result<Folder> {
         let root = self.open()?;
         if tmp_of(&root)?.is_same(temp.name().folder())? {
             return Ok(root);
@@ -117,47 +118,46 @@ impl Disk {
 
     fn delete(&self, key: &str) -> io::Result<()> {
         let root = self.open()?;
-        root.remove(key).or_else(|error| missing(&root, error))?;
+        root.remove(key).or_else(|error| confirm_missing(&root, error))?;
         fail_point!("local.removed");
-        // Also when the file is gone: who removed it may have died before
-        // the folder was synced.
+        // Also when the file is already gone: the process that removed it may have died before it synced the folder.
         folders::remove_empty(&root, parent_of(key))
     }
 
-    /// Makes the directory ready, and says in the log where it is.
-    fn prepare(&self, new: bool) -> Result<(), Unfit> {
+    /// Prepares the directory, and logs where it is.
+    fn prepare(&self, new: bool) -> Result<(), PrepareError> {
         directory::prepare(self, new)?;
-        let left = temp::find(self)?;
-        temp::remove_leftovers(self, &left)?;
-        self.told.call_once(|| log::info!("store: {}", directory::description(&self.root)));
+        let left = leftovers::find(self)?;
+        leftovers::remove(self, &left)?;
+        self.location_logged.call_once(|| log::info!("store: {}", directory::description(&self.root)));
         Ok(())
     }
 }
 
-/// Opens the folder of temporary files. Where even that is missing (a disk that is not mounted) nothing can be said
-/// about an object, and none may be written.
+/// Opens the folder of temporary files. If even that is missing (a disk that is not mounted), it is not known whether an
+/// object exists, and none may be written.
 fn tmp_of(root: &Folder) -> io::Result<Folder> {
-    root.enter(TMP).map_err(|error| match error.kind() {
+    root.open_path(TMP).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => not_mounted(&root.path_of(TMP)),
         _ => error,
     })
 }
 
-/// Tells an object that does not exist (`Ok`) from a store that can't be read.
-fn missing(root: &Folder, error: io::Error) -> io::Result<()> {
+/// Distinguishes an object that does not exist (`Ok`) from a store that can't be read.
+fn confirm_missing(root: &Folder, error: io::Error) -> io::Result<()> {
     if error.kind() == io::ErrorKind::NotFound { tmp_of(root).map(drop) } else { Err(error) }
 }
 
-fn not_mounted(missing: &Path) -> io::Error {
-    io::Error::other(format!("{} is missing: is the disk mounted?", missing.display()))
+fn not_mounted(path: &Path) -> io::Error {
+    io::Error::other(format!("{} is missing: is the disk mounted?", path.display()))
 }
 
-/// Makes a [`StoreError`] of what went wrong with a file.
+/// Converts an error of a file operation to a [`StoreError`].
 fn unavailable(doing: &'static str) -> impl FnOnce(io::Error) -> StoreError {
     move |source| StoreError::Unavailable { doing, source }
 }
 
-/// A lock that outlives a panic of its holder.
+/// Locks a mutex, also after a holder has panicked.
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -168,10 +168,10 @@ impl BlobStore for LocalStore {
         &self,
         key: &ObjectKey,
         length: Option<u64>,
-        about: &ObjectFacts,
+        metadata: &ObjectMetadata,
         body: PutBody,
     ) -> Result<u64, PutError> {
-        write::put(&self.disk, key, length, Facts::of(about), body).await
+        write::put(&self.disk, key, length, ExtendedAttributes::of(metadata), body).await
     }
 
     async fn get(
@@ -199,22 +199,22 @@ impl BlobStore for LocalStore {
     async fn copy(&self, from: &ObjectKey, to: &ObjectKey) -> Result<(), StoreError> {
         const DOING: &str = "copy the object";
         let source = read::open(&self.disk, from, None).await?;
-        let (size, facts) = (source.size(), source.facts(&self.disk).await?);
-        // The body of a put can't say why it was interrupted, so the reason is kept beside it.
-        let trouble = Arc::new(Mutex::new(None));
-        let seen = Arc::clone(&trouble);
+        let (size, attributes) = (source.size(), source.attributes(&self.disk).await?);
+        // The body of a put can't say why it was interrupted, so the error is kept beside it.
+        let read_error = Arc::new(Mutex::new(None));
+        let kept = Arc::clone(&read_error);
         let body = source.body(&self.disk, None).map(move |item| {
             item.map_err(|error| {
-                *lock(&seen) = Some(error);
+                *lock(&kept) = Some(error);
                 BodyInterrupted
             })
         });
-        match write::put(&self.disk, to, Some(size), facts, Box::pin(body)).await {
+        match write::put(&self.disk, to, Some(size), attributes, Box::pin(body)).await {
             Ok(_) => Ok(()),
             Err(PutError::Store(error)) => Err(error),
-            Err(error @ (PutError::Body | PutError::Length { .. })) => {
-                let trouble = lock(&trouble).take();
-                Err(trouble.unwrap_or_else(|| unavailable(DOING)(io::Error::other(error))))
+            Err(error @ (PutError::BodyInterrupted | PutError::Length { .. })) => {
+                let read_error = lock(&read_error).take();
+                Err(read_error.unwrap_or_else(|| unavailable(DOING)(io::Error::other(error))))
             }
         }
     }
@@ -227,9 +227,9 @@ impl BlobStore for LocalStore {
     async fn prepare(&self, new: bool) -> Result<(), StoreError> {
         let disk = Arc::clone(&self.disk);
         let prepared = self.disk.run(PREPARING, move || Ok(disk.prepare(new))).await?;
-        prepared.map_err(|unfit| match unfit {
-            Unfit::Refused(line) => StoreError::Refused(line),
-            Unfit::Unavailable(error) => unavailable(PREPARING)(error),
+        prepared.map_err(|error| match error {
+            PrepareError::Refused(line) => StoreError::Refused(line),
+            PrepareError::Unavailable(error) => unavailable(PREPARING)(error),
         })
     }
 
@@ -239,11 +239,11 @@ impl BlobStore for LocalStore {
 
     async fn find_leftovers(&self) -> Result<Vec<Leftover>, StoreError> {
         let disk = Arc::clone(&self.disk);
-        self.disk.run("list temporary files", move || temp::find(&disk)).await
+        self.disk.run("list temporary files", move || leftovers::find(&disk)).await
     }
 
     async fn remove_leftovers(&self, left: &[Leftover]) -> Result<usize, StoreError> {
         let (disk, left) = (Arc::clone(&self.disk), left.to_vec());
-        self.disk.run("remove temporary files", move || temp::remove_leftovers(&disk, &left)).await
+        self.disk.run("remove temporary files", move || leftovers::remove(&disk, &left)).await
     }
 }

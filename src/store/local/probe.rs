@@ -1,8 +1,8 @@
-//! Finds out whether an upload would succeed, by doing what one does: it writes and syncs a temporary file, gives it a name
-//! in a folder that it makes for it, and syncs the folders. Then it removes all of that.
+//! Checks whether an upload would succeed, by doing what one does: writes and syncs a temporary file, renames it into a
+//! folder that it creates, and syncs the folders. Then it removes all of that.
 //!
-//! Its folder has a name that starts with a dot, so it is no organization's. The name of its file is always the same: what a
-//! process that died has left there is replaced by the next probe, and removed with it.
+//! The folder's name starts with a dot, so it is not an organization's. The file's name is always the same: a file that a
+//! process left when it died is replaced by the next probe, and removed with it.
 
 use std::io;
 
@@ -12,34 +12,34 @@ use super::Disk;
 use super::folder::Folder;
 use super::folders::sync_parents;
 use super::publication::Publication;
-use super::temp::Temp;
+use super::temp_file::TempFile;
 
 const FOLDER: &str = ".probe";
 const FILE: &str = ".probe/probe";
-/// A whole block, so that a full disk is noticed.
+/// A whole block, so that a full disk is detected.
 const CONTENT: [u8; 4096] = [0; 4096];
 
-/// Blocks.
+/// Writes and removes a file. Blocks.
 pub(super) fn probe(disk: &Disk) -> io::Result<()> {
-    let mut temp = Temp::create(disk)?;
+    let mut temp = TempFile::create(disk)?;
     temp.write_last(vec![Bytes::from_static(&CONTENT)])?;
     temp.sync()?;
     let root = disk.root_of(&temp)?;
-    let published = Publication::new(FILE).place(&root, &temp).and_then(|folder| {
+    let published = Publication::new(FILE).rename_into_place(&root, &temp).and_then(|folder| {
         temp.keep();
         folder.sync()?;
         sync_parents(&root, FOLDER)
     });
-    // Nothing depends on that this is durable.
+    // The removal need not be durable.
     let removed = remove(&root);
     published.and(removed)?;
-    disk.rounds.check(&root)
+    disk.org_folder_checks.check(&root)
 }
 
-/// Another process may be probing: what it has removed already is gone, and its file keeps the folder.
+/// Another process may probe at the same time: what it has removed is gone, and its file keeps the folder.
 fn remove(root: &Folder) -> io::Result<()> {
     use io::ErrorKind::{DirectoryNotEmpty, NotFound};
     let removed = [root.remove(FILE), root.remove_folder(FOLDER)];
-    let passing = |error: &io::Error| matches!(error.kind(), NotFound | DirectoryNotEmpty);
-    removed.into_iter().filter(|result| !result.as_ref().is_err_and(passing)).collect()
+    let is_race = |error: &io::Error| matches!(error.kind(), NotFound | DirectoryNotEmpty);
+    removed.into_iter().filter(|result| !result.as_ref().is_err_and(is_race)).collect()
 }

@@ -1,4 +1,4 @@
-//! The moment at which a put's object becomes visible, and how that is undone.
+//! Makes the object of a put visible, and hides it again if the put is dropped or fails.
 
 use std::io;
 use std::sync::{Arc, Mutex};
@@ -7,27 +7,27 @@ use tokio::runtime::Handle;
 
 use super::folder::Folder;
 use super::folders::{make_below, parent_of};
-use super::temp::{Removal, Temp, TempName};
+use super::temp_file::{RemovalOnDrop, TempFile, TempName};
 use super::{Disk, lock};
 
 /// How often a put creates its folder again when deletes keep removing it.
-const FOLDER_TRIES: u32 = 1000;
+const FOLDER_ATTEMPTS: u32 = 1000;
 
 /// The step that makes an object visible. The lock orders the blocking thread that publishes and the future that may be
-/// dropped at any time: what has been retracted is never published afterwards.
+/// dropped at any time: after a retraction nothing is published.
 pub(super) struct Publication {
     /// The object's name below the root.
     to: String,
-    state: Mutex<State>,
+    state: Mutex<PublicationState>,
 }
 
 #[derive(Default)]
-enum State {
-    /// Not published yet, or confirmed: either way there is nothing to retract.
+enum PublicationState {
+    /// Not published yet, or confirmed: in both cases there is nothing to retract.
     #[default]
     NothingToRetract,
-    /// Renamed from this temporary file to this folder, and not confirmed yet. With both folders open it can be taken
-    /// back even when there are no descriptors left.
+    /// Renamed from this temporary file to this folder, and not confirmed yet. Both folders are open, so it can be renamed
+    /// back even when no descriptors are left.
     Published {
         from: TempName,
         folder: Arc<Folder>,
@@ -40,43 +40,43 @@ impl Publication {
         Self { to: to.to_owned(), state: Mutex::default() }
     }
 
-    /// The folder that the object gets its name in.
+    /// The folder of the object.
     pub(super) fn folder(&self) -> &str {
         parent_of(&self.to)
     }
 
-    /// Its name there.
+    /// The object's name in its folder.
     fn file(&self) -> &str {
         self.to.rsplit_once('/').map_or(&*self.to, |(_, file)| file)
     }
 
     /// Renames a synced file to the object's path, durably. Blocks.
-    pub(super) fn publish(&self, disk: &Disk, temp: &Temp) -> io::Result<()> {
+    pub(super) fn publish(&self, disk: &Disk, temp: &TempFile) -> io::Result<()> {
         let root = disk.root_of(temp)?;
-        let folder = self.place(&root, temp)?;
-        // Not in `place`, which a probe of health runs as well.
+        let folder = self.rename_into_place(&root, temp)?;
+        // Not in `rename_into_place`, which a probe calls as well.
         fail_point!("local.renamed");
-        disk.settled.sync(&root, self.folder(), &folder)
+        disk.durable_folders.sync(&root, self.folder(), &folder)
     }
 
-    /// The same without syncing any folder. Returns the object's folder. Blocks.
-    pub(super) fn place(&self, root: &Folder, temp: &Temp) -> io::Result<Arc<Folder>> {
-        let mut tries = 0;
+    /// The same, but syncs no folder. Returns the object's folder. Blocks.
+    pub(super) fn rename_into_place(&self, root: &Folder, temp: &TempFile) -> io::Result<Arc<Folder>> {
+        let mut attempts = 0;
         loop {
-            tries += 1;
-            match self.try_to_place(root, temp) {
+            attempts += 1;
+            match self.try_to_rename(root, temp) {
                 // A delete removed the folder in between.
-                Err(error) if error.kind() == io::ErrorKind::NotFound && tries < FOLDER_TRIES => {}
+                Err(error) if error.kind() == io::ErrorKind::NotFound && attempts < FOLDER_ATTEMPTS => {}
                 result => return result,
             }
         }
     }
 
-    fn try_to_place(&self, root: &Folder, temp: &Temp) -> io::Result<Arc<Folder>> {
-        let folder = match root.folder(self.folder()) {
+    fn try_to_rename(&self, root: &Folder, temp: &TempFile) -> io::Result<Arc<Folder>> {
+        let folder = match root.open_folder(self.folder()) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 make_below(root, self.folder())?;
-                root.folder(self.folder())?
+                root.open_folder(self.folder())?
             }
             result => result?,
         };
@@ -85,50 +85,50 @@ impl Publication {
         Ok(folder)
     }
 
-    fn rename(&self, temp: &Temp, folder: &Arc<Folder>) -> io::Result<()> {
+    fn rename(&self, temp: &TempFile, folder: &Arc<Folder>) -> io::Result<()> {
         let mut state = lock(&self.state);
-        if matches!(*state, State::Retracted) {
+        if matches!(*state, PublicationState::Retracted) {
             return Err(io::ErrorKind::Interrupted.into());
         }
         temp.name().rename_to(folder, self.file())?;
-        *state = State::Published { from: temp.name().clone(), folder: Arc::clone(folder) };
+        *state = PublicationState::Published { from: temp.name().clone(), folder: Arc::clone(folder) };
         Ok(())
     }
 }
 
-/// Retracts a publication when it is dropped unconfirmed: when the put's future is dropped, or a step has failed.
-pub(super) struct Unconfirmed {
+/// Retracts a publication when this is dropped unconfirmed: when the put's future is dropped, or a step has failed.
+pub(super) struct PublicationGuard {
     publication: Arc<Publication>,
     blocking: Handle,
 }
 
-impl Unconfirmed {
-    /// Of an object with this name.
+impl PublicationGuard {
+    /// For an object with this name.
     pub(super) fn new(disk: &Disk, to: &str) -> Self {
         Self { publication: Arc::new(Publication::new(to)), blocking: disk.blocking.clone() }
     }
 
-    /// For the step that publishes.
+    /// The publication, for the step that publishes.
     pub(super) fn publication(&self) -> Arc<Publication> {
         Arc::clone(&self.publication)
     }
 
-    /// The put is done: the object stays.
+    /// The put has succeeded: the object stays.
     pub(super) fn confirm(self) {
-        *lock(&self.publication.state) = State::NothingToRetract;
+        *lock(&self.publication.state) = PublicationState::NothingToRetract;
     }
 }
 
-impl Drop for Unconfirmed {
+impl Drop for PublicationGuard {
     fn drop(&mut self) {
-        let before = std::mem::replace(&mut *lock(&self.publication.state), State::Retracted);
-        let State::Published { from, folder } = before else {
+        let before = std::mem::replace(&mut *lock(&self.publication.state), PublicationState::Retracted);
+        let PublicationState::Published { from, folder } = before else {
             return;
         };
-        // A rename hides the object at once. Removing the file may take long, and this may be a thread that serves the
-        // network, so that is done elsewhere.
-        match from.take_back(&folder, self.publication.file()) {
-            Ok(()) => Removal::new(from).remove_on(&self.blocking),
+        // A rename hides the object at once. Removing the file may take long, so it is done on a blocking thread: this one
+        // may serve the network.
+        match from.rename_back(&folder, self.publication.file()) {
+            Ok(()) => RemovalOnDrop::new(from).remove_on(&self.blocking),
             Err(error) => log::error!("could not remove an object that was not confirmed: {error}"),
         }
     }

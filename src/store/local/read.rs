@@ -1,4 +1,4 @@
-//! Reads an object: each chunk is one read on a blocking thread, and the next one is read while the client takes this one.
+//! Reads an object: each chunk is one read on a blocking thread, and the next chunk is read while the client takes this one.
 
 use std::fs::{File, FileType};
 use std::io;
@@ -12,26 +12,26 @@ use rustix::io::Errno;
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
-use super::facts::Facts;
+use super::extended_attributes::ExtendedAttributes;
 use super::folder::{Folder, at};
-use super::{Disk, missing, unavailable};
+use super::{Disk, confirm_missing, unavailable};
 use crate::domain::object_key::ObjectKey;
 use crate::domain::range::ByteRange;
 use crate::store::{ObjectBody, StoreError};
 
-/// Bytes of one read. With one read ahead, a download holds twice as many.
+/// Bytes of one read. A download holds twice as many, because it reads one chunk ahead.
 const CHUNK: usize = 128 << 10;
 const DOING: &str = "read the object";
 
-/// What lies under a key.
-enum Found<T> {
+/// What is stored under a key.
+enum Lookup<T> {
     Object(T),
     Nothing,
-    /// Something that is not the object, and what it is.
+    /// Something that is not an object, and what it is.
     Other(String),
 }
 
-impl<T> Found<T> {
+impl<T> Lookup<T> {
     fn object(self) -> Result<T, StoreError> {
         match self {
             Self::Object(object) => Ok(object),
@@ -45,13 +45,13 @@ pub(super) async fn head(disk: &Arc<Disk>, key: &ObjectKey) -> Result<u64, Store
     let (own, key) = (Arc::clone(disk), key.clone());
     let work = move || {
         let root = own.open()?;
-        match root.look(key.as_str()) {
-            Ok(metadata) if metadata.is_file() => Ok(Found::Object(metadata.len())),
+        match root.metadata_of(key.as_str()) {
+            Ok(metadata) if metadata.is_file() => Ok(Lookup::Object(metadata.len())),
             Ok(metadata) => Ok(other(&root.path_of(key.as_str()), metadata.file_type())),
-            Err(error) => missing(&root, error).map(|()| Found::Nothing),
+            Err(error) => confirm_missing(&root, error).map(|()| Lookup::Nothing),
         }
     };
-    disk.run("look at the object", work).await?.object()
+    disk.run("inspect the object", work).await?.object()
 }
 
 pub(super) async fn get(
@@ -68,25 +68,29 @@ pub(super) async fn get(
 }
 
 /// Opens an object. If `size` is given it has to be the object's.
-pub(super) async fn open(disk: &Arc<Disk>, key: &ObjectKey, size: Option<u64>) -> Result<Opened, StoreError> {
+pub(super) async fn open(
+    disk: &Arc<Disk>,
+    key: &ObjectKey,
+    size: Option<u64>,
+) -> Result<OpenObject, StoreError> {
     let (own, key) = (Arc::clone(disk), key.clone());
     let work = move || {
         let root = own.open()?;
-        match found(&root, key.as_str(), size) {
-            Err(error) => missing(&root, error).map(|()| Found::Nothing),
-            found => found,
+        match open_file(&root, key.as_str(), size) {
+            Err(error) => confirm_missing(&root, error).map(|()| Lookup::Nothing),
+            result => result,
         }
     };
     disk.run("open the object", work).await?.object()
 }
 
-fn found(root: &Folder, name: &str, size: Option<u64>) -> io::Result<Found<Opened>> {
+fn open_file(root: &Folder, name: &str, size: Option<u64>) -> io::Result<Lookup<OpenObject>> {
     let path = root.path_of(name);
-    let file = match root.file(name) {
+    let file = match root.open_file(name) {
         Ok(file) => file,
-        // A link, a socket, a device without a driver; or a link above it.
+        // A link, a socket or a device without a driver; or a link above it.
         Err(error @ (Errno::LOOP | Errno::NXIO | Errno::NODEV)) => {
-            let file_type = root.look(name)?.file_type();
+            let file_type = root.metadata_of(name)?.file_type();
             return if file_type.is_file() { Err(at(&path)(error)) } else { Ok(other(&path, file_type)) };
         }
         Err(error) => return Err(at(&path)(error)),
@@ -98,13 +102,15 @@ fn found(root: &Folder, name: &str, size: Option<u64>) -> io::Result<Found<Opene
     let found = metadata.len();
     if let Some(size) = size.filter(|size| *size != found) {
         let what = format!("{} has {found} bytes, and had {size} when it was stored", path.display());
-        return Ok(Found::Other(what));
+        return Ok(Lookup::Other(what));
     }
     let name = path.display().to_string();
-    Ok(Found::Object(Opened { shared: Arc::new(Shared { file, name, state: State::of(&metadata) }) }))
+    Ok(Lookup::Object(OpenObject {
+        shared: Arc::new(OpenFile { file, name, state: FileState::of(&metadata) }),
+    }))
 }
 
-fn other<T>(path: &Path, file_type: FileType) -> Found<T> {
+fn other<T>(path: &Path, file_type: FileType) -> Lookup<T> {
     let what = match file_type {
         kind if kind.is_symlink() => "a symbolic link",
         kind if kind.is_dir() => "a directory",
@@ -112,65 +118,65 @@ fn other<T>(path: &Path, file_type: FileType) -> Found<T> {
         kind if kind.is_socket() => "a socket",
         _ => "a device",
     };
-    Found::Other(format!("{} is {what}", path.display()))
+    Lookup::Other(format!("{} is {what}", path.display()))
 }
 
 /// An object that was opened.
-pub(super) struct Opened {
-    shared: Arc<Shared>,
+pub(super) struct OpenObject {
+    shared: Arc<OpenFile>,
 }
 
-struct Shared {
+struct OpenFile {
     file: File,
-    /// Its path, for messages.
+    /// The path, for messages.
     name: String,
-    state: State,
+    state: FileState,
 }
 
-/// What changes when somebody writes to a file.
+/// Changes when somebody writes to the file.
 #[derive(PartialEq, Eq)]
-struct State {
+struct FileState {
     size: u64,
     modified: (i64, i64),
 }
 
-impl State {
+impl FileState {
     fn of(metadata: &std::fs::Metadata) -> Self {
         Self { size: metadata.len(), modified: (metadata.mtime(), metadata.mtime_nsec()) }
     }
 }
 
-impl Opened {
-    /// In bytes.
+impl OpenObject {
+    /// The size in bytes.
     pub(super) fn size(&self) -> u64 {
         self.shared.state.size
     }
 
-    /// What the object is, as far as its file says so.
-    pub(super) async fn facts(&self, disk: &Arc<Disk>) -> Result<Facts, StoreError> {
+    /// Reads the metadata that the object's file carries.
+    pub(super) async fn attributes(&self, disk: &Arc<Disk>) -> Result<ExtendedAttributes, StoreError> {
         let shared = Arc::clone(&self.shared);
-        disk.run(DOING, move || Ok(Facts::read(&shared.file))).await
+        disk.run(DOING, move || Ok(ExtendedAttributes::read(&shared.file))).await
     }
 
-    /// Its bytes, or those of a range that it has.
+    /// Returns its bytes, or those of a range within it.
     pub(super) fn body(self, disk: &Disk, range: Option<ByteRange>) -> ObjectBody {
         let (offset, left) = range.map_or((0, self.size()), |range| (range.first, range.size()));
         let blocking = disk.blocking.clone();
-        let reader = Reader { shared: self.shared, offset, left, ahead: None, blocking };
-        Box::pin(stream::try_unfold(reader, Reader::next))
+        let reader = ReadAhead { shared: self.shared, offset, left, ahead: None, blocking };
+        Box::pin(stream::try_unfold(reader, ReadAhead::next))
     }
 }
 
-struct Reader {
-    shared: Arc<Shared>,
+struct ReadAhead {
+    shared: Arc<OpenFile>,
     offset: u64,
-    /// Bytes that no read was started for yet.
+    /// Bytes for which no read was started yet.
     left: u64,
     ahead: Option<JoinHandle<io::Result<Bytes>>>,
     blocking: Handle,
 }
 
-impl Reader {
+impl ReadAhead {
     async fn next(mut self) -> Result<Option<(Bytes, Self)>, StoreError> {
         let Some(read) = self.ahead.take().or_else(|| self.start()) else {
             return Ok(None);
@@ -193,16 +199,16 @@ impl Reader {
     }
 }
 
-impl Shared {
-    /// Reads a chunk. Before the last one is given out, the file has to be as it was when it was opened: a client that
-    /// has not got all bytes by then notices that the connection breaks.
+impl OpenFile {
+    /// Reads a chunk. Before the last one is returned, the file must be unchanged since it was opened: until then the client
+    /// lacks bytes, and notices that the connection breaks.
     fn read(&self, offset: u64, size: usize, last: bool) -> io::Result<Bytes> {
         let mut chunk = vec![0; size];
         self.file.read_exact_at(&mut chunk, offset).map_err(|error| match error.kind() {
             io::ErrorKind::UnexpectedEof => too_short(&self.name),
             _ => at(Path::new(&self.name))(error),
         })?;
-        if last && State::of(&self.file.metadata()?) != self.state {
+        if last && FileState::of(&self.file.metadata()?) != self.state {
             return Err(io::Error::other(format!("{} was changed while it was read", self.name)));
         }
         Ok(chunk.into())
@@ -211,5 +217,5 @@ impl Shared {
 
 fn too_short(name: &str) -> io::Error {
     let kind = io::ErrorKind::UnexpectedEof;
-    io::Error::new(kind, format!("{name} is shorter than it should be"))
+    io::Error::new(kind, format!("{name} is shorter than expected"))
 }

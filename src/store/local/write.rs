@@ -10,31 +10,31 @@ use tokio::runtime::Handle;
 use tokio::time::timeout;
 
 use super::Disk;
-use super::facts::Facts;
-use super::publication::Unconfirmed;
-use super::temp::Temp;
+use super::extended_attributes::ExtendedAttributes;
+use super::publication::PublicationGuard;
+use super::temp_file::TempFile;
 use crate::domain::object_key::ObjectKey;
 use crate::store::{PutBody, PutError};
 
-/// A write waits for this many bytes, unless the body is over.
-const LEAST: u64 = 32 << 10;
-/// A write waits for no more chunks than this: each keeps the buffer alive that it is a part of.
-const CHUNKS: usize = 64;
-/// How long a blocking thread waits for the next chunk of a body that has been coming fast.
-const LINGER: Duration = Duration::from_millis(2);
-/// Bytes after which a fast body gives its thread back, so that others get their turn.
-const TURN: u64 = 1 << 20;
+/// A step waits for this many bytes, unless the body is over.
+const MIN_BATCH: u64 = 32 << 10;
+/// A step takes no more chunks than this: each keeps the buffer alive that it is a part of.
+const MAX_CHUNKS: usize = 64;
+/// How long a blocking thread waits for the next chunk of a fast body.
+const NEXT_CHUNK_WAIT: Duration = Duration::from_millis(2);
+/// Bytes after which a fast body releases its thread, so that others get their turn.
+const MAX_STEP: u64 = 1 << 20;
 
 pub(super) async fn put(
     disk: &Arc<Disk>,
     key: &ObjectKey,
     length: Option<u64>,
-    facts: Facts,
+    attributes: ExtendedAttributes,
     body: PutBody,
 ) -> Result<u64, PutError> {
     let mut temp = None;
-    let mut body = Counted { body, length, size: 0 };
-    // The temporary file is moved into each step, and comes back with its result. If this future is dropped, the step in
+    let mut body = LengthCheckedBody { body, length, size: 0 };
+    // The temporary file is moved into each step, and returned with its result. If this future is dropped, the step in
     // progress drops the file, which removes it.
     let batch = loop {
         let batch = gather(&mut body).await?;
@@ -43,8 +43,8 @@ pub(super) async fn put(
         }
         let (own, timers) = (Arc::clone(disk), Handle::current());
         let step = move || {
-            let mut temp = begun(temp, &own)?;
-            let ended = flow(&timers, &mut temp, &mut body, batch)?;
+            let mut temp = temp_file(temp, &own)?;
+            let ended = write_while_fast(&timers, &mut temp, &mut body, batch)?;
             Ok((temp, body, ended))
         };
         let (written, rest, ended) = disk.run("write the object", step).await?;
@@ -54,12 +54,12 @@ pub(super) async fn put(
         }
     };
     // The last bytes, the syncs and the rename are one step: for most objects, which are small, it is the only one.
-    let publication = Unconfirmed::new(disk, key.as_str());
+    let publication = PublicationGuard::new(disk, key.as_str());
     let (own, publish) = (Arc::clone(disk), publication.publication());
     let step = move || {
-        let mut temp = begun(temp, &own)?;
+        let mut temp = temp_file(temp, &own)?;
         temp.write_last(batch.chunks)?;
-        facts.write(temp.file());
+        attributes.write(temp.file());
         fail_point!("local.written");
         temp.sync()?;
         fail_point!("local.synced");
@@ -73,29 +73,29 @@ pub(super) async fn put(
     Ok(body.size)
 }
 
-/// The temporary file. It is created only when there is something to write. Blocks.
-fn begun(temp: Option<Temp>, disk: &Disk) -> io::Result<Temp> {
+/// Returns the temporary file. It is created only when there is something to write. Blocks.
+fn temp_file(temp: Option<TempFile>, disk: &Disk) -> io::Result<TempFile> {
     if let Some(temp) = temp {
         return Ok(temp);
     }
-    let temp = Temp::create(disk)?;
+    let temp = TempFile::create(disk)?;
     fail_point!("local.created");
     Ok(temp)
 }
 
-/// A body that is held to its declared length.
-struct Counted {
+/// A body that must have its declared length.
+struct LengthCheckedBody {
     body: PutBody,
     length: Option<u64>,
     /// Bytes so far.
     size: u64,
 }
 
-impl Counted {
-    /// The next chunk; `None` at the end.
+impl LengthCheckedBody {
+    /// Returns the next chunk; `None` at the end.
     async fn next(&mut self) -> Result<Option<Bytes>, PutError> {
         let item = self.body.next().await;
-        let chunk = item.transpose().map_err(|_| PutError::Body)?;
+        let chunk = item.transpose().map_err(|_| PutError::BodyInterrupted)?;
         self.size += chunk.as_ref().map_or(0, |chunk| chunk.len() as u64);
         match self.length {
             Some(declared) if self.size > declared || chunk.is_none() && self.size < declared => {
@@ -106,7 +106,7 @@ impl Counted {
     }
 }
 
-/// What has arrived of a body, for one step.
+/// The chunks of a body that one step writes.
 #[derive(Default)]
 struct Batch {
     chunks: Vec<Bytes>,
@@ -114,12 +114,12 @@ struct Batch {
     last: bool,
 }
 
-/// Waits until [`LEAST`] bytes have arrived or the body is over, and takes what else is there without waiting.
-async fn gather(body: &mut Counted) -> Result<Batch, PutError> {
+/// Waits until [`MIN_BATCH`] bytes have arrived or the body is over, and then takes what else has arrived.
+async fn gather(body: &mut LengthCheckedBody) -> Result<Batch, PutError> {
     let mut batch = Batch::default();
     let before = body.size;
-    while batch.chunks.len() < CHUNKS {
-        let enough = body.size - before >= LEAST;
+    while batch.chunks.len() < MAX_CHUNKS {
+        let enough = body.size - before >= MIN_BATCH;
         let item = if enough { body.next().now_or_never() } else { Some(body.next().await) };
         match item.transpose()? {
             None => break,
@@ -133,25 +133,24 @@ async fn gather(body: &mut Counted) -> Result<Batch, PutError> {
     Ok(batch)
 }
 
-/// Writes a batch, and what comes after it for as long as it keeps coming: so a fast body stays on its thread for a
-/// while, and a slow one holds none. The outer error is the file's, the inner one the body's; `true`: the body is over.
-/// Blocks.
-fn flow(
+/// Writes a batch, and further chunks while they come fast: so a fast body stays on its thread for a while, and a slow one
+/// holds none. The outer error is the file's, the inner one the body's; `true`: the body is over. Blocks.
+fn write_while_fast(
     timers: &Handle,
-    temp: &mut Temp,
-    body: &mut Counted,
+    temp: &mut TempFile,
+    body: &mut LengthCheckedBody,
     batch: Batch,
 ) -> io::Result<Result<bool, PutError>> {
     temp.append(|appender| {
         batch.chunks.into_iter().try_for_each(|chunk| appender.push(chunk))?;
-        let enough = body.size + TURN;
+        let enough = body.size + MAX_STEP;
         timers.block_on(async {
             while body.size < enough {
-                match timeout(LINGER, body.next()).await {
+                match timeout(NEXT_CHUNK_WAIT, body.next()).await {
                     Ok(Ok(Some(chunk))) => appender.push(chunk)?,
                     Ok(Ok(None)) => return Ok(Ok(true)),
                     Ok(Err(error)) => return Ok(Err(error)),
-                    Err(_) => return appender.settle().map(|()| Ok(false)),
+                    Err(_) => return appender.pause().map(|()| Ok(false)),
                 }
             }
             Ok(Ok(false))

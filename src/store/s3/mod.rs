@@ -1,31 +1,34 @@
 //! Objects in a bucket of any S3-compatible engine, under their own keys.
 //!
-//! What is the store's own has a key that starts with `.strongroom/`. The only room that
-//! names rusoto; what has to be known about it is in `engine.rs`.
+//! The store's own objects have keys that start with `.strongroom/`. This is the only module that names rusoto; its traps
+//! are described in `client.rs`.
 //!
 //! What makes each pair safe:
-//! * a put and a get: an object is there once its request, or the completion of its
-//!   upload, has been answered; engines show nothing of it before;
-//! * a put that failed and the same key: keys are used once, so that deleting what may
-//!   have come to be (`put.rs`) hits nothing else; what lands later still is deleted by
-//!   the caller's books;
-//! * a put and the removal of leftovers: uploads are listed first, then the caller asks
-//!   which keys are alive. A key is in the books before its upload begins and until it has ended,
-//!   so an upload that was listed and is not alive will not be finished by anybody.
+//! * a put and a get: an object exists once its request, or the completion of its upload, has been answered; engines show
+//!   nothing of it before;
+//! * a put that failed and the same key: keys are used once, so deleting an object that may have been stored (`put.rs`)
+//!   hits nothing else; one that appears later still is deleted by the caller, together with its row;
+//! * a put and the removal of leftovers: uploads are listed first, then the caller looks up which keys are in use. A key
+//!   has a row before its upload begins and until it has ended, so nobody will finish an upload that was listed and whose
+//!   key is not in use.
 
-mod engine;
-mod facts;
-mod guard;
+mod call_error;
+mod calls;
+mod checked_dispatcher;
+mod client;
+mod last_write;
 mod list;
+mod metadata;
 mod multipart;
 mod object;
-mod parts;
+mod part_memory;
 mod presign;
 mod probe;
 mod put;
+mod put_context;
+mod put_result;
 mod settings;
 mod stream;
-mod trouble;
 
 use std::io;
 use std::sync::Arc;
@@ -33,37 +36,38 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::{BlobStore, Leftover, Listing, ObjectBody, ObjectFacts, PutBody, PutError, StoreError};
+use super::{BlobStore, Leftover, Listing, ObjectBody, ObjectMetadata, PutBody, PutError, StoreError};
 use crate::domain::object_key::ObjectKey;
 use crate::domain::range::ByteRange;
-use engine::{CALL, Engine};
-use parts::Parts;
+use calls::DEFAULT_TIMEOUTS;
+use client::Client;
+use part_memory::PartMemory;
 
 pub use settings::S3Settings;
 
-/// Libraries that, in more detail than `info`, log signatures with which a request could be repeated.
-pub const LOGS_SECRETS: &[&str] = &["rusoto_core", "rusoto_signature"];
+/// Crates that, at log levels below `info`, log signatures with which a request could be repeated.
+pub const CRATES_THAT_LOG_SECRETS: &[&str] = &["rusoto_core", "rusoto_signature"];
 
 /// A store in a bucket.
 #[derive(Clone)]
 pub struct S3Store {
-    engine: Arc<Engine>,
-    parts: Arc<Parts>,
+    client: Arc<Client>,
+    memory: Arc<PartMemory>,
 }
 
 impl S3Store {
-    /// A store that has not been looked at yet.
+    /// Returns a store. Nothing is connected to yet.
     ///
     /// # Errors
     /// If no threads can be started for it.
     pub fn new(settings: &S3Settings) -> io::Result<Self> {
-        Ok(Self { engine: Arc::new(Engine::new(settings)?), parts: Parts::new(parts::CAP) })
+        Ok(Self { client: Arc::new(Client::new(settings)?), memory: PartMemory::new(part_memory::CAPACITY) })
     }
 
-    /// How many puts are under way or being taken back.
+    /// The number of puts that are in progress or being rolled back.
     #[must_use]
-    pub fn busy(&self) -> usize {
-        self.engine.busy()
+    pub fn open_puts(&self) -> usize {
+        self.client.open_tasks()
     }
 }
 
@@ -73,10 +77,10 @@ impl BlobStore for S3Store {
         &self,
         key: &ObjectKey,
         length: Option<u64>,
-        about: &ObjectFacts,
+        metadata: &ObjectMetadata,
         body: PutBody,
     ) -> Result<u64, PutError> {
-        put::put(self, key, length, about, body).await
+        put::put(self, key, length, metadata, body).await
     }
 
     async fn get(
@@ -85,44 +89,44 @@ impl BlobStore for S3Store {
         size: u64,
         range: Option<ByteRange>,
     ) -> Result<ObjectBody, StoreError> {
-        self.engine.get(key, size, range).await
+        self.client.get(key, size, range).await
     }
 
     async fn head(&self, key: &ObjectKey) -> Result<u64, StoreError> {
-        let found = self.engine.head(CALL, key.as_str()).await;
-        found.map_err(|trouble| trouble.doing("look at the object"))
+        let found = self.client.head(DEFAULT_TIMEOUTS, key.as_str()).await;
+        found.map_err(|error| error.into_store_error("inspect the object"))
     }
 
     async fn delete(&self, key: &ObjectKey) -> Result<(), StoreError> {
-        let deleted = self.engine.delete(CALL, key.as_str()).await;
-        deleted.map_err(|trouble| trouble.unavailable("delete the object"))
+        let deleted = self.client.delete(DEFAULT_TIMEOUTS, key.as_str()).await;
+        deleted.map_err(|error| error.into_unavailable("delete the object"))
     }
 
     fn list(&self, prefix: &str) -> Listing {
-        list::list(Arc::clone(&self.engine), prefix)
+        list::list(Arc::clone(&self.client), prefix)
     }
 
     async fn copy(&self, from: &ObjectKey, to: &ObjectKey) -> Result<(), StoreError> {
-        self.engine.copy(from, to).await
+        self.client.copy(from, to).await
     }
 
     fn presign(&self, key: &ObjectKey, valid_for: Duration, filename: &str) -> Option<String> {
-        Some(presign::presign(&self.engine, key, valid_for, filename))
+        Some(presign::presign(&self.client, key, valid_for, filename))
     }
 
     async fn check(&self) -> Result<(), StoreError> {
-        probe::check(&self.engine).await
+        probe::check(&self.client).await
     }
 
     async fn prepare(&self, _: bool) -> Result<(), StoreError> {
-        probe::prepare(&self.engine).await
+        probe::prepare(&self.client).await
     }
 
     async fn find_leftovers(&self) -> Result<Vec<Leftover>, StoreError> {
-        self.engine.uploads().await
+        self.client.unfinished_uploads().await
     }
 
     async fn remove_leftovers(&self, left: &[Leftover]) -> Result<usize, StoreError> {
-        list::abort(&self.engine, left).await
+        list::abort_leftovers(&self.client, left).await
     }
 }

@@ -1,4 +1,4 @@
-//! Single objects: the requests that are small, and reading.
+//! Calls about single objects: the small requests, and reading.
 
 use std::io;
 use std::time::Duration;
@@ -13,35 +13,41 @@ use rusoto_s3::{
 };
 use tokio::time::timeout;
 
-use super::engine::{CALL, Engine, Limits, tagged};
-use super::facts::metadata;
-use super::trouble::Trouble;
+use super::call_error::CallError;
+use super::calls::{CallTimeouts, DEFAULT_TIMEOUTS, require_e_tag};
+use super::client::Client;
+use super::metadata::user_metadata;
 use crate::domain::object_key::ObjectKey;
 use crate::domain::range::ByteRange;
-use crate::store::{ObjectBody, ObjectFacts, StoreError};
+use crate::store::{ObjectBody, ObjectMetadata, StoreError};
 
-const READING: &str = "read the object";
-/// Longest wait for the next bytes of an object.
-const NEXT_CHUNK: Duration = Duration::from_secs(20);
+const DOING: &str = "read the object";
+/// The longest wait for the next bytes of an object.
+const NEXT_CHUNK_TIMEOUT: Duration = Duration::from_secs(20);
 
-impl Engine {
-    /// A request that is not made by the generated code: it would stream the body, and then its hash is not signed.
-    pub(super) fn request(&self, method: &str, key: &str) -> SignedRequest {
+impl Client {
+    /// Returns a request that the generated code does not make: it would stream the body, and not sign its hash.
+    pub(super) fn signed_request(&self, method: &str, key: &str) -> SignedRequest {
         SignedRequest::new(method, "s3", &self.region, &format!("/{}/{key}", self.bucket))
     }
 
-    pub(super) fn put_request(&self, key: &ObjectKey, about: &ObjectFacts, body: Bytes) -> SignedRequest {
-        let mut request = self.request("PUT", key.as_str());
-        request.add_header("content-type", &about.mimetype);
-        for (name, value) in metadata(about) {
+    pub(super) fn put_request(
+        &self,
+        key: &ObjectKey,
+        metadata: &ObjectMetadata,
+        body: Bytes,
+    ) -> SignedRequest {
+        let mut request = self.signed_request("PUT", key.as_str());
+        request.add_header("content-type", &metadata.mimetype);
+        for (name, value) in user_metadata(metadata) {
             request.add_header(format!("x-amz-meta-{name}"), &value);
         }
         request.set_payload(Some(body));
         request
     }
 
-    /// That it is gone already is success.
-    pub(super) async fn delete(&self, limits: Limits, key: &str) -> Result<(), Trouble> {
+    /// Deletes an object. If it is gone already, that is success.
+    pub(super) async fn delete(&self, timeouts: CallTimeouts, key: &str) -> Result<(), CallError> {
         let request = DeleteObjectRequest {
             bucket: self.bucket.clone(),
             key: key.to_owned(),
@@ -51,14 +57,14 @@ impl Engine {
             let request = request.clone();
             async move { client.delete_object(request).await }
         };
-        match self.repeat(&format!("DeleteObject {key}"), limits, delete).await {
-            Err(trouble) if trouble.is_missing() => Ok(()),
+        match self.repeat(&format!("DeleteObject {key}"), timeouts, delete).await {
+            Err(error) if error.is_missing() => Ok(()),
             result => result.map(drop),
         }
     }
 
-    /// An object's size in bytes.
-    pub(super) async fn head(&self, limits: Limits, key: &str) -> Result<u64, Trouble> {
+    /// Returns an object's size in bytes.
+    pub(super) async fn head(&self, timeouts: CallTimeouts, key: &str) -> Result<u64, CallError> {
         let request = HeadObjectRequest {
             bucket: self.bucket.clone(),
             key: key.to_owned(),
@@ -68,26 +74,30 @@ impl Engine {
             let request = request.clone();
             async move { client.head_object(request).await }
         };
-        match self.repeat(&format!("HeadObject {key}"), limits, head).await {
+        match self.repeat(&format!("HeadObject {key}"), timeouts, head).await {
             Ok(found) => size(found.content_length),
-            // The answer to a HEAD has no body that could tell a missing object from a missing bucket or
-            // a proxy that is wrong: a list does.
-            Err(Trouble::Answer { status: 404, .. }) => self.listed(limits, key).await,
-            Err(trouble) => Err(trouble),
+            // The answer to a HEAD has no body that could tell a missing object from a missing bucket or a proxy's error: a
+            // list has.
+            Err(CallError::Rejected { status: 404, .. }) => self.size_from_list(timeouts, key).await,
+            Err(error) => Err(error),
         }
     }
 
-    async fn listed(&self, limits: Limits, key: &str) -> Result<u64, Trouble> {
-        let page = self.page(limits, key, None, 1).await?;
+    async fn size_from_list(&self, timeouts: CallTimeouts, key: &str) -> Result<u64, CallError> {
+        let page = self.list_page(timeouts, key, None, 1).await?;
         if page.contents.unwrap_or_default().iter().any(|object| object.key.as_deref() == Some(key)) {
-            return self.size_of_first_byte(limits, key).await;
+            return self.size_of_first_byte(timeouts, key).await;
         }
-        Err(Trouble::Answer { call: format!("HeadObject {key}"), status: 404, code: "NoSuchKey".to_owned() })
+        Err(CallError::Rejected {
+            call: format!("HeadObject {key}"),
+            status: 404,
+            code: "NoSuchKey".to_owned(),
+        })
     }
 
-    /// An object's size, from the answer to a GET: an engine of which a node was away may list for minutes what was
-    /// deleted meanwhile, so that a list alone does not say that an object is there. Empty ones are not stored.
-    async fn size_of_first_byte(&self, limits: Limits, key: &str) -> Result<u64, Trouble> {
+    /// Returns an object's size from the answer to a GET: an engine of which a node was away may for minutes list what was
+    /// deleted meanwhile, so a list alone does not prove that an object exists. Empty objects are not stored.
+    async fn size_of_first_byte(&self, timeouts: CallTimeouts, key: &str) -> Result<u64, CallError> {
         let request = GetObjectRequest {
             bucket: self.bucket.clone(),
             key: key.to_owned(),
@@ -98,18 +108,21 @@ impl Engine {
             let request = request.clone();
             async move {
                 let mut opened = client.get_object(request).await?;
-                tagged(opened.e_tag.take())?;
+                require_e_tag(opened.e_tag.take())?;
                 Ok(opened)
             }
         };
-        let opened = self.repeat(&format!("GetObject {key}"), limits, get).await?;
+        let opened = self.repeat(&format!("GetObject {key}"), timeouts, get).await?;
         let total = opened.content_range.as_deref().and_then(|range| range.rsplit('/').next()?.parse().ok());
         size(total)
     }
 
     pub(super) async fn copy(&self, from: &ObjectKey, to: &ObjectKey) -> Result<(), StoreError> {
         const DOING: &str = "copy the object";
-        let size = self.head(CALL, from.as_str()).await.map_err(|trouble| trouble.doing(DOING))?;
+        let size = self
+            .head(DEFAULT_TIMEOUTS, from.as_str())
+            .await
+            .map_err(|error| error.into_store_error(DOING))?;
         let request = CopyObjectRequest {
             bucket: self.bucket.clone(),
             key: to.to_string(),
@@ -120,15 +133,15 @@ impl Engine {
             let request = request.clone();
             async move { client.copy_object(request).await }
         };
-        // Engines copy the bytes before they answer; nobody waits for it with a connection open.
-        let limits = Limits { attempt: Duration::from_mins(5), total: Duration::from_mins(10) };
-        self.repeat(&format!("CopyObject {from} to {to}"), limits, copy)
+        // Engines copy the bytes before they answer; no connection waits for it.
+        let timeouts = CallTimeouts { attempt: Duration::from_mins(5), total: Duration::from_mins(10) };
+        self.repeat(&format!("CopyObject {from} to {to}"), timeouts, copy)
             .await
-            .map_err(|trouble| trouble.doing(DOING))?;
-        // A 200 may have an error in its body.
-        match self.head(CALL, to.as_str()).await {
+            .map_err(|error| error.into_store_error(DOING))?;
+        // A 200 may report an error in its body.
+        match self.head(DEFAULT_TIMEOUTS, to.as_str()).await {
             Ok(copied) if copied == size => Ok(()),
-            _ => Err(Trouble::passing("the copy is not there").doing(DOING)),
+            _ => Err(CallError::transient("the copy does not exist").into_store_error(DOING)),
         }
     }
 
@@ -148,30 +161,30 @@ impl Engine {
             let request = request.clone();
             async move {
                 let mut opened = client.get_object(request).await?;
-                tagged(opened.e_tag.take())?;
+                require_e_tag(opened.e_tag.take())?;
                 Ok(opened)
             }
         };
         if range.is_some_and(|range| range.last >= whole) {
             let kind = io::ErrorKind::UnexpectedEof;
-            let trouble = io::Error::new(kind, format!("{key} is shorter than the range that was asked for"));
-            return Err(Trouble::Passing(trouble).doing(READING));
+            let error = io::Error::new(kind, format!("{key} is shorter than the requested range"));
+            return Err(CallError::Transient(error).into_store_error(DOING));
         }
         let name = format!("GetObject {key}");
-        let opened = match self.repeat(&name, CALL, get).await {
+        let opened = match self.repeat(&name, DEFAULT_TIMEOUTS, get).await {
             Ok(opened) => opened,
             // The object ends before the range begins.
-            Err(Trouble::Answer { status: 416, .. }) => {
+            Err(CallError::Rejected { status: 416, .. }) => {
                 return Err(StoreError::Damaged(format!(
                     "{key} has fewer bytes than the {whole} that were stored"
                 )));
             }
-            Err(trouble) => return Err(trouble.doing(READING)),
+            Err(error) => return Err(error.into_store_error(DOING)),
         };
-        let unclear = |trouble: Trouble| trouble.during(&name).doing(READING);
+        let with_call = |error: CallError| error.with_call(&name).into_store_error(DOING);
         let found = match range {
-            None => size(opened.content_length).map_err(unclear)?,
-            Some(range) => part_of(&opened, range).map_err(unclear)?,
+            None => size(opened.content_length).map_err(with_call)?,
+            Some(range) => size_of_whole(&opened, range).map_err(with_call)?,
         };
         if found != whole {
             return Err(StoreError::Damaged(format!(
@@ -180,18 +193,18 @@ impl Engine {
         }
         let left = range.map_or(whole, |range| range.size());
         let body = opened.body.unwrap_or_else(|| Vec::new().into());
-        Ok(Box::pin(exactly(name, body, left)))
+        Ok(Box::pin(exact_body(name, body, left)))
     }
 }
 
-fn size(length: Option<i64>) -> Result<u64, Trouble> {
+fn size(length: Option<i64>) -> Result<u64, CallError> {
     length
         .and_then(|length| u64::try_from(length).ok())
-        .ok_or_else(|| Trouble::passing("an object without a size"))
+        .ok_or_else(|| CallError::transient("an object without a size"))
 }
 
-/// The size of the whole object, of which exactly the range has to come.
-fn part_of(opened: &GetObjectOutput, range: ByteRange) -> Result<u64, Trouble> {
+/// Returns the size of the whole object, and checks that the answer has exactly the range.
+fn size_of_whole(opened: &GetObjectOutput, range: ByteRange) -> Result<u64, CallError> {
     let wanted = format!("bytes {}-{}/", range.first, range.last);
     let given = opened.content_range.as_deref().unwrap_or("the whole object");
     match given.strip_prefix(&wanted).map(str::parse) {
@@ -200,30 +213,30 @@ fn part_of(opened: &GetObjectOutput, range: ByteRange) -> Result<u64, Trouble> {
         _ if given.starts_with(&format!("bytes {}-", range.first)) => {
             size(given.rsplit('/').next().and_then(|whole| whole.parse().ok()))
         }
-        _ => Err(Trouble::passing(format!("{wanted} was asked for, {given} came"))),
+        _ => Err(CallError::transient(format!("{wanted} was requested, and the answer has {given}"))),
     }
 }
 
-/// The bytes of `body` while they come, and an error if they are not exactly `left`.
-fn exactly(
+/// Passes the bytes of `body` on, and ends with an error if they are not exactly `left`.
+fn exact_body(
     name: String,
     body: ByteStream,
     left: u64,
 ) -> impl Stream<Item = Result<Bytes, StoreError>> + Send {
     stream::try_unfold((name, body, left), |(name, mut body, left)| async move {
-        let trouble = match timeout(NEXT_CHUNK, body.next()).await {
+        let error = match timeout(NEXT_CHUNK_TIMEOUT, body.next()).await {
             Ok(Some(Ok(chunk))) => match left.checked_sub(chunk.len() as u64) {
                 Some(left) => return Ok(Some((chunk, (name, body, left)))),
-                None => Trouble::passing("the object is longer than it was said to be"),
+                None => CallError::transient("the object is longer than declared"),
             },
             Ok(None) if left == 0 => return Ok(None),
             Ok(None) => {
                 let kind = io::ErrorKind::UnexpectedEof;
-                Trouble::Passing(io::Error::new(kind, "the object is shorter than it was said to be"))
+                CallError::Transient(io::Error::new(kind, "the object is shorter than declared"))
             }
-            Ok(Some(Err(error))) => Trouble::Passing(error),
-            Err(_) => Trouble::late(NEXT_CHUNK),
+            Ok(Some(Err(error))) => CallError::Transient(error),
+            Err(_) => CallError::timed_out(NEXT_CHUNK_TIMEOUT),
         };
-        Err(trouble.during(&name).doing(READING))
+        Err(error.with_call(&name).into_store_error(DOING))
     })
 }

@@ -1,10 +1,10 @@
-//! Looking at the engine before it is relied on.
+//! Checks whether bucket and key work: fully at the start, and briefly for the health check.
 //!
 //! A write and a deletion cost money at some engines, and fill the history of a bucket with versions. So a check writes
-//! only if the last write is a while ago or has failed; in between it asks whether the bucket is there.
+//! only if the last write is a while ago or has failed; in between it asks whether the bucket exists.
 //! (`docs/decisions/0022-what-a-check-of-the-store-does.md`)
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -14,131 +14,108 @@ use rusoto_s3::{GetObjectRequest, HeadBucketRequest, S3, S3Client};
 use tokio::time::{Instant, interval};
 use uuid::Uuid;
 
-use super::engine::{Engine, Limits};
-use super::trouble::{Trouble, said};
+use super::call_error::{CallError, describe_answer};
+use super::calls::CallTimeouts;
+use super::client::Client;
 use crate::store::StoreError;
 
 /// What a probe writes.
-const PROBE: &[u8] = b"Strongroom looks whether it can write here.\n";
+const PROBE: &[u8] = b"Strongroom checks whether it can write here.\n";
 const LIST: &str = "list it";
-const LIMIT: Limits = Limits::once(Duration::from_secs(5));
-const AGAIN: Duration = Duration::from_secs(1);
-/// How long a write counts, for checks.
-const WRITTEN_FOR: Duration = Duration::from_secs(10);
+const TIMEOUTS: CallTimeouts = CallTimeouts::once(Duration::from_secs(5));
+const LIST_INTERVAL: Duration = Duration::from_secs(1);
 
-/// When a check last wrote to the bucket, and the key that checks write to: one for each process, so that a process that is
-/// killed leaves one object at most.
-pub(super) struct Written {
-    at: Mutex<Option<Instant>>,
-    key: String,
-}
-
-impl Written {
-    pub(super) fn new() -> Self {
-        Self { at: Mutex::default(), key: format!(".strongroom/probe-{}", Uuid::now_v7()) }
-    }
-
-    fn is_recent(&self) -> bool {
-        let at = *self.at.lock().unwrap_or_else(PoisonError::into_inner);
-        at.is_some_and(|at| at.elapsed() < WRITTEN_FOR)
-    }
-
-    fn set(&self, at: Option<Instant>) {
-        *self.at.lock().unwrap_or_else(PoisonError::into_inner) = at;
-    }
-}
-
-/// Whether bucket and key are as they have to be: everything that will be done is done once.
-pub(super) async fn prepare(engine: &Arc<Engine>) -> Result<(), StoreError> {
-    let bucket = &engine.bucket;
-    list(engine).await.map_err(|trouble| refused(trouble, bucket, LIST))?;
-    let mut probe = Probe::new(engine, format!(".strongroom/probe-{}", Uuid::now_v7()));
-    probe.write().await.map_err(|trouble| refused(trouble, bucket, "write to it"))?;
-    probe.read().await.map_err(|trouble| refused(trouble, bucket, "read from it"))?;
-    probe.delete().await.map_err(|trouble| refused(trouble, bucket, "delete in it"))?;
-    if let Region::Custom { endpoint, .. } = &engine.region {
-        engine.told.call_once(|| log::info!("store: the bucket {bucket:?} at {endpoint}"));
+/// Checks that bucket and key work: makes each kind of call that will be made later.
+pub(super) async fn prepare(client: &Arc<Client>) -> Result<(), StoreError> {
+    let bucket = &client.bucket;
+    list(client).await.map_err(|error| refused(error, bucket, LIST))?;
+    let mut probe = Probe::new(client, format!(".strongroom/probe-{}", Uuid::now_v7()));
+    probe.write().await.map_err(|error| refused(error, bucket, "write to it"))?;
+    probe.read().await.map_err(|error| refused(error, bucket, "read from it"))?;
+    probe.delete().await.map_err(|error| refused(error, bucket, "delete in it"))?;
+    if let Region::Custom { endpoint, .. } = &client.region {
+        client.location_logged.call_once(|| log::info!("store: the bucket {bucket:?} at {endpoint}"));
     }
     Ok(())
 }
 
-/// The first answer to a question that is put again every second: what was asked while the engine was out of reach may
-/// wait in vain for long after its return.
-async fn list(engine: &Engine) -> Result<(), Trouble> {
-    let end = Instant::now() + LIMIT.total;
-    let (mut asked, mut again) = (FuturesUnordered::new(), interval(AGAIN));
+/// Lists the bucket every second until a list is answered: one that was sent while the engine was unreachable may stay
+/// unanswered long after the engine is back.
+async fn list(client: &Client) -> Result<(), CallError> {
+    let end = Instant::now() + TIMEOUTS.total;
+    let (mut lists, mut ticks) = (FuturesUnordered::new(), interval(LIST_INTERVAL));
     loop {
         tokio::select! {
-            // A list and not a look at the bucket: only an answer with a body says what is wrong.
-            _ = again.tick() => asked.push(engine.page(LIMIT.until(end), ".strongroom/", None, 1)),
-            Some(answer) = asked.next() => return answer.map(drop),
+            // Not `HeadBucket`: only an answer with a body says what is wrong.
+            _ = ticks.tick() => lists.push(client.list_page(TIMEOUTS.until(end), ".strongroom/", None, 1)),
+            Some(answer) = lists.next() => return answer.map(drop),
         }
     }
 }
 
-/// Whether an object could be written now.
-pub(super) async fn check(engine: &Arc<Engine>) -> Result<(), StoreError> {
-    let result = if engine.written.is_recent() { head(engine).await } else { write(engine).await };
-    // Then the next check writes again.
-    result.map_err(|trouble| {
-        engine.written.set(None);
-        trouble.unavailable("write to the store")
+/// Checks whether an object could be written now.
+pub(super) async fn check(client: &Arc<Client>) -> Result<(), StoreError> {
+    let result = if client.last_write.is_recent() { head(client).await } else { write(client).await };
+    // After an error the next check writes again.
+    result.map_err(|error| {
+        client.last_write.set(None);
+        error.into_unavailable("write to the store")
     })
 }
 
-async fn head(engine: &Engine) -> Result<(), Trouble> {
-    let bucket = engine.bucket.clone();
+async fn head(client: &Client) -> Result<(), CallError> {
+    let bucket = client.bucket.clone();
     let request = HeadBucketRequest { bucket: bucket.clone(), ..HeadBucketRequest::default() };
     let head = |client: S3Client| {
         let request = request.clone();
         async move { client.head_bucket(request).await }
     };
-    engine.repeat(&format!("HeadBucket {bucket}"), LIMIT, head).await
+    client.repeat(&format!("HeadBucket {bucket}"), TIMEOUTS, head).await
 }
 
-async fn write(engine: &Arc<Engine>) -> Result<(), Trouble> {
-    let mut probe = Probe::new(engine, engine.written.key.clone());
+async fn write(client: &Arc<Client>) -> Result<(), CallError> {
+    let mut probe = Probe::new(client, client.last_write.key.clone());
     probe.write().await?;
     probe.delete().await?;
-    engine.written.set(Some(Instant::now()));
+    client.last_write.set(Some(Instant::now()));
     Ok(())
 }
 
-/// A small object. What may be left of it when this is dropped is deleted.
+/// A small object. If it may still exist when this is dropped, it is deleted.
 struct Probe {
-    engine: Arc<Engine>,
-    /// One that no object of ours has.
+    client: Arc<Client>,
+    /// A key that no backup has.
     key: String,
-    gone: bool,
+    deleted: bool,
 }
 
 impl Probe {
-    fn new(engine: &Arc<Engine>, key: String) -> Self {
-        Self { engine: Arc::clone(engine), key, gone: false }
+    fn new(client: &Arc<Client>, key: String) -> Self {
+        Self { client: Arc::clone(client), key, deleted: false }
     }
 
-    async fn delete(&mut self) -> Result<(), Trouble> {
-        self.engine.delete(LIMIT, &self.key).await?;
-        self.gone = true;
+    async fn delete(&mut self) -> Result<(), CallError> {
+        self.client.delete(TIMEOUTS, &self.key).await?;
+        self.deleted = true;
         Ok(())
     }
 
-    async fn write(&self) -> Result<(), Trouble> {
+    async fn write(&self) -> Result<(), CallError> {
         let request = || {
-            let mut request = self.engine.request("PUT", &self.key);
+            let mut request = self.client.signed_request("PUT", &self.key);
             request.set_payload(Some(PROBE));
             request
         };
-        self.engine.send(LIMIT, request).await.map(drop)
+        self.client.send(TIMEOUTS, request).await.map(drop)
     }
 
-    async fn read(&self) -> Result<(), Trouble> {
+    async fn read(&self) -> Result<(), CallError> {
         let request = GetObjectRequest {
-            bucket: self.engine.bucket.clone(),
+            bucket: self.client.bucket.clone(),
             key: self.key.clone(),
             ..GetObjectRequest::default()
         };
-        let client = self.engine.client.clone();
+        let client = self.client.pooled.clone();
         let read = async move {
             let body = client.get_object(request).await?.body;
             let mut all = Vec::new();
@@ -149,27 +126,27 @@ impl Probe {
             }
             Ok::<_, rusoto_core::RusotoError<rusoto_s3::GetObjectError>>(all)
         };
-        let all = self.engine.call(&format!("GetObject {}", self.key), LIMIT.total, read).await?;
-        if all == PROBE { Ok(()) } else { Err(Trouble::passing("what was written is not what is read")) }
+        let all = self.client.call(&format!("GetObject {}", self.key), TIMEOUTS.total, read).await?;
+        if all == PROBE { Ok(()) } else { Err(CallError::transient("what was read is not what was written")) }
     }
 }
 
 impl Drop for Probe {
     fn drop(&mut self) {
-        if !self.gone {
-            let (engine, key) = (Arc::clone(&self.engine), std::mem::take(&mut self.key));
-            self.engine.start(async move {
-                if let Err(trouble) = engine.delete(LIMIT, &key).await {
-                    log::debug!("delete {key}: {trouble:?}");
+        if !self.deleted {
+            let (client, key) = (Arc::clone(&self.client), std::mem::take(&mut self.key));
+            self.client.spawn(async move {
+                if let Err(error) = client.delete(TIMEOUTS, &key).await {
+                    log::debug!("delete {key}: {error:?}");
                 }
             });
         }
     }
 }
 
-fn refused(trouble: Trouble, bucket: &str, what: &str) -> StoreError {
-    match trouble {
-        Trouble::Answer { status, code, .. } => {
+fn refused(error: CallError, bucket: &str, what: &str) -> StoreError {
+    match error {
+        CallError::Rejected { status, code, .. } => {
             let hint = match code.as_str() {
                 "NoSuchBucket" => "there is no such bucket: BACKUP_S3_BUCKET".to_owned(),
                 "InvalidAccessKeyId" => "the engine does not know the key: S3_ACCESS_KEY".to_owned(),
@@ -181,8 +158,8 @@ fn refused(trouble: Trouble, bucket: &str, what: &str) -> StoreError {
                 }
                 _ => format!("the key (S3_ACCESS_KEY) needs the right to {what}"),
             };
-            StoreError::Refused(format!("bucket {bucket:?}: {hint} ({})", said(status, &code)))
+            StoreError::Refused(format!("bucket {bucket:?}: {hint} ({})", describe_answer(status, &code)))
         }
-        trouble @ Trouble::Passing(_) => trouble.unavailable("look at the bucket"),
+        error @ CallError::Transient(_) => error.into_unavailable("check the bucket"),
     }
 }

@@ -1,21 +1,20 @@
-//! What the store has to be told.
+//! The settings of the S3 store.
 
 use secrecy::SecretString;
 
-/// An S3 engine, a bucket in it, and a key for it. Plain values: who reads
-/// them from where is not this room's matter.
+/// An S3 engine, a bucket in it, and a key for it. Plain values: this module does not know where they are read from.
 #[derive(Debug, Clone)]
 pub struct S3Settings {
     /// `https://host[:port]`, without a path.
     pub endpoint: String,
-    /// What requests are signed for.
+    /// The region that requests are signed for.
     pub region: String,
-    /// The bucket; it is there already.
+    /// The bucket, which has to exist.
     pub bucket: String,
-    /// The key's name.
+    /// The access key's id.
     pub access_key: String,
-    /// The key.
+    /// The secret of the access key.
     pub secret_key: SecretString,
-    /// Where clients reach the engine, if not at `endpoint`.
+    /// Where downloading clients reach the engine, if not at `endpoint`.
     pub presign_endpoint: Option<String>,
 }

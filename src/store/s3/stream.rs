@@ -1,6 +1,6 @@
-//! A body of known length, streamed: one request, nothing gathered. The connection's own task takes chunk
-//! after chunk from the body, so that between the client's connection and the engine's a byte changes threads
-//! once. At most a chunk and a connection's buffer are in flight.
+//! Streams a body of known length: one request, nothing gathered. The connection's own task takes chunk after chunk from
+//! the body, so that a byte changes threads once between the client's connection and the engine's. At most a chunk and a
+//! connection's buffer are in flight.
 
 use std::io;
 use std::sync::{Arc, OnceLock};
@@ -12,135 +12,137 @@ use rusoto_s3::{PutObjectRequest, S3};
 use tokio::sync::{Notify, oneshot};
 use tokio::time::{Duration, sleep};
 
-use super::engine::tagged;
-use super::facts::metadata;
-use super::put::{FINISH, Failure, Job};
-use super::trouble::Trouble;
+use super::call_error::CallError;
+use super::calls::require_e_tag;
+use super::metadata::user_metadata;
+use super::put_context::{FINISH_TIMEOUTS, PutContext, PutFailure};
 use crate::store::{PutBody, PutError, StoreError, Watchdog};
 
-/// No limit of the call's own: [`STALL`] until the body's end, and then [`FINISH`].
+/// The call itself has no limit: [`STALL_TIMEOUT`] holds until the body's end, and then [`FINISH_TIMEOUTS`].
 const UNLIMITED: Duration = Duration::from_secs(366 * 86_400);
-/// Longest time without the engine taking anything.
-const STALL: Duration = Duration::from_secs(15);
+/// The longest time in which the engine takes no bytes.
+const STALL_TIMEOUT: Duration = Duration::from_secs(15);
 
-struct Progress {
-    /// Until the body's end.
+struct StreamProgress {
+    /// Runs until the body's end.
     watchdog: Watchdog,
-    /// Whether the connection has got all bytes, or will never.
+    /// `true`: the connection was given all bytes; `false`: it never will be. Unset: neither is decided yet.
     complete: OnceLock<bool>,
-    /// It has.
+    /// Notified when the connection was given all bytes.
     ended: Notify,
 }
 
-impl Progress {
-    /// Says whether the connection may have the last bytes: not of a put that is over.
-    fn completes(&self) -> bool {
+impl StreamProgress {
+    /// Whether the connection may have the last bytes: not those of a put that was closed.
+    fn try_complete(&self) -> bool {
         *self.complete.get_or_init(|| true)
     }
 
-    /// Says whether it has got them. If not, it never will: the connection's task may live a little longer.
-    fn is_over(&self) -> bool {
+    /// Whether the connection has the last bytes. If not, it never will, although its task may live a little longer.
+    fn close(&self) -> bool {
         *self.complete.get_or_init(|| false)
     }
 }
 
 pub(super) async fn run(
-    job: Job,
-    source: Source,
-    tell: &mut oneshot::Sender<Result<(), StoreError>>,
-) -> Result<(), Failure> {
-    let progress = Arc::clone(&source.progress);
+    put: PutContext,
+    body: StreamedBody,
+    result: &mut oneshot::Sender<Result<(), StoreError>>,
+) -> Result<(), PutFailure> {
+    let progress = Arc::clone(&body.progress);
     let request = PutObjectRequest {
-        bucket: job.engine.bucket.clone(),
-        key: job.key.to_string(),
-        content_type: Some(job.about.mimetype.clone()),
-        metadata: Some(metadata(&job.about)),
-        body: Some(source.into_stream()),
+        bucket: put.client.bucket.clone(),
+        key: put.key.to_string(),
+        content_type: Some(put.metadata.mimetype.clone()),
+        metadata: Some(user_metadata(&put.metadata)),
+        body: Some(body.into_stream()),
         ..PutObjectRequest::default()
     };
-    let client = job.engine.fresh.clone();
-    let name = format!("PutObject {}", job.key);
-    let call = job.engine.call(&name, UNLIMITED, async move {
+    let client = put.client.unpooled.clone();
+    let name = format!("PutObject {}", put.key);
+    let call = put.client.call(&name, UNLIMITED, async move {
         let stored = client.put_object(request).await?;
-        tagged(stored.e_tag)
+        require_e_tag(stored.e_tag)
     });
     let mut call = std::pin::pin!(call);
     let answer = tokio::select! {
         answer = &mut call => answer.map(drop),
-        () = async { progress.ended.notified().await; sleep(FINISH.total).await } => {
-            Err(Trouble::late(FINISH.total))
+        () = async { progress.ended.notified().await; sleep(FINISH_TIMEOUTS.total).await } => {
+            Err(CallError::timed_out(FINISH_TIMEOUTS.total))
         }
-        () = progress.watchdog.expired(STALL) => Err(Trouble::late(STALL)),
-        // Given up. A body that is on its way is cut off, by dropping the call; what the engine has
-        // all of may become an object at any moment, so its answer is waited for.
-        () = tell.closed() => {
-            let maybe_stored = progress.is_over();
+        () = progress.watchdog.expired(STALL_TIMEOUT) => Err(CallError::timed_out(STALL_TIMEOUT)),
+        // Aborted. A body that is on its way is cut off, by dropping the call. If the engine has all of it, it may become an
+        // object at any moment, so wait for its answer.
+        () = result.closed() => {
+            let maybe_stored = progress.close();
             if maybe_stored {
-                let _ = tokio::time::timeout(FINISH.total, &mut call).await;
+                let _ = tokio::time::timeout(FINISH_TIMEOUTS.total, &mut call).await;
             }
-            return Err(Failure { maybe_stored, ..Failure::given_up() });
+            return Err(PutFailure { maybe_stored, ..PutFailure::aborted() });
         }
     };
-    let complete = progress.is_over();
+    let complete = progress.close();
     fail_point!("s3.streamed");
     match answer {
         Ok(()) if complete => Ok(()),
-        Ok(()) => Err(Failure::clean(Trouble::passing("the engine answered before the body's end"))),
-        Err(trouble) => Err(Failure { trouble: Some(trouble), maybe_stored: complete }),
+        Ok(()) => {
+            Err(PutFailure::not_stored(CallError::transient("the engine answered before the body's end")))
+        }
+        Err(error) => Err(PutFailure { error: Some(error), maybe_stored: complete }),
     }
 }
 
-/// A body as the connection takes it.
-pub(super) struct Source {
+/// A body from which the connection takes its chunks.
+pub(super) struct StreamedBody {
     body: PutBody,
-    /// Bytes that it is said to have.
+    /// Its declared length in bytes.
     declared: u64,
     /// Bytes so far.
     got: u64,
-    progress: Arc<Progress>,
+    progress: Arc<StreamProgress>,
     broke: oneshot::Sender<PutError>,
 }
 
-impl Source {
-    /// And the other end, which hears how the body broke. Then the put is to be given up.
+impl StreamedBody {
+    /// Also returns a receiver of the error with which the body broke. The caller then has to abort the put.
     pub(super) fn new(body: PutBody, declared: u64) -> (Self, oneshot::Receiver<PutError>) {
         let (broke, broken) = oneshot::channel();
         let progress =
-            Progress { watchdog: Watchdog::new(), complete: OnceLock::new(), ended: Notify::new() };
+            StreamProgress { watchdog: Watchdog::new(), complete: OnceLock::new(), ended: Notify::new() };
         (Self { body, declared, got: 0, progress: Arc::new(progress), broke }, broken)
     }
 
     fn into_stream(self) -> ByteStream {
         let size = usize::try_from(self.declared).unwrap_or(usize::MAX);
-        ByteStream::new_with_size(stream::unfold(Some(self), async |source| source?.next().await), size)
+        ByteStream::new_with_size(stream::unfold(Some(self), async |body| body?.next().await), size)
     }
 
     async fn next(mut self) -> Option<(io::Result<Bytes>, Option<Self>)> {
-        self.progress.watchdog.rest();
-        let given_up = || Some((Err(io::Error::other("the body was given up")), None));
-        match self.take().await {
+        self.progress.watchdog.pause();
+        let aborted = || Some((Err(io::Error::other("the put was aborted")), None));
+        match self.next_chunk().await {
             Ok(chunk) if self.got < self.declared => {
                 self.progress.watchdog.start();
                 Some((Ok(chunk), Some(self)))
             }
-            Ok(last) if self.progress.completes() => {
+            Ok(last) if self.progress.try_complete() => {
                 self.progress.ended.notify_one();
                 Some((Ok(last), None))
             }
-            Ok(_) => given_up(),
+            Ok(_) => aborted(),
             Err(error) => {
                 let _ = self.broke.send(error);
-                given_up()
+                aborted()
             }
         }
     }
 
-    /// What comes next. The chunk that completes the declared length waits for the body's end: with it the
-    /// engine would have an object.
-    async fn take(&mut self) -> Result<Bytes, PutError> {
+    /// Returns the next chunk. The one that completes the declared length waits for the body's end: with it the engine would
+    /// have an object.
+    async fn next_chunk(&mut self) -> Result<Bytes, PutError> {
         let mut last = None;
         while let Some(item) = self.body.next().await {
-            let chunk = item.map_err(|_| PutError::Body)?;
+            let chunk = item.map_err(|_| PutError::BodyInterrupted)?;
             if chunk.is_empty() {
                 continue;
             }

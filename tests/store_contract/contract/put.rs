@@ -76,7 +76,7 @@ pub async fn an_interrupted_body_leaves_nothing(subject: &Subject) {
         let key = key("acme", "fw-01");
         let broken = whole(&content(1, size)).chain(stream::iter([Err(BodyInterrupted)]));
         let result = subject.store.put(&key, length, about(), Box::pin(broken)).await;
-        assert!(matches!(result, Err(PutError::Body)), "{size}: {result:?}");
+        assert!(matches!(result, Err(PutError::BodyInterrupted)), "{size}: {result:?}");
         subject.assert_nothing_of(&key).await;
     }
 }
@@ -190,7 +190,7 @@ pub async fn failed_put_keeps_the_previous_object(subject: &Subject) {
     subject.put(&key, &old).await;
     let broken = body(vec![Ok(content(2, 500).into()), Err(BodyInterrupted)]);
     let interrupted = subject.store.put(&key, None, about(), broken).await;
-    assert!(matches!(interrupted, Err(PutError::Body)));
+    assert!(matches!(interrupted, Err(PutError::BodyInterrupted)));
     let short = subject.store.put(&key, Some(9), about(), whole(b"short")).await;
     assert!(matches!(short, Err(PutError::Length { .. })));
     assert_eq!(subject.read(&key).await.unwrap(), old);

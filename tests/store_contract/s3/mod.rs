@@ -40,9 +40,9 @@ pub async fn subject_in(bucket: &Arc<Bucket>) -> Subject {
         let (own, busy) = (Arc::clone(&own), busy.clone());
         let look = async move {
             // What is being taken back is not left.
-            if busy.busy() > 0 {
+            if busy.open_puts() > 0 {
                 tokio::time::sleep(Duration::from_millis(5)).await;
-                return vec![format!("{} under way", busy.busy())];
+                return vec![format!("{} under way", busy.open_puts())];
             }
             let look = move || {
                 let probes = own.keys().into_iter().filter(|key| key.starts_with('.'));

@@ -1,8 +1,8 @@
-//! Keeps answers away from the generated code that it would choke on.
+//! Checks answers before the generated code parses them.
 //!
-//! Its reader of XML never ends on a text that is not well-formed: the first error page of a proxy
-//! (`<hr>`, and nothing that closes it) would occupy one of the runtime's threads for ever. So whatever is
-//! not an object's bytes is gathered and looked through first.
+//! Its XML parser never ends on text that is not well-formed: the first error page of a proxy (`<hr>`, and nothing that
+//! closes it) would occupy one of the runtime's threads for ever. So every answer that is not an object's bytes is read
+//! into memory and checked first.
 
 use std::time::Duration;
 
@@ -12,32 +12,28 @@ use rusoto_core::signature::SignedRequest;
 use rusoto_core::{DispatchSignedRequest, HttpDispatchError};
 use xml::reader::EventReader;
 
-/// Bytes of the longest answer that is read: a page of a thousand keys has less than 1 MiB.
-const LONGEST: usize = 16 << 20;
+/// Bytes of the longest answer that is read into memory: a page of a thousand keys has less than 1 MiB.
+const MAX_ANSWER: usize = 16 << 20;
 
-pub(super) struct Guard<D>(pub(super) D);
+pub(super) struct CheckedDispatcher<D>(pub(super) D);
 
-impl<D: DispatchSignedRequest> DispatchSignedRequest for Guard<D> {
+impl<D: DispatchSignedRequest> DispatchSignedRequest for CheckedDispatcher<D> {
     fn dispatch(&self, request: SignedRequest, timeout: Option<Duration>) -> DispatchSignedRequestFuture {
-        // The only GETs without a parameter are those of objects.
+        // Only the GETs of objects have no parameters.
         let is_object = request.method == "GET" && request.params.is_empty();
         let answer = self.0.dispatch(request, timeout);
         Box::pin(async move {
             let response = answer.await?;
-            if is_object && response.status.is_success() {
-                Ok(response)
-            } else {
-                looked_through(response).await
-            }
+            if is_object && response.status.is_success() { Ok(response) } else { checked(response).await }
         })
     }
 }
 
-async fn looked_through(mut response: HttpResponse) -> Result<HttpResponse, HttpDispatchError> {
+async fn checked(mut response: HttpResponse) -> Result<HttpResponse, HttpDispatchError> {
     let mut body = Vec::new();
     while let Some(chunk) = response.body.next().await {
         body.extend_from_slice(&chunk?);
-        if body.len() > LONGEST {
+        if body.len() > MAX_ANSWER {
             return Err(HttpDispatchError::new("the answer is too long".to_owned()));
         }
     }
@@ -45,7 +41,7 @@ async fn looked_through(mut response: HttpResponse) -> Result<HttpResponse, Http
         if response.status.is_success() {
             return Err(HttpDispatchError::new("the answer is not S3's".to_owned()));
         }
-        // Its status says enough.
+        // The status says enough.
         body.clear();
     }
     response.body = body.into();
@@ -61,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_not_well_formed_is_seen() {
+    fn text_that_is_not_well_formed_is_recognized() {
         assert!(is_xml(b"<?xml version=\"1.0\"?>\n<Error><Code>NoSuchKey</Code></Error>"));
         for bad in [
             &b"<html><hr><center>nginx</center></html>"[..],

@@ -1,14 +1,13 @@
-//! Looks at the bytes of a body as they pass: counts them, hashes them, and keeps the start of the body to see whether it
-//! looks encrypted.
+//! Measures a body as it passes: counts and hashes its bytes, and checks its start for signs of encryption.
 
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
 use crate::domain::openpgp::{LOOK, looks_encrypted};
 
-/// What is known of a body once all of it has passed.
+/// What is known of a body after all of it has passed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Receipt {
+pub struct BodySummary {
     /// Its size in bytes.
     pub size: u64,
     /// The SHA-256 of all of it.
@@ -17,27 +16,27 @@ pub struct Receipt {
     pub encrypted: bool,
 }
 
-/// Counts, hashes and looks at a body, chunk by chunk.
+/// Measures a body, chunk by chunk.
 #[derive(Default)]
-pub struct Meter {
+pub struct BodyMeter {
     size: u64,
     sha256: Sha256,
-    look: Look,
+    start: Start,
 }
 
-/// The start of the body, until there is enough of it to judge. So only bodies that have just begun take up this room.
-enum Look {
+/// The start of the body, until it is long enough to be judged. So only bodies that have just begun take up this memory.
+enum Start {
     Gathering(Vec<u8>),
     Judged(bool),
 }
 
-impl Default for Look {
+impl Default for Start {
     fn default() -> Self {
         Self::Gathering(Vec::new())
     }
 }
 
-impl Look {
+impl Start {
     fn push(&mut self, chunk: &[u8]) {
         if let Self::Gathering(start) = self {
             let missing = LOOK - start.len();
@@ -56,30 +55,30 @@ impl Look {
     }
 }
 
-impl Meter {
-    /// For one body.
+impl BodyMeter {
+    /// Returns a meter for one body.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The next chunk of the body.
+    /// Adds the next chunk of the body.
     pub fn push(&mut self, chunk: &Bytes) {
         self.size += chunk.len() as u64;
         self.sha256.update(chunk);
-        self.look.push(chunk);
+        self.start.push(chunk);
     }
 
-    /// The bytes so far.
+    /// The number of bytes so far.
     #[must_use]
     pub const fn count(&self) -> u64 {
         self.size
     }
 
-    /// The body is over.
+    /// Returns the summary at the end of the body.
     #[must_use]
-    pub fn finish(self) -> Receipt {
-        Receipt { size: self.size, sha256: self.sha256.finalize().into(), encrypted: self.look.finish() }
+    pub fn finish(self) -> BodySummary {
+        BodySummary { size: self.size, sha256: self.sha256.finalize().into(), encrypted: self.start.finish() }
     }
 }
 
@@ -89,8 +88,8 @@ mod tests {
 
     use super::*;
 
-    fn metered<'a>(chunks: impl IntoIterator<Item = &'a [u8]>) -> Receipt {
-        let mut meter = Meter::new();
+    fn metered<'a>(chunks: impl IntoIterator<Item = &'a [u8]>) -> BodySummary {
+        let mut meter = BodyMeter::new();
         for chunk in chunks {
             meter.push(&Bytes::copy_from_slice(chunk));
         }
@@ -106,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn the_look_does_not_depend_on_the_chunks() {
+    fn whether_a_body_looks_encrypted_does_not_depend_on_its_chunks() {
         let mut message = b"-----BEGIN PGP MESSAGE-----\n".to_vec();
         message.resize(3 * LOOK, b'A');
         for size in [1, 7, LOOK - 1, LOOK, LOOK + 1, 2 * LOOK, 3 * LOOK] {

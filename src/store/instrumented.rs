@@ -6,46 +6,46 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use futures_util::StreamExt;
 
-use super::{BlobStore, Leftover, Listing, ObjectBody, ObjectFacts, PutBody, PutError, StoreError};
+use super::{BlobStore, Leftover, Listing, ObjectBody, ObjectMetadata, PutBody, PutError, StoreError};
 use crate::domain::object_key::ObjectKey;
 use crate::domain::range::ByteRange;
 use crate::telemetry::Metrics;
 
-/// A store that reports each call to the metrics.
-pub struct ObservedStore {
+/// A store that reports each call in the metrics.
+pub struct InstrumentedStore {
     pub store: Arc<dyn BlobStore>,
     pub metrics: Metrics,
 }
 
-impl ObservedStore {
-    async fn observe<T>(
+impl InstrumentedStore {
+    async fn measure<T>(
         &self,
         operation: &'static str,
         call: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
         let started = Instant::now();
         let result = call.await;
-        // That an object does not exist is an answer, not an error.
-        let fine = matches!(result, Ok(_) | Err(StoreError::NotFound));
-        self.metrics.store(operation, started.elapsed(), fine);
+        // `NotFound` is an answer, not an error.
+        let ok = matches!(result, Ok(_) | Err(StoreError::NotFound));
+        self.metrics.store(operation, started.elapsed(), ok);
         result
     }
 }
 
 #[async_trait]
-impl BlobStore for ObservedStore {
+impl BlobStore for InstrumentedStore {
     async fn put(
         &self,
         key: &ObjectKey,
         length: Option<u64>,
-        about: &ObjectFacts,
+        metadata: &ObjectMetadata,
         body: PutBody,
     ) -> Result<u64, PutError> {
         let started = Instant::now();
-        let result = self.store.put(key, length, about, body).await;
-        // A body that breaks off is the client's trouble.
-        let fine = !matches!(result, Err(PutError::Store(_)));
-        self.metrics.store("put", started.elapsed(), fine);
+        let result = self.store.put(key, length, metadata, body).await;
+        // A body that breaks off is not the store's error.
+        let ok = !matches!(result, Err(PutError::Store(_)));
+        self.metrics.store("put", started.elapsed(), ok);
         result
     }
 
@@ -55,22 +55,22 @@ impl BlobStore for ObservedStore {
         size: u64,
         range: Option<ByteRange>,
     ) -> Result<ObjectBody, StoreError> {
-        let body = self.observe("get", self.store.get(key, size, range)).await?;
+        let body = self.measure("get", self.store.get(key, size, range)).await?;
         let metrics = self.metrics.clone();
-        let told = body.inspect(move |chunk| {
+        let body = body.inspect(move |chunk| {
             if chunk.is_err() {
                 metrics.store("read", Duration::ZERO, false);
             }
         });
-        Ok(Box::pin(told))
+        Ok(Box::pin(body))
     }
 
     async fn head(&self, key: &ObjectKey) -> Result<u64, StoreError> {
-        self.observe("head", self.store.head(key)).await
+        self.measure("head", self.store.head(key)).await
     }
 
     async fn delete(&self, key: &ObjectKey) -> Result<(), StoreError> {
-        self.observe("delete", self.store.delete(key)).await
+        self.measure("delete", self.store.delete(key)).await
     }
 
     fn list(&self, prefix: &str) -> Listing {
@@ -82,23 +82,23 @@ impl BlobStore for ObservedStore {
     }
 
     async fn copy(&self, from: &ObjectKey, to: &ObjectKey) -> Result<(), StoreError> {
-        self.observe("copy", self.store.copy(from, to)).await
+        self.measure("copy", self.store.copy(from, to)).await
     }
 
     async fn check(&self) -> Result<(), StoreError> {
-        self.observe("check", self.store.check()).await
+        self.measure("check", self.store.check()).await
     }
 
     async fn prepare(&self, new: bool) -> Result<(), StoreError> {
-        // Not counted: at start it is called before anybody knows whether there should be a store, and may well fail.
+        // Not counted: at the start it is called before it is known whether there should be a store, and may fail.
         self.store.prepare(new).await
     }
 
     async fn find_leftovers(&self) -> Result<Vec<Leftover>, StoreError> {
-        self.observe("find_leftovers", self.store.find_leftovers()).await
+        self.measure("find_leftovers", self.store.find_leftovers()).await
     }
 
     async fn remove_leftovers(&self, left: &[Leftover]) -> Result<usize, StoreError> {
-        self.observe("remove_leftovers", self.store.remove_leftovers(left)).await
+        self.measure("remove_leftovers", self.store.remove_leftovers(left)).await
     }
 }
