@@ -3,6 +3,8 @@
 
 #![expect(clippy::expect_used, reason = "a test that does not get what it needs ends there")]
 
+#[path = "../common/mod.rs"]
+mod common;
 #[path = "../engine/mod.rs"]
 mod engine;
 #[macro_use]

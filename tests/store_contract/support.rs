@@ -17,6 +17,8 @@ use strongroom::store::{BlobStore, BodyInterrupted, ObjectMetadata, PutBody, Put
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
+pub use crate::common::content;
+
 /// What a store holds besides objects: temporary files, unfinished uploads.
 pub type Leftovers = Box<dyn Fn() -> BoxFuture<'static, Vec<String>> + Send + Sync>;
 
@@ -142,21 +144,6 @@ pub async fn tidy(store: &dyn BlobStore, alive: &[ObjectKey]) -> usize {
     let mut left = store.find_leftovers().await.unwrap();
     left.retain(|left| left.key.as_ref().is_none_or(|key| !alive.contains(key)));
     store.remove_leftovers(&left).await.unwrap()
-}
-
-/// Bytes that look random, other ones for each seed: a piece that is missing,
-/// doubled or at the wrong place is noticed.
-pub fn content(seed: u64, size: usize) -> Vec<u8> {
-    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    std::iter::repeat_with(|| {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state.to_be_bytes()
-    })
-    .flatten()
-    .take(size)
-    .collect()
 }
 
 pub fn body(items: Vec<Result<Bytes, BodyInterrupted>>) -> PutBody {

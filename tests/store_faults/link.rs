@@ -114,6 +114,5 @@ pub fn about() -> ObjectMetadata {
 }
 
 pub fn content(size: usize) -> Vec<u8> {
-    let bytes = (0_u64..).flat_map(|n| n.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes());
-    bytes.take(size).collect()
+    crate::common::content(1, size)
 }

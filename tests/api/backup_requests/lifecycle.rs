@@ -231,7 +231,7 @@ fn cancelled_request_cannot_be_cancelled_again() {
 }
 
 #[test]
-fn request_to_a_suspended_or_destroyed_system_is_refused() {
+fn request_to_a_suspended_or_unknown_system_is_refused() {
     let server = Server::start();
     let system = server.system();
     let request = server.ask(&system);

@@ -119,7 +119,7 @@ fn mcp_guides_are_listed_and_read() {
 }
 
 #[test]
-fn mcp_request_for_another_host_is_refused() {
+fn mcp_request_for_another_host_or_origin_is_refused() {
     let server = Server::with([("MANAGEMENT_PUBLIC_URL", "https://manage.example")]);
     let url = server.management_url("");
     let port = url.rsplit(':').next().expect("a port").to_owned();

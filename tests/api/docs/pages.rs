@@ -76,7 +76,7 @@ fn documentation_pages_need_no_other_host_and_have_no_dead_link() {
 }
 
 #[test]
-fn documents_answer_with_their_media_types_and_caching() {
+fn documents_answer_as_the_openapi_document_says() {
     let server = Server::start();
     let described = Described::by(&server);
     let get = |template: &str, path: &str, status| {

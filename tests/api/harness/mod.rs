@@ -11,7 +11,6 @@ mod cluster;
 mod curl;
 mod database;
 mod described;
-mod dice;
 mod left;
 mod link;
 mod metrics;
@@ -20,7 +19,6 @@ mod os;
 mod pgbouncer;
 mod process;
 mod provider;
-mod random;
 mod requests;
 mod role;
 mod server;
@@ -29,10 +27,10 @@ mod store;
 mod terminal;
 mod tls;
 mod tokens;
-mod wait;
 mod watch;
 mod wire;
 
+pub use crate::common::{Random, assert_eventually, content, eventually, seconds};
 pub use answer::Answer;
 pub use appliance::Appliance;
 pub use cli::{Output, System, plain_command, run};
@@ -41,14 +39,12 @@ pub use cluster::Cluster;
 pub use curl::{Curl, big_file};
 pub use database::Database;
 pub use described::Described;
-pub use dice::Dice;
 pub use link::{Ending, PostgresLink, Trouble};
 pub use metrics::sample;
 pub use nginx::Nginx;
 pub use os::{Vanish, allow_descriptors};
 pub use pgbouncer::PgBouncer;
 pub use provider::Provider;
-pub use random::{Random, seconds};
 pub use requests::{REQUESTS, request_ids};
 pub use role::Role;
 pub use server::{Builder, Server};
@@ -56,7 +52,6 @@ pub use store::{Store, on_s3};
 pub use terminal::run_at_terminal;
 pub use tls::{Authority, Certificate};
 pub use tokens::{AUDIENCE, ISSUER, Login, SigningKey, changed, claims, encode, hs256, key_set, now, token};
-pub use wait::{assert_eventually, eventually};
 pub use watch::Over;
 pub use wire::{Wire, bare_head, chunk, head};
 
@@ -71,19 +66,10 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 /// Where backups are sent to.
 pub const BACKUPS: &str = "/api/systems/backups";
 
-/// Bytes that look random and are the same in every run; different calls give different bytes.
+/// Random bytes, the same in every run and others in each call.
 pub fn bytes(len: usize) -> Vec<u8> {
     static SEED: AtomicU64 = AtomicU64::new(1);
-    let mut state = SEED.fetch_add(1, Ordering::Relaxed).wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
-    let mut out = Vec::with_capacity(len + 8);
-    while out.len() < len {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        out.extend_from_slice(&state.to_le_bytes());
-    }
-    out.truncate(len);
-    out
+    content(SEED.fetch_add(1, Ordering::Relaxed), len)
 }
 
 /// SHA-256 in lower-case hex, as the API shows it.

@@ -1,7 +1,7 @@
 //! What is not HTTP is answered with the reason, counted, and logged once in a while.
 
 use crate::harness::{
-    BACKUPS, Dice, Login, PATIENCE, Server, System, Trouble, Wire, assert_eventually, bare_head, basic,
+    BACKUPS, Login, PATIENCE, Random, Server, System, Trouble, Wire, assert_eventually, bare_head, basic,
     bytes, chunk, eventually, head, sample,
 };
 use crate::hostile::request_generator;
@@ -160,11 +160,11 @@ fn malformed_requests_are_counted_and_logged_once_a_minute_for_each_address() {
 fn unauthenticated_input_is_never_logged_as_an_error() {
     let server = Server::builder().login(&Login::new()).no_rate_limit().start();
     let system = System { secret: "wrong".to_owned(), ..server.system() };
-    let mut dice = Dice::new(16);
+    let mut random = Random::new(16);
     for number in 0..400 {
-        let mut request = request_generator::request(&mut dice, &system);
+        let mut request = request_generator::request(&mut random, &system);
         if number % 5 == 0 {
-            request.truncate(dice.below(request.len()));
+            request.truncate(random.below(request.len()));
         }
         let to_management = number % 2 == 0;
         let mut wire = if to_management { Wire::to_management(&server) } else { Wire::to(&server) };
@@ -258,7 +258,7 @@ fn upload_with_a_malformed_chunk_is_refused_and_leaves_an_event_but_no_bytes() {
 }
 
 #[test]
-fn malformed_chunk_to_a_route_without_a_body_does_not_change_its_answer() {
+fn malformed_chunk_does_not_change_the_answer_of_a_route_that_reads_no_body() {
     let server = Server::start();
     let system = server.system();
     let stranger = System { secret: "wrong".to_owned(), ..system.clone() };

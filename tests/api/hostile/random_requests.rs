@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use crate::harness::{
-    BACKUPS, Builder, Certificate, Dice, GONE, Over, PATIENCE, Server, System, Vanish, Wire,
+    BACKUPS, Builder, Certificate, GONE, Over, PATIENCE, Random, Server, System, Vanish, Wire,
     assert_eventually, bytes, chunk, eventually, sha256_hex,
 };
 use crate::hostile::request_generator;
@@ -23,16 +23,16 @@ fn from_environment(name: &str, default: u64) -> u64 {
 }
 
 /// Sends a request, all of it or a part, and reads what is answered. Gives the statuses.
-fn play(server: &Server, dice: &mut Dice, system: &System) -> Vec<u16> {
-    let mut request = request_generator::request(dice, system);
-    let leaves = dice.one_in(4);
+fn play(server: &Server, random: &mut Random, system: &System) -> Vec<u16> {
+    let mut request = request_generator::request(random, system);
+    let leaves = random.one_in(4);
     if leaves {
-        request.truncate(dice.below(request.len()));
+        request.truncate(random.below(request.len()));
     }
-    let how = if dice.one_in(2) { Vanish::Fin } else { Vanish::Rst };
+    let how = if random.one_in(2) { Vanish::Fin } else { Vanish::Rst };
     let mut wire = Wire::to(server);
     // Who is refused early may not be able to send all of it.
-    let (first, rest) = request.split_at(dice.below(request.len() + 1));
+    let (first, rest) = request.split_at(random.below(request.len() + 1));
     let _ = wire.try_send(first).and_then(|()| wire.try_send(rest));
     if leaves {
         wire.vanish(how);
@@ -46,7 +46,7 @@ fn play(server: &Server, dice: &mut Dice, system: &System) -> Vec<u16> {
     statuses
 }
 
-/// A round of hostile requests by a few clients at once; each client's dice are its own, so it can be had again.
+/// A round of hostile requests by a few clients at once; each client's random are its own, so it can be had again.
 fn round(server: &Server, systems: &[System], seed: u64, requests: u64) -> BTreeSet<u16> {
     let statuses = Mutex::new(BTreeSet::new());
     std::thread::scope(|scope| {
@@ -54,10 +54,10 @@ fn round(server: &Server, systems: &[System], seed: u64, requests: u64) -> BTree
             let (statuses, system) =
                 (&statuses, &systems[usize::try_from(client).expect("small") % systems.len()]);
             scope.spawn(move || {
-                let mut dice = Dice::new(seed ^ (client << 32));
+                let mut random = Random::new(seed ^ (client << 32));
                 for number in 0..requests / CLIENTS {
-                    let before = dice.clone();
-                    for status in play(server, &mut dice, system) {
+                    let before = random.clone();
+                    for status in play(server, &mut random, system) {
                         let request = || request_generator::request(&mut before.clone(), system);
                         assert!(
                             status < 500,

@@ -1,6 +1,6 @@
 //! Requests that nobody means well with, made by chance.
 
-use crate::harness::{BACKUPS, Dice, System, bare_head, chunk, digest_field, head};
+use crate::harness::{BACKUPS, Random, System, bare_head, chunk, digest_field, head};
 
 const METHODS: &[&str] = &[
     "GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "CONNECT", "get", "BREW", "G\0T",
@@ -174,38 +174,38 @@ const CHUNKS: &[&str] = &[
 ];
 
 /// One request, or what looks a little like one.
-pub fn request(dice: &mut Dice, system: &System) -> Vec<u8> {
-    match dice.below(8) {
-        0 => anywhere(dice, system),
-        1 => some_backup(dice, system),
-        2 => upload(dice, system),
-        3 => upload_in_chunks(dice, system),
-        4 => stranger(dice),
-        5 => changed(dice, system),
-        6 => with_headers(dice, system),
-        _ => [upload(dice, system), some_backup(dice, system)].concat(),
+pub fn request(random: &mut Random, system: &System) -> Vec<u8> {
+    match random.below(8) {
+        0 => anywhere(random, system),
+        1 => some_backup(random, system),
+        2 => upload(random, system),
+        3 => upload_in_chunks(random, system),
+        4 => stranger(random),
+        5 => changed(random, system),
+        6 => with_headers(random, system),
+        _ => [upload(random, system), some_backup(random, system)].concat(),
     }
 }
 
-fn anywhere(dice: &mut Dice, system: &System) -> Vec<u8> {
-    let path = dice.mix(PATHS, 6);
-    let head = head(dice.pick(METHODS), "PATH", system, &["Content-Length: 0"]);
+fn anywhere(random: &mut Random, system: &System) -> Vec<u8> {
+    let path = random.mix(PATHS, 6);
+    let head = head(random.pick(METHODS), "PATH", system, &["Content-Length: 0"]);
     replace(&head, "PATH", &path)
 }
 
-fn some_backup(dice: &mut Dice, system: &System) -> Vec<u8> {
-    let unknown = [IDS[0], dice.pick(&[".gpg", ".tar.gz", ".GPG"])].concat();
-    let id = if dice.one_in(3) { unknown.into_bytes() } else { dice.mix(IDS, 4) };
-    let method = dice.pick(&["GET", "DELETE", "HEAD", "PUT"]);
+fn some_backup(random: &mut Random, system: &System) -> Vec<u8> {
+    let unknown = [IDS[0], random.pick(&[".gpg", ".tar.gz", ".GPG"])].concat();
+    let id = if random.one_in(3) { unknown.into_bytes() } else { random.mix(IDS, 4) };
+    let method = random.pick(&["GET", "DELETE", "HEAD", "PUT"]);
     replace(&head(method, &format!("{BACKUPS}/ID"), system, &[]), "ID HTTP", &[&id[..], b" HTTP"].concat())
 }
 
-fn upload(dice: &mut Dice, system: &System) -> Vec<u8> {
-    let (name, kind, body) = (dice.mix(NAMES, 8), dice.mix(VALUES, 3), dice.bytes(3000));
-    let wrong = if dice.one_in(4) { dice.below(5000) } else { body.len() };
+fn upload(random: &mut Random, system: &System) -> Vec<u8> {
+    let (name, kind, body) = (random.mix(NAMES, 8), random.mix(VALUES, 3), random.bytes_up_to(3000));
+    let wrong = if random.one_in(4) { random.below(5000) } else { body.len() };
     let mut lines =
         vec![format!("Content-Length: {wrong}"), "X-Filename: NAME".into(), "Content-Type: KIND".into()];
-    if dice.one_in(3) {
+    if random.one_in(3) {
         lines.push(format!("Content-Digest: {}", digest_field(&body)));
     }
     let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
@@ -213,17 +213,17 @@ fn upload(dice: &mut Dice, system: &System) -> Vec<u8> {
     [replace_bytes(&head, b"KIND", &kind), body].concat()
 }
 
-fn upload_in_chunks(dice: &mut Dice, system: &System) -> Vec<u8> {
+fn upload_in_chunks(random: &mut Random, system: &System) -> Vec<u8> {
     let head = head("POST", BACKUPS, system, &["Transfer-Encoding: chunked"]);
-    let lead = if dice.one_in(2) { chunk(&dice.bytes(500)) } else { Vec::new() };
-    let end = if dice.one_in(2) { chunk(b"") } else { Vec::new() };
-    [head.into_bytes(), lead, dice.mix(CHUNKS, 5), end].concat()
+    let lead = if random.one_in(2) { chunk(&random.bytes_up_to(500)) } else { Vec::new() };
+    let end = if random.one_in(2) { chunk(b"") } else { Vec::new() };
+    [head.into_bytes(), lead, random.mix(CHUNKS, 5), end].concat()
 }
 
-fn stranger(dice: &mut Dice) -> Vec<u8> {
-    let credential = dice.mix(VALUES, 3);
-    let path = if dice.one_in(2) { BACKUPS } else { "/api/health" };
-    let method = dice.pick(METHODS);
+fn stranger(random: &mut Random) -> Vec<u8> {
+    let credential = random.mix(VALUES, 3);
+    let path = if random.one_in(2) { BACKUPS } else { "/api/health" };
+    let method = random.pick(METHODS);
     replace(
         &bare_head(method, path, &["Authorization: CREDENTIAL", "Content-Length: 0"]),
         "CREDENTIAL",
@@ -231,25 +231,25 @@ fn stranger(dice: &mut Dice) -> Vec<u8> {
     )
 }
 
-fn with_headers(dice: &mut Dice, system: &System) -> Vec<u8> {
+fn with_headers(random: &mut Random, system: &System) -> Vec<u8> {
     let mut lines = Vec::new();
-    let most = if dice.one_in(20) { 150 } else { 8 };
-    for _ in 0..dice.below(most) {
-        lines.extend_from_slice(dice.pick(HEADERS).as_bytes());
-        lines.extend_from_slice(dice.pick(&[": ", ":", " : ", "", ":\t", ":\r\n "]).as_bytes());
-        lines.extend(dice.mix(VALUES, 4));
-        lines.extend_from_slice(dice.pick(&["\r\n", "\r\n", "\r\n", "\n", "\r"]).as_bytes());
+    let most = if random.one_in(20) { 150 } else { 8 };
+    for _ in 0..random.below(most) {
+        lines.extend_from_slice(random.pick(HEADERS).as_bytes());
+        lines.extend_from_slice(random.pick(&[": ", ":", " : ", "", ":\t", ":\r\n "]).as_bytes());
+        lines.extend(random.mix(VALUES, 4));
+        lines.extend_from_slice(random.pick(&["\r\n", "\r\n", "\r\n", "\n", "\r"]).as_bytes());
     }
-    let head = head(dice.pick(&["GET", "POST", "DELETE"]), BACKUPS, system, &["LINES"]);
-    [replace(&head, "LINES\r\n", &lines), dice.bytes(50)].concat()
+    let head = head(random.pick(&["GET", "POST", "DELETE"]), BACKUPS, system, &["LINES"]);
+    [replace(&head, "LINES\r\n", &lines), random.bytes_up_to(50)].concat()
 }
 
 /// A good request with a few of its bytes changed.
-fn changed(dice: &mut Dice, system: &System) -> Vec<u8> {
-    let mut request = upload(dice, system);
-    for _ in 0..=dice.below(4) {
-        let at = dice.below(request.len().min(400));
-        request[at] = dice.bytes(1).first().copied().unwrap_or(b'\n');
+fn changed(random: &mut Random, system: &System) -> Vec<u8> {
+    let mut request = upload(random, system);
+    for _ in 0..=random.below(4) {
+        let at = random.below(request.len().min(400));
+        request[at] = random.bytes_up_to(1).first().copied().unwrap_or(b'\n');
     }
     request
 }

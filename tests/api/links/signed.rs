@@ -178,7 +178,7 @@ fn each_database_has_its_own_signing_key() {
 }
 
 #[test]
-fn link_to_a_deleted_backup_is_404() {
+fn link_to_a_deleted_backup_or_destroyed_system_is_404() {
     needs_a_folder!();
     let login = Login::new();
     let server = local(&login).start();

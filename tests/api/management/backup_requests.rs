@@ -107,7 +107,7 @@ fn request_to_a_suspended_system_is_refused() {
 }
 
 #[test]
-fn request_needs_the_scope_backup_create() {
+fn every_request_operation_needs_its_scope() {
     let (login, server, system) = scene();
     let path = format!("/backup/{}", system.id);
     let other =

@@ -113,7 +113,7 @@ fn every_request_without_postgres_is_503_with_retry_after() {
 }
 
 #[test]
-fn upload_that_loses_postgres_after_authentication_is_503() {
+fn requests_with_a_cached_credential_are_503_without_postgres() {
     let (link, server) = Server::on_a_link();
     let system = server.system();
     let id = server.store(&system, &bytes(1000));
@@ -239,7 +239,7 @@ fn server_can_be_stopped_while_postgres_hangs() {
 }
 
 #[test]
-fn late_commit_of_postgres_is_corrected() {
+fn late_effects_of_postgres_are_corrected() {
     let database = std::sync::Arc::new(crate::harness::Database::new());
     let link = PostgresLink::to(&database);
     let server = Server::builder()
@@ -290,7 +290,7 @@ fn timers(port: u16) -> Vec<(u8, u64)> {
 }
 
 #[test]
-fn query_to_a_postgres_without_power_times_out() {
+fn database_connections_have_keepalive_timers() {
     const KEEPALIVE: u8 = 2;
     let (link, server) = Server::on_a_link();
     let system = server.system();

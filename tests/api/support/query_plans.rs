@@ -80,7 +80,7 @@ fn totals_of_an_organization_are_found_without_reading_all_systems() {
 }
 
 #[test]
-fn views_compare_with_the_statements_start_time() {
+fn views_do_not_use_clock_timestamp() {
     let database = Database::new();
     let moving = database.all(
         "SELECT viewname FROM pg_views WHERE schemaname = 'public' AND definition LIKE '%clock_timestamp%'",

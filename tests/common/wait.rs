@@ -1,9 +1,9 @@
-//! The only place that waits.
+//! The only place in which tests wait for something.
 
 use std::time::{Duration, Instant};
 
-/// Asks again every few milliseconds until the answer is yes or the time is over. The last question is asked after
-/// the end: who was held up himself has not seen that nothing came.
+/// Checks every few milliseconds until the check succeeds or the deadline has passed. The last check begins after the
+/// deadline: a test that was itself delayed has not seen that nothing happened.
 pub fn eventually(deadline: Duration, mut check: impl FnMut() -> bool) -> bool {
     let end = Instant::now() + deadline;
     loop {
