@@ -1,4 +1,4 @@
-"""Reads the documentation through MCP with the protocol's own client: mcp_client.py URL COLLECT_URL."""
+"""Reads the documentation through MCP with the protocol's own client. Usage: mcp_client.py URL COLLECT_URL."""
 
 import asyncio
 import json

@@ -1,6 +1,6 @@
 #!/bin/bash
 # Installs Debian packages (as root) and keeps them from starting a service or making a database
-# cluster: the scripts here only want the programs. Leaves nothing behind but the packages.
+# cluster: the scripts only need the programs. Leaves nothing behind but the packages.
 set -euo pipefail
 
 export DEBIAN_FRONTEND=noninteractive
@@ -25,7 +25,7 @@ apt_get() { apt-get -q -o DPkg::Lock::Timeout=300 "$@"; }
 apt_get update
 apt_get install -y --no-install-recommends "$@"
 
-# Nor shall a server that came only for the tests start with the machine.
+# A server that was installed only for the tests must not start with the machine either.
 for service in nginx pgbouncer; do
     case " $* " in *" $service "*)
         if command -v systemctl >/dev/null; then systemctl disable "$service.service" || true; fi

@@ -1,52 +1,52 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2154 # work is the script's, the rest is of the other files beside this
-# The rows of script/bench about one big body. Each `*_ours` and its counterpart set `took` to seconds
-# of wall clock.
+# The rows of script/bench about one large body. Each `*_ours` and its counterpart set `took` to elapsed
+# seconds.
 
 body=   # the file
 user=   # the system's key:secret
 stored= # the id of the backup that is downloaded
 
-# random_file FILE: SIZE bytes that no engine can compress or has seen before
+# random_file FILE: writes SIZE bytes that no engine can compress or deduplicate
 random_file() {
-    # A keystream is much faster to have than random numbers.
+    # A keystream is much faster than random numbers.
     head -c "$SIZE" /dev/zero |
         openssl enc -aes-256-ctr -K "$(openssl rand -hex 32)" -iv "$(openssl rand -hex 16)" >"$1"
     sync "$1"
 }
 
-system() { # system STRONGROOM: one to upload as
+system() { # system STRONGROOM: adds the system that uploads
     "$1" org add bench --name Bench >/dev/null
     user=$("$1" system add --org bench --name bench --json | jq -r '.system_key + ":" + .system_secret')
 }
 
-# client ARGUMENT...: curl; the answer goes to $work/answer unless --output is given again
+# client ARGUMENT...: runs curl; writes the answer to $work/answer unless --output is given again
 client() {
     run_child curl --silent --show-error --fail-with-body --output "$work/answer" "$@" ||
         die "curl failed: $(head -c 500 "$work/answer")"
 }
 
-signed() { # signed ARGUMENT...: curl's own signature, which like Strongroom's leaves a streamed body out
+signed() { # signed ARGUMENT...: with curl's own signature, which does not cover the body, like Strongroom's for streams
     client --header 'x-amz-content-sha256: UNSIGNED-PAYLOAD' --aws-sigv4 "aws:amz:$GARAGE_REGION:s3" \
         --user "$garage_key:$garage_secret" "$@"
 }
 
 as_system() { client --user "$user" "$@"; }
 
-# What was uploaded is what arrived.
+# check_upload FILE: fails unless the stored bytes are those of FILE
 check_upload() {
     local file=$1 sha256
     sha256=$(openssl dgst -sha256 -r "$file" | cut -d' ' -f1)
     jq -e --arg sha256 "$sha256" --argjson size "$SIZE" \
         '.data.sha256 == $sha256 and .data.size == $size' "$work/answer" >/dev/null ||
-        die "what was stored is not what was sent: $(head -c 500 "$work/answer")"
+        die "the stored bytes are not those that were sent: $(head -c 500 "$work/answer")"
 }
 
 upload() { # upload FILE
     as_system -X POST -H 'Content-Type: application/octet-stream' -T "$1" "$server_url/api/systems/backups"
 }
 
-# Deletes the backup of the last answer, and waits until nothing of it is on its way to the disk.
+# Deletes the backup of the last answer, and waits until the disk has no writes left of it.
 remove_upload() {
     as_system -X DELETE "$server_url/api/systems/backups/$(jq -r .data.id "$work/answer")"
     for _ in {1..100}; do
@@ -87,16 +87,16 @@ store_body() {
     cat "$body" >/dev/null
 }
 
-# download CURL URL: all of it, to nowhere
+# download CURL URL: downloads everything and discards it
 download() {
     "$1" --output /dev/null --write-out '%{size_download}' "$2" >"$work/got"
-    [ "$(cat "$work/got")" = "$SIZE" ] || die "$(cat "$work/got") of $SIZE bytes came from $2"
+    [ "$(cat "$work/got")" = "$SIZE" ] || die "$2 sent $(cat "$work/got") of $SIZE bytes"
 }
 
 local_download_ours() { timed download as_system "$server_url/api/systems/backups/$stored"; }
 local_download_nginx() { timed download client "$nginx_url/body"; }
 
-# An engine that has seen a block need not write it again: each upload has bytes of its own.
+# Each upload has new bytes, because an engine need not write a known block again.
 s3_upload_ours() {
     random_file "$work/fresh"
     timed upload "$work/fresh"
@@ -120,7 +120,7 @@ object_url() {
 s3_download_ours() { local_download_ours; }
 s3_download_curl() { timed download signed "$(object_url)"; }
 
-# What would refuse or prune so many large uploads is set aside.
+# Raises the limits that would refuse or prune so many large uploads.
 large_bodies() {
     defaults
     unlimited_rate

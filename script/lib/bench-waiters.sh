@@ -1,10 +1,10 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2154 # work, loader and strongroom are the script's, the rest is of the files beside this
-# The row of script/bench about appliances that wait to be asked for a backup.
+# The row of script/bench about appliances that wait for a backup request.
 
 WAITERS=10000
-KEPT=48  # MiB that the service may keep after they are gone
-LOOKS=20 # requests that are made while they wait
+KEPT=48  # MiB that the service may keep after they have left
+MADE=20  # backup requests that are made while they wait
 
 waiting() {
     curl --silent --fail "$management_url/metrics" | awk '$1 == "strongroom_systems_waiting" { print $2 }'
@@ -12,7 +12,7 @@ waiting() {
 
 connected() { sql -c "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"; }
 
-# One server's life: one that has borne the load keeps some of its memory. Sets `took` to MiB.
+# Each round has a server of its own, because a server keeps some memory after a load. Sets `took` to MiB.
 waiters_round() {
     local base before n
     BACKUP_DATA_DIR=$work/waiters start_listening "$strongroom" "$work/waiters.log"
@@ -22,7 +22,7 @@ waiters_round() {
     upload_small "$work/beside" --seconds 5
     alone+=("$(figure p50_ms)")
     base=$(kib VmRSS) before=$(connected)
-    echo 5 >"/proc/$server_pid/clear_refs" # the high-water mark starts anew
+    echo 5 >"/proc/$server_pid/clear_refs" # resets the high-water mark
     setsid setpriv --pdeathsig TERM "$loader" --url "$server_url/api/systems/backups/requests?wait=35" \
         --clients "$WAITERS" --requests 1 --credentials "$work/waiting" >"$work/waiters.json" 9>&- &
     loading=$!
@@ -32,27 +32,27 @@ waiters_round() {
     done
     [ "$(waiting)" -eq "$WAITERS" ] || die "of $WAITERS only $(waiting) wait: is \`ulimit -Hn\` above that?"
     connections+=("$before/$(connected)")
-    # `request` is a process of its own, which only Postgres connects with the one that is waited at.
-    for ((n = 1; n <= LOOKS; n++)); do
-        "$strongroom" request "sys$((n * WAITERS / LOOKS))" >/dev/null 2>"$work/request.log" || die "$(cat "$work/request.log")"
+    # `request` is a process of its own, so the waiters' process learns of it only through Postgres.
+    for ((n = 1; n <= MADE; n++)); do
+        "$strongroom" request "sys$((n * WAITERS / MADE))" >/dev/null 2>"$work/request.log" || die "$(cat "$work/request.log")"
     done
     upload_small "$work/beside" --seconds 5
     beside+=("$(figure p50_ms)")
-    wait "$loading" || die "the wait broke off"
+    wait "$loading" || die "the wait failed"
     loading=
     jq -e --argjson all "$WAITERS" '.broken == 0 and .statuses == {"200": $all}' "$work/waiters.json" >/dev/null ||
-        die "not every wait ended well: $(cat "$work/waiters.json")"
+        die "not every wait succeeded: $(cat "$work/waiters.json")"
     took=$(mib "$(kib VmHWM)" "$base")
-    # The service looks every 15 seconds whether there is memory to return.
+    # The service checks every 15 seconds whether there is memory to return.
     for ((n = 0; n < 60; n++)); do
         [ "$(kib VmRSS)" -gt $((base + KEPT * 1024)) ] || break
         sleep 1
     done
     kept+=("$(mib "$(kib VmRSS)" "$base")")
-    [ "$(kib VmRSS)" -le $((base + KEPT * 1024)) ] || die "${kept[-1]} MiB are kept of waiters that are gone"
+    [ "$(kib VmRSS)" -le $((base + KEPT * 1024)) ] || die "the service keeps ${kept[-1]} MiB after the waiters have left"
     seen+=("$(sql -c "SELECT round(max(extract(epoch FROM seen_at - requested_at)) * 1000) FROM backup_requests
-        HAVING count(*) = $LOOKS AND count(seen_at) = $LOOKS")")
-    [ -n "${seen[-1]}" ] || die "not every request was seen"
+        HAVING count(*) = $MADE AND count(seen_at) = $MADE")")
+    [ -n "${seen[-1]}" ] || die "not every backup request was seen"
     sql -c "DELETE FROM backup_requests"
     servers_done
 }
@@ -73,6 +73,6 @@ bench_waiters() {
     report_alone waiters MiB "${raised[*]}" - -
     say "    connections to Postgres before/while $WAITERS wait: ${connections[*]}"
     say "    MiB kept after their end: ${kept[*]}"
-    say "    ms until the slowest of $LOOKS requests was seen: ${seen[*]}"
-    say "    a client's upload beside them, alone: ${beside[*]}, ${alone[*]} ms"
+    say "    ms until the slowest of $MADE backup requests was seen: ${seen[*]}"
+    say "    another client's upload during the wait, alone: ${beside[*]}, ${alone[*]} ms"
 }

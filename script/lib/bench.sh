@@ -1,16 +1,16 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2154 # work is the script's, the rest is of the other files beside this
-# What all rows of script/bench need: nginx, databases, rounds and their report.
+# Shared by all rows of script/bench: nginx, databases, rounds and their report.
 
 nginx_pid=
 nginx_url=
-took=         # the figure of the last thing measured: seconds, milliseconds, requests a second
+took=         # the last measured figure: seconds, milliseconds, requests a second
 ours=()       # one figure a round
 theirs=()
-ours_cpu=()   # seconds of the server's processors, of the same uploads
+ours_cpu=()   # the server's processor seconds, for the same uploads
 openssl_cpu=()
 
-nginx_start() { # nginx_start DIRECTORY: it takes PUT and gives what is in DIRECTORY/files
+nginx_start() { # nginx_start DIRECTORY: starts nginx, which takes PUT and serves DIRECTORY/files
     local port
     port=$(free_port)
     nginx_url=http://127.0.0.1:$port
@@ -65,7 +65,7 @@ database() { # database NAME
 
 sql() { "$PG_BIN/psql" -X -qAtv ON_ERROR_STOP=1 "$@" "$DATABASE_URL"; }
 
-# The defaults are measured: what the caller's environment says is forgotten, and what the rows before set.
+# defaults: measures the defaults: drops the settings of the caller's environment and of earlier rows
 defaults() {
     unset "${!BACKUP_@}" "${!S3_@}" "${!TLS_@}" DATABASE_URL_FILE CREDENTIALS_DIRECTORY RUST_LOG
     export LISTEN_ADDRESS=127.0.0.1:0 MANAGEMENT_LISTEN_ADDRESS=127.0.0.1:0
@@ -79,11 +79,11 @@ timed() { # timed COMMAND...
     took=$(awk -v start="$start" -v end="$EPOCHREALTIME" 'BEGIN { printf "%.3f", end - start }')
 }
 
-cpu_of() { # cpu_of PID: user and system seconds so far
+cpu_of() { # cpu_of PID: prints its user and system seconds so far
     awk -v ticks="$(getconf CLK_TCK)" '{ sub(/.*\) /, ""); printf "%.2f", ($12 + $13) / ticks }' "/proc/$1/stat"
 }
 
-# rounds OURS THEIRS: fills `ours` and `theirs`. A first round is not counted.
+# rounds OURS THEIRS: fills `ours` and `theirs`. The first round is not counted.
 rounds() {
     local round
     ours=() theirs=() ours_cpu=() openssl_cpu=()
@@ -107,8 +107,8 @@ median() {
     printf '%s\n' "$@" | sort -n | awk '{ v[NR] = $1 } END { print (v[int((NR + 1) / 2)] + v[int(NR / 2) + 1]) / 2 }'
 }
 
-# report ROW UNIT OURS THEIRS LEAST AIM: how much of the reference's speed is reached, from times or, if the
-# unit is /s, from rates; where less is better (<=), how many times as much it takes.
+# report ROW UNIT OURS THEIRS LEAST AIM: prints the fraction of the reference's speed, from times or, if the unit is
+# /s, from rates. Where less is better (<=), it prints how many times as much Strongroom takes.
 report() {
     local mine other turned=0
     # shellcheck disable=SC2086 # a list of figures
@@ -120,7 +120,7 @@ report() {
     say "    $1: Strongroom $3; reference $4"
 }
 
-# report_alone ROW UNIT OURS LEAST AIM: of what is measured against nothing
+# report_alone ROW UNIT OURS LEAST AIM: prints a row without a reference
 report_alone() {
     # shellcheck disable=SC2086 # a list of figures
     printf '%-16s %10.3f %-3s %10s %-3s %7s %10s %8s\n' "$1" "$(median $3)" "$2" - '' - "$4" "$5"

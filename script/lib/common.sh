@@ -1,15 +1,15 @@
 # shellcheck shell=bash
-# What every script starts with: where things are, messages, and running a command so that a
-# signal to the script also ends the command. Source it; then ROOT is the checkout and the current
+# Every script sources this file first: paths, messages, and a way to run a command so that a
+# signal to the script also ends the command. Afterwards ROOT is the checkout, and the current
 # directory.
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)
-VAR=$ROOT/var # git-ignored; all that the scripts make goes there
+VAR=$ROOT/var # git-ignored; the scripts write only there
 cd "$ROOT" || exit
 mkdir -p "$VAR"
 
-# Debian keeps nginx and runuser in sbin, which is not in everybody's PATH; rustup asks for a new
-# login before its own directory is.
+# Debian keeps nginx and runuser in sbin, which is not in every user's PATH. rustup's directory is in
+# PATH only after a new login.
 PATH=$PATH:/usr/sbin:/sbin:${CARGO_HOME:-${HOME:-/root}/.cargo}/bin
 export PATH
 
@@ -22,12 +22,12 @@ die() {
     exit 1
 }
 
-# Descriptor 9 is the lock that a script may hold; what outlives a moment must not inherit it.
+# Descriptor 9 is the lock that a script may hold. Long-running commands must not inherit it.
 
 child_pid=
 
-# run_child COMMAND...: runs it in a process group of its own and waits; what it leaves running is
-# ended too. bash acts on a signal at once while it waits like this, else only after the command.
+# run_child COMMAND...: runs it in a process group of its own and waits; then ends what is left of the group.
+# While bash waits in this way it handles a signal at once, otherwise only after the command.
 run_child() {
     local status=0
     setsid "$@" 9>&- &
@@ -38,7 +38,7 @@ run_child() {
     return "$status"
 }
 
-# Ends what run_child waits for when a signal came: the whole group, after five seconds by force.
+# stop_child: ends the process group that run_child waits for, after five seconds with SIGKILL
 stop_child() {
     [ -n "$child_pid" ] || return 0
     local tries=50
@@ -52,7 +52,7 @@ stop_child() {
     child_pid=
 }
 
-# target_dir: where cargo puts what it builds (CARGO_TARGET_DIR and cargo's own settings count).
+# target_dir: prints cargo's target directory (CARGO_TARGET_DIR and cargo's own settings count)
 target_dir() {
     cargo metadata --format-version 1 --no-deps --locked | jq -r .target_directory
 }

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # The demo system of script/run, its backup, and the lines to try it with.
 
-DEMO_KEYS=$VAR/demo.json # key and secret; the secret is shown only once, so it is kept here
+DEMO_KEYS=$VAR/demo.json # key and secret; kept here because the secret is shown only once
 DEMO_FILE=$VAR/demo-backup.tar.gz.gpg
 DEMO_PASSPHRASE=demo
 
@@ -14,7 +14,7 @@ demo_curl() {
     curl --silent --show-error --fail-with-body --config <(printf 'user = "%s"\n' "$(demo_user)") "$@" "$url/api/systems/backups"
 }
 
-# demo_system STRONGROOM URL: there is an organization `demo`, and a system whose secret we know.
+# demo_system STRONGROOM URL: makes the organization `demo` and a system, unless DEMO_KEYS has a valid secret
 demo_system() {
     if [ -s "$DEMO_KEYS" ] && demo_curl "$2" >/dev/null 2>&1; then return 0; fi
     "$1" org show demo --json >/dev/null 2>&1 || "$1" org add demo --name Demo >/dev/null
@@ -22,7 +22,7 @@ demo_system() {
     mv "$DEMO_KEYS.new" "$DEMO_KEYS"
 }
 
-# demo_backup URL: there is a real encrypted tarball, and at least one upload to fetch back.
+# demo_backup URL: makes an encrypted tarball and uploads it, unless they exist
 demo_backup() {
     if [ ! -s "$DEMO_FILE" ]; then
         local dir
@@ -42,8 +42,8 @@ demo_backup() {
     fi
 }
 
-# demo_lines URL DOCS: one line each to upload, list and download, good in any shell and directory. The
-# download asks the list for the newest, so it holds also after that demo backup was pruned.
+# demo_lines URL DOCS: prints one line each to upload, list and download, for any shell and directory. The download
+# takes the newest id from the list, so it works even after the demo backup was pruned.
 demo_lines() {
     local backups=$1/api/systems/backups curl file restored
     curl="curl -sS --fail-with-body -u $(printf %q "$(demo_user)")"
@@ -51,13 +51,13 @@ demo_lines() {
     restored=$(printf %q "$VAR/demo-restored.tar.gz.gpg")
     cat <<END
 
-Strongroom is running. In another shell, upload a backup, list the backups, fetch the newest back:
+Strongroom is running. In another shell, upload a backup, list the backups, and download the newest:
 
 $curl -X POST -H 'Content-Type: application/octet-stream' -H 'X-Filename: $(basename "$DEMO_FILE")' --data-binary @$file $backups
 $curl $backups
 $curl -o $restored "$backups/\$($curl $backups | jq -r '.data.backups[0].id')"
 
-What came back is decrypted with:
+To decrypt the downloaded backup:
     gpg --batch --pinentry-mode loopback --passphrase $DEMO_PASSPHRASE -d $restored | tar -tzv
 The documentation:
     $2

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# Garage, a real S3 engine: a cluster on free loopback ports with a bucket and a key, its files in a
-# directory of the run.
+# Garage, a real S3 engine: a cluster on free loopback ports with a bucket and a key. Its files are in
+# a directory of the run.
 
 GARAGE_VERSION=2.5.0
 GARAGE_REGION=garage
@@ -22,13 +22,13 @@ garage_install() {
     [ ! -x "$GARAGE" ] || return 0
     mkdir -p "$root"
     say "Installing Garage $GARAGE_VERSION below $root (once; takes ten minutes and more)"
-    # Of two at a time one waits, and then finds it there.
+    # Of two scripts at a time one waits, and then finds the program.
     run_child flock "$root/.garage.lock" \
         cargo install garage --locked --version "$GARAGE_VERSION" --root "$root" >&2
 }
 
-# free_port [PORT...]: of the loopback; below those that the kernel gives to outgoing connections. None of those PORTs,
-# which were chosen before, and where nobody may listen yet.
+# free_port [PORT...]: prints a free port of the loopback address, below the range for outgoing connections. It is none
+# of the PORTs, which were chosen before and may not be in use yet.
 free_port() {
     local port
     for _ in {1..100}; do
@@ -42,29 +42,29 @@ free_port() {
     die "no free port was found"
 }
 
-# garage_node NUMBER ARGUMENT...: the command line of that node
+# garage_node NUMBER ARGUMENT...: runs the command line of that node
 garage_node() {
     local config=$garage_home/$1.toml
     shift
     timeout 60 "$GARAGE" --config "$config" "$@"
 }
 
-# garage_fail TEXT: ends the script, with the last lines of each node
+# garage_fail TEXT: ends the script, and prints the last log lines of each node
 garage_fail() {
     tail -n 10 "$garage_home"/*.log >&2 || true
     die "$1"
 }
 
-# garage_wait WHAT COMMAND...: until COMMAND succeeds, for some minutes at most
+# garage_wait WHAT COMMAND...: waits until COMMAND succeeds, for some minutes at most
 garage_wait() {
     local what=$1 tries=600 pid
     shift
     until "$@" >/dev/null 2>&1; do
         for pid in "${garage_pids[@]}"; do
-            kill -0 "$pid" 2>/dev/null || garage_fail "a Garage node ended by itself"
+            kill -0 "$pid" 2>/dev/null || garage_fail "a Garage node ended unexpectedly"
         done
         tries=$((tries - 1))
-        [ "$tries" -gt 0 ] || garage_fail "Garage: $what: not within its time"
+        [ "$tries" -gt 0 ] || garage_fail "Garage: timeout: $what"
         sleep 0.2
     done
 }
@@ -73,28 +73,28 @@ garage_healthy() {
     garage_node 1 json-api GetClusterHealth | jq -e '.status == "healthy"'
 }
 
-# garage_run NUMBER: starts that node. In its own session: a terminal's Ctrl-C ends the script first, and that
-# ends the nodes.
+# garage_run NUMBER: starts that node, in a session of its own: Ctrl-C in a terminal ends the script first, and the
+# script ends the nodes.
 garage_run() {
     setsid setpriv --pdeathsig TERM "$GARAGE" --config "$garage_home/$1.toml" server \
         >>"$garage_home/$1.log" 2>&1 7>&- 9>&- &
     garage_pids[$1]=$!
 }
 
-# garage_kill NUMBER: as a power cut would
+# garage_kill NUMBER: kills that node with SIGKILL
 garage_kill() {
     kill -KILL "${garage_pids[$1]}"
     wait "${garage_pids[$1]}" 2>/dev/null || true
 }
 
-# garage_again NUMBER: after garage_kill; waits until the cluster is whole
+# garage_again NUMBER: starts that node after garage_kill, and waits until the cluster is healthy
 garage_again() {
     garage_run "$1"
-    garage_wait "the cluster did not get healthy" garage_healthy
+    garage_wait "the cluster did not become healthy" garage_healthy
 }
 
-# garage_start DIRECTORY NODES: every node keeps a copy of every object. Ciphertext does not compress:
-# Garage shall not try.
+# garage_start DIRECTORY NODES: starts a cluster in which every node has a copy of every object. Compression is off:
+# ciphertext does not compress.
 garage_start() {
     local nodes=$2 node secret id bucket rpc=() s3=()
     garage_home=$1
@@ -127,15 +127,15 @@ END
         if [ "$node" -gt 1 ]; then
             garage_wait "node $node did not connect" garage_node 1 node connect "$id"
         fi
-        garage_wait "the layout was not taken" \
+        garage_wait "the layout was not accepted" \
             garage_node 1 layout assign --zone "dc$node" --capacity 1T "${id%@*}"
     done
     garage_node 1 layout apply --version 1 >/dev/null || garage_fail "Garage: the layout was not applied"
-    garage_wait "the cluster did not get healthy" garage_healthy
+    garage_wait "the cluster did not become healthy" garage_healthy
 
     bucket=$(garage_node 1 json-api CreateBucket "{\"globalAlias\": \"$GARAGE_BUCKET\"}" | jq -er .id) ||
         garage_fail "Garage: the bucket was not made"
-    # The tests make a bucket each.
+    # Each test makes a bucket of its own.
     read -r garage_key garage_secret < <(
         garage_node 1 json-api CreateKey '{"name": "strongroom", "allow": {"createBucket": true}}' |
         jq -er '.accessKeyId + " " + .secretAccessKey') || garage_fail "Garage: the key was not made"
@@ -144,7 +144,7 @@ END
         garage_fail "Garage: the key was given no rights"
 }
 
-# garage_stop: also right when nothing was started. The files go too.
+# garage_stop: stops all nodes, if any, and removes the files
 garage_stop() {
     local pid tries=50
     for pid in "${garage_pids[@]}"; do kill -TERM "$pid" 2>/dev/null || true; done
@@ -161,7 +161,7 @@ garage_stop() {
     garage_home=
 }
 
-# garage_variables: NAME=VALUE lines: Strongroom's settings, and the same for the tests
+# garage_variables: prints Strongroom's settings as NAME=VALUE lines, and the same for the tests
 garage_variables() {
     local name value
     while read -r name value; do

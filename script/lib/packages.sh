@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# Debian packages: each `need_*` notes what is missing, `install_missing` installs it in one go and
-# does nothing when everything is there. On other systems it names what is missing and stops.
+# Debian packages: each `need_*` records missing packages, and `install_missing` installs all of them at once.
+# On other systems `install_missing` names them and ends the script.
 
 missing=()
 
@@ -17,13 +17,13 @@ need_build_tools() {
 }
 
 need_postgres() {
-    # The server's programs are not in PATH on Debian; pg_find (postgres.sh) knows where they are.
+    # The server's programs are not in PATH on Debian; pg_find (postgres.sh) finds them.
     [ -n "$(pg_find)" ] || missing+=(postgresql)
 }
 
 install_missing() {
     [ "${#missing[@]}" -gt 0 ] || return 0
-    has apt-get || die "please install what Debian calls: ${missing[*]}"
+    has apt-get || die "apt-get was not found; install the equivalents of these Debian packages: ${missing[*]}"
     say "Installing Debian packages: ${missing[*]}"
     local as_root=()
     if [ "$(id -u)" -ne 0 ]; then

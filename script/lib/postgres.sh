@@ -1,28 +1,28 @@
 # shellcheck shell=bash
 # A private Postgres cluster that listens on a Unix socket only. Its one account is the superuser
-# `strongroom`; who can reach the socket (the directory has mode 0700) needs no password.
+# `strongroom`. The account needs no password; the socket's directory has mode 0700.
 
 PG_USER=strongroom
 PG_BIN=      # where initdb and postgres are
-PG_RUN=()    # what goes in front of them
+PG_RUN=()    # the command that runs them as another user, if needed
 PG_SOCKETS=  # the directory of the socket, short: a socket's path may have 107 bytes
-PG_HOME=     # the directory that its files go to
-PG_DATA=     # PG_HOME/data once it was started, for pg_stop
+PG_HOME=     # the directory of its files
+PG_DATA=     # PG_HOME/data after the start, for pg_stop
 
-# pg_find [MAJOR]: the newest installed server (or that version's), or nothing.
+# pg_find [MAJOR]: prints the directory of the newest installed server (or of that version), or nothing
 pg_find() {
     local bin
     # shellcheck disable=SC2086 # the star shall expand
     bin=$(printf '%s\n' /usr/lib/postgresql/${1:-*}/bin | sort -V | tail -n 1)
-    # Elsewhere than on Debian; but a version that is asked for is not replaced by another.
+    # On other systems than Debian; but a requested version is not replaced by another.
     if [ ! -x "$bin/initdb" ] && [ -z "${1:-}" ] && has initdb; then
         bin=$(dirname "$(readlink -f "$(command -v initdb)")")
     fi
     if [ -x "$bin/initdb" ]; then echo "$bin"; fi
 }
 
-# pg_home DIRECTORY: decides how Postgres is run, and where its files go: PG_HOME is DIRECTORY
-# unless only root can get there.
+# pg_home DIRECTORY: decides how Postgres is run, and where its files are: PG_HOME is DIRECTORY
+# unless only root has access to it.
 pg_home() {
     PG_HOME=$1
     mkdir -p "$PG_HOME"
@@ -30,8 +30,8 @@ pg_home() {
     PG_SOCKETS=$(mktemp -d /tmp/strongroom-XXXXXX)
     [ "$(id -u)" -eq 0 ] || return 0
 
-    # Postgres refuses to run as root. In a user namespace, root can be somebody else while its
-    # files stay its own; initdb wants that somebody to have a name.
+    # Postgres refuses to run as root. In a user namespace, root can be another user and still own its
+    # files. initdb needs a user with a name.
     local name
     for name in postgres nobody; do
         id "$name" >/dev/null 2>&1 || continue
@@ -39,19 +39,19 @@ pg_home() {
         "${PG_RUN[@]}" test -w "$PG_HOME" 2>/dev/null && return 0
     done
 
-    # Not allowed here: then the account that came with the package.
+    # User namespaces are not permitted: uses the account of the Debian package.
     PG_RUN=(env -C / runuser -u postgres --)
     chown postgres "$PG_HOME" "$PG_SOCKETS"
     if ! "${PG_RUN[@]}" test -w "$PG_HOME"; then
         PG_HOME=/var/lib/postgresql/strongroom-$(cksum <<<"$1" | cut -d' ' -f1)
         mkdir -p "$PG_HOME"
         chown postgres "$PG_HOME"
-        say "The account postgres can't get to $1; the database is in $PG_HOME"
+        say "The account postgres has no access to $1; the database is in $PG_HOME"
     fi
 }
 
-# pg_end_stale DIRECTORY: stops what a killed script left running on DIRECTORY/data. A file that
-# names a process which is not that server (any more) would keep a new one from starting, and goes.
+# pg_end_stale DIRECTORY: stops a server on DIRECTORY/data that a killed script has left running. Removes the
+# file postmaster.pid, which would prevent a new start.
 pg_end_stale() {
     local data=$1/data pid sockets
     [ -s "$data/postmaster.pid" ] || return 0
@@ -65,7 +65,7 @@ pg_end_stale() {
 }
 
 # pg_start DIRECTORY [SETTING=VALUE...]: starts the cluster DIRECTORY/data, and makes it if there is
-# none. One process at a time: callers hold a lock.
+# none. Callers hold a lock, so only one process does this at a time.
 pg_start() {
     local home=$1 major options="-k $PG_SOCKETS -c listen_addresses=''" setting sync=()
     shift
@@ -81,7 +81,7 @@ pg_start() {
             die "$home was made by PostgreSQL $major: install that version, or move the directory away"
         pg_end_stale "$home"
     else
-        # Gets its name when it is complete, so that a half-made one is never started.
+        # Renamed when it is complete, so that an incomplete cluster is never started.
         rm -rf "$home/data" "$home/new"
         "${PG_RUN[@]}" "$PG_BIN/initdb" "${sync[@]}" -D "$home/new" -U "$PG_USER" -A trust \
             -E UTF8 --locale=C >/dev/null || die "initdb failed in $home"
@@ -98,7 +98,7 @@ pg_start() {
 # pg_url DATABASE
 pg_url() { echo "postgres:///$1?host=$PG_SOCKETS&user=$PG_USER"; }
 
-# pg_stop [fast|immediate]: also right when nothing was started. The sockets go too.
+# pg_stop [fast|immediate]: stops the cluster, if it was started, and removes the sockets
 pg_stop() {
     if [ -n "$PG_DATA" ]; then
         "${PG_RUN[@]}" "$PG_BIN/pg_ctl" stop -s -D "$PG_DATA" -m "${1:-fast}" || true

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# Python programs for the tests, in an environment of their own below the user's cache, which all
-# checkouts share: one for each list of pinned versions.
+# Python programs for the tests. Each list of pinned versions has an environment of its own in the user's
+# cache, which all checkouts share.
 
 PYTHON_BIN= # where the programs are
 export PYTHON_BIN
@@ -10,14 +10,14 @@ need_python() {
     python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
 }
 
-# python_install REQUIREMENTS: what the file lists, with the hashes that it names; in PYTHON_BIN.
+# python_install REQUIREMENTS: installs the packages of the file, checks their hashes, and sets PYTHON_BIN
 python_install() {
     local root home
     root=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/strongroom
     home=$root/python-$( (python3 --version && cat "$1") | sha256sum | cut -c -16)
     PYTHON_BIN=$home/bin
     mkdir -p "$root"
-    # Of two at a time one waits, and then finds it there.
+    # Of two scripts at a time one waits, and then finds the environment.
     exec 7>"$root/.python.lock"
     flock 7
     if [ ! -e "$home/complete" ]; then

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2154 # work, strongroom and loader are the script's, the rest is of the files beside this
-# The parts of script/scale-out: two services, nginx before them, the fleet, and who watches the books.
+# The parts of script/scale-out: two services, nginx in front of them, the fleet, and the check of the quotas.
 
 service_pids=()  # of the services 1 and 2
 service_ports=()
@@ -9,7 +9,7 @@ nginx_address=
 fleet_pid=
 watch_pid=
 
-# service_start NUMBER: with the engine's node of that number as its endpoint
+# service_start NUMBER: starts a service that uses the engine's node of that number
 service_start() {
     local endpoint
     endpoint=$(sed -n 's/^api_bind_addr = "\(.*\)"/http:\/\/\1/p' "$garage_home/$1.toml")
@@ -22,14 +22,14 @@ service_start() {
     }
 }
 
-# service_end NUMBER SIGNAL: and waits for its end
+# service_end NUMBER SIGNAL: sends the signal and waits for the end
 service_end() {
     kill "-$2" "${service_pids[$1]}" 2>/dev/null || true
     wait "${service_pids[$1]}" 2>/dev/null || true
     service_pids[$1]=
 }
 
-# front_start DIRECTORY: nginx as docs/operations.md has it
+# front_start DIRECTORY: starts nginx with the configuration of docs/operations.md
 front_start() {
     local port
     port=$(free_port)
@@ -79,7 +79,7 @@ END
     die "nginx did not start"
 }
 
-# fleet_add FILE ORG COUNT [OPTION...]: systems of a new organization; their credentials go to FILE
+# fleet_add FILE ORG COUNT [OPTION...]: adds systems of a new organization, and their credentials to FILE
 fleet_add() {
     local file=$1 org=$2 count=$3 number
     shift 3
@@ -91,7 +91,7 @@ fleet_add() {
     done
 }
 
-# fleet_start CREDENTIALS TIGHT: it hears of the phases through descriptor 7
+# fleet_start CREDENTIALS TIGHT: starts the fleet, which reads the phases from descriptor 7
 fleet_start() {
     mkfifo "$work/phases"
     "$loader" fleet --address "$nginx_address" --credentials "$1" --tight "$2" \
@@ -102,19 +102,19 @@ fleet_start() {
 
 phase() { # phase strict|loose NAME
     say "$2"
-    kill -0 "$fleet_pid" 2>/dev/null || die "the fleet ended by itself: $(tail -n 5 "$work/failures")"
+    kill -0 "$fleet_pid" 2>/dev/null || die "the fleet ended unexpectedly: $(tail -n 5 "$work/failures")"
     echo "$1 $2" >&7
 }
 
-# watch_books: from now on, ten times a second, how many organizations are above their quota
-watch_books() {
+# watch_quotas: records ten times a second how many organizations are above their quota
+watch_quotas() {
     local query="SELECT count(*) FROM org_usage u JOIN organizations o ON o.id = u.org_id
         WHERE u.stored_bytes + u.reserved_bytes > o.quota_bytes"
     while sleep 0.1; do echo "$query;"; done | "$PG_BIN/psql" -X -qAt "$DATABASE_URL" >"$work/watched" 2>&1 7>&- 9>&- &
     watch_pid=$!
 }
 
-# scale_stop: ends all of these, whichever were started
+# scale_stop: ends all of these that were started
 scale_stop() {
     ended "$watch_pid" "$fleet_pid" "${service_pids[@]}"
     if [ -n "$nginx_pid" ]; then
@@ -123,7 +123,7 @@ scale_stop() {
     fi
 }
 
-# fleet_end: the last look; fails if the fleet saw what must not be. The books are watched until then.
+# fleet_end: waits for the fleet's last checks; fails if the fleet saw a broken promise. Quotas are watched until then.
 fleet_end() {
     local status=0
     exec 7>&-
@@ -133,14 +133,14 @@ fleet_end() {
     return "$status"
 }
 
-# settled: whether nothing is being received and the rows and objects agree
+# settled: whether no upload is under way, and rows and objects agree
 settled() {
     [ "$("$PG_BIN/psql" -X -qAtc "SELECT count(*) FROM backups WHERE state = 'receiving'" "$DATABASE_URL")" = 0 ] &&
         "$strongroom" audit --store >"$work/audit" 2>&1
 }
 
-# told_of: what the database knows of some of the backups that the fleet complains of
-told_of() {
+# history_of_failures: prints the database's history of some of the backups that the fleet reports
+history_of_failures() {
     local id
     grep -oE '[0-9a-f]{8}-[0-9a-f-]{27}' "$work/table" | sort -u | head -n 3 | while read -r id; do
         echo "$id:"
@@ -153,7 +153,7 @@ told_of() {
     done
 }
 
-# ended PID...: kills them; also right when they have ended
+# ended PID...: kills the processes that are still running
 ended() {
     local pid
     for pid; do

@@ -1,18 +1,18 @@
 # shellcheck shell=bash
-# Starting and stopping `strongroom serve`.
+# Starts and stops `strongroom serve`.
 
 server_pid=
 server_url=
 
-# start_server BINARY: with the environment's settings. In its own session, because a terminal's
-# Ctrl-C would cut the uploads under way; told to stop should the script be killed.
+# start_server BINARY: starts it with the environment's settings. It has a session of its own, because Ctrl-C in a
+# terminal would interrupt the uploads under way. It gets SIGTERM if the script is killed.
 start_server() {
     setsid setpriv --pdeathsig TERM "$1" serve 7>&- 9>&- &
     server_pid=$!
 }
 
-# start_listening BINARY LOG: starts it, with its log in a file, and waits until it is healthy. Where it
-# listens is then in server_url: LISTEN_ADDRESS may have left the port open.
+# start_listening BINARY LOG: starts it, with its log in a file, and waits until it is healthy. Sets server_url to
+# its address, because LISTEN_ADDRESS may have port 0.
 start_listening() {
     start_server "$1" 2>"$2"
     server_url=
@@ -28,7 +28,7 @@ start_listening() {
     fi
 }
 
-# wait_healthy URL: until `GET URL/api/health` is 200; fails if the server ends before.
+# wait_healthy URL: waits until `GET URL/api/health` is 200; fails if the server ends before
 wait_healthy() {
     local tries=300
     until curl --silent --fail --output /dev/null --max-time 5 "$1/api/health"; do
@@ -39,7 +39,7 @@ wait_healthy() {
     done
 }
 
-# Uploads under way may finish (SHUTDOWN_GRACE); a further signal to the script ends that.
+# stop_server: stops it; uploads under way may finish (SHUTDOWN_GRACE). Another signal to the script kills it.
 stop_server() {
     [ -n "$server_pid" ] || return 0
     trap 'kill -KILL "$server_pid" 2>/dev/null || true' INT TERM HUP

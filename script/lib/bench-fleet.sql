@@ -1,7 +1,7 @@
 -- A fleet for script/bench, as the service would have written it. Variables: `orgs`, `systems`, `rows`,
--- `secret` (of all systems), and `org_of`, which says of system n the number of its organization.
+-- `secret` (of all systems), and `org_of`, an expression for the number of system n's organization.
 
--- What is consistent by construction need not be looked up row by row.
+-- The rows are consistent by construction, so Postgres need not check foreign keys row by row.
 SET session_replication_role = replica;
 
 INSERT INTO organizations (id, name) SELECT 'org' || n, 'Organization ' || n FROM generate_series(1, :orgs) n;
@@ -10,7 +10,7 @@ INSERT INTO systems (id, system_key, org_id, name, secret_sha256, last_seq)
 SELECT gen_random_uuid(), 'sys' || n, 'org' || (:org_of), 'System ' || n, sha256(:'secret'), ceil(:rows::numeric / :systems)
 FROM generate_series(1, :systems) n;
 
--- Round and round the systems over the last ten days; ids are UUIDv7 of that time.
+-- The systems take turns over the last ten days; ids are UUIDv7 of that time.
 INSERT INTO backups (id, system_id, org_id, object_key, extension, state, filename, mimetype, writer, remote_addr,
     admitted_at, window_entry, want_bytes, reserved_bytes, seq, size_bytes, sha256, encrypted, uploaded_at)
 SELECT b.id, s.id, s.org_id, s.org_id || '/' || s.system_key || '/' || b.id || '.tar.gz', 'tar.gz', 'stored',
