@@ -42,6 +42,7 @@ mod commit;
 mod locked_systems;
 mod operation;
 mod org_totals;
+mod parameters;
 mod removal;
 mod transaction;
 
