@@ -8,7 +8,7 @@ use crate::db::accounting::{Delete, DeletedBy, Operation, OperationOutcome};
 use crate::domain::ids::{BackupId, OrgId};
 
 impl Vault {
-    /// Deletes the backup: it is hidden, and its bytes are given back to the quota, at once. The purger deletes its object.
+    /// Deletes the backup: it is hidden, and no longer counts towards the quota, at once. The purger deletes its object.
     pub async fn delete(
         &self,
         who: &SystemIdentity,
@@ -20,7 +20,7 @@ impl Vault {
         self.submit_deletion(who.org(), delete).await
     }
 
-    /// The same for a portal. The history names the caller.
+    /// Deletes the backup for a portal. The history names the caller.
     pub async fn delete_managed(
         &self,
         system: &ManagedSystem,
@@ -30,7 +30,7 @@ impl Vault {
         let by = DeletedBy::Caller(system.sub().to_owned());
         let delete = Delete { system_id: system.id(), backup, by, remote_addr, attempted_before: false };
         match self.submit_deletion(system.org(), delete).await {
-            // The system was suspended or destroyed since it was looked up.
+            // The system was suspended or destroyed after it was looked up.
             Err(ReadError::Revoked) => Err(ReadError::NotFound),
             result => result,
         }

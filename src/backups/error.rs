@@ -1,4 +1,4 @@
-//! How a use case fails, by what the client can do next.
+//! The errors of the use cases, by what the client can do next.
 
 use crate::auth::basic::CredentialCheckError;
 use crate::db::DbError;
@@ -14,7 +14,7 @@ pub enum Dependency {
 }
 
 impl Dependency {
-    /// For people; the same in logs and answers.
+    /// The name for people; the same in logs and answers.
     pub fn name(self) -> &'static str {
         match self {
             Self::Database => "database",
@@ -23,7 +23,7 @@ impl Dependency {
     }
 }
 
-/// A dependency that could not be reached, or could not do what it was asked to.
+/// A dependency could not be reached, or could not do its work.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{}: {cause}", .dependency.name())]
 pub struct Outage {
@@ -61,12 +61,12 @@ pub enum UploadError {
     DamagedByClient(TransferDamage),
     #[error("the body ended early (connection closed before the declared end)")]
     Interrupted,
-    /// It is not what the client's own framing says. What is wrong with it begins with the word "malformed".
+    /// The body contradicts the client's own framing. The text starts with the word "malformed".
     #[error("the body is {0}")]
     Malformed(&'static str),
     #[error("the client sent too slowly")]
     TimedOut,
-    #[error("the system is not active any more")]
+    #[error("the system is no longer active")]
     Revoked,
     #[error("{0}")]
     Unavailable(Outage),
@@ -76,12 +76,12 @@ pub enum UploadError {
 }
 
 impl UploadError {
-    /// Whether the fault is ours: then the upload costs no slot of the rate limit.
+    /// Whether the service caused it: then the upload costs no slot of the rate limit.
     pub fn is_ours(&self) -> bool {
         matches!(self, Self::Unavailable(_) | Self::Aborted)
     }
 
-    /// The reason that support reads in the history (`backup_events`), if this is a refusal.
+    /// Returns the reason for the history (`backup_events`), if this is a refusal.
     pub fn refusal_reason(&self) -> Option<&'static str> {
         match self {
             Self::RateLimited { .. } | Self::TooManyOpen => Some("rate"),
@@ -105,10 +105,10 @@ impl From<PutError> for UploadError {
     }
 }
 
-/// A list, download or deletion that did not succeed.
+/// Why a list, download or deletion failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
-    /// No such backup of this system: foreign and unknown look the same.
+    /// The system has no such backup: a foreign id is treated as an unknown one.
     #[error("no such backup")]
     NotFound,
     /// No such system for this caller.
@@ -122,13 +122,13 @@ pub enum ReadError {
     Damaged,
     #[error("too many downloads of the system under way")]
     TooManyDownloads,
-    #[error("the system is not active any more")]
+    #[error("the system is no longer active")]
     Revoked,
     #[error("{0}")]
     Unavailable(Outage),
 }
 
-/// Why a download broke off. The connection is closed: the client must not take what it has for the whole.
+/// Why a download broke off. The connection is closed, so that the client does not take a part for the whole.
 #[derive(Debug, thiserror::Error)]
 pub enum DownloadError {
     #[error(transparent)]
@@ -137,19 +137,19 @@ pub enum DownloadError {
     Revoked,
 }
 
-/// A backup request that was not made, found or cancelled.
+/// Why a backup request was not made, found or cancelled.
 #[derive(Debug, thiserror::Error)]
 pub enum BackupRequestError {
     /// No such system, or none of that organization.
     #[error("no such system")]
     NoSystem,
     /// The system has no such backup request.
-    #[error("no such request")]
+    #[error("no such backup request")]
     NotFound,
     #[error("the system is suspended")]
     Suspended,
-    /// It has ended before, in this state.
-    #[error("the request is {0} already")]
+    /// It has already ended, in this state.
+    #[error("the backup request is already {0}")]
     Ended(BackupRequestState),
     #[error("{0}")]
     Unavailable(Outage),

@@ -8,7 +8,7 @@ use crate::db::Lane;
 use crate::db::backups;
 
 impl Vault {
-    /// The system's stored backups, newest first.
+    /// Returns the system's stored backups, newest first.
     pub async fn list(&self, who: &SystemIdentity) -> Result<Vec<Backup>, ReadError> {
         self.stored_of(who.id()).await
     }

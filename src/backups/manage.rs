@@ -1,4 +1,4 @@
-//! Systems and their backups for portals: only what the caller may see.
+//! Systems and their backups for portals: only those that the caller may see.
 
 use std::net::IpAddr;
 
@@ -34,23 +34,23 @@ impl ManagedSystem {
         &self.sub
     }
 
-    /// The caller at this address, as the history names them.
+    /// Returns the caller at this address, as the history names them.
     pub fn reader(&self, remote_addr: Option<IpAddr>) -> Reader {
         Reader::Caller { sub: self.sub.clone(), remote_addr }
     }
 
-    /// The file name of a download of the backup.
+    /// Returns the file name of a download of the backup.
     pub fn name_of(&self, backup: &Backup) -> Filename {
         Filename::for_download(&self.name, backup.uploaded_at.date_naive(), &backup.filename)
     }
 }
 
 impl Vault {
-    /// The system with this id, if the caller may see it.
+    /// Returns the system with this id, if the caller may see it.
     ///
     /// # Errors
-    /// [`ReadError::NoSystem`], without a difference, if that is not an id, or the system is unknown, another
-    /// organization's, or being destroyed.
+    /// [`ReadError::NoSystem`] alike if that is not an id, or the system is unknown, another organization's, or being
+    /// destroyed.
     pub async fn managed(&self, caller: &Caller, id: &str) -> Result<ManagedSystem, ReadError> {
         let id = parse_id(id).ok_or(ReadError::NoSystem)?;
         let query = move |conn: &mut _| systems::brief(conn, id);
@@ -62,12 +62,12 @@ impl Vault {
         Ok(ManagedSystem { id, org, name, sub: caller.sub().to_owned() })
     }
 
-    /// The system's stored backups, newest first.
+    /// Returns the system's stored backups, newest first.
     pub async fn list_managed(&self, system: &ManagedSystem) -> Result<Vec<Backup>, ReadError> {
         self.stored_of(system.id).await
     }
 
-    /// The system's stored backup with this id.
+    /// Returns the system's stored backup with this id.
     ///
     /// # Errors
     /// [`ReadError::NotFound`] also for what is not an id; [`ReadError::Damaged`] as for an appliance.
@@ -77,7 +77,7 @@ impl Vault {
     }
 }
 
-/// Takes only the hyphenated form, in either letter case.
+/// Accepts only the hyphenated form, in either letter case.
 fn parse_id(text: &str) -> Option<Uuid> {
     (text.len() == 36).then(|| Uuid::try_parse(text).ok()).flatten()
 }

@@ -1,7 +1,12 @@
-//! The use cases: upload, list, download, delete, request. Appliances have them for their own backups,
-//! portals for those of the systems that they may see. No HTTP, no SQL.
+//! The use cases: upload, list, download, delete, request. Appliances use them for their own backups, portals for the
+//! backups of the systems that they may see. No HTTP, no SQL.
 //!
-//! An upload's whole story is in `upload/`.
+//! * `upload/` - from the admission to the commit, or to the abort
+//! * `list.rs`, `download/`, `links/` - what is stored, and how it is downloaded
+//! * `delete.rs` - hides a backup; the purger deletes its object
+//! * `backup_requests.rs`, `waiters.rs` - how a backup is requested, and how the appliance learns of it
+//! * `manage.rs` - which systems a portal may see
+//! * `health.rs` - whether the dependencies work
 
 mod backup_requests;
 mod delete;
@@ -65,13 +70,13 @@ pub struct Vault {
     pub ids: IdGenerator,
     pub aborts: AbortQueue,
     pub live: LiveUploads,
-    /// The appliances that wait for somebody to request a backup.
+    /// The appliances that wait for a backup request.
     pub waiters: Waiters,
     /// Wakes the purger.
     pub purge: Arc<Notify>,
-    /// The runtime that uploads live on, whatever becomes of the connection they came by.
+    /// The runtime on which uploads run, independent of their connections.
     pub runtime: Handle,
-    /// The tasks that shutdown has to wait for.
+    /// The tasks that a shutdown waits for.
     pub tasks: TaskTracker,
     /// Whether `tasks::prepare` has finished with the schema and the store.
     pub ready: Arc<AtomicBool>,
@@ -79,5 +84,5 @@ pub struct Vault {
     pub metrics: Metrics,
 }
 
-/// How long a read waits for a database that can't be reached. Not just a moment: some appliances ask once a day.
+/// How long a read waits for a database that can't be reached. Several seconds, because some appliances ask once a day.
 const READ_TIMEOUT: Duration = Duration::from_secs(4);

@@ -41,12 +41,12 @@ pub enum DownloadAuthorization {
     /// A token, for which nothing is looked up: as long as the system exists.
     Token,
     /// A signed link: as long as the [`AccessState`] of its system is what it was when the link was made.
-    Link { standing: Arc<AccessState>, signature: Vec<u8> },
+    Link { access_state: Arc<AccessState>, signature: Vec<u8> },
 }
 
 impl DownloadAuthorization {
-    pub(in crate::backups) fn link(signature: Vec<u8>, standing: AccessState) -> Self {
-        Self::Link { standing: Arc::new(standing), signature }
+    pub(in crate::backups) fn link(signature: Vec<u8>, access_state: AccessState) -> Self {
+        Self::Link { access_state: Arc::new(access_state), signature }
     }
 
     /// Whether a download that it has permitted may go on. `now`: the system; `None` if it is gone.
@@ -55,7 +55,7 @@ impl DownloadAuthorization {
         match self {
             Self::Credential(secret) => now.state.is_active() && now.secret_sha256 == *secret.bytes(),
             Self::Token => now.state != SystemState::Destroying,
-            Self::Link { standing, .. } => now == standing.as_ref(),
+            Self::Link { access_state, .. } => now == access_state.as_ref(),
         }
     }
 
@@ -73,21 +73,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_authorization_ends_when_the_standing_of_its_system_changes() {
-        let standing =
+    fn an_authorization_ends_when_the_access_state_of_its_system_changes() {
+        let access_state =
             || AccessState { state: SystemState::Active, secret_sha256: vec![1; 32], suspended_at: None };
-        let suspended = AccessState { state: SystemState::Suspended, ..standing() };
-        let rotated = AccessState { secret_sha256: vec![2; 32], ..standing() };
-        let destroying = AccessState { state: SystemState::Destroying, ..standing() };
+        let suspended = AccessState { state: SystemState::Suspended, ..access_state() };
+        let rotated = AccessState { secret_sha256: vec![2; 32], ..access_state() };
+        let destroying = AccessState { state: SystemState::Destroying, ..access_state() };
         for (now, by_credential, by_token, by_link) in [
-            (Some(standing()), true, true, true),
+            (Some(access_state()), true, true, true),
             (Some(suspended), false, true, false),
             (Some(rotated), false, true, false),
             (Some(destroying), false, false, false),
             (None, false, false, false),
         ] {
             let credential = DownloadAuthorization::Credential(SecretSha256::new([1; 32]));
-            let link = DownloadAuthorization::Link { standing: Arc::new(standing()), signature: vec![1] };
+            let link =
+                DownloadAuthorization::Link { access_state: Arc::new(access_state()), signature: vec![1] };
             let is_valid = |authorization: DownloadAuthorization| authorization.is_valid(now.as_ref());
             let all = (is_valid(credential), is_valid(DownloadAuthorization::Token), is_valid(link));
             assert_eq!(all, (by_credential, by_token, by_link));

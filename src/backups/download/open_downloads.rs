@@ -129,12 +129,12 @@ mod tests {
     use crate::auth::basic::SecretSha256;
     use crate::domain::row_state::SystemState;
 
-    fn standing(secret: u8) -> AccessState {
+    fn access_state(secret: u8) -> AccessState {
         AccessState { state: SystemState::Active, secret_sha256: vec![secret; 32], suspended_at: None }
     }
 
     fn link(signature: u8) -> DownloadAuthorization {
-        DownloadAuthorization::link(vec![signature], standing(1))
+        DownloadAuthorization::link(vec![signature], access_state(1))
     }
 
     fn credential() -> DownloadAuthorization {
@@ -166,7 +166,7 @@ mod tests {
         let (downloads, system) = (Downloads::default(), Uuid::from_u128(1));
         let old = downloads.acquire(system, credential()).unwrap();
         let snapshot = downloads.snapshot();
-        let found = HashMap::from([(system, standing(2))]);
+        let found = HashMap::from([(system, access_state(2))]);
         let new = downloads.acquire(system, credential()).unwrap();
         downloads.end_revoked(&snapshot, &found);
         assert!(old.revoked.is_cancelled() && !new.revoked.is_cancelled());

@@ -104,10 +104,10 @@ mod tests {
     fn the_previous_key_counts_for_what_it_may_have_signed_before_it_was_replaced() {
         let key = |byte: u8| SecretSlice::from(vec![byte; 32]);
         let signed = |byte, expires| {
-            let standing =
+            let access_state =
                 AccessState { state: SystemState::Active, secret_sha256: vec![], suspended_at: None };
             let backup = BackupId::parse("018f3a5c-7b1e-7c3d-9a2b-0123456789ab.gpg").unwrap();
-            SignedLink::new(&key(byte), backup, expires, &standing).unwrap()
+            SignedLink::new(&key(byte), backup, expires, &access_state).unwrap()
         };
         let links = Links::new(Duration::from_secs(300));
         let mut keys = SigningKeys {

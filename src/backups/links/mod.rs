@@ -65,9 +65,9 @@ impl Vault {
         let system = row.system_id;
         // Never with keys from memory: a link signed with a key that was replaced would be valid for too short a time.
         let query = move |conn: &mut _| Ok((signing_keys::downloads(conn)?, access_state::of(conn, system)?));
-        let (keys, standing) = self.db.run(Lane::Reads, READ_TIMEOUT, query).await?;
-        let standing = standing.ok_or(ReadError::NotFound)?;
-        let signed = SignedLink::new(&keys.current, row.id, expires, &standing);
+        let (keys, access_state) = self.db.run(Lane::Reads, READ_TIMEOUT, query).await?;
+        let access_state = access_state.ok_or(ReadError::NotFound)?;
+        let signed = SignedLink::new(&keys.current, row.id, expires, &access_state);
         Ok(signed.ok_or_else(|| DbError::Failed("a signing key that can't be used".to_owned()))?)
     }
 
@@ -86,15 +86,15 @@ impl Vault {
         let (keys, found) = self.db.run(Lane::Reads, READ_TIMEOUT, query).await?;
         // With the keys as they are now: a withdrawn key ends its links at once.
         let key = self.links.key_of(signed, &keys).ok_or(ReadError::InvalidLink)?;
-        let (row, system, standing) = found.ok_or(ReadError::NotFound)?;
-        if !signed.is_for(key, &standing) {
+        let (row, system, access_state) = found.ok_or(ReadError::NotFound)?;
+        if !signed.is_for(key, &access_state) {
             return Err(ReadError::InvalidLink);
         }
         if row.damage.is_some() {
             return Err(ReadError::Damaged);
         }
         let filename = Filename::for_download(&system, row.uploaded_at.date_naive(), &row.filename);
-        let reader = Reader::Link(DownloadAuthorization::link(signed.signature.clone(), standing));
+        let reader = Reader::Link(DownloadAuthorization::link(signed.signature.clone(), access_state));
         Ok(ResolvedLink { row, filename, reader })
     }
 }

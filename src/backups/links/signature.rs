@@ -30,10 +30,10 @@ impl SignedLink {
         key: &SecretSlice<u8>,
         backup: BackupId,
         expires: u64,
-        standing: &AccessState,
+        access_state: &AccessState,
     ) -> Option<Self> {
         let mut signature = mac(key, backup, expires)?.finalize().into_bytes().to_vec();
-        signature.extend(mac_for(key, backup, expires, standing)?.finalize().into_bytes());
+        signature.extend(mac_for(key, backup, expires, access_state)?.finalize().into_bytes());
         Some(Self { backup, expires, signature })
     }
 
@@ -44,9 +44,9 @@ impl SignedLink {
         expected.zip(given).is_some_and(|(mac, (first, _))| mac.verify_slice(first).is_ok())
     }
 
-    /// Whether it was signed with this key for a system whose standing is still the same.
-    pub(super) fn is_for(&self, key: &SecretSlice<u8>, standing: &AccessState) -> bool {
-        let expected = mac_for(key, self.backup, self.expires, standing);
+    /// Whether it was signed with this key for a system whose access state is unchanged.
+    pub(super) fn is_for(&self, key: &SecretSlice<u8>, access_state: &AccessState) -> bool {
+        let expected = mac_for(key, self.backup, self.expires, access_state);
         let given = self.signature.split_at_checked(MAC_LENGTH);
         expected.zip(given).is_some_and(|(mac, (_, second))| mac.verify_slice(second).is_ok())
     }
@@ -60,9 +60,9 @@ fn mac_for(
     key: &SecretSlice<u8>,
     backup: BackupId,
     expires: u64,
-    standing: &AccessState,
+    access_state: &AccessState,
 ) -> Option<Hmac<Sha256>> {
-    let AccessState { state, secret_sha256, suspended_at } = standing;
+    let AccessState { state, secret_sha256, suspended_at } = access_state;
     let suspended = suspended_at.map_or(0, |at| at.timestamp_micros());
     let mut mac =
         keyed(key, &format!("strongroom download for\n{backup}\n{expires}\n{state}\n{suspended}\n"))?;
@@ -92,20 +92,20 @@ mod tests {
         vec![byte; 32].into()
     }
 
-    fn standing() -> AccessState {
+    fn access_state() -> AccessState {
         AccessState { state: SystemState::Active, secret_sha256: vec![1; 32], suspended_at: None }
     }
 
     fn signed() -> SignedLink {
         let one = id("018f3a5c-7b1e-7c3d-9a2b-0123456789ab.gpg");
-        SignedLink::new(&key(7), one, 1000, &standing()).unwrap()
+        SignedLink::new(&key(7), one, 1000, &access_state()).unwrap()
     }
 
     #[test]
     fn a_link_is_valid_for_its_backup_its_time_and_its_key() {
         let signed = signed();
-        assert!(signed.is_signed_with(&key(7)) && signed.is_for(&key(7), &standing()));
-        assert!(!signed.is_signed_with(&key(8)) && !signed.is_for(&key(8), &standing()), "another key");
+        assert!(signed.is_signed_with(&key(7)) && signed.is_for(&key(7), &access_state()));
+        assert!(!signed.is_signed_with(&key(8)) && !signed.is_for(&key(8), &access_state()), "another key");
         let flipped = |index: usize| {
             let mut signature = signed.signature.clone();
             signature[index] ^= 1;
@@ -129,21 +129,21 @@ mod tests {
             with(vec![]),
         ];
         for forged in forged {
-            let is_valid = forged.is_signed_with(&key(7)) && forged.is_for(&key(7), &standing());
+            let is_valid = forged.is_signed_with(&key(7)) && forged.is_for(&key(7), &access_state());
             assert!(!is_valid, "{forged:?}");
         }
     }
 
     #[test]
-    fn a_link_ends_when_the_standing_of_its_system_changes() {
+    fn a_link_ends_when_the_access_state_of_its_system_changes() {
         let then = DateTime::from_timestamp_micros(1_775_986_200_000_001);
         let changed = [
-            AccessState { state: SystemState::Suspended, ..standing() },
-            AccessState { secret_sha256: vec![2; 32], ..standing() },
-            AccessState { suspended_at: then, ..standing() },
+            AccessState { state: SystemState::Suspended, ..access_state() },
+            AccessState { secret_sha256: vec![2; 32], ..access_state() },
+            AccessState { suspended_at: then, ..access_state() },
         ];
-        for standing in changed {
-            assert!(signed().is_signed_with(&key(7)) && !signed().is_for(&key(7), &standing));
+        for access_state in changed {
+            assert!(signed().is_signed_with(&key(7)) && !signed().is_for(&key(7), &access_state));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Asking the organization for an upload to be admitted.
+//! Has an upload admitted by its organization.
 
 use std::time::{Duration, Instant};
 
@@ -10,14 +10,14 @@ use crate::domain::filename::Filename;
 use crate::domain::ids::{BackupId, Extension};
 use crate::domain::object_key::ObjectKey;
 
-/// How long an admission waits for a database that can't be reached. Some appliances upload once a day, so a needless
-/// 503 may cost a day.
-pub(super) const ADMISSION_PATIENCE: Duration = Duration::from_secs(5);
+/// How long an admission waits for a database that can't be reached. Some appliances upload once a day, so a needless 503
+/// may cost a day.
+pub(super) const ADMISSION_TIMEOUT: Duration = Duration::from_secs(5);
 /// A body of unknown length is granted this many bytes ahead of what has arrived.
-pub(super) const STEP: u64 = 8 * 1024 * 1024;
+pub(super) const GRANT_STEP: u64 = 8 * 1024 * 1024;
 
 impl Vault {
-    /// What the database is asked to admit: a new id, and what the headers said.
+    /// Returns what the database is to admit: a new id, and the metadata from the headers.
     pub(super) fn admission(&self, who: &SystemIdentity, request: &UploadRequest) -> Admission {
         let extension = request.filename.as_ref().map_or(Extension::Bin, Filename::ext);
         let backup = BackupId::new(self.ids.next(), extension);
@@ -31,13 +31,12 @@ impl Vault {
                 .unwrap_or_else(|| Filename::default_for(backup.uuid(), extension)),
             mimetype: request.mimetype.clone(),
             remote_addr: request.remote_addr,
-            want: request.length.unwrap_or(STEP.min(self.limits.max_upload)),
+            want: request.length.unwrap_or(GRANT_STEP.min(self.limits.max_upload)),
         }
     }
 
-    /// Asks for an upload to be admitted, and gives the bytes that it was granted. For a body of unknown length these
-    /// are a first step; or, if there is no room for one, a single byte: whether there is room for more shows as
-    /// the body comes.
+    /// Has an upload admitted, and returns the bytes that it was granted. For a body of unknown length these are a first
+    /// step; or, if the quota has no space for one, a single byte: more is requested as the body arrives.
     pub(super) async fn admit(
         &self,
         who: &SystemIdentity,
@@ -46,20 +45,20 @@ impl Vault {
     ) -> Result<u64, UploadError> {
         match self.try_admit(who, admission).await {
             Err(UploadError::QuotaExceeded) if length.is_none() => {
-                let least = Admission { want: 1, ..admission.clone() };
-                self.try_admit(who, &least).await
+                let smallest = Admission { want: 1, ..admission.clone() };
+                self.try_admit(who, &smallest).await
             }
             result => result,
         }
     }
 
     async fn try_admit(&self, who: &SystemIdentity, admission: &Admission) -> Result<u64, UploadError> {
-        let asked = Instant::now();
+        let submitted = Instant::now();
         let operation = Operation::Admit(Box::new(admission.clone()));
-        match self.orgs.submit(who.org(), operation, ADMISSION_PATIENCE).await {
+        match self.orgs.submit(who.org(), operation, ADMISSION_TIMEOUT).await {
             Ok(OperationOutcome::Admitted) => Ok(admission.want),
             Ok(OperationOutcome::RateLimited { retry_after_seconds }) => {
-                self.rate_refusals.refused(who.id(), who.window_epoch(), asked, retry_after_seconds);
+                self.rate_refusals.refused(who.id(), who.window_epoch(), submitted, retry_after_seconds);
                 Err(UploadError::RateLimited { retry_after_seconds })
             }
             Ok(OperationOutcome::TooManyOpen) => Err(UploadError::TooManyOpen),

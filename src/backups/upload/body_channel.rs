@@ -1,6 +1,6 @@
-//! The way of a body from its handler to the upload's task: a channel that is bounded in bytes, however few or many
-//! chunks they come in. While the store is busy the channel fills, and is then emptied in one go: so the faster a body
-//! comes, the less often the two threads wake each other.
+//! The channel through which a body goes from its handler to the upload's task. It is bounded in bytes, whatever the size of
+//! the chunks. While the store is busy the channel fills, and is then emptied in one go: so the faster a body arrives, the
+//! less often the two threads wake each other.
 
 use std::sync::Arc;
 
@@ -8,60 +8,60 @@ use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::Instant;
 
-/// What the handler passes on. If the channel is closed without `End`, the client is gone: a dropped sender must never
-/// look like the end of a body.
+/// A message from the handler. If the channel is closed without `End`, the client is gone: a dropped sender must never look
+/// like the end of a body.
 #[derive(Debug)]
 pub(super) enum BodyMessage {
-    /// A piece of the body, with the room that it takes up until it is dropped.
+    /// A piece of the body, with the channel capacity that it holds until it is dropped.
     Chunk(Bytes, OwnedSemaphorePermit),
     /// The end, and when it came.
     End(Instant),
-    /// What comes next is not a body, and why.
+    /// The body is malformed from here on, and why.
     Malformed(&'static str),
 }
 
 /// Bytes of a body that may wait in the channel.
-const ROOM: usize = 96 << 10;
-/// The longest piece, in bytes: a chunk of a connection may be larger than all the room there is.
-const PIECE: usize = 32 << 10;
+const CAPACITY: usize = 96 << 10;
+/// The longest piece, in bytes: a chunk of a connection may be larger than the capacity.
+const MAX_PIECE: usize = 32 << 10;
 /// Pieces that may wait. Few, because a small piece may keep a large buffer alive that it is a part of.
-const PIECES: usize = 8;
+const MAX_PIECES: usize = 8;
 
-/// The handler's end.
+/// The handler's end of the channel.
 pub struct BodySender {
     messages: mpsc::Sender<BodyMessage>,
-    room: Arc<Semaphore>,
+    capacity: Arc<Semaphore>,
 }
 
-/// The upload takes nothing more of the body; its outcome says why.
+/// The upload takes nothing more of the body; its result says why.
 #[derive(Debug)]
 pub struct Closed;
 
 impl BodySender {
     pub(super) fn new() -> (Self, mpsc::Receiver<BodyMessage>) {
-        let (messages, received) = mpsc::channel(PIECES);
-        (Self { messages, room: Arc::new(Semaphore::new(ROOM)) }, received)
+        let (messages, received) = mpsc::channel(MAX_PIECES);
+        (Self { messages, capacity: Arc::new(Semaphore::new(CAPACITY)) }, received)
     }
 
-    /// Passes a chunk on, as soon as there is room.
+    /// Sends a chunk, as soon as there is capacity.
     pub async fn chunk(&self, mut chunk: Bytes) -> Result<(), Closed> {
         while !chunk.is_empty() {
-            let piece = chunk.split_to(chunk.len().min(PIECE));
+            let piece = chunk.split_to(chunk.len().min(MAX_PIECE));
             let size = u32::try_from(piece.len()).map_err(|_| Closed)?;
-            let room = Arc::clone(&self.room).acquire_many_owned(size).await.map_err(|_| Closed)?;
-            self.messages.send(BodyMessage::Chunk(piece, room)).await.map_err(|_| Closed)?;
+            let permit = Arc::clone(&self.capacity).acquire_many_owned(size).await.map_err(|_| Closed)?;
+            self.messages.send(BodyMessage::Chunk(piece, permit)).await.map_err(|_| Closed)?;
         }
         Ok(())
     }
 
-    /// The body ends here without being over, because what follows is malformed.
+    /// Ends the upload, because the rest of the body is malformed.
     pub async fn malformed(self, what: &'static str) {
         let _ = self.messages.send(BodyMessage::Malformed(what)).await;
     }
 
-    /// The body is over, and all of it has been passed on.
+    /// Ends the body, after all of it was sent.
     pub async fn end(self) {
-        // An upload that takes nothing more has an outcome that says why.
+        // The result of an upload that takes nothing more says why.
         let _ = self.messages.send(BodyMessage::End(Instant::now())).await;
     }
 }

@@ -20,6 +20,7 @@ mod last_write;
 mod list;
 mod metadata;
 mod multipart;
+mod multipart_calls;
 mod object;
 mod part_memory;
 mod presign;
@@ -45,7 +46,7 @@ use part_memory::PartMemory;
 
 pub use settings::S3Settings;
 
-/// Crates that, at log levels below `info`, log signatures with which a request could be repeated.
+/// Crates that log, in more detail than `info`, signatures with which a request could be repeated.
 pub const CRATES_THAT_LOG_SECRETS: &[&str] = &["rusoto_core", "rusoto_signature"];
 
 /// A store in a bucket.

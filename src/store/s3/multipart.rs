@@ -7,8 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use rusoto_s3::{
-    AbortMultipartUploadRequest, CompleteMultipartUploadRequest, CompletedMultipartUpload, CompletedPart,
-    CreateMultipartUploadRequest, S3,
+    CompleteMultipartUploadRequest, CompletedMultipartUpload, CompletedPart, CreateMultipartUploadRequest, S3,
 };
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -16,13 +15,11 @@ use tokio::time::{Instant, timeout};
 
 use super::call_error::CallError;
 use super::calls::{CallTimeouts, DEFAULT_TIMEOUTS};
-use super::client::Client;
 use super::metadata::user_metadata;
 use super::part_memory::MemoryClaim;
 use super::put_context::{FINISH_TIMEOUTS, PutContext, PutFailure, PutMessage, send_whole};
-use crate::domain::object_key::ObjectKey;
 
-/// The smallest size of a part but the last, in bytes (S3 requires 5 MiB).
+/// The size of the first parts, in bytes: only the last part may be smaller (S3 requires 5 MiB).
 const PART_SIZE: usize = 8 << 20;
 /// S3 accepts no more parts.
 const MAX_PARTS: usize = 10_000;
@@ -258,44 +255,5 @@ impl MultipartPut {
     async fn is_stored(&self, size: u64, deadline: Instant) -> bool {
         let head = self.put.client.head(FINISH_TIMEOUTS.until(deadline), self.put.key.as_str()).await;
         head.is_ok_and(|found| found == size)
-    }
-}
-
-impl Client {
-    /// Aborting an upload that is gone succeeds.
-    pub(super) async fn abort_multipart(
-        &self,
-        timeouts: CallTimeouts,
-        key: &str,
-        upload: &str,
-    ) -> Result<(), CallError> {
-        let request = AbortMultipartUploadRequest {
-            bucket: self.bucket.clone(),
-            key: key.to_owned(),
-            upload_id: upload.to_owned(),
-            ..AbortMultipartUploadRequest::default()
-        };
-        let abort = |client: rusoto_s3::S3Client| {
-            let request = request.clone();
-            async move { client.abort_multipart_upload(request).await }
-        };
-        match self.repeat(&format!("AbortMultipartUpload {key}"), timeouts, abort).await {
-            Err(error) if error.is_missing() => Ok(()),
-            result => result.map(drop),
-        }
-    }
-
-    fn part_request(
-        &self,
-        key: &ObjectKey,
-        upload: &str,
-        number: usize,
-        bytes: Bytes,
-    ) -> rusoto_core::signature::SignedRequest {
-        let mut request = self.signed_request("PUT", key.as_str());
-        request.add_param("partNumber", &number.to_string());
-        request.add_param("uploadId", upload);
-        request.set_payload(Some(bytes));
-        request
     }
 }

@@ -20,7 +20,7 @@ pub(super) async fn roll_back(client: Arc<Client>, key: ObjectKey) {
     }
 }
 
-/// Receives the result of a put's task. An object that is stored when this is dropped before is deleted.
+/// Receives the result of a put's task. If this is dropped before, an object that was already stored is deleted.
 pub(super) struct PutResultReceiver {
     pub(super) receiver: oneshot::Receiver<Result<(), StoreError>>,
     pub(super) client: Arc<Client>,

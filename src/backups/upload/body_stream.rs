@@ -1,0 +1,92 @@
+//! The body of an upload as the store pulls it. The last chunk is withheld until length and digests are verified, so that a
+//! bad upload never becomes an object.
+
+use bytes::Bytes;
+use futures_util::stream;
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use super::intake::{BodyItem, Intake};
+use crate::backups::UploadError;
+use crate::domain::body_rate::BodyRateCheck;
+use crate::store::{BodyInterrupted, BodyMeter, BodySummary, PutBody, Watchdog};
+
+/// What was received, and when its last byte came; or why it can't be stored.
+type ReceivedBody = Result<(BodySummary, Instant), UploadError>;
+
+/// What the caller of the store learns about the body meanwhile.
+pub(super) struct BodyProgress {
+    /// Sent at the end of the body; closed without a value if the store drops the body before.
+    pub received: oneshot::Receiver<ReceivedBody>,
+    pub watchdog: Watchdog,
+}
+
+impl Intake {
+    /// Returns the body for the store. It ends without an error only if the [`ReceivedBody`] is `Ok`.
+    ///
+    /// All work on a chunk is done when the store asks for it, so that a fast body does not change threads more often than
+    /// necessary.
+    pub fn into_body(self) -> (PutBody, BodyProgress) {
+        let (result, received) = oneshot::channel();
+        let watchdog = Watchdog::new();
+        let progress = BodyProgress { received, watchdog: watchdog.clone() };
+        let rate = BodyRateCheck::new(self.limits.min_rate);
+        let body = BodyStream { intake: self, meter: BodyMeter::new(), rate, withheld: None, result };
+        let body = stream::unfold(Some(body), move |body| {
+            let watchdog = watchdog.clone();
+            async move {
+                watchdog.pause();
+                let next = body?.next().await;
+                watchdog.start();
+                next
+            }
+        });
+        (Box::pin(body), progress)
+    }
+}
+
+struct BodyStream {
+    intake: Intake,
+    meter: BodyMeter,
+    rate: BodyRateCheck,
+    /// The previous chunk: at the end it turns out to be the last one.
+    withheld: Option<Bytes>,
+    result: oneshot::Sender<ReceivedBody>,
+}
+
+impl BodyStream {
+    async fn next(mut self) -> Option<(Result<Bytes, BodyInterrupted>, Option<Self>)> {
+        loop {
+            let received = match self.receive().await {
+                Ok(BodyItem::Chunk(chunk)) => match self.withheld.replace(chunk) {
+                    Some(previous) => return Some((Ok(previous), Some(self))),
+                    None => continue,
+                },
+                Ok(BodyItem::End(at)) => self.intake.verify(self.meter).map(|summary| (summary, at)),
+                Err(error) => Err(error),
+            };
+            let last = match (&received, self.withheld) {
+                (Ok(_), Some(last)) => Ok(last),
+                _ => Err(BodyInterrupted),
+            };
+            fail_point!("upload.received");
+            // Nobody waits for the result of an aborted upload.
+            let _ = self.result.send(received);
+            return Some((last, None));
+        }
+    }
+
+    /// Receives the next item; checks, counts and hashes a chunk.
+    async fn receive(&mut self) -> Result<BodyItem, UploadError> {
+        let item = self.intake.receive(&mut self.rate).await?;
+        if let BodyItem::Chunk(chunk) = &item {
+            self.intake.allow(self.meter.count() + chunk.len() as u64).await?;
+            self.meter.push(chunk);
+            if let Some(check) = &mut self.intake.damage {
+                check.push(chunk);
+            }
+            fail_point!("upload.chunk");
+        }
+        Ok(item)
+    }
+}

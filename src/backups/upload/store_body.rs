@@ -1,0 +1,75 @@
+//! Streams the body of an upload into the store, within timeouts.
+
+use std::pin::pin;
+use std::time::Duration;
+
+use tokio::time::{Instant, timeout_at};
+
+use super::body_stream::BodyProgress;
+use super::intake::Intake;
+use crate::backups::error::Outage;
+use crate::backups::{UploadError, Vault};
+use crate::db::accounting::Admission;
+use crate::store::{BodySummary, ObjectMetadata, PutError};
+
+/// The longest time that a store may handle a chunk without asking for the next one.
+const STORE_STALL_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long after the last byte the store may take to finish: well below the 30 s within which the client has its answer.
+const STORE_TIMEOUT: Duration = Duration::from_secs(18);
+
+impl Vault {
+    /// Streams the body into the store. Returns what was received, and when its last byte came.
+    pub(super) async fn store_body(
+        &self,
+        admission: &Admission,
+        intake: Intake,
+    ) -> Result<(BodySummary, Instant), UploadError> {
+        let length = intake.length;
+        let metadata = ObjectMetadata {
+            filename: admission.filename.as_str().to_owned(),
+            mimetype: admission.mimetype.as_str().to_owned(),
+            system_id: admission.system_id,
+            sha256: None,
+        };
+        let (body, BodyProgress { mut received, watchdog }) = intake.into_body();
+        let mut put = pin!(self.store.put(&admission.object_key, length, &metadata, body));
+        let mut stored = None;
+        let received = loop {
+            tokio::select! {
+                biased;
+                // Closed if the store dropped the body: then the store's own error says why, and counts below.
+                received = &mut received => break received.unwrap_or(Err(UploadError::Interrupted)),
+                result = &mut put, if stored.is_none() => match result {
+                    // The store failed before the end of the body.
+                    Err(error @ PutError::Store(_)) => return Err(error.into()),
+                    result => stored = Some(result),
+                },
+                () = watchdog.expired(STORE_STALL_TIMEOUT) => {
+                    return Err(store_error(&"it stopped taking the body"));
+                }
+            }
+        };
+        // Wait for the store after a failed body as well: it cleans up before it returns.
+        let last_byte = received.as_ref().map_or_else(|_| Instant::now(), |(_, at)| *at);
+        let stored = match stored {
+            Some(result) => Ok(result),
+            None => timeout_at(last_byte + STORE_TIMEOUT, &mut put).await,
+        };
+        // If the store failed, that is why the body was not received, and not the other way round.
+        if let Ok(Err(error @ PutError::Store(_))) = stored {
+            return Err(error.into());
+        }
+        let (body, _) = received?;
+        match stored {
+            Ok(Ok(size)) if size == body.size => Ok((body, last_byte)),
+            Ok(Ok(size)) => Err(store_error(&format!("it kept {size} of {} bytes", body.size))),
+            Ok(Err(error)) => Err(error.into()),
+            Err(_) => Err(store_error(&"it did not finish in time")),
+        }
+    }
+}
+
+/// Returns an error of the store that the store itself did not report.
+fn store_error(cause: &impl ToString) -> UploadError {
+    UploadError::Unavailable(Outage::store(cause))
+}

@@ -1,0 +1,132 @@
+//! The task that owns an upload: admission, body, commit; or the abort.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+
+use super::body_channel::BodyMessage;
+use super::intake::Intake;
+use super::reservation::Reservation;
+use crate::auth::basic::SystemIdentity;
+use crate::backups::error::Outage;
+use crate::backups::{Backup, UploadError, UploadRequest, Vault};
+use crate::db::accounting::{Admission, Commit, Operation, OperationOutcome};
+use crate::domain::transfer_damage::TransferDamageCheck;
+
+/// How long after the last byte the commit may be tried. A client has its answer within 30 s of its last byte, whatever the
+/// engine and the database do: what is left of them is for the abort.
+const COMMIT_TIMEOUT: Duration = Duration::from_secs(22);
+
+impl Vault {
+    pub(super) async fn run_upload(
+        self: Arc<Self>,
+        who: SystemIdentity,
+        request: UploadRequest,
+        messages: mpsc::Receiver<BodyMessage>,
+        admitted: oneshot::Sender<Result<(), UploadError>>,
+        stored: oneshot::Sender<Result<Backup, UploadError>>,
+    ) {
+        let admission = self.admission(&who, &request);
+        let (backup, key) = (admission.backup, admission.object_key.clone());
+        let reservation = Reservation::new(
+            who.org().clone(),
+            who.id(),
+            backup.uuid(),
+            key,
+            self.aborts.clone(),
+            self.live.clone(),
+        );
+        let granted = match self.admit(&who, &admission, request.length).await {
+            Ok(granted) => granted,
+            Err(error @ UploadError::Unavailable(_)) => {
+                // It is unknown whether the upload was admitted, so it is aborted as if it was.
+                log::error!("upload {backup} of system {} was not admitted: {error}", who.id());
+                reservation.abort(true).await;
+                let _ = admitted.send(Err(error));
+                return;
+            }
+            Err(refused) => {
+                reservation.disarm();
+                let _ = admitted.send(Err(refused));
+                return;
+            }
+        };
+        fail_point!("upload.admitted");
+        // If the handler is gone, the messages end without `BodyMessage::End`, and the upload is aborted.
+        let _ = admitted.send(Ok(()));
+        let remote_addr = request.remote_addr;
+        let intake = Intake {
+            messages,
+            limits: self.limits.clone(),
+            length: request.length,
+            digests: request.digests,
+            damage: request.lossy_client.map(TransferDamageCheck::new),
+            granted,
+            backup,
+            system_id: who.id(),
+            org: who.org().clone(),
+            orgs: self.orgs.clone(),
+        };
+        let result = self.receive_and_commit(&who, admission, intake).await;
+        match &result {
+            Ok(_) => reservation.disarm(),
+            Err(error) => {
+                self.record_refusal(&who, error, remote_addr);
+                let level = if error.is_ours() { log::Level::Error } else { log::Level::Info };
+                let origin = origin(remote_addr);
+                log::log!(level, "upload {backup} of system {} {origin} was not stored: {error}", who.id());
+                reservation.abort(error.is_ours()).await;
+            }
+        }
+        let _ = stored.send(result);
+    }
+
+    async fn receive_and_commit(
+        &self,
+        who: &SystemIdentity,
+        admission: Admission,
+        intake: Intake,
+    ) -> Result<Backup, UploadError> {
+        let (body, last_byte) = self.store_body(&admission, intake).await?;
+        fail_point!("upload.stored");
+        let commit = Commit {
+            system_id: who.id(),
+            backup: admission.backup,
+            size: body.size,
+            sha256: body.sha256,
+            encrypted: body.encrypted,
+        };
+        let timeout = (last_byte + COMMIT_TIMEOUT).saturating_duration_since(Instant::now());
+        let committed = match self.orgs.submit(who.org(), Operation::Commit(commit), timeout).await {
+            Ok(OperationOutcome::Committed(committed)) => committed,
+            Ok(OperationOutcome::Revoked) => return Err(UploadError::Revoked),
+            Ok(OperationOutcome::QuotaLowered) => return Err(UploadError::QuotaExceeded),
+            Ok(_) => return Err(UploadError::Aborted),
+            Err(error) => return Err(UploadError::Unavailable(Outage::database(&error))),
+        };
+        self.authenticator.forget_backup_request(who);
+        if committed.pruned {
+            self.purge.notify_one();
+        }
+        Ok(Backup {
+            id: admission.backup,
+            system_id: who.id(),
+            org_id: who.org().to_string(),
+            object_key: admission.object_key,
+            filename: admission.filename.as_str().to_owned(),
+            mimetype: admission.mimetype.as_str().to_owned(),
+            size: body.size,
+            sha256: body.sha256,
+            uploaded_at: committed.uploaded_at,
+            damage: None,
+        })
+    }
+}
+
+/// Where an upload comes from, for the log.
+fn origin(address: Option<IpAddr>) -> String {
+    address.map_or_else(|| "from an unknown address".to_owned(), |address| format!("from {address}"))
+}
