@@ -1,10 +1,10 @@
 //! Builds everything from the settings, runs until a signal comes, and stops in order.
 
+mod background;
 mod listeners;
 mod parts;
 mod signals;
 mod systemd;
-mod upkeep;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,7 +22,7 @@ use crate::actors::Actors;
 use crate::config::Config;
 use crate::db::{Connector, Db, DbError};
 use crate::store::{BlobStore, InstrumentedStore, StoreError};
-use crate::tasks;
+use crate::tasks::{self, Supervisor};
 use crate::telemetry::Metrics;
 
 /// Why the service could not start.
@@ -40,11 +40,11 @@ pub enum StartError {
 
 /// How long the start waits for the database and the store before it serves without them.
 const FIRST_PREPARATION_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long uploads may take to be committed or taken back after the last connection is gone.
+/// How long uploads may take to be committed or aborted after the last connection is closed.
 const LAST_TASKS_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Runs the service until SIGTERM or SIGINT. `migrate`: whether to apply missing migrations, or to wait until somebody
-/// has.
+/// Runs the service until SIGTERM or SIGINT. `migrate`: whether to apply missing migrations, or to wait until they are
+/// applied.
 pub fn run(config: Config, migrate: bool) -> Result<(), StartError> {
     let io = |doing: &str| {
         let doing = doing.to_owned();
@@ -56,22 +56,22 @@ pub fn run(config: Config, migrate: bool) -> Result<(), StartError> {
         .build()
         .map_err(io("start the runtime"))?;
     let connector = connector(&config)?;
-    let most_files = raise_file_limit();
-    // A disk that hangs must not use up the threads that ask the database.
+    let max_files = raise_file_limit();
+    // A disk that hangs must not use up the threads that query the database.
     let disk = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .thread_name("store")
         .build()
         .map_err(io("start the store's runtime"))?;
     let result =
-        System::new().block_on(serve(config, connector, migrate, &runtime, disk.handle(), most_files));
+        System::new().block_on(serve(config, connector, migrate, &runtime, disk.handle(), max_files));
     disk.shutdown_background();
-    // What still runs on it has had its time.
+    // Work that still runs on it has had its time.
     runtime.shutdown_timeout(Duration::from_secs(1));
     result
 }
 
-/// The way to the database that the settings name. Refuses what is not a connection string: a wrong setting must not
+/// Returns a connector to the database in the settings. Refuses what is not a connection string: a wrong setting must not
 /// look like a database that is down.
 pub fn connector(config: &Config) -> Result<Connector, StartError> {
     Connector::new(config.database_url.expose_secret()).ok_or_else(|| {
@@ -106,15 +106,15 @@ async fn serve(
     migrate: bool,
     runtime: &Runtime,
     disk: &Handle,
-    most_files: usize,
+    max_files: usize,
 ) -> Result<(), StartError> {
-    // First of all: a signal that nobody waits for ends the process.
+    // First: a signal without a handler ends the process.
     let mut signals = Signals::listen()?;
     #[cfg(feature = "failpoints")]
     log::warn!("built with fail points, for tests: not for use");
     let certificates = load_certificates(&config.http)?;
     let listeners = Listeners::bind(&config)?;
-    let tokens = parts::start_tokens(config.management.tokens.as_ref(), runtime.handle())?;
+    let tokens = parts::token_verifier(config.management.tokens.as_ref(), runtime.handle())?;
     if config.uploads.default_quota.is_none() {
         log::warn!("BACKUP_MAX_SIZE_PER_ORG is 0: organizations without a quota of their own have none");
     }
@@ -125,42 +125,46 @@ async fn serve(
         doing: "make the metrics".to_owned(),
         source: std::io::Error::other(error),
     })?;
+    let supervisor = Supervisor::new(runtime.handle().clone(), metrics.tasks.clone());
+    if let Some(tokens) = &tokens {
+        background::start_verifier(&supervisor, tokens);
+    }
     let store = open_store(&config.store, disk)?;
     let store: Arc<dyn BlobStore> = Arc::new(InstrumentedStore { store, metrics: metrics.clone() });
     tokio::try_join!(check_database(connector.clone(), runtime), check_store(Arc::clone(&store), runtime))?;
     let actors = Actors::start(db.clone(), policy.clone(), metrics.clone());
     let vault = parts::build_vault(&config, db, store, &actors, runtime.handle(), metrics);
 
-    let upkeep = upkeep::start(&config, migrate, policy, &connector, &vault, runtime).await?;
-    let servers = listeners.serve(config, Arc::clone(&vault), tokens, certificates.clone(), most_files)?;
+    let threads = background::start(&supervisor, &config, migrate, policy, &connector, &vault).await?;
+    let servers = listeners.serve(config, Arc::clone(&vault), tokens, certificates.clone(), max_files)?;
     notify_systemd(&[sd_notify::NotifyState::Ready]);
-    // Appliances that wait for a request must not hold up the uploads that are in flight.
+    // Systems that wait for a backup request must not hold up the uploads that are in flight.
     let stopping = || vault.waiters.close();
     run_until_signal(servers, &mut signals, certificates, stopping).await?;
 
-    // The connections are gone. The uploads that they have left behind are committed or taken back now.
+    // The connections are closed. The uploads that they have left behind are committed or aborted now.
     vault.tasks.close();
     let _ = timeout_at(Instant::now() + LAST_TASKS_TIMEOUT, vault.tasks.wait()).await;
-    drop(upkeep);
+    drop(threads);
     actors.stop();
     log::info!("stopped");
     Ok(())
 }
 
-/// A pooler that can't be worked with ends the start. A database that can't be reached is waited for by `tasks::prepare`;
-/// if such a pooler shows then, there are no sessions until it is set right.
+/// Fails if the pooler in front of the database can't be used. `tasks::prepare` waits for a database that can't be reached; if
+/// it turns out to have such a pooler, there are no sessions until the pooler is configured correctly.
 async fn check_database(connector: Connector, runtime: &Runtime) -> Result<(), StartError> {
-    let look = runtime.handle().spawn_blocking(move || connector.connect());
-    match timeout(FIRST_PREPARATION_TIMEOUT, look).await {
+    let check = runtime.handle().spawn_blocking(move || connector.connect());
+    match timeout(FIRST_PREPARATION_TIMEOUT, check).await {
         Ok(Ok(Err(DbError::Setting(line)))) => Err(StartError::Setting(line)),
         _ => Ok(()),
     }
 }
 
-/// A store that refuses at the first look ends the start. One that can't be reached is waited for by `tasks::prepare`.
+/// Fails if the store refuses. `tasks::prepare` waits for a store that can't be reached.
 async fn check_store(store: Arc<dyn BlobStore>, runtime: &Runtime) -> Result<(), StartError> {
-    let look = runtime.spawn(async move { timeout(FIRST_PREPARATION_TIMEOUT, store.prepare(false)).await });
-    match look.await {
+    let check = runtime.spawn(async move { timeout(FIRST_PREPARATION_TIMEOUT, store.prepare(false)).await });
+    match check.await {
         Ok(Ok(Err(StoreError::Refused(line)))) => Err(StartError::Refused(line)),
         _ => Ok(()),
     }

@@ -3,16 +3,20 @@
 mod connection_metrics;
 mod demoted;
 mod metrics;
+mod tasks;
 
 use std::io::Write;
 
 pub use connection_metrics::ConnectionMetrics;
-pub use metrics::{Metrics, Now, RequestLabels};
+pub use metrics::{GaugeValues, Metrics, RequestLabels};
+pub use tasks::{
+    MAX_RESTART_DELAY, RunError, TaskFailure, TaskProblem, TaskStatus, TaskTable, restart_delay,
+};
 
 /// Starts logging. Later calls do nothing.
 ///
-/// Under systemd, whose journal has its own time stamps, lines begin with the syslog level that it understands.
-/// `secretive` are libraries that would log secrets at levels below `info`: for them `info` is the most that can be set.
+/// Under systemd, whose journal adds timestamps, lines begin with the syslog level that it parses. The libraries in
+/// `secretive` would log secrets at levels below `info`, so their level is `info` at most.
 pub fn start_logging(secretive: &[&str]) {
     let env = env_logger::Env::default().default_filter_or("info");
     let mut builder = env_logger::Builder::from_env(env);
@@ -32,7 +36,7 @@ pub fn start_logging(secretive: &[&str]) {
     }
     let logger = builder.build();
     let most = logger.filter();
-    // A second start is a test that runs two servers in one process.
+    // A test may start two servers in one process.
     if log::set_boxed_logger(Box::new(demoted::Demoted(logger))).is_ok() {
         log::set_max_level(most);
     }

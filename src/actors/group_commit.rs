@@ -17,7 +17,7 @@ use tokio::time::timeout;
 
 use crate::db::accounting::{self, AccountingPolicy, Operation, OperationOutcome, OrgBatch};
 use crate::db::{CONNECTIONS_PER_LANE, Conn, Db, DbError, Lane};
-use crate::telemetry::Metrics;
+use crate::telemetry::{Metrics, TaskStatus};
 
 /// Shared transactions under way at a time: while one waits for the disk, the next is decided.
 const AT_ONCE: usize = 2;
@@ -58,6 +58,8 @@ pub(super) struct GroupCommit {
     waiting: Arc<Mutex<VecDeque<Asked>>>,
     /// For [`AT_ONCE`] shared transactions.
     together: Arc<Semaphore>,
+    /// Of `run_all`.
+    status: TaskStatus,
     alone: Arc<Semaphore>,
 }
 
@@ -82,8 +84,17 @@ impl Asked {
 
 impl GroupCommit {
     pub fn new(db: Db, policy: AccountingPolicy, metrics: Metrics) -> Self {
+        let status = metrics.tasks.register("group_commit", None);
         let of = |permits| Arc::new(Semaphore::new(permits));
-        Self { db, policy, metrics, waiting: Arc::default(), together: of(AT_ONCE), alone: of(ALONE_AT_ONCE) }
+        Self {
+            db,
+            policy,
+            metrics,
+            waiting: Arc::default(),
+            together: of(AT_ONCE),
+            status,
+            alone: of(ALONE_AT_ONCE),
+        }
     }
 
     /// Runs the share together with those of other organizations.
@@ -120,10 +131,22 @@ impl GroupCommit {
         }
     }
 
-    /// One transaction after the other, as long as somebody waits.
+    /// Runs one transaction after the other until nobody waits. After a panic the shares of that transaction are answered by
+    /// `together`: their replies are dropped. Those that still wait go on at once.
     async fn run_all(self, permit: OwnedSemaphorePermit) {
         let mut permit = Some(permit);
-        while let Some(group) = self.next_group(&mut permit) {
+        while permit.is_some() {
+            let waiting = async {
+                self.run_waiting(&mut permit).await;
+                Ok(())
+            };
+            let _ = self.status.run(waiting).await;
+        }
+    }
+
+    async fn run_waiting(&self, permit: &mut Option<OwnedSemaphorePermit>) {
+        while let Some(group) = self.next_group(permit) {
+            fail_point!("group_commit.taken");
             // The longest: whoever has less is answered in time by who asked for them.
             let patience = group.iter().map(|asked| asked.deadline.saturating_duration_since(Instant::now()));
             let patience = patience.max().unwrap_or_default();

@@ -1,4 +1,5 @@
-//! Can the dependencies do what an upload needs? Clients learn which one can't, the log also why.
+//! Checks whether the dependencies can do what an upload needs, and whether the background tasks run. Clients learn which one
+//! can't, the log also why.
 
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -8,58 +9,88 @@ use tokio::time::timeout;
 
 use super::Vault;
 use super::error::Outage;
+use crate::telemetry::TaskProblem;
 
 /// How long a dependency may take to answer.
-const PATIENCE: Duration = Duration::from_secs(2);
-/// Anybody may ask, so asking must not keep the database busy.
+const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
+/// Health needs no credential, so it must not keep the database busy.
 const CACHED_FOR: Duration = Duration::from_secs(1);
+
+/// What a check found.
+#[derive(Debug)]
+pub struct Health {
+    /// `up`, or what is wrong.
+    pub database: &'static str,
+    pub store: &'static str,
+    /// The background tasks that can't do their work.
+    pub tasks: Vec<&'static str>,
+}
 
 /// The state of each dependency: `up`, or what is wrong.
 #[derive(Debug, Clone, Copy)]
-pub struct Health {
-    pub database: &'static str,
-    pub store: &'static str,
+struct Dependencies {
+    database: &'static str,
+    store: &'static str,
 }
 
 const UP: &str = "up";
 const DOWN: &str = "down";
 const NOT_READY: &str = "being prepared";
 
-impl Health {
-    pub fn is_fine(self) -> bool {
+impl Dependencies {
+    fn are_up(self) -> bool {
         self.database == UP && self.store == UP
     }
 }
 
-/// The last answer, and what the log was told last.
+impl Health {
+    /// Whether uploads can be stored.
+    pub fn dependencies_are_up(&self) -> bool {
+        Dependencies { database: self.database, store: self.store }.are_up()
+    }
+}
+
+/// The last answer, and what was logged last.
 #[derive(Default)]
 pub struct LastHealth(Mutex<Last>);
 
 #[derive(Default)]
 struct Last {
-    answer: Option<(Instant, Health)>,
+    answer: Option<(Instant, Dependencies)>,
     /// What was wrong with the store.
-    trouble: Option<String>,
+    store_error: Option<String>,
 }
 
 impl Last {
-    /// Logs what is wrong with the store when that changes: the same line every second would help nobody.
-    fn tell(&mut self, trouble: Option<String>) {
-        if self.trouble == trouble {
+    /// Logs what is wrong with the store when that changes.
+    fn log_store(&mut self, error: Option<String>) {
+        if self.store_error == error {
             return;
         }
-        match &trouble {
-            Some(trouble) => log::error!("health: {trouble}"),
+        match &error {
+            Some(error) => log::error!("health: {error}"),
             None => log::info!("health: the object store can take backups again"),
         }
-        self.trouble = trouble;
+        self.store_error = error;
     }
 }
 
 impl Vault {
-    /// Commits a transaction that changes nothing, and writes to the store, at most once a second.
+    /// Checks the dependencies and the background tasks.
     pub async fn health(&self) -> Health {
-        // One look at a time: whoever comes meanwhile waits for its answer.
+        let dependencies = self.check_dependencies().await;
+        let mut problems = self.metrics.tasks.problems();
+        // While a dependency is down, tasks fail and hang for that reason.
+        if !dependencies.are_up() {
+            problems.retain(|(_, problem)| *problem == TaskProblem::Panicked);
+        }
+        let tasks = problems.into_iter().map(|(name, _)| name).collect();
+        Health { database: dependencies.database, store: dependencies.store, tasks }
+    }
+
+    /// Commits a transaction that changes nothing, and writes to the store, at most once a second.
+    async fn check_dependencies(&self) -> Dependencies {
+        // One check at a time: concurrent callers wait for its answer.
         let mut last = self.last_health.0.lock().await;
         if let Some((at, health)) = last.answer
             && at.elapsed() < CACHED_FOR
@@ -67,8 +98,8 @@ impl Vault {
             return health;
         }
         let (database, store) =
-            tokio::join!(self.db.can_commit(PATIENCE), timeout(PATIENCE, self.store.check()));
-        let health = Health {
+            tokio::join!(self.db.can_commit(CHECK_TIMEOUT), timeout(CHECK_TIMEOUT, self.store.check()));
+        let health = Dependencies {
             database: match &database {
                 Ok(()) if self.ready.load(Ordering::Relaxed) => UP,
                 Ok(()) => NOT_READY,
@@ -81,10 +112,12 @@ impl Vault {
         {
             log::warn!("health: {error}");
         }
-        last.tell(match store {
+        last.log_store(match store {
             Ok(Ok(())) => None,
             Ok(Err(error)) => Some(Outage::store(&error).to_string()),
-            Err(_) => Some(Outage::store(&format!("no answer within {} s", PATIENCE.as_secs())).to_string()),
+            Err(_) => {
+                Some(Outage::store(&format!("no answer within {} s", CHECK_TIMEOUT.as_secs())).to_string())
+            }
         });
         last.answer = Some((Instant::now(), health));
         health

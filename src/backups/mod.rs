@@ -34,7 +34,7 @@ pub use health::{Health, LastHealth};
 pub use id_generator::IdGenerator;
 pub use links::{Link, Links, ResolvedLink, SignedLink};
 pub use manage::ManagedSystem;
-pub use upload::{AbortQueue, BodySender, LiveUploads, UploadHandle, UploadRequest};
+pub use upload::{Aborter, BodySender, LiveUploads, UploadHandle, UploadRequest};
 pub use waiters::Waiters;
 
 use crate::actors::{OrgActors, RateRefusalCache};
@@ -68,7 +68,7 @@ pub struct Vault {
     /// The downloads under way.
     pub downloads: Downloads,
     pub ids: IdGenerator,
-    pub aborts: AbortQueue,
+    pub aborter: Aborter,
     pub live: LiveUploads,
     /// The appliances that wait for a backup request.
     pub waiters: Waiters,

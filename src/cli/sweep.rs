@@ -5,6 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use indicatif::ProgressBar;
 use serde::Serialize;
+use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep};
 
 use super::confirm;
@@ -16,10 +17,11 @@ use crate::db::objects;
 use crate::domain::orphans::objection;
 use crate::domain::size;
 use crate::store::ObjectInfo;
-use crate::tasks::Lease;
 use crate::tasks::orphans::{self, OrphanReport};
 use crate::tasks::purge::{self, PurgeReport};
 use crate::tasks::sweep::{SweepReport, Sweeper, new_process_id};
+use crate::tasks::{Lease, Supervisor};
+use crate::telemetry::Metrics;
 
 /// Between two looks whether it is known which uploads are abandoned.
 const LOOK_EVERY: Duration = Duration::from_millis(300);
@@ -156,7 +158,10 @@ async fn decide(
         "no running service can tell which uploads are abandoned: waiting {} s to find out",
         lease.as_secs()
     );
-    let held = Lease::start(context.connector.clone(), new_process_id(), lease)
+    // Nobody asks this process for its metrics.
+    let metrics = Metrics::new().map_err(|e| Failure::Refused(format!("make the metrics: {e}")))?;
+    let supervisor = Supervisor::new(Handle::current(), metrics.tasks);
+    let held = Lease::start(&supervisor, context.connector.clone(), new_process_id(), lease)
         .map_err(|e| Failure::Refused(format!("start the lease thread: {e}")))?;
     let start = Instant::now();
     while undecided > 0 && start.elapsed() < lease.saturating_add(A_LITTLE) {

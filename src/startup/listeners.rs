@@ -1,4 +1,4 @@
-//! The sockets of the two APIs, and the servers on them.
+//! Binds the sockets of the two APIs, and starts the servers on them.
 
 use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener};
@@ -16,11 +16,11 @@ use crate::http::{
     self, AnswerLimits, Api, ApiAddress, ApiAddresses, AppState, Certificates, Drain, Served, ServerSettings,
 };
 
-/// Connections that the kernel has established and keeps until they are accepted: a fleet that comes back at once must
-/// not have to connect again. The kernel's own limit, `net.core.somaxconn`, is 4096 unless it was set.
+/// Length of the kernel's accept queue, in connections: a fleet that reconnects all at once must not be rejected. The kernel
+/// limits it to `net.core.somaxconn`, which is 4096 by default.
 const BACKLOG: i32 = 4096;
 
-/// Bound, and not served yet.
+/// The listening sockets, before they are served.
 pub(super) struct Listeners {
     collect: TcpListener,
     management: TcpListener,
@@ -34,18 +34,18 @@ impl Listeners {
         })
     }
 
-    /// Builds the servers; they run when they are awaited. Of the `most_files` that the process may have open, a quarter
-    /// is left for objects and databases: whoever opens connections must not keep uploads from being stored.
+    /// Builds the servers; they run when they are awaited. A quarter of the `max_files` that the process may have open is
+    /// left for objects and database connections: clients that open connections must not prevent uploads.
     pub(super) fn serve(
         self,
         config: Config,
         vault: Arc<Vault>,
         tokens: Option<TokenVerifier>,
         certificates: Option<Arc<Certificates>>,
-        most_files: usize,
+        max_files: usize,
     ) -> Result<Vec<(Server, Drain)>, StartError> {
-        // TokenVerifier must not cross a network in the clear. On loopback there is none, and a certificate for the public
-        // name would only be in the way.
+        // Tokens must not cross a network in the clear. Loopback is not a network, and clients there would reject a
+        // certificate for the public name.
         let exposed = !config.management.listen.ip().is_loopback();
         let for_management = certificates.clone().filter(|_| exposed);
         if exposed && for_management.is_none() {
@@ -74,8 +74,8 @@ impl Listeners {
             limits,
             shutdown_grace,
         };
-        let management = settings(self.management, for_management, most_files / 8);
-        let collect = settings(self.collect, certificates, most_files / 8 * 5);
+        let management = settings(self.management, for_management, max_files / 8);
+        let collect = settings(self.collect, certificates, max_files / 8 * 5);
         [(Api::Management, management), (Api::Collect, collect)]
             .map(|(api, settings)| serve(api, state.clone(), settings))
             .into_iter()
@@ -94,8 +94,8 @@ fn serve(api: Api, state: Data<AppState>, settings: ServerSettings) -> Result<(S
     Ok((server, drain))
 }
 
-/// An address of another machine or a port that needs a privilege is a wrong setting. An address that is in use may be
-/// free in a moment.
+/// An address of another machine, or a port that needs a privilege, is a wrong setting. An address in use may be free a moment
+/// later.
 fn bind(variable: &str, address: SocketAddr) -> Result<TcpListener, StartError> {
     let listener = TcpListener::bind(address).map_err(|source| match source.kind() {
         ErrorKind::AddrNotAvailable | ErrorKind::PermissionDenied => {
@@ -110,7 +110,7 @@ fn bind(variable: &str, address: SocketAddr) -> Result<TcpListener, StartError> 
     Ok(listener)
 }
 
-/// Asks the listener itself for its address: the setting may have left the port to the system.
+/// Returns the address that the listener has: with port 0 in the setting, the kernel has chosen the port.
 fn api_address(
     listener: &TcpListener,
     tls: bool,

@@ -12,7 +12,7 @@ use crate::actors::Actors;
 use crate::auth::basic::Authenticator;
 use crate::auth::bearer::TokenVerifier;
 use crate::backups::{
-    AbortQueue, BodyLimits, Downloads, IdGenerator, LastHealth, Links, LiveUploads, Vault, Waiters,
+    Aborter, BodyLimits, Downloads, IdGenerator, LastHealth, Links, LiveUploads, Vault, Waiters,
 };
 use crate::config::{Config, StoreConfig, TokenConfig, UploadConfig};
 use crate::db::Db;
@@ -20,15 +20,15 @@ use crate::db::accounting::AccountingPolicy;
 use crate::store::{self, BlobStore};
 use crate::telemetry::Metrics;
 
-/// The store that the settings name, with its file work on the blocking threads of `blocking`.
+/// Opens the store in the settings. Its file operations run on the blocking threads of `blocking`.
 pub fn open_store(config: &StoreConfig, blocking: &Handle) -> Result<Arc<dyn BlobStore>, StartError> {
     warn(&config.warnings);
     store::open(&config.settings, blocking)
         .map_err(|source| StartError::Io { doing: "open the store".to_owned(), source })
 }
 
-/// The verifier of tokens; `None` if the settings name no key to verify them with.
-pub(super) fn start_tokens(
+/// Returns the verifier of tokens, or `None` if the settings name no key to verify them with.
+pub(super) fn token_verifier(
     config: Option<&TokenConfig>,
     runtime: &Handle,
 ) -> Result<Option<TokenVerifier>, StartError> {
@@ -37,7 +37,7 @@ pub(super) fn start_tokens(
         return Ok(None);
     };
     warn(&config.warnings);
-    let tokens = TokenVerifier::start(config.settings.clone(), runtime);
+    let tokens = TokenVerifier::new(config.settings.clone(), runtime);
     tokens.map(Some).map_err(|line| StartError::Setting(format!("JWT_JWKS_FILE: {line}")))
 }
 
@@ -47,7 +47,7 @@ fn warn(lines: &[String]) {
     }
 }
 
-/// The rules of accounting that the settings name. `writer` is the process that applies them.
+/// Returns the accounting policy in the settings. `writer` is the process that applies it.
 pub fn policy(uploads: &UploadConfig, writer: Uuid) -> AccountingPolicy {
     AccountingPolicy {
         retention: uploads.retention,
@@ -57,7 +57,7 @@ pub fn policy(uploads: &UploadConfig, writer: Uuid) -> AccountingPolicy {
     }
 }
 
-/// The vault, with the consumer of its abort queue running on `runtime`.
+/// Builds the vault. Its uploads run on `runtime`.
 pub(super) fn build_vault(
     config: &Config,
     db: Db,
@@ -69,11 +69,17 @@ pub(super) fn build_vault(
     let orgs = actors.orgs.clone();
     let live = LiveUploads::default();
     let tasks = TaskTracker::new();
-    let (aborts, abort_consumer) =
-        AbortQueue::new(orgs.clone(), Arc::clone(&store), live.clone(), tasks.clone(), runtime.clone());
-    runtime.spawn(abort_consumer);
+    let aborter = Aborter {
+        orgs: orgs.clone(),
+        store: Arc::clone(&store),
+        live: live.clone(),
+        tasks: tasks.clone(),
+        runtime: runtime.clone(),
+        status: metrics.tasks.register("abort", None),
+    };
+    let lookup_status = metrics.tasks.register("credential_lookup", None);
     Arc::new(Vault {
-        authenticator: Authenticator::new(db.clone(), runtime.clone()),
+        authenticator: Authenticator::new(db.clone(), runtime.clone(), lookup_status),
         db,
         store,
         orgs,
@@ -86,7 +92,7 @@ pub(super) fn build_vault(
         links: Links::new(config.presign_ttl),
         downloads: Downloads::default(),
         ids: IdGenerator::default(),
-        aborts,
+        aborter,
         live,
         waiters: Waiters::default(),
         purge: Arc::new(Notify::new()),

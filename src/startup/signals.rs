@@ -1,4 +1,4 @@
-//! The signals that the service obeys, and what it tells systemd.
+//! The signals that the service handles, and its notifications of systemd.
 
 use std::sync::Arc;
 
@@ -32,7 +32,7 @@ impl Signals {
 
 /// Runs the servers until a signal ends them, or one of them ends by itself.
 ///
-/// * SIGTERM: requests in flight may finish. `stopping` is called to end those that would not end by themselves.
+/// * SIGTERM: requests in flight may finish. `stopping` ends those that would not end by themselves.
 /// * SIGINT, or a second SIGTERM: requests in flight are cut off.
 /// * SIGHUP: the certificate is read again.
 pub(super) async fn run_until_signal(
@@ -51,7 +51,8 @@ pub(super) async fn run_until_signal(
             _ = signals.hup.recv() => reload(certificates.as_deref()),
             Some(ended) = running.next() => {
                 let failed = |e: std::io::Error| StartError::Io { doing: "serve".to_owned(), source: e };
-                return ended.map_or(Ok(()), |result| result.map_err(failed));
+                // The outer error is a panic of the server.
+                return ended.map_err(std::io::Error::other).flatten().map_err(failed);
             }
         }
     }
@@ -69,7 +70,7 @@ pub(super) async fn run_until_signal(
     }
 }
 
-/// Cuts off the requests in flight; their uploads are taken back.
+/// Cuts off the requests in flight; their uploads are aborted.
 async fn stop_at_once(handles: &[ServerHandle]) -> Result<(), StartError> {
     log::info!("stopping at once");
     notify_systemd(&[sd_notify::NotifyState::Stopping]);
@@ -95,7 +96,7 @@ fn reload(certificates: Option<&Certificates>) {
     notify_systemd(&[sd_notify::NotifyState::Ready]);
 }
 
-/// Without systemd this does nothing.
+/// Does nothing without systemd.
 pub(super) fn notify_systemd(states: &[sd_notify::NotifyState]) {
     if let Err(error) = super::systemd::notify(states) {
         log::warn!("could not notify systemd (NOTIFY_SOCKET): {error}");

@@ -1,34 +1,48 @@
-//! The process's sign of life: its row in `writers`. It is renewed on a thread and a connection of its own, so that no
+//! The lease of this process: its row in `writers`. It is renewed on a thread and a connection of its own, so that no
 //! amount of work can delay it.
 
 use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::repeating::{Repeated, RepeatingThread};
+use super::db_failure;
+use super::supervisor::{Period, SupervisedThread, Supervisor, TaskDefinition, ThreadTask};
 use crate::db::{Connector, DbError, Session, writers};
+use crate::telemetry::TaskFailure;
 
-/// A lease that is renewed until this is dropped, and then given up.
-pub struct Lease(RepeatingThread);
+/// A lease that is renewed until this is dropped, and then released.
+pub struct Lease(SupervisedThread);
 
-/// How long the end of the process waits for its lease to be given up. A lease that is not given up runs out.
+/// How long the end of the process waits for the release of its lease. A lease that is not released expires.
 const STOP_TIMEOUT: Duration = Duration::from_secs(3);
+/// A renewal that takes longer than this, and than a lease, is reported as stalled.
+const MIN_MAX_RUN: Duration = Duration::from_secs(30);
 
 impl Lease {
     /// Starts to renew the lease of `process`, three times in each `lease`.
     ///
     /// # Errors
-    /// If no thread can be started.
-    pub fn start(connector: Connector, process: Uuid, lease: Duration) -> std::io::Result<Self> {
-        let renewal = Renewal { connector, process, lease, session: None };
-        RepeatingThread::start("lease", renewal).map(Self)
+    /// The thread can't be started.
+    pub fn start(
+        supervisor: &Supervisor,
+        connector: Connector,
+        process: Uuid,
+        lease: Duration,
+    ) -> std::io::Result<Self> {
+        // After a panic the lease must be renewed before it expires.
+        let interval = lease / 3;
+        let task = TaskDefinition::new("lease", Period::SinceStart(interval))
+            .max_run(lease.max(MIN_MAX_RUN))
+            .max_restart_delay(interval);
+        let renewal = move || Renewal { connector: connector.clone(), process, lease, session: None };
+        supervisor.start_thread(task, renewal).map(Self)
     }
 }
 
 impl Drop for Lease {
     fn drop(&mut self) {
         if !self.0.stop(STOP_TIMEOUT) {
-            log::warn!("the database does not answer: the lease is left to run out");
+            log::warn!("the database does not answer: the lease is left to expire");
         }
     }
 }
@@ -42,7 +56,7 @@ struct Renewal {
 
 impl Renewal {
     fn renew(&mut self) -> Result<(), DbError> {
-        // A former primary would believe in the lease, and nobody else.
+        // A lease in a former primary counts for nobody else.
         self.session.take_if(|open| open.is_outdated());
         let session = match &mut self.session {
             Some(open) => open,
@@ -52,23 +66,19 @@ impl Renewal {
     }
 }
 
-impl Repeated for Renewal {
-    fn run(&mut self) -> Duration {
-        match self.renew() {
-            Ok(()) => self.lease / 3,
-            Err(error) => {
-                log::debug!("renew the lease: {error}; trying again");
-                self.session = None;
-                Duration::from_secs(1).min(self.lease / 3)
-            }
-        }
+impl ThreadTask for Renewal {
+    fn run_once(&mut self) -> Result<(), TaskFailure> {
+        self.renew().map_err(|error| {
+            self.session = None;
+            db_failure(error).retry_after(Duration::from_secs(1).min(self.lease / 3))
+        })
     }
 
-    fn end(self) {
+    fn stop(self) {
         if let Some(mut session) = self.session
             && let Err(error) = writers::leave(&mut session.conn, self.process)
         {
-            log::debug!("give the lease up: {error}");
+            log::debug!("release the lease: {error}");
         }
     }
 }

@@ -1,34 +1,43 @@
-//! Wakes the appliances that wait for a request, on one thread and one connection, however many wait.
+//! Wakes the systems that wait for a backup request, on one thread and one connection, however many wait.
 //!
-//! Postgres' notifications are quick, but only a hint: one that is sent while nobody listens is lost. So every second,
-//! and at once after connecting, one query asks which of the systems that are waited for have a request that they were
-//! not given. A lost notification costs a second. Only a notification tells that somebody asked again for what the
-//! appliance was given already: the table says the same as before.
+//! Postgres' notifications are fast, but only a hint: one that is sent while no session listens is lost. So every second,
+//! and at once after connecting, one query finds which of the waiting systems have a backup request that they have not
+//! received. A lost notification costs a second. Only a notification tells that a backup was requested again after the
+//! system received the request: the table is the same as before.
 
 use std::time::{Duration, Instant};
 
-use super::repeating::{Repeated, RepeatingThread};
+use super::db_failure;
+use super::supervisor::{Period, SupervisedThread, Supervisor, TaskDefinition, ThreadTask};
 use crate::backups::Waiters;
 use crate::db::{Connector, DbError, Session, backup_requests, notifications};
+use crate::telemetry::TaskFailure;
 
-/// Listens for requests until it is dropped.
-pub struct RequestListener(RepeatingThread);
+/// Listens for backup requests until it is dropped.
+pub struct RequestListener(SupervisedThread);
 
-/// Between two looks for notifications: libpq can be asked what has come, but not be made to wait for it.
-const TICK: Duration = Duration::from_millis(100);
-/// Between two looks at the table, and between two attempts to connect.
-const CHECK_INTERVAL: Duration = Duration::from_secs(1);
+/// The time between two checks for notifications: libpq can return those that have arrived, but not wait for one.
+const CHECK_INTERVAL: Duration = Duration::from_millis(100);
+/// The time between two queries of the table, and between two attempts to connect.
+const QUERY_INTERVAL: Duration = Duration::from_secs(1);
 /// How long the end of the process waits for a query that hangs.
 const STOP_TIMEOUT: Duration = Duration::from_secs(1);
+const MAX_RUN: Duration = Duration::from_mins(1);
 
 impl RequestListener {
     /// Starts to listen on behalf of `waiters`.
     ///
     /// # Errors
-    /// If no thread can be started.
-    pub fn start(connector: Connector, waiters: Waiters) -> std::io::Result<Self> {
-        let listening = Listening { connector, waiters, session: None, looked: None, failing: false };
-        RepeatingThread::start("requests", listening).map(Self)
+    /// The thread can't be started.
+    pub fn start(supervisor: &Supervisor, connector: Connector, waiters: Waiters) -> std::io::Result<Self> {
+        let task = TaskDefinition::new("listen", Period::SinceStart(CHECK_INTERVAL)).max_run(MAX_RUN);
+        let listening = move || Listening {
+            connector: connector.clone(),
+            waiters: waiters.clone(),
+            session: None,
+            queried: None,
+        };
+        supervisor.start_thread(task, listening).map(Self)
     }
 }
 
@@ -42,61 +51,50 @@ struct Listening {
     connector: Connector,
     waiters: Waiters,
     session: Option<Session>,
-    /// When the table was last looked at on this connection.
-    looked: Option<Instant>,
-    /// The last attempt failed, and that was logged.
-    failing: bool,
+    /// When the table was last queried on this connection.
+    queried: Option<Instant>,
 }
 
 impl Listening {
-    fn wake_who_is_asked(&mut self) -> Result<(), DbError> {
+    fn wake_requested_systems(&mut self) -> Result<(), DbError> {
         self.session.take_if(|open| open.is_outdated());
         let session = match &mut self.session {
             Some(open) => open,
             None => {
                 let mut new = self.connector.connect()?;
                 notifications::listen(&mut new.conn)?;
-                // What was sent before is lost: look at the table now.
-                self.looked = None;
+                // Earlier notifications are lost: query the table now.
+                self.queried = None;
                 self.session.insert(new)
             }
         };
         let conn = &mut session.conn;
         let heard = notifications::heard(conn)?;
         let waiting = self.waiters.systems();
-        // Whoever was only claimed to be asked stays asleep: a flood of notifications costs one query a tick.
+        // Only the table decides who is woken: a flood of forged notifications costs one query in each check.
         let named: Vec<_> = waiting.iter().copied().filter(|system| heard.contains(system)).collect();
-        let mut asked =
+        let mut requested =
             if named.is_empty() { vec![] } else { backup_requests::systems_with_open(conn, &named)? };
-        if self.looked.is_none_or(|at| at.elapsed() >= CHECK_INTERVAL) {
-            self.looked = Some(Instant::now());
+        if self.queried.is_none_or(|at| at.elapsed() >= QUERY_INTERVAL) {
+            self.queried = Some(Instant::now());
             if !waiting.is_empty() {
-                asked.extend(backup_requests::systems_with_pending(conn, &waiting)?);
+                requested.extend(backup_requests::systems_with_pending(conn, &waiting)?);
             }
         }
-        for system in asked {
+        for system in requested {
             self.waiters.wake(system);
         }
         Ok(())
     }
 }
 
-impl Repeated for Listening {
-    fn run(&mut self) -> Duration {
-        match self.wake_who_is_asked() {
-            Ok(()) => {
-                self.failing = false;
-                TICK
-            }
-            Err(error) => {
-                if !std::mem::replace(&mut self.failing, true) {
-                    log::warn!("listen for requests: {error}; trying again every second");
-                }
-                self.session = None;
-                CHECK_INTERVAL
-            }
-        }
+impl ThreadTask for Listening {
+    fn run_once(&mut self) -> Result<(), TaskFailure> {
+        self.wake_requested_systems().map_err(|error| {
+            self.session = None;
+            db_failure(error).retry_after(QUERY_INTERVAL)
+        })
     }
 
-    fn end(self) {}
+    fn stop(self) {}
 }

@@ -2,61 +2,64 @@
 //!
 //! The allocator keeps what is freed. It returns the end of a heap by itself, and nothing that lies before an allocation
 //! that lives: after thousands of connections have ended, that is nearly all of what they used, for ever. So a thread
-//! looks now and then, and has all of it returned when it is worth it.
+//! checks regularly how much is free, and returns all of it when there is much.
 
 use std::io;
 use std::time::{Duration, Instant};
 
-use super::repeating::{Repeated, RepeatingThread};
+use super::supervisor::{Period, SupervisedThread, Supervisor, TaskDefinition, ThreadTask};
+use crate::telemetry::TaskFailure;
 
 const CHECK_INTERVAL: Duration = Duration::from_secs(15);
-/// So many bytes more than before have to be free. Less is soon used again.
-const WORTH_IT: usize = 16 * 1024 * 1024;
+const MAX_RUN: Duration = Duration::from_mins(1);
+/// Memory is returned when this many bytes more than before are free. Less is soon used again.
+const MIN_RETURN: usize = 16 * 1024 * 1024;
 
-/// Stops when it is dropped.
+/// The thread that returns memory. Dropping this stops it.
 pub struct MemoryReturn {
-    _thread: RepeatingThread,
+    _thread: SupervisedThread,
 }
 
 impl MemoryReturn {
-    pub fn start() -> io::Result<Self> {
-        Ok(Self { _thread: RepeatingThread::start("memory", Watch::default())? })
+    pub fn start(supervisor: &Supervisor) -> io::Result<Self> {
+        let task = TaskDefinition::new("memory", Period::SinceStart(CHECK_INTERVAL)).max_run(MAX_RUN);
+        Ok(Self { _thread: supervisor.start_thread(task, FreeMemory::default)? })
     }
 }
 
-/// Decides when it is worth it.
+/// Decides when memory is returned.
 #[derive(Default)]
-struct Watch {
-    /// The fewest bytes that were free since memory was last returned: what was returned counts as free, too.
+struct FreeMemory {
+    /// The fewest bytes that were free since memory was last returned. The allocator counts returned bytes as free, too.
     fewest: Option<usize>,
 }
 
-impl Watch {
+impl FreeMemory {
     fn is_due(&mut self, free: usize) -> bool {
         let fewest = self.fewest.map_or(free, |fewest| fewest.min(free));
         self.fewest = Some(fewest);
-        free - fewest >= WORTH_IT
+        free - fewest >= MIN_RETURN
     }
 }
 
-impl Repeated for Watch {
-    fn run(&mut self) -> Duration {
+impl ThreadTask for FreeMemory {
+    fn run_once(&mut self) -> Result<(), TaskFailure> {
         if self.is_due(allocator::free_bytes()) {
             let start = Instant::now();
             allocator::return_free_memory();
             log::debug!("returned free memory to the kernel in {:?}", start.elapsed());
             self.fewest = Some(allocator::free_bytes());
         }
-        CHECK_INTERVAL
+        Ok(())
     }
 
-    fn end(self) {}
+    fn stop(self) {}
 }
 
 #[cfg(target_env = "gnu")]
 #[expect(unsafe_code, reason = "the standard library does not know the allocator")]
 mod allocator {
-    /// In all its heaps.
+    /// Returns how many bytes are free in all heaps.
     pub(super) fn free_bytes() -> usize {
         // SAFETY: mallinfo2 has no arguments, and takes the allocator's locks itself.
         unsafe { libc::mallinfo2() }.fordblks
@@ -85,14 +88,14 @@ mod tests {
     #[test]
     fn memory_is_returned_when_much_more_is_free_than_at_any_time_since_the_last_return() {
         const MIB: usize = 1024 * 1024;
-        let mut watch = Watch::default();
+        let mut memory = FreeMemory::default();
         let looks = [(40, false), (50, false), (30, false), (45, false), (46, true), (90, true)];
         for (free, due) in looks {
-            assert_eq!(watch.is_due(free * MIB), due, "{free} MiB free");
+            assert_eq!(memory.is_due(free * MIB), due, "{free} MiB free");
         }
-        watch.fewest = Some(90 * MIB);
-        assert!(!watch.is_due(100 * MIB), "what was returned counts as free");
-        assert!(!watch.is_due(20 * MIB));
-        assert!(watch.is_due(90 * MIB), "it was used in between");
+        memory.fewest = Some(90 * MIB);
+        assert!(!memory.is_due(100 * MIB), "returned memory counts as free");
+        assert!(!memory.is_due(20 * MIB));
+        assert!(memory.is_due(90 * MIB), "it was used in between");
     }
 }

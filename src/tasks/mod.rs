@@ -1,5 +1,18 @@
-//! What is done without anybody's request: `run_once` functions and the loops around them; and the comparison of rows
-//! with objects, which an operator starts.
+//! Work that no request waits for: `run_once` functions, which the [`supervisor`] repeats; and what an operator starts, such as
+//! the comparison of rows with objects.
+//!
+//! | task | does | when |
+//! |---|---|---|
+//! | `prepare` | brings the schema up to date, prepares the store | every second until it succeeds |
+//! | `lease` | renews the lease of this process | three times in each lease |
+//! | `listen` | wakes the systems that wait for a backup request | ten times a second |
+//! | `purge` | deletes the objects and rows of retired backups | when woken, and every 5 s |
+//! | `sweep` | rolls back the uploads of dead processes | every `BACKUP_SWEEP_INTERVAL` |
+//! | `revoke` | ends downloads that are no longer permitted | every second |
+//! | `memory` | returns free memory to the kernel | every 15 s |
+//!
+//! The names are those in the log, in the metrics and in health. `startup/background.rs` adds `key_set` and
+//! `rejected_tokens` of `auth`. Work on demand has a name as well: `abort`, `group_commit`, `credential_lookup`.
 
 pub mod compare;
 mod lease;
@@ -7,25 +20,42 @@ mod leftovers;
 mod listen;
 mod memory;
 pub mod orphans;
-mod prepare;
+pub mod prepare;
 pub mod purge;
-mod repeating;
 pub mod revoke;
+pub mod supervisor;
 pub mod sweep;
 
 use crate::db::DbError;
 use crate::store::StoreError;
+use crate::telemetry::TaskFailure;
 
 pub use lease::Lease;
 pub use listen::RequestListener;
 pub use memory::MemoryReturn;
-pub use prepare::{Preparation, prepare};
+pub use prepare::Preparation;
+pub use supervisor::{Period, Supervisor, TaskDefinition};
 
-/// Why a job could not finish.
+/// Why a task could not finish.
 #[derive(Debug, thiserror::Error)]
 pub enum TaskError {
     #[error(transparent)]
     Db(#[from] DbError),
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl From<TaskError> for TaskFailure {
+    fn from(error: TaskError) -> Self {
+        let is_outage = match &error {
+            TaskError::Db(error) => error.is_passing(),
+            TaskError::Store(error) => matches!(error, StoreError::Unavailable { .. }),
+        };
+        Self { is_outage, ..Self::new(error) }
+    }
+}
+
+/// The failure of a run that only uses the database.
+fn db_failure(error: DbError) -> TaskFailure {
+    TaskError::from(error).into()
 }

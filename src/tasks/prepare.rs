@@ -1,15 +1,16 @@
-//! Prepares the schema and the store before anything else uses them. The service starts even if one of them is out of
-//! reach, and this is tried until both are ready.
+//! Prepares the schema and the store before anything else uses them. The service starts even if one of them can't be
+//! reached, and retries until both are ready.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
-use tokio::time::{MissedTickBehavior, interval};
 
+use super::supervisor::{Period, Supervisor, TaskDefinition};
 use crate::db::{Db, DbError, backups, migrations, service_defaults};
 use crate::store::{BlobStore, StoreError};
+use crate::telemetry::TaskFailure;
 
 /// What has to be prepared.
 #[derive(Clone)]
@@ -21,9 +22,9 @@ pub struct Preparation {
     pub store: Arc<dyn BlobStore>,
 }
 
-/// Between the beginnings of two attempts; one that took longer is followed by the next at once: what is out of reach
-/// without a word has cost its time already.
-const EVERY: Duration = Duration::from_secs(1);
+/// The time between the starts of two attempts. One that took longer is followed by the next at once: the timeout of a
+/// dependency that does not answer has been pause enough.
+const INTERVAL: Duration = Duration::from_secs(1);
 
 /// Why an attempt has failed.
 enum Failure {
@@ -46,7 +47,7 @@ impl Preparation {
         self.store.prepare(empty).await.map_err(Failure::Store)
     }
 
-    /// Prepares the database, and says whether no backup is stored in it.
+    /// Prepares the database, and returns whether no backup is stored in it.
     async fn database(&self) -> Result<bool, DbError> {
         let (migrate, quota) = (self.migrate, self.default_quota);
         let prepare = move |conn: &mut _| {
@@ -65,27 +66,43 @@ impl Preparation {
     }
 }
 
-/// Tries until it is done, then raises `ready`. `refused` is told why the store refuses, if it does: whoever starts the
-/// service may end the start. If nobody listens there any more, it is tried again like anything else.
-pub async fn prepare(preparation: Preparation, ready: Arc<AtomicBool>, refused: oneshot::Sender<String>) {
-    let mut told = None;
-    let mut refused = Some(refused);
-    let mut next = interval(EVERY);
-    next.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    next.tick().await;
-    while let Err(failure) = preparation.attempt().await {
-        let text = failure.to_string();
-        if let Failure::Store(StoreError::Refused(line)) = failure
-            && let Some(Ok(())) = refused.take().map(|refused| refused.send(line))
-        {
-            return;
+/// Starts to prepare schema and store, and sets `ready` when both are. Sends the reason to `refused` if the store refuses: the
+/// receiver may end the start. If the receiver is gone, a refusal is retried like any other failure.
+pub fn start(
+    supervisor: &Supervisor,
+    preparation: Preparation,
+    ready: Arc<AtomicBool>,
+    refused: oneshot::Sender<String>,
+) {
+    let refused = Arc::new(Mutex::new(Some(refused)));
+    let logged = Arc::new(Mutex::new(None));
+    supervisor.spawn(TaskDefinition::new("prepare", Period::UntilSuccess(INTERVAL)), move || {
+        let (preparation, ready) = (preparation.clone(), Arc::clone(&ready));
+        let (refused, logged) = (Arc::clone(&refused), Arc::clone(&logged));
+        async move {
+            let Err(failure) = preparation.attempt().await else {
+                ready.store(true, Ordering::Relaxed);
+                // The start waits for this.
+                lock(&refused).take();
+                return Ok(());
+            };
+            let text = failure.to_string();
+            if let Failure::Store(StoreError::Refused(line)) = failure {
+                let receiver = lock(&refused).take();
+                if receiver.is_some_and(|receiver| receiver.send(line).is_ok()) {
+                    // The process ends, and its one line has said why.
+                    std::future::pending::<()>().await;
+                }
+            }
+            if lock(&logged).replace(text.clone()).as_ref() != Some(&text) {
+                log::error!("{text}; trying again every second");
+            }
+            // Health shows the dependency as `down` or `being prepared`.
+            Err(TaskFailure { is_outage: true, ..TaskFailure::new(text).logged() })
         }
-        // The same line every second would help nobody.
-        if told.as_ref() != Some(&text) {
-            log::error!("{text}; trying again every second");
-            told = Some(text);
-        }
-        next.tick().await;
-    }
-    ready.store(true, Ordering::Relaxed);
+    });
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -9,6 +9,8 @@ use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 use uuid::Uuid;
 
+use super::db_failure;
+use super::supervisor::{Period, Supervisor, TaskDefinition};
 use crate::db::purge::{self, Claimed};
 use crate::db::{Conn, Db, DbError, Lane};
 use crate::domain::object_key::ObjectKey;
@@ -18,22 +20,23 @@ use crate::store::BlobStore;
 const BATCH: usize = 50;
 /// Objects deleted at the same time: an engine takes a while to answer, and a disk syncs several folders as fast as one.
 const CONCURRENT_DELETIONS: usize = 8;
-/// How often to look without being woken: for tombstones, and for what other processes have left.
+/// The time between two purges without being woken: for tombstones, and for what other processes have left.
 const INTERVAL: Duration = Duration::from_secs(5);
+/// A large backlog takes long, and the deletion of one batch only minutes.
+const MAX_RUN: Duration = Duration::from_hours(1);
 /// For a query, and for the deletion of an object.
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long to wait after the store could not delete an object.
 const RETRY_AFTER_SECONDS: f64 = 10.0;
 const ATTEMPTS: u32 = 3;
 
-/// Purges whenever it is woken, for ever.
-pub async fn run(db: Db, store: Arc<dyn BlobStore>, wake: Arc<Notify>) {
-    loop {
-        let _ = timeout(INTERVAL, wake.notified()).await;
-        if let Err(error) = run_once(&db, store.as_ref()).await {
-            log::warn!("purge: {error}; trying again");
-        }
-    }
+/// Starts to purge whenever `wake` is notified, and regularly.
+pub fn start(supervisor: &Supervisor, db: Db, store: Arc<dyn BlobStore>, wake: Arc<Notify>) {
+    let task = TaskDefinition::new("purge", Period::SinceEnd(INTERVAL)).max_run(MAX_RUN);
+    supervisor.spawn_with_wake(task, wake, move || {
+        let (db, store) = (db.clone(), Arc::clone(&store));
+        async move { run_once(&db, store.as_ref()).await.map(drop).map_err(db_failure) }
+    });
 }
 
 /// What a purge has done.

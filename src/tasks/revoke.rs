@@ -3,24 +3,25 @@
 
 use std::time::Duration;
 
-use tokio::time::sleep;
-
+use super::db_failure;
+use super::supervisor::{Period, Supervisor, TaskDefinition};
 use crate::backups::Downloads;
 use crate::db::{Db, DbError, Lane, access_state};
 
-/// Between two looks. All systems with a download under way are looked up together.
+/// The time between two checks. Each looks up all systems with a download under way together.
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
-/// How long a look waits for a database that can't be reached.
+/// How long a check waits for a database that can't be reached.
 const QUERY_TIMEOUT: Duration = Duration::from_secs(4);
 
-/// Looks for ever. While the database can't be asked, downloads go on: they need nothing of it.
-pub async fn run(db: Db, downloads: Downloads) {
-    loop {
-        sleep(CHECK_INTERVAL).await;
-        if let Err(error) = run_once(&db, &downloads).await {
-            log::debug!("look for downloads that have to end: {error}");
-        }
-    }
+const MAX_RUN: Duration = Duration::from_mins(1);
+
+/// Starts to check. While the database can't be reached, downloads go on: they don't need it.
+pub fn start(supervisor: &Supervisor, db: Db, downloads: Downloads) {
+    let task = TaskDefinition::new("revoke", Period::SinceEnd(CHECK_INTERVAL)).max_run(MAX_RUN);
+    supervisor.spawn(task, move || {
+        let (db, downloads) = (db.clone(), downloads.clone());
+        async move { run_once(&db, &downloads).await.map_err(db_failure) }
+    });
 }
 
 async fn run_once(db: &Db, downloads: &Downloads) -> Result<(), DbError> {

@@ -7,12 +7,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{MissedTickBehavior, interval};
 use uuid::Uuid;
 
-use super::TaskError;
 use super::leftovers::without_upload;
 use super::purge::delete_object;
+use super::supervisor::{Period, Supervisor, TaskDefinition};
+use super::{TaskError, db_failure};
 use crate::backups::LiveUploads;
 use crate::db::accounting::{self, Abort, AccountingPolicy, Operation, OperationOutcome, OrgBatch};
 use crate::db::writers::{self, AbandonedUpload};
@@ -23,6 +23,9 @@ use crate::store::BlobStore;
 const QUERY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Backup requests that one statement marks as expired.
 const EXPIRE_BATCH: i64 = 1000;
+
+/// A bucket with millions of objects takes long to list.
+const MAX_RUN: Duration = Duration::from_hours(1);
 
 /// What a sweep has done.
 #[derive(Debug, Default)]
@@ -53,18 +56,20 @@ impl Sweeper {
         Self { db, store, policy, lease, live: LiveUploads::default() }
     }
 
-    /// Sweeps every `every`, for ever.
-    pub async fn run(self, every: Duration) {
-        let mut ticks = interval(every);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            ticks.tick().await;
-            match self.run_once().await {
-                Ok(SweepReport { uploads: 0, .. }) => {}
-                Ok(report) => log::info!("sweep: took {} uploads of dead processes back", report.uploads),
-                Err(error) => log::warn!("sweep: {error}; trying again"),
+    /// Starts to sweep at this interval.
+    pub fn start(self, supervisor: &Supervisor, interval: Duration) {
+        let task = TaskDefinition::new("sweep", Period::SinceStart(interval)).max_run(MAX_RUN);
+        let sweeper = Arc::new(self);
+        supervisor.spawn(task, move || {
+            let sweeper = Arc::clone(&sweeper);
+            async move {
+                let report = sweeper.run_once().await.map_err(db_failure)?;
+                if report.uploads > 0 {
+                    log::info!("sweep: rolled back {} uploads of dead processes", report.uploads);
+                }
+                Ok(())
             }
-        }
+        });
     }
 
     /// Sweeps once.

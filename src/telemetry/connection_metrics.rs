@@ -13,7 +13,7 @@ pub struct ConnectionMetrics {
     handshakes: IntCounterVec,
 }
 
-/// Something that is shown as open until this is dropped.
+/// Counts as open until it is dropped.
 pub struct Open(IntGauge);
 
 impl Open {
@@ -51,17 +51,17 @@ impl ConnectionMetrics {
         })
     }
 
-    /// A connection was accepted.
+    /// Counts an accepted connection.
     pub fn open(&self, api: &str) -> Open {
         Open::new(self.open.with_label_values(&[api]))
     }
 
-    /// How many connections a listener may have.
+    /// Sets the maximum number of connections of a listener.
     pub fn show_most(&self, api: &str, most: usize) {
         self.most.with_label_values(&[api]).set(i64::try_from(most).unwrap_or(i64::MAX));
     }
 
-    /// A TLS handshake begins.
+    /// Counts a TLS handshake that begins.
     pub fn handshake_open(&self, api: &str) -> Open {
         Open::new(self.handshakes_open.with_label_values(&[api]))
     }

@@ -1,17 +1,16 @@
-//! Lines of libraries that call an error what any client can cause, as often as it likes. We count and log such things
-//! ourselves; the libraries' own lines are there for somebody who looks closer, at level debug.
+//! Log lines of libraries that report as an error what any client can cause, any number of times. We count and log such events
+//! ourselves. The libraries' own lines are logged at level debug.
 
 use env_logger::Logger;
 use log::{Level, Log, Metadata, Record};
 
-/// To actix-http a malformed request is an error. rmcp warns of each question that it does not understand, in its own
-/// words.
+/// actix-http logs each malformed request as an error. rmcp warns of each message that it can't parse.
 const LIBRARIES: &[&str] = &["actix_http", "rmcp"];
 
 /// Logs those lines at level debug at most, and all others as they are.
 pub(super) struct Demoted(pub Logger);
 
-/// The level at which a line counts.
+/// Returns the level of a line after its demotion.
 fn level(metadata: &Metadata<'_>) -> Level {
     let module = metadata.target().split("::").next().unwrap_or_default();
     if LIBRARIES.contains(&module) { metadata.level().max(Level::Debug) } else { metadata.level() }

@@ -1,15 +1,16 @@
-//! The metrics for Prometheus. Every label has few values: the route is the pattern that was matched, never the path.
+//! The metrics for Prometheus. Every label has few values: the route is the matched pattern, never the path.
 
 use std::time::Duration;
 
 use super::connection_metrics::ConnectionMetrics;
+use super::tasks::TaskTable;
 use prometheus::core::Collector;
 use prometheus::process_collector::ProcessCollector;
 use prometheus::{
     HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
 };
 
-/// Buckets in seconds, from a look-up in memory to a large upload on a slow link.
+/// Buckets in seconds, from a lookup in memory to a large upload on a slow link.
 const SECONDS: &[f64] = &[0.001, 0.005, 0.025, 0.1, 0.5, 2.5, 10.0, 60.0, 600.0];
 /// Buckets for the operations of a batch, of which there are 64 at most.
 const ITEMS: &[f64] = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0];
@@ -34,11 +35,12 @@ pub struct Metrics {
     database_connections: IntGaugeVec,
     /// Of both listeners.
     pub connections: ConnectionMetrics,
+    pub tasks: TaskTable,
 }
 
-/// What is true at this moment.
+/// The values of the gauges at the time of a scrape.
 #[derive(Debug)]
-pub struct Now {
+pub struct GaugeValues {
     pub uploads_open: usize,
     pub downloads_open: usize,
     pub systems_waiting: usize,
@@ -46,13 +48,13 @@ pub struct Now {
     pub connections: [(&'static str, usize); 2],
 }
 
-/// What tells one kind of request from another in the metrics.
+/// The labels of a request's metrics.
 #[derive(Debug, Clone)]
 pub struct RequestLabels {
     /// `collect` or `management`.
     pub api: &'static str,
     pub method: &'static str,
-    /// Pattern of the route, `none` for unknown paths.
+    /// The pattern of the route; `none` for unknown paths.
     pub route: String,
 }
 
@@ -60,7 +62,7 @@ impl Metrics {
     /// Registers all metrics, in a registry of their own.
     ///
     /// # Errors
-    /// If two of them have the same name, which would be a mistake in this file.
+    /// Two of them have the same name, which would be a bug in this module.
     pub fn new() -> prometheus::Result<Self> {
         let registry = Registry::new();
         // Processor time, memory, descriptors.
@@ -143,16 +145,17 @@ impl Metrics {
                 )?,
             )?,
             connections: ConnectionMetrics::new(&registry)?,
+            tasks: TaskTable::new(&registry)?,
             registry,
         })
     }
 
-    /// An upload was turned away, for one of the reasons of `UploadError::refusal_reason`.
+    /// Counts a refused upload, by a reason of `UploadError::refusal_reason`.
     pub fn refused(&self, reason: &str) {
         self.refusals.with_label_values(&[reason]).inc();
     }
 
-    /// A request could not be read, or not to its end, for one of the reasons of `Fault`.
+    /// Counts a request that is not well-formed, by a reason of `Fault`.
     pub fn broken_request(&self, api: &str, reason: &str) {
         self.broken_requests.with_label_values(&[api, reason]).inc();
     }
@@ -168,7 +171,7 @@ impl Metrics {
         self.batch_seconds.with_label_values(&[result]).observe(took.as_secs_f64());
     }
 
-    /// A call to the store has ended.
+    /// Counts a call to the store that has ended.
     pub fn store(&self, operation: &str, took: Duration, fine: bool) {
         self.store_seconds.with_label_values(&[operation]).observe(took.as_secs_f64());
         if !fine {
@@ -176,14 +179,14 @@ impl Metrics {
         }
     }
 
-    /// A counter for the bytes of this request's body.
+    /// Returns a function that counts bytes of this request's body.
     pub fn received(&self, request: &RequestLabels) -> impl Fn(u64) + use<> {
         let counter =
             self.received_bytes.with_label_values(&[request.api, request.method, request.route.as_str()]);
         move |bytes| counter.inc_by(bytes)
     }
 
-    /// A request has been answered: the answer was sent, or the client is gone. `sent`: bytes of its body.
+    /// Counts a request that has ended: its answer was sent, or its client is gone. `sent`: bytes of the answer's body.
     pub fn answered(&self, request: &RequestLabels, status: u16, sent: u64, took: Duration) {
         let status = status.to_string();
         let labels = &[request.api, request.method, request.route.as_str(), status.as_str()];
@@ -192,15 +195,16 @@ impl Metrics {
         self.sent_bytes.with_label_values(labels).inc_by(sent);
     }
 
-    /// All of it as text (Prometheus' exposition format 0.0.4), with what is true at this moment.
-    pub fn render(&self, now: &Now) -> prometheus::Result<String> {
+    /// Returns all metrics as text (Prometheus' exposition format 0.0.4).
+    pub fn render(&self, values: &GaugeValues) -> prometheus::Result<String> {
         let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
-        self.uploads_open.set(number(now.uploads_open));
-        self.downloads_open.set(number(now.downloads_open));
-        self.systems_waiting.set(number(now.systems_waiting));
-        for (lane, used) in &now.connections {
+        self.uploads_open.set(number(values.uploads_open));
+        self.downloads_open.set(number(values.downloads_open));
+        self.systems_waiting.set(number(values.systems_waiting));
+        for (lane, used) in &values.connections {
             self.database_connections.with_label_values(&[*lane]).set(number(*used));
         }
+        self.tasks.update_gauges();
         TextEncoder::new().encode_to_string(&self.registry.gather())
     }
 }

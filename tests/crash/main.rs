@@ -13,6 +13,7 @@ mod engine;
 mod harness;
 
 mod crash_fixture;
+mod panics;
 mod paused;
 mod points;
 mod random;

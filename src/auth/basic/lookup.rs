@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -14,6 +15,7 @@ use crate::db::credentials::{self, CredentialRow};
 use crate::db::{Db, DbError, Lane};
 use crate::domain::ids::SystemKey;
 use crate::domain::ttl_map::TtlMap;
+use crate::telemetry::{TaskFailure, TaskStatus};
 
 /// A rotated, suspended or destroyed credential has to stop working within a second everywhere.
 const CACHE_TTL: Duration = Duration::from_millis(900);
@@ -37,6 +39,7 @@ pub(super) struct CredentialLookup(Arc<Shared>);
 struct Shared {
     db: Db,
     runtime: Handle,
+    status: TaskStatus,
     known: Mutex<TtlMap<String, CredentialRow>>,
     unknown: Mutex<TtlMap<String, ()>>,
     stripes: Vec<tokio::sync::Mutex<()>>,
@@ -45,10 +48,11 @@ struct Shared {
 }
 
 impl CredentialLookup {
-    pub fn new(db: Db, runtime: Handle) -> Self {
+    pub fn new(db: Db, runtime: Handle, status: TaskStatus) -> Self {
         Self(Arc::new(Shared {
             db,
             runtime,
+            status,
             known: Mutex::new(TtlMap::new(CACHE_TTL, CACHE_CAPACITY)),
             unknown: Mutex::new(TtlMap::new(CACHE_TTL, CACHE_CAPACITY)),
             stripes: (0..STRIPES).map(|_| tokio::sync::Mutex::default()).collect(),
@@ -119,39 +123,45 @@ impl Shared {
     }
 }
 
-/// Runs the batched queries, one at a time, until nobody waits.
+/// Runs the batched queries, one at a time, until nobody waits. After a panic the callers of that batch are told that the
+/// database is busy, and the next batch goes on.
 async fn run_batches(shared: Arc<Shared>) {
-    loop {
-        sleep(BATCH_INTERVAL).await;
-        let gathered = {
-            let mut waiting = lock(&shared.waiting);
-            match waiting.take() {
-                Some(gathered) if !gathered.is_empty() => {
-                    *waiting = Some(Waiting::new());
-                    gathered
-                }
-                // The next caller starts this task again.
-                _ => return,
+    while !matches!(shared.status.run(run_batch(&shared)).await, Ok(ControlFlow::Break(()))) {}
+}
+
+/// Runs the next batched query; `Break` if nobody waits for one.
+async fn run_batch(shared: &Shared) -> Result<ControlFlow<()>, TaskFailure> {
+    sleep(BATCH_INTERVAL).await;
+    let gathered = {
+        let mut waiting = lock(&shared.waiting);
+        match waiting.take() {
+            Some(gathered) if !gathered.is_empty() => {
+                *waiting = Some(Waiting::new());
+                gathered
             }
-        };
-        let asked = Instant::now();
-        let rows = shared.ask(gathered.keys().cloned().collect()).await;
-        let rows = rows
-            .map(|rows| rows.into_iter().map(|row| (row.system_key.clone(), row)).collect::<HashMap<_, _>>());
-        if let Ok(rows) = &rows {
-            let mut known = lock(&shared.known);
-            for (name, row) in rows {
-                known.insert(name.clone(), row.clone(), asked);
-            }
+            // The next caller starts this task again.
+            _ => return Ok(ControlFlow::Break(())),
         }
-        for (name, askers) in gathered {
-            let found = rows.as_ref().map(|rows| rows.get(&name).cloned()).map_err(Clone::clone);
-            for asker in askers {
-                // The caller may be gone.
-                let _ = asker.send(found.clone());
-            }
+    };
+    fail_point!("credential_lookup.taken");
+    let asked = Instant::now();
+    let rows = shared.ask(gathered.keys().cloned().collect()).await;
+    let rows =
+        rows.map(|rows| rows.into_iter().map(|row| (row.system_key.clone(), row)).collect::<HashMap<_, _>>());
+    if let Ok(rows) = &rows {
+        let mut known = lock(&shared.known);
+        for (name, row) in rows {
+            known.insert(name.clone(), row.clone(), asked);
         }
     }
+    for (name, askers) in gathered {
+        let found = rows.as_ref().map(|rows| rows.get(&name).cloned()).map_err(Clone::clone);
+        for asker in askers {
+            // The caller may be gone.
+            let _ = asker.send(found.clone());
+        }
+    }
+    Ok(ControlFlow::Continue(()))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -35,6 +35,7 @@ use uuid::Uuid;
 use crate::db::{Db, DbError};
 use crate::domain::client_network::ClientNetwork;
 use crate::domain::ids::SystemKey;
+use crate::telemetry::TaskStatus;
 use failed_attempts::FailedAttempts;
 use identity::identify;
 pub use identity::{SecretSha256, SystemIdentity};
@@ -72,9 +73,9 @@ pub struct Authenticator {
 
 impl Authenticator {
     /// Creates the authenticator. Its batched look-ups run on `runtime`.
-    pub fn new(db: Db, runtime: Handle) -> Self {
+    pub fn new(db: Db, runtime: Handle, status: TaskStatus) -> Self {
         Self {
-            lookup: CredentialLookup::new(db, runtime),
+            lookup: CredentialLookup::new(db, runtime, status),
             failed_attempts: Mutex::new(FailedAttempts::new()),
         }
     }

@@ -9,8 +9,8 @@
 //!   finds it.
 //! * A failed refresh changes nothing: the last good set stays.
 //!
-//! Tokens of known keys never wait. A refresh is a task of its own on the runtime's threads, which finishes
-//! even if its callers are gone.
+//! Tokens of known keys never wait. A refresh that a token causes is a task of its own on the runtime's threads, which
+//! finishes even if its callers are gone. The others run in the supervised task `key_set`.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -18,15 +18,15 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwapOption;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
-use tokio::time::sleep;
 
 use super::key_set::{KeySet, Remark};
 use super::key_source::KeySource;
+use crate::telemetry::TaskFailure;
 
 /// Minimum time between two refreshes that tokens cause, from the end of the first.
 const MIN_INTERVAL: Duration = Duration::from_mins(1);
 /// Age at which a set is refreshed.
-const MAX_AGE: Duration = Duration::from_mins(10);
+pub const MAX_AGE: Duration = Duration::from_mins(10);
 /// Time between two refreshes until the first success.
 const RETRY_INTERVAL: Duration = Duration::from_secs(2);
 /// Maximum skipped keys that are named in the log.
@@ -34,7 +34,7 @@ const MAX_NAMED: usize = 20;
 
 /// A key set that follows its source.
 #[derive(Clone)]
-pub(super) struct KeySetCache(Arc<Inner>);
+pub struct KeySetCache(Arc<Inner>);
 
 struct Inner {
     source: KeySource,
@@ -69,7 +69,14 @@ enum Reason {
 struct Refresh {
     inner: Arc<Inner>,
     reason: Reason,
-    _done: watch::Sender<()>,
+    done: watch::Sender<()>,
+}
+
+/// What a caller who wants a refresh has to do.
+enum Turn {
+    Run(Refresh),
+    /// Wait for the running refresh.
+    Join(watch::Receiver<()>),
 }
 
 impl Drop for Refresh {
@@ -83,47 +90,62 @@ impl Drop for Refresh {
 }
 
 impl KeySetCache {
-    /// Starts to refresh the set, for the life of the process.
-    pub fn start(source: KeySource, runtime: Handle) -> Self {
-        let keys = Self(Arc::new(Inner {
+    /// Returns a cache without a set; [`refresh`](Self::refresh) has to be called regularly.
+    pub fn new(source: KeySource, runtime: Handle) -> Self {
+        Self(Arc::new(Inner {
             source,
             current: ArcSwapOption::empty(),
             refreshes: Mutex::default(),
             logged: Mutex::default(),
             runtime,
-        }));
-        let inner = Arc::clone(&keys.0);
-        keys.0.runtime.spawn(async move {
-            loop {
-                wait(inner.start_refresh(Reason::Time)).await;
-                sleep(if inner.current.load().is_some() { MAX_AGE } else { RETRY_INTERVAL }).await;
+        }))
+    }
+
+    /// Refreshes the set, or waits for the running refresh.
+    pub async fn refresh(&self) -> Result<(), TaskFailure> {
+        match self.0.start_refresh(Reason::Time) {
+            Some(Turn::Run(refresh)) => {
+                let read = refresh.inner.read().await;
+                let retry = if self.current().is_some() { MAX_AGE } else { RETRY_INTERVAL };
+                read.map_err(|failure| TaskFailure::new(failure).retry_after(retry).logged())
             }
-        });
-        keys
+            Some(Turn::Join(running)) => {
+                wait(running).await;
+                Ok(())
+            }
+            None => Ok(()),
+        }
     }
 
     /// Returns the last good set; `None` if there never was one.
-    pub fn current(&self) -> Option<Arc<KeySet>> {
+    pub(super) fn current(&self) -> Option<Arc<KeySet>> {
         self.0.current.load_full()
     }
 
     /// Returns a set that is newer than `seen`, in which the caller found no key: one that was read meanwhile
     /// or is read now. Returns `None` if there is none, or if it is too soon to refresh.
-    pub async fn newer_than(&self, seen: Option<&Arc<KeySet>>) -> Option<Arc<KeySet>> {
+    pub(super) async fn newer_than(&self, seen: Option<&Arc<KeySet>>) -> Option<Arc<KeySet>> {
         let newer = || self.current().filter(|set| !seen.is_some_and(|seen| Arc::ptr_eq(seen, set)));
         if let Some(set) = newer() {
             return Some(set);
         }
-        wait(self.0.start_refresh(Reason::Token)).await;
+        match self.0.start_refresh(Reason::Token) {
+            Some(Turn::Run(refresh)) => {
+                let done = refresh.done.subscribe();
+                // `read` has logged a failure.
+                self.0.runtime.spawn(async move { drop(refresh.inner.read().await) });
+                wait(done).await;
+            }
+            Some(Turn::Join(running)) => wait(running).await,
+            None => {}
+        }
         newer()
     }
 }
 
 /// Waits for the end of a refresh, which drops the sender.
-async fn wait(refresh: Option<watch::Receiver<()>>) {
-    if let Some(mut refresh) = refresh {
-        let _ = refresh.changed().await;
-    }
+async fn wait(mut refresh: watch::Receiver<()>) {
+    let _ = refresh.changed().await;
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -131,25 +153,23 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Inner {
-    /// Joins the running refresh, or starts one. Returns `None` if it is too soon for a token to cause one.
-    fn start_refresh(self: &Arc<Self>, reason: Reason) -> Option<watch::Receiver<()>> {
+    /// Joins the running refresh, or registers one that the caller has to run. Returns `None` if it is too soon for a token to cause one.
+    fn start_refresh(self: &Arc<Self>, reason: Reason) -> Option<Turn> {
         let mut refreshes = lock(&self.refreshes);
         if let Some(running) = &refreshes.running {
-            return Some(running.clone());
+            return Some(Turn::Join(running.clone()));
         }
         let pause = if self.current.load().is_some() { MIN_INTERVAL } else { RETRY_INTERVAL };
         if reason == Reason::Token && refreshes.ended.is_some_and(|ended| ended.elapsed() < pause) {
             return None;
         }
         let (done, receiver) = watch::channel(());
-        refreshes.running = Some(receiver.clone());
-        drop(refreshes);
-        let refresh = Refresh { inner: Arc::clone(self), reason, _done: done };
-        self.runtime.spawn(async move { refresh.inner.read().await });
-        Some(receiver)
+        refreshes.running = Some(receiver);
+        Some(Turn::Run(Refresh { inner: Arc::clone(self), reason, done }))
     }
 
-    async fn read(&self) {
+    /// Reads the set. Logs a failure itself: only when it changes, and whatever caused the refresh.
+    async fn read(&self) -> Result<(), String> {
         match self.source.read().await {
             Ok(set) => {
                 let set = Arc::new(set);
@@ -157,8 +177,12 @@ impl Inner {
                 // Logged after the set is in use: whoever reads the line may send a token.
                 log::info!("token keys: {} read from {}", set.len(), self.source);
                 self.log_remarks(set.remarks());
+                Ok(())
             }
-            Err(failure) => self.log_failure(failure),
+            Err(failure) => {
+                self.log_failure(failure.clone());
+                Err(failure)
+            }
         }
     }
 

@@ -22,14 +22,14 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::runtime::Handle;
 
 pub use issue::{IssueError, NewToken, issue};
+pub use key_set_cache::{KeySetCache, MAX_AGE as KEY_SET_MAX_AGE};
 pub use key_source::KeySource;
+pub use rejected_tokens::{PERIOD as REJECTED_TOKENS_PERIOD, RejectedTokens};
 
 use crate::domain::caller::Caller;
 use claims::Expected;
 use jws::Jws;
 use key_set::KeySet;
-use key_set_cache::KeySetCache;
-use rejected_tokens::RejectedTokens;
 
 /// Maximum length of a token, in bytes. A longer one is refused without being parsed.
 const MAX_TOKEN_BYTES: usize = 8192;
@@ -64,21 +64,32 @@ pub struct TokenVerifier {
 }
 
 impl TokenVerifier {
-    /// Starts to refresh the keys, on `runtime`. A URL may be unreachable for now.
+    /// Returns a verifier whose keys have yet to be read: [`key_set`](Self::key_set) has to be refreshed regularly, and
+    /// [`rejected`](Self::rejected) reported. Refreshes that tokens cause run on `runtime`.
     ///
     /// # Errors
     /// One line, if a file cannot be used.
-    pub fn start(settings: TokenSettings, runtime: &Handle) -> Result<Self, String> {
+    pub fn new(settings: TokenSettings, runtime: &Handle) -> Result<Self, String> {
         if let Some(source) = &settings.keys {
             source.check()?;
         }
         let secret = settings.hs256.as_ref().map(|secret| secret.expose_secret().as_bytes());
         Ok(Self {
             hs256: secret.map(DecodingKey::from_secret),
-            keys: settings.keys.map(|source| KeySetCache::start(source, runtime.clone())),
+            keys: settings.keys.map(|source| KeySetCache::new(source, runtime.clone())),
             expected: Expected { issuer: settings.issuer, audience: settings.audience },
-            rejected: RejectedTokens::start(runtime),
+            rejected: Arc::default(),
         })
+    }
+
+    /// Returns the key set to refresh, if there is one. The period is [`KEY_SET_MAX_AGE`].
+    pub fn key_set(&self) -> Option<KeySetCache> {
+        self.keys.clone()
+    }
+
+    /// Returns the counts of refused tokens to report. The period is [`REJECTED_TOKENS_PERIOD`].
+    pub fn rejected(&self) -> &Arc<RejectedTokens> {
+        &self.rejected
     }
 
     /// Returns the caller that this token names.

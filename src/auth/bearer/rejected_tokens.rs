@@ -2,39 +2,24 @@
 //! wonder why all requests are answered 401. The reasons are a small fixed set, so little is kept.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::runtime::Handle;
-use tokio::time::sleep;
+/// The time between two reports.
+pub const PERIOD: Duration = Duration::from_mins(1);
 
-const MINUTE: Duration = Duration::from_mins(1);
-
-/// The count of each reason since the last line.
+/// The count of each reason since the last line. Dropping it logs the rest.
 #[derive(Default)]
-pub(super) struct RejectedTokens(Mutex<BTreeMap<&'static str, u64>>);
+pub struct RejectedTokens(Mutex<BTreeMap<&'static str, u64>>);
 
 impl RejectedTokens {
-    /// Starts to report, for the life of the value; dropping it reports the rest.
-    pub fn start(runtime: &Handle) -> Arc<Self> {
-        let rejected = Arc::new(Self::default());
-        let weak = Arc::downgrade(&rejected);
-        runtime.spawn(async move {
-            loop {
-                sleep(MINUTE).await;
-                let Some(rejected) = weak.upgrade() else { return };
-                rejected.report();
-            }
-        });
-        rejected
-    }
-
     pub fn count(&self, why: &'static str) {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         *counts.entry(why).or_default() += 1;
     }
 
-    fn report(&self) {
+    /// Logs the counts since the last report, if there are any.
+    pub fn report(&self) {
         let counts = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
         if let Some(line) = line(&counts) {
             log::warn!("{line}");

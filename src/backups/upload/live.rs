@@ -5,6 +5,18 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use uuid::Uuid;
 
+/// An upload that is live until this is dropped.
+pub(super) struct LiveUpload {
+    live: LiveUploads,
+    upload: Uuid,
+}
+
+impl Drop for LiveUpload {
+    fn drop(&mut self) {
+        self.live.remove(self.upload);
+    }
+}
+
 /// The ids of the uploads that this process is working on; the sweeper leaves them alone. Cheap to clone.
 #[derive(Clone, Default)]
 pub struct LiveUploads(Arc<Mutex<HashSet<Uuid>>>);
@@ -16,6 +28,11 @@ impl LiveUploads {
 
     pub(super) fn insert(&self, upload: Uuid) {
         self.lock().insert(upload);
+    }
+
+    /// Returns a guard that removes the upload when it is dropped.
+    pub(super) fn remove_when_dropped(&self, upload: Uuid) -> LiveUpload {
+        LiveUpload { live: self.clone(), upload }
     }
 
     pub(super) fn remove(&self, upload: Uuid) {

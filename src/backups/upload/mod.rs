@@ -5,12 +5,12 @@
 //! 3. `body_channel.rs`: the body goes from the HTTP handler to the task ([`BodySender`]).
 //! 4. `intake.rs`: each chunk is checked against the limits, the quota, the declared length and the digests.
 //! 5. `body_stream.rs`: the store pulls the body chunk by chunk. `store_body.rs`: waits for the store, within timeouts.
-//! 6. `reservation.rs`, `abort_queue.rs`: if anything fails or is dropped, the upload is aborted.
+//! 6. `reservation.rs`, `aborter.rs`: if anything fails or is dropped, the upload is aborted.
 //!
 //! A task owns the upload, not the handler: the HTTP framework drops a handler's future at any await when the peer resets
 //! the connection, and an admitted upload has to be finished or aborted.
 
-mod abort_queue;
+mod aborter;
 mod admit;
 mod body_channel;
 mod body_stream;
@@ -25,7 +25,7 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
-pub use abort_queue::AbortQueue;
+pub use aborter::Aborter;
 pub use body_channel::BodySender;
 pub use live::LiveUploads;
 

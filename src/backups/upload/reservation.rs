@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 use uuid::Uuid;
 
-use super::abort_queue::{AbortQueue, PendingAbort};
+use super::aborter::{Aborter, PendingAbort};
 use super::live::LiveUploads;
 use crate::db::accounting::Abort;
 use crate::domain::ids::OrgId;
@@ -20,7 +20,7 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(3);
 pub(super) struct Reservation {
     pending: Option<PendingAbort>,
     id: Uuid,
-    aborts: AbortQueue,
+    aborter: Aborter,
     live: LiveUploads,
 }
 
@@ -31,12 +31,12 @@ impl Reservation {
         system_id: Uuid,
         backup: Uuid,
         key: ObjectKey,
-        aborts: AbortQueue,
+        aborter: Aborter,
         live: LiveUploads,
     ) -> Self {
         live.insert(backup);
         let abort = Abort { system_id, backup, release_rate_slot: false };
-        Self { pending: Some(PendingAbort { org, key, abort, done: None }), id: backup, aborts, live }
+        Self { pending: Some(PendingAbort { org, key, abort, done: None }), id: backup, aborter, live }
     }
 
     /// The upload holds nothing: it was refused, or its commit is known to be done.
@@ -52,7 +52,7 @@ impl Reservation {
         let (done, finished) = oneshot::channel();
         pending.abort.release_rate_slot = release_rate_slot;
         pending.done = Some(done);
-        self.aborts.send(pending);
+        self.aborter.start(pending);
         let _ = timeout(ANSWER_TIMEOUT, finished).await;
     }
 }
@@ -60,7 +60,7 @@ impl Reservation {
 impl Drop for Reservation {
     fn drop(&mut self) {
         if let Some(pending) = self.pending.take() {
-            self.aborts.send(pending);
+            self.aborter.start(pending);
         }
     }
 }

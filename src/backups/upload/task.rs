@@ -36,7 +36,7 @@ impl Vault {
             who.id(),
             backup.uuid(),
             key,
-            self.aborts.clone(),
+            self.aborter.clone(),
             self.live.clone(),
         );
         let granted = match self.admit(&who, &admission, request.length).await {

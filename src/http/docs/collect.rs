@@ -131,10 +131,10 @@ pub struct Health;
 
 impl IntoResponses for Health {
     fn responses() -> Responses {
-        let up = Dependencies { database: "up", store: "up" };
-        let down = Dependencies { database: "up", store: "down" };
+        let up = Dependencies { database: "up", store: "up", tasks: vec![] };
+        let down = Dependencies { database: "up", store: "down", tasks: vec![] };
         Answers::default()
-            .json(200, "Both can be written to.", "healthy", &up, &[])
+            .json(200, "Backups can be stored. If a background task fails, the message is `degraded`, and `tasks` names it.", "healthy", &up, &[])
             .json(503, "At least one can't be written to, and which.", "unhealthy", &down, &[])
             .into()
     }

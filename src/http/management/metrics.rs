@@ -10,7 +10,7 @@ use crate::http::docs;
 use crate::http::errors::ApiError;
 use crate::http::extractors::bearer::{Admin, Allowed};
 use crate::http::headers::host;
-use crate::telemetry::Now;
+use crate::telemetry::GaugeValues;
 
 /// They are true for a moment.
 pub const CACHED: &str = "no-store";
@@ -28,13 +28,13 @@ pub async fn metrics(request: HttpRequest, state: Data<AppState>) -> Result<Http
     if !is_local(&request, &state.addresses.management) {
         Allowed::<Admin>::extract(&request).await?;
     }
-    let now = Now {
+    let values = GaugeValues {
         uploads_open: state.vault.live.ids().len(),
         downloads_open: state.vault.downloads.count(),
         systems_waiting: state.vault.waiters.count(),
         connections: state.vault.db.used(),
     };
-    let text = state.vault.metrics.render(&now).map_err(|error| {
+    let text = state.vault.metrics.render(&values).map_err(|error| {
         log::error!("render the metrics: {error}");
         ApiError::Unavailable { details: "metrics" }
     })?;

@@ -1,0 +1,90 @@
+//! Starts the background tasks.
+
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+use super::{FIRST_PREPARATION_TIMEOUT, StartError};
+use crate::auth::bearer::{KEY_SET_MAX_AGE, REJECTED_TOKENS_PERIOD, TokenVerifier};
+use crate::backups::Vault;
+use crate::config::Config;
+use crate::db::Connector;
+use crate::db::accounting::AccountingPolicy;
+use crate::tasks::{
+    self, Lease, MemoryReturn, Period, Preparation, RequestListener, Supervisor, TaskDefinition,
+};
+
+/// The tasks with a thread of their own, which stop when this is dropped. The other tasks stop with the runtime.
+pub(super) struct BackgroundThreads {
+    _listener: RequestListener,
+    _lease: Lease,
+    _memory: MemoryReturn,
+}
+
+/// Starts all tasks of the vault. Waits a little for schema and store to be prepared, so that the first request usually finds
+/// them ready.
+pub(super) async fn start(
+    supervisor: &Supervisor,
+    config: &Config,
+    migrate: bool,
+    policy: AccountingPolicy,
+    connector: &Connector,
+    vault: &Vault,
+) -> Result<BackgroundThreads, StartError> {
+    let preparation = Preparation {
+        db: vault.db.clone(),
+        migrate,
+        default_quota: policy.default_quota,
+        store: Arc::clone(&vault.store),
+    };
+    let (refuse, refused) = oneshot::channel();
+    tasks::prepare::start(supervisor, preparation, Arc::clone(&vault.ready), refuse);
+    // The sender is dropped when everything is prepared.
+    if let Ok(Ok(line)) = timeout(FIRST_PREPARATION_TIMEOUT, refused).await {
+        return Err(StartError::Refused(line));
+    }
+
+    let io = |doing: &str| {
+        let doing = doing.to_owned();
+        move |source| StartError::Io { doing, source }
+    };
+    let lease = Lease::start(supervisor, connector.clone(), policy.writer, config.upkeep.lease)
+        .map_err(io("start the lease thread"))?;
+    let listener = RequestListener::start(supervisor, connector.clone(), vault.waiters.clone())
+        .map_err(io("start the thread that listens"))?;
+    let memory = MemoryReturn::start(supervisor).map_err(io("start the thread that returns memory"))?;
+    tasks::purge::start(supervisor, vault.db.clone(), Arc::clone(&vault.store), Arc::clone(&vault.purge));
+    let sweeper = tasks::sweep::Sweeper {
+        db: vault.db.clone(),
+        store: Arc::clone(&vault.store),
+        policy,
+        lease: config.upkeep.lease,
+        live: vault.live.clone(),
+    };
+    sweeper.start(supervisor, config.upkeep.sweep_interval);
+    tasks::revoke::start(supervisor, vault.db.clone(), vault.downloads.clone());
+    Ok(BackgroundThreads { _listener: listener, _lease: lease, _memory: memory })
+}
+
+/// Starts the tasks of the verifier of tokens.
+pub(super) fn start_verifier(supervisor: &Supervisor, verifier: &TokenVerifier) {
+    if let Some(key_set) = verifier.key_set() {
+        let task = TaskDefinition::new("key_set", Period::SinceStart(KEY_SET_MAX_AGE));
+        supervisor.spawn(task, move || {
+            let key_set = key_set.clone();
+            async move { key_set.refresh().await }
+        });
+    }
+    let rejected = Arc::downgrade(verifier.rejected());
+    let task = TaskDefinition::new("rejected_tokens", Period::SinceStart(REJECTED_TOKENS_PERIOD));
+    supervisor.spawn(task, move || {
+        let rejected = rejected.upgrade();
+        async move {
+            if let Some(rejected) = rejected {
+                rejected.report();
+            }
+            Ok(())
+        }
+    });
+}

@@ -1,0 +1,259 @@
+//! A background task panics: the log and the metrics name it, health is degraded until it works again, and it does work again.
+
+use std::collections::BTreeSet;
+
+use tempfile::NamedTempFile;
+
+use crate::crash_fixture::{CrashFixture, POINT, builder};
+use crate::harness::{
+    BACKUPS, Login, PATIENCE, Server, System, Vanish, Wire, assert_eventually, bytes, sample,
+};
+
+/// A point that panics each time until this is dropped.
+struct Panicking(NamedTempFile);
+
+impl Panicking {
+    fn new() -> Self {
+        Self(NamedTempFile::new().expect("a file"))
+    }
+
+    fn at(&self, point: &str) -> String {
+        format!("panic {point} while {}", self.0.path().display())
+    }
+}
+
+fn runs(server: &Server, task: &str, result: &str) -> f64 {
+    // The library writes labels in the order of their names.
+    let name = format!(r#"strongroom_task_runs_total{{result="{result}",task="{task}"}}"#);
+    sample(&server.metrics(), &name)
+}
+
+fn is_up(server: &Server, task: &str) -> bool {
+    sample(&server.metrics(), &format!(r#"strongroom_task_up{{task="{task}"}}"#)) > 0.5
+}
+
+/// Health names this task and no other one.
+#[track_caller]
+fn is_degraded(server: &Server, task: &str) {
+    assert_eventually(&format!("health names {task}"), PATIENCE, || {
+        let health = server.get("/api/health").send();
+        let named = health.data()["tasks"] == serde_json::json!([task]);
+        // Without its preparation the service can't store anything.
+        let (status, message) = if task == "prepare" { (503, "unhealthy") } else { (200, "degraded") };
+        named && health.status == status && health.message() == message
+    });
+}
+
+#[track_caller]
+fn is_healthy(server: &Server) {
+    assert_eventually("health is up again", PATIENCE * 3, || {
+        let health = server.get("/api/health").send();
+        health.status == 200
+            && health.message() == "healthy"
+            && health.data() == serde_json::json!({ "database": "up", "store": "up" })
+    });
+}
+
+/// A service in which this task panics, and works again.
+#[track_caller]
+fn panics_and_recovers(task: &str) -> (Server, Login) {
+    let (panicking, login) = (Panicking::new(), Login::new());
+    let server = builder().login(&login).set(POINT, panicking.at(&format!("task.{task}"))).unready().start();
+    is_degraded(&server, task);
+    assert!(!is_up(&server, task), "{}", server.metrics());
+    assert!(runs(&server, task, "panic") > 0.5, "{}", server.metrics());
+    let line = format!("task {task} panicked: fail point task.{task}");
+    assert_eq!(server.log().matches(&line).count(), 1, "one line, however often it panics: {}", server.log());
+    drop(panicking);
+    is_healthy(&server);
+    assert!(is_up(&server, task), "{}", server.metrics());
+    assert!(runs(&server, task, "ok") > 0.5, "{}", server.metrics());
+    assert!(server.log().contains(&format!("task {task}: it works again")), "{}", server.log());
+    (server, login)
+}
+
+#[test]
+fn preparation_that_panicked_prepares_again() {
+    let (server, _) = panics_and_recovers("prepare");
+    server.store(&server.system(), b"x");
+}
+
+#[test]
+fn lease_that_panicked_is_renewed_again() {
+    let (server, _) = panics_and_recovers("lease");
+    let held = "SELECT count(*) FROM writers WHERE lease_expires_at > clock_timestamp()";
+    assert_eventually("the lease is held", PATIENCE, || server.db.number(held) == 1);
+}
+
+#[test]
+fn listener_that_panicked_wakes_again() {
+    let (server, _) = panics_and_recovers("listen");
+    let system = server.system();
+    let mut waiting = server.waiting(&system, 60);
+    let id = server.ask(&system);
+    assert!(String::from_utf8_lossy(&waiting.answer().status(200).body).contains(&id));
+}
+
+#[test]
+fn purge_that_panicked_purges_again() {
+    let (server, _) = panics_and_recovers("purge");
+    let system = server.system();
+    for _ in 0..3 {
+        server.store(&system, b"x");
+    }
+    let retired = "SELECT count(*) FROM backups WHERE state = 'retired'";
+    assert_eventually("the pruned backup is purged", PATIENCE, || server.db.number(retired) == 0);
+}
+
+#[test]
+fn sweep_that_panicked_sweeps_again() {
+    let (server, _login) = panics_and_recovers("sweep");
+    let (system, other) = (server.system(), server.sibling_with(POINT, ""));
+    let mut wire = Wire::upload(&other, &system, &["Content-Length: 2000000"]);
+    wire.send(bytes(1000));
+    assert_eventually("the upload was let in", PATIENCE, || server.receiving() == 1);
+    other.kill();
+    other.skip_audit();
+    assert_eventually("it is rolled back", PATIENCE * 2, || server.receiving() == 0);
+}
+
+#[test]
+fn other_tasks_work_again_after_a_panic() {
+    for task in ["memory", "revoke", "rejected_tokens"] {
+        panics_and_recovers(task);
+    }
+}
+
+#[test]
+fn key_set_that_panicked_is_read_again() {
+    let (server, login) = panics_and_recovers("key_set");
+    let token = login.token("acme", "backup:view");
+    let answer = server.manage("GET", "/backup/unknown").bearer(token).send();
+    assert_eq!(answer.status, 404, "the token is known: {answer}");
+}
+
+/// A task that is missing here has no test above.
+#[test]
+fn every_task_has_a_name_and_a_test() {
+    let login = Login::new();
+    let server = builder().login(&login).start();
+    let metrics = server.metrics();
+    let names = metrics
+        .lines()
+        .filter_map(|line| line.strip_prefix(r#"strongroom_task_up{task=""#)?.split('"').next());
+    let repeated =
+        ["key_set", "lease", "listen", "memory", "prepare", "purge", "rejected_tokens", "revoke", "sweep"];
+    let on_demand = ["abort", "credential_lookup", "group_commit"];
+    assert_eq!(names.collect::<BTreeSet<_>>(), repeated.into_iter().chain(on_demand).collect());
+}
+
+/// Whatever a purge had claimed is purged in the end.
+#[test]
+fn purge_that_panicked_with_claims_in_hand_finishes_them() {
+    let mut fixture = CrashFixture::new();
+    let panicking = Panicking::new();
+    fixture.doom(panicking.at("purge.claimed"));
+    let body = bytes(3000);
+    let id = fixture.server.store(&fixture.system, &body);
+    is_degraded(&fixture.server, "purge");
+    drop(panicking);
+    fixture.server.db.execute(
+        "UPDATE backups SET purge_started_at = now() - interval '2 minutes' WHERE state = 'retired'",
+    );
+    let retired = "SELECT count(*) FROM backups WHERE state = 'retired'";
+    assert_eventually("the pruned backup is purged", PATIENCE * 3, || fixture.server.db.number(retired) == 0);
+    is_healthy(&fixture.server);
+    fixture.is_whole(&[fixture.kept[1].clone(), (id, body)]);
+}
+
+/// Two uploads that end half-way.
+fn break_off_two(fixture: &CrashFixture) {
+    let wires = [(); 2].map(|()| {
+        let mut wire = Wire::upload(&fixture.server, &fixture.system, &["Content-Length: 2000000"]);
+        wire.send(bytes(1000));
+        wire
+    });
+    assert_eventually("both were let in", PATIENCE, || fixture.server.receiving() == 2);
+    for wire in wires {
+        wire.vanish(Vanish::Rst);
+    }
+}
+
+#[test]
+fn abort_that_panicked_is_tried_again_and_stops_no_other() {
+    let mut fixture = CrashFixture::new();
+    fixture.doom("panic task.abort");
+    break_off_two(&fixture);
+    assert_eventually("both are aborted", PATIENCE, || fixture.server.receiving() == 0);
+    assert!((runs(&fixture.server, "abort", "panic") - 1.0).abs() < 0.5, "{}", fixture.server.metrics());
+    assert!(!fixture.server.log().contains("left to the sweeper"));
+    is_healthy(&fixture.server);
+    fixture.is_whole(&fixture.kept);
+}
+
+#[test]
+fn abort_that_panicked_after_the_row_was_retired_leaves_the_object_to_the_purge() {
+    let mut fixture = CrashFixture::new();
+    fixture.doom("panic abort.retired");
+    break_off_two(&fixture);
+    assert_eventually("both are aborted", PATIENCE, || {
+        fixture.server.receiving() == 0 && runs(&fixture.server, "abort", "ok") > 1.5
+    });
+    is_healthy(&fixture.server);
+    fixture.is_whole(&fixture.kept);
+}
+
+#[test]
+fn abort_that_keeps_panicking_is_left_to_the_sweeper() {
+    let mut fixture = CrashFixture::new();
+    let panicking = Panicking::new();
+    fixture.doom(panicking.at("task.abort"));
+    break_off_two(&fixture);
+    is_degraded(&fixture.server, "abort");
+    assert_eventually("both are given up", PATIENCE * 3, || {
+        fixture.server.log().matches("it panicked 3 times; left to the sweeper").count() == 2
+    });
+    is_healthy(&fixture.server);
+    // A sweeper leaves young uploads of its own process alone.
+    fixture.server.db.execute("UPDATE backups SET admitted_at = admitted_at - interval '2 minutes'");
+    assert_eventually("the sweeper rolls both back", PATIENCE, || fixture.server.receiving() == 0);
+    drop(panicking);
+    fixture.is_whole(&fixture.kept);
+}
+
+#[test]
+fn shared_transaction_that_panicked_holds_up_no_upload() {
+    let mut fixture = CrashFixture::new();
+    fixture.doom("panic group_commit.taken");
+    let body = bytes(3000);
+    let answer = fixture.server.put(&fixture.system, &body);
+    assert!([201, 503].contains(&answer.status), "{answer}");
+    assert!(
+        (runs(&fixture.server, "group_commit", "panic") - 1.0).abs() < 0.5,
+        "{}",
+        fixture.server.metrics()
+    );
+    is_healthy(&fixture.server);
+    let ids = [fixture.server.store(&fixture.system, &body), fixture.server.store(&fixture.system, &body)];
+    fixture.is_whole(&ids.map(|id| (id, body.clone())));
+}
+
+#[test]
+fn look_up_of_credentials_that_panicked_locks_nobody_out() {
+    let mut fixture = CrashFixture::new();
+    fixture.doom("panic credential_lookup.taken");
+    let server = &fixture.server;
+    let wrong = System { secret: "wrong".to_owned(), ..fixture.system.clone() };
+    // More than thirty wrong secrets a minute: the rest is looked up in batches.
+    assert_eventually("a batch panics", PATIENCE, || {
+        let answers: Vec<_> = std::thread::scope(|scope| {
+            let guess = || server.get(BACKUPS).user(&wrong).send().status;
+            [(); 8].map(|()| scope.spawn(guess)).map(|guess| guess.join().expect("an answer")).to_vec()
+        });
+        assert!(answers.iter().all(|status| [401, 503].contains(status)), "{answers:?}");
+        runs(server, "credential_lookup", "panic") > 0.5
+    });
+    server.get(BACKUPS).user(&wrong).send().is_invalid_token();
+    server.get(BACKUPS).user(&fixture.system).send().status(200);
+    is_healthy(server);
+}
