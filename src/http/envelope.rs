@@ -31,6 +31,6 @@ pub fn answer<T: Serialize>(status: StatusCode, message: &str, data: T) -> HttpR
 }
 
 /// A time as the APIs show it: RFC 3339, UTC, with a `Z`.
-pub fn time(at: DateTime<Utc>) -> String {
+pub fn timestamp(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::AutoSi, true)
 }

@@ -1,39 +1,57 @@
-//! `GET` and `HEAD /api/systems/backups/{id}`.
+//! `GET` and `HEAD /api/systems/backups/{id}`: downloads a backup.
 
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse};
+use utoipa::IntoResponses;
 
-use super::backup_bytes::give;
-use super::backup_id::{OneBackup, parse_id};
+use super::backup_id_path::{BackupIdPath, invalid_backup_id, parse_backup_id};
+use super::backup_response::{describe_backup_response, respond_with_backup};
 use crate::auth::basic::SystemIdentity;
 use crate::backups::Reader;
 use crate::http::app_state::AppState;
-use crate::http::docs;
 use crate::http::errors::ApiError;
-use crate::http::extractors::client_address::RemoteAddr;
+use crate::http::extractors::client_address::ClientAddress;
+use crate::http::openapi::common_errors::basic_auth_errors;
+use crate::http::openapi::responses::ResponseMap;
 
 /// Download a backup
 ///
-/// The bytes as they were uploaded, or a part of them. A connection that breaks is an error, never a
-/// short answer; what is missing can be fetched with `Range`.
+/// Returns the bytes as they were uploaded, or a part of them. If the connection breaks, the download is incomplete and
+/// never looks complete; the missing part can be requested with `Range`.
 #[utoipa::path(
     get, path = "/api/systems/backups/{id}", tag = "Backups", operation_id = "downloadBackup",
     params(
-        OneBackup,
-        ("Range" = Option<String>, Header, description = "One range of bytes.", example = "bytes=0-1023"),
-        ("If-Range" = Option<String>, Header, description = "The `ETag` that the part has to fit."),
-        ("If-None-Match" = Option<String>, Header, description = "The `ETag` of what the client has."),
+        BackupIdPath,
+        ("Range" = Option<String>, Header, description = "A single range of bytes.", example = "bytes=0-1023"),
+        ("If-Range" = Option<String>, Header, description = "The `ETag` of the backup that `Range` refers to."),
+        ("If-None-Match" = Option<String>, Header, description = "The `ETag` of the client's copy."),
     ),
-    responses(docs::collect::Download),
+    responses(DownloadResponses),
     security(("basic" = [])),
 )]
 pub async fn download(
-    who: SystemIdentity,
-    RemoteAddr(remote_addr): RemoteAddr,
+    identity: SystemIdentity,
+    ClientAddress(remote_addr): ClientAddress,
     id: Path<String>,
     request: HttpRequest,
     state: Data<AppState>,
 ) -> Result<HttpResponse, ApiError> {
-    let row = state.vault.find(&who, parse_id(&id)?).await?;
-    give(&request, &state, &row, &row.filename, Reader::system(&who, remote_addr)).await
+    let row = state.vault.find(&identity, parse_backup_id(&id)?).await?;
+    let reader = Reader::system(&identity, remote_addr);
+    respond_with_backup(&request, &state, &row, &row.filename, reader).await
+}
+
+struct DownloadResponses;
+
+impl IntoResponses for DownloadResponses {
+    fn responses() -> ResponseMap {
+        let errors = [
+            invalid_backup_id("backup.zip"),
+            ApiError::NotFound,
+            ApiError::Range { size: 82_944 },
+            ApiError::TooManyDownloads,
+            ApiError::Damaged,
+        ];
+        describe_backup_response(&[]).errors(basic_auth_errors().chain(errors)).with_backup_requested().into()
+    }
 }

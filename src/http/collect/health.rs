@@ -5,12 +5,13 @@ use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::web::Data;
 use serde::Serialize;
-use utoipa::ToSchema;
+use utoipa::{IntoResponses, ToSchema};
 
 use crate::backups::Health;
 use crate::http::app_state::AppState;
+use crate::http::envelope;
 use crate::http::errors::data::Empty;
-use crate::http::{docs, envelope};
+use crate::http::openapi::responses::{ResponseMap, Responses};
 
 /// What the check found. A dependency is `up`, `down` or `being prepared`.
 #[derive(Serialize, ToSchema)]
@@ -25,7 +26,7 @@ pub struct Dependencies {
     pub tasks: Vec<&'static str>,
 }
 
-/// Ask whether the service can do its work
+/// Check whether the service is healthy
 ///
 /// Commits a transaction that changes nothing, and writes to the object store, at most once a second. `degraded`: backups are
 /// stored, and a background task can't do its work.
@@ -34,7 +35,7 @@ pub struct Dependencies {
     path = "/api/health",
     tag = "Health",
     operation_id = "health",
-    responses(docs::collect::Health)
+    responses(HealthResponses)
 )]
 pub async fn health(state: Data<AppState>) -> HttpResponse {
     let health = state.vault.health().await;
@@ -48,7 +49,27 @@ pub async fn health(state: Data<AppState>) -> HttpResponse {
     envelope::answer(status, message, Dependencies { database, store, tasks })
 }
 
-/// Ask whether the process is alive
+struct HealthResponses;
+
+impl IntoResponses for HealthResponses {
+    fn responses() -> ResponseMap {
+        let up = Dependencies { database: "up", store: "up", tasks: vec![] };
+        let down = Dependencies { database: "up", store: "down", tasks: vec![] };
+        let healthy = "Backups can be stored. If a background task fails, the message is `degraded`, and `tasks` names it.";
+        Responses::default()
+            .json(200, healthy, "healthy", &up, &[])
+            .json(
+                503,
+                "At least one of them cannot be written to; `data` says which.",
+                "unhealthy",
+                &down,
+                &[],
+            )
+            .into()
+    }
+}
+
+/// Check whether the process responds
 ///
 /// Checks nothing else. For a watchdog: a restart does not help against a database that is down.
 #[utoipa::path(
@@ -56,8 +77,16 @@ pub async fn health(state: Data<AppState>) -> HttpResponse {
     path = "/api/health/live",
     tag = "Health",
     operation_id = "live",
-    responses(docs::collect::Live)
+    responses(LiveResponses)
 )]
 pub async fn live() -> HttpResponse {
     envelope::answer(StatusCode::OK, "alive", Empty {})
+}
+
+struct LiveResponses;
+
+impl IntoResponses for LiveResponses {
+    fn responses() -> ResponseMap {
+        Responses::default().json(200, "The process responds.", "alive", &Empty {}, &[]).into()
+    }
 }

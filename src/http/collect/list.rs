@@ -1,17 +1,18 @@
-//! `GET /api/systems/backups`.
+//! `GET /api/systems/backups`: lists the backups of the authenticated system.
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::web::Data;
 use serde::Serialize;
-use utoipa::ToSchema;
+use utoipa::{IntoResponses, ToSchema};
 
-use super::metadata::Metadata;
+use super::backup_metadata::Metadata;
 use crate::auth::basic::SystemIdentity;
 use crate::http::app_state::AppState;
-use crate::http::docs;
 use crate::http::envelope;
 use crate::http::errors::ApiError;
+use crate::http::openapi::common_errors::basic_auth_errors;
+use crate::http::openapi::responses::{ResponseMap, Responses};
 
 /// The backups of one system, newest first.
 #[derive(Serialize, ToSchema)]
@@ -21,14 +22,27 @@ pub struct Backups {
 
 /// List backups
 ///
-/// All backups of the system whose credential this is, newest first. No other can be asked for.
+/// Returns all backups of the authenticated system, newest first. The backups of other systems are not accessible.
 #[utoipa::path(
     get, path = "/api/systems/backups", tag = "Backups", operation_id = "listBackups",
-    responses(docs::collect::List),
+    responses(ListResponses),
     security(("basic" = [])),
 )]
-pub async fn list(who: SystemIdentity, state: Data<AppState>) -> Result<HttpResponse, ApiError> {
-    let rows = state.vault.list(&who).await?;
+pub async fn list(identity: SystemIdentity, state: Data<AppState>) -> Result<HttpResponse, ApiError> {
+    let rows = state.vault.list(&identity).await?;
     let backups = rows.into_iter().map(Metadata::from).collect();
     Ok(envelope::answer(StatusCode::OK, "backups listed", Backups { backups }))
+}
+
+struct ListResponses;
+
+impl IntoResponses for ListResponses {
+    fn responses() -> ResponseMap {
+        let example = Backups { backups: vec![Metadata::example()] };
+        Responses::default()
+            .json(200, "All stored backups, newest first.", "backups listed", &example, &[])
+            .errors(basic_auth_errors())
+            .with_backup_requested()
+            .into()
+    }
 }

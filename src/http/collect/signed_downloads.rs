@@ -1,16 +1,18 @@
-//! `GET` and `HEAD /api/downloads/{id}`: signed addresses, which need no other authentication.
+//! `GET` and `HEAD /api/downloads/{id}`: downloads with a signed URL, which need no other credential.
 
 use actix_web::web::{Data, Path, Query};
 use actix_web::{HttpRequest, HttpResponse, Resource};
 use serde::Deserialize;
+use utoipa::IntoResponses;
 
-use super::backup_bytes::give;
-use super::backup_id::OneBackup;
+use super::backup_id_path::BackupIdPath;
+use super::backup_response::{describe_backup_response, respond_with_backup};
 use crate::backups::{ResolvedLink, SignedLink};
 use crate::domain::ids::BackupId;
 use crate::http::app_state::AppState;
-use crate::http::docs;
 use crate::http::errors::ApiError;
+use crate::http::openapi::common_errors::unavailable;
+use crate::http::openapi::responses::ResponseMap;
 use crate::http::routing::read_only;
 
 #[derive(Deserialize)]
@@ -19,45 +21,63 @@ struct Parameters {
     signature: String,
 }
 
-/// The address of a signed download.
-pub fn address(origin: &str, signed: &SignedLink) -> String {
-    let SignedLink { backup, expires, signature } = signed;
-    format!("{origin}/api/downloads/{backup}?expires={expires}&signature={}", hex::encode(signature))
+/// The URL of a signed download. `base_url` has no slash at its end.
+pub fn signed_url(base_url: &str, link: &SignedLink) -> String {
+    let SignedLink { backup, expires, signature } = link;
+    format!("{base_url}/api/downloads/{backup}?expires={expires}&signature={}", hex::encode(signature))
 }
 
-/// On both listeners: which of them a client can reach is the operator's choice.
+/// The route. Both listeners serve it: which of them a client can reach is the operator's choice.
 pub fn resource() -> Resource {
-    read_only("/api/downloads/{id}", follow)
+    read_only("/api/downloads/{id}", download_signed)
 }
 
-/// Fetch a backup by a signed address
+/// Download a backup with a signed URL
 ///
-/// Of the local store; an address that was given out for a bucket leads to its engine. Both listeners serve it.
+/// For backups in the local store. The URL for a backup in a bucket leads to the bucket's S3 server. Both listeners
+/// serve this path.
 #[utoipa::path(
     get, path = "/api/downloads/{id}", tag = "Backups", operation_id = "followLink",
     params(
-        OneBackup,
-        ("expires" = u64, Query, description = "Part of the address."),
-        ("signature" = String, Query, description = "Part of the address."),
-        ("Range" = Option<String>, Header, description = "One range of bytes.", example = "bytes=0-1023"),
-        ("If-Range" = Option<String>, Header, description = "The `ETag` that the part has to fit."),
-        ("If-None-Match" = Option<String>, Header, description = "The `ETag` of what the client has."),
+        BackupIdPath,
+        ("expires" = u64, Query, description = "Part of the signed URL."),
+        ("signature" = String, Query, description = "Part of the signed URL."),
+        ("Range" = Option<String>, Header, description = "A single range of bytes.", example = "bytes=0-1023"),
+        ("If-Range" = Option<String>, Header, description = "The `ETag` of the backup that `Range` refers to."),
+        ("If-None-Match" = Option<String>, Header, description = "The `ETag` of the client's copy."),
     ),
-    responses(docs::manage::Follow),
+    responses(SignedDownloadResponses),
 )]
-pub async fn follow(
+pub async fn download_signed(
     id: Path<String>,
     request: HttpRequest,
     state: Data<AppState>,
 ) -> Result<HttpResponse, ApiError> {
-    // Whatever is wrong with an address: it is not one of ours.
-    let signed = parse(&id, request.query_string()).ok_or(ApiError::BadLink)?;
-    let ResolvedLink { row, filename, reader } = state.vault.resolve_link(&signed).await?;
-    give(&request, &state, &row, filename.as_str(), reader).await
+    // Whatever is wrong with the URL, the error is the same.
+    let link = parse(&id, request.query_string()).ok_or(ApiError::BadLink)?;
+    let ResolvedLink { row, filename, reader } = state.vault.resolve_link(&link).await?;
+    respond_with_backup(&request, &state, &row, filename.as_str(), reader).await
 }
 
 fn parse(id: &str, query: &str) -> Option<SignedLink> {
     let backup = BackupId::parse(id).ok()?;
     let Query(Parameters { expires, signature }) = Query::from_query(query).ok()?;
     Some(SignedLink { backup, expires, signature: hex::decode(signature).ok()? })
+}
+
+struct SignedDownloadResponses;
+
+impl IntoResponses for SignedDownloadResponses {
+    fn responses() -> ResponseMap {
+        let errors = [
+            ApiError::BadLink,
+            ApiError::NotFound,
+            ApiError::Range { size: 82_944 },
+            ApiError::TooManyDownloads,
+            unavailable("database"),
+            unavailable("object store"),
+            ApiError::Damaged,
+        ];
+        describe_backup_response(&[]).errors(errors).into()
+    }
 }

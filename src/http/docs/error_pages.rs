@@ -1,10 +1,10 @@
-//! The pages of the gateway API's error codes, where the `doc_url` of an error leads.
+//! The pages of the gateway API's error codes. The `doc_url` of an error leads to one of them.
 
 use std::fmt::Write as _;
 
-use super::guides::ERRORS;
+use super::contents::ERROR_CODE_LIST;
+use super::layout;
 use super::markdown::{escape, to_html};
-use super::page;
 use crate::http::errors::gateway_codes::ERROR_CODES;
 
 /// `/docs/errors/{code}`.
@@ -19,11 +19,11 @@ pub fn page(code: &str) -> Option<String> {
         error.status / 100,
         error.status,
     );
-    Some(page::wrap(error.title, ERRORS.0, "", &main))
+    Some(layout::page(error.title, ERROR_CODE_LIST.name, "", &main))
 }
 
 /// `/docs/errors`.
-pub fn index() -> String {
+pub fn list() -> String {
     let mut rows = String::new();
     for error in ERROR_CODES {
         let _ = write!(
@@ -39,14 +39,14 @@ pub fn index() -> String {
     let main = format!(
         "<h1>{}</h1><p>{}</p><div class=\"wide\"><table><tr><th>code</th><th>status</th><th>means</th></tr>{rows}\
          </table></div>",
-        ERRORS.1, ERRORS.2
+        ERROR_CODE_LIST.title, ERROR_CODE_LIST.summary
     );
-    page::wrap(ERRORS.1, ERRORS.0, "", &main)
+    layout::page(ERROR_CODE_LIST.title, ERROR_CODE_LIST.name, "", &main)
 }
 
-/// The same as Markdown, with all explanations.
+/// The list as Markdown, with all explanations.
 pub fn markdown() -> String {
-    let mut out = format!("# {}\n\n{}\n", ERRORS.1, ERRORS.2);
+    let mut out = format!("# {}\n\n{}\n", ERROR_CODE_LIST.title, ERROR_CODE_LIST.summary);
     for error in ERROR_CODES {
         let _ = write!(
             out,

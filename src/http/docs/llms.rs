@@ -1,11 +1,11 @@
-//! `/llms.txt` (llmstxt.org): what there is to read, for AI tools.
+//! `/llms.txt`: an index of the documentation for AI tools, in the format of llmstxt.org.
 
 use std::fmt::Write as _;
 
-use super::guides::{ERRORS, GUIDES};
+use super::contents::{Entry, markdown_entries};
 use crate::http::base_urls::BaseUrls;
 
-pub fn text(urls: &BaseUrls) -> String {
+pub fn index(urls: &BaseUrls) -> String {
     let BaseUrls { collect, management } = urls;
     let mut out = format!(
         "# Strongroom\n\n\
@@ -14,8 +14,7 @@ pub fn text(urls: &BaseUrls) -> String {
          ({management}, bearer tokens).\n\n\
          Nothing here names a tenant. Errors say what to do next, and `Retry-After` is to be honoured.\n\n## Guides\n\n"
     );
-    let guides = GUIDES.iter().map(|guide| (guide.name, guide.title, guide.summary));
-    for (name, title, summary) in guides.chain([ERRORS]) {
+    for Entry { name, title, summary } in markdown_entries() {
         let _ = writeln!(out, "- [{title}]({management}/docs/{name}.md): {summary}");
     }
     let _ = write!(

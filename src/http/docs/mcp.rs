@@ -21,16 +21,16 @@ use crate::http::envelope;
 use crate::http::errors::data::Empty;
 use crate::http::headers::host;
 
-/// Bytes: more than any question about this documentation has.
-const LARGEST: usize = 8 * 1024;
-/// The longest that a question and its answer may take together. The service's stop waits for them.
-const LONGEST: Duration = Duration::from_secs(30);
+/// The largest request body, in bytes: more than any question about this documentation needs.
+const MAX_BODY: usize = 8 * 1024;
+/// For reading the request and responding. The shutdown of the service waits for it.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How we refuse a question ourselves, before the library sees it.
-pub type Refusal = (StatusCode, &'static str);
-pub const SLOW: Refusal = (StatusCode::REQUEST_TIMEOUT, "request timeout");
-pub const LARGE: Refusal = (StatusCode::PAYLOAD_TOO_LARGE, "question too large");
-pub const BROKEN: Refusal = (StatusCode::BAD_REQUEST, "not a whole question");
+/// An error that is found before the library sees the request.
+type McpError = (StatusCode, &'static str);
+const TIMEOUT: McpError = (StatusCode::REQUEST_TIMEOUT, "request timeout");
+const TOO_LARGE: McpError = (StatusCode::PAYLOAD_TOO_LARGE, "question too large");
+const MALFORMED: McpError = (StatusCode::BAD_REQUEST, "not a whole question");
 
 /// The protocol's server.
 #[derive(Clone)]
@@ -38,33 +38,33 @@ pub struct Mcp(StreamableHttpService<Tools, NeverSessionManager>);
 
 impl Mcp {
     pub fn new(addresses: &ApiAddresses) -> Self {
-        // The library refuses all other hosts, so nobody reads these URLs who could not use them.
+        // The library refuses all other hosts, so every client that reads these URLs can use them.
         let tools = Tools::new(Arc::new(document::json(&addresses.base_urls_for(None))));
         let (hosts, origins) = allowed(&addresses.management);
         let config = StreamableHttpServerConfig::default()
             .with_legacy_session_mode(false)
             .with_json_response(true)
             .with_sse_keep_alive(None)
-            .with_max_request_body_bytes(LARGEST)
+            .with_max_request_body_bytes(MAX_BODY)
             .with_allowed_hosts(hosts)
             .with_allowed_origins(origins)
             .enforce_origin_validation();
         Self(StreamableHttpService::new(move || Ok(tools.clone()), Arc::default(), config))
     }
 
-    /// Answers one request.
-    pub async fn answer(&self, request: &HttpRequest, body: Payload) -> HttpResponse {
-        let answered = timeout(LONGEST, self.ask(request, body)).await;
-        answered.unwrap_or_else(|_| refuse(SLOW))
+    /// Responds to one request.
+    pub async fn respond(&self, request: &HttpRequest, body: Payload) -> HttpResponse {
+        let response = timeout(REQUEST_TIMEOUT, self.handle(request, body)).await;
+        response.unwrap_or_else(|_| error_response(TIMEOUT))
     }
 
-    async fn ask(&self, request: &HttpRequest, body: Payload) -> HttpResponse {
-        let Ok(body) = body.to_bytes_limited(LARGEST).await else {
-            return refuse(LARGE);
+    async fn handle(&self, request: &HttpRequest, body: Payload) -> HttpResponse {
+        let Ok(body) = body.to_bytes_limited(MAX_BODY).await else {
+            return error_response(TOO_LARGE);
         };
-        let question = body.ok().and_then(|body| convert(request, body));
-        let Some(question) = question else { return refuse(BROKEN) };
-        let (head, body) = self.0.handle(question).await.into_parts();
+        let converted = body.ok().and_then(|body| convert(request, body));
+        let Some(converted) = converted else { return error_response(MALFORMED) };
+        let (head, body) = self.0.handle(converted).await.into_parts();
         let status = StatusCode::from_u16(head.status.as_u16()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = HttpResponseBuilder::new(status);
         for (name, value) in &head.headers {
@@ -79,23 +79,23 @@ impl Mcp {
     }
 }
 
-fn refuse((status, message): Refusal) -> HttpResponse {
+fn error_response((status, message): McpError) -> HttpResponse {
     envelope::answer(status, message, Empty {})
 }
 
-/// The same request as the type of the other library.
+/// Converts the request to the library's type.
 fn convert(request: &HttpRequest, body: Bytes) -> Option<http::Request<Full<Bytes>>> {
-    let mut question =
+    let mut converted =
         http::Request::builder().method(request.method().as_str()).uri(request.uri().to_string());
     for (name, value) in request.headers() {
-        question = question.header(name.as_str(), value.as_bytes());
+        converted = converted.header(name.as_str(), value.as_bytes());
     }
-    question.body(Full::new(body)).ok()
+    converted.body(Full::new(body)).ok()
 }
 
 /// The `Host`s and the `ClientNetwork`s that are ours: those of this machine, and of the public URL.
 fn allowed(api: &ApiAddress) -> (Vec<String>, Vec<String>) {
-    let mut names = host::names(api);
+    let mut names = host::local_names(api);
     let mut origins: Vec<String> =
         names.iter().map(|name| format!("{}://{name}:{}", api.scheme(), api.listen.port())).collect();
     if let Some((scheme, authority)) = api.public_url.as_deref().and_then(|url| url.split_once("://")) {

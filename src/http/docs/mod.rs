@@ -1,18 +1,17 @@
-//! Documentation for people, programs and AI tools, on the management listener. It needs no credentials, loads nothing from
-//! the network, and says nothing about any tenant. All of it is made from the descriptions beside the handlers
-//! ([`document`]) and from the guides in `docs/`.
+//! Documentation for people, programs and AI tools, on the management listener. It needs no credentials, loads nothing
+//! from other hosts, and contains nothing about any tenant. All of it is made from the descriptions beside the handlers
+//! ([`document`]) and from the guides in `docs/` ([`contents`]).
 
-pub mod collect;
+mod contents;
 mod document;
 mod error_pages;
-mod guides;
+mod guide_pages;
 mod handlers;
+mod layout;
 mod llms;
-pub mod manage;
 mod markdown;
 mod mcp;
-mod own;
-mod page;
+mod overview;
 mod reference;
 mod routes;
 mod tools;

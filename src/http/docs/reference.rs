@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use serde_json::{Map, Value};
 
+use super::layout;
 use super::markdown::{escape, inline, to_html};
-use super::page;
 
 /// In the order in which they are shown.
 const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
@@ -42,7 +42,7 @@ pub fn page(document: &Value) -> String {
         main += &to_html(text(schema, "description")).0;
         properties(&mut main, schema);
     }
-    page::wrap("API reference", "reference", &chapters, &main)
+    layout::page("API reference", "reference", &chapters, &main)
 }
 
 /// Path, method, operation and the URL of its server; without `HEAD`, which is as `GET`.

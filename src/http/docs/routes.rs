@@ -1,10 +1,9 @@
-//! The routes of the documentation.
+//! The routes of the documentation. They are not described in the OpenAPI document: it is about the two APIs.
 
 use actix_web::web::{self, ServiceConfig};
 
 use super::handlers;
-use crate::http::routing::method_not_allowed;
-use crate::http::routing::read_only;
+use crate::http::routing::{method_not_allowed, read_only};
 
 /// All of them, for the management listener.
 pub fn routes(config: &mut ServiceConfig) {
@@ -13,11 +12,11 @@ pub fn routes(config: &mut ServiceConfig) {
         .service(read_only("/llms.txt", handlers::llms))
         .service(read_only("/docs", handlers::index))
         .service(read_only("/docs/reference", handlers::reference))
-        .service(read_only("/docs/errors", handlers::errors))
-        .service(read_only("/docs/errors/{code}", handlers::error))
+        .service(read_only("/docs/errors", handlers::error_codes))
+        .service(read_only("/docs/errors/{code}", handlers::error_code))
         .service(read_only("/docs/style.css", handlers::style))
-        .service(read_only("/docs/{guide}.md", handlers::source))
-        .service(read_only("/docs/{guide}", handlers::page))
+        .service(read_only("/docs/{guide}.md", handlers::guide_as_markdown))
+        .service(read_only("/docs/{guide}", handlers::guide))
         .service(
             web::resource("/mcp")
                 .route(web::post().to(handlers::mcp))

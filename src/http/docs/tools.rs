@@ -10,7 +10,8 @@ use rmcp::{ServerHandler, schemars, tool, tool_handler, tool_router};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::guides::{self, ERRORS, GUIDES};
+use super::contents::{Entry, markdown_entries};
+use super::guide_pages;
 use super::reference::operations;
 
 /// Bounds on what a search may cost: it runs on a thread that answers requests, and anybody on this machine may ask.
@@ -98,9 +99,8 @@ impl Tools {
     /// The guides: name, title and what each is about.
     #[tool(annotations(read_only_hint = true, open_world_hint = false))]
     fn list_guides() -> String {
-        let guides = GUIDES.iter().map(|guide| (guide.name, guide.title, guide.summary)).chain([ERRORS]);
-        let guides: Vec<Value> = guides
-            .map(|(name, title, about)| json!({ "name": name, "title": title, "about": about }))
+        let guides: Vec<Value> = markdown_entries()
+            .map(|Entry { name, title, summary }| json!({ "name": name, "title": title, "about": summary }))
             .collect();
         pretty(&json!(guides))
     }
@@ -108,7 +108,7 @@ impl Tools {
     /// A guide, as Markdown.
     #[tool(annotations(read_only_hint = true, open_world_hint = false))]
     fn read_guide(Parameters(GuideName { name }): Parameters<GuideName>) -> Result<String, String> {
-        guides::source(&name).ok_or_else(|| "no such guide: see list_guides".to_owned())
+        guide_pages::markdown(&name).ok_or_else(|| "no such guide: see list_guides".to_owned())
     }
 }
 

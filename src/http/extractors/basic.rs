@@ -7,7 +7,7 @@ use actix_web::web::Data;
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use actix_web_httpauth::headers::authorization::Basic;
 
-use super::client_address::RemoteAddr;
+use super::client_address::ClientAddress;
 use crate::auth::basic::SystemIdentity;
 use crate::backups::ReadError;
 use crate::http::app_state::AppState;
@@ -20,7 +20,7 @@ impl FromRequest for SystemIdentity {
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let credential = credential::<Basic>(request.headers(), "Basic");
-        let RemoteAddr(from) = RemoteAddr::of(request);
+        let ClientAddress(from) = ClientAddress::of(request);
         let state = request.app_data::<Data<AppState>>().cloned();
         let request = request.clone();
         Box::pin(async move {

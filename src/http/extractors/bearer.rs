@@ -21,41 +21,41 @@ pub trait RequiredScope: 'static {
 }
 
 /// `backup:view`.
-pub struct View;
+pub struct ViewScope;
 
-impl RequiredScope for View {
+impl RequiredScope for ViewScope {
     const SCOPE: Scope = Scope::View;
 }
 
 /// `backup:create`.
-pub struct Create;
+pub struct CreateScope;
 
-impl RequiredScope for Create {
+impl RequiredScope for CreateScope {
     const SCOPE: Scope = Scope::Create;
 }
 
 /// `backup:delete`.
-pub struct Delete;
+pub struct DeleteScope;
 
-impl RequiredScope for Delete {
+impl RequiredScope for DeleteScope {
     const SCOPE: Scope = Scope::Delete;
 }
 
 /// `backup:admin`.
-pub struct Admin;
+pub struct AdminScope;
 
-impl RequiredScope for Admin {
+impl RequiredScope for AdminScope {
     const SCOPE: Scope = Scope::Admin;
 }
 
 /// The caller of a route that needs scope `S`, and has it. As a handler's parameter it turns everybody else away
 /// with 401 or 403.
-pub struct Allowed<S> {
+pub struct Authorized<S> {
     pub caller: Caller,
     scope: PhantomData<S>,
 }
 
-impl<S: RequiredScope> FromRequest for Allowed<S> {
+impl<S: RequiredScope> FromRequest for Authorized<S> {
     type Error = ApiError;
     type Future = Pin<Box<dyn Future<Output = Result<Self, ApiError>>>>;
 

@@ -14,9 +14,9 @@ use crate::http::headers::forwarded;
 
 /// The client's address, for events and for counting guesses.
 #[derive(Debug, Clone, Copy)]
-pub struct RemoteAddr(pub Option<IpAddr>);
+pub struct ClientAddress(pub Option<IpAddr>);
 
-impl RemoteAddr {
+impl ClientAddress {
     pub fn of(request: &HttpRequest) -> Self {
         let state = request.app_data::<Data<AppState>>();
         let trusted = state.map_or(&[][..], |state| &state.trusted_proxies);
@@ -27,7 +27,7 @@ impl RemoteAddr {
     }
 }
 
-impl FromRequest for RemoteAddr {
+impl FromRequest for ClientAddress {
     type Error = Infallible;
     type Future = Ready<Result<Self, Infallible>>;
 

@@ -18,15 +18,15 @@ use crate::http::guarded_body::Holding;
 pub struct Exchange {
     answering: Cell<bool>,
     last: Cell<bool>,
-    broken_body: Cell<Option<Fault>>,
+    malformed_body: Cell<Option<Fault>>,
     /// Of the connection's task, while it waits for the answer.
     waiting: RefCell<Option<Waker>>,
 }
 
 impl Exchange {
     /// Why the request's body ended before its end, if that is not because the client is gone.
-    pub fn broken_body(&self) -> Option<Fault> {
-        self.broken_body.get()
+    pub fn malformed_body(&self) -> Option<Fault> {
+        self.malformed_body.get()
     }
 
     /// The connection is closed after this answer: what comes behind the request is not looked at.
@@ -47,7 +47,7 @@ impl Exchange {
     }
 
     pub(super) fn break_body(&self, fault: Fault) {
-        self.broken_body.set(Some(fault));
+        self.malformed_body.set(Some(fault));
     }
 
     /// The answer has been encoded.
@@ -84,7 +84,7 @@ pub async fn answer_in_turn(
     let answering = Answering(Rc::clone(&exchange));
     let asked_to_close = request.head().connection_type() == ConnectionType::Close;
     let settle = |head: &mut ResponseHead| {
-        if exchange.broken_body().is_some() {
+        if exchange.malformed_body().is_some() {
             head.set_connection_type(ConnectionType::Close);
         }
         if asked_to_close || head.connection_type() == ConnectionType::Close {

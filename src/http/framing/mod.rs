@@ -9,7 +9,7 @@
 //! 1. A head is held back until it is complete, and refused if it is malformed or ambiguous: the answer is written here,
 //!    when all earlier answers are written, and the library sees the end of the stream.
 //! 2. The body is followed to its end. Where a chunk is malformed, the library sees the end of the stream, and the
-//!    handler learns from [`Exchange::broken_body`] that the client is still there to be answered.
+//!    handler learns from [`Exchange::malformed_body`] that the client is still there to be answered.
 //! 3. What comes behind the request is held back until its answer has been encoded: until the response's body is dropped
 //!    ([`answer_in_turn`]). If the answer was the connection's last one, what comes behind it is discarded.
 //!

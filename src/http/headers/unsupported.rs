@@ -1,40 +1,41 @@
-//! What the head of a request says about its body, and what it asks to be checked first.
+//! Refuses requests whose headers ask for something that the service does not do.
 //!
-//! The bytes of a body are stored as they come, as one whole backup. A head that says that they are something else, a part
-//! or an encoding of one, is refused, and so is one that asks for a check that would not be made: the client would take
-//! the 201 for more than it means. What RFC 9110 tells servers to ignore (`Range` of a `POST`) is ignored.
+//! The bytes of a body are stored as they come, as one whole backup. An upload is refused if its headers say that the body
+//! is something else, such as a part or an encoding of a backup, or if they ask for a check that the service does not
+//! make: otherwise the client would take the 201 for more than it means. What RFC 9110 tells servers to ignore (`Range`
+//! of a `POST`) is ignored.
 
 use actix_web::http::header::HeaderMap;
 
 use crate::http::errors::{ApiError, NOT_A_FORM};
 
-/// A header, and what is wrong with a value of it.
-struct Claim {
-    header: &'static str,
-    /// Whether a value, in lower case and without space around it, changes nothing.
+/// A header that is refused unless its value changes nothing.
+struct UnsupportedHeader {
+    name: &'static str,
+    /// Whether a value, in lower case and trimmed, changes nothing.
     is_harmless: fn(&str) -> bool,
     message: &'static str,
 }
 
-const CLAIMS: &[Claim] = &[
-    Claim { header: "content-range", is_harmless: never, message: NOT_A_PART },
-    Claim {
-        header: "content-encoding",
+const UPLOAD: &[UnsupportedHeader] = &[
+    UnsupportedHeader { name: "content-range", is_harmless: never, message: NOT_A_PART },
+    UnsupportedHeader {
+        name: "content-encoding",
         is_harmless: |value| value.split(',').all(|coding| matches!(coding.trim(), "" | "identity")),
         message: "the body is stored as it comes: send the file itself, without an encoding",
     },
-    Claim {
-        header: "content-transfer-encoding",
+    UnsupportedHeader {
+        name: "content-transfer-encoding",
         is_harmless: |value| matches!(value, "" | "binary" | "8bit" | "7bit"),
         message: "the body is stored as it comes: send the file itself, without an encoding",
     },
-    Claim {
-        header: "content-type",
+    UnsupportedHeader {
+        name: "content-type",
         is_harmless: |value| media_type(value) != "multipart/form-data",
         message: NOT_A_FORM,
     },
-    Claim {
-        header: "content-type",
+    UnsupportedHeader {
+        name: "content-type",
         is_harmless: |value| {
             !matches!(
                 media_type(value),
@@ -43,40 +44,44 @@ const CLAIMS: &[Claim] = &[
         },
         message: NOT_A_PART,
     },
-    Claim { header: "upload-complete", is_harmless: |value| value == "?1", message: NOT_RESUMABLE },
-    Claim { header: "upload-incomplete", is_harmless: |value| value == "?0", message: NOT_RESUMABLE },
-    Claim { header: "upload-offset", is_harmless: |value| value == "0", message: NOT_RESUMABLE },
-    Claim { header: "tus-resumable", is_harmless: never, message: NOT_RESUMABLE },
-    Claim {
-        header: "x-amz-content-sha256",
+    UnsupportedHeader { name: "upload-complete", is_harmless: |value| value == "?1", message: NOT_RESUMABLE },
+    UnsupportedHeader {
+        name: "upload-incomplete",
+        is_harmless: |value| value == "?0",
+        message: NOT_RESUMABLE,
+    },
+    UnsupportedHeader { name: "upload-offset", is_harmless: |value| value == "0", message: NOT_RESUMABLE },
+    UnsupportedHeader { name: "tus-resumable", is_harmless: never, message: NOT_RESUMABLE },
+    UnsupportedHeader {
+        name: "x-amz-content-sha256",
         // In hex it is a digest, which is verified.
         is_harmless: |value| !value.starts_with("streaming-"),
         message: NOT_S3,
     },
-    Claim { header: "x-amz-decoded-content-length", is_harmless: never, message: NOT_S3 },
-    Claim { header: "x-amz-trailer", is_harmless: never, message: NOT_S3 },
-    Claim { header: "x-amz-checksum-crc32", is_harmless: never, message: NOT_VERIFIED },
-    Claim { header: "x-amz-checksum-crc32c", is_harmless: never, message: NOT_VERIFIED },
-    Claim { header: "x-amz-checksum-crc64nvme", is_harmless: never, message: NOT_VERIFIED },
-    Claim { header: "x-amz-checksum-sha1", is_harmless: never, message: NOT_VERIFIED },
-    Claim { header: "x-amz-checksum-sha256", is_harmless: never, message: NOT_VERIFIED },
-    Claim { header: "content-md5", is_harmless: never, message: NOT_VERIFIED },
-    Claim {
-        header: "trailer",
+    UnsupportedHeader { name: "x-amz-decoded-content-length", is_harmless: never, message: NOT_S3 },
+    UnsupportedHeader { name: "x-amz-trailer", is_harmless: never, message: NOT_S3 },
+    UnsupportedHeader { name: "x-amz-checksum-crc32", is_harmless: never, message: NOT_VERIFIED },
+    UnsupportedHeader { name: "x-amz-checksum-crc32c", is_harmless: never, message: NOT_VERIFIED },
+    UnsupportedHeader { name: "x-amz-checksum-crc64nvme", is_harmless: never, message: NOT_VERIFIED },
+    UnsupportedHeader { name: "x-amz-checksum-sha1", is_harmless: never, message: NOT_VERIFIED },
+    UnsupportedHeader { name: "x-amz-checksum-sha256", is_harmless: never, message: NOT_VERIFIED },
+    UnsupportedHeader { name: "content-md5", is_harmless: never, message: NOT_VERIFIED },
+    UnsupportedHeader {
+        name: "trailer",
         is_harmless: |value| !value.split(',').any(|name| is_checksum(name.trim())),
         message: "trailers are not read: send the digest in the head (Content-Digest: sha-256=:BASE64:)",
     },
     // A backup gets an id of its own: nothing is ever overwritten, which is what `*` asks for.
-    Claim { header: "if-none-match", is_harmless: |value| value == "*", message: NOT_CONDITIONAL },
-    Claim { header: "if-match", is_harmless: |value| value == "*", message: NOT_CONDITIONAL },
-    Claim { header: "if-unmodified-since", is_harmless: never, message: NOT_CONDITIONAL },
+    UnsupportedHeader { name: "if-none-match", is_harmless: |value| value == "*", message: NOT_CONDITIONAL },
+    UnsupportedHeader { name: "if-match", is_harmless: |value| value == "*", message: NOT_CONDITIONAL },
+    UnsupportedHeader { name: "if-unmodified-since", is_harmless: never, message: NOT_CONDITIONAL },
 ];
 
-/// What a deletion may not be made to depend on. `*` asks for a backup that is there, and no other is deleted.
-const CONDITIONS: &[Claim] = &[
-    Claim { header: "if-match", is_harmless: |value| value == "*", message: NOT_CONDITIONAL },
-    Claim { header: "if-none-match", is_harmless: never, message: NOT_CONDITIONAL },
-    Claim { header: "if-unmodified-since", is_harmless: never, message: NOT_CONDITIONAL },
+/// A deletion is not conditional. `If-Match: *` asks that the backup exists, and no other backup is deleted.
+const DELETE: &[UnsupportedHeader] = &[
+    UnsupportedHeader { name: "if-match", is_harmless: |value| value == "*", message: NOT_CONDITIONAL },
+    UnsupportedHeader { name: "if-none-match", is_harmless: never, message: NOT_CONDITIONAL },
+    UnsupportedHeader { name: "if-unmodified-since", is_harmless: never, message: NOT_CONDITIONAL },
 ];
 
 pub const NOT_A_PART: &str = "a part of a file can't be stored: send all of it (curl without -C and -r)";
@@ -98,29 +103,28 @@ fn is_checksum(header: &str) -> bool {
         || header.starts_with("x-amz-")
 }
 
-/// Refuses an upload whose head says that its body is something else than the backup, or asks for a check that is not
-/// made.
-pub fn refuse_claims(headers: &HeaderMap) -> Result<(), ApiError> {
-    refuse(headers, CLAIMS)
+/// Refuses an upload whose headers say that its body is not a whole backup, or ask for a check that is not made.
+pub fn refuse_unsupported_upload(headers: &HeaderMap) -> Result<(), ApiError> {
+    refuse(headers, UPLOAD)
 }
 
-/// Refuses a deletion under a condition, which would be made without it.
-pub fn refuse_conditions(headers: &HeaderMap) -> Result<(), ApiError> {
-    refuse(headers, CONDITIONS)
+/// Refuses a conditional deletion. Otherwise the backup would be deleted without regard to the condition.
+pub fn refuse_conditional_delete(headers: &HeaderMap) -> Result<(), ApiError> {
+    refuse(headers, DELETE)
 }
 
-/// A deletion under a condition.
-pub fn conditional() -> ApiError {
+/// An example of the error for a conditional deletion.
+pub fn conditional_delete() -> ApiError {
     ApiError::field("if-match", NOT_CONDITIONAL, "\"3a7b\"")
 }
 
-fn refuse(headers: &HeaderMap, claims: &'static [Claim]) -> Result<(), ApiError> {
+fn refuse(headers: &HeaderMap, unsupported: &'static [UnsupportedHeader]) -> Result<(), ApiError> {
     for (name, value) in headers {
-        for claim in claims.iter().filter(|claim| name.as_str() == claim.header) {
+        for header in unsupported.iter().filter(|header| name.as_str() == header.name) {
             let value = String::from_utf8_lossy(value.as_bytes());
-            if !(claim.is_harmless)(&value.trim().to_ascii_lowercase()) {
-                let shown: String = value.chars().take(200).collect();
-                return Err(ApiError::field(claim.header, claim.message, shown));
+            if !(header.is_harmless)(&value.trim().to_ascii_lowercase()) {
+                let excerpt: String = value.chars().take(200).collect();
+                return Err(ApiError::field(header.name, header.message, excerpt));
             }
         }
     }

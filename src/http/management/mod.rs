@@ -1,6 +1,5 @@
 //! The management API: for portals and automation, with bearer tokens.
 
-pub mod backup_requests;
 pub mod gateway;
 pub mod metrics;
 pub mod systems;
@@ -13,20 +12,20 @@ use super::docs;
 use super::errors::gateway::reshape;
 use super::routing::{method_not_allowed, read, read_only, unknown_path};
 
-/// Its routes. What does not exist and what is not the caller's are 404 in the same way.
+/// Its routes. What does not exist and what belongs to another organization are both 404, and indistinguishable.
 pub fn routes(config: &mut ServiceConfig) {
     config
-        .service(read_only("/api/systems/{id}/backups", systems::list))
+        .service(read_only("/api/systems/{id}/backups", systems::list::list))
         .service(
             web::resource("/api/systems/{id}/backups/{backup_id}")
-                .route(web::delete().to(systems::delete))
+                .route(web::delete().to(systems::delete::delete))
                 .default_service(web::to(|| method_not_allowed("DELETE"))),
         )
-        .service(read_only("/api/systems/{id}/backups/{backup_id}/download", systems::link))
-        .service(read_only("/api/systems/{id}/requests", backup_requests::list))
+        .service(read_only("/api/systems/{id}/backups/{backup_id}/download", systems::link::link))
+        .service(read_only("/api/systems/{id}/requests", systems::backup_requests::list))
         .service(
             web::resource("/api/systems/{id}/requests/{request_id}")
-                .route(web::delete().to(backup_requests::cancel))
+                .route(web::delete().to(systems::backup_requests::cancel))
                 .default_service(web::to(|| method_not_allowed("DELETE"))),
         )
         .service(signed_downloads::resource())
@@ -37,11 +36,11 @@ pub fn routes(config: &mut ServiceConfig) {
                 .wrap(from_fn(reshape))
                 .service(
                     web::resource("/{siteId}")
-                        .route(read().to(gateway::list))
-                        .route(web::post().to(backup_requests::ask))
+                        .route(read().to(gateway::list::list))
+                        .route(web::post().to(gateway::request_backup::request_backup))
                         .default_service(web::to(|| method_not_allowed("GET, HEAD, POST"))),
                 )
-                .service(read_only("/{siteId}/{filename}", gateway::show))
+                .service(read_only("/{siteId}/{filename}", gateway::show::show))
                 .default_service(web::to(unknown_path)),
         )
         .default_service(web::to(unknown_path));

@@ -1,5 +1,6 @@
 //! What is done around every route.
 
+pub mod backup_requested;
 pub mod request_metrics;
 pub mod stray_slashes;
 pub mod unread_body;

@@ -1,5 +1,10 @@
 //! Describes responses for the OpenAPI document.
+//!
+//! A handler's file describes the responses of its handler with these builders. [`crate::http::docs`] makes the document
+//! of all descriptions.
 
-pub mod answers;
+pub mod common_errors;
 pub mod examples;
-mod headers;
+mod response_headers;
+pub mod responses;
+pub mod schemas;

@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 use crate::backups::Backup;
 use crate::domain::ids::BackupId;
-use crate::http::envelope::time;
+use crate::http::envelope::timestamp;
 use crate::http::openapi::examples::example_id;
 
 /// What the API says of a backup: the same in the 201 and in the list.
@@ -41,7 +41,7 @@ impl Metadata {
             size: 82_944,
             sha256: "3a7bd3e2360a3d29eea436fcfb7e44c735d117c42d1c1835420b6b9942dd4f1b".to_owned(),
             mimetype: "application/octet-stream".to_owned(),
-            uploaded_at: time(at),
+            uploaded_at: timestamp(at),
         }
     }
 
@@ -58,7 +58,7 @@ impl From<Backup> for Metadata {
             size: row.size,
             sha256: hex::encode(row.sha256),
             mimetype: row.mimetype,
-            uploaded_at: time(row.uploaded_at),
+            uploaded_at: timestamp(row.uploaded_at),
         }
     }
 }

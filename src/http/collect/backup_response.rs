@@ -1,4 +1,4 @@
-//! The response with a backup's bytes, on every route that has one.
+//! The response with the bytes of a backup, which several routes have in common.
 
 use std::convert::Infallible;
 
@@ -11,6 +11,7 @@ use actix_web::http::{Method, StatusCode};
 use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 use futures_util::stream;
+use serde_json::json;
 
 use crate::backups::{Backup, Reader};
 use crate::domain::range::ByteRange;
@@ -21,11 +22,11 @@ use crate::http::errors::ApiError;
 use crate::http::headers::conditional::{if_none_match, if_range_allows};
 use crate::http::headers::digest::repr_digest;
 use crate::http::headers::range::{self, ResolvedRange};
-use crate::http::openapi::answers::{Answers, Body, binary};
-use serde_json::json;
+use crate::http::openapi::responses::{Body, Responses};
+use crate::http::openapi::schemas::binary;
 
-/// Answers with the backup's bytes, or with the part that `Range` asks for, to be saved as `filename`.
-pub async fn give(
+/// Responds with the bytes of the backup, or with the part that `Range` requests. Browsers save it as `filename`.
+pub async fn respond_with_backup(
     request: &HttpRequest,
     state: &AppState,
     row: &Backup,
@@ -33,13 +34,13 @@ pub async fn give(
     reader: Reader,
 ) -> Result<HttpResponse, ApiError> {
     let etag = format!("\"{}\"", hex::encode(row.sha256));
-    let asked = |name| request.headers().get(name).map(HeaderValue::as_bytes);
-    if asked(IF_NONE_MATCH).is_some_and(|list| if_none_match(list, &etag)) {
+    let header = |name| request.headers().get(name).map(HeaderValue::as_bytes);
+    if header(IF_NONE_MATCH).is_some_and(|list| if_none_match(list, &etag)) {
         let mut response = HttpResponseBuilder::new(StatusCode::NOT_MODIFIED);
-        describe(&mut response, row, &etag);
+        add_common_headers(&mut response, row, &etag);
         return Ok(response.finish());
     }
-    let part = match requested(request, row, &etag) {
+    let part = match requested_range(request, row, &etag) {
         ResolvedRange::Whole => None,
         ResolvedRange::Part(part) => Some(part),
         ResolvedRange::Unsatisfiable => return Err(ApiError::Range { size: row.size }),
@@ -49,7 +50,7 @@ pub async fn give(
         Some(part) => (StatusCode::PARTIAL_CONTENT, part.size()),
     };
     let mut response = HttpResponseBuilder::new(status);
-    describe(&mut response, row, &etag);
+    add_common_headers(&mut response, row, &etag);
     response.insert_header((CONTENT_TYPE, "application/octet-stream"));
     response.insert_header((CONTENT_DISPOSITION, format!("attachment; filename=\"{filename}\"")));
     if let Some(ByteRange { first, last }) = part {
@@ -66,17 +67,17 @@ pub async fn give(
 }
 
 /// `Range` counts for `GET` only (RFC 9110, 14.2), and only if `If-Range` agrees.
-fn requested(request: &HttpRequest, row: &Backup, etag: &str) -> ResolvedRange {
-    let asked = |name| request.headers().get(name).map(HeaderValue::as_bytes);
-    if request.method() == Method::GET && if_range_allows(asked(IF_RANGE), etag) {
-        range::resolve(asked(RANGE), row.size)
+fn requested_range(request: &HttpRequest, row: &Backup, etag: &str) -> ResolvedRange {
+    let header = |name| request.headers().get(name).map(HeaderValue::as_bytes);
+    if request.method() == Method::GET && if_range_allows(header(IF_RANGE), etag) {
+        range::resolve(header(RANGE), row.size)
     } else {
         ResolvedRange::Whole
     }
 }
 
-/// The headers that every answer about a backup's bytes has, with or without them.
-fn describe(response: &mut HttpResponseBuilder, row: &Backup, etag: &str) {
+/// Adds the headers of every such response, with or without a body.
+fn add_common_headers(response: &mut HttpResponseBuilder, row: &Backup, etag: &str) {
     response
         .insert_header((ETAG, etag))
         .insert_header((ACCEPT_RANGES, "bytes"))
@@ -85,17 +86,17 @@ fn describe(response: &mut HttpResponseBuilder, row: &Backup, etag: &str) {
         .insert_header((CACHE_CONTROL, NOT_CACHED));
 }
 
-/// The bytes of a backup, whoever gets them; or something else in their api.
-pub fn bytes(instead: &[Body]) -> Answers {
-    let about = ["ETag", "Accept-Ranges", "Repr-Digest", "X-Content-Type-Options", "Cache-Control"];
-    let named = [&about[..], &["Content-Disposition"]].concat();
+/// Describes this response. `alternatives` are the other bodies that the same operation returns with 200.
+pub fn describe_backup_response(alternatives: &[Body]) -> Responses {
+    let common = ["ETag", "Accept-Ranges", "Repr-Digest", "X-Content-Type-Options", "Cache-Control"];
+    let named = [&common[..], &["Content-Disposition"]].concat();
     let part = [&named[..], &["Content-Range"]].concat();
     let body = ("application/octet-stream", binary(), json!("(the ciphertext)"));
-    let whole = [std::slice::from_ref(&body), instead].concat();
-    // What comes instead has none of these headers.
-    let headers = if instead.is_empty() { &named[..] } else { &[] };
-    Answers::default()
+    let whole = [std::slice::from_ref(&body), alternatives].concat();
+    // The alternatives have none of these headers.
+    let headers = if alternatives.is_empty() { &named[..] } else { &[] };
+    Responses::default()
         .other(200, "The backup, as it was uploaded.", whole, headers)
-        .other(206, "The part that was asked for with `Range`.", [body], &part)
-        .other(304, "The client has these bytes (`If-None-Match`).", None, &about)
+        .other(206, "The part that `Range` requests.", [body], &part)
+        .other(304, "The client's copy is current (`If-None-Match`).", None, &common)
 }

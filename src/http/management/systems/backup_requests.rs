@@ -1,31 +1,32 @@
-//! `POST /backup/{siteId}` and `/api/systems/{id}/requests`: asking an appliance for a backup, and what became of it.
+//! `/api/systems/{id}/requests`: lists and cancels the backup requests of a system.
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Path};
 use chrono::DateTime;
 use serde::Serialize;
-use utoipa::ToSchema;
+use utoipa::{IntoResponses, ToSchema};
 use uuid::Uuid;
 
 use crate::backups::{BackupRequest, BackupRequestError, ReadError};
 use crate::domain::backup_request::BackupRequestState;
 use crate::domain::ids::BackupId;
 use crate::http::app_state::AppState;
-use crate::http::docs;
 use crate::http::envelope;
 use crate::http::errors::ApiError;
-use crate::http::extractors::bearer::{Allowed, Create};
-use crate::http::extractors::client_address::RemoteAddr;
+use crate::http::extractors::bearer::{Authorized, CreateScope};
+use crate::http::extractors::client_address::ClientAddress;
+use crate::http::openapi::common_errors::bearer_auth_errors;
 use crate::http::openapi::examples::example_id;
+use crate::http::openapi::responses::{ResponseMap, Responses};
 
-/// What a system was asked for.
+/// The backup requests of a system.
 #[derive(Serialize, ToSchema)]
 pub struct SystemRequests {
     requests: Vec<SystemRequest>,
 }
 
-/// A request for a backup, and what has become of it.
+/// A backup request and its state.
 #[derive(Serialize, ToSchema)]
 pub struct SystemRequest {
     #[schema(value_type = String, format = "uuid")]
@@ -33,41 +34,34 @@ pub struct SystemRequest {
     /// `pending`, `seen` by the appliance, `fulfilled` by a stored backup, `expired` or `cancelled`.
     #[schema(value_type = String, pattern = "^(pending|seen|fulfilled|expired|cancelled)$", example = "fulfilled")]
     state: BackupRequestState,
-    /// The `sub` of the token that asked first, or `operator`.
+    /// The `sub` of the token that made the request first, or `operator`.
     requested_by: String,
     #[schema(format = DateTime)]
     requested_at: String,
     #[schema(format = DateTime)]
     expires_at: String,
-    /// When the appliance was given it.
+    /// When the appliance received the request.
     #[schema(format = DateTime)]
     seen_at: Option<String>,
-    /// When it was fulfilled, cancelled, or found to have expired.
+    /// When the request was fulfilled, was cancelled, or was found to have expired.
     #[schema(format = DateTime)]
     ended_at: Option<String>,
-    /// What fulfilled it; it may have been pruned since.
+    /// The backup that fulfilled the request. It may have been pruned since.
     #[schema(value_type = Option<String>)]
     backup_id: Option<BackupId>,
 }
 
-/// What the gateway says.
-#[derive(Serialize, ToSchema)]
-pub struct BackupRequested {
-    #[schema(example = "Backup requested")]
-    message: &'static str,
-}
-
-/// What was cancelled.
+/// The request that was cancelled.
 #[derive(Serialize, ToSchema)]
 pub struct Cancelled {
     #[schema(value_type = String, format = "uuid")]
     id: Uuid,
 }
 
-/// For the documentation.
 impl SystemRequests {
+    /// For the documentation.
     pub fn example() -> Self {
-        let at = |seconds| envelope::time(DateTime::from_timestamp(seconds, 0).unwrap_or_default());
+        let at = |seconds| envelope::timestamp(DateTime::from_timestamp(seconds, 0).unwrap_or_default());
         let request = SystemRequest {
             id: example_id().uuid(),
             state: BackupRequestState::Fulfilled,
@@ -82,15 +76,8 @@ impl SystemRequests {
     }
 }
 
-/// For the documentation.
-impl BackupRequested {
-    pub fn example() -> Self {
-        Self { message: "Backup requested" }
-    }
-}
-
-/// For the documentation.
 impl Cancelled {
+    /// For the documentation.
     pub fn example() -> Self {
         Self { id: example_id().uuid() }
     }
@@ -102,47 +89,26 @@ impl From<BackupRequest> for SystemRequest {
             id: request.id,
             state: request.state,
             requested_by: request.requested_by,
-            requested_at: envelope::time(request.requested_at),
-            expires_at: envelope::time(request.expires_at),
-            seen_at: request.seen_at.map(envelope::time),
-            ended_at: request.ended_at.map(envelope::time),
+            requested_at: envelope::timestamp(request.requested_at),
+            expires_at: envelope::timestamp(request.expires_at),
+            seen_at: request.seen_at.map(envelope::timestamp),
+            ended_at: request.ended_at.map(envelope::timestamp),
             backup_id: request.backup_id,
         }
     }
 }
 
-/// Ask for a backup
+/// List the backup requests of a system
 ///
-/// The appliance learns of it within seconds if it waits for requests, else with its next call, and the next backup
-/// that it stores fulfils it. Whoever asks while a request is pending joins it.
-#[utoipa::path(
-    post, path = "/backup/{siteId}", tag = "Gateway", operation_id = "requestSiteBackup",
-    params(("siteId" = String, Path, description = "The system's id.", format = "uuid")),
-    responses(docs::manage::Ask),
-    security(("bearer" = ["backup:create"])),
-)]
-pub async fn ask(
-    Allowed { caller, .. }: Allowed<Create>,
-    RemoteAddr(remote_addr): RemoteAddr,
-    site: Path<String>,
-    state: Data<AppState>,
-) -> Result<HttpResponse, ApiError> {
-    let system = state.vault.managed(&caller, &site).await?;
-    state.vault.request_backup(system.id(), Some(system.org()), system.sub(), remote_addr).await?;
-    Ok(HttpResponse::Accepted().json(BackupRequested { message: "Backup requested" }))
-}
-
-/// List a system's requests
-///
-/// The newest hundred, whatever became of them, newest first.
+/// Returns the newest hundred requests in all states, newest first.
 #[utoipa::path(
     get, path = "/api/systems/{id}/requests", tag = "Systems", operation_id = "listSystemRequests",
     params(("id" = String, Path, description = "The system's id.", format = "uuid")),
-    responses(docs::manage::Requests),
+    responses(ListResponses),
     security(("bearer" = ["backup:create"])),
 )]
 pub async fn list(
-    Allowed { caller, .. }: Allowed<Create>,
+    Authorized { caller, .. }: Authorized<CreateScope>,
     id: Path<String>,
     state: Data<AppState>,
 ) -> Result<HttpResponse, ApiError> {
@@ -152,26 +118,26 @@ pub async fn list(
     Ok(envelope::answer(StatusCode::OK, "requests listed", SystemRequests { requests }))
 }
 
-/// Cancel a request
+/// Cancel a backup request
 ///
-/// One that was cancelled before is cancelled; what has ended otherwise stays as it is.
+/// Cancelling a cancelled request succeeds. A request that was fulfilled or has expired cannot be cancelled.
 #[utoipa::path(
     delete, path = "/api/systems/{id}/requests/{request_id}", tag = "Systems", operation_id = "cancelSystemRequest",
     params(
         ("id" = String, Path, description = "The system's id.", format = "uuid"),
         ("request_id" = String, Path, description = "The request's id, from the list.", format = "uuid"),
     ),
-    responses(docs::manage::Cancel),
+    responses(CancelResponses),
     security(("bearer" = ["backup:create"])),
 )]
 pub async fn cancel(
-    Allowed { caller, .. }: Allowed<Create>,
-    RemoteAddr(remote_addr): RemoteAddr,
+    Authorized { caller, .. }: Authorized<CreateScope>,
+    ClientAddress(remote_addr): ClientAddress,
     ids: Path<(String, String)>,
     state: Data<AppState>,
 ) -> Result<HttpResponse, ApiError> {
     let (system, request) = ids.into_inner();
-    let system = state.vault.managed(&caller, &system).await.map_err(no_request)?;
+    let system = state.vault.managed(&caller, &system).await.map_err(request_not_found)?;
     let id = Uuid::try_parse(&request).map_err(|_| ApiError::RequestNotFound)?;
     match state.vault.cancel_backup_request(system.id(), id, system.sub(), remote_addr).await {
         Ok(()) | Err(BackupRequestError::Ended(BackupRequestState::Cancelled)) => {}
@@ -180,10 +146,40 @@ pub async fn cancel(
     Ok(envelope::answer(StatusCode::OK, "request cancelled", Cancelled { id }))
 }
 
-/// A request of a system that the caller does not see is answered as an unknown request of one that they do.
-fn no_request(error: ReadError) -> ApiError {
+/// A system that the caller does not see is answered as an unknown request of a system that the caller sees.
+fn request_not_found(error: ReadError) -> ApiError {
     match error {
         ReadError::NoSystem => ApiError::RequestNotFound,
         error => error.into(),
+    }
+}
+
+struct ListResponses;
+
+impl IntoResponses for ListResponses {
+    fn responses() -> ResponseMap {
+        Responses::default()
+            .json(
+                200,
+                "The backup requests of the system.",
+                "requests listed",
+                &SystemRequests::example(),
+                &[],
+            )
+            .errors(bearer_auth_errors("backup:create").chain([ApiError::SystemNotFound]))
+            .into()
+    }
+}
+
+struct CancelResponses;
+
+impl IntoResponses for CancelResponses {
+    fn responses() -> ResponseMap {
+        let ended = ApiError::RequestEnded { state: BackupRequestState::Fulfilled };
+        let cancelled = "The request is cancelled.";
+        Responses::default()
+            .json(200, cancelled, "request cancelled", &Cancelled::example(), &[])
+            .errors(bearer_auth_errors("backup:create").chain([ApiError::RequestNotFound, ended]))
+            .into()
     }
 }

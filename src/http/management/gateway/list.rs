@@ -1,0 +1,93 @@
+//! `GET /backup/{siteId}`: lists the backups of a site.
+
+use actix_web::HttpResponse;
+use actix_web::web::{Data, Path};
+use serde::Serialize;
+use serde_json::json;
+use utoipa::openapi::schema::ArrayBuilder;
+use utoipa::{IntoResponses, ToSchema};
+
+use crate::backups::Backup;
+use crate::domain::ids::BackupId;
+use crate::domain::size;
+use crate::http::app_state::AppState;
+use crate::http::envelope;
+use crate::http::errors::ApiError;
+use crate::http::extractors::bearer::{Authorized, ViewScope};
+use crate::http::openapi::common_errors::bearer_auth_errors;
+use crate::http::openapi::examples::example_id;
+use crate::http::openapi::responses::{ResponseMap, Responses};
+use crate::http::openapi::schemas::schema_ref;
+
+/// A backup as the gateway lists it. Times are in UTC.
+#[derive(Serialize, ToSchema)]
+pub struct SiteBackup {
+    /// The backup's id.
+    #[schema(value_type = String, example = "01934fab-bc33-7890-a1b2-c3d4e5f6a7b8.gpg")]
+    filename: BackupId,
+    /// For people. The details of a backup have the exact number of bytes in `bytes`.
+    #[schema(example = "81.0 KiB")]
+    size: String,
+    #[schema(format = Date)]
+    date: String,
+    #[schema(example = "02:15:00")]
+    time: String,
+    #[schema(format = DateTime)]
+    created_at: String,
+}
+
+impl From<&Backup> for SiteBackup {
+    fn from(row: &Backup) -> Self {
+        Self {
+            filename: row.id,
+            size: size::human(row.size),
+            date: row.uploaded_at.format("%Y-%m-%d").to_string(),
+            time: row.uploaded_at.format("%H:%M:%S").to_string(),
+            created_at: envelope::timestamp(row.uploaded_at),
+        }
+    }
+}
+
+impl SiteBackup {
+    /// For the documentation.
+    pub fn example() -> Self {
+        Self {
+            filename: example_id(),
+            size: size::human(82_944),
+            date: "2026-04-12".to_owned(),
+            time: "02:15:00".to_owned(),
+            created_at: "2026-04-12T02:15:00Z".to_owned(),
+        }
+    }
+}
+
+/// List the backups of a site
+#[utoipa::path(
+    get, path = "/backup/{siteId}", tag = "Gateway", operation_id = "listSiteBackups",
+    params(("siteId" = String, Path, description = "The system's id.", format = "uuid")),
+    responses(ListResponses),
+    security(("bearer" = ["backup:view"])),
+)]
+pub async fn list(
+    Authorized { caller, .. }: Authorized<ViewScope>,
+    site: Path<String>,
+    state: Data<AppState>,
+) -> Result<HttpResponse, ApiError> {
+    let system = state.vault.managed(&caller, &site).await?;
+    let rows = state.vault.list_managed(&system).await?;
+    let files: Vec<SiteBackup> = rows.iter().map(SiteBackup::from).collect();
+    Ok(HttpResponse::Ok().json(files))
+}
+
+struct ListResponses;
+
+impl IntoResponses for ListResponses {
+    fn responses() -> ResponseMap {
+        let list = ArrayBuilder::new().items(schema_ref::<SiteBackup>()).build().into();
+        let body = ("application/json", list, json!([SiteBackup::example()]));
+        Responses::default()
+            .other(200, "All stored backups of this site, newest first.", [body], &[])
+            .gateway_errors(bearer_auth_errors("backup:view").chain([ApiError::SystemNotFound]))
+            .into()
+    }
+}

@@ -1,0 +1,59 @@
+//! `POST /backup/{siteId}`: requests a backup from the appliance of a site.
+
+use actix_web::HttpResponse;
+use actix_web::web::{Data, Path};
+use serde::Serialize;
+use serde_json::json;
+use utoipa::{IntoResponses, ToSchema};
+
+use crate::http::app_state::AppState;
+use crate::http::errors::ApiError;
+use crate::http::extractors::bearer::{Authorized, CreateScope};
+use crate::http::extractors::client_address::ClientAddress;
+use crate::http::openapi::common_errors::bearer_auth_errors;
+use crate::http::openapi::responses::{ResponseMap, Responses};
+use crate::http::openapi::schemas::schema_all_of;
+
+/// The gateway's confirmation.
+#[derive(Serialize, ToSchema)]
+pub struct BackupRequested {
+    #[schema(example = "Backup requested")]
+    message: &'static str,
+}
+
+const BACKUP_REQUESTED: BackupRequested = BackupRequested { message: "Backup requested" };
+
+/// Request a backup
+///
+/// The appliance learns of the request within seconds if it waits for requests, otherwise with its next call. The next
+/// backup that it stores fulfils the request. A request that is made while another one is pending joins that one.
+#[utoipa::path(
+    post, path = "/backup/{siteId}", tag = "Gateway", operation_id = "requestSiteBackup",
+    params(("siteId" = String, Path, description = "The system's id.", format = "uuid")),
+    responses(RequestBackupResponses),
+    security(("bearer" = ["backup:create"])),
+)]
+pub async fn request_backup(
+    Authorized { caller, .. }: Authorized<CreateScope>,
+    ClientAddress(remote_addr): ClientAddress,
+    site: Path<String>,
+    state: Data<AppState>,
+) -> Result<HttpResponse, ApiError> {
+    let system = state.vault.managed(&caller, &site).await?;
+    state.vault.request_backup(system.id(), Some(system.org()), system.sub(), remote_addr).await?;
+    Ok(HttpResponse::Accepted().json(BACKUP_REQUESTED))
+}
+
+struct RequestBackupResponses;
+
+impl IntoResponses for RequestBackupResponses {
+    fn responses() -> ResponseMap {
+        let requested = ("application/json", schema_all_of::<BackupRequested>(), json!(BACKUP_REQUESTED));
+        Responses::default()
+            .other(202, "The backup is requested.", [requested], &[])
+            .gateway_errors(
+                bearer_auth_errors("backup:create").chain([ApiError::SystemNotFound, ApiError::Suspended]),
+            )
+            .into()
+    }
+}

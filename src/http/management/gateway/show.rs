@@ -1,0 +1,128 @@
+//! `GET /backup/{siteId}/{filename}`: the metadata of a backup, its bytes, or its text.
+
+use actix_web::body::SizedStream;
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderMap, X_CONTENT_TYPE_OPTIONS};
+use actix_web::http::{Method, StatusCode};
+use actix_web::web::{Data, Path};
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
+use serde::Serialize;
+use serde_json::json;
+use utoipa::{IntoResponses, ToSchema};
+
+use super::list::SiteBackup;
+use crate::http::app_state::AppState;
+use crate::http::collect::backup_response::{describe_backup_response, respond_with_backup};
+use crate::http::connections;
+use crate::http::envelope::NOT_CACHED;
+use crate::http::errors::ApiError;
+use crate::http::extractors::bearer::{Authorized, ViewScope};
+use crate::http::extractors::client_address::ClientAddress;
+use crate::http::openapi::common_errors::bearer_auth_errors;
+use crate::http::openapi::responses::ResponseMap;
+use crate::http::openapi::schemas::{schema_all_of, text};
+
+/// The metadata of a backup.
+#[derive(Serialize, ToSchema)]
+pub struct SiteBackupDetails {
+    #[serde(flatten)]
+    file: SiteBackup,
+    bytes: u64,
+    /// SHA-256 of the bytes, in hex.
+    #[schema(pattern = "^[0-9a-f]{64}$")]
+    sha256: String,
+    mimetype: String,
+    /// The name that the appliance sent.
+    original_filename: String,
+}
+
+impl SiteBackupDetails {
+    /// For the documentation.
+    pub fn example() -> Self {
+        Self {
+            file: SiteBackup::example(),
+            bytes: 82_944,
+            sha256: "3a7bd3e2360a3d29eea436fcfb7e44c735d117c42d1c1835420b6b9942dd4f1b".to_owned(),
+            mimetype: "application/octet-stream".to_owned(),
+            original_filename: "backup-2026-04-12.tar.gz.gpg".to_owned(),
+        }
+    }
+}
+
+/// Show or download a backup of a site
+///
+/// Returns the metadata of the backup. With `X-Download: true` returns the bytes; with `X-View: true` returns the text, if
+/// the backup is UTF-8 text of at most 1 MiB.
+#[utoipa::path(
+    get, path = "/backup/{siteId}/{filename}", tag = "Gateway", operation_id = "showSiteBackup",
+    params(
+        ("siteId" = String, Path, description = "The system's id.", format = "uuid"),
+        ("filename" = String, Path, description = "The backup's id: `filename` in the list."),
+        ("X-Download" = Option<bool>, Header, description = "Return the bytes instead of the metadata."),
+        ("X-View" = Option<bool>, Header, description = "Return the text instead of the metadata."),
+        ("Range" = Option<String>, Header, description = "A single range of bytes, with `X-Download`."),
+        ("If-Range" = Option<String>, Header, description = "The `ETag` of the backup that `Range` refers to."),
+        ("If-None-Match" = Option<String>, Header, description = "The `ETag` of the client's copy."),
+    ),
+    responses(ShowResponses),
+    security(("bearer" = ["backup:view"])),
+)]
+pub async fn show(
+    Authorized { caller, .. }: Authorized<ViewScope>,
+    ClientAddress(remote_addr): ClientAddress,
+    ids: Path<(String, String)>,
+    request: HttpRequest,
+    state: Data<AppState>,
+) -> Result<HttpResponse, ApiError> {
+    let (site, filename) = ids.into_inner();
+    let system = state.vault.managed(&caller, &site).await?;
+    let row = state.vault.find_managed(&system, &filename).await?;
+    let reader = system.reader(remote_addr);
+    if is_true(request.headers(), "x-download") {
+        return respond_with_backup(&request, &state, &row, system.name_of(&row).as_str(), reader).await;
+    }
+    if is_true(request.headers(), "x-view") {
+        // The response to HEAD has no body, so no download is recorded.
+        let records_download = request.method() == Method::GET;
+        let text = state.vault.open_text(&row, reader, records_download).await?.ok_or(ApiError::NotText)?;
+        connections::end_with(&request, text.revoked());
+        let mut response = HttpResponseBuilder::new(StatusCode::OK);
+        response
+            .insert_header((CONTENT_TYPE, "text/plain; charset=utf-8"))
+            .insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"))
+            .insert_header((CACHE_CONTROL, NOT_CACHED));
+        return Ok(response.body(SizedStream::new(row.size, text)));
+    }
+    let details = SiteBackupDetails {
+        file: SiteBackup::from(&row),
+        bytes: row.size,
+        sha256: hex::encode(row.sha256),
+        mimetype: row.mimetype,
+        original_filename: row.filename,
+    };
+    Ok(HttpResponse::Ok().json(details))
+}
+
+fn is_true(headers: &HeaderMap, name: &str) -> bool {
+    headers.get(name).is_some_and(|value| value.as_bytes().trim_ascii().eq_ignore_ascii_case(b"true"))
+}
+
+struct ShowResponses;
+
+impl IntoResponses for ShowResponses {
+    fn responses() -> ResponseMap {
+        let errors = [
+            ApiError::NotFound,
+            ApiError::NotText,
+            ApiError::Range { size: 82_944 },
+            ApiError::TooManyDownloads,
+            ApiError::Damaged,
+        ];
+        let details = schema_all_of::<SiteBackupDetails>();
+        describe_backup_response(&[
+            ("application/json", details, json!(SiteBackupDetails::example())),
+            ("text/plain; charset=utf-8", text(), json!("hostname fw-01")),
+        ])
+        .gateway_errors(bearer_auth_errors("backup:view").chain(errors))
+        .into()
+    }
+}

@@ -1,0 +1,57 @@
+//! `DELETE /api/systems/{id}/backups/{backup_id}`: deletes a backup of a system.
+
+use actix_web::http::StatusCode;
+use actix_web::web::{Data, Path};
+use actix_web::{HttpRequest, HttpResponse};
+use utoipa::IntoResponses;
+
+use super::backup_not_found;
+use crate::domain::ids::BackupId;
+use crate::http::app_state::AppState;
+use crate::http::collect::delete::Deleted;
+use crate::http::envelope;
+use crate::http::errors::ApiError;
+use crate::http::extractors::bearer::{Authorized, DeleteScope};
+use crate::http::extractors::client_address::ClientAddress;
+use crate::http::headers::unsupported::{conditional_delete, refuse_conditional_delete};
+use crate::http::openapi::common_errors::bearer_auth_errors;
+use crate::http::openapi::responses::{ResponseMap, Responses};
+
+/// Delete a backup of a system
+///
+/// Deletes the backup at once. It cannot be restored.
+#[utoipa::path(
+    delete, path = "/api/systems/{id}/backups/{backup_id}", tag = "Systems", operation_id = "deleteSystemBackup",
+    params(
+        ("id" = String, Path, description = "The system's id.", format = "uuid"),
+        ("backup_id" = String, Path, description = "The backup's id, from the list."),
+    ),
+    responses(DeleteResponses),
+    security(("bearer" = ["backup:delete"])),
+)]
+pub async fn delete(
+    Authorized { caller, .. }: Authorized<DeleteScope>,
+    ClientAddress(remote_addr): ClientAddress,
+    ids: Path<(String, String)>,
+    request: HttpRequest,
+    state: Data<AppState>,
+) -> Result<HttpResponse, ApiError> {
+    let (system, backup) = ids.into_inner();
+    let system = state.vault.managed(&caller, &system).await.map_err(backup_not_found)?;
+    let id = BackupId::parse(&backup).map_err(|_| ApiError::NotFound)?;
+    refuse_conditional_delete(request.headers())?;
+    state.vault.delete_managed(&system, id, remote_addr).await?;
+    Ok(envelope::answer(StatusCode::OK, "backup deleted", Deleted { id }))
+}
+
+struct DeleteResponses;
+
+impl IntoResponses for DeleteResponses {
+    fn responses() -> ResponseMap {
+        let errors = [ApiError::NotFound, conditional_delete()];
+        Responses::default()
+            .json(200, "The backup is deleted.", "backup deleted", &Deleted::example(), &[])
+            .errors(bearer_auth_errors("backup:delete").chain(errors))
+            .into()
+    }
+}
