@@ -11,9 +11,7 @@ fn ask(server: &Server, question: &Value, headers: &[(&str, &str)]) -> Answer {
     let all = ours.chain(headers).filter(|(_, value)| !value.is_empty());
     let request = server.manage("POST", "/mcp");
     let request = all.fold(request, |request, (name, value)| request.header(name, value));
-    let answer = request.body(question.to_string()).send();
-    Described::by(server).covers("POST", "/mcp", &answer);
-    answer
+    request.body(question.to_string()).send()
 }
 
 fn question(method: &str, params: &Value) -> Value {
@@ -188,4 +186,25 @@ fn invalid_mcp_request_is_refused_and_the_server_goes_on() {
     server.manage("GET", "/mcp").header("accept", "text/event-stream").send().status(405);
     server.manage("DELETE", "/mcp").send().status(405);
     result(&server, "tools/list", &json!({}));
+}
+
+#[test]
+fn refused_mcp_request_says_why() {
+    let server = Server::start();
+    let both = "application/json, text/event-stream";
+    let long = "x".repeat(9000);
+    let question = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/list" }).to_string();
+    let too_large = r#"{"code":413,"message":"question too large","data":{}}"#;
+    let cases = [
+        (400, "application/json", both, "1999-01-01", question.as_str(), "Unsupported MCP-Protocol-Version"),
+        (406, "application/json", "text/html", "2025-06-18", question.as_str(), "Client must accept both"),
+        (413, "application/json", both, "2025-06-18", long.as_str(), too_large),
+        (415, "text/plain", both, "2025-06-18", question.as_str(), "Content-Type must be application/json"),
+    ];
+    for (status, kind, accept, version, body, reason) in cases {
+        let request = server.manage("POST", "/mcp").header("content-type", kind).header("accept", accept);
+        let answer = request.header("mcp-protocol-version", version).body(body).send().status(status);
+        let sent = String::from_utf8_lossy(&answer.body).into_owned();
+        assert!(sent.contains(reason), "{status}: {sent}");
+    }
 }
