@@ -6,8 +6,9 @@ use std::path::Path;
 
 use rustix::fs::{Mode, fchmod};
 
+use super::disk::{Disk, TMP, not_mounted};
 use super::folder::{Folder, at};
-use super::{Disk, TMP, folders, not_mounted};
+use super::folders::make_with_parents;
 
 /// The mode bits that give other users any access, or the group write access.
 const FOREIGN_ACCESS: u32 = 0o027;
@@ -31,7 +32,7 @@ impl From<io::Error> for PrepareError {
 /// Prepares the directory. `new`: by the database nothing is in the store, so it may be created. Blocks.
 pub(super) fn prepare(disk: &Disk, new: bool) -> Result<(), PrepareError> {
     if new {
-        folders::make_with_parents(&disk.root)?;
+        make_with_parents(&disk.root)?;
     }
     let root = disk.open()?;
     let missing = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;

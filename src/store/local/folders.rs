@@ -13,7 +13,7 @@ use std::sync::Mutex;
 use std::time::SystemTime;
 
 use super::folder::{Folder, at};
-use super::lock;
+use super::mutex::lock;
 
 /// How many folders are remembered, at 24 bytes each. When there are more, all are forgotten.
 const MAX_REMEMBERED: usize = 65_536;

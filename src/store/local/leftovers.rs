@@ -4,8 +4,8 @@ use std::fs::{File, TryLockError};
 use std::io;
 use std::time::Duration;
 
+use super::disk::{Disk, tmp_of};
 use super::folder::{Folder, at};
-use super::{Disk, tmp_of};
 use crate::store::Leftover;
 
 /// For how long an empty file may be one that is created and not locked yet.

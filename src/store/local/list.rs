@@ -7,8 +7,8 @@ use std::vec;
 
 use futures_util::{TryStreamExt, stream};
 
+use super::disk::{Disk, tmp_of};
 use super::folder::{Folder, at};
-use super::{Disk, tmp_of};
 use crate::domain::ids::OrgId;
 use crate::domain::object_key::ObjectKey;
 use crate::store::{Listing, ObjectInfo, StoreError};

@@ -21,11 +21,13 @@
 
 mod appender;
 mod directory;
+mod disk;
 mod extended_attributes;
 mod folder;
 mod folders;
 mod leftovers;
 mod list;
+mod mutex;
 mod org_folder_checks;
 mod probe;
 mod publication;
@@ -34,8 +36,8 @@ mod temp_file;
 mod write;
 
 use std::io;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, Once, PoisonError};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -48,14 +50,11 @@ use super::{
 use crate::domain::object_key::ObjectKey;
 use crate::domain::range::ByteRange;
 use directory::PrepareError;
+use disk::{Disk, confirm_missing, unavailable};
 use extended_attributes::ExtendedAttributes;
-use folder::Folder;
-use folders::{DurableFolders, parent_of};
-use org_folder_checks::OrgFolderChecks;
-use temp_file::TempFile;
+use folders::parent_of;
+use mutex::lock;
 
-/// The folder of the files that are being written.
-const TMP: &str = ".tmp";
 const PREPARING: &str = "prepare the store's directory";
 
 /// A store in a local directory.
@@ -64,102 +63,30 @@ pub struct LocalStore {
     disk: Arc<Disk>,
 }
 
-/// What all steps share.
-struct Disk {
-    /// Absolute, so that a line in the log says where it is.
-    root: PathBuf,
-    blocking: Handle,
-    durable_folders: DurableFolders,
-    org_folder_checks: OrgFolderChecks,
-    location_logged: Once,
-}
-
 impl LocalStore {
     /// Returns a store in `root`, which is not read yet: until [`prepare`](BlobStore::prepare) has succeeded once, in this
     /// process or an earlier one, every call returns `Unavailable`.
     #[must_use]
     pub fn new(root: PathBuf, blocking: Handle) -> Self {
-        let root = std::path::absolute(&root).unwrap_or(root);
-        let (durable_folders, org_folder_checks, location_logged) =
-            (DurableFolders::default(), OrgFolderChecks::default(), Once::new());
-        Self { disk: Arc::new(Disk { root, blocking, durable_folders, org_folder_checks, location_logged }) }
+        Self { disk: Arc::new(Disk::new(root, blocking)) }
     }
 }
 
-impl Disk {
-    /// Runs one step on the blocking threads. If the future is dropped, the step still runs to its end, and its result is
-    /// dropped.
-    async fn run<T: Send + 'static>(
-        &self,
-        doing: &'static str,
-        work: impl FnOnce() -> io::Result<T> + Send + 'static,
-    ) -> Result<T, StoreError> {
-        let done = self.blocking.spawn_blocking(work).await;
-        done.map_err(io::Error::other).flatten().map_err(unavailable(doing))
-    }
-
-    /// Opens the store's directory for one step: at the next step it may be another one.
-    fn open(&self) -> io::Result<Folder> {
-        Folder::root(&self.root).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => not_mounted(&self.root),
-            _ => error,
-        })
-    }
-
-    /// Opens the store's directory, if it is still the one in which this file was created.
-    fn root_of(&self, temp: &TempFile) -> io::Result<Folder> {
-        let root = self.open()?;
-        if tmp_of(&root)?.is_same(temp.name().folder())? {
-            return Ok(root);
-        }
-        let message = format!("{} was replaced while an object was written", self.root.display());
-        Err(io::Error::other(message))
-    }
-
-    fn delete(&self, key: &str) -> io::Result<()> {
-        let root = self.open()?;
-        root.remove(key).or_else(|error| confirm_missing(&root, error))?;
-        fail_point!("local.removed");
-        // Also when the file is already gone: the process that removed it may have died before it synced the folder.
-        folders::remove_empty(&root, parent_of(key))
-    }
-
-    /// Prepares the directory, and logs where it is.
-    fn prepare(&self, new: bool) -> Result<(), PrepareError> {
-        directory::prepare(self, new)?;
-        let left = leftovers::find(self)?;
-        leftovers::remove(self, &left)?;
-        self.location_logged.call_once(|| log::info!("store: {}", directory::description(&self.root)));
-        Ok(())
-    }
+/// Prepares the directory, and logs where it is.
+fn prepare(disk: &Disk, new: bool) -> Result<(), PrepareError> {
+    directory::prepare(disk, new)?;
+    let left = leftovers::find(disk)?;
+    leftovers::remove(disk, &left)?;
+    disk.location_logged.call_once(|| log::info!("store: {}", directory::description(&disk.root)));
+    Ok(())
 }
 
-/// Opens the folder of temporary files. If even that is missing (a disk that is not mounted), it is not known whether an
-/// object exists, and none may be written.
-fn tmp_of(root: &Folder) -> io::Result<Folder> {
-    root.open_path(TMP).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => not_mounted(&root.path_of(TMP)),
-        _ => error,
-    })
-}
-
-/// Distinguishes an object that does not exist (`Ok`) from a store that can't be read.
-fn confirm_missing(root: &Folder, error: io::Error) -> io::Result<()> {
-    if error.kind() == io::ErrorKind::NotFound { tmp_of(root).map(drop) } else { Err(error) }
-}
-
-fn not_mounted(path: &Path) -> io::Error {
-    io::Error::other(format!("{} is missing: is the disk mounted?", path.display()))
-}
-
-/// Converts an error of a file operation to a [`StoreError`].
-fn unavailable(doing: &'static str) -> impl FnOnce(io::Error) -> StoreError {
-    move |source| StoreError::Unavailable { doing, source }
-}
-
-/// Locks a mutex, also after a holder has panicked.
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+fn delete(disk: &Disk, key: &str) -> io::Result<()> {
+    let root = disk.open()?;
+    root.remove(key).or_else(|error| confirm_missing(&root, error))?;
+    fail_point!("local.removed");
+    // Also when the file is already gone: the process that removed it may have died before it synced the folder.
+    folders::remove_empty(&root, parent_of(key))
 }
 
 #[async_trait]
@@ -189,7 +116,7 @@ impl BlobStore for LocalStore {
 
     async fn delete(&self, key: &ObjectKey) -> Result<(), StoreError> {
         let (disk, key) = (Arc::clone(&self.disk), key.clone());
-        self.disk.run("delete the object", move || disk.delete(key.as_str())).await
+        self.disk.run("delete the object", move || delete(&disk, key.as_str())).await
     }
 
     fn list(&self, prefix: &str) -> Listing {
@@ -226,7 +153,7 @@ impl BlobStore for LocalStore {
 
     async fn prepare(&self, new: bool) -> Result<(), StoreError> {
         let disk = Arc::clone(&self.disk);
-        let prepared = self.disk.run(PREPARING, move || Ok(disk.prepare(new))).await?;
+        let prepared = self.disk.run(PREPARING, move || Ok(prepare(&disk, new))).await?;
         prepared.map_err(|error| match error {
             PrepareError::Refused(line) => StoreError::Refused(line),
             PrepareError::Unavailable(error) => unavailable(PREPARING)(error),

@@ -9,7 +9,7 @@ use std::sync::Mutex;
 use rustix::fs::{AtFlags, StatxFlags, statx};
 
 use super::folder::{Folder, at};
-use super::lock;
+use super::mutex::lock;
 use crate::domain::ids::OrgId;
 
 /// Folders that one check inspects: it must not take long, however many there are.

@@ -8,7 +8,7 @@ use std::io;
 
 use bytes::Bytes;
 
-use super::Disk;
+use super::disk::Disk;
 use super::folder::Folder;
 use super::folders::sync_parents;
 use super::publication::Publication;
@@ -24,7 +24,7 @@ pub(super) fn probe(disk: &Disk) -> io::Result<()> {
     let mut temp = TempFile::create(disk)?;
     temp.write_last(vec![Bytes::from_static(&CONTENT)])?;
     temp.sync()?;
-    let root = disk.root_of(&temp)?;
+    let root = disk.open_with(temp.name().folder())?;
     let published = Publication::new(FILE).rename_into_place(&root, &temp).and_then(|folder| {
         temp.keep();
         folder.sync()?;

@@ -5,10 +5,11 @@ use std::sync::{Arc, Mutex};
 
 use tokio::runtime::Handle;
 
+use super::disk::Disk;
 use super::folder::Folder;
 use super::folders::{make_below, parent_of};
+use super::mutex::lock;
 use super::temp_file::{RemovalOnDrop, TempFile, TempName};
-use super::{Disk, lock};
 
 /// How often a put creates its folder again when deletes keep removing it.
 const FOLDER_ATTEMPTS: u32 = 1000;
@@ -52,7 +53,7 @@ impl Publication {
 
     /// Renames a synced file to the object's path, durably. Blocks.
     pub(super) fn publish(&self, disk: &Disk, temp: &TempFile) -> io::Result<()> {
-        let root = disk.root_of(temp)?;
+        let root = disk.open_with(temp.name().folder())?;
         let folder = self.rename_into_place(&root, temp)?;
         // Not in `rename_into_place`, which a probe calls as well.
         fail_point!("local.renamed");

@@ -12,9 +12,9 @@ use rustix::io::Errno;
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
+use super::disk::{Disk, confirm_missing, unavailable};
 use super::extended_attributes::ExtendedAttributes;
 use super::folder::{Folder, at};
-use super::{Disk, confirm_missing, unavailable};
 use crate::domain::object_key::ObjectKey;
 use crate::domain::range::ByteRange;
 use crate::store::{ObjectBody, StoreError};

@@ -13,8 +13,8 @@ use tokio::runtime::Handle;
 use uuid::Uuid;
 
 use super::appender::Appender;
+use super::disk::{Disk, tmp_of};
 use super::folder::{Folder, at};
-use super::{Disk, tmp_of};
 
 /// The name of a temporary file, with the folder in which it was created. That folder stays open, so the name can be removed
 /// when no descriptors are left, and never leads to another folder.

@@ -9,7 +9,7 @@ use futures_util::{FutureExt, StreamExt};
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
-use super::Disk;
+use super::disk::Disk;
 use super::extended_attributes::ExtendedAttributes;
 use super::publication::PublicationGuard;
 use super::temp_file::TempFile;

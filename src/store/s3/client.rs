@@ -18,9 +18,9 @@ use secrecy::ExposeSecret;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio_util::task::TaskTracker;
 
-use super::S3Settings;
 use super::checked_dispatcher::CheckedDispatcher;
 use super::last_write::LastWrite;
+use super::settings::S3Settings;
 
 /// Threads for hashing, signing, TLS and copying, for all uploads and downloads: one for each processor, and at least so
 /// many.

@@ -81,7 +81,7 @@ impl BlobStore for S3Store {
         metadata: &ObjectMetadata,
         body: PutBody,
     ) -> Result<u64, PutError> {
-        put::put(self, key, length, metadata, body).await
+        put::put(&self.client, &self.memory, key, length, metadata, body).await
     }
 
     async fn get(

@@ -18,8 +18,9 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
-use super::S3Store;
 use super::call_error::CallError;
+use super::client::Client;
+use super::part_memory::PartMemory;
 use super::put_context::{DOING, PutContext, PutFailure, PutMessage};
 use super::put_result::{BodyForwarder, PutResultReceiver, roll_back};
 use super::stream::StreamedBody;
@@ -39,20 +40,21 @@ enum BodySource {
 }
 
 pub(super) async fn put(
-    store: &S3Store,
+    client: &Arc<Client>,
+    memory: &Arc<PartMemory>,
     key: &ObjectKey,
     length: Option<u64>,
     metadata: &ObjectMetadata,
     body: PutBody,
 ) -> Result<u64, PutError> {
     let context = PutContext {
-        client: Arc::clone(&store.client),
-        memory: Arc::clone(&store.memory),
+        client: Arc::clone(client),
+        memory: Arc::clone(memory),
         key: key.clone(),
         metadata: metadata.clone(),
     };
     let (sender, receiver) = oneshot::channel();
-    let result = PutResultReceiver { receiver, client: Arc::clone(&store.client), key: key.clone() };
+    let result = PutResultReceiver { receiver, client: Arc::clone(client), key: key.clone() };
     match length.filter(|length| *length > SMALL) {
         Some(length) => {
             let (body, broken) = StreamedBody::new(body, length);
