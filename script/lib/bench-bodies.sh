@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# shellcheck disable=SC2154 # work is the script's, the rest is of the other files beside this
+# shellcheck disable=SC2154 # work is set by the script, the rest by the other files of this folder
 # The rows of script/bench about one large body. Each `*_ours` and its counterpart set `took` to elapsed
 # seconds.
 

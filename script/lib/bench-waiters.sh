@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# shellcheck disable=SC2154 # work, loader and strongroom are the script's, the rest is of the files beside this
+# shellcheck disable=SC2154 # work, loader and strongroom are set by the script, the rest by the other files of this folder
 # The row of script/bench about appliances that wait for a backup request.
 
 WAITERS=10000

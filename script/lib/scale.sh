@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# shellcheck disable=SC2154 # work, strongroom and loader are the script's, the rest is of the files beside this
+# shellcheck disable=SC2154 # work, strongroom and loader are set by the script, the rest by the other files of this folder
 # The parts of script/scale-out: two services, nginx in front of them, the fleet, and the check of the quotas.
 
 service_pids=()  # of the services 1 and 2
