@@ -1,12 +1,15 @@
-//! Settings from the environment, checked before anything starts.
+//! Settings from the environment, checked before anything starts. What each is stands in one table ([`settings`]).
 
+mod check;
 mod literal;
 mod management;
 mod networks;
-mod parse;
+mod pages;
 mod proxy;
+pub mod setting;
+pub mod settings;
 mod store;
-mod table;
+mod variables;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -16,12 +19,19 @@ use ipnet::IpNet;
 use secrecy::SecretString;
 
 pub use management::{IssueConfig, ManagementConfig, TokenConfig};
+pub use pages::{env_file, help, readme_table};
 pub use store::StoreConfig;
-pub use table::help;
 
 use crate::domain::rate_window::RateLimits;
 use crate::domain::retention::Retention;
-use parse::{Variables, wrong};
+use settings::{database, limits, listeners, objects, slow_clients, upkeep};
+use variables::{Variables, wrong};
+
+/// What RUST_LOG is when it is not set. Logging starts before the other settings are read.
+pub const DEFAULT_LOG_FILTER: &str = match settings::log::RUST_LOG.about.default_text() {
+    Some(text) => text,
+    None => "",
+};
 
 /// A setting that can't be used: one line that names the variable.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -87,49 +97,51 @@ impl Config {
 
     fn read(env: &Variables) -> Result<Self, ConfigError> {
         env.check()?;
-        let undelete: u64 = env.number("BACKUP_UNDELETE_WINDOW", 0, 0..=u64::MAX)?;
-        if undelete != 0 {
-            return Err(wrong("BACKUP_UNDELETE_WINDOW", "only 0 is possible in this version"));
-        }
+        env.read(&upkeep::BACKUP_UNDELETE_WINDOW)?;
         Ok(Self {
-            database_url: env.secret("DATABASE_URL")?,
+            database_url: env.read(&database::DATABASE_URL)?,
             http: HttpConfig {
-                listen: env.parsed("LISTEN_ADDRESS", "127.0.0.1:8081", "an address like 127.0.0.1:8081")?,
-                public_url: management::public_url(env, "PUBLIC_URL")?,
-                tls: env.tls_files()?,
-                trusted_proxies: env.networks("TRUSTED_PROXIES")?,
-                shutdown_grace: env.seconds("SHUTDOWN_GRACE", 600)?,
+                listen: env.read(&listeners::LISTEN_ADDRESS)?,
+                public_url: env.get(&listeners::PUBLIC_URL)?,
+                tls: TlsFiles::read(env)?,
+                trusted_proxies: env.get(&listeners::TRUSTED_PROXIES)?.unwrap_or_default(),
+                shutdown_grace: env.read(&upkeep::SHUTDOWN_GRACE)?,
             },
             management: ManagementConfig::read(env)?,
             store: StoreConfig::read(env)?,
-            // S3 engines take no signature that is valid for longer than a week.
-            presign_ttl: Duration::from_secs(env.number("BACKUP_PRESIGN_TTL", 300, 1..=604_800)?),
+            presign_ttl: env.read(&objects::BACKUP_PRESIGN_TTL)?,
             uploads: UploadConfig {
-                max_size: env.number("BACKUP_MAX_UPLOAD_SIZE", 2_147_483_648, 1..=MAX_BYTES)?,
+                max_size: env.read(&limits::BACKUP_MAX_UPLOAD_SIZE)?,
                 retention: Retention {
-                    slots: usize::try_from(env.number("BACKUP_MAX_PER_SYSTEM", 10, 1..=10_000)?)
-                        .unwrap_or(usize::MAX),
-                    bytes: env.number("BACKUP_MAX_SIZE_PER_SYSTEM", 524_288_000, 1..=MAX_BYTES)?,
+                    slots: env.read(&limits::BACKUP_MAX_PER_SYSTEM)?,
+                    bytes: env.read(&limits::BACKUP_MAX_SIZE_PER_SYSTEM)?,
                 },
-                default_quota: Some(env.number("BACKUP_MAX_SIZE_PER_ORG", 107_374_182_400, 0..=MAX_BYTES)?)
-                    .filter(|&bytes| bytes > 0),
+                default_quota: Some(env.read(&limits::BACKUP_MAX_SIZE_PER_ORG)?).filter(|&bytes| bytes > 0),
                 rate: RateLimits {
-                    per_minute: env.rate("BACKUP_RATE_LIMIT_PER_MINUTE", 6)?,
-                    per_hour: env.rate("BACKUP_RATE_LIMIT_PER_HOUR", 60)?,
+                    per_minute: env.read(&limits::BACKUP_RATE_LIMIT_PER_MINUTE)?,
+                    per_hour: env.read(&limits::BACKUP_RATE_LIMIT_PER_HOUR)?,
                 },
-                idle_timeout: env.seconds("BACKUP_BODY_IDLE_TIMEOUT", 60)?,
-                min_rate: env.number("BACKUP_BODY_MIN_RATE", 1024, 0..=MAX_BYTES)?,
+                idle_timeout: env.read(&slow_clients::BACKUP_BODY_IDLE_TIMEOUT)?,
+                min_rate: env.read(&slow_clients::BACKUP_BODY_MIN_RATE)?,
             },
             upkeep: UpkeepConfig {
-                lease: env.seconds("BACKUP_LEASE", 120)?,
-                sweep_interval: env.seconds("BACKUP_SWEEP_INTERVAL", 60)?,
+                lease: env.read(&upkeep::BACKUP_LEASE)?,
+                sweep_interval: env.read(&upkeep::BACKUP_SWEEP_INTERVAL)?,
             },
         })
     }
 }
 
-/// The most bytes that a setting accepts: sums of a few of them still fit into Postgres' bigint.
-const MAX_BYTES: u64 = 1 << 60;
+impl TlsFiles {
+    fn read(env: &Variables) -> Result<Option<Self>, ConfigError> {
+        match (env.get(&listeners::TLS_CERT_FILE)?, env.get(&listeners::TLS_KEY_FILE)?) {
+            (None, None) => Ok(None),
+            (Some(cert), Some(key)) => Ok(Some(Self { cert, key })),
+            (Some(_), None) => Err(wrong("TLS_CERT_FILE", "it needs TLS_KEY_FILE beside it")),
+            (None, Some(_)) => Err(wrong("TLS_KEY_FILE", "it needs TLS_CERT_FILE beside it")),
+        }
+    }
+}
 
 #[cfg(test)]
 mod tests {

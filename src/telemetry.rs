@@ -13,12 +13,12 @@ pub use tasks::{
     MAX_RESTART_DELAY, RunError, TaskFailure, TaskProblem, TaskStatus, TaskTable, restart_delay,
 };
 
-/// Starts logging. Later calls do nothing.
+/// Starts logging; `default_filter` is used when `RUST_LOG` is not set. Later calls do nothing.
 ///
 /// Under systemd, whose journal adds timestamps, lines begin with the syslog level that it parses. The libraries in
 /// `secretive` would log secrets at levels below `info`, so their level is `info` at most.
-pub fn start_logging(secretive: &[&str]) {
-    let env = env_logger::Env::default().default_filter_or("info");
+pub fn start_logging(default_filter: &str, secretive: &[&str]) {
+    let env = env_logger::Env::default().default_filter_or(default_filter);
     let mut builder = env_logger::Builder::from_env(env);
     for library in secretive {
         builder.filter_module(library, log::LevelFilter::Info);

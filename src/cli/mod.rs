@@ -21,7 +21,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use context::Context;
 use exit::{ExitCode, Failure};
 
-use crate::store;
+use crate::{config, store};
 
 /// The vault for a fleet's encrypted configuration backups.
 ///
@@ -68,7 +68,7 @@ enum Command {
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    crate::telemetry::start_logging(store::CRATES_THAT_LOG_SECRETS);
+    crate::telemetry::start_logging(config::DEFAULT_LOG_FILTER, store::CRATES_THAT_LOG_SECRETS);
     match run(cli) {
         Ok(code) => code,
         Err(failure) => failure.report(),

@@ -2,35 +2,22 @@
 //! `$HOME` are plain characters, and a file from DOS has a carriage return at the end of each line. Taken to the letter, a
 //! directory would be made beside the one that was meant.
 //!
-//! The rules go by the kind of setting, which its name tells. No message repeats a value: it may be a secret.
+//! The rules depend on the kind of value. No message repeats a value: it may be a secret.
 
-use super::ConfigError;
-use super::parse::wrong;
+use super::setting::Kind;
 
-/// Holds a setting to the rules for its kind.
-pub fn check(name: &str, value: &str) -> Result<(), ConfigError> {
-    if is_path(name) && value.contains("-----BEGIN") {
-        return Err(wrong(name, "it has to be the name of a file, and not what is in the file"));
+/// Refuses a value that can't be meant literally.
+pub fn check(kind: Kind, value: &str) -> Result<(), &'static str> {
+    if kind == Kind::Path && value.contains("-----BEGIN") {
+        return Err("it has to be the name of a file, and not what is in the file");
     }
-    let problem = problem_of_text(value).or_else(|| {
-        if is_path(name) {
-            problem_of_path(value)
-        } else if is_url(name) {
-            problem_of_name(value)
-        } else {
-            None
-        }
+    let problem = problem_of_text(value).or_else(|| match kind {
+        Kind::Path => problem_of_path(value),
+        Kind::Url => problem_of_name(value),
+        // Among them DATABASE_URL: a password may have any character, and connection strings have quotes.
+        _ => None,
     });
-    problem.map_or(Ok(()), |problem| Err(wrong(name, problem)))
-}
-
-fn is_path(name: &str) -> bool {
-    name == "BACKUP_DATA_DIR" || name.ends_with("_FILE")
-}
-
-/// Not `DATABASE_URL`: a password may have any character, and connection strings have quotes.
-fn is_url(name: &str) -> bool {
-    (name.ends_with("_URL") || name.ends_with("_ENDPOINT")) && name != "DATABASE_URL"
+    problem.map_or(Ok(()), Err)
 }
 
 /// For every setting, and for a secret in a file.
@@ -89,16 +76,7 @@ mod tests {
 
     #[test]
     fn what_no_shell_has_looked_at_is_refused_and_not_repeated() {
-        let paths =
-            ["BACKUP_DATA_DIR", "TLS_CERT_FILE", "TLS_KEY_FILE", "JWT_JWKS_FILE", "S3_SECRET_KEY_FILE"];
-        let urls = [
-            "PUBLIC_URL",
-            "MANAGEMENT_PUBLIC_URL",
-            "JWT_JWKS_URL",
-            "S3_ENDPOINT",
-            "BACKUP_S3_PRESIGN_ENDPOINT",
-        ];
-        let others = ["DATABASE_URL", "BACKUP_LEASE", "LISTEN_ADDRESS", "BACKUP_S3_BUCKET", "S3_SECRET_KEY"];
+        let others = [Kind::Secret, Kind::Seconds, Kind::Address, Kind::Text];
         let text = [
             "\"value\"",
             "'value'",
@@ -112,31 +90,34 @@ mod tests {
         ];
         let names = ["va\"lue", "va'lue", "$HOME/value", "/srv/${NAME}", "/srv/$(hostname)", "`hostname`"];
         let own = ["~/value", "~", "file:///srv/value", "%h/value", "/srv/%i"];
-        let refused = |kind: &[&str], values: &[&str]| {
-            for (name, value) in kind.iter().flat_map(|name| values.iter().map(move |value| (name, value))) {
-                let error = check(name, value).expect_err(value);
-                assert_eq!(error.variable, *name);
-                let line = error.to_string();
-                assert!(!line.contains(char::is_control) && !line.contains("value"), "{value:?}: {line}");
+        let refused = |kinds: &[Kind], values: &[&str]| {
+            for (kind, value) in kinds.iter().flat_map(|kind| values.iter().map(move |value| (*kind, value)))
+            {
+                let problem = check(kind, value).expect_err(value);
+                assert!(
+                    !problem.contains(char::is_control) && !problem.contains("value"),
+                    "{value:?}: {problem}"
+                );
             }
         };
-        refused(&[&paths[..], &urls, &others].concat(), &text);
-        refused(&[&paths[..], &urls].concat(), &names);
-        refused(&paths, &own);
+        refused(&[Kind::Path, Kind::Url], &text);
+        refused(&others, &text);
+        refused(&[Kind::Path, Kind::Url], &names);
+        refused(&[Kind::Path], &own);
     }
 
     #[test]
     fn what_can_be_meant_is_not_refused() {
-        for (name, value) in [
-            ("BACKUP_DATA_DIR", "var/objects"),
-            ("BACKUP_DATA_DIR", "/srv/a b/c~1/50%/$/\u{fc}"),
-            ("JWT_JWKS_URL", "https://login.example/a%2Fb/~me?x=%e4"),
-            ("DATABASE_URL", "host=/run password='a \"b\" $c' dbname=x"),
-            ("S3_SECRET_KEY", "a'b\"c$HOME~%h"),
-            ("JWT_ISSUER", ""),
-            ("TRUSTED_PROXIES", "10.0.0.1, ::1"),
+        for (kind, value) in [
+            (Kind::Path, "var/objects"),
+            (Kind::Path, "/srv/a b/c~1/50%/$/\u{fc}"),
+            (Kind::Url, "https://login.example/a%2Fb/~me?x=%e4"),
+            (Kind::Secret, "host=/run password='a \"b\" $c' dbname=x"),
+            (Kind::Secret, "a'b\"c$HOME~%h"),
+            (Kind::Text, ""),
+            (Kind::Networks, "10.0.0.1, ::1"),
         ] {
-            assert_eq!(check(name, value), Ok(()), "{name}={value}");
+            assert_eq!(check(kind, value), Ok(()), "{kind:?} {value}");
         }
     }
 }

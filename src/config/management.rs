@@ -2,11 +2,15 @@
 
 use std::net::SocketAddr;
 
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 
 use super::ConfigError;
-use super::parse::{Variables, base_url, wrong};
 use super::proxy::proxy_for;
+use super::setting::Setting;
+use super::settings::database::DATABASE_URL;
+use super::settings::listeners::{MANAGEMENT_LISTEN_ADDRESS, MANAGEMENT_PUBLIC_URL};
+use super::settings::tokens::{JWT_AUDIENCE, JWT_HS256_SECRET, JWT_ISSUER, JWT_JWKS_FILE, JWT_JWKS_URL};
+use super::variables::{Variables, wrong};
 use crate::auth::bearer::{KeySource, TokenSettings};
 
 #[derive(Debug)]
@@ -26,18 +30,11 @@ pub struct TokenConfig {
     pub warnings: Vec<String>,
 }
 
-const HS256: &str = "JWT_HS256_SECRET";
-const ISSUER: &str = "JWT_ISSUER";
-const AUDIENCE: &str = "JWT_AUDIENCE";
-/// RFC 7518, 3.2: a key has to be as long as the hash.
-const HS256_LEAST: usize = 32;
-
 impl ManagementConfig {
     pub(super) fn read(env: &Variables) -> Result<Self, ConfigError> {
-        let (listen, default) = ("MANAGEMENT_LISTEN_ADDRESS", "127.0.0.1:8082");
         Ok(Self {
-            listen: env.parsed(listen, default, "an address like 127.0.0.1:8082")?,
-            public_url: public_url(env, "MANAGEMENT_PUBLIC_URL")?,
+            listen: env.read(&MANAGEMENT_LISTEN_ADDRESS)?,
+            public_url: env.get(&MANAGEMENT_PUBLIC_URL)?,
             tokens: TokenConfig::read(env)?,
         })
     }
@@ -62,17 +59,19 @@ impl IssueConfig {
     }
 
     fn read(env: &Variables) -> Result<Self, ConfigError> {
-        let text = |name| env.get(name).map(str::trim).filter(|text| !text.is_empty());
-        match (hs256(env)?, text(ISSUER), text(AUDIENCE)) {
-            (Some(secret), Some(issuer), Some(audience)) => Ok(Self {
-                secret,
-                issuer: issuer.to_owned(),
-                audience: audience.to_owned(),
-                database_url: env.optional_secret("DATABASE_URL")?,
-            }),
+        let text = |setting: &Setting<String>| {
+            Ok::<_, ConfigError>(env.get(setting)?.filter(|text| !text.trim().is_empty()))
+        };
+        match (env.get(&JWT_HS256_SECRET)?, text(&JWT_ISSUER)?, text(&JWT_AUDIENCE)?) {
+            (Some(secret), Some(issuer), Some(audience)) => {
+                Ok(Self { secret, issuer, audience, database_url: env.get(&DATABASE_URL)? })
+            }
             (secret, issuer, audience) => {
-                let all =
-                    [(HS256, secret.is_none()), (ISSUER, issuer.is_none()), (AUDIENCE, audience.is_none())];
+                let all = [
+                    ("JWT_HS256_SECRET", secret.is_none()),
+                    ("JWT_ISSUER", issuer.is_none()),
+                    ("JWT_AUDIENCE", audience.is_none()),
+                ];
                 let missing: Vec<_> =
                     all.into_iter().filter(|(_, missing)| *missing).map(|(name, _)| name).collect();
                 let problem =
@@ -85,24 +84,25 @@ impl IssueConfig {
 
 impl TokenConfig {
     fn read(env: &Variables) -> Result<Option<Self>, ConfigError> {
-        let keys = match (env.get("JWT_JWKS_FILE"), env.get("JWT_JWKS_URL")) {
+        let keys = match (env.get(&JWT_JWKS_FILE)?, env.get(&JWT_JWKS_URL)?) {
             (None, None) => None,
-            (Some(_), None) => Some(KeySource::File(env.path("JWT_JWKS_FILE", "")?)),
-            (None, Some(url)) => Some(KeySource::Url(key_set_url(url)?)),
+            (Some(path), None) => Some(KeySource::File(path)),
+            (None, Some(url)) => Some(KeySource::Url(url)),
             (Some(_), Some(_)) => return Err(wrong("JWT_JWKS_FILE", "JWT_JWKS_URL is set, too: unset one")),
         };
-        let hs256 = hs256(env)?;
-        let claims = [ISSUER, AUDIENCE];
+        let hs256 = env.get(&JWT_HS256_SECRET)?;
         if keys.is_none() && hs256.is_none() {
-            return match claims.iter().find(|name| env.get(name).is_some()) {
-                Some(name) => Err(wrong(name, "it needs JWT_JWKS_URL or JWT_JWKS_FILE beside it")),
+            let claims = [&JWT_ISSUER, &JWT_AUDIENCE];
+            return match claims.iter().find_map(|setting| env.set_by(&setting.about)) {
+                Some(name) => Err(wrong(&name, "it needs JWT_JWKS_URL or JWT_JWKS_FILE beside it")),
                 None => Ok(None),
             };
         }
-        let required = |name| {
-            let text = env.get(name).filter(|text| !text.trim().is_empty());
-            text.map(str::to_owned).ok_or_else(|| {
-                wrong(name, "it is required with a key: only tokens that name it are accepted")
+        let required = |setting: &Setting<String>| {
+            let text = env.get(setting)?.filter(|text| !text.trim().is_empty());
+            text.ok_or_else(|| {
+                let why = "it is required with a key: only tokens that name it are accepted";
+                wrong(setting.about.name, why)
             })
         };
         let mut warnings = Vec::new();
@@ -119,39 +119,9 @@ impl TokenConfig {
                     .to_owned(),
             );
         }
-        let (issuer, audience) = (required(ISSUER)?, required(AUDIENCE)?);
+        let (issuer, audience) = (required(&JWT_ISSUER)?, required(&JWT_AUDIENCE)?);
         Ok(Some(Self { settings: TokenSettings { keys, hs256, issuer, audience }, warnings }))
     }
-}
-
-/// The secret for development, if there is one.
-fn hs256(env: &Variables) -> Result<Option<SecretString>, ConfigError> {
-    let hs256 = env.optional_secret(HS256)?;
-    if hs256.as_ref().is_some_and(|secret| secret.expose_secret().len() < HS256_LEAST) {
-        return Err(wrong(HS256, format!("it has to be at least {HS256_LEAST} characters long")));
-    }
-    Ok(hs256)
-}
-
-/// Only https, or http to this machine: whoever can change the keys on their way can make any token.
-fn key_set_url(url: &str) -> Result<String, ConfigError> {
-    let (scheme, rest) = url.split_once("://").unwrap_or_default();
-    let host = rest.split('/').next().unwrap_or_default();
-    let odd = |c: char| c.is_whitespace() || c.is_control() || "@#".contains(c);
-    if !matches!(scheme, "http" | "https") || host.is_empty() || url.contains(odd) {
-        return Err(wrong("JWT_JWKS_URL", "it has to be a URL like https://HOST/PATH, without a user in it"));
-    }
-    if scheme == "http" && !super::store::is_loopback(host) {
-        return Err(wrong("JWT_JWKS_URL", "it has to be https (http only to this machine)"));
-    }
-    Ok(url.to_owned())
-}
-
-/// A setting of the form `https://host[:port]`; a slash at its end is removed.
-pub(super) fn public_url(env: &Variables, name: &str) -> Result<Option<String>, ConfigError> {
-    let Some(url) = env.get(name) else { return Ok(None) };
-    let (scheme, host) = base_url(name, url)?;
-    Ok(Some(format!("{scheme}://{host}")))
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Which proxy programs would use for an address, by the environment's conventions. Strongroom goes through none, and says
 //! so where one is set: the operator may have no other way out.
 
-use super::parse::Variables;
+use super::variables::Variables;
 
 /// The variable that names a proxy for this address; `None`: none does, or `NO_PROXY` exempts its host.
 pub(super) fn proxy_for(env: &Variables, url: &str) -> Option<&'static str> {
@@ -12,10 +12,10 @@ pub(super) fn proxy_for(env: &Variables, url: &str) -> Option<&'static str> {
         // Not in capitals: a CGI program gets that from any client (`Proxy:`), so nobody uses it.
         &["http_proxy", "ALL_PROXY", "all_proxy"]
     };
-    let is_set = |name: &&&'static str| env.get(name).is_some_and(|value| !value.trim().is_empty());
+    let is_set = |name: &&&'static str| env.text(name).is_some_and(|value| !value.trim().is_empty());
     let host = host(rest);
     let exempt =
-        ["NO_PROXY", "no_proxy"].iter().filter_map(|name| env.get(name)).any(|list| exempts(list, host));
+        ["NO_PROXY", "no_proxy"].iter().filter_map(|name| env.text(name)).any(|list| exempts(list, host));
     names.iter().find(is_set).copied().filter(|_| !exempt)
 }
 

@@ -1,11 +1,16 @@
 //! The settings of the store.
 
 use secrecy::ExposeSecret;
-use std::net::IpAddr;
 
 use super::ConfigError;
-use super::parse::{Variables, base_url, wrong};
+use super::check::is_loopback;
 use super::proxy::proxy_for;
+use super::setting::{Entry, Setting};
+use super::settings::objects::{
+    BACKUP_DATA_DIR, BACKUP_S3_ALLOW_INSECURE, BACKUP_S3_BUCKET, BACKUP_S3_PRESIGN_ENDPOINT,
+    BACKUP_S3_REGION, BACKUP_S3_USE_PATH_STYLE, S3_ACCESS_KEY, S3_ENDPOINT, S3_SECRET_KEY,
+};
+use super::variables::{Variables, wrong};
 use crate::store::{S3Settings, StoreSettings};
 
 #[derive(Debug)]
@@ -15,98 +20,60 @@ pub struct StoreConfig {
     pub warnings: Vec<String>,
 }
 
-const BUCKET: &str = "BACKUP_S3_BUCKET";
 /// Settings that mean nothing without a bucket.
-const OF_S3: &[&str] = &[
-    "S3_ENDPOINT",
-    "S3_ACCESS_KEY",
-    "S3_ACCESS_KEY_FILE",
-    "S3_SECRET_KEY",
-    "S3_SECRET_KEY_FILE",
-    "BACKUP_S3_REGION",
-    "BACKUP_S3_ALLOW_INSECURE",
-    "BACKUP_S3_USE_PATH_STYLE",
-    "BACKUP_S3_PRESIGN_ENDPOINT",
+const BUCKET_SETTINGS: &[&dyn Entry] = &[
+    &S3_ENDPOINT,
+    &S3_ACCESS_KEY,
+    &S3_SECRET_KEY,
+    &BACKUP_S3_REGION,
+    &BACKUP_S3_ALLOW_INSECURE,
+    &BACKUP_S3_USE_PATH_STYLE,
+    &BACKUP_S3_PRESIGN_ENDPOINT,
 ];
 
 impl StoreConfig {
     pub(super) fn read(env: &Variables) -> Result<Self, ConfigError> {
-        let data_dir = env.path("BACKUP_DATA_DIR", "var/objects")?;
-        let Some(bucket) = env.get(BUCKET) else {
-            return match OF_S3.iter().find(|name| env.get(name).is_some()) {
-                Some(name) => Err(wrong(name, format!("it needs {BUCKET} beside it"))),
+        let data_dir = env.read(&BACKUP_DATA_DIR)?;
+        match env.get(&BACKUP_S3_BUCKET)? {
+            Some(bucket) => Self::read_bucket(env, bucket),
+            None => match BUCKET_SETTINGS.iter().find_map(|setting| env.set_by(setting.about())) {
+                Some(variable) => Err(wrong(&variable, "it needs BACKUP_S3_BUCKET beside it")),
                 None => Ok(Self { settings: StoreSettings::Local(data_dir), warnings: Vec::new() }),
-            };
-        };
-        Self::read_bucket(env, bucket)
+            },
+        }
     }
 
-    fn read_bucket(env: &Variables, bucket: &str) -> Result<Self, ConfigError> {
-        let plain = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
-        if bucket.is_empty() || bucket.starts_with('.') || !bucket.chars().all(plain) {
-            return Err(wrong(
-                BUCKET,
-                format!("{bucket:?} is not a bucket's name: letters, digits, '-', '.' and '_'"),
-            ));
-        }
-        let insecure = env.parsed("BACKUP_S3_ALLOW_INSECURE", "false", "true or false")?;
-        let required = |name| env.get(name).ok_or_else(|| wrong(name, format!("{BUCKET} needs it")));
-        // Clients see a presigned URL anyway, so http is allowed for it in any network.
-        let presign_endpoint = match env.get("BACKUP_S3_PRESIGN_ENDPOINT") {
-            Some(url) => Some(endpoint("BACKUP_S3_PRESIGN_ENDPOINT", url, true)?),
-            None => None,
-        };
-        let address = endpoint("S3_ENDPOINT", required("S3_ENDPOINT")?, insecure)?;
-        // Both stand in a header of each request.
-        let access_key = env.secret("S3_ACCESS_KEY")?.expose_secret().to_owned();
-        if !access_key.chars().all(|c| c.is_ascii_graphic()) {
-            return Err(wrong("S3_ACCESS_KEY", "it has a character that no access key has"));
-        }
-        let region: String = env.parsed("BACKUP_S3_REGION", "us-east-1", "a region")?;
-        if region.is_empty() || !region.chars().all(plain) {
-            return Err(wrong(
-                "BACKUP_S3_REGION",
-                "it is not a region's name: letters, digits, '-', '.' and '_'",
-            ));
+    fn read_bucket(env: &Variables, bucket: String) -> Result<Self, ConfigError> {
+        let endpoint = required(env, &S3_ENDPOINT)?;
+        // Only the headers of a streamed body are signed: on the way to another machine anybody could change the rest.
+        // Clients see a presigned URL anyway, so http is allowed for that in any network.
+        let insecure = env.read(&BACKUP_S3_ALLOW_INSECURE)?;
+        if !insecure && endpoint.strip_prefix("http://").is_some_and(|host| !is_loopback(host)) {
+            let how = "it has to be https (or set BACKUP_S3_ALLOW_INSECURE=true in a network that you trust)";
+            return Err(wrong("S3_ENDPOINT", how));
         }
         let mut warnings = Vec::new();
-        let path_style: bool = env.parsed("BACKUP_S3_USE_PATH_STYLE", "true", "true or false")?;
-        if !path_style {
+        if !env.read(&BACKUP_S3_USE_PATH_STYLE)? {
             warnings.push("BACKUP_S3_USE_PATH_STYLE is false: path-style is used all the same".to_owned());
         }
-        if let Some(proxy) = proxy_for(env, &address) {
+        if let Some(proxy) = proxy_for(env, &endpoint) {
             warnings
                 .push(format!("{proxy} is set and not used: the engine is reached directly (S3_ENDPOINT)"));
         }
         let settings = StoreSettings::S3(S3Settings {
-            endpoint: address,
-            region,
-            bucket: bucket.to_owned(),
-            access_key,
-            secret_key: env.secret("S3_SECRET_KEY")?,
-            presign_endpoint,
+            endpoint,
+            region: env.read(&BACKUP_S3_REGION)?,
+            bucket,
+            access_key: env.read(&S3_ACCESS_KEY)?.expose_secret().to_owned(),
+            secret_key: env.read(&S3_SECRET_KEY)?,
+            presign_endpoint: env.get(&BACKUP_S3_PRESIGN_ENDPOINT)?,
         });
         Ok(Self { settings, warnings })
     }
 }
 
-/// A setting of the form `https://host[:port]`. Only the headers of a streamed body are signed, so nobody on the way may
-/// be able to change what is sent: hence https, unless the engine is on this machine or the operator says otherwise.
-fn endpoint(variable: &str, url: &str, insecure: bool) -> Result<String, ConfigError> {
-    let (scheme, host) = base_url(variable, url)?;
-    if scheme == "http" && !insecure && !is_loopback(host) {
-        let how = "it has to be https (or set BACKUP_S3_ALLOW_INSECURE=true in a network that you trust)";
-        return Err(wrong(variable, how));
-    }
-    Ok(format!("{scheme}://{host}"))
-}
-
-pub(super) fn is_loopback(host: &str) -> bool {
-    let name = match host.strip_prefix('[') {
-        Some(rest) => rest.split(']').next().unwrap_or_default(),
-        None => host.split(':').next().unwrap_or_default(),
-    };
-    name == "localhost" || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+fn required<T>(env: &Variables, setting: &Setting<T>) -> Result<T, ConfigError> {
+    env.get(setting)?.ok_or_else(|| wrong(setting.about.name, "BACKUP_S3_BUCKET needs it"))
 }
 
 #[cfg(test)]
@@ -135,8 +102,8 @@ mod tests {
     #[test]
     fn without_a_bucket_the_store_is_local() {
         assert!(matches!(store(&[]).unwrap().settings, StoreSettings::Local(_)));
-        for name in OF_S3 {
-            assert_eq!(store(&[(name, "true")]).unwrap_err().variable, *name);
+        for variable in BUCKET_SETTINGS.iter().flat_map(|setting| setting.about().variables()) {
+            assert_eq!(store(&[(&variable, "true")]).unwrap_err().variable, variable);
         }
     }
 

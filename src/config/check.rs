@@ -1,0 +1,160 @@
+//! From the text of a setting to its value. An error is one line that says what is wrong; it does not repeat a value that
+//! may have a secret in it.
+
+use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use secrecy::{ExposeSecret, SecretString};
+
+use super::literal;
+use crate::domain::rate_window::RateLimits;
+
+/// The largest number of bytes that a setting accepts: the sum of a few of them still fits into Postgres' bigint.
+pub const MAX_BYTES: u64 = 1 << 60;
+/// No time span of ours can sensibly be longer than a year.
+const MAX_SECONDS: u64 = 366 * 86_400;
+/// RFC 7518, 3.2: a key has to be as long as the hash.
+const HS256_MIN_LENGTH: usize = 32;
+
+fn parsed<T: FromStr>(text: &str, expected: &str) -> Result<T, String> {
+    text.parse().map_err(|_| format!("{text:?} is not {expected}"))
+}
+
+pub fn text(text: &str) -> Result<String, String> {
+    parsed(text, "text")
+}
+
+pub fn flag(text: &str) -> Result<bool, String> {
+    parsed(text, "true or false")
+}
+
+pub fn address(text: &str) -> Result<SocketAddr, String> {
+    parsed(text, "an address like 127.0.0.1:8081")
+}
+
+pub fn number(text: &str, range: RangeInclusive<u64>) -> Result<u64, String> {
+    let value: u64 = parsed(text, "a whole number")?;
+    if range.contains(&value) {
+        return Ok(value);
+    }
+    let (least, most) = range.into_inner();
+    Err(format!("{value} is out of range: {least} to {most}"))
+}
+
+pub fn count(text: &str, range: RangeInclusive<u64>) -> Result<usize, String> {
+    Ok(usize::try_from(number(text, range)?).unwrap_or(usize::MAX))
+}
+
+pub fn rate(text: &str) -> Result<usize, String> {
+    count(text, 0..=RateLimits::MOST as u64)
+}
+
+pub fn seconds(text: &str, range: RangeInclusive<u64>) -> Result<Duration, String> {
+    number(text, range).map(Duration::from_secs)
+}
+
+pub fn time_span(text: &str) -> Result<Duration, String> {
+    seconds(text, 1..=MAX_SECONDS)
+}
+
+pub fn undelete_window(text: &str) -> Result<Duration, String> {
+    match seconds(text, 0..=MAX_SECONDS)? {
+        Duration::ZERO => Ok(Duration::ZERO),
+        _ => Err("only 0 is possible in this version".to_owned()),
+    }
+}
+
+pub fn path(text: &str) -> Result<PathBuf, String> {
+    match text {
+        "" => Err("it is empty: name a path, or unset it".to_owned()),
+        path => Ok(PathBuf::from(path)),
+    }
+}
+
+/// `https://HOST[:PORT]`, or the same with `http://`; a slash at its end is removed.
+pub fn base_url(text: &str) -> Result<String, String> {
+    let (scheme, host) = text.split_once("://").unwrap_or_default();
+    let host = host.trim_end_matches('/');
+    let odd = |c: char| c.is_whitespace() || c.is_control() || "/?#@\"'<>".contains(c);
+    if !matches!(scheme, "http" | "https") || host.is_empty() || host.contains(odd) {
+        return Err("it has to be https://HOST or https://HOST:PORT, and nothing more".to_owned());
+    }
+    Ok(format!("{scheme}://{host}"))
+}
+
+/// Only https, or http to this machine: whoever can change the keys on their way can make any token.
+pub fn key_set_url(text: &str) -> Result<String, String> {
+    let (scheme, rest) = text.split_once("://").unwrap_or_default();
+    let host = rest.split('/').next().unwrap_or_default();
+    let odd = |c: char| c.is_whitespace() || c.is_control() || "@#".contains(c);
+    if !matches!(scheme, "http" | "https") || host.is_empty() || text.contains(odd) {
+        return Err("it has to be a URL like https://HOST/PATH, without a user in it".to_owned());
+    }
+    if scheme == "http" && !is_loopback(host) {
+        return Err("it has to be https (http only to this machine)".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+/// Whether a host, with or without a port, is this machine.
+pub fn is_loopback(host: &str) -> bool {
+    let name = match host.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or_default(),
+        None => host.split(':').next().unwrap_or_default(),
+    };
+    name == "localhost" || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+pub fn bucket(text: &str) -> Result<String, String> {
+    if text.starts_with('.') || !is_plain_name(text) {
+        return Err(format!("{text:?} is not a bucket's name: letters, digits, '-', '.' and '_'"));
+    }
+    Ok(text.to_owned())
+}
+
+pub fn region(text: &str) -> Result<String, String> {
+    if !is_plain_name(text) {
+        return Err("it is not a region's name: letters, digits, '-', '.' and '_'".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+fn is_plain_name(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "-._".contains(c))
+}
+
+/// A secret without the white space around it. A secret of ours has no line break and no other control character: it is
+/// sent in headers and on lines, and an error about those would repeat it.
+pub fn secret(text: &str) -> Result<SecretString, String> {
+    // Some editors put an invisible mark in front of UTF-8.
+    let secret = text.trim_start_matches('\u{feff}').trim();
+    if secret.is_empty() {
+        return Err("it is empty".to_owned());
+    }
+    if secret.contains(char::is_control) {
+        return Err(
+            "it has a line break or another control character in it: it has to be one line".to_owned()
+        );
+    }
+    literal::problem_of_text(secret).map_or(Ok(secret.into()), |problem| Err(problem.to_owned()))
+}
+
+/// The name of the key is sent in a header of each request.
+pub fn access_key(text: &str) -> Result<SecretString, String> {
+    let key = secret(text)?;
+    if !key.expose_secret().chars().all(|c| c.is_ascii_graphic()) {
+        return Err("it has a character that no access key has".to_owned());
+    }
+    Ok(key)
+}
+
+pub fn hs256_secret(text: &str) -> Result<SecretString, String> {
+    let secret = secret(text)?;
+    if secret.expose_secret().len() < HS256_MIN_LENGTH {
+        return Err(format!("it has to be at least {HS256_MIN_LENGTH} characters long"));
+    }
+    Ok(secret)
+}

@@ -1,0 +1,182 @@
+//! The table of settings as people read it: in `--help`, in the README, in the env file for systemd.
+
+use super::setting::{About, Default, Kind};
+use super::settings::{GROUPS, all};
+
+/// The settings as a text for `--help`.
+pub fn help() -> String {
+    let entry = |about: &About| {
+        format!("  {}\n          {} [default: {}]\n", about.name, described(about), default(about, ""))
+    };
+    format!("Settings (environment):\n{}", all().map(|setting| entry(setting.about())).collect::<String>())
+}
+
+/// The settings as a table for the README.
+pub fn readme_table() -> String {
+    let row =
+        |about: &About| format!("| `{}` | {} | {} |\n", about.name, default(about, "`"), described(about));
+    let rows: String = all().map(|setting| row(setting.about())).collect();
+    format!("| variable | default | meaning |\n|---|---|---|\n{rows}")
+}
+
+/// The meaning, and where a secret may stand instead.
+fn described(about: &About) -> String {
+    let meaning = about.meaning();
+    match about.kind {
+        Kind::Secret => {
+            format!("{meaning} Also `{}_FILE`, or a systemd credential of that name.", about.name)
+        }
+        _ => meaning,
+    }
+}
+
+/// The default with its unit.
+fn default(about: &About, quote: &str) -> String {
+    match (about.default, about.kind.unit()) {
+        (Default::Is(text) | Default::IsOrOfUnit(text, _), Some(unit)) => {
+            format!("{quote}{text}{quote} {unit}")
+        }
+        (Default::Is(text) | Default::IsOrOfUnit(text, _), None) => format!("{quote}{text}{quote}"),
+        (Default::Required { .. }, _) => "required".to_owned(),
+        (Default::Unset { means, .. }, _) => means.to_owned(),
+    }
+}
+
+const ENV_FILE_HEAD: &str = "\
+# Strongroom's settings: /etc/strongroom/strongroom.env, mode 0600, owner root.
+#
+# Each setting is shown with its default, or with an example if it has none. Sizes are plain bytes and
+# times are plain seconds, without a suffix (2147483648, not 2G). A wrong value stops the start with
+# one line that names the setting, and so does a setting of a part that this version does not have. A
+# change takes effect at a restart: uploads in flight may finish first (SHUTDOWN_GRACE).
+#
+# A comment has to stand on a line of its own: behind a value it would be part of the value. Values
+# are taken literally: ~, $HOME and %h stand for nothing, and what can't be meant (quotes that docker
+# --env-file leaves, blanks at an end, line ends of DOS) stops the start.
+";
+
+/// `deploy/systemd/strongroom.env`.
+pub fn env_file() -> String {
+    let mut file = ENV_FILE_HEAD.to_owned();
+    for group in GROUPS {
+        file += &format!("\n# {:-<98}\n", format!("--- {} ", group.heading));
+        for setting in group.settings {
+            file += &format!("\n{}", env_entry(setting.about()));
+        }
+    }
+    file
+}
+
+/// What is known about a setting, and the line that sets it: commented out, unless it is required.
+fn env_entry(about: &About) -> String {
+    let name = about.name;
+    let doc = about.doc.iter().filter(|line| !line.is_empty());
+    let mut entry: String = doc.map(|line| format!("#{line}\n")).collect();
+    if let Some(unit) = about.kind.unit() {
+        entry += &format!("# In {unit}.\n");
+    }
+    entry += &match about.default {
+        Default::Is(text) | Default::IsOrOfUnit(_, text) => format!("#{name}={text}\n"),
+        Default::Required { example } => format!("{name}={example}\n"),
+        Default::Unset { example, .. } => format!("#{name}={example}\n"),
+    };
+    if about.kind == Kind::Secret {
+        let file = format!("/etc/strongroom/{}", name.to_lowercase().replace('_', "-"));
+        entry += &format!(
+            "# Or outside the environment, in a file or in a systemd credential of this name (in the unit:\n\
+             # LoadCredential={name}:{file}). {name} itself wins: remove it then.\n\
+             #{name}_FILE={file}\n"
+        );
+    }
+    entry
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{env, fs};
+
+    use super::*;
+    use crate::config::literal;
+
+    const README_START: &str = "<!-- The table of src/config/settings; STRONGROOM_BLESS=1 cargo test --lib config::pages writes it. -->\n";
+    const README_END: &str = "<!-- The end of the table. -->\n";
+
+    /// Fails if the file does not have the text. With STRONGROOM_BLESS in the environment the file is written instead.
+    fn assert_file_is(name: &str, expected: &str) {
+        let path = format!("{}/{name}", env!("CARGO_MANIFEST_DIR"));
+        if env::var_os("STRONGROOM_BLESS").is_some() {
+            fs::write(&path, expected).unwrap();
+        }
+        let found = fs::read_to_string(&path).unwrap();
+        for (found, expected) in found.lines().zip(expected.lines()) {
+            assert_eq!(found, expected, "{name} (STRONGROOM_BLESS=1 cargo test --lib config::pages)");
+        }
+        assert_eq!(found.len(), expected.len(), "{name}");
+    }
+
+    #[test]
+    fn the_env_file_is_the_table() {
+        assert_file_is("deploy/systemd/strongroom.env", &env_file());
+    }
+
+    #[test]
+    fn the_readme_has_the_table() {
+        let text = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+        let (before, rest) = text.split_once(README_START).unwrap();
+        let (_, after) = rest.split_once(README_END).unwrap();
+        assert_file_is(
+            "README.md",
+            &format!("{before}{README_START}\n{}\n{README_END}{after}", readme_table()),
+        );
+    }
+
+    #[test]
+    fn the_help_has_every_setting_with_its_default() {
+        let help = help();
+        for about in all().map(|setting| setting.about()) {
+            let (_, entry) = help.split_once(&format!("\n  {}\n", about.name)).unwrap();
+            let meaning = entry.lines().next().unwrap();
+            assert!(meaning.trim().starts_with(&about.meaning()), "{}: {meaning}", about.name);
+            assert!(meaning.ends_with(&format!("[default: {}]", default(about, ""))), "{meaning}");
+        }
+    }
+
+    #[test]
+    fn every_default_and_example_passes_the_check_of_its_setting() {
+        for setting in all() {
+            let about = setting.about();
+            let (Default::Is(text)
+            | Default::IsOrOfUnit(text, _)
+            | Default::Required { example: text }
+            | Default::Unset { example: text, .. }) = about.default;
+            if about.kind != Kind::Secret || !text.is_empty() {
+                assert_eq!(setting.check(text), Ok(()), "{}", about.name);
+            }
+            assert_eq!(literal::check(about.kind, text), Ok(()), "{}", about.name);
+        }
+    }
+
+    #[test]
+    fn the_unit_sets_what_the_table_says() {
+        let unit = include_str!("../../deploy/systemd/strongroom.service");
+        for about in all().map(|setting| setting.about()) {
+            let line =
+                unit.lines().find_map(|line| line.strip_prefix(&format!("Environment={}=", about.name)));
+            let expected = match about.default {
+                Default::IsOrOfUnit(_, text) => Some(text),
+                _ => None,
+            };
+            assert_eq!(line, expected, "{}", about.name);
+        }
+    }
+
+    #[test]
+    fn every_setting_has_a_name_of_its_own_and_a_meaning() {
+        let mut names: Vec<_> = all().flat_map(|setting| setting.about().variables()).collect();
+        names.sort();
+        assert!(names.windows(2).all(|pair| pair[0] != pair[1]), "{names:?}");
+        for about in all().map(|setting| setting.about()) {
+            assert!(about.meaning().ends_with('.') && !about.meaning().contains('|'), "{}", about.name);
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! Reads settings from environment variables.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::Path;
+
+use super::setting::{About, Kind, Setting};
+use super::{ConfigError, check, literal, settings};
+
+pub fn wrong(variable: &str, problem: impl Into<String>) -> ConfigError {
+    ConfigError { variable: variable.to_owned(), problem: problem.into() }
+}
+
+/// The variables that are set.
+pub struct Variables(HashMap<String, String>);
+
+impl Variables {
+    pub fn of_process() -> Self {
+        // A value that is not UTF-8 is made printable, so that it is refused rather than overlooked.
+        let lossy = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
+        Self(std::env::vars_os().map(|(name, value)| (lossy(name), lossy(value))).collect())
+    }
+
+    #[cfg(test)]
+    pub fn from_pairs<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+        Self(pairs.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
+    }
+
+    /// Refuses settings whose values can't be meant literally, before any of them is used.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let kind_of = |name: &String| settings::kind_of(name);
+        let mut ours: Vec<_> =
+            self.0.iter().filter_map(|(name, value)| Some((name, value, kind_of(name)?))).collect();
+        ours.sort_by_key(|(name, ..)| *name);
+        ours.into_iter().try_for_each(|(name, value, kind)| {
+            literal::check(kind, value).map_err(|problem| wrong(name, problem))
+        })
+    }
+
+    /// The text of any variable, which need not be a setting of ours.
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+
+    /// Which variable sets this setting, if any does. A credential of systemd is none.
+    pub fn set_by(&self, about: &About) -> Option<String> {
+        about.variables().find(|name| self.0.contains_key(name))
+    }
+
+    /// The value of a setting that is required or has a default.
+    pub fn read<T>(&self, setting: &Setting<T>) -> Result<T, ConfigError> {
+        let name = setting.about.name;
+        self.get(setting)?.ok_or_else(|| match setting.about.kind {
+            Kind::Secret => {
+                wrong(name, format!("it is required, or {name}_FILE with the name of a file that has it"))
+            }
+            _ => wrong(name, "it is required"),
+        })
+    }
+
+    /// The value of a setting, or its default; `None`: it is not set and has no default.
+    pub fn get<T>(&self, setting: &Setting<T>) -> Result<Option<T>, ConfigError> {
+        let About { name, kind, .. } = setting.about;
+        if kind == Kind::Secret {
+            let Some(Secret { variable, file, text }) = self.secret(name)? else { return Ok(None) };
+            let place = file.map(|file| format!("in {file}: ")).unwrap_or_default();
+            let value = (setting.parse)(&text).map_err(|problem| wrong(&variable, place + &problem))?;
+            return Ok(Some(value));
+        }
+        let text = self.text(name).or(setting.about.default_text());
+        text.map(setting.parse).transpose().map_err(|problem| wrong(name, problem))
+    }
+
+    /// Finds a secret in the variable itself, in the file that `NAME_FILE` names, or in a systemd credential called
+    /// `NAME`.
+    fn secret(&self, name: &str) -> Result<Option<Secret>, ConfigError> {
+        if let Some(text) = self.text(name).filter(|text| !text.is_empty()) {
+            return Ok(Some(Secret { variable: name.to_owned(), file: None, text: text.to_owned() }));
+        }
+        let variable = format!("{name}_FILE");
+        if let Some(path) = self.text(&variable) {
+            let path = check::path(path).map_err(|problem| wrong(&variable, problem))?;
+            return Secret::in_file(variable, &path).map(Some);
+        }
+        let credential = self.text("CREDENTIALS_DIRECTORY").map(|folder| Path::new(folder).join(name));
+        let credential = credential.filter(|path| path.exists());
+        credential.map(|path| Secret::in_file(name.to_owned(), &path)).transpose()
+    }
+}
+
+/// The text of a secret, unchecked, and where it was found.
+struct Secret {
+    variable: String,
+    file: Option<String>,
+    text: String,
+}
+
+impl Secret {
+    fn in_file(variable: String, path: &Path) -> Result<Self, ConfigError> {
+        let file = shown(path);
+        match fs::read_to_string(path) {
+            Ok(text) => Ok(Self { variable, file: Some(file), text }),
+            Err(error) => Err(wrong(&variable, format!("can't read {file}: {error}"))),
+        }
+    }
+}
+
+/// The path of a file, for an error. A secret that was set as the path by mistake is not shown: it does not lead to a
+/// folder.
+fn shown(path: &Path) -> String {
+    let folder = path.parent().filter(|folder| folder.parent().is_some() && folder.is_dir());
+    folder.map_or_else(|| "the file that it names".to_owned(), |_| path.display().to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::ExposeSecret;
+
+    use super::super::settings::objects::S3_SECRET_KEY;
+    use super::*;
+
+    #[test]
+    fn a_secret_in_a_file_follows_the_rules_of_settings() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let read = |text: &str| {
+            fs::write(file.path(), text).unwrap();
+            let name = file.path().to_str().unwrap();
+            Variables::from_pairs([("S3_SECRET_KEY_FILE", name)]).read(&S3_SECRET_KEY)
+        };
+        for text in ["s3cr3t", "s3cr3t\n", "s3cr3t\r\n", "s3cr3t\n\n", " s3cr3t \n", "\u{feff}s3cr3t"] {
+            assert_eq!(read(text).unwrap().expose_secret(), "s3cr3t", "{text:?}");
+        }
+        for text in ["", "\n", " \n", "\"s3cr3t\"\n", "s3cr3t\rs3cr3t\n", "s3cr3t\u{fffd}"] {
+            let error = read(text).unwrap_err();
+            assert_eq!(error.variable, "S3_SECRET_KEY_FILE");
+            assert!(!error.problem.contains("s3cr3t"), "{text:?}: {error}");
+        }
+    }
+}
