@@ -4,7 +4,7 @@
 //! * `upload/` - from the admission to the commit, or to the abort
 //! * `list.rs`, `download/`, `links/` - what is stored, and how it is downloaded
 //! * `delete.rs` - hides a backup; the purger deletes its object
-//! * `backup_requests.rs`, `waiters.rs` - how a backup is requested, and how the appliance learns of it
+//! * `backup_requests/` - how a backup is requested, and how the appliance learns of it
 //! * `manage.rs` - which systems a portal may see
 //! * `health.rs` - whether the dependencies work
 
@@ -18,7 +18,6 @@ mod links;
 mod list;
 mod manage;
 mod upload;
-mod waiters;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -28,6 +27,7 @@ use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 
+pub use backup_requests::Waiters;
 pub use download::{Download, Downloads, Reader};
 pub use error::{BackupRequestError, Dependency, DownloadError, Outage, ReadError, UploadError};
 pub use health::{Health, LastHealth};
@@ -35,7 +35,6 @@ pub use id_generator::IdGenerator;
 pub use links::{Link, Links, ResolvedLink, SignedLink};
 pub use manage::ManagedSystem;
 pub use upload::{Aborter, BodySender, LiveUploads, UploadHandle, UploadRequest};
-pub use waiters::Waiters;
 
 use crate::actors::{OrgActors, RateRefusalCache};
 use crate::auth::basic::Authenticator;

@@ -28,6 +28,7 @@ mod folders;
 mod leftovers;
 mod list;
 mod mutex;
+mod open_object;
 mod org_folder_checks;
 mod probe;
 mod publication;

@@ -28,6 +28,7 @@ mod probe;
 mod put;
 mod put_context;
 mod put_result;
+mod read;
 mod settings;
 mod stream;
 

@@ -1,0 +1,130 @@
+//! An open object: each chunk is one read on a blocking thread, and the next chunk is read while the client takes this one.
+
+use std::fs::{File, Metadata};
+use std::io;
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::stream;
+use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
+
+use super::disk::{Disk, unavailable};
+use super::extended_attributes::ExtendedAttributes;
+use super::folder::at;
+use crate::domain::range::ByteRange;
+use crate::store::{ObjectBody, StoreError};
+
+/// Bytes of one read. A download holds twice as many, because it reads one chunk ahead.
+const CHUNK: usize = 128 << 10;
+pub(super) const DOING: &str = "read the object";
+
+/// An object that was opened.
+pub(super) struct OpenObject {
+    shared: Arc<OpenFile>,
+}
+
+struct OpenFile {
+    file: File,
+    /// The path, for messages.
+    name: String,
+    state: FileState,
+}
+
+/// Changes when somebody writes to the file.
+#[derive(PartialEq, Eq)]
+struct FileState {
+    size: u64,
+    modified: (i64, i64),
+}
+
+impl FileState {
+    fn of(metadata: &Metadata) -> Self {
+        Self { size: metadata.len(), modified: (metadata.mtime(), metadata.mtime_nsec()) }
+    }
+}
+
+impl OpenObject {
+    pub(super) fn new(file: File, name: String, metadata: &Metadata) -> Self {
+        Self { shared: Arc::new(OpenFile { file, name, state: FileState::of(metadata) }) }
+    }
+
+    /// Its path, for messages.
+    pub(super) fn name(&self) -> &str {
+        &self.shared.name
+    }
+
+    /// The size in bytes.
+    pub(super) fn size(&self) -> u64 {
+        self.shared.state.size
+    }
+
+    /// Reads the metadata that the object's file carries.
+    pub(super) async fn attributes(&self, disk: &Arc<Disk>) -> Result<ExtendedAttributes, StoreError> {
+        let shared = Arc::clone(&self.shared);
+        disk.run(DOING, move || Ok(ExtendedAttributes::read(&shared.file))).await
+    }
+
+    /// Returns its bytes, or those of a range within it.
+    pub(super) fn body(self, disk: &Disk, range: Option<ByteRange>) -> ObjectBody {
+        let (offset, left) = range.map_or((0, self.size()), |range| (range.first, range.size()));
+        let blocking = disk.blocking.clone();
+        let reader = ReadAhead { shared: self.shared, offset, left, ahead: None, blocking };
+        Box::pin(stream::try_unfold(reader, ReadAhead::next))
+    }
+}
+
+struct ReadAhead {
+    shared: Arc<OpenFile>,
+    offset: u64,
+    /// Bytes for which no read was started yet.
+    left: u64,
+    ahead: Option<JoinHandle<io::Result<Bytes>>>,
+    blocking: Handle,
+}
+
+impl ReadAhead {
+    async fn next(mut self) -> Result<Option<(Bytes, Self)>, StoreError> {
+        let Some(read) = self.ahead.take().or_else(|| self.start()) else {
+            return Ok(None);
+        };
+        let chunk = read.await.map_err(io::Error::other).flatten().map_err(unavailable(DOING))?;
+        self.ahead = self.start();
+        Ok(Some((chunk, self)))
+    }
+
+    fn start(&mut self) -> Option<JoinHandle<io::Result<Bytes>>> {
+        let size = usize::try_from(self.left).map_or(CHUNK, |left| left.min(CHUNK));
+        if size == 0 {
+            return None;
+        }
+        let (shared, offset) = (Arc::clone(&self.shared), self.offset);
+        self.offset += size as u64;
+        self.left -= size as u64;
+        let last = self.left == 0;
+        Some(self.blocking.spawn_blocking(move || shared.read(offset, size, last)))
+    }
+}
+
+impl OpenFile {
+    /// Reads a chunk. Before the last one is returned, the file must be unchanged since it was opened: until then the client
+    /// lacks bytes, and notices that the connection breaks.
+    fn read(&self, offset: u64, size: usize, last: bool) -> io::Result<Bytes> {
+        let mut chunk = vec![0; size];
+        self.file.read_exact_at(&mut chunk, offset).map_err(|error| match error.kind() {
+            io::ErrorKind::UnexpectedEof => too_short(&self.name),
+            _ => at(Path::new(&self.name))(error),
+        })?;
+        if last && FileState::of(&self.file.metadata()?) != self.state {
+            return Err(io::Error::other(format!("{} was changed while it was read", self.name)));
+        }
+        Ok(chunk.into())
+    }
+}
+
+pub(super) fn too_short(name: &str) -> io::Error {
+    let kind = io::ErrorKind::UnexpectedEof;
+    io::Error::new(kind, format!("{name} is shorter than expected"))
+}
