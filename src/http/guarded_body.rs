@@ -7,19 +7,19 @@ use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::web::Bytes;
 
 /// `body`, and what is dropped together with it.
-pub(super) struct Holding<T> {
+pub(super) struct GuardedBody<T> {
     body: BoxBody,
     _held: T,
 }
 
-impl<T: Unpin + 'static> Holding<T> {
+impl<T: Unpin + 'static> GuardedBody<T> {
     /// The body, boxed again.
     pub(super) fn boxed(body: BoxBody, held: T) -> BoxBody {
         BoxBody::new(Self { body, _held: held })
     }
 }
 
-impl<T: Unpin> MessageBody for Holding<T> {
+impl<T: Unpin> MessageBody for GuardedBody<T> {
     type Error = <BoxBody as MessageBody>::Error;
 
     fn size(&self) -> BodySize {

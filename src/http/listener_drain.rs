@@ -23,13 +23,13 @@ use tokio::time::{Instant, sleep};
 
 /// How long accepted connections have to send their first request. Shorter than the second after which an ignored SYN
 /// is sent again, so that the second one finds the listener closed.
-pub(super) const FIRST_REQUEST: Duration = Duration::from_millis(500);
+pub(super) const FIRST_REQUEST_TIMEOUT: Duration = Duration::from_millis(500);
 /// The longest wait for connections to be accepted: a server that has all the connections it may have accepts none.
-const ACCEPT: Duration = Duration::from_secs(5);
-const POLL_EVERY: Duration = Duration::from_millis(5);
+const ACCEPT_TIMEOUT: Duration = Duration::from_secs(5);
+const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
 /// A classic BPF program over a TCP segment: segments with the SYN flag are dropped, all others get through.
-const NO_SYN: [SockFilter; 4] = [
+const DROP_SYN: [SockFilter; 4] = [
     SockFilter::new(0x30, 0, 0, 13),       // load the byte with the flags
     SockFilter::new(0x45, 0, 1, 0x02),     // SYN?
     SockFilter::new(0x06, 0, 0, 0),        // drop the segment
@@ -37,12 +37,12 @@ const NO_SYN: [SockFilter; 4] = [
 ];
 
 /// A second handle on a listener's socket, for draining it while the server still owns the first.
-pub struct Drain {
+pub struct ListenerDrain {
     listener: TcpListener,
     begun: Arc<AtomicBool>,
 }
 
-impl Drain {
+impl ListenerDrain {
     pub fn of(listener: &TcpListener) -> io::Result<Self> {
         Ok(Self { listener: listener.try_clone()?, begun: Arc::default() })
     }
@@ -55,12 +55,14 @@ impl Drain {
     /// Drains the listener. Afterwards the server can be told to stop.
     pub async fn run(self) {
         self.begun.store(true, Ordering::Relaxed);
-        if let Err(error) = SockRef::from(&self.listener).attach_filter(&NO_SYN) {
+        if let Err(error) = SockRef::from(&self.listener).attach_filter(&DROP_SYN) {
             log::debug!("ignore new connections: {error}");
         }
         let start = Instant::now();
-        while start.elapsed() < FIRST_REQUEST || (self.has_unaccepted() && start.elapsed() < ACCEPT) {
-            sleep(POLL_EVERY).await;
+        while start.elapsed() < FIRST_REQUEST_TIMEOUT
+            || (self.has_unaccepted() && start.elapsed() < ACCEPT_TIMEOUT)
+        {
+            sleep(POLL_INTERVAL).await;
         }
     }
 

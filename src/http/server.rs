@@ -25,11 +25,11 @@ use tokio::time::{Instant, sleep_until};
 use super::api::Api;
 use super::connections;
 use super::framing;
-use super::{Certificates, Drain, collect, docs, management};
+use super::{Certificates, ListenerDrain, collect, docs, management};
 use crate::http::app_state::AppState;
-use crate::http::connections::{Connections, Patient, Tls};
-use crate::http::framing::{BrokenRequests, InTurn};
-use crate::http::listener_drain::FIRST_REQUEST;
+use crate::http::connections::{Connections, TimeoutStream, Tls};
+use crate::http::framing::{MalformedRequestLog, SequentialStream};
+use crate::http::listener_drain::FIRST_REQUEST_TIMEOUT;
 use crate::http::middleware::{request_metrics, stray_slashes, unread_body};
 
 /// How the server listens and stops.
@@ -38,30 +38,30 @@ pub struct ServerSettings {
     /// `None`: plain HTTP.
     pub certificates: Option<Arc<Certificates>>,
     /// How many connections there may be at a time. Beyond it they wait in the kernel's queue.
-    pub most_connections: usize,
+    pub max_connections: usize,
     /// What a client has to take of an answer.
-    pub limits: connections::Limits,
+    pub response_timeouts: connections::ResponseTimeouts,
     /// How long uploads in flight may take to finish when the server stops.
     pub shutdown_grace: Duration,
 }
 
 /// How long the connection stays open after an answer that was given before the body was read (see `early.rs`).
-const LINGER: Duration = Duration::from_secs(8);
+const LINGER_TIMEOUT: Duration = Duration::from_secs(8);
 /// How long a client may take for a request's head.
-const REQUEST_HEAD: Duration = Duration::from_secs(15);
-const KEEP_ALIVE: Duration = Duration::from_secs(75);
+const REQUEST_HEAD_TIMEOUT: Duration = Duration::from_secs(15);
+const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(75);
 /// Connections of one worker at a time, however many files may be open.
-const OF_A_WORKER: usize = 25_600;
+const MAX_CONNECTIONS_PER_WORKER: usize = 25_600;
 /// The most workers that actix-server can have.
-const MOST_WORKERS: usize = 512;
+const MAX_WORKERS: usize = 512;
 
 /// A server that is ready: it runs when it is awaited.
-pub struct Served {
+pub struct ApiServer {
     /// What it listens on.
     pub address: SocketAddr,
     pub server: Server,
     /// To be run before the server is stopped.
-    pub drain: Drain,
+    pub drain: ListenerDrain,
 }
 
 /// The request's line for the log. The query is left out, because it may be a signature, and so is what is longer than
@@ -80,9 +80,9 @@ fn cut(text: &str, most: usize) -> Cow<'_, str> {
 }
 
 /// Builds the server of one of the APIs.
-pub fn serve(api: Api, state: Data<AppState>, settings: ServerSettings) -> io::Result<Served> {
+pub fn serve(api: Api, state: Data<AppState>, settings: ServerSettings) -> io::Result<ApiServer> {
     let address = settings.listener.local_addr()?;
-    let drain = Drain::of(&settings.listener)?;
+    let drain = ListenerDrain::of(&settings.listener)?;
     let draining = drain.begun();
     let routes = match api {
         Api::Collect => collect::routes,
@@ -96,7 +96,7 @@ pub fn serve(api: Api, state: Data<AppState>, settings: ServerSettings) -> io::R
             Some(Tls::new(api.name(), acceptor, state.trusted_proxies.clone(), metrics.clone()))
         }
     };
-    let broken = Arc::new(BrokenRequests::new(api, state.vault.metrics.clone()));
+    let malformed_log = Arc::new(MalformedRequestLog::new(api, state.vault.metrics.clone()));
     let mcp = Data::new(docs::Mcp::new(&state.addresses));
     let app = move || {
         let draining = Arc::clone(&draining);
@@ -105,10 +105,10 @@ pub fn serve(api: Api, state: Data<AppState>, settings: ServerSettings) -> io::R
             .app_data(Data::clone(&mcp))
             .app_data(api)
             .configure(routes)
-            .wrap(from_fn(unread_body::answer_early))
-            .wrap(from_fn(request_metrics::measure))
+            .wrap(from_fn(unread_body::deliver_early_response))
+            .wrap(from_fn(request_metrics::record_request_metrics))
             .wrap_fn(|mut request, service| {
-                stray_slashes::without_stray_slashes(&mut request);
+                stray_slashes::remove_stray_slashes(&mut request);
                 service.call(request)
             })
             .wrap_fn(move |request, service| {
@@ -121,19 +121,25 @@ pub fn serve(api: Api, state: Data<AppState>, settings: ServerSettings) -> io::R
                     Ok(answer)
                 }
             })
-            .wrap(from_fn(framing::answer_in_turn))
+            .wrap(from_fn(framing::one_request_at_a_time))
             // Headers and queries carry secrets, so neither is ever logged.
             .wrap(Logger::new("%a \"%{line}xi\" %s %bB %Ts").custom_request_replace("line", request_line))
     };
-    let given_up = Arc::default();
-    let connections =
-        Arc::new(Connections { api: api.name(), tls, limits: settings.limits, given_up, broken, metrics });
-    let workers = available_parallelism().map_or(2, NonZeroUsize::get).min(MOST_WORKERS);
-    let of_a_worker = (settings.most_connections / workers).clamp(1, OF_A_WORKER);
-    connections.metrics.show_most(api.name(), of_a_worker * workers);
+    let abort_log = Arc::default();
+    let connections = Arc::new(Connections {
+        api: api.name(),
+        tls,
+        response_timeouts: settings.response_timeouts,
+        abort_log,
+        malformed_log,
+        metrics,
+    });
+    let workers = available_parallelism().map_or(2, NonZeroUsize::get).min(MAX_WORKERS);
+    let per_worker = (settings.max_connections / workers).clamp(1, MAX_CONNECTIONS_PER_WORKER);
+    connections.metrics.show_most(api.name(), per_worker * workers);
     let builder = Server::build()
         .workers(workers)
-        .max_concurrent_connections(of_a_worker)
+        .max_concurrent_connections(per_worker)
         .shutdown_timeout(settings.shutdown_grace.as_secs())
         .disable_signals();
     let stopping = builder.graceful_shutdown_signal();
@@ -149,15 +155,15 @@ pub fn serve(api: Api, state: Data<AppState>, settings: ServerSettings) -> io::R
                 let (stopping, opened) = (stopping.clone(), Instant::now());
                 async move {
                     stopping.notified().await;
-                    sleep_until(opened + FIRST_REQUEST).await;
+                    sleep_until(opened + FIRST_REQUEST_TIMEOUT).await;
                 }
             })
-            .keep_alive(KEEP_ALIVE)
-            .client_request_timeout(REQUEST_HEAD)
-            .client_disconnect_timeout(LINGER)
-            .on_connect_ext(|stream: &InTurn<Patient>, data| {
+            .keep_alive(KEEP_ALIVE_TIMEOUT)
+            .client_request_timeout(REQUEST_HEAD_TIMEOUT)
+            .client_disconnect_timeout(LINGER_TIMEOUT)
+            .on_connect_ext(|stream: &SequentialStream<TimeoutStream>, data| {
                 data.insert(stream.exchange());
-                data.insert(stream.get_ref().end());
+                data.insert(stream.get_ref().abort_signal());
             })
             .finish(app);
         fn_factory(move || {
@@ -172,7 +178,7 @@ pub fn serve(api: Api, state: Data<AppState>, settings: ServerSettings) -> io::R
         })
     };
     let server = builder.listen(api.name(), settings.listener, service)?;
-    Ok(Served { address, server: server.run(), drain })
+    Ok(ApiServer { address, server: server.run(), drain })
 }
 
 #[cfg(test)]

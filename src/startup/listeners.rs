@@ -13,7 +13,8 @@ use crate::auth::bearer::TokenVerifier;
 use crate::backups::Vault;
 use crate::config::{Config, HttpConfig};
 use crate::http::{
-    self, AnswerLimits, Api, ApiAddress, ApiAddresses, AppState, Certificates, Drain, Served, ServerSettings,
+    self, Api, ApiAddress, ApiAddresses, ApiServer, AppState, Certificates, ListenerDrain, ResponseTimeouts,
+    ServerSettings,
 };
 
 /// Length of the kernel's accept queue, in connections: a fleet that reconnects all at once must not be rejected. The kernel
@@ -43,7 +44,7 @@ impl Listeners {
         tokens: Option<TokenVerifier>,
         certificates: Option<Arc<Certificates>>,
         max_files: usize,
-    ) -> Result<Vec<(Server, Drain)>, StartError> {
+    ) -> Result<Vec<(Server, ListenerDrain)>, StartError> {
         // Tokens must not cross a network in the clear. Loopback is not a network, and clients there would reject a
         // certificate for the public name.
         let exposed = !config.management.listen.ip().is_loopback();
@@ -65,13 +66,13 @@ impl Listeners {
         let trusted_proxies = config.http.trusted_proxies;
         let state = Data::new(AppState { vault, trusted_proxies, tokens, addresses });
         let shutdown_grace = config.http.shutdown_grace;
-        let limits =
-            AnswerLimits { idle_timeout: config.uploads.idle_timeout, min_rate: config.uploads.min_rate };
-        let settings = |listener, certificates, most_connections| ServerSettings {
+        let response_timeouts =
+            ResponseTimeouts { idle_timeout: config.uploads.idle_timeout, min_rate: config.uploads.min_rate };
+        let settings = |listener, certificates, max_connections| ServerSettings {
             listener,
             certificates,
-            most_connections,
-            limits,
+            max_connections,
+            response_timeouts,
             shutdown_grace,
         };
         let management = settings(self.management, for_management, max_files / 8);
@@ -83,9 +84,13 @@ impl Listeners {
     }
 }
 
-fn serve(api: Api, state: Data<AppState>, settings: ServerSettings) -> Result<(Server, Drain), StartError> {
+fn serve(
+    api: Api,
+    state: Data<AppState>,
+    settings: ServerSettings,
+) -> Result<(Server, ListenerDrain), StartError> {
     let scheme = if settings.certificates.is_some() { "https" } else { "http" };
-    let Served { address, server, drain } = http::serve(api, state, settings)
+    let ApiServer { address, server, drain } = http::serve(api, state, settings)
         .map_err(|source| StartError::Io { doing: format!("serve the {api} API"), source })?;
     match api {
         Api::Management => log::info!("management API on {scheme}://{address}"),

@@ -9,7 +9,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::timeout;
 
 use super::{LAST_TASKS_TIMEOUT, StartError};
-use crate::http::{Certificates, Drain};
+use crate::http::{Certificates, ListenerDrain};
 
 pub(super) struct Signals {
     term: Signal,
@@ -36,7 +36,7 @@ impl Signals {
 /// * SIGINT, or a second SIGTERM: requests in flight are cut off.
 /// * SIGHUP: the certificate is read again.
 pub(super) async fn run_until_signal(
-    servers: Vec<(Server, Drain)>,
+    servers: Vec<(Server, ListenerDrain)>,
     signals: &mut Signals,
     certificates: Option<Arc<Certificates>>,
     stopping: impl FnOnce(),
@@ -59,7 +59,7 @@ pub(super) async fn run_until_signal(
     log::info!("stopping: uploads in flight may finish");
     notify_systemd(&[sd_notify::NotifyState::Stopping]);
     let stopped = async {
-        join_all(drains.into_iter().map(Drain::run)).await;
+        join_all(drains.into_iter().map(ListenerDrain::run)).await;
         stopping();
         join_all(handles.iter().map(|handle| handle.stop(true))).await;
     };

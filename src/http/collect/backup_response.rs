@@ -62,7 +62,7 @@ pub async fn respond_with_backup(
         return Ok(response.body(SizedStream::new(length, nothing)));
     }
     let body = state.vault.open(row, part, reader).await?;
-    connections::end_with(request, body.revoked());
+    connections::abort_response_when(request, body.revoked());
     Ok(response.body(SizedStream::new(length, body)))
 }
 

@@ -1,12 +1,13 @@
-//! Gives up on a client that takes nothing of an answer, or too little of it.
+//! Aborts the response to a client that reads nothing, or too slowly.
 //!
-//! actix-http asks the body of a response for more only when the socket has taken what there was. So a client that does
-//! not read leaves the body, and whatever that holds, as it is; only the stream below notices. The limits are those of
-//! uploads, and so is the rule that only time spent waiting for the client counts: the clocks run while the socket has no
-//! room. While a slow store is waited for there is nothing to write, and they rest.
+//! actix-http polls the body of a response only when the socket has accepted the bytes before. So if a client does not
+//! read, the body is not polled and keeps all that it holds; only the stream below it can notice. The limits are those of
+//! uploads, and so is the rule that only time spent waiting for the client counts: the clocks run while the socket's
+//! buffer is full. While the service waits for a slow store, there is nothing to write and the clocks stop.
 //!
-//! What counts is what the client's machine has acknowledged, not what the socket has taken: the kernel makes room in
-//! steps of up to a third of a buffer of megabytes, for which a client on a slow link may need longer than it may be idle.
+//! Progress is measured in bytes that the client's machine has acknowledged, not in bytes that the socket has accepted.
+//! The kernel frees space in steps of up to a third of a buffer of megabytes, and a client on a slow link may need longer
+//! for one step than it may be idle.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -28,55 +29,55 @@ use crate::domain::body_rate::BodyRateCheck;
 use crate::domain::client_network::ClientNetwork;
 use crate::http::log_limit::LogLimit;
 
-/// What a client has to take.
+/// How fast a client must read a response.
 #[derive(Debug, Clone, Copy)]
-pub struct Limits {
-    /// Longest wait for it to take anything (`BACKUP_BODY_IDLE_TIMEOUT`).
+pub struct ResponseTimeouts {
+    /// The longest wait for the client to read anything (`BACKUP_BODY_IDLE_TIMEOUT`).
     pub idle_timeout: Duration,
-    /// Fewest bytes a second over any minute of waiting (`BACKUP_BODY_MIN_RATE`; 0: off).
+    /// The lowest rate in bytes a second over any minute of waiting (`BACKUP_BODY_MIN_RATE`; 0: off).
     pub min_rate: u64,
 }
 
-/// The longest time between two looks at what the client has taken, while it is waited for.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// The longest time between two checks of what the client has read, while the stream waits for it.
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// What ends the answer under way early, whatever the client does; shared by a connection and the handlers of its requests.
+/// Aborts the current response, whatever the client does. Shared by a connection and the handlers of its requests.
 #[derive(Clone, Default)]
-pub struct End(Rc<RefCell<Option<CancellationToken>>>);
+pub struct AbortSignal(Rc<RefCell<Option<CancellationToken>>>);
 
-impl End {
-    fn has_come(&self) -> bool {
+impl AbortSignal {
+    fn is_raised(&self) -> bool {
         self.0.borrow().as_ref().is_some_and(CancellationToken::is_cancelled)
     }
 }
 
-/// Closes the connection when `end` is cancelled in the middle of this request's answer.
-pub fn end_with(request: &HttpRequest, end: CancellationToken) {
-    if let Some(End(current)) = request.conn_data::<End>() {
-        current.replace(Some(end));
+/// Aborts the response to this request, and closes the connection, when `cancelled` is cancelled before its end.
+pub fn abort_response_when(request: &HttpRequest, cancelled: CancellationToken) {
+    if let Some(AbortSignal(current)) = request.conn_data::<AbortSignal>() {
+        current.replace(Some(cancelled));
     }
 }
 
-/// A stream that fails when its client takes too little.
-pub struct Patient {
+/// A stream whose writes fail when its client reads too slowly.
+pub struct TimeoutStream {
     stream: ByteStream,
-    limits: Limits,
-    given_up: Arc<LogLimit>,
-    end: End,
-    /// `None` until the client is waited for: most never are.
-    waits: Option<Box<Waits>>,
+    timeouts: ResponseTimeouts,
+    abort_log: Arc<LogLimit>,
+    abort_signal: AbortSignal,
+    /// `None` until the stream waits for the client for the first time. Most streams never do.
+    waits: Option<Box<WaitState>>,
 }
 
-/// Why an answer is not sent to its end.
-enum Why {
+/// Why a response is aborted.
+enum AbortReason {
     Revoked,
-    /// The client has taken nothing for so long.
+    /// The client has read nothing for this time.
     Idle(Duration),
-    /// It has taken fewer bytes a second than these.
+    /// The client has read fewer bytes a second than this.
     Slow(u64),
 }
 
-impl fmt::Display for Why {
+impl fmt::Display for AbortReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Revoked => {
@@ -95,30 +96,30 @@ impl fmt::Display for Why {
     }
 }
 
-/// What is known of the client since it was first waited for.
-struct Waits {
-    /// Since when it is waited for; `None`: it is not.
+/// What the stream knows about the client since it first waited for it.
+struct WaitState {
+    /// When the current wait began; `None` between waits.
     since: Option<Instant>,
-    /// How long it was waited for since the last look.
+    /// The time spent waiting since the last check.
     waited: Duration,
-    /// How long it was waited for, looks without any progress together.
+    /// The time spent waiting since the last progress.
     idle: Duration,
-    /// Bytes that the stream has taken.
+    /// Bytes that the socket has accepted.
     written: i64,
-    /// How many of them the client had taken at the last look.
-    taken: i64,
+    /// How many of them the client had acknowledged at the last check.
+    acknowledged: i64,
     clock: BodyRateCheck,
-    next_look: Pin<Box<Sleep>>,
+    next_check: Pin<Box<Sleep>>,
 }
 
-impl Patient {
-    pub fn new(stream: ByteStream, limits: Limits, given_up: Arc<LogLimit>) -> Self {
-        Self { stream, limits, given_up, end: End::default(), waits: None }
+impl TimeoutStream {
+    pub fn new(stream: ByteStream, timeouts: ResponseTimeouts, abort_log: Arc<LogLimit>) -> Self {
+        Self { stream, timeouts, abort_log, abort_signal: AbortSignal::default(), waits: None }
     }
 
     /// For the handlers of the connection's requests.
-    pub fn end(&self) -> End {
-        self.end.clone()
+    pub fn abort_signal(&self) -> AbortSignal {
+        self.abort_signal.clone()
     }
 
     fn polled<T>(
@@ -138,47 +139,47 @@ impl Patient {
         }
     }
 
-    /// The client is waited for. Ready with the reason when it is given up.
+    /// Waits for the client. Ready with the error when the response is aborted.
     fn wait(&mut self, context: &mut Context<'_>) -> Poll<io::Error> {
-        let Self { stream, limits, given_up, end, waits } = self;
-        let pause = LOOK_EVERY.min(limits.idle_timeout / 4);
-        let waits = waits.get_or_insert_with(|| Box::new(Waits::new(*limits, queued(stream), pause)));
+        let Self { stream, timeouts, abort_log, abort_signal, waits } = self;
+        let pause = CHECK_INTERVAL.min(timeouts.idle_timeout / 4);
+        let waits = waits.get_or_insert_with(|| Box::new(WaitState::new(*timeouts, queued(stream), pause)));
         waits.since.get_or_insert_with(Instant::now);
-        let mut why = end.has_come().then_some(Why::Revoked);
-        while why.is_none() && waits.next_look.as_mut().poll(context).is_ready() {
+        let mut reason = abort_signal.is_raised().then_some(AbortReason::Revoked);
+        while reason.is_none() && waits.next_check.as_mut().poll(context).is_ready() {
             let now = Instant::now();
-            why = waits.look(queued(stream), now, *limits);
-            waits.next_look.as_mut().reset(now + pause);
+            reason = waits.check(queued(stream), now, *timeouts);
+            waits.next_check.as_mut().reset(now + pause);
         }
-        let Some(why) = why else { return Poll::Pending };
+        let Some(reason) = reason else { return Poll::Pending };
         let tcp = stream.tcp();
         let peer = tcp.peer_addr().ok();
-        if given_up.admits(ClientNetwork::of(peer.map(|peer| peer.ip())), std::time::Instant::now()) {
+        if abort_log.admits(ClientNetwork::of(peer.map(|peer| peer.ip())), std::time::Instant::now()) {
             let peer = peer.map_or_else(|| "an unknown address".to_owned(), |peer| peer.to_string());
-            log::info!("response to {peer} aborted: {why} (logged once a minute for each address)");
+            log::info!("response to {peer} aborted: {reason} (logged once a minute for each address)");
         }
-        // A reset: what still lies in the socket is not worth the memory, and the client must not take it for the end.
+        // End the connection with a reset: it frees what is still in the socket, and the client cannot take it for a regular end.
         if let Err(error) = SockRef::from(tcp).set_linger(Some(Duration::ZERO)) {
-            log::debug!("make the connection end with a reset: {error}");
+            log::debug!("end the connection with a reset: {error}");
         }
-        Poll::Ready(io::Error::new(io::ErrorKind::TimedOut, why.to_string()))
+        Poll::Ready(io::Error::new(io::ErrorKind::TimedOut, reason.to_string()))
     }
 }
 
-impl Waits {
-    fn new(limits: Limits, queued: i64, pause: Duration) -> Self {
+impl WaitState {
+    fn new(timeouts: ResponseTimeouts, queued: i64, pause: Duration) -> Self {
         Self {
             since: None,
             waited: Duration::ZERO,
             idle: Duration::ZERO,
             written: 0,
-            taken: -queued,
-            clock: BodyRateCheck::new(limits.min_rate),
-            next_look: Box::pin(sleep(pause)),
+            acknowledged: -queued,
+            clock: BodyRateCheck::new(timeouts.min_rate),
+            next_check: Box::pin(sleep(pause)),
         }
     }
 
-    /// The stream has taken so many bytes: the client is not waited for any more.
+    /// Ends the current wait: the socket has accepted `written` bytes.
     fn end(&mut self, written: usize) {
         self.written = self.written.saturating_add_unsigned(written as u64);
         if let Some(since) = self.since.take() {
@@ -186,32 +187,33 @@ impl Waits {
         }
     }
 
-    /// Looks at what the client has taken, while it is waited for. `queued`: what of the written bytes it has not.
-    fn look(&mut self, queued: i64, now: Instant, limits: Limits) -> Option<Why> {
+    /// Checks what the client has read during the wait. `queued`: how many of the written bytes it has not acknowledged.
+    fn check(&mut self, queued: i64, now: Instant, timeouts: ResponseTimeouts) -> Option<AbortReason> {
         let since = self.since.replace(now).unwrap_or(now);
         let waited = std::mem::take(&mut self.waited) + now.saturating_duration_since(since);
-        let taken = self.written - queued;
-        let progress = taken - std::mem::replace(&mut self.taken, taken);
+        let acknowledged = self.written - queued;
+        let progress = acknowledged - std::mem::replace(&mut self.acknowledged, acknowledged);
         self.clock.waited(waited);
         self.clock.received(u64::try_from(progress).unwrap_or(0));
-        // Under TLS what is queued may grow while nothing new is taken: then there was room, so the client has taken some.
+        // With TLS, `queued` may grow although the socket accepted nothing from us. Then it had space, so the client has read
+        // something: any change of `acknowledged` counts as progress.
         self.idle = if progress == 0 { self.idle + waited } else { Duration::ZERO };
-        if self.idle >= limits.idle_timeout {
-            Some(Why::Idle(limits.idle_timeout))
+        if self.idle >= timeouts.idle_timeout {
+            Some(AbortReason::Idle(timeouts.idle_timeout))
         } else if self.clock.too_slow() {
-            Some(Why::Slow(limits.min_rate))
+            Some(AbortReason::Slow(timeouts.min_rate))
         } else {
             None
         }
     }
 }
 
-/// The bytes that lie in the socket, unsent or not acknowledged by the client's machine.
+/// The number of bytes in the socket that are not sent, or not acknowledged by the client's machine.
 fn queued(stream: &ByteStream) -> i64 {
     i64::from(super::stream::unacknowledged(stream.tcp()))
 }
 
-impl AsyncRead for Patient {
+impl AsyncRead for TimeoutStream {
     fn poll_read(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -221,7 +223,7 @@ impl AsyncRead for Patient {
     }
 }
 
-impl AsyncWrite for Patient {
+impl AsyncWrite for TimeoutStream {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let polled = Pin::new(&mut this.stream).poll_write(context, bytes);

@@ -1,6 +1,6 @@
 //! Follows a chunked body (RFC 9112, 7.1) to its end, without changing it.
 
-use super::malformed::Fault;
+use super::malformed::MalformedRequest;
 
 /// The most digits of a chunk's size: enough for 2^60 bytes.
 const DIGITS: usize = 15;
@@ -9,8 +9,8 @@ const LINE: usize = 4096;
 
 /// Where in the body it is.
 #[derive(Debug)]
-pub(super) struct Chunks {
-    place: Place,
+pub(super) struct ChunkedBody {
+    state: ChunkState,
     /// Bytes of this chunk still to come.
     size: u64,
     /// Digits of the size that is being read.
@@ -20,7 +20,7 @@ pub(super) struct Chunks {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum ChunkState {
     Size,
     AfterSize,
     Extension,
@@ -39,108 +39,119 @@ enum Place {
 
 /// How far a piece of a body goes.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Scanned {
+pub(super) enum ScanResult {
     /// To the end of the piece, and further.
     All,
     /// The body ends after so many bytes of the piece.
     End(usize),
     /// So many bytes are good. The next one is not.
-    Broken(usize, Fault),
+    Broken(usize, MalformedRequest),
 }
 
-impl Chunks {
+impl ChunkedBody {
     pub fn new() -> Self {
-        Self { place: Place::Size, size: 0, digits: 0, line: 0 }
+        Self { state: ChunkState::Size, size: 0, digits: 0, line: 0 }
     }
 
     /// Looks at the next piece of the body, which may go on behind it with something else.
-    pub fn scan(&mut self, piece: &[u8]) -> Scanned {
+    pub fn scan(&mut self, piece: &[u8]) -> ScanResult {
         let mut at = 0;
         while let Some(byte) = piece.get(at) {
-            if self.place == Place::Data {
+            if self.state == ChunkState::Data {
                 let rest = piece.len() - at;
                 let taken = usize::try_from(self.size).map_or(rest, |size| size.min(rest));
                 self.size -= taken as u64;
                 at += taken;
                 if self.size == 0 {
-                    self.place = Place::DataCr;
+                    self.state = ChunkState::DataCr;
                 }
                 continue;
             }
             match self.step(*byte) {
-                Ok(place) => self.place = place,
-                Err(fault) => return Scanned::Broken(at, fault),
+                Ok(state) => self.state = state,
+                Err(error) => return ScanResult::Broken(at, error),
             }
             at += 1;
-            if self.place == Place::End {
-                return Scanned::End(at);
+            if self.state == ChunkState::End {
+                return ScanResult::End(at);
             }
         }
-        Scanned::All
+        ScanResult::All
     }
 
     /// Where a byte that is not data leads to.
-    fn step(&mut self, byte: u8) -> Result<Place, Fault> {
+    fn step(&mut self, byte: u8) -> Result<ChunkState, MalformedRequest> {
         self.line += 1;
-        match (self.place, byte) {
-            (Place::Size, b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F') => self.digit(byte),
-            (Place::Size, _) if self.digits == 0 => Err(Fault::ChunkSize),
-            (Place::AfterSize, b' ' | b'\t') if self.line > LINE => Err(Fault::ChunkExtension),
-            (Place::Size | Place::AfterSize, b' ' | b'\t') => Ok(Place::AfterSize),
-            (Place::Size | Place::AfterSize, b';') => Ok(Place::Extension),
-            (Place::Size | Place::AfterSize | Place::Extension, b'\r') => Ok(Place::SizeLf),
-            (Place::Size | Place::AfterSize, b'\n') => Err(Fault::ChunkEnd),
-            (Place::Size | Place::AfterSize, _) => Err(Fault::ChunkSize),
-            (Place::Extension, _) if self.line > LINE || is_control(byte) => Err(Fault::ChunkExtension),
-            (Place::Extension, _) => Ok(Place::Extension),
-            (Place::SizeLf, b'\n') => {
+        match (self.state, byte) {
+            (ChunkState::Size, b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F') => self.digit(byte),
+            (ChunkState::Size, _) if self.digits == 0 => Err(MalformedRequest::ChunkSize),
+            (ChunkState::AfterSize, b' ' | b'\t') if self.line > LINE => {
+                Err(MalformedRequest::ChunkExtension)
+            }
+            (ChunkState::Size | ChunkState::AfterSize, b' ' | b'\t') => Ok(ChunkState::AfterSize),
+            (ChunkState::Size | ChunkState::AfterSize, b';') => Ok(ChunkState::Extension),
+            (ChunkState::Size | ChunkState::AfterSize | ChunkState::Extension, b'\r') => {
+                Ok(ChunkState::SizeLf)
+            }
+            (ChunkState::Size | ChunkState::AfterSize, b'\n') => Err(MalformedRequest::ChunkEnd),
+            (ChunkState::Size | ChunkState::AfterSize, _) => Err(MalformedRequest::ChunkSize),
+            (ChunkState::Extension, _) if self.line > LINE || is_control(byte) => {
+                Err(MalformedRequest::ChunkExtension)
+            }
+            (ChunkState::Extension, _) => Ok(ChunkState::Extension),
+            (ChunkState::SizeLf, b'\n') => {
                 self.line = 0;
-                Ok(if self.size == 0 { Place::TrailerStart } else { Place::Data })
+                Ok(if self.size == 0 { ChunkState::TrailerStart } else { ChunkState::Data })
             }
-            (Place::DataCr, b'\r') => Ok(Place::DataLf),
-            (Place::DataLf, b'\n') => {
+            (ChunkState::DataCr, b'\r') => Ok(ChunkState::DataLf),
+            (ChunkState::DataLf, b'\n') => {
                 *self = Self::new();
-                Ok(Place::Size)
+                Ok(ChunkState::Size)
             }
-            (Place::TrailerStart, b'\r') => Ok(Place::EndLf),
-            (Place::EndLf, b'\n') => Ok(Place::End),
-            (Place::TrailerStart | Place::TrailerName, _) if is_token(byte) => {
-                self.trailer(Place::TrailerName)
+            (ChunkState::TrailerStart, b'\r') => Ok(ChunkState::EndLf),
+            (ChunkState::EndLf, b'\n') => Ok(ChunkState::End),
+            (ChunkState::TrailerStart | ChunkState::TrailerName, _) if is_token(byte) => {
+                self.trailer(ChunkState::TrailerName)
             }
-            (Place::TrailerName, b':') => self.trailer(Place::TrailerValue),
-            (Place::TrailerValue, b'\r') => Ok(Place::TrailerLf),
-            (Place::TrailerValue, _) if !is_control(byte) => self.trailer(Place::TrailerValue),
-            (Place::TrailerLf, b'\n') => Ok(Place::TrailerStart),
-            (Place::SizeLf | Place::DataCr | Place::DataLf | Place::Data | Place::End, _) => {
-                Err(Fault::ChunkEnd)
-            }
+            (ChunkState::TrailerName, b':') => self.trailer(ChunkState::TrailerValue),
+            (ChunkState::TrailerValue, b'\r') => Ok(ChunkState::TrailerLf),
+            (ChunkState::TrailerValue, _) if !is_control(byte) => self.trailer(ChunkState::TrailerValue),
+            (ChunkState::TrailerLf, b'\n') => Ok(ChunkState::TrailerStart),
             (
-                Place::TrailerStart
-                | Place::TrailerName
-                | Place::TrailerValue
-                | Place::TrailerLf
-                | Place::EndLf,
+                ChunkState::SizeLf
+                | ChunkState::DataCr
+                | ChunkState::DataLf
+                | ChunkState::Data
+                | ChunkState::End,
                 _,
-            ) => Err(Fault::Trailer),
+            ) => Err(MalformedRequest::ChunkEnd),
+            (
+                ChunkState::TrailerStart
+                | ChunkState::TrailerName
+                | ChunkState::TrailerValue
+                | ChunkState::TrailerLf
+                | ChunkState::EndLf,
+                _,
+            ) => Err(MalformedRequest::Trailer),
         }
     }
 
-    fn digit(&mut self, byte: u8) -> Result<Place, Fault> {
+    fn digit(&mut self, byte: u8) -> Result<ChunkState, MalformedRequest> {
         self.digits += 1;
         if self.digits > DIGITS {
-            return Err(Fault::ChunkTooLarge);
+            return Err(MalformedRequest::ChunkTooLarge);
         }
-        let digit = char::from(byte).to_digit(16).ok_or(Fault::ChunkSize)?;
+        let digit = char::from(byte).to_digit(16).ok_or(MalformedRequest::ChunkSize)?;
         self.size = self.size * 16 + u64::from(digit);
-        Ok(Place::Size)
+        Ok(ChunkState::Size)
     }
 
-    fn trailer(&self, place: Place) -> Result<Place, Fault> {
-        if self.line > LINE { Err(Fault::Trailer) } else { Ok(place) }
+    fn trailer(&self, state: ChunkState) -> Result<ChunkState, MalformedRequest> {
+        if self.line > LINE { Err(MalformedRequest::Trailer) } else { Ok(state) }
     }
 }
 
-/// Whether a byte has no place in a line. The tab has.
+/// Whether a byte has no state in a line. The tab has.
 fn is_control(byte: u8) -> bool {
     byte.is_ascii_control() && byte != b'\t'
 }
@@ -155,15 +166,15 @@ mod tests {
     use super::*;
 
     /// Scans a body in one piece and byte by byte, which must not make a difference.
-    fn scan(body: &[u8]) -> Scanned {
-        let whole = Chunks::new().scan(body);
-        let mut chunks = Chunks::new();
+    fn scan(body: &[u8]) -> ScanResult {
+        let whole = ChunkedBody::new().scan(body);
+        let mut chunks = ChunkedBody::new();
         let slowly = body.iter().enumerate().find_map(|(at, byte)| match chunks.scan(&[*byte]) {
-            Scanned::All => None,
-            Scanned::End(more) => Some(Scanned::End(at + more)),
-            Scanned::Broken(_, fault) => Some(Scanned::Broken(at, fault)),
+            ScanResult::All => None,
+            ScanResult::End(more) => Some(ScanResult::End(at + more)),
+            ScanResult::Broken(_, error) => Some(ScanResult::Broken(at, error)),
         });
-        assert_eq!(slowly.unwrap_or(Scanned::All), whole, "{body:?}");
+        assert_eq!(slowly.unwrap_or(ScanResult::All), whole, "{body:?}");
         whole
     }
 
@@ -176,39 +187,39 @@ mod tests {
             "5;name=value\r\nhello\r\n3 ; x\r\n\r\n0\r\n0;last\r\n\r\n",
             "5\r\n0\r\n\r\n\r\n0\r\nX-Y: z\r\nother:\r\n\r\n",
         ] {
-            assert_eq!(scan(format!("{body}GET / HTTP").as_bytes()), Scanned::End(body.len()), "{body:?}");
-            assert_eq!(scan(&body.as_bytes()[..body.len() - 1]), Scanned::All, "{body:?}");
+            assert_eq!(scan(format!("{body}GET / HTTP").as_bytes()), ScanResult::End(body.len()), "{body:?}");
+            assert_eq!(scan(&body.as_bytes()[..body.len() - 1]), ScanResult::All, "{body:?}");
         }
     }
 
     #[test]
     fn what_is_malformed_has_the_fault_that_names_it() {
-        for (good, next, fault) in [
-            ("", "\r\n", Fault::ChunkSize),
-            ("", "-5\r\n", Fault::ChunkSize),
-            ("0", "x5\r\n", Fault::ChunkSize),
-            ("5 ", "5\r\n", Fault::ChunkSize),
-            ("5", "\nhello", Fault::ChunkEnd),
-            ("5\r", "hello", Fault::ChunkEnd),
-            ("5\r\nhello", "\n0", Fault::ChunkEnd),
-            ("5\r\nhello", "XX", Fault::ChunkEnd),
-            ("5\r\nhello\r", "\r", Fault::ChunkEnd),
-            ("fffffffffffffff", "f\r\n", Fault::ChunkTooLarge),
-            ("5;a", "\nb", Fault::ChunkExtension),
-            ("5;a\r", "b", Fault::ChunkEnd),
-            ("0\r\n", "\n", Fault::Trailer),
-            ("0\r\n\r", "\r", Fault::Trailer),
-            ("0\r\nGET", " / HTTP/1.1\r\n\r\n", Fault::Trailer),
-            ("0\r\nX: y", "\n\r\n", Fault::Trailer),
+        for (good, next, error) in [
+            ("", "\r\n", MalformedRequest::ChunkSize),
+            ("", "-5\r\n", MalformedRequest::ChunkSize),
+            ("0", "x5\r\n", MalformedRequest::ChunkSize),
+            ("5 ", "5\r\n", MalformedRequest::ChunkSize),
+            ("5", "\nhello", MalformedRequest::ChunkEnd),
+            ("5\r", "hello", MalformedRequest::ChunkEnd),
+            ("5\r\nhello", "\n0", MalformedRequest::ChunkEnd),
+            ("5\r\nhello", "XX", MalformedRequest::ChunkEnd),
+            ("5\r\nhello\r", "\r", MalformedRequest::ChunkEnd),
+            ("fffffffffffffff", "f\r\n", MalformedRequest::ChunkTooLarge),
+            ("5;a", "\nb", MalformedRequest::ChunkExtension),
+            ("5;a\r", "b", MalformedRequest::ChunkEnd),
+            ("0\r\n", "\n", MalformedRequest::Trailer),
+            ("0\r\n\r", "\r", MalformedRequest::Trailer),
+            ("0\r\nGET", " / HTTP/1.1\r\n\r\n", MalformedRequest::Trailer),
+            ("0\r\nX: y", "\n\r\n", MalformedRequest::Trailer),
         ] {
             let body = format!("{good}{next}");
-            assert_eq!(scan(body.as_bytes()), Scanned::Broken(good.len(), fault), "{body:?}");
+            assert_eq!(scan(body.as_bytes()), ScanResult::Broken(good.len(), error), "{body:?}");
         }
         let long = format!("5;{}", "a".repeat(LINE));
-        assert_eq!(scan(long.as_bytes()), Scanned::Broken(LINE, Fault::ChunkExtension));
+        assert_eq!(scan(long.as_bytes()), ScanResult::Broken(LINE, MalformedRequest::ChunkExtension));
         let long = format!("5{}", " ".repeat(LINE));
-        assert_eq!(scan(long.as_bytes()), Scanned::Broken(LINE, Fault::ChunkExtension));
+        assert_eq!(scan(long.as_bytes()), ScanResult::Broken(LINE, MalformedRequest::ChunkExtension));
         let long = format!("0\r\nX:{}", "a".repeat(LINE));
-        assert_eq!(scan(long.as_bytes()), Scanned::Broken(LINE + 3, Fault::Trailer));
+        assert_eq!(scan(long.as_bytes()), ScanResult::Broken(LINE + 3, MalformedRequest::Trailer));
     }
 }

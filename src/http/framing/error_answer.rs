@@ -8,21 +8,21 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::HttpDate;
 use actix_web::web::Bytes;
 
-use super::malformed::Fault;
+use super::malformed::MalformedRequest;
 use crate::http::errors::ApiError;
 
-impl From<Fault> for ApiError {
-    fn from(fault: Fault) -> Self {
-        match fault.status() {
+impl From<MalformedRequest> for ApiError {
+    fn from(error: MalformedRequest) -> Self {
+        match error.status() {
             StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => Self::HeadTooLarge,
-            _ => Self::field(fault.key(), fault.message(), ""),
+            _ => Self::field(error.key(), error.message(), ""),
         }
     }
 }
 
 /// The bytes of the answer.
-pub(super) fn answer(fault: Fault) -> Bytes {
-    let response = ApiError::from(fault).error_response();
+pub(super) fn answer(error: MalformedRequest) -> Bytes {
+    let response = ApiError::from(error).error_response();
     let status = response.status();
     let body = response.into_body().try_into_bytes().unwrap_or_default();
     let head = format!(

@@ -10,22 +10,22 @@ use actix_web::error::InternalError;
 use actix_web::http::ConnectionType;
 use actix_web::middleware::Next;
 
-use super::malformed::Fault;
-use crate::http::guarded_body::Holding;
+use super::malformed::MalformedRequest;
+use crate::http::guarded_body::GuardedBody;
 
 /// A connection's request, and the answer to it. Handlers find it in the connection's data.
 #[derive(Default)]
 pub struct Exchange {
     answering: Cell<bool>,
     last: Cell<bool>,
-    malformed_body: Cell<Option<Fault>>,
+    malformed_body: Cell<Option<MalformedRequest>>,
     /// Of the connection's task, while it waits for the answer.
     waiting: RefCell<Option<Waker>>,
 }
 
 impl Exchange {
     /// Why the request's body ended before its end, if that is not because the client is gone.
-    pub fn malformed_body(&self) -> Option<Fault> {
+    pub fn malformed_body(&self) -> Option<MalformedRequest> {
         self.malformed_body.get()
     }
 
@@ -46,8 +46,8 @@ impl Exchange {
         self.last.get()
     }
 
-    pub(super) fn break_body(&self, fault: Fault) {
-        self.malformed_body.set(Some(fault));
+    pub(super) fn break_body(&self, error: MalformedRequest) {
+        self.malformed_body.set(Some(error));
     }
 
     /// The answer has been encoded.
@@ -65,23 +65,23 @@ impl Exchange {
 }
 
 /// Ends the exchange when it is dropped: with the response's body, when the library has encoded all of it.
-struct Answering(Rc<Exchange>);
+struct ResponseGuard(Rc<Exchange>);
 
-impl Drop for Answering {
+impl Drop for ResponseGuard {
     fn drop(&mut self) {
         self.0.end();
     }
 }
 
 /// The middleware around all that make a response: the next request may be read when the answer of this one has been encoded.
-pub async fn answer_in_turn(
+pub async fn one_request_at_a_time(
     request: ServiceRequest,
     next: Next<BoxBody>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
     let Some(exchange) = request.conn_data::<Rc<Exchange>>().cloned() else {
         return next.call(request).await;
     };
-    let answering = Answering(Rc::clone(&exchange));
+    let answering = ResponseGuard(Rc::clone(&exchange));
     let asked_to_close = request.head().connection_type() == ConnectionType::Close;
     let settle = |head: &mut ResponseHead| {
         if exchange.malformed_body().is_some() {
@@ -91,7 +91,7 @@ pub async fn answer_in_turn(
             exchange.close_afterwards();
         }
     };
-    let body = |body| Holding::boxed(body, answering);
+    let body = |body| GuardedBody::boxed(body, answering);
     match next.call(request).await {
         Ok(mut response) => {
             settle(response.response_mut().head_mut());

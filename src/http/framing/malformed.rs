@@ -4,7 +4,7 @@ use actix_web::http::StatusCode;
 
 /// Why a request, or the rest of its body, is not handed on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fault {
+pub enum MalformedRequest {
     Tls,
     RequestLine,
     FoldedHeader,
@@ -28,14 +28,14 @@ pub enum Fault {
     Trailer,
 }
 
-/// What a fault is called: `reason` in the metrics, and `key` and `message` of the answer.
+/// What a error is called: `reason` in the metrics, and `key` and `message` of the answer.
 struct Words {
     reason: &'static str,
     key: &'static str,
     message: &'static str,
 }
 
-impl Fault {
+impl MalformedRequest {
     fn words(self) -> Words {
         let (reason, key, message) = match self {
             Self::Tls => (

@@ -3,29 +3,29 @@
 use std::net::IpAddr;
 use std::time::Instant;
 
-use super::malformed::Fault;
+use super::malformed::MalformedRequest;
 use crate::domain::client_network::ClientNetwork;
 use crate::http::api::Api;
 use crate::http::log_limit::LogLimit;
 use crate::telemetry::Metrics;
 
 /// The broken requests of a listener.
-pub struct BrokenRequests {
+pub struct MalformedRequestLog {
     api: Api,
     metrics: Metrics,
     logged: LogLimit,
 }
 
-impl BrokenRequests {
+impl MalformedRequestLog {
     pub fn new(api: Api, metrics: Metrics) -> Self {
         Self { api, metrics, logged: LogLimit::default() }
     }
 
-    pub(super) fn report(&self, fault: Fault, peer: IpAddr) {
-        self.metrics.broken_request(self.api.name(), fault.reason());
+    pub(super) fn report(&self, error: MalformedRequest, peer: IpAddr) {
+        self.metrics.broken_request(self.api.name(), error.reason());
         let origin = ClientNetwork::of(Some(peer));
         if self.logged.admits(origin, Instant::now()) {
-            let (api, key, message) = (self.api, fault.key(), fault.message());
+            let (api, key, message) = (self.api, error.key(), error.message());
             log::info!(
                 "broken request to the {api} API from {origin}: {key}: {message}; \
                  further ones from this address are counted but not logged for one minute"

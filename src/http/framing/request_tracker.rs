@@ -1,38 +1,38 @@
 //! Where in the connection's requests the next byte is, and whether it may be handed on.
 
-use super::chunks::{Chunks, Scanned};
+use super::chunks::{ChunkedBody, ScanResult};
 use super::exchange::Exchange;
 use super::head::{self, Framing, Head};
-use super::malformed::Fault;
+use super::malformed::MalformedRequest;
 
-/// The place in a connection's stream of requests.
+/// The position in a connection's stream of requests.
 #[derive(Debug)]
-pub(super) enum Place {
+pub(super) enum Position {
     /// At the start of a head. What there is of it is not handed on before it is complete.
     Head,
     /// In a request of which so many bytes are still to come.
     Length(u64),
     /// In a head of which so many bytes are still to come, before a chunked body.
     HeadOfChunks(u64),
-    Chunks(Chunks),
+    Chunks(ChunkedBody),
     /// Behind a request whose answer has not been encoded.
     Answer,
     /// Behind the last request. What comes is discarded.
     Discard,
     /// At a head that is refused.
-    Refused(Fault),
+    Refused(MalformedRequest),
     /// At a malformed chunk.
-    Broken(Fault),
+    Broken(MalformedRequest),
 }
 
 /// Follows the requests of a connection.
-pub(super) struct Requests {
-    pub place: Place,
+pub(super) struct RequestTracker {
+    pub position: Position,
 }
 
-impl Requests {
+impl RequestTracker {
     pub fn new() -> Self {
-        Self { place: Place::Head }
+        Self { position: Position::Head }
     }
 
     /// How many of the next bytes may be handed on. The rest has to be given again, with what follows it, when there
@@ -41,55 +41,55 @@ impl Requests {
         let mut at = 0;
         while at < bytes.len() {
             let rest = &mut bytes[at..];
-            let taken = match &mut self.place {
-                Place::Head => match head::read(rest) {
+            let taken = match &mut self.position {
+                Position::Head => match head::read(rest) {
                     Ok(None) => return at,
                     Ok(Some(head)) => {
                         exchange.begin();
-                        self.place = after(&head);
+                        self.position = after(&head);
                         0
                     }
-                    Err(fault) => {
-                        self.place = Place::Refused(fault);
+                    Err(error) => {
+                        self.position = Position::Refused(error);
                         return at;
                     }
                 },
-                Place::Length(left) => {
+                Position::Length(left) => {
                     let taken = take(left, rest.len());
                     if *left == 0 {
-                        self.place = Place::Answer;
+                        self.position = Position::Answer;
                     }
                     taken
                 }
-                Place::HeadOfChunks(left) => {
+                Position::HeadOfChunks(left) => {
                     let taken = take(left, rest.len());
                     if *left == 0 {
-                        self.place = Place::Chunks(Chunks::new());
+                        self.position = Position::Chunks(ChunkedBody::new());
                     }
                     taken
                 }
-                Place::Chunks(chunks) => match chunks.scan(rest) {
-                    Scanned::All => rest.len(),
-                    Scanned::End(end) => {
-                        self.place = Place::Answer;
+                Position::Chunks(chunks) => match chunks.scan(rest) {
+                    ScanResult::All => rest.len(),
+                    ScanResult::End(end) => {
+                        self.position = Position::Answer;
                         end
                     }
-                    Scanned::Broken(good, fault) => {
-                        exchange.break_body(fault);
-                        self.place = Place::Broken(fault);
+                    ScanResult::Broken(good, error) => {
+                        exchange.break_body(error);
+                        self.position = Position::Broken(error);
                         good
                     }
                 },
-                Place::Answer if exchange.is_answering() => return at,
-                Place::Answer if exchange.is_last() => {
-                    self.place = Place::Discard;
+                Position::Answer if exchange.is_answering() => return at,
+                Position::Answer if exchange.is_last() => {
+                    self.position = Position::Discard;
                     return at;
                 }
-                Place::Answer => {
-                    self.place = Place::Head;
+                Position::Answer => {
+                    self.position = Position::Head;
                     0
                 }
-                Place::Discard | Place::Refused(_) | Place::Broken(_) => return at,
+                Position::Discard | Position::Refused(_) | Position::Broken(_) => return at,
             };
             at += taken;
         }
@@ -98,11 +98,11 @@ impl Requests {
 }
 
 /// What is left of a request whose head has been read.
-fn after(head: &Head) -> Place {
+fn after(head: &Head) -> Position {
     let length = head.length as u64;
     match head.framing {
-        Framing::Length(body) => Place::Length(length.saturating_add(body)),
-        Framing::Chunked => Place::HeadOfChunks(length),
+        Framing::Length(body) => Position::Length(length.saturating_add(body)),
+        Framing::Chunked => Position::HeadOfChunks(length),
     }
 }
 

@@ -17,7 +17,7 @@ use crate::http::app_state::AppState;
 use crate::telemetry::{Metrics, RequestLabels};
 
 /// A response's body that reports to the metrics when it ends, whether it was sent or given up.
-struct Measured {
+struct MeasuredBody {
     body: BoxBody,
     metrics: Metrics,
     request: RequestLabels,
@@ -26,13 +26,13 @@ struct Measured {
     started: Instant,
 }
 
-impl Drop for Measured {
+impl Drop for MeasuredBody {
     fn drop(&mut self) {
         self.metrics.answered(&self.request, self.status, self.sent, self.started.elapsed());
     }
 }
 
-impl MessageBody for Measured {
+impl MessageBody for MeasuredBody {
     type Error = <BoxBody as MessageBody>::Error;
 
     fn size(&self) -> BodySize {
@@ -52,7 +52,7 @@ impl MessageBody for Measured {
 }
 
 /// The middleware around every route.
-pub async fn measure(
+pub async fn record_request_metrics(
     mut request: ServiceRequest,
     next: Next<BoxBody>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
@@ -77,7 +77,7 @@ pub async fn measure(
     let response = next.call(request).await?;
     let status = response.status().as_u16();
     Ok(response.map_body(|_, body| {
-        BoxBody::new(Measured { body, metrics, request: labels, status, sent: 0, started })
+        BoxBody::new(MeasuredBody { body, metrics, request: labels, status, sent: 0, started })
     }))
 }
 

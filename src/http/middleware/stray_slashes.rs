@@ -10,7 +10,7 @@ use actix_web::http::Uri;
 use actix_web::http::uri::PathAndQuery;
 
 /// Makes the request one for the address that is meant.
-pub fn without_stray_slashes(request: &mut ServiceRequest) {
+pub fn remove_stray_slashes(request: &mut ServiceRequest) {
     if let Some(uri) = meant(request.uri()) {
         request.match_info_mut().set(Url::new(uri.clone()));
         request.head_mut().uri = uri;

@@ -22,22 +22,22 @@ use actix_web::web::Bytes;
 use futures_util::{Stream, StreamExt};
 use tokio::task::yield_now;
 
-use crate::http::guarded_body::Holding;
+use crate::http::guarded_body::GuardedBody;
 
-const DRAIN_AT_MOST: usize = 64 * 1024;
-/// How often to yield to the server for more. It reads in steps of half of [`DRAIN_AT_MOST`].
-const YIELDS: usize = 4;
+const MAX_DRAINED: usize = 64 * 1024;
+/// How often to yield to the server for more. It reads in steps of half of [`MAX_DRAINED`].
+const MAX_YIELDS: usize = 4;
 
 /// The request's payload, held by the handler and by this middleware.
 #[derive(Clone)]
-struct Shared(Rc<RefCell<Body>>);
+struct SharedPayload(Rc<RefCell<Body>>);
 
 struct Body {
     payload: Payload,
     ended: bool,
 }
 
-impl Stream for Shared {
+impl Stream for SharedPayload {
     type Item = Result<Bytes, PayloadError>;
 
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
@@ -51,7 +51,7 @@ impl Stream for Shared {
     }
 }
 
-impl Shared {
+impl SharedPayload {
     fn ended(&self) -> bool {
         self.0.borrow().ended
     }
@@ -59,11 +59,11 @@ impl Shared {
     /// Reads what is there at once. It does not wait for a client that sends slowly.
     async fn drain(&mut self) {
         let (mut drained, mut yields) = (0, 0);
-        while !self.ended() && drained <= DRAIN_AT_MOST {
+        while !self.ended() && drained <= MAX_DRAINED {
             match futures_util::poll!(self.next()) {
                 Poll::Ready(Some(Ok(chunk))) => drained += chunk.len(),
                 Poll::Ready(_) => {}
-                Poll::Pending if yields < YIELDS => {
+                Poll::Pending if yields < MAX_YIELDS => {
                     yields += 1;
                     yield_now().await;
                 }
@@ -74,7 +74,7 @@ impl Shared {
 }
 
 /// The middleware around every route.
-pub async fn answer_early(
+pub async fn deliver_early_response(
     mut request: ServiceRequest,
     next: Next<BoxBody>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
@@ -82,7 +82,7 @@ pub async fn answer_early(
     if matches!(payload, Payload::None) {
         return next.call(request).await;
     }
-    let mut shared = Shared(Rc::new(RefCell::new(Body { payload, ended: false })));
+    let mut shared = SharedPayload(Rc::new(RefCell::new(Body { payload, ended: false })));
     request.set_payload(Payload::Stream { payload: Box::pin(shared.clone()) });
     let mut response = next.call(request).await?;
     shared.drain().await;
@@ -90,5 +90,5 @@ pub async fn answer_early(
         return Ok(response);
     }
     response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
-    Ok(response.map_body(|_, body| Holding::boxed(body, shared)))
+    Ok(response.map_body(|_, body| GuardedBody::boxed(body, shared)))
 }

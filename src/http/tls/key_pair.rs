@@ -22,14 +22,14 @@ pub(super) fn read(cert_file: &Path, key_file: &Path, now: DateTime<Utc>) -> Res
     let key = pem::read(key_file).and_then(private_key).map_err(of_key)?;
     let signer = aws_lc_rs::sign::any_supported_type(&key).map_err(|_| of_key(unsupported(&key)))?;
     for (number, certificate) in (1..).zip(&chain) {
-        let facts = x509::facts(certificate)
+        let info = x509::parse(certificate)
             .ok_or_else(|| of_cert(format!("its certificate {number} is damaged: it can't be read")))?;
-        if number == 1 && facts.version == 1 {
+        if number == 1 && info.version == 1 {
             return Err(of_cert(
                 "it is an X.509 certificate of version 1: have one of version 3 issued".to_owned(),
             ));
         }
-        if let Some(warning) = untimely(facts, now) {
+        if let Some(warning) = untimely(info, now) {
             log::warn!("TLS_CERT_FILE: {}: certificate {number} of the file {warning}", cert_file.display());
         }
     }
@@ -127,15 +127,12 @@ fn place_of_own(pair: &CertifiedKey) -> Option<usize> {
     pair.cert.iter().position(alone).map(|at| at + 1)
 }
 
-fn untimely(facts: x509::Facts, now: DateTime<Utc>) -> Option<String> {
+fn untimely(info: x509::CertificateInfo, now: DateTime<Utc>) -> Option<String> {
     let time = |at: DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::Secs, true);
-    if now > facts.not_after {
-        Some(format!("expired at {}: clients refuse it", time(facts.not_after)))
-    } else if now < facts.not_before {
-        Some(format!(
-            "is not valid before {}: clients refuse it; is the clock right?",
-            time(facts.not_before)
-        ))
+    if now > info.not_after {
+        Some(format!("expired at {}: clients refuse it", time(info.not_after)))
+    } else if now < info.not_before {
+        Some(format!("is not valid before {}: clients refuse it; is the clock right?", time(info.not_before)))
     } else {
         None
     }

@@ -3,7 +3,7 @@
 use chrono::{DateTime, NaiveDateTime, Utc};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Facts {
+pub(super) struct CertificateInfo {
     /// 1 or 3.
     pub version: u8,
     pub not_before: DateTime<Utc>,
@@ -18,7 +18,7 @@ const GENERALIZED_TIME: u8 = 0x18;
 const VERSION: u8 = 0xa0;
 
 /// `None`: this is no certificate.
-pub(super) fn facts(der: &[u8]) -> Option<Facts> {
+pub(super) fn parse(der: &[u8]) -> Option<CertificateInfo> {
     let mut fields = Der(Der(Der(der).take(SEQUENCE)?).take(SEQUENCE)?);
     let (tag, first) = fields.next()?;
     let version = match tag {
@@ -31,7 +31,7 @@ pub(super) fn facts(der: &[u8]) -> Option<Facts> {
     };
     let (_algorithm, _issuer) = (fields.take(SEQUENCE)?, fields.take(SEQUENCE)?);
     let mut validity = Der(fields.take(SEQUENCE)?);
-    Some(Facts { version, not_before: time(validity.next()?)?, not_after: time(validity.next()?)? })
+    Some(CertificateInfo { version, not_before: time(validity.next()?)?, not_after: time(validity.next()?)? })
 }
 
 /// What is left to read of a sequence of DER values.
@@ -85,23 +85,23 @@ mod tests {
 
     #[test]
     fn version_and_times_are_read_in_both_forms_of_a_year() {
-        let facts = facts(&certificate(1999, 2050)).expect("a certificate");
-        assert_eq!(facts.version, 3);
-        assert_eq!(facts.not_before.to_rfc3339(), "1999-01-02T00:00:00+00:00");
-        assert_eq!(facts.not_after.to_rfc3339(), "2050-03-04T00:00:00+00:00");
+        let info = parse(&certificate(1999, 2050)).expect("a certificate");
+        assert_eq!(info.version, 3);
+        assert_eq!(info.not_before.to_rfc3339(), "1999-01-02T00:00:00+00:00");
+        assert_eq!(info.not_after.to_rfc3339(), "2050-03-04T00:00:00+00:00");
     }
 
     #[test]
     fn what_is_cut_off_or_changed_anywhere_is_survived() {
         let whole = certificate(2020, 2040);
         for at in 0..whole.len() {
-            let _ = facts(&whole[..at]);
+            let _ = parse(&whole[..at]);
             for byte in [0x00, 0x30, 0x7f, 0x80, 0x84, 0xff] {
                 let mut changed = whole.clone();
                 changed[at] = byte;
-                let _ = facts(&changed);
+                let _ = parse(&changed);
             }
         }
-        assert_eq!(facts(&whole[..whole.len() - 1]), None);
+        assert_eq!(parse(&whole[..whole.len() - 1]), None);
     }
 }

@@ -43,7 +43,7 @@ impl Scene {
         let proxies = vec!["10.0.0.0/8".parse().unwrap()];
         let acceptor = TlsAcceptor::from(Arc::new(server));
         let mut tls = Tls::new("collect", acceptor, proxies, Metrics::new().unwrap().connections);
-        tls.admission = Admission::new(Limits { handshakes, connections });
+        tls.admission = HandshakeAdmission::new(HandshakeLimits { handshakes, connections });
         Self { tls, connector: TlsConnector::from(Arc::new(client)) }
     }
 

@@ -7,7 +7,7 @@
 use actix_web::http::{Method, Uri};
 use httparse::{EMPTY_HEADER, Error, Header, Request, Status};
 
-use super::malformed::Fault;
+use super::malformed::MalformedRequest;
 
 /// The longest head. The library panics at a header's name of 64 KiB, for which this leaves no room.
 pub(super) const LONGEST: usize = 64 * 1024;
@@ -37,7 +37,7 @@ const IGNORED: &[u8] = b"ignored";
 ///
 /// A request for an upgrade is ignored (RFC 9110, 7.8), which the library can't be told: it would announce an upgrade in
 /// its answer, and close the connection. So the option `upgrade` of `Connection` is overwritten, as a proxy removes it.
-pub(super) fn read(bytes: &mut [u8]) -> Result<Option<Head>, Fault> {
+pub(super) fn read(bytes: &mut [u8]) -> Result<Option<Head>, MalformedRequest> {
     let mut headers = [EMPTY_HEADER; HEADERS];
     let mut request = Request::new(&mut headers);
     let (head, upgrades) = match request.parse(bytes) {
@@ -46,11 +46,11 @@ pub(super) fn read(bytes: &mut [u8]) -> Result<Option<Head>, Fault> {
             (Head { length, framing }, upgrade_options(bytes, request.headers))
         }
         Ok(Status::Partial) if bytes.len() < LONGEST => return Ok(None),
-        Ok(Status::Partial) => return Err(Fault::HeadTooLarge),
+        Ok(Status::Partial) => return Err(MalformedRequest::HeadTooLarge),
         Err(error) => return Err(malformed(error, bytes)),
     };
     if head.length > LONGEST {
-        return Err(Fault::HeadTooLarge);
+        return Err(MalformedRequest::HeadTooLarge);
     }
     for at in upgrades {
         bytes[at..at + IGNORED.len()].copy_from_slice(IGNORED);
@@ -69,17 +69,17 @@ fn upgrade_options(bytes: &[u8], headers: &[Header<'_>]) -> Vec<usize> {
 }
 
 /// What the parser's error means to somebody who looks at the request.
-fn malformed(error: Error, bytes: &[u8]) -> Fault {
+fn malformed(error: Error, bytes: &[u8]) -> MalformedRequest {
     // The type of a TLS record with a handshake in it.
     const TLS_HANDSHAKE: u8 = 22;
     match error {
-        _ if bytes.first() == Some(&TLS_HANDSHAKE) => Fault::Tls,
-        Error::HeaderName | Error::HeaderValue if has_folded_line(bytes) => Fault::FoldedHeader,
-        Error::HeaderName => Fault::HeaderLine,
-        Error::HeaderValue => Fault::HeaderValue,
-        Error::NewLine => Fault::LineEnd,
-        Error::TooManyHeaders => Fault::HeadTooLarge,
-        Error::Token | Error::Version | Error::Status => Fault::RequestLine,
+        _ if bytes.first() == Some(&TLS_HANDSHAKE) => MalformedRequest::Tls,
+        Error::HeaderName | Error::HeaderValue if has_folded_line(bytes) => MalformedRequest::FoldedHeader,
+        Error::HeaderName => MalformedRequest::HeaderLine,
+        Error::HeaderValue => MalformedRequest::HeaderValue,
+        Error::NewLine => MalformedRequest::LineEnd,
+        Error::TooManyHeaders => MalformedRequest::HeadTooLarge,
+        Error::Token | Error::Version | Error::Status => MalformedRequest::RequestLine,
     }
 }
 
@@ -98,34 +98,38 @@ fn named<'a>(headers: &'a [Header<'a>], name: &'a str) -> impl Iterator<Item = &
 }
 
 /// The value of the header of this name; `Err` if there are several.
-fn single<'a>(headers: &'a [Header<'a>], name: &'a str, fault: Fault) -> Result<Option<&'a [u8]>, Fault> {
+fn single<'a>(
+    headers: &'a [Header<'a>],
+    name: &'a str,
+    error: MalformedRequest,
+) -> Result<Option<&'a [u8]>, MalformedRequest> {
     let mut values = named(headers, name);
     let first = values.next();
-    if values.next().is_some() { Err(fault) } else { Ok(first) }
+    if values.next().is_some() { Err(error) } else { Ok(first) }
 }
 
 /// RFC 9112, 6.3, with everything refused that is not plain.
-fn framing(request: &Request<'_, '_>) -> Result<Framing, Fault> {
+fn framing(request: &Request<'_, '_>) -> Result<Framing, MalformedRequest> {
     let (Some(method), Some(path), Some(version)) = (request.method, request.path, request.version) else {
-        return Err(Fault::RequestLine);
+        return Err(MalformedRequest::RequestLine);
     };
     if Uri::try_from(path).is_err() || Method::from_bytes(method.as_bytes()).is_err() {
-        return Err(Fault::RequestLine);
+        return Err(MalformedRequest::RequestLine);
     }
     let headers = &*request.headers;
     let old = version == 0;
-    if single(headers, "host", Fault::Host)?.is_none() && !old {
-        return Err(Fault::Host);
+    if single(headers, "host", MalformedRequest::Host)?.is_none() && !old {
+        return Err(MalformedRequest::Host);
     }
-    let length = single(headers, "content-length", Fault::Length)?.map(number).transpose()?;
-    let coding = single(headers, "transfer-encoding", Fault::Coding)?;
+    let length = single(headers, "content-length", MalformedRequest::Length)?.map(number).transpose()?;
+    let coding = single(headers, "transfer-encoding", MalformedRequest::Coding)?;
     match (length, coding) {
-        (Some(_), Some(_)) => Err(Fault::LengthAndCoding),
+        (Some(_), Some(_)) => Err(MalformedRequest::LengthAndCoding),
         (None, Some(coding)) if coding.eq_ignore_ascii_case(b"chunked") && !old => Ok(Framing::Chunked),
-        (None, Some(_)) => Err(Fault::Coding),
-        _ if is_websocket(headers) => Err(Fault::Upgrade),
-        (None | Some(0), None) if method == "CONNECT" => Err(Fault::Connect),
-        (None, None) if old && method == "POST" => Err(Fault::LengthMissing),
+        (None, Some(_)) => Err(MalformedRequest::Coding),
+        _ if is_websocket(headers) => Err(MalformedRequest::Upgrade),
+        (None | Some(0), None) if method == "CONNECT" => Err(MalformedRequest::Connect),
+        (None, None) if old && method == "POST" => Err(MalformedRequest::LengthMissing),
         (length, None) => Ok(Framing::Length(length.unwrap_or(0))),
     }
 }
@@ -135,11 +139,11 @@ fn is_websocket(headers: &[Header<'_>]) -> bool {
     named(headers, "upgrade").any(|value| value.trim_ascii().eq_ignore_ascii_case(b"websocket"))
 }
 
-fn number(value: &[u8]) -> Result<u64, Fault> {
+fn number(value: &[u8]) -> Result<u64, MalformedRequest> {
     if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
-        return Err(Fault::Length);
+        return Err(MalformedRequest::Length);
     }
-    std::str::from_utf8(value).ok().and_then(|digits| digits.parse().ok()).ok_or(Fault::Length)
+    std::str::from_utf8(value).ok().and_then(|digits| digits.parse().ok()).ok_or(MalformedRequest::Length)
 }
 
 #[cfg(test)]

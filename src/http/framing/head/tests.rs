@@ -1,11 +1,11 @@
 use super::*;
 
-fn read_text(text: &str) -> Result<Option<Head>, Fault> {
+fn read_text(text: &str) -> Result<Option<Head>, MalformedRequest> {
     read(&mut text.as_bytes().to_vec())
 }
 
 /// A request with these lines after `Host`.
-fn with(lines: &str) -> Result<Framing, Fault> {
+fn with(lines: &str) -> Result<Framing, MalformedRequest> {
     let head = read_text(&format!("POST / HTTP/1.1\r\nHost: a\r\n{lines}\r\n"))?;
     Ok(head.expect("a whole head").framing)
 }
@@ -25,41 +25,41 @@ fn a_head_says_where_its_request_ends() {
 
 #[test]
 fn what_is_ambiguous_has_the_fault_that_names_it() {
-    for (lines, fault) in [
-        ("Content-Length: 5\r\nContent-Length: 5\r\n", Fault::Length),
-        ("Content-Length: 5, 5\r\n", Fault::Length),
-        ("Content-Length: +5\r\n", Fault::Length),
-        ("Content-Length: \r\n", Fault::Length),
-        ("Content-Length: 99999999999999999999\r\n", Fault::Length),
-        ("Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", Fault::LengthAndCoding),
-        ("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n", Fault::Coding),
-        ("Transfer-Encoding: gzip, chunked\r\n", Fault::Coding),
-        ("Transfer-Encoding: identity\r\n", Fault::Coding),
-        ("Transfer-Encoding : chunked\r\n", Fault::HeaderLine),
-        ("Host: a\r\n", Fault::Host),
-        ("Authorization: Basic abc\r\n def\r\n", Fault::FoldedHeader),
-        ("Authorization: Basic abc\r\n\tdef\r\n", Fault::FoldedHeader),
-        ("Authorization: Basic abc\ndef==\r\n", Fault::HeaderLine),
-        ("X: a\u{1}b\r\n", Fault::HeaderValue),
-        ("Upgrade: WebSocket\r\n", Fault::Upgrade),
-        ("Content-Length: 5\r\nUpgrade: websocket\r\n", Fault::Upgrade),
+    for (lines, error) in [
+        ("Content-Length: 5\r\nContent-Length: 5\r\n", MalformedRequest::Length),
+        ("Content-Length: 5, 5\r\n", MalformedRequest::Length),
+        ("Content-Length: +5\r\n", MalformedRequest::Length),
+        ("Content-Length: \r\n", MalformedRequest::Length),
+        ("Content-Length: 99999999999999999999\r\n", MalformedRequest::Length),
+        ("Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", MalformedRequest::LengthAndCoding),
+        ("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n", MalformedRequest::Coding),
+        ("Transfer-Encoding: gzip, chunked\r\n", MalformedRequest::Coding),
+        ("Transfer-Encoding: identity\r\n", MalformedRequest::Coding),
+        ("Transfer-Encoding : chunked\r\n", MalformedRequest::HeaderLine),
+        ("Host: a\r\n", MalformedRequest::Host),
+        ("Authorization: Basic abc\r\n def\r\n", MalformedRequest::FoldedHeader),
+        ("Authorization: Basic abc\r\n\tdef\r\n", MalformedRequest::FoldedHeader),
+        ("Authorization: Basic abc\ndef==\r\n", MalformedRequest::HeaderLine),
+        ("X: a\u{1}b\r\n", MalformedRequest::HeaderValue),
+        ("Upgrade: WebSocket\r\n", MalformedRequest::Upgrade),
+        ("Content-Length: 5\r\nUpgrade: websocket\r\n", MalformedRequest::Upgrade),
     ] {
-        assert_eq!(with(lines), Err(fault), "{lines:?}");
+        assert_eq!(with(lines), Err(error), "{lines:?}");
     }
     let lines = "X: y\r\n".repeat(96);
-    assert_eq!(with(&lines), Err(Fault::HeadTooLarge), "with Host they are 97");
-    assert_eq!(read_text("GET / HTTP/1.1\r\n\r\n"), Err(Fault::Host));
-    assert_eq!(read_text("GET / HTTP/2.0\r\n"), Err(Fault::RequestLine));
-    assert_eq!(read_text("GET /a b HTTP/1.1\r\n"), Err(Fault::RequestLine));
-    assert_eq!(read_text("GET http:// HTTP/1.1\r\nHost: a\r\n\r\n"), Err(Fault::RequestLine));
-    assert_eq!(read_text("\u{16}\u{3}\u{1}"), Err(Fault::Tls));
-    assert_eq!(read_text("CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n"), Err(Fault::Connect));
-    assert_eq!(read_text("POST / HTTP/1.0\r\nHost: a\r\n\r\n"), Err(Fault::LengthMissing));
+    assert_eq!(with(&lines), Err(MalformedRequest::HeadTooLarge), "with Host they are 97");
+    assert_eq!(read_text("GET / HTTP/1.1\r\n\r\n"), Err(MalformedRequest::Host));
+    assert_eq!(read_text("GET / HTTP/2.0\r\n"), Err(MalformedRequest::RequestLine));
+    assert_eq!(read_text("GET /a b HTTP/1.1\r\n"), Err(MalformedRequest::RequestLine));
+    assert_eq!(read_text("GET http:// HTTP/1.1\r\nHost: a\r\n\r\n"), Err(MalformedRequest::RequestLine));
+    assert_eq!(read_text("\u{16}\u{3}\u{1}"), Err(MalformedRequest::Tls));
+    assert_eq!(read_text("CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n"), Err(MalformedRequest::Connect));
+    assert_eq!(read_text("POST / HTTP/1.0\r\nHost: a\r\n\r\n"), Err(MalformedRequest::LengthMissing));
     assert_eq!(
         read_text("POST / HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"),
-        Err(Fault::Coding)
+        Err(MalformedRequest::Coding)
     );
-    assert_eq!(read_text(&format!("GET /{}", "a".repeat(LONGEST))), Err(Fault::HeadTooLarge));
+    assert_eq!(read_text(&format!("GET /{}", "a".repeat(LONGEST))), Err(MalformedRequest::HeadTooLarge));
 }
 
 #[test]

@@ -15,8 +15,8 @@ use tokio::time::{Sleep, sleep};
 use super::error_answer;
 use super::exchange::Exchange;
 use super::head;
-use super::malformed_log::BrokenRequests;
-use super::request_tracker::{Place, Requests};
+use super::malformed_log::MalformedRequestLog;
+use super::request_tracker::{Position, RequestTracker};
 
 /// The most that is read of what comes behind a request before its answer is there.
 const AHEAD: usize = 8 * 1024;
@@ -25,10 +25,10 @@ const AHEAD: usize = 8 * 1024;
 const LINGER: Duration = Duration::from_secs(8);
 
 /// A connection of which the library gets one request at a time to read.
-pub struct InTurn<S> {
+pub struct SequentialStream<S> {
     stream: S,
     exchange: Rc<Exchange>,
-    requests: Requests,
+    tracker: RequestTracker,
     /// What has been read and not been handed on.
     held: BytesMut,
     /// How much of it may be handed on.
@@ -37,7 +37,7 @@ pub struct InTurn<S> {
     ended: bool,
     reported: bool,
     closing: Option<Closing>,
-    broken: Arc<BrokenRequests>,
+    malformed_log: Arc<MalformedRequestLog>,
     peer: IpAddr,
 }
 
@@ -48,18 +48,18 @@ struct Closing {
     no_more_writes: bool,
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> InTurn<S> {
-    pub fn new(stream: S, peer: IpAddr, broken: Arc<BrokenRequests>) -> Self {
+impl<S: AsyncRead + AsyncWrite + Unpin> SequentialStream<S> {
+    pub fn new(stream: S, peer: IpAddr, malformed_log: Arc<MalformedRequestLog>) -> Self {
         Self {
             stream,
             exchange: Rc::default(),
-            requests: Requests::new(),
+            tracker: RequestTracker::new(),
             held: BytesMut::new(),
             admitted: 0,
             ended: false,
             reported: false,
             closing: None,
-            broken,
+            malformed_log,
             peer,
         }
     }
@@ -76,20 +76,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> InTurn<S> {
 
     /// Looks at what is held, as far as that was not done.
     fn admit_held(&mut self) {
-        self.admitted += self.requests.admit(&mut self.held[self.admitted..], &self.exchange);
+        self.admitted += self.tracker.admit(&mut self.held[self.admitted..], &self.exchange);
         self.settle();
     }
 
-    /// Does what follows from the place that has been reached.
+    /// Does what follows from the position that has been reached.
     fn settle(&mut self) {
-        if matches!(self.requests.place, Place::Discard) {
+        if matches!(self.tracker.position, Position::Discard) {
             self.held.truncate(self.admitted);
         }
-        if let Place::Refused(fault) | Place::Broken(fault) = self.requests.place
+        if let Position::Refused(error) | Position::Broken(error) = self.tracker.position
             && !self.reported
         {
             (self.ended, self.reported) = (true, true);
-            self.broken.report(fault, self.peer);
+            self.malformed_log.report(error, self.peer);
         }
     }
 
@@ -108,7 +108,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> InTurn<S> {
     fn take_in(&mut self, buffer: &mut ReadBuf<'_>, start: usize) {
         let came = &mut buffer.filled_mut()[start..];
         let good = if self.held.is_empty() {
-            let good = self.requests.admit(came, &self.exchange);
+            let good = self.tracker.admit(came, &self.exchange);
             self.held.extend_from_slice(&came[good..]);
             self.settle();
             good
@@ -125,7 +125,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> InTurn<S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for InTurn<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for SequentialStream<S> {
     fn poll_read(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -135,7 +135,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for InTurn<S> {
         let start = buffer.filled().len();
         loop {
             if this.admitted == 0
-                && matches!(this.requests.place, Place::Answer)
+                && matches!(this.tracker.position, Position::Answer)
                 && !this.exchange.is_answering()
             {
                 this.admit_held();
@@ -144,7 +144,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for InTurn<S> {
                 this.hand_on(buffer);
                 return Poll::Ready(Ok(()));
             }
-            let waits = matches!(this.requests.place, Place::Answer) && this.exchange.is_answering();
+            let waits = matches!(this.tracker.position, Position::Answer) && this.exchange.is_answering();
             if waits {
                 this.exchange.wake_when_answered(context);
             }
@@ -169,7 +169,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for InTurn<S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for InTurn<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for SequentialStream<S> {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         if this.closing.is_some() {
@@ -187,9 +187,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for InTurn<S> {
     /// discards what comes until the client has closed it, too.
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        let answer = match this.requests.place {
-            Place::Refused(fault) => error_answer::answer(fault),
-            Place::Broken(_) | Place::Discard => Bytes::new(),
+        let answer = match this.tracker.position {
+            Position::Refused(error) => error_answer::answer(error),
+            Position::Broken(_) | Position::Discard => Bytes::new(),
             _ if !this.held.is_empty() => Bytes::new(),
             _ => return Pin::new(&mut this.stream).poll_shutdown(context),
         };

@@ -8,14 +8,14 @@ use crate::telemetry::Metrics;
 
 const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
-fn connection() -> (DuplexStream, InTurn<DuplexStream>) {
+fn connection() -> (DuplexStream, SequentialStream<DuplexStream>) {
     let (client, server) = duplex(1 << 20);
-    let broken = Arc::new(BrokenRequests::new(Api::Collect, Metrics::new().unwrap()));
-    (client, InTurn::new(server, [127, 0, 0, 1].into(), broken))
+    let broken = Arc::new(MalformedRequestLog::new(Api::Collect, Metrics::new().unwrap()));
+    (client, SequentialStream::new(server, [127, 0, 0, 1].into(), broken))
 }
 
 /// What is handed on at once of up to so many bytes; `None`: it waits.
-async fn read(stream: &mut InTurn<DuplexStream>, most: usize) -> Option<Vec<u8>> {
+async fn read(stream: &mut SequentialStream<DuplexStream>, most: usize) -> Option<Vec<u8>> {
     let mut space = vec![0; most];
     let mut buffer = ReadBuf::new(&mut space);
     let polled = poll_fn(|context| Poll::Ready(Pin::new(&mut *stream).poll_read(context, &mut buffer))).await;
@@ -44,7 +44,7 @@ async fn what_was_admitted_is_handed_on_when_what_follows_it_is_discarded() {
         handed_on.extend(part);
     }
     assert!(handed_on == upload, "{} of {} bytes", handed_on.len(), upload.len());
-    assert!(matches!(stream.requests.place, Place::Discard) && stream.held.is_empty());
+    assert!(matches!(stream.tracker.position, Position::Discard) && stream.held.is_empty());
 }
 
 #[tokio::test]

@@ -84,7 +84,7 @@ pub async fn show(
         // The response to HEAD has no body, so no download is recorded.
         let records_download = request.method() == Method::GET;
         let text = state.vault.open_text(&row, reader, records_download).await?.ok_or(ApiError::NotText)?;
-        connections::end_with(&request, text.revoked());
+        connections::abort_response_when(&request, text.revoked());
         let mut response = HttpResponseBuilder::new(StatusCode::OK);
         response
             .insert_header((CONTENT_TYPE, "text/plain; charset=utf-8"))
