@@ -1,4 +1,4 @@
-//! A vault with something in it, a process that dies in it, and what has to be true afterwards.
+//! A vault with something in it, a process that upload_killed_at in it, and what has to be true afterwards.
 
 use std::collections::BTreeSet;
 use std::fmt::Display;
@@ -7,10 +7,10 @@ use std::time::{Duration, SystemTime};
 
 use crate::engine;
 use crate::harness::{
-    Answer, Builder, PATIENCE, Server, System, assert_eventually, bytes, on_s3, plain_command, run,
+    Answer, Builder, Server, System, TIMEOUT, assert_eventually, bytes, on_s3, plain_command, run,
 };
 
-pub const POINT: &str = "STRONGROOM_FAILPOINT";
+pub const FAILPOINT: &str = "STRONGROOM_FAILPOINT";
 /// What a system keeps.
 pub const SLOTS: usize = 2;
 
@@ -37,29 +37,29 @@ impl CrashFixture {
     }
 
     /// The process is replaced by one that will die (or stop) at this point.
-    pub fn doom(&mut self, point: impl Display) {
+    pub fn start_with_failpoint(&mut self, point: impl Display) {
         assert!(self.server.stop_gracefully().success());
-        self.server = self.server.sibling_with(POINT, point);
+        self.server = self.server.sibling_with(FAILPOINT, point);
     }
 
-    /// It dies, with or without an answer.
+    /// It upload_killed_at, with or without an answer.
     #[track_caller]
-    pub fn dies(&self, answer: &Result<Answer, ureq::Error>) {
-        assert_eventually("the process comes to the point", PATIENCE, || self.server.died_of().is_some());
+    pub fn assert_killed(&self, answer: &Result<Answer, ureq::Error>) {
+        assert_eventually("the process comes to the point", TIMEOUT, || self.server.died_of().is_some());
         assert_eq!(self.server.died_of(), Some(libc::SIGKILL), "{answer:?}");
     }
 
     /// The next process starts, without a point.
     pub fn restart(&mut self) {
-        self.server = self.server.sibling_with(POINT, "");
+        self.server = self.server.sibling_with(FAILPOINT, "");
     }
 
-    /// Runs a command that dies at this point.
+    /// Runs a command that upload_killed_at at this point.
     #[track_caller]
-    pub fn command_dies(&self, arguments: &[&str], point: &str) {
+    pub fn assert_command_killed(&self, arguments: &[&str], point: &str) {
         use std::os::unix::process::ExitStatusExt as _;
         let mut command = plain_command();
-        command.args(arguments).envs(self.server.settings()).env(POINT, point);
+        command.args(arguments).envs(self.server.settings()).env(FAILPOINT, point);
         let done = command.output().expect("run strongroom");
         assert_eq!(done.status.signal(), Some(libc::SIGKILL), "{done:?}");
     }
@@ -67,57 +67,57 @@ impl CrashFixture {
     /// The same while the service stands still: its purger, which looks around every few seconds, might be quicker, and
     /// the command would never come to the point.
     #[track_caller]
-    pub fn command_dies_undisturbed(&self, arguments: &[&str], point: &str) {
+    pub fn assert_command_killed_beside_a_paused_service(&self, arguments: &[&str], point: &str) {
         self.server.signal(libc::SIGSTOP);
-        assert_eventually("the service stands still", PATIENCE, || self.server.is_stopped());
-        self.command_dies(arguments, point);
+        assert_eventually("the service stands still", TIMEOUT, || self.server.is_stopped());
+        self.assert_command_killed(arguments, point);
         self.server.signal(libc::SIGCONT);
     }
 
     /// Everything is as if nobody had died, and these backups are there, oldest first.
     #[track_caller]
-    pub fn is_whole(&self, expected: &[(String, Vec<u8>)]) {
-        is_taken_back(&self.server);
-        assert_eventually("failed uploads leave no object to their tombstones", PATIENCE, || {
+    pub fn assert_consistent(&self, expected: &[(String, Vec<u8>)]) {
+        assert_aborted(&self.server);
+        assert_eventually("failed uploads leave no object to their tombstones", TIMEOUT, || {
             self.server.objects() == stored(&self.server)
         });
-        settles(&self.server);
+        assert_cleaned_up(&self.server);
         let ids: Vec<_> = expected.iter().rev().map(|(id, _)| id.clone()).collect();
         assert_eq!(self.server.ids(&self.system), ids);
         for (id, body) in expected {
             assert_eq!(&self.server.fetch(&self.system, id).send().status(200).body, body, "{id}");
         }
         let stored = expected.iter().map(|(_, body)| i64::try_from(body.len()).expect("a size")).sum();
-        assert_eq!(self.server.books(&self.system.org), (stored, 0));
+        assert_eq!(self.server.totals(&self.system.org), (stored, 0));
         let new = bytes(500);
         let id = self.server.store(&self.system, &new);
         assert_eq!(self.server.fetch(&self.system, &id).send().status(200).body, new);
     }
 }
 
-/// Without a hand: no upload of the dead, no object without a row, no temporary file. Then, with the tombstones' hour
+/// Without a hand: no upload of the dead, no object without a row, no temporary file. Expected, with the tombstones' hour
 /// over: no object and no row but the stored ones. The audit has nothing to say.
 ///
-/// A process that dies between retiring a failed upload and deleting its object leaves that to the tombstone's end.
+/// A process that upload_killed_at between retiring a failed upload and deleting its object leaves that to the tombstone's end.
 #[track_caller]
-pub fn settles(server: &Server) {
-    is_taken_back(server);
+pub fn assert_cleaned_up(server: &Server) {
+    assert_aborted(server);
     let tombstones = keys(server, "retired");
-    assert_eventually("there are no objects but those of stored rows and tombstones", PATIENCE, || {
+    assert_eventually("there are no objects but those of stored rows and tombstones", TIMEOUT, || {
         let mut objects = server.objects();
         objects.retain(|key| !tombstones.contains(key));
         objects == stored(server)
     });
     // The engine in this process cannot list its unfinished uploads, so nobody can clear them away.
     if !on_s3() || engine::is_real() {
-        assert_eventually("nothing half-written is left", PATIENCE, || {
+        assert_eventually("nothing half-written is left", TIMEOUT, || {
             age_empty_files(server);
             server.temporary().is_empty()
         });
     }
     server.db.execute("UPDATE backups SET purge_after = now() WHERE retired_reason = 'failed'");
     run(&mut server.command(["sweep"])).exits(0);
-    assert_eventually("only stored rows are left", PATIENCE, || keys(server, "retired").is_empty());
+    assert_eventually("only stored rows are left", TIMEOUT, || keys(server, "retired").is_empty());
     assert_eq!(server.objects(), stored(server));
     run(&mut server.command(["audit", "--store"])).exits(0);
 }
@@ -125,12 +125,12 @@ pub fn settles(server: &Server) {
 /// No upload of the dead is open, and what was pruned or deleted is gone. What a dead purger had claimed is free after
 /// a minute, and that minute is over.
 #[track_caller]
-fn is_taken_back(server: &Server) {
-    assert_eventually("uploads of the dead are taken back", PATIENCE, || server.receiving() == 0);
+fn assert_aborted(server: &Server) {
+    assert_eventually("uploads of the dead are taken back", TIMEOUT, || server.receiving() == 0);
     server.db.execute(
         "UPDATE backups SET purge_started_at = purge_started_at - interval '1 minute' WHERE state = 'retired'",
     );
-    assert_eventually("only what failed is on its way out", PATIENCE, || {
+    assert_eventually("only what failed is on its way out", TIMEOUT, || {
         server
             .db
             .holds("NOT EXISTS (SELECT FROM backups WHERE state = 'retired' AND retired_reason <> 'failed')")

@@ -1,4 +1,4 @@
-//! The real binary dies at every step of what it does, and the next process puts everything right: nothing that was
+//! The real binary upload_killed_at at every step of what it does, and the next process puts everything right: nothing that was
 //! answered `201` is lost, nothing is left of the rest, and the books balance. Needs the feature `failpoints`
 //! (src/failpoints.rs); run by `script/test`, on a bucket with `STRONGROOM_TEST_STORE=s3`.
 

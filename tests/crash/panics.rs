@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use tempfile::NamedTempFile;
 
-use crate::crash_fixture::{CrashFixture, POINT, builder};
+use crate::crash_fixture::{CrashFixture, FAILPOINT, builder};
 use crate::harness::{
-    BACKUPS, Login, PATIENCE, Server, System, Vanish, Wire, assert_eventually, bytes, sample,
+    BACKUPS, Disconnect, Login, RawClient, Server, System, TIMEOUT, assert_eventually, bytes, sample,
 };
 
 /// A point that panics each time until this is dropped.
@@ -35,7 +35,7 @@ fn is_up(server: &Server, task: &str) -> bool {
 /// Health names this task and no other one.
 #[track_caller]
 fn is_degraded(server: &Server, task: &str) {
-    assert_eventually(&format!("health names {task}"), PATIENCE, || {
+    assert_eventually(&format!("health names {task}"), TIMEOUT, || {
         let health = server.get("/api/health").send();
         let named = health.data()["tasks"] == serde_json::json!([task]);
         // Without its preparation the service can't store anything.
@@ -46,7 +46,7 @@ fn is_degraded(server: &Server, task: &str) {
 
 #[track_caller]
 fn is_healthy(server: &Server) {
-    assert_eventually("health is up again", PATIENCE * 3, || {
+    assert_eventually("health is up again", TIMEOUT * 3, || {
         let health = server.get("/api/health").send();
         health.status == 200
             && health.message() == "healthy"
@@ -58,7 +58,8 @@ fn is_healthy(server: &Server) {
 #[track_caller]
 fn panics_and_recovers(task: &str) -> (Server, Login) {
     let (panicking, login) = (Panicking::new(), Login::new());
-    let server = builder().login(&login).set(POINT, panicking.at(&format!("task.{task}"))).unready().start();
+    let server =
+        builder().login(&login).set(FAILPOINT, panicking.at(&format!("task.{task}"))).unready().start();
     is_degraded(&server, task);
     assert!(!is_up(&server, task), "{}", server.metrics());
     assert!(runs(&server, task, "panic") > 0.5, "{}", server.metrics());
@@ -82,7 +83,7 @@ fn preparation_that_panicked_prepares_again() {
 fn lease_that_panicked_is_renewed_again() {
     let (server, _) = panics_and_recovers("lease");
     let held = "SELECT count(*) FROM writers WHERE lease_expires_at > clock_timestamp()";
-    assert_eventually("the lease is held", PATIENCE, || server.db.number(held) == 1);
+    assert_eventually("the lease is held", TIMEOUT, || server.db.number(held) == 1);
 }
 
 #[test]
@@ -102,19 +103,19 @@ fn purge_that_panicked_purges_again() {
         server.store(&system, b"x");
     }
     let retired = "SELECT count(*) FROM backups WHERE state = 'retired'";
-    assert_eventually("the pruned backup is purged", PATIENCE, || server.db.number(retired) == 0);
+    assert_eventually("the pruned backup is purged", TIMEOUT, || server.db.number(retired) == 0);
 }
 
 #[test]
 fn sweep_that_panicked_sweeps_again() {
     let (server, _login) = panics_and_recovers("sweep");
-    let (system, other) = (server.system(), server.sibling_with(POINT, ""));
-    let mut wire = Wire::upload(&other, &system, &["Content-Length: 2000000"]);
-    wire.send(bytes(1000));
-    assert_eventually("the upload was let in", PATIENCE, || server.receiving() == 1);
+    let (system, other) = (server.system(), server.sibling_with(FAILPOINT, ""));
+    let mut raw = RawClient::upload(&other, &system, &["Content-Length: 2000000"]);
+    raw.send(bytes(1000));
+    assert_eventually("the upload was let in", TIMEOUT, || server.receiving() == 1);
     other.kill();
     other.skip_audit();
-    assert_eventually("it is rolled back", PATIENCE * 2, || server.receiving() == 0);
+    assert_eventually("it is rolled back", TIMEOUT * 2, || server.receiving() == 0);
 }
 
 #[test]
@@ -152,7 +153,7 @@ fn every_task_has_a_name_and_a_test() {
 fn purge_that_panicked_with_claims_in_hand_finishes_them() {
     let mut fixture = CrashFixture::new();
     let panicking = Panicking::new();
-    fixture.doom(panicking.at("purge.claimed"));
+    fixture.start_with_failpoint(panicking.at("purge.claimed"));
     let body = bytes(3000);
     let id = fixture.server.store(&fixture.system, &body);
     is_degraded(&fixture.server, "purge");
@@ -161,70 +162,70 @@ fn purge_that_panicked_with_claims_in_hand_finishes_them() {
         "UPDATE backups SET purge_started_at = now() - interval '2 minutes' WHERE state = 'retired'",
     );
     let retired = "SELECT count(*) FROM backups WHERE state = 'retired'";
-    assert_eventually("the pruned backup is purged", PATIENCE * 3, || fixture.server.db.number(retired) == 0);
+    assert_eventually("the pruned backup is purged", TIMEOUT * 3, || fixture.server.db.number(retired) == 0);
     is_healthy(&fixture.server);
-    fixture.is_whole(&[fixture.kept[1].clone(), (id, body)]);
+    fixture.assert_consistent(&[fixture.kept[1].clone(), (id, body)]);
 }
 
 /// Two uploads that end half-way.
 fn break_off_two(fixture: &CrashFixture) {
     let wires = [(); 2].map(|()| {
-        let mut wire = Wire::upload(&fixture.server, &fixture.system, &["Content-Length: 2000000"]);
-        wire.send(bytes(1000));
-        wire
+        let mut raw = RawClient::upload(&fixture.server, &fixture.system, &["Content-Length: 2000000"]);
+        raw.send(bytes(1000));
+        raw
     });
-    assert_eventually("both were let in", PATIENCE, || fixture.server.receiving() == 2);
-    for wire in wires {
-        wire.vanish(Vanish::Rst);
+    assert_eventually("both were let in", TIMEOUT, || fixture.server.receiving() == 2);
+    for raw in wires {
+        raw.disconnect(Disconnect::Rst);
     }
 }
 
 #[test]
 fn abort_that_panicked_is_tried_again_and_stops_no_other() {
     let mut fixture = CrashFixture::new();
-    fixture.doom("panic task.abort");
+    fixture.start_with_failpoint("panic task.abort");
     break_off_two(&fixture);
-    assert_eventually("both are aborted", PATIENCE, || fixture.server.receiving() == 0);
+    assert_eventually("both are aborted", TIMEOUT, || fixture.server.receiving() == 0);
     assert!((runs(&fixture.server, "abort", "panic") - 1.0).abs() < 0.5, "{}", fixture.server.metrics());
     assert!(!fixture.server.log().contains("left to the sweeper"));
     is_healthy(&fixture.server);
-    fixture.is_whole(&fixture.kept);
+    fixture.assert_consistent(&fixture.kept);
 }
 
 #[test]
 fn abort_that_panicked_after_the_row_was_retired_leaves_the_object_to_the_purge() {
     let mut fixture = CrashFixture::new();
-    fixture.doom("panic abort.retired");
+    fixture.start_with_failpoint("panic abort.retired");
     break_off_two(&fixture);
-    assert_eventually("both are aborted", PATIENCE, || {
+    assert_eventually("both are aborted", TIMEOUT, || {
         fixture.server.receiving() == 0 && runs(&fixture.server, "abort", "ok") > 1.5
     });
     is_healthy(&fixture.server);
-    fixture.is_whole(&fixture.kept);
+    fixture.assert_consistent(&fixture.kept);
 }
 
 #[test]
 fn abort_that_keeps_panicking_is_left_to_the_sweeper() {
     let mut fixture = CrashFixture::new();
     let panicking = Panicking::new();
-    fixture.doom(panicking.at("task.abort"));
+    fixture.start_with_failpoint(panicking.at("task.abort"));
     break_off_two(&fixture);
     is_degraded(&fixture.server, "abort");
-    assert_eventually("both are given up", PATIENCE * 3, || {
+    assert_eventually("both are given up", TIMEOUT * 3, || {
         fixture.server.log().matches("it panicked 3 times; left to the sweeper").count() == 2
     });
     is_healthy(&fixture.server);
     // A sweeper leaves young uploads of its own process alone.
     fixture.server.db.execute("UPDATE backups SET admitted_at = admitted_at - interval '2 minutes'");
-    assert_eventually("the sweeper rolls both back", PATIENCE, || fixture.server.receiving() == 0);
+    assert_eventually("the sweeper rolls both back", TIMEOUT, || fixture.server.receiving() == 0);
     drop(panicking);
-    fixture.is_whole(&fixture.kept);
+    fixture.assert_consistent(&fixture.kept);
 }
 
 #[test]
 fn shared_transaction_that_panicked_holds_up_no_upload() {
     let mut fixture = CrashFixture::new();
-    fixture.doom("panic group_commit.taken");
+    fixture.start_with_failpoint("panic group_commit.taken");
     let body = bytes(3000);
     let answer = fixture.server.put(&fixture.system, &body);
     assert!([201, 503].contains(&answer.status), "{answer}");
@@ -235,17 +236,17 @@ fn shared_transaction_that_panicked_holds_up_no_upload() {
     );
     is_healthy(&fixture.server);
     let ids = [fixture.server.store(&fixture.system, &body), fixture.server.store(&fixture.system, &body)];
-    fixture.is_whole(&ids.map(|id| (id, body.clone())));
+    fixture.assert_consistent(&ids.map(|id| (id, body.clone())));
 }
 
 #[test]
 fn look_up_of_credentials_that_panicked_locks_nobody_out() {
     let mut fixture = CrashFixture::new();
-    fixture.doom("panic credential_lookup.taken");
+    fixture.start_with_failpoint("panic credential_lookup.taken");
     let server = &fixture.server;
     let wrong = System { secret: "wrong".to_owned(), ..fixture.system.clone() };
     // More than thirty wrong secrets a minute: the rest is looked up in batches.
-    assert_eventually("a batch panics", PATIENCE, || {
+    assert_eventually("a batch panics", TIMEOUT, || {
         let answers: Vec<_> = std::thread::scope(|scope| {
             let guess = || server.get(BACKUPS).user(&wrong).send().status;
             [(); 8].map(|()| scope.spawn(guess)).map(|guess| guess.join().expect("an answer")).to_vec()

@@ -1,8 +1,8 @@
 //! A process that stands still past its lease while another sweeps, and then goes on as if nothing had been: it is
 //! fenced, and harms nothing. (tests/api/crash.rs has the one that is paused in the middle of a body.)
 
-use crate::crash_fixture::{CrashFixture, POINT};
-use crate::harness::{Answer, PATIENCE, Server, assert_eventually, bytes, on_s3};
+use crate::crash_fixture::{CrashFixture, FAILPOINT};
+use crate::harness::{Answer, Server, TIMEOUT, assert_eventually, bytes, on_s3};
 
 /// An upload stands still at the point; `meanwhile` happens; the process goes on. Gives the answer.
 fn paused(
@@ -11,58 +11,58 @@ fn paused(
     body: &[u8],
     meanwhile: impl FnOnce(&CrashFixture, &Server),
 ) -> Answer {
-    fixture.doom(format!("stop {point}"));
-    let other = fixture.server.sibling_with(POINT, "");
+    fixture.start_with_failpoint(format!("stop {point}"));
+    let other = fixture.server.sibling_with(FAILPOINT, "");
     let answer = std::thread::scope(|scope| {
         let upload = scope.spawn(|| fixture.server.put(&fixture.system, body));
-        assert_eventually("it stands still", PATIENCE, || fixture.server.is_stopped());
+        assert_eventually("it stands still", TIMEOUT, || fixture.server.is_stopped());
         meanwhile(fixture, &other);
         fixture.server.signal(libc::SIGCONT);
         upload.join().expect("an answer")
     });
-    assert_eventually("both go on", PATIENCE, || fixture.server.get("/api/health").send().status == 200);
+    assert_eventually("both go on", TIMEOUT, || fixture.server.get("/api/health").send().status == 200);
     answer
 }
 
-fn taken_back(_: &CrashFixture, other: &Server) {
-    assert_eventually("the other takes the upload back", PATIENCE * 2, || other.receiving() == 0);
+fn abort_by_other(_: &CrashFixture, other: &Server) {
+    assert_eventually("the other takes the upload back", TIMEOUT * 2, || other.receiving() == 0);
 }
 
 #[track_caller]
-fn is_fenced(point: &str) {
+fn assert_fenced(point: &str) {
     let mut fixture = CrashFixture::new();
-    let answer = paused(&mut fixture, point, &bytes(300_000), taken_back);
+    let answer = paused(&mut fixture, point, &bytes(300_000), abort_by_other);
     assert_eq!(answer.status, 503, "its row was gone: {answer}");
-    fixture.is_whole(&fixture.kept);
+    fixture.assert_consistent(&fixture.kept);
 }
 
 #[test]
 fn upload_paused_after_its_last_byte_stores_nothing() {
-    is_fenced("upload.received");
+    assert_fenced("upload.received");
 }
 
 #[test]
 fn upload_paused_before_the_file_is_renamed_removes_the_late_object() {
     if !on_s3() {
-        is_fenced("local.synced");
+        assert_fenced("local.synced");
     }
 }
 
 #[test]
 fn upload_paused_after_the_file_is_renamed_stores_nothing() {
     if !on_s3() {
-        is_fenced("local.renamed");
+        assert_fenced("local.renamed");
     }
 }
 
 #[test]
 fn upload_paused_between_object_and_commit_stores_nothing() {
-    is_fenced("upload.stored");
+    assert_fenced("upload.stored");
 }
 
 #[test]
 fn upload_paused_inside_its_commit_stores_nothing() {
-    is_fenced("books.written 2");
+    assert_fenced("books.written 2");
 }
 
 #[test]
@@ -72,11 +72,11 @@ fn upload_paused_between_commit_and_answer_is_stored() {
     let answer = paused(&mut fixture, "books.committed 2", &body, |_, other| {
         let writers =
             "SELECT count(*) FROM writers WHERE lease_expires_at < clock_timestamp() - interval '1 second'";
-        assert_eventually("its lease is long over", PATIENCE, || other.db.number(writers) > 0);
+        assert_eventually("its lease is long over", TIMEOUT, || other.db.number(writers) > 0);
         assert_eq!(other.receiving(), 0);
     });
     let id = answer.id();
-    fixture.is_whole(&[fixture.kept[1].clone(), (id, body)]);
+    fixture.assert_consistent(&[fixture.kept[1].clone(), (id, body)]);
 }
 
 #[test]
@@ -86,8 +86,8 @@ fn upload_paused_while_its_system_is_destroyed_stores_nothing() {
         other.cli(["system", "destroy", &fixture.system.key, "--yes"]).exits(0);
     });
     answer.is_invalid_token();
-    assert_eventually("nothing is left", PATIENCE, || fixture.server.objects().is_empty());
-    crate::crash_fixture::settles(&fixture.server);
+    assert_eventually("nothing is left", TIMEOUT, || fixture.server.objects().is_empty());
+    crate::crash_fixture::assert_cleaned_up(&fixture.server);
     assert_eq!(fixture.server.db.number("SELECT count(*) FROM systems"), 0);
 }
 
@@ -100,7 +100,7 @@ fn purge_paused_after_its_claim_does_no_harm_when_another_was_faster() {
             "UPDATE backups SET purge_started_at = now() - interval '2 minutes' WHERE state = 'retired'",
         );
         let retired = "SELECT count(*) FROM backups WHERE state = 'retired'";
-        assert_eventually("the other purges", PATIENCE, || other.db.number(retired) == 0);
+        assert_eventually("the other purges", TIMEOUT, || other.db.number(retired) == 0);
     });
-    fixture.is_whole(&[fixture.kept[1].clone(), (answer.id(), body)]);
+    fixture.assert_consistent(&[fixture.kept[1].clone(), (answer.id(), body)]);
 }

@@ -1,18 +1,18 @@
-//! A process that dies while it takes something away: a deletion, a prune, the purge after either, the end of a system.
+//! A process that upload_killed_at while it takes something away: a deletion, a prune, the purge after either, the end of a system.
 
-use crate::crash_fixture::{CrashFixture, POINT, settles};
-use crate::harness::{PATIENCE, assert_eventually, bytes};
+use crate::crash_fixture::{CrashFixture, FAILPOINT, assert_cleaned_up};
+use crate::harness::{TIMEOUT, assert_eventually, bytes};
 
 /// The newest is deleted by its system; whether it is gone afterwards.
-fn delete_dies(point: &str, gone: bool) {
+fn deletion_killed_at(point: &str, gone: bool) {
     let mut fixture = CrashFixture::new();
-    fixture.doom(format!("kill {point}"));
+    fixture.start_with_failpoint(format!("kill {point}"));
     let newest = fixture.kept[1].0.clone();
     let path = format!("{}/{newest}", crate::harness::BACKUPS);
     let answer = fixture.server.request("DELETE", &path).user(&fixture.system).try_send();
-    fixture.dies(&answer);
+    fixture.assert_killed(&answer);
     fixture.restart();
-    fixture.is_whole(if gone { &fixture.kept[..1] } else { &fixture.kept });
+    fixture.assert_consistent(if gone { &fixture.kept[..1] } else { &fixture.kept });
     if gone {
         fixture.server.fetch(&fixture.system, &newest).send().is_not_found();
     }
@@ -20,137 +20,140 @@ fn delete_dies(point: &str, gone: bool) {
 
 #[test]
 fn deletion_killed_before_its_commit_has_no_effect() {
-    delete_dies("books.written", false);
+    deletion_killed_at("books.written", false);
 }
 
 #[test]
 fn deletion_killed_after_its_commit_is_finished() {
-    delete_dies("books.committed", true);
+    deletion_killed_at("books.committed", true);
 }
 
 #[test]
 fn purge_killed_after_its_claim_is_finished() {
-    delete_dies("purge.claimed", true);
+    deletion_killed_at("purge.claimed", true);
 }
 
 #[test]
 fn purge_killed_after_the_object_is_finished() {
-    delete_dies("purge.deleted", true);
+    deletion_killed_at("purge.deleted", true);
 }
 
 #[test]
 fn purge_killed_between_file_and_folder_is_finished() {
     needs_a_folder!();
-    delete_dies("local.removed", true);
+    deletion_killed_at("local.removed", true);
 }
 
-/// An upload that prunes is answered, and then its purge dies.
-fn prune_dies(point: &str) {
+/// An upload that prunes is answered, and then its purge upload_killed_at.
+fn prune_killed_at(point: &str) {
     let mut fixture = CrashFixture::new();
-    fixture.doom(format!("kill {point}"));
+    fixture.start_with_failpoint(format!("kill {point}"));
     let body = bytes(3000);
     let answer = fixture.server.upload(&fixture.system).body(body.clone()).try_send();
-    assert_eventually("the purge comes to the point", PATIENCE, || fixture.server.died_of().is_some());
+    assert_eventually("the purge comes to the point", TIMEOUT, || fixture.server.died_of().is_some());
     fixture.restart();
     // Purge and answer race; the backup is there either way.
     let id = fixture.server.ids(&fixture.system).swap_remove(0);
     if let Ok(answer) = answer {
         assert_eq!(answer.id(), id);
     }
-    fixture.is_whole(&[fixture.kept[1].clone(), (id, body)]);
+    fixture.assert_consistent(&[fixture.kept[1].clone(), (id, body)]);
 }
 
 #[test]
 fn prune_killed_after_the_claim_is_finished() {
-    prune_dies("purge.claimed");
+    prune_killed_at("purge.claimed");
 }
 
 #[test]
 fn prune_killed_after_the_object_is_finished() {
-    prune_dies("purge.deleted");
+    prune_killed_at("purge.deleted");
 }
 
-/// The command dies; the service beside it finishes what was begun.
-fn delete_by_hand_dies(point: &str, gone: bool) {
+/// The command upload_killed_at; the service beside it finishes what was begun.
+fn manual_deletion_killed_at(point: &str, gone: bool) {
     let mut fixture = CrashFixture::new();
     let oldest = fixture.kept[0].0.clone();
-    fixture.command_dies_undisturbed(&["backup", "delete", &oldest, "--yes"], &format!("kill {point}"));
+    fixture.assert_command_killed_beside_a_paused_service(
+        &["backup", "delete", &oldest, "--yes"],
+        &format!("kill {point}"),
+    );
     fixture.server.kill();
     fixture.restart();
-    fixture.is_whole(if gone { &fixture.kept[1..] } else { &fixture.kept });
+    fixture.assert_consistent(if gone { &fixture.kept[1..] } else { &fixture.kept });
 }
 
 #[test]
 fn manual_deletion_killed_before_its_commit_has_no_effect() {
-    delete_by_hand_dies("books.written", false);
+    manual_deletion_killed_at("books.written", false);
 }
 
 #[test]
 fn manual_deletion_killed_after_its_claim_is_finished() {
-    delete_by_hand_dies("delete.claimed", true);
+    manual_deletion_killed_at("delete.claimed", true);
 }
 
 #[test]
 fn manual_deletion_killed_after_the_object_is_finished() {
-    delete_by_hand_dies("delete.deleted", true);
+    manual_deletion_killed_at("delete.deleted", true);
 }
 
-/// The command dies, is run again, and then nothing of the system is left, and everything of its sibling.
-fn destroy_dies(point: &str) {
+/// The command upload_killed_at, is run again, and then nothing of the system is left, and everything of its sibling.
+fn destruction_killed_at(point: &str) {
     let fixture = CrashFixture::new();
     let sibling = fixture.server.add_system(&fixture.system.org, "of the same organization");
     let body = bytes(100);
     let id = fixture.server.store(&sibling, &body);
     let destroy = ["system", "destroy", &fixture.system.key, "--yes"];
-    fixture.command_dies_undisturbed(&destroy, &format!("kill {point}"));
+    fixture.assert_command_killed_beside_a_paused_service(&destroy, &format!("kill {point}"));
     fixture.server.audit_is_clean();
-    assert_eventually("the credential stops working", PATIENCE, || {
+    assert_eventually("the credential stops working", TIMEOUT, || {
         fixture.server.put(&fixture.system, b"x").status == 401
     });
     fixture.server.cli(destroy).exits(0);
-    settles(&fixture.server);
+    assert_cleaned_up(&fixture.server);
     assert_eq!(fixture.server.ids(&sibling), [id.as_str()]);
     assert_eq!(fixture.server.fetch(&sibling, &id).send().status(200).body, body);
     assert_eq!(fixture.server.objects().len(), 1);
-    assert_eq!(fixture.server.books(&fixture.system.org), (100, 0));
+    assert_eq!(fixture.server.totals(&fixture.system.org), (100, 0));
     assert_eq!(fixture.server.db.number("SELECT count(*) FROM systems"), 1);
     fixture.server.store(&sibling, b"y");
 }
 
 #[test]
 fn destruction_killed_after_marking_the_system_can_be_repeated() {
-    destroy_dies("destroy.marked");
+    destruction_killed_at("destroy.marked");
 }
 
 #[test]
 fn destruction_killed_before_its_commit_can_be_repeated() {
-    destroy_dies("books.written");
+    destruction_killed_at("books.written");
 }
 
 #[test]
 fn destruction_killed_after_retiring_all_can_be_repeated() {
-    destroy_dies("destroy.retired");
+    destruction_killed_at("destroy.retired");
 }
 
 #[test]
 fn destruction_killed_after_an_object_can_be_repeated() {
-    destroy_dies("destroy.deleted");
+    destruction_killed_at("destroy.deleted");
 }
 
 #[test]
 fn destruction_killed_after_all_objects_can_be_repeated() {
-    destroy_dies("destroy.erased");
+    destruction_killed_at("destroy.erased");
 }
 
 #[test]
 fn destruction_killed_after_a_row_is_finished_by_the_service() {
     let fixture = CrashFixture::new();
     let destroy = ["system", "destroy", &fixture.system.key, "--yes"];
-    fixture.command_dies(&destroy, "kill destroy.dropped");
+    fixture.assert_command_killed(&destroy, "kill destroy.dropped");
     fixture.server.db.execute("UPDATE backups SET purge_started_at = now() - interval '2 minutes'");
-    assert_eventually("nothing is left of it", PATIENCE, || {
+    assert_eventually("nothing is left of it", TIMEOUT, || {
         fixture.server.db.number("SELECT (SELECT count(*) FROM systems) + (SELECT count(*) FROM backups)")
             == 0
     });
-    settles(&fixture.server.sibling_with(POINT, ""));
+    assert_cleaned_up(&fixture.server.sibling_with(FAILPOINT, ""));
 }

@@ -1,45 +1,45 @@
-//! A sweep that dies half-way: the next one finds what is left of it.
+//! A sweep that upload_killed_at half-way: the next one finds what is left of it.
 
 use crate::crash_fixture::CrashFixture;
-use crate::harness::{PATIENCE, Wire, assert_eventually, bytes, on_s3};
+use crate::harness::{RawClient, TIMEOUT, assert_eventually, bytes, on_s3};
 
-/// Half an upload dies with its process; then a sweep of it dies; then a process starts that is well.
-fn sweep_dies(point: &str) {
+/// Half an upload upload_killed_at with its process; then a sweep of it upload_killed_at; then a process starts that is well.
+fn sweep_killed_at(point: &str) {
     let mut fixture = CrashFixture::new();
-    let mut wire = Wire::upload(&fixture.server, &fixture.system, &["Content-Length: 2000000"]);
-    wire.send(bytes(1_000_000));
-    assert_eventually("the upload was let in", PATIENCE, || fixture.server.receiving() == 1);
+    let mut raw = RawClient::upload(&fixture.server, &fixture.system, &["Content-Length: 2000000"]);
+    raw.send(bytes(1_000_000));
+    assert_eventually("the upload was let in", TIMEOUT, || fixture.server.receiving() == 1);
     if !on_s3() {
-        assert_eventually("its bytes arrive", PATIENCE, || fixture.server.has_half_an_object());
+        assert_eventually("its bytes arrive", TIMEOUT, || fixture.server.has_half_an_object());
     }
     fixture.server.kill();
-    assert_eventually("its lease is over", PATIENCE, || {
+    assert_eventually("its lease is over", TIMEOUT, || {
         fixture.server.db.holds(
             "NOT EXISTS (SELECT FROM writers WHERE lease_expires_at > clock_timestamp() - interval '1 second')",
         )
     });
-    fixture.command_dies(&["sweep"], &format!("kill {point}"));
+    fixture.assert_command_killed(&["sweep"], &format!("kill {point}"));
     fixture.server.audit_is_clean();
     fixture.restart();
-    fixture.is_whole(&fixture.kept);
+    fixture.assert_consistent(&fixture.kept);
 }
 
 #[test]
 fn sweep_killed_after_finding_an_upload_is_repeated_by_the_next() {
-    sweep_dies("sweep.found");
+    sweep_killed_at("sweep.found");
 }
 
 #[test]
 fn sweep_killed_inside_its_commit_is_repeated_by_the_next() {
-    sweep_dies("books.written");
+    sweep_killed_at("books.written");
 }
 
 #[test]
 fn sweep_killed_after_retiring_the_row_is_finished_by_the_next() {
-    sweep_dies("sweep.retired");
+    sweep_killed_at("sweep.retired");
 }
 
 #[test]
 fn sweep_killed_before_removing_leftovers_is_finished_by_the_next() {
-    sweep_dies("sweep.looked");
+    sweep_killed_at("sweep.looked");
 }

@@ -1,4 +1,4 @@
-//! A process that dies in an upload.
+//! A process that upload_killed_at in an upload.
 
 use crate::crash_fixture::CrashFixture;
 use crate::harness::{bytes, on_s3};
@@ -15,15 +15,15 @@ enum Body {
 
 /// Before the commit: the upload never was. After it: it is there, though nobody was told.
 #[derive(Clone, Copy, PartialEq)]
-enum Then {
+enum Expected {
     Gone,
     Stored,
 }
 
 #[track_caller]
-fn dies(point: &str, body: Body, then: Then) {
+fn upload_killed_at(point: &str, body: Body, then: Expected) {
     let mut fixture = CrashFixture::new();
-    fixture.doom(format!("kill {point}"));
+    fixture.start_with_failpoint(format!("kill {point}"));
     let sent = bytes(match body {
         Body::Small => 2000,
         Body::Known | Body::Chunked => 3_000_000,
@@ -36,28 +36,28 @@ fn dies(point: &str, body: Body, then: Then) {
     }
     .try_send();
     assert!(answer.is_err(), "nobody was left to say {answer:?}");
-    fixture.dies(&answer);
+    fixture.assert_killed(&answer);
     fixture.restart();
     let mut expected = fixture.kept.clone();
-    if then == Then::Stored {
+    if then == Expected::Stored {
         let id = fixture.server.ids(&fixture.system).swap_remove(0);
         expected.remove(0);
         expected.push((id, sent));
     }
-    fixture.is_whole(&expected);
+    fixture.assert_consistent(&expected);
 }
 
 /// One test for each point, named after it.
-macro_rules! deaths {
+macro_rules! killed_uploads {
     ($($name:ident: $point:literal, $body:ident, $then:ident;)*) => {
         $(#[test]
         fn $name() {
-            dies($point, Body::$body, Then::$then);
+            upload_killed_at($point, Body::$body, Expected::$then);
         })*
     };
 }
 
-deaths! {
+killed_uploads! {
     upload_killed_after_authentication: "upload.authenticated", Known, Gone;
     upload_killed_before_the_admissions_commit: "books.written", Known, Gone;
     upload_killed_right_after_the_admissions_commit: "books.committed", Known, Gone;
@@ -76,12 +76,12 @@ deaths! {
 }
 
 /// The same for points that one sort of store has.
-macro_rules! deaths_in_a_store {
+macro_rules! killed_uploads_in_a_store {
     ($on_s3:literal: $($name:ident: $point:literal, $body:ident;)*) => {
         $(#[test]
         fn $name() {
             if on_s3() == $on_s3 {
-                dies($point, Body::$body, Then::Gone);
+                upload_killed_at($point, Body::$body, Expected::Gone);
             } else {
                 println!("skipped: about the other sort of store");
             }
@@ -89,7 +89,7 @@ macro_rules! deaths_in_a_store {
     };
 }
 
-deaths_in_a_store! {
+killed_uploads_in_a_store! {
     false:
     upload_killed_after_creating_the_file: "local.created", Known;
     upload_killed_after_writing_the_file: "local.written", Known;
@@ -99,7 +99,7 @@ deaths_in_a_store! {
     small_upload_killed_after_syncing_the_folder: "local.published", Small;
 }
 
-deaths_in_a_store! {
+killed_uploads_in_a_store! {
     true:
     small_upload_killed_after_sending_it_to_the_engine: "s3.sent", Small;
     upload_killed_after_streaming_it_to_the_engine: "s3.streamed", Known;
@@ -111,7 +111,7 @@ deaths_in_a_store! {
 #[test]
 fn upload_killed_while_aborting_is_cleaned_up() {
     let mut fixture = CrashFixture::new();
-    fixture.doom("kill abort.retired");
+    fixture.start_with_failpoint("kill abort.retired");
     let wrong = crate::harness::digest_field(b"another");
     let answer = fixture
         .server
@@ -119,7 +119,7 @@ fn upload_killed_while_aborting_is_cleaned_up() {
         .header("content-digest", wrong)
         .body(bytes(3_000_000))
         .try_send();
-    fixture.dies(&answer);
+    fixture.assert_killed(&answer);
     fixture.restart();
-    fixture.is_whole(&fixture.kept);
+    fixture.assert_consistent(&fixture.kept);
 }

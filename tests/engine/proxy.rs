@@ -21,7 +21,7 @@ pub enum Fault {
     /// Nothing is read any more, and nothing answered.
     BlackHole,
     /// The same, for good on those connections: also after the mend nobody is told.
-    Swallowed,
+    PacketsLost,
     /// 500 without reading the body, for the first call only.
     Error500Once,
     /// 500 without reading the body.
@@ -91,7 +91,7 @@ impl Proxy {
     }
 
     /// Returns when what was under way is cut off, too.
-    pub fn spoil(&self, fault: Fault, hits: Hits) {
+    pub fn inject(&self, fault: Fault, hits: Hits) {
         let mut state = lock(&self.state);
         (state.hits, state.held) = (0, 0);
         state.change(Some((fault, hits)));
@@ -113,7 +113,7 @@ impl Proxy {
     }
 
     /// Gives how many calls the fault has hit.
-    pub fn mend(&self) -> usize {
+    pub fn repair(&self) -> usize {
         let mut state = lock(&self.state);
         state.change(None);
         let hits = state.hits;
@@ -195,7 +195,7 @@ async fn serve(mut client: TcpStream, engine: SocketAddr, state: Arc<Mutex<State
         Some(Fault::BlackHole) => {
             timeout(Duration::from_secs(120), changed(&state, epoch)).await.ok();
         }
-        Some(Fault::Swallowed) => {
+        Some(Fault::PacketsLost) => {
             let mut lost = vec![0; 64 << 10];
             while client.read(&mut lost).await.is_ok_and(|n| n > 0) {}
         }

@@ -1,5 +1,5 @@
 //! Long random sequences against the real server, and beside it a small model of what the papers promise: answers,
-//! lists, books and objects have to be the model's after each step. `STRONGROOM_MODEL_SECONDS` (15) says for how long
+//! lists, accounting and objects have to be the model's after each step. `STRONGROOM_MODEL_SECONDS` (15) says for how long
 //! each of the sequences runs, `STRONGROOM_MODEL_SEED` repeats them step by step. Run by `script/test`, on a bucket
 //! with `STRONGROOM_TEST_STORE=s3`.
 
@@ -13,7 +13,7 @@ mod engine;
 #[path = "../api/harness/mod.rs"]
 mod harness;
 
-mod books;
+mod accounting;
 mod check;
 mod model_fixture;
 mod operate;

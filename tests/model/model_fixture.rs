@@ -1,23 +1,23 @@
-//! The real server, the model beside it, and what is known of both.
+//! The real server, the model beside it, and what the test knows of both.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use crate::books::{Books, MAX_UPLOAD, SLOTS, SYSTEM_BYTES, State, Tenant};
-use crate::harness::{Random, Server, System, Wire, sha256_hex};
+use crate::accounting::{Accounting, MAX_UPLOAD, SLOTS, SYSTEM_BYTES, State, Tenant};
+use crate::harness::{Random, RawClient, Server, System, sha256_hex};
 
 /// For so long a process may repeat a refusal for lack of room from memory, while something else made room.
-pub const MEMORY: Duration = Duration::from_millis(1200);
+pub const REFUSAL_MEMORY: Duration = Duration::from_millis(1200);
 
 /// A backup that was answered 201 at some time.
 #[derive(Clone)]
-pub struct Known {
+pub struct UploadedBackup {
     pub id: String,
     pub system: usize,
     pub body: Vec<u8>,
 }
 
-impl Known {
+impl UploadedBackup {
     /// As a list shows it.
     pub fn line(&self) -> String {
         format!("{} {} {}", self.id, self.body.len(), sha256_hex(&self.body))
@@ -25,10 +25,10 @@ impl Known {
 }
 
 /// An upload that waits half-way.
-pub struct Half {
+pub struct PendingUpload {
     pub tag: u64,
     pub system: usize,
-    pub wire: Wire,
+    pub raw: RawClient,
     pub body: Vec<u8>,
     pub sent: usize,
     pub chunked: bool,
@@ -37,11 +37,11 @@ pub struct Half {
 pub struct ModelFixture {
     pub server: Server,
     pub random: Random,
-    pub books: Books,
+    pub accounting: Accounting,
     pub orgs: Vec<String>,
     pub systems: Vec<System>,
-    pub known: BTreeMap<u64, Known>,
-    pub half: Vec<Half>,
+    pub uploaded: BTreeMap<u64, UploadedBackup>,
+    pub pending: Vec<PendingUpload>,
     /// Uploads of dead processes, not swept yet.
     pub dead: BTreeSet<(usize, u64)>,
     /// When a system was last refused for lack of room.
@@ -67,11 +67,11 @@ impl ModelFixture {
         let mut fixture = Self {
             server,
             random,
-            books: Books::default(),
+            accounting: Accounting::default(),
             orgs: Vec::new(),
             systems: Vec::new(),
-            known: BTreeMap::new(),
-            half: Vec::new(),
+            uploaded: BTreeMap::new(),
+            pending: Vec::new(),
             dead: BTreeSet::new(),
             refused: BTreeMap::new(),
             began: Instant::now(),
@@ -80,7 +80,7 @@ impl ModelFixture {
         for (org, quota) in [("acme", Some(150_000)), ("emca", None)] {
             fixture.server.add_org(org, quota);
             fixture.orgs.push(org.to_owned());
-            fixture.books.quotas.push(quota);
+            fixture.accounting.quotas.push(quota);
         }
         for org in [0, 0, 1] {
             fixture.add_system(org);
@@ -91,7 +91,7 @@ impl ModelFixture {
     pub fn add_system(&mut self, org: usize) {
         let system = self.server.add_system(&self.orgs[org], &format!("fw-{}", self.systems.len()));
         self.systems.push(system);
-        self.books.systems.push(Tenant { org, state: State::Active, stored: vec![], open: vec![] });
+        self.accounting.systems.push(Tenant { org, state: State::Active, stored: vec![], open: vec![] });
     }
 
     pub fn tag(&mut self) -> u64 {
@@ -100,7 +100,7 @@ impl ModelFixture {
     }
 
     pub fn state(&self, system: usize) -> State {
-        self.books.systems[system].state
+        self.accounting.systems[system].state
     }
 
     /// One that was not destroyed.
@@ -111,29 +111,29 @@ impl ModelFixture {
     }
 
     /// An active one whose process remembers no refusal, if there is one.
-    pub fn some_unrefused(&mut self) -> Option<usize> {
-        let fit: Vec<_> = (0..self.systems.len()).filter(|of| self.may_take(*of)).collect();
+    pub fn some_system_without_remembered_refusal(&mut self) -> Option<usize> {
+        let fit: Vec<_> = (0..self.systems.len()).filter(|of| self.is_predictable(*of)).collect();
         (!fit.is_empty()).then(|| fit[self.random.below(fit.len())])
     }
 
-    /// Whether what it is answered follows from the books alone.
-    pub fn may_take(&self, system: usize) -> bool {
-        self.state(system) == State::Active && !self.may_remember(system)
+    /// Whether what it is answered follows from the accounting alone.
+    pub fn is_predictable(&self, system: usize) -> bool {
+        self.state(system) == State::Active && !self.remembers_refusal(system)
     }
 
-    pub fn may_remember(&self, system: usize) -> bool {
-        self.refused.get(&system).is_some_and(|at| at.elapsed() < MEMORY)
+    pub fn remembers_refusal(&self, system: usize) -> bool {
+        self.refused.get(&system).is_some_and(|at| at.elapsed() < REFUSAL_MEMORY)
     }
 
-    pub fn learn(&mut self, tag: u64, id: String, system: usize, body: Vec<u8>) {
-        self.known.insert(tag, Known { id, system, body });
+    pub fn record_upload(&mut self, tag: u64, id: String, system: usize, body: Vec<u8>) {
+        self.uploaded.insert(tag, UploadedBackup { id, system, body });
     }
 
     /// Sizes that matter: any, the largest, and what just fits into the organization or just does not.
     pub fn some_size(&mut self, system: usize) -> usize {
-        let tenant = &self.books.systems[system];
-        let room = self.books.quotas[tenant.org]
-            .map_or(MAX_UPLOAD, |quota| quota.saturating_sub(self.books.total(tenant.org)));
+        let tenant = &self.accounting.systems[system];
+        let room = self.accounting.quotas[tenant.org]
+            .map_or(MAX_UPLOAD, |quota| quota.saturating_sub(self.accounting.total(tenant.org)));
         let oldest = tenant.stored.first().map_or(0, |backup| backup.size);
         let newer: u64 = tenant.stored.iter().skip(1).map(|backup| backup.size).sum();
         let size = match self.random.below(16) {
@@ -158,10 +158,10 @@ impl ModelFixture {
         match self.random.below(100) {
             0..28 => self.upload(),
             28..48 => self.begin(),
-            48..60 => self.end_half(),
+            48..60 => self.finish_pending(),
             60..72 => self.delete(),
             72..82 => self.pair(),
-            82..88 => self.look_for_nothing(),
+            82..88 => self.request_missing_backup(),
             88..93 => self.set_quota(),
             93..95 => self.suspend_or_resume(),
             95..96 => self.destroy(),
@@ -172,8 +172,8 @@ impl ModelFixture {
 
     /// What is under way is given up, and nothing but the stored is left.
     pub fn end(mut self) {
-        while !self.half.is_empty() {
-            self.break_off(0);
+        while !self.pending.is_empty() {
+            self.disconnect_pending(0);
         }
         self.sweep();
         self.check();

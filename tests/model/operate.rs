@@ -1,7 +1,7 @@
 //! Steps that do not upload: appliances that delete and ask for what is not theirs, operators, a power cut.
 
-use crate::books::State;
-use crate::harness::{BACKUPS, PATIENCE, assert_eventually, run};
+use crate::accounting::State;
+use crate::harness::{BACKUPS, TIMEOUT, assert_eventually, run};
 use crate::model_fixture::ModelFixture;
 
 impl ModelFixture {
@@ -9,7 +9,7 @@ impl ModelFixture {
     fn some_stored(&mut self) -> Option<(usize, u64)> {
         let all: Vec<_> = (0..self.systems.len())
             .flat_map(|system| {
-                self.books.systems[system].stored.iter().map(move |backup| (system, backup.tag))
+                self.accounting.systems[system].stored.iter().map(move |backup| (system, backup.tag))
             })
             .collect();
         (!all.is_empty()).then(|| all[self.random.below(all.len())])
@@ -21,7 +21,7 @@ impl ModelFixture {
             println!("nothing");
             return;
         };
-        let id = self.known[&tag].id.clone();
+        let id = self.uploaded[&tag].id.clone();
         let by_hand = self.random.below(6) == 0;
         println!("delete {tag}, by hand: {by_hand}");
         if by_hand {
@@ -32,41 +32,41 @@ impl ModelFixture {
             self.server.delete(&self.systems[system], &id).is_invalid_token();
             return;
         }
-        self.books.delete(system, tag);
+        self.accounting.delete(system, tag);
     }
 
     /// What is gone, or another's, is not found, whatever is tried with it.
-    pub fn look_for_nothing(&mut self) {
+    pub fn request_missing_backup(&mut self) {
         let system = self.some_system();
-        let stored = &self.books.systems[system].stored;
+        let stored = &self.accounting.systems[system].stored;
         let others: Vec<_> =
-            self.known.iter().filter(|(tag, _)| !stored.iter().any(|b| b.tag == **tag)).collect();
+            self.uploaded.iter().filter(|(tag, _)| !stored.iter().any(|b| b.tag == **tag)).collect();
         if others.is_empty() || self.state(system) != State::Active {
             println!("nothing");
             return;
         }
-        let (tag, known) = others[self.random.below(others.len())];
-        println!("look for {tag} (of {}) as {system}", known.system);
-        self.server.fetch(&self.systems[system], &known.id).send().is_not_found();
-        self.server.delete(&self.systems[system], &known.id).is_not_found();
-        let path = format!("{BACKUPS}/{}", known.id);
+        let (tag, uploaded) = others[self.random.below(others.len())];
+        println!("look for {tag} (of {}) as {system}", uploaded.system);
+        self.server.fetch(&self.systems[system], &uploaded.id).send().is_not_found();
+        self.server.delete(&self.systems[system], &uploaded.id).is_not_found();
+        let path = format!("{BACKUPS}/{}", uploaded.id);
         assert_eq!(self.server.request("HEAD", &path).user(&self.systems[system]).send().status, 404);
     }
 
     pub fn set_quota(&mut self) {
         let org = self.random.below(self.orgs.len());
-        let total = self.books.total(org);
+        let total = self.accounting.total(org);
         let quota = match self.random.below(6) {
             0 => None,
             1 => Some(total.max(1)),
             2 => Some((total / 2).max(1)),
-            3 => Some(self.books.stored(org).max(1)),
+            3 => Some(self.accounting.stored(org).max(1)),
             _ => Some(50_000 + self.random.below(150_000) as u64),
         };
         println!("quota of {org}: {quota:?}");
         let text = quota.map_or_else(|| "none".to_owned(), |quota| quota.to_string());
         self.server.cli(["org", "set-quota", &self.orgs[org], &text]).exits(0);
-        self.books.quotas[org] = quota;
+        self.accounting.quotas[org] = quota;
     }
 
     pub fn suspend_or_resume(&mut self) {
@@ -77,13 +77,13 @@ impl ModelFixture {
         };
         println!("{word} {system}");
         self.server.cli(["system", word, &self.systems[system].key]).exits(0);
-        self.books.systems[system].state = state;
+        self.accounting.systems[system].state = state;
         self.seen(system, status);
     }
 
     /// A credential is remembered for a second.
     fn seen(&self, system: usize, status: u16) {
-        assert_eventually("the process sees it", PATIENCE, || {
+        assert_eventually("the process sees it", TIMEOUT, || {
             self.server.get(BACKUPS).user(&self.systems[system]).send().status == status
         });
     }
@@ -93,19 +93,19 @@ impl ModelFixture {
         let system = self.some_system();
         println!("destroy {system}");
         self.server.cli(["system", "destroy", &self.systems[system].key, "--yes"]).exits(0);
-        self.books.destroy(system);
+        self.accounting.destroy(system);
         self.dead.retain(|(of, _)| *of != system);
         self.seen(system, 401);
-        self.add_system(self.books.systems[system].org);
+        self.add_system(self.accounting.systems[system].org);
     }
 
     /// Uploads under way die with the process, and count until they are swept.
     pub fn crash(&mut self) {
         println!("crash");
         self.server.kill();
-        for half in self.half.drain(..) {
-            if self.books.systems[half.system].open.iter().any(|upload| upload.tag == half.tag) {
-                self.dead.insert((half.system, half.tag));
+        for pending in self.pending.drain(..) {
+            if self.accounting.systems[pending.system].open.iter().any(|upload| upload.tag == pending.tag) {
+                self.dead.insert((pending.system, pending.tag));
             }
         }
         // Its lease is long; so much time has gone by.
@@ -123,10 +123,10 @@ impl ModelFixture {
         println!("sweep");
         let young = "EXISTS (SELECT FROM backups JOIN writers ON process_id = writer WHERE state = 'receiving'
             AND lease_expires_at < clock_timestamp() AND admitted_at > clock_timestamp() - interval '1 second')";
-        assert_eventually("the dead are old enough", PATIENCE, || !self.server.db.holds(young));
+        assert_eventually("the dead are old enough", TIMEOUT, || !self.server.db.holds(young));
         run(self.server.command(["sweep"]).env("BACKUP_LEASE", "1")).exits(0);
         for (system, tag) in std::mem::take(&mut self.dead) {
-            self.books.abort(system, tag);
+            self.accounting.abort(system, tag);
         }
     }
 }

@@ -1,9 +1,9 @@
 //! Two uploads at the same moment: what comes of them is what comes of one of the orders in which their admissions and
-//! commits can follow each other, in the answers, the lists and the books.
+//! commits can follow each other, in the answers, the lists and the accounting.
 
 use std::sync::Barrier;
 
-use crate::books::{Books, MAX_UPLOAD};
+use crate::accounting::{Accounting, MAX_UPLOAD};
 use crate::harness::Answer;
 use crate::model_fixture::ModelFixture;
 
@@ -17,24 +17,24 @@ struct One {
     body: Vec<u8>,
 }
 
-/// The answers and the books after one order.
-fn play(mut books: Books, pair: &[One; 2], order: [usize; 4]) -> ([u16; 2], Books) {
+/// The answers and the accounting after one order.
+fn play(mut accounting: Accounting, pair: &[One; 2], order: [usize; 4]) -> ([u16; 2], Accounting) {
     let mut answers = [None, None];
     for index in order {
         let One { system, tag, body } = &pair[index];
         let size = body.len() as u64;
         answers[index] = Some(match answers[index] {
-            None => books.admit(*system, *tag, size),
-            Some(201) => books.commit(*system, *tag, size),
+            None => accounting.admit(*system, *tag, size),
+            Some(201) => accounting.commit(*system, *tag, size),
             Some(refused) => refused,
         });
     }
-    (answers.map(Option::unwrap_or_default), books)
+    (answers.map(Option::unwrap_or_default), accounting)
 }
 
 impl ModelFixture {
     fn one(&mut self) -> Option<One> {
-        let system = self.some_unrefused()?;
+        let system = self.some_system_without_remembered_refusal()?;
         let most = usize::try_from(MAX_UPLOAD).expect("a small number");
         let (size, tag) = (self.some_size(system).min(most), self.tag());
         Some(One { system, tag, body: self.random.bytes(size) })
@@ -61,16 +61,18 @@ impl ModelFixture {
         let told = [answers[0].status, answers[1].status];
         for (one, answer) in pair.iter().zip(&answers) {
             if answer.status == 201 {
-                self.learn(one.tag, answer.id(), one.system, one.body.clone());
+                self.record_upload(one.tag, answer.id(), one.system, one.body.clone());
             } else {
                 self.refused.insert(one.system, std::time::Instant::now());
             }
         }
-        let possible: Vec<_> = ORDERS.iter().map(|order| play(self.books.clone(), &pair, *order)).collect();
-        let fitting = possible.iter().find(|(said, books)| *said == told && self.is_so(books));
-        let Some((_, books)) = fitting else {
+        let possible: Vec<_> =
+            ORDERS.iter().map(|order| play(self.accounting.clone(), &pair, *order)).collect();
+        let fitting =
+            possible.iter().find(|(said, accounting)| *said == told && self.assert_equal(accounting));
+        let Some((_, accounting)) = fitting else {
             panic!("{told:?} is the outcome of no order: {possible:#?}");
         };
-        self.books = books.clone();
+        self.accounting = accounting.clone();
     }
 }

@@ -1,10 +1,10 @@
-//! Steps that upload: whole, wrong, half and later the rest, or never.
+//! Steps that upload: whole, wrong, one half and later the rest, or never.
 
 use std::time::Instant;
 
-use crate::books::MAX_UPLOAD;
-use crate::harness::{Answer, PATIENCE, Vanish, Wire, chunk, digest_field, eventually};
-use crate::model_fixture::{Half, ModelFixture};
+use crate::accounting::MAX_UPLOAD;
+use crate::harness::{Answer, Disconnect, RawClient, TIMEOUT, chunk, digest_field, eventually};
+use crate::model_fixture::{ModelFixture, PendingUpload};
 
 fn length(body: &[u8]) -> u64 {
     body.len() as u64
@@ -14,13 +14,17 @@ impl ModelFixture {
     /// What the model makes of a whole upload of known length.
     fn predict_known(&mut self, system: usize, tag: u64, body: &[u8], wrong: bool) -> u16 {
         if length(body) > MAX_UPLOAD {
-            return if self.books.systems[system].state == crate::books::State::Active { 413 } else { 401 };
+            return if self.accounting.systems[system].state == crate::accounting::State::Active {
+                413
+            } else {
+                401
+            };
         }
-        let admitted = self.books.admit(system, tag, length(body));
+        let admitted = self.accounting.admit(system, tag, length(body));
         match (admitted, wrong) {
-            (201, false) => self.books.commit(system, tag, length(body)),
+            (201, false) => self.accounting.commit(system, tag, length(body)),
             (201, true) => {
-                self.books.abort(system, tag);
+                self.accounting.abort(system, tag);
                 400
             }
             (refused, _) => refused,
@@ -36,17 +40,17 @@ impl ModelFixture {
         }
         let granted = self.feed_chunked(system, tag, length(body))?;
         if granted {
-            return Some(self.books.commit(system, tag, length(body)));
+            return Some(self.accounting.commit(system, tag, length(body)));
         }
-        self.books.abort(system, tag);
+        self.accounting.abort(system, tag);
         Some(413)
     }
 
     fn admit_chunked(&mut self, system: usize, tag: u64) -> u16 {
-        match self.books.admit(system, tag, MAX_UPLOAD) {
+        match self.accounting.admit(system, tag, MAX_UPLOAD) {
             413 => {
                 self.note_refused(system);
-                self.books.admit(system, tag, 1)
+                self.accounting.admit(system, tag, 1)
             }
             answer => answer,
         }
@@ -54,16 +58,16 @@ impl ModelFixture {
 
     /// Whether a chunked upload may have come so far.
     fn feed_chunked(&mut self, system: usize, tag: u64, count: u64) -> Option<bool> {
-        let upload = self.books.systems[system].open.iter().find(|upload| upload.tag == tag);
+        let upload = self.accounting.systems[system].open.iter().find(|upload| upload.tag == tag);
         let want = upload.map_or(0, |upload| upload.want);
         if count > MAX_UPLOAD {
             return Some(false);
         }
-        if count <= want || self.books.grow(system, tag, MAX_UPLOAD) {
+        if count <= want || self.accounting.grow(system, tag, MAX_UPLOAD) {
             return Some(true);
         }
         self.note_refused(system);
-        self.books.grows(system, tag, count)
+        self.accounting.grow_in_steps(system, tag, count)
     }
 
     fn note_refused(&mut self, system: usize) {
@@ -76,8 +80,8 @@ impl ModelFixture {
         let body = self.random.bytes(size);
         let (chunked, wrong) = (self.random.below(3) == 0, self.random.below(12) == 0);
         println!("upload {tag} of {size} to {system}, chunked: {chunked}, wrong: {wrong}");
-        let before = self.books.clone();
-        let remembers = self.may_remember(system);
+        let before = self.accounting.clone();
+        let remembers = self.remembers_refusal(system);
         let predicted = if chunked {
             self.predict_chunked(system, tag, &body)
         } else {
@@ -95,7 +99,7 @@ impl ModelFixture {
         let mut answer = send();
         if answer.status == 413 && predicted.is_some_and(|status| status != 413) && remembers {
             // Something made room, and the process has not noticed yet: it does within a second.
-            eventually(PATIENCE, || {
+            eventually(TIMEOUT, || {
                 answer = send();
                 answer.status != 413
             });
@@ -103,35 +107,37 @@ impl ModelFixture {
         if let Some(predicted) = predicted {
             assert_eq!(answer.status, predicted, "{answer}");
         } else {
-            self.books = before;
+            self.accounting = before;
             let admitted = self.admit_chunked(system, tag);
             assert_eq!(admitted, 201);
             if answer.status == 201 {
-                assert!(self.books.grow(system, tag, length(&body)));
-                assert_eq!(self.books.commit(system, tag, length(&body)), 201);
+                assert!(self.accounting.grow(system, tag, length(&body)));
+                assert_eq!(self.accounting.commit(system, tag, length(&body)), 201);
             } else {
                 assert_eq!(answer.status, 413, "{answer}");
-                self.books.abort(system, tag);
+                self.accounting.abort(system, tag);
             }
         }
-        self.take_in(&answer, tag, system, body);
+        self.record_answer(&answer, tag, system, body);
     }
 
-    fn take_in(&mut self, answer: &Answer, tag: u64, system: usize, body: Vec<u8>) {
+    fn record_answer(&mut self, answer: &Answer, tag: u64, system: usize, body: Vec<u8>) {
         if answer.status == 413 {
             self.note_refused(system);
         }
         if answer.status == 201 {
-            self.learn(tag, answer.id(), system, body);
+            self.record_upload(tag, answer.id(), system, body);
         }
     }
 
-    /// Half an upload. Whether it was let in shows in the books.
+    /// PendingUpload an upload. Whether it was let in shows in the accounting.
     pub fn begin(&mut self) {
         // Several of one system: what one is to replace, another may take.
-        let near = self.half.first().map(|half| half.system).filter(|of| self.may_take(*of));
-        let system = near.filter(|_| self.random.below(3) > 0).or_else(|| self.some_unrefused());
-        let Some(system) = system.filter(|_| self.half.len() < 6) else {
+        let near = self.pending.first().map(|pending| pending.system).filter(|of| self.is_predictable(*of));
+        let system = near
+            .filter(|_| self.random.below(3) > 0)
+            .or_else(|| self.some_system_without_remembered_refusal());
+        let Some(system) = system.filter(|_| self.pending.len() < 6) else {
             println!("nothing");
             return;
         };
@@ -143,74 +149,74 @@ impl ModelFixture {
         println!("begin {tag} of {size} to {system}, chunked: {chunked}");
         let line =
             if chunked { "Transfer-Encoding: chunked".to_owned() } else { format!("Content-Length: {size}") };
-        let mut wire = Wire::upload(&self.server, &self.systems[system], &[&line]);
+        let mut raw = RawClient::upload(&self.server, &self.systems[system], &[&line]);
         let mut predicted = if chunked {
             self.admit_chunked(system, tag)
         } else {
-            self.books.admit(system, tag, length(&body))
+            self.accounting.admit(system, tag, length(&body))
         };
         let first = if chunked { chunk(&body[..sent]) } else { body[..sent].to_vec() };
-        let _ = wire.try_send(first);
+        let _ = raw.try_send(first);
         if chunked && predicted == 201 {
             let granted = self.feed_chunked(system, tag, sent as u64);
             // So few bytes come in one piece.
             if granted != Some(true) {
-                self.books.abort(system, tag);
+                self.accounting.abort(system, tag);
                 predicted = 413;
             }
         }
         if predicted != 201 {
-            let answer = wire.answer().status(predicted);
-            self.take_in(&answer, tag, system, Vec::new());
+            let answer = raw.answer().status(predicted);
+            self.record_answer(&answer, tag, system, Vec::new());
             return;
         }
-        self.half.push(Half { tag, system, wire, body, sent, chunked });
+        self.pending.push(PendingUpload { tag, system, raw, body, sent, chunked });
     }
 
-    pub fn end_half(&mut self) {
-        if self.half.is_empty() {
+    pub fn finish_pending(&mut self) {
+        if self.pending.is_empty() {
             println!("nothing");
             return;
         }
-        let index = self.random.below(self.half.len());
+        let index = self.random.below(self.pending.len());
         if self.random.below(3) == 0 {
-            self.break_off(index);
+            self.disconnect_pending(index);
         } else {
             self.finish(index);
         }
     }
 
-    pub fn break_off(&mut self, index: usize) {
-        let Half { tag, system, wire, .. } = self.half.swap_remove(index);
+    pub fn disconnect_pending(&mut self, index: usize) {
+        let PendingUpload { tag, system, raw, .. } = self.pending.swap_remove(index);
         println!("break {tag} off");
-        self.books.abort(system, tag);
-        wire.vanish(if self.random.below(2) == 0 { Vanish::Fin } else { Vanish::Rst });
+        self.accounting.abort(system, tag);
+        raw.disconnect(if self.random.below(2) == 0 { Disconnect::Fin } else { Disconnect::Rst });
     }
 
     fn finish(&mut self, index: usize) {
-        let Half { tag, system, mut wire, body, sent, chunked } = self.half.swap_remove(index);
+        let PendingUpload { tag, system, mut raw, body, sent, chunked } = self.pending.swap_remove(index);
         println!("finish {tag}");
         let rest = &body[sent..];
-        let _ = wire.try_send(if chunked { [chunk(rest), chunk(b"")].concat() } else { rest.to_vec() });
-        let answer = wire.answer();
-        let open = self.books.systems[system].open.iter().any(|upload| upload.tag == tag);
+        let _ = raw.try_send(if chunked { [chunk(rest), chunk(b"")].concat() } else { rest.to_vec() });
+        let answer = raw.answer();
+        let open = self.accounting.systems[system].open.iter().any(|upload| upload.tag == tag);
         let predicted = if chunked && open {
             match self.feed_chunked(system, tag, length(&body)) {
-                Some(true) => self.books.commit(system, tag, length(&body)),
+                Some(true) => self.accounting.commit(system, tag, length(&body)),
                 // Its pieces decide: what the server said goes.
                 None if answer.status == 201 => {
-                    assert!(self.books.grow(system, tag, length(&body)));
-                    self.books.commit(system, tag, length(&body))
+                    assert!(self.accounting.grow(system, tag, length(&body)));
+                    self.accounting.commit(system, tag, length(&body))
                 }
                 _ => {
-                    self.books.abort(system, tag);
+                    self.accounting.abort(system, tag);
                     413
                 }
             }
         } else {
-            self.books.commit(system, tag, length(&body))
+            self.accounting.commit(system, tag, length(&body))
         };
         assert_eq!(answer.status, predicted, "{answer}");
-        self.take_in(&answer, tag, system, body);
+        self.record_answer(&answer, tag, system, body);
     }
 }

@@ -1,7 +1,7 @@
 //! The contract of `BlobStore`, run against every implementation.
 //!
 //! `contract` says what every store must do; each store's own module makes a
-//! [`Subject`](support::Subject) of it, runs the contract and adds what only
+//! [`Subject`](fixture::Subject) of it, runs the contract and adds what only
 //! that store can get wrong.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
@@ -11,6 +11,6 @@ mod common;
 mod contract;
 #[path = "../engine/mod.rs"]
 mod engine;
+mod fixture;
 mod local;
 mod s3;
-mod support;

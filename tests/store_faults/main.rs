@@ -8,6 +8,6 @@ mod common;
 #[path = "../engine/mod.rs"]
 mod engine;
 
-mod link;
+mod fixture;
 mod put;
 mod read;

@@ -4,7 +4,7 @@ use futures_util::future::join_all;
 use strongroom::store::{PutError, StoreError};
 
 use crate::engine::{Fault, is_real};
-use crate::link::Link;
+use crate::fixture::FaultFixture;
 
 fn whole(line: &str) -> bool {
     line.starts_with("PUT") && !line.contains("partNumber")
@@ -43,29 +43,29 @@ const ALL: [Fault; 9] = [
     Fault::Garbage,
 ];
 
-/// Puts while each fault is there in turn, on a link of its own: refused in time, unless it is in `stored`.
+/// Puts while each fault is there in turn, with a fixture of its own: refused in time, unless it is in `stored`.
 async fn put_during(call: &str, hits: fn(&str) -> bool, size: usize, known: bool, stored: &[Fault]) {
     let cases = ALL.map(|fault| async move {
         let what = format!("{call}, {fault:?}");
-        let link = Link::new().await;
-        let (key, result) = link.during(fault, hits, link.put(size, known)).await;
+        let fixture = FaultFixture::new().await;
+        let (key, result) = fixture.during(fault, hits, fixture.put(size, known)).await;
         if stored.contains(&fault) {
             assert_eq!(result.unwrap(), size as u64, "{what}");
-            link.settle().await;
-            assert!(link.read(&key, size).await.unwrap() == crate::link::content(size), "{what}");
-            strongroom::store::BlobStore::delete(&link.store, &key).await.unwrap();
+            fixture.wait_until_idle().await;
+            assert!(fixture.read(&key, size).await.unwrap() == crate::fixture::content(size), "{what}");
+            strongroom::store::BlobStore::delete(&fixture.store, &key).await.unwrap();
         } else {
             is_the_stores(&what, &result);
         }
         // An upload whose id never came can only be found by listing.
         let unknown = call == "create" && matches!(fault, Fault::AnswerLost | Fault::Trickle);
         if unknown {
-            link.sweep().await;
+            fixture.sweep().await;
         }
         if !unknown || is_real() {
-            link.assert_clean(&what).await;
+            fixture.assert_clean(&what).await;
         }
-        link.assert_works(size, known).await;
+        fixture.assert_works(size, known).await;
     });
     println!("{call}:");
     join_all(cases).await;
@@ -100,27 +100,27 @@ async fn completed_multipart_upload_is_trusted_only_if_the_object_exists() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn multipart_upload_that_cannot_be_aborted_is_left_to_the_sweep() {
-    let link = Link::new().await;
+    let fixture = FaultFixture::new().await;
     let body = async {
-        let chunk = Ok(crate::link::content(9 << 20).into());
+        let chunk = Ok(crate::fixture::content(9 << 20).into());
         let broken: Vec<Result<bytes::Bytes, _>> = vec![chunk, Err(strongroom::store::BodyInterrupted)];
         let body = Box::pin(futures_util::stream::iter(broken));
         let result = strongroom::store::BlobStore::put(
-            &link.store,
-            &crate::link::key(),
+            &fixture.store,
+            &crate::fixture::key(),
             None,
-            &crate::link::about(),
+            &crate::fixture::metadata(),
             body,
         )
         .await;
-        link.settle().await;
+        fixture.wait_until_idle().await;
         result
     };
-    let result = link.during(Fault::Error500, aborts, body).await;
+    let result = fixture.during(Fault::Error500, aborts, body).await;
     assert!(matches!(result, Err(PutError::BodyInterrupted)), "{result:?}");
-    link.sweep().await;
+    fixture.sweep().await;
     if is_real() {
-        link.assert_clean("abort").await;
+        fixture.assert_clean("abort").await;
     }
-    link.assert_works(9 << 20, false).await;
+    fixture.assert_works(9 << 20, false).await;
 }

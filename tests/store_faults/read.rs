@@ -7,29 +7,29 @@ use futures_util::future::join_all;
 use strongroom::store::{BlobStore, StoreError};
 
 use crate::engine::Fault;
-use crate::link::{Link, content, key};
+use crate::fixture::{FaultFixture, content, key};
 
 const SIZE: usize = 300_000;
 
-/// Asks while each fault is there in turn, on a link of its own, and once more afterwards.
+/// Asks while each fault is there in turn, with a fixture of its own, and once more afterwards.
 async fn ask_during<T: std::fmt::Debug, F: Future<Output = Result<T, StoreError>>>(
     faults: &[Fault],
     hits: fn(&str) -> bool,
-    ask: impl Fn(std::sync::Arc<Link>, strongroom::domain::object_key::ObjectKey) -> F,
+    ask: impl Fn(std::sync::Arc<FaultFixture>, strongroom::domain::object_key::ObjectKey) -> F,
 ) {
     let ask = &ask;
     join_all(faults.iter().map(|&fault| async move {
-        let link = std::sync::Arc::new(Link::new().await);
-        let (key, put) = link.put(SIZE, true).await;
+        let fixture = std::sync::Arc::new(FaultFixture::new().await);
+        let (key, put) = fixture.put(SIZE, true).await;
         put.unwrap();
-        let result = link.during(fault, hits, ask(std::sync::Arc::clone(&link), key.clone())).await;
+        let result = fixture.during(fault, hits, ask(std::sync::Arc::clone(&fixture), key.clone())).await;
         match (fault, &result) {
             (Fault::Error500Once, Ok(_)) | (_, Err(StoreError::Unavailable { .. })) => {}
             other => panic!("{other:?}"),
         }
-        ask(std::sync::Arc::clone(&link), key.clone()).await.unwrap();
-        link.store.delete(&key).await.unwrap();
-        link.assert_clean(&format!("{fault:?}")).await;
+        ask(std::sync::Arc::clone(&fixture), key.clone()).await.unwrap();
+        fixture.store.delete(&key).await.unwrap();
+        fixture.assert_clean(&format!("{fault:?}")).await;
     }))
     .await;
 }
@@ -52,8 +52,8 @@ fn with<const N: usize>(more: [Fault; N]) -> Vec<Fault> {
 async fn object_is_read_whole_or_with_an_error() {
     let faults = with([Fault::CutAnswer, Fault::ErrorIn200, Fault::Garbage]);
     let get = |line: &str| line.starts_with("GET") && line.contains("/acme/");
-    ask_during(&faults, get, |link, key| async move {
-        let bytes = link.read(&key, SIZE).await?;
+    ask_during(&faults, get, |fixture, key| async move {
+        let bytes = fixture.read(&key, SIZE).await?;
         assert!(bytes == content(SIZE), "{} bytes came", bytes.len());
         Ok(())
     })
@@ -66,8 +66,8 @@ async fn list_is_complete_or_an_error() {
     ask_during(
         &faults,
         |line| line.contains("list-type=2"),
-        |link, key| async move {
-            let found: Vec<_> = link.store.list("acme/").try_collect().await?;
+        |fixture, key| async move {
+            let found: Vec<_> = fixture.store.list("acme/").try_collect().await?;
             assert_eq!(found.len(), 1);
             assert_eq!((&found[0].key, found[0].size), (&key, SIZE as u64));
             Ok(())
@@ -81,8 +81,8 @@ async fn head_of_an_object_is_right_or_an_error() {
     ask_during(
         &SILENT,
         |line| line.starts_with("HEAD"),
-        |link, key| async move {
-            assert_eq!(link.store.head(&key).await?, SIZE as u64);
+        |fixture, key| async move {
+            assert_eq!(fixture.store.head(&key).await?, SIZE as u64);
             Ok(())
         },
     )
@@ -94,7 +94,7 @@ async fn a_delete_that_fails_may_be_repeated() {
     ask_during(
         &SILENT,
         |line| line.starts_with("DELETE"),
-        |link, key| async move { link.store.delete(&key).await },
+        |fixture, key| async move { fixture.store.delete(&key).await },
     )
     .await;
 }
@@ -102,44 +102,48 @@ async fn a_delete_that_fails_may_be_repeated() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_check_fails_while_nothing_can_be_written() {
     let faults = with([Fault::ErrorIn200, Fault::Garbage]);
-    ask_during(&faults, |line| line.starts_with("PUT"), |link, _| async move { link.store.check().await })
-        .await;
+    ask_during(
+        &faults,
+        |line| line.starts_with("PUT"),
+        |fixture, _| async move { fixture.store.check().await },
+    )
+    .await;
 }
 
 /// A write costs more than a question, so it is not repeated each second while all is well.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn check_after_a_write_only_reads_and_one_after_a_failure_writes() {
-    let link = Link::new().await;
+    let fixture = FaultFixture::new().await;
     let told = |result: Result<(), StoreError>| result.unwrap_err().to_string();
-    link.store.check().await.unwrap();
+    fixture.store.check().await.unwrap();
     let asks: fn(&str) -> bool = |line| line.starts_with("HEAD");
-    let asked = link.during(Fault::Error500, asks, link.store.check()).await;
+    let asked = fixture.during(Fault::Error500, asks, fixture.store.check()).await;
     assert!(told(asked).contains("HeadBucket"));
     let writes: fn(&str) -> bool = |line| line.starts_with("PUT") && line.contains(".strongroom/probe-");
     for _ in 0..2 {
-        let wrote = told(link.during(Fault::Error500, writes, link.store.check()).await);
+        let wrote = told(fixture.during(Fault::Error500, writes, fixture.store.check()).await);
         assert!(wrote.contains("PUT ") && wrote.contains(".strongroom/probe-"), "{wrote}");
         assert!(wrote.contains("the engine answered 500"), "{wrote}");
     }
-    link.store.check().await.unwrap();
-    link.assert_clean("checks").await;
+    fixture.store.check().await.unwrap();
+    fixture.assert_clean("checks").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_error_names_the_call_and_the_key() {
-    let link = Link::new().await;
-    let (key, put) = link.put(300_000, true).await;
+    let fixture = FaultFixture::new().await;
+    let (key, put) = fixture.put(300_000, true).await;
     put.unwrap();
     let all: fn(&str) -> bool = |_| true;
-    let read = link.during(Fault::Error500, all, link.read(&key, 300_000)).await.unwrap_err();
-    let head = link.during(Fault::Error500, all, link.store.head(&key)).await.unwrap_err();
-    let delete = link.during(Fault::Error500, all, link.store.delete(&key)).await.unwrap_err();
+    let read = fixture.during(Fault::Error500, all, fixture.read(&key, 300_000)).await.unwrap_err();
+    let head = fixture.during(Fault::Error500, all, fixture.store.head(&key)).await.unwrap_err();
+    let delete = fixture.during(Fault::Error500, all, fixture.store.delete(&key)).await.unwrap_err();
     for (error, call) in [(read, "GetObject"), (head, "HeadObject"), (delete, "DeleteObject")] {
         let message = error.to_string();
         assert!(message.contains(&format!("{call} {key}: the engine answered 500")), "{message}");
     }
     for (size, call) in [(1000, "PUT "), (8 << 20, "PutObject ")] {
-        let (key, put) = link.during(Fault::Error500, all, link.put(size, true)).await;
+        let (key, put) = fixture.during(Fault::Error500, all, fixture.put(size, true)).await;
         let message = put.unwrap_err().to_string();
         assert!(
             message.contains(call) && message.contains(key.as_str()) && message.contains("500"),
@@ -150,18 +154,18 @@ async fn an_error_names_the_call_and_the_key() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn object_is_not_found_only_if_the_engine_says_so() {
-    let link = Link::new().await;
-    assert!(matches!(link.store.head(&key()).await, Err(StoreError::NotFound)));
+    let fixture = FaultFixture::new().await;
+    assert!(matches!(fixture.store.head(&key()).await, Err(StoreError::NotFound)));
     for fault in [Fault::Refused, Fault::Error500, Fault::Garbage] {
-        let asked = link.during(fault, |line| line.starts_with("GET"), link.store.head(&key())).await;
+        let asked = fixture.during(fault, |line| line.starts_with("GET"), fixture.store.head(&key())).await;
         assert!(matches!(asked, Err(StoreError::Unavailable { .. })), "{fault:?}: {asked:?}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn object_that_is_only_listed_is_not_found() {
-    let link = Link::new().await;
+    let fixture = FaultFixture::new().await;
     let lists: fn(&str) -> bool = |line| line.contains("list-type=");
-    let asked = link.during(Fault::ListedAllTheSame, lists, link.store.head(&key())).await;
+    let asked = fixture.during(Fault::ListedAllTheSame, lists, fixture.store.head(&key())).await;
     assert!(matches!(asked, Err(StoreError::NotFound)), "{asked:?}");
 }

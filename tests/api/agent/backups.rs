@@ -9,7 +9,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use crate::harness::{Appliance, BACKUPS, Login, PATIENCE, Server, Wire, assert_eventually, bytes, on_s3};
+use crate::harness::{
+    Appliance, BACKUPS, Login, RawClient, Server, TIMEOUT, assert_eventually, bytes, on_s3,
+};
 
 #[test]
 fn agent_uploads_a_changed_configuration_and_reports_an_unchanged_one() {
@@ -111,14 +113,14 @@ fn agent_waits_as_long_as_retry_after_says() {
     let appliance = Appliance::of(&server, &system);
     let open: Vec<_> = (0..4)
         .map(|_| {
-            let mut wire = Wire::upload(&server, &system, &["Content-Length: 1000"]);
-            wire.send(bytes(10));
-            wire
+            let mut raw = RawClient::upload(&server, &system, &["Content-Length: 1000"]);
+            raw.send(bytes(10));
+            raw
         })
         .collect();
-    assert_eventually("four uploads are open", PATIENCE, || server.receiving() == 4);
+    assert_eventually("four uploads are open", TIMEOUT, || server.receiving() == 4);
     let mut agent = appliance.start(&["backup"]);
-    assert_eventually("it is told to wait", PATIENCE * 3, || {
+    assert_eventually("it is told to wait", TIMEOUT * 3, || {
         agent.says("status 429") && agent.says("; again in ")
     });
     drop(open);
@@ -159,12 +161,12 @@ fn agent_answers_a_backup_request_with_an_unchanged_configuration() {
 
     // A portal asks one process; the appliance hears of it from another.
     let waiting = appliance.start(&["wait"]);
-    assert_eventually("it waits", PATIENCE, || waiting.is_polling());
+    assert_eventually("it waits", TIMEOUT, || waiting.is_polling());
     let token = login.token(&system.org, "backup:create backup:view");
     other.manage("POST", &format!("/backup/{}", system.id)).bearer(&token).send().status(202);
     let requests = format!("/api/systems/{}/requests", system.id);
     let mut request = Value::Null;
-    assert_eventually("a backup arrives", PATIENCE * 3, || {
+    assert_eventually("a backup arrives", TIMEOUT * 3, || {
         request =
             other.manage("GET", &requests).bearer(&token).send().status(200).data()["requests"][0].take();
         request["state"] == "fulfilled"
@@ -177,7 +179,7 @@ fn agent_answers_a_backup_request_with_an_unchanged_configuration() {
     appliance.is_restored_in("there");
 
     // It waits again, and ends when it is told to, also in the middle of a poll.
-    assert_eventually("it waits again", PATIENCE * 3, || waiting.says("stored ") && waiting.is_polling());
+    assert_eventually("it waits again", TIMEOUT * 3, || waiting.says("stored ") && waiting.is_polling());
     drop(waiting);
     appliance.left_nothing_behind();
 }
@@ -190,7 +192,7 @@ fn daily_run_of_the_agent_answers_a_backup_request() {
     appliance.run(&["backup"]).done("stored ");
     server.cli(["request", &system.key]).exits(0);
     let mut code = String::new();
-    assert_eventually("it is seen within a second or two", PATIENCE * 3, || {
+    assert_eventually("it is seen within a second or two", TIMEOUT * 3, || {
         code = appliance.run(&["backup"]).done("").text;
         code.contains("stored ")
     });

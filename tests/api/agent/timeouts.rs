@@ -8,7 +8,7 @@ use std::net::{TcpListener, TcpStream};
 use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex};
 
-use crate::harness::{Appliance, PATIENCE, Server, System, assert_eventually};
+use crate::harness::{Appliance, Server, System, TIMEOUT, assert_eventually};
 
 /// Writes down for how long it should sleep. The twelfth time it does: the test has seen enough.
 const SLEEP: &str = r#"#!/bin/sh
@@ -64,7 +64,7 @@ fn were(pauses: &[u64], expected: &[u64]) {
 /// The pauses of an agent that waits for requests, until there were so many.
 fn pauses_of_waiting(appliance: &Appliance, count: usize) -> Vec<u64> {
     let waiting = appliance.start(&["wait"]);
-    assert_eventually("it tries again and again", PATIENCE * 4, || slept(appliance).len() >= count);
+    assert_eventually("it tries again and again", TIMEOUT * 4, || slept(appliance).len() >= count);
     drop(waiting);
     slept(appliance)
 }
@@ -184,7 +184,7 @@ fn every_call_of_the_agent_has_a_timeout() {
     gives_up(&appliance, &["backup"], "can't list the backups: no answer from");
     gives_up(&appliance, &["backup", "--force"], "not stored: no answer from");
     let waiting = appliance.start(&["wait"]);
-    assert_eventually("it is tired of waiting", PATIENCE * 3, || waiting.says("no answer from"));
+    assert_eventually("it is tired of waiting", TIMEOUT * 3, || waiting.says("no answer from"));
     drop(waiting);
     assert!(asked.lock().expect("not poisoned").len() >= 4);
     // Nor for a connection.

@@ -1,6 +1,6 @@
 //! 401: who may not come in, and that nobody learns why.
 
-use crate::harness::{Answer, BACKUPS, Server, System, Wire, bare_head, base64, bytes, digest_field};
+use crate::harness::{Answer, BACKUPS, RawClient, Server, System, bare_head, base64, bytes, digest_field};
 
 const SOME_ID: &str = "01934fab-bc33-7890-a1b2-c3d4e5f6a7b8.tar.gz";
 
@@ -55,9 +55,9 @@ fn missing_credential_gets_the_same_401() {
     server.get(BACKUPS).send().is_invalid_token();
     server.get(&one).send().is_invalid_token();
     server.request("DELETE", &one).send().is_invalid_token();
-    let mut wire = Wire::to(&server);
-    wire.send(bare_head("POST", BACKUPS, &["Authorization:", "Content-Length: 1"]) + "x");
-    wire.answer().is_invalid_token();
+    let mut raw = RawClient::to(&server);
+    raw.send(bare_head("POST", BACKUPS, &["Authorization:", "Content-Length: 1"]) + "x");
+    raw.answer().is_invalid_token();
 }
 
 #[test]
@@ -66,10 +66,10 @@ fn an_unknown_key_and_a_wrong_secret_cannot_be_told_apart() {
     let system = server.system();
     let send = |key: &str, secret: &str| {
         let credential = format!("Authorization: Basic {}", base64(format!("{key}:{secret}").as_bytes()));
-        let mut wire = Wire::to(&server);
+        let mut raw = RawClient::to(&server);
         // In one piece: whether the connection can be kept depends on the body's arrival.
-        wire.send(bare_head("POST", BACKUPS, &[&credential, "Content-Length: 1"]) + "x");
-        let mut answer = wire.answer().status(401);
+        raw.send(bare_head("POST", BACKUPS, &[&credential, "Content-Length: 1"]) + "x");
+        let mut answer = raw.answer().status(401);
         answer.headers.retain(|(name, _)| name != "date");
         answer.headers.sort();
         answer
@@ -143,17 +143,17 @@ fn a_credential_is_read_as_clients_write_it() {
         format!("Basic {for_urls}"),
         format!("Basic {both}"),
     ] {
-        let mut wire = Wire::to(&server);
-        wire.send(bare_head("GET", BACKUPS, &[&format!("Authorization: {credential}")]));
-        let answer = wire.answer();
+        let mut raw = RawClient::to(&server);
+        raw.send(bare_head("GET", BACKUPS, &[&format!("Authorization: {credential}")]));
+        let answer = raw.answer();
         assert_eq!(answer.status, 200, "{credential:?}: {answer}");
     }
     for credential in
         [format!("Basic{standard}"), format!("Basic {standard}AAAA"), format!("Basic {}", &both[1..])]
     {
-        let mut wire = Wire::to(&server);
-        wire.send(bare_head("GET", BACKUPS, &[&format!("Authorization: {credential}")]));
-        wire.answer().is_invalid_token();
+        let mut raw = RawClient::to(&server);
+        raw.send(bare_head("GET", BACKUPS, &[&format!("Authorization: {credential}")]));
+        raw.answer().is_invalid_token();
     }
 }
 

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::harness::{BACKUPS, PATIENCE, Server, System, Wire, assert_eventually, bytes, chunk, eventually};
+use crate::harness::{
+    BACKUPS, RawClient, Server, System, TIMEOUT, assert_eventually, bytes, chunk, eventually,
+};
 
 /// A second, and a little for the machine.
 const SOON: Duration = Duration::from_millis(1500);
@@ -64,12 +66,12 @@ fn an_upload_under_way_is_refused_at_its_end_if_the_system_was_suspended() {
     let server = Server::start();
     let system = server.system();
     let before = server.snapshot();
-    let mut wire = Wire::upload(&server, &system, &["Content-Length: 10"]);
-    wire.send("01234");
-    assert_eventually("the upload was let in", PATIENCE, || server.receiving() == 1);
+    let mut raw = RawClient::upload(&server, &system, &["Content-Length: 10"]);
+    raw.send("01234");
+    assert_eventually("the upload was let in", TIMEOUT, || server.receiving() == 1);
     server.cli(["system", "suspend", &system.key]).exits(0);
-    wire.send("56789");
-    wire.answer().is_invalid_token();
+    raw.send("56789");
+    raw.answer().is_invalid_token();
     server.assert_nothing_left(&before);
 }
 
@@ -77,12 +79,12 @@ fn an_upload_under_way_is_refused_at_its_end_if_the_system_was_suspended() {
 fn an_upload_under_way_may_finish_when_the_secret_is_rotated() {
     let server = Server::start();
     let system = server.system();
-    let mut wire = Wire::upload(&server, &system, &["Content-Length: 10"]);
-    wire.send("01234");
-    assert_eventually("the upload was let in", PATIENCE, || server.receiving() == 1);
+    let mut raw = RawClient::upload(&server, &system, &["Content-Length: 10"]);
+    raw.send("01234");
+    assert_eventually("the upload was let in", TIMEOUT, || server.receiving() == 1);
     server.cli(["system", "rotate-secret", &system.key]).exits(0);
-    wire.send("56789");
-    wire.answer().id();
+    raw.send("56789");
+    raw.answer().id();
 }
 
 #[test]
@@ -99,7 +101,7 @@ fn a_destroyed_system_leaves_no_object_and_no_row() {
     destroyed.json();
     assert_eventually("refused", SOON, || is_refused(&server, &system));
     assert_eq!(server.objects().into_iter().collect::<Vec<_>>(), [server.object_key(&kept)]);
-    assert_eq!(server.books(&system.org), (7, 0));
+    assert_eq!(server.totals(&system.org), (7, 0));
     let left = format!("SELECT count(*) FROM backups WHERE system_id = '{}'", system.id);
     assert_eq!(server.db.number(&left), 0);
     assert_eq!(server.db.number(&format!("SELECT count(*) FROM systems WHERE id = '{}'", system.id)), 0);
@@ -114,35 +116,35 @@ fn a_system_may_be_destroyed_under_its_own_upload() {
     let server = Server::start();
     let system = server.system();
     server.store(&system, b"x");
-    let mut wire = Wire::upload(&server, &system, &["Content-Length: 10"]);
-    wire.send("01234");
-    assert_eventually("the upload was let in", PATIENCE, || server.receiving() == 1);
+    let mut raw = RawClient::upload(&server, &system, &["Content-Length: 10"]);
+    raw.send("01234");
+    assert_eventually("the upload was let in", TIMEOUT, || server.receiving() == 1);
     std::thread::scope(|scope| {
         let destroy = scope.spawn(|| server.cli(["system", "destroy", &system.key, "--yes"]));
         eventually(SOON, || is_refused(&server, &system));
-        let _ = wire.try_send("56789");
-        if let Ok(answer) = wire.try_answer() {
+        let _ = raw.try_send("56789");
+        if let Ok(answer) = raw.try_answer() {
             assert_ne!(answer.status, 201, "nothing is stored for a system that is being erased");
         }
         destroy.join().expect("the command").exits(0);
     });
-    assert_eventually("nothing is left", PATIENCE, || {
+    assert_eventually("nothing is left", TIMEOUT, || {
         server.objects().is_empty() && server.temporary().is_empty() && server.receiving() == 0
     });
-    assert_eq!(server.books(&system.org), (0, 0));
+    assert_eq!(server.totals(&system.org), (0, 0));
 }
 
 #[test]
 fn growing_upload_of_a_destroyed_system_is_refused() {
     let server = Server::start();
     let system = server.system_with_quota(5000);
-    let mut wire = Wire::upload(&server, &system, &["Transfer-Encoding: chunked"]);
-    wire.send(chunk(&bytes(1000)));
-    assert_eventually("it has its first bytes", PATIENCE, || server.books(&system.org) == (0, 1000));
+    let mut raw = RawClient::upload(&server, &system, &["Transfer-Encoding: chunked"]);
+    raw.send(chunk(&bytes(1000)));
+    assert_eventually("it has its first bytes", TIMEOUT, || server.totals(&system.org) == (0, 1000));
     server.cli(["system", "destroy", &system.key, "--yes"]).exits(0);
-    wire.send([chunk(&bytes(1000)), chunk(b"")].concat());
-    wire.answer().is_invalid_token();
-    assert_eq!(server.books(&system.org), (0, 0));
+    raw.send([chunk(&bytes(1000)), chunk(b"")].concat());
+    raw.answer().is_invalid_token();
+    assert_eq!(server.totals(&system.org), (0, 0));
 }
 
 #[test]

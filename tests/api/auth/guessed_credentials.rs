@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::harness::{Answer, BACKUPS, PATIENCE, Server, assert_eventually, base64};
+use crate::harness::{Answer, BACKUPS, Server, TIMEOUT, assert_eventually, base64};
 
 /// Says that a request comes from this address, as a trusted proxy would.
 fn from(server: &Server, address: &str, key: &str, secret: &str) -> Answer {
@@ -70,7 +70,7 @@ fn right_secret_is_accepted_from_an_address_that_guesses() {
             }
         }
     });
-    assert_eventually("it is told", PATIENCE, || told(&server, "192.0.2.1") > 0);
+    assert_eventually("it is told", TIMEOUT, || told(&server, "192.0.2.1") > 0);
     assert!(told(&server, "192.0.2.1") <= minutes_since(start), "more than once a minute");
 }
 
@@ -79,7 +79,7 @@ fn guesses_count_for_a_client_whose_port_the_proxy_writes_and_not_for_the_proxy(
     let server = behind_a_proxy();
     guess(&server, "192.0.2.1:4711", |n| format!("name-{n}"), 330);
     guess(&server, "[2001:db8::1]:4711", |n| format!("name-{n}"), 330);
-    assert_eventually("it is told", PATIENCE, || {
+    assert_eventually("it is told", TIMEOUT, || {
         told(&server, "192.0.2.1") > 0 && told(&server, "2001:db8::") > 0
     });
     assert_eq!(told(&server, "127.0.0.1"), 0);
@@ -147,7 +147,7 @@ fn guessing_address_is_logged_once_and_without_its_guesses() {
     guess(&server, "2001:db8::1", |_| "fw-guessed".to_owned(), 20);
     guess(&server, "2001:db8::2", |_| "fw-guessed".to_owned(), 20);
     // The last line; a log comes in order, and a little late.
-    assert_eventually("one host is told of", PATIENCE, || told(&server, "2001:db8::/64") == 1);
+    assert_eventually("one host is told of", TIMEOUT, || told(&server, "2001:db8::/64") == 1);
     assert!((1..=minutes_since(start)).contains(&told(&server, "192.0.2.1")), "one line a minute");
     assert_eq!(told(&server, "192.0.2.2"), 0, "few enough");
     assert_eq!(told(&server, "127."), 0, "the proxy does not guess");

@@ -1,6 +1,6 @@
 //! Secrets stay secret, however much is logged and whatever goes wrong.
 
-use crate::harness::{BACKUPS, Server, System, Wire, base64, bytes, digest_field, head};
+use crate::harness::{BACKUPS, RawClient, Server, System, base64, bytes, digest_field, head};
 
 /// Everything there is to do, right and wrong.
 fn do_everything(server: &Server, system: &System, wrong: &System) {
@@ -15,18 +15,18 @@ fn do_everything(server: &Server, system: &System, wrong: &System) {
         server.get(&format!("{BACKUPS}/{id}/more")).user(who).send();
         server.request("PUT", BACKUPS).user(who).body("x").send();
         server.delete(who, "01934fab-bc33-7890-a1b2-c3d4e5f6a7b8.bin");
-        let mut wire = Wire::to(server);
-        wire.send(head("POST", BACKUPS, who, &["Content-Length: 5", "Content-Length: 6"]));
-        let _ = wire.try_answer();
-        let mut wire = Wire::to(server);
-        wire.send(head("POST", BACKUPS, who, &["Content-Length: 5"]));
-        wire.vanish(crate::harness::Vanish::Rst);
+        let mut raw = RawClient::to(server);
+        raw.send(head("POST", BACKUPS, who, &["Content-Length: 5", "Content-Length: 6"]));
+        let _ = raw.try_answer();
+        let mut raw = RawClient::to(server);
+        raw.send(head("POST", BACKUPS, who, &["Content-Length: 5"]));
+        raw.disconnect(crate::harness::Disconnect::Rst);
     }
     server.db.go_dark();
     server.put(system, b"x");
     server.get(BACKUPS).user(wrong).send();
     server.db.come_back();
-    crate::harness::assert_eventually("healthy", crate::harness::PATIENCE, || {
+    crate::harness::assert_eventually("healthy", crate::harness::TIMEOUT, || {
         server.get("/api/health").send().status == 200
     });
     server.delete(system, &id);

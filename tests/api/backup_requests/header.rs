@@ -1,6 +1,8 @@
 //! `X-Backup-Requested` on all other answers, and what it costs.
 
-use crate::harness::{Answer, BACKUPS, GONE, PATIENCE, Server, System, Wire, assert_eventually, eventually};
+use crate::harness::{
+    Answer, BACKUPS, PROMPT_TIMEOUT, RawClient, Server, System, TIMEOUT, assert_eventually, eventually,
+};
 
 const HEADER: &str = "x-backup-requested";
 const UNKNOWN: &str = "01934fab-bc33-7890-a1b2-c3d4e5f6a7b8.bin";
@@ -22,7 +24,7 @@ fn every_answer_has(server: &Server, system: &System, id: &str, requested: Optio
     ];
     for ask in asks {
         let mut answer = ask();
-        eventually(PATIENCE, || {
+        eventually(TIMEOUT, || {
             if answer.header(HEADER).is_none() && requested.is_some() {
                 answer = ask();
             }
@@ -40,7 +42,7 @@ fn every_answer_announces_a_backup_request_until_it_is_fulfilled() {
     every_answer_has(&server, &system, &id, None);
     let request = server.ask(&system);
     let seen = || server.get(BACKUPS).user(&system).send().header(HEADER).map(str::to_owned);
-    assert_eventually("a second later", GONE, || seen().is_some());
+    assert_eventually("a second later", PROMPT_TIMEOUT, || seen().is_some());
     every_answer_has(&server, &system, &id, Some(&request));
     assert_eq!(server.request_state(&request), "pending", "a header is not the list");
     let stored = server.put(&system, b"y").status(201);
@@ -66,11 +68,11 @@ fn answer_201_announces_a_backup_request_made_during_the_upload() {
     let server = Server::start();
     let system = server.system();
     let is_told = || {
-        let mut upload = Wire::upload(&server, &system, &["Content-Length: 1"]);
-        assert_eventually("it was let in", PATIENCE, || server.receiving() == 1);
+        let mut upload = RawClient::upload(&server, &system, &["Content-Length: 1"]);
+        assert_eventually("it was let in", TIMEOUT, || server.receiving() == 1);
         let request = server.ask(&system);
         // As long as it takes until the service looks again.
-        assert_eventually("known", PATIENCE, || {
+        assert_eventually("known", TIMEOUT, || {
             server.get(BACKUPS).user(&system).send().header(HEADER).is_some()
         });
         upload.send("x");
@@ -90,13 +92,13 @@ fn other_processes_stop_announcing_a_fulfilled_or_cancelled_request() {
     let system = server.system();
     let told = || other.get(BACKUPS).user(&system).send().header(HEADER).is_some();
     server.ask(&system);
-    assert_eventually("told", PATIENCE, told);
+    assert_eventually("told", TIMEOUT, told);
     server.store(&system, b"x");
-    assert_eventually("fulfilled", GONE, || !told());
+    assert_eventually("fulfilled", PROMPT_TIMEOUT, || !told());
     let request = server.ask(&system);
-    assert_eventually("told", PATIENCE, told);
+    assert_eventually("told", TIMEOUT, told);
     server.cli(["request", &system.id, "--cancel", &request]).exits(0);
-    assert_eventually("cancelled", GONE, || !told());
+    assert_eventually("cancelled", PROMPT_TIMEOUT, || !told());
 }
 
 #[test]
@@ -113,7 +115,7 @@ fn pending_request_adds_no_query_to_a_flood_of_refusals() {
         )
     };
     let settled = |mut last: i64| {
-        assert_eventually("the figures stand still", PATIENCE, || {
+        assert_eventually("the figures stand still", TIMEOUT, || {
             std::mem::replace(&mut last, looks()) == last
         });
         last

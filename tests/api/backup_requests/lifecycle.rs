@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::harness::{PATIENCE, REQUESTS, Server, System, Wire, assert_eventually};
+use crate::harness::{REQUESTS, RawClient, Server, System, TIMEOUT, assert_eventually};
 
 /// The part of a backup's id that the table has.
 fn uuid(id: &str) -> &str {
@@ -10,11 +10,11 @@ fn uuid(id: &str) -> &str {
 }
 
 /// An upload that was let in and waits for its only byte.
-fn open_upload(server: &Server, system: &System) -> Wire {
+fn open_upload(server: &Server, system: &System) -> RawClient {
     let before = server.receiving();
-    let wire = Wire::upload(server, system, &["Content-Length: 1"]);
-    assert_eventually("the upload was let in", PATIENCE, || server.receiving() == before + 1);
-    wire
+    let raw = RawClient::upload(server, system, &["Content-Length: 1"]);
+    assert_eventually("the upload was let in", TIMEOUT, || server.receiving() == before + 1);
+    raw
 }
 
 #[test]
@@ -137,8 +137,8 @@ fn one_backup_fulfils_all_earlier_requests() {
     let first = server.ask(&system);
     let upload = open_upload(&server, &system);
     let second = server.ask(&system);
-    upload.vanish(crate::harness::Vanish::Rst);
-    assert_eventually("the upload was taken back", PATIENCE, || server.receiving() == 0);
+    upload.disconnect(crate::harness::Disconnect::Rst);
+    assert_eventually("the upload was taken back", TIMEOUT, || server.receiving() == 0);
     let backup = server.store(&system, b"y");
     for request in [first, second] {
         assert_eq!(server.answer_to(&request), uuid(&backup));
@@ -208,7 +208,7 @@ fn sweep_of_the_service_expires_requests() {
     let system = server.system();
     let request = server.ask(&system);
     server.db.execute("UPDATE backup_requests SET expires_at = now() - interval '1 hour'");
-    assert_eventually("expired", PATIENCE, || server.request_state(&request) == "expired");
+    assert_eventually("expired", TIMEOUT, || server.request_state(&request) == "expired");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::harness::{PATIENCE, REQUESTS, Server, System, Wire, assert_eventually, head, request_ids};
+use crate::harness::{REQUESTS, RawClient, Server, System, TIMEOUT, assert_eventually, head, request_ids};
 
 /// The connections of the process that listens.
 const LISTENS: &str =
@@ -14,17 +14,17 @@ fn connections(server: &Server) -> i64 {
 }
 
 /// A wait that has begun: since it was asked for, the service has looked for requests and found none.
-fn begun(server: &Server, system: &System, seconds: u64) -> Wire {
+fn begun(server: &Server, system: &System, seconds: u64) -> RawClient {
     let moment = server.db.one("SELECT clock_timestamp()::text");
-    let wire = server.waiting(system, seconds);
+    let raw = server.waiting(system, seconds);
     let looked = format!(
         "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state = 'idle' \
          AND pid <> pg_backend_pid() AND query ~ 'FROM backup_requests WHERE system_id = .1 ' \
          AND query_start > '{moment}'"
     );
-    assert_eventually("it has looked", PATIENCE, || server.db.number(&looked) > 0);
-    assert!(!wire.has_something_to_read(), "it waits");
-    wire
+    assert_eventually("it has looked", TIMEOUT, || server.db.number(&looked) > 0);
+    assert!(!raw.has_something_to_read(), "it waits");
+    raw
 }
 
 #[test]
@@ -34,10 +34,10 @@ fn wait_ends_when_any_process_receives_a_request() {
     let system = server.system();
     for asked in [&server, &other] {
         let within_two_seconds = || {
-            let mut wire = begun(&server, &system, 60);
+            let mut raw = begun(&server, &system, 60);
             let start = Instant::now();
             let request = asked.ask(&system);
-            assert_eq!(request_ids(&wire.answer()), [request.as_str()]);
+            assert_eq!(request_ids(&raw.answer()), [request.as_str()]);
             let took = start.elapsed();
             assert_eq!(server.request_state(&request), "seen");
             other.store(&system, b"x");
@@ -52,13 +52,13 @@ fn wait_ends_when_any_process_receives_a_request() {
 fn request_without_a_notification_is_found_by_polling() {
     let server = Server::start();
     let system = server.system();
-    let mut wire = begun(&server, &system, 60);
+    let mut raw = begun(&server, &system, 60);
     server.db.execute(&format!(
         "INSERT INTO backup_requests (id, system_id, org_id, requested_by, expires_at)
          VALUES (gen_random_uuid(), '{}', '{}', 'a portal', now() + interval '1 hour')",
         system.id, system.org
     ));
-    assert_eq!(request_ids(&wire.answer()).len(), 1);
+    assert_eq!(request_ids(&raw.answer()).len(), 1);
 }
 
 #[test]
@@ -66,13 +66,13 @@ fn wait_without_a_request_ends_empty_at_its_timeout() {
     let server = Server::start();
     let system = server.system();
     let start = Instant::now();
-    let mut wire = server.waiting(&system, 1);
-    assert!(request_ids(&wire.answer()).is_empty());
+    let mut raw = server.waiting(&system, 1);
+    assert!(request_ids(&raw.answer()).is_empty());
     assert!(start.elapsed() >= Duration::from_secs(1));
     // And the connection is good for more.
     let request = server.ask(&system);
-    wire.send(head("GET", &format!("{REQUESTS}?wait=60"), &system, &[]));
-    assert_eq!(request_ids(&wire.answer()), [request.as_str()], "at once");
+    raw.send(head("GET", &format!("{REQUESTS}?wait=60"), &system, &[]));
+    assert_eq!(request_ids(&raw.answer()), [request.as_str()], "at once");
 }
 
 #[test]
@@ -80,9 +80,9 @@ fn request_for_another_system_ends_no_wait() {
     let server = Server::start();
     let system = server.system();
     let sibling = server.add_system(&system.org, "of the same organization");
-    let mut wire = server.waiting(&system, 3);
+    let mut raw = server.waiting(&system, 3);
     server.ask(&sibling);
-    assert!(request_ids(&wire.answer()).is_empty());
+    assert!(request_ids(&raw.answer()).is_empty());
 }
 
 #[test]
@@ -109,9 +109,9 @@ fn head_request_does_not_mark_requests_as_seen() {
     let server = Server::start();
     let system = server.system();
     let request = server.ask(&system);
-    let mut wire = Wire::to(&server);
-    wire.send(head("HEAD", &format!("{REQUESTS}?wait=60"), &system, &[]));
-    assert_eq!(wire.try_status().expect("a status"), 200);
+    let mut raw = RawClient::to(&server);
+    raw.send(head("HEAD", &format!("{REQUESTS}?wait=60"), &system, &[]));
+    assert_eq!(raw.try_status().expect("a status"), 200);
     assert_eq!(server.request_state(&request), "pending");
 }
 
@@ -119,26 +119,26 @@ fn head_request_does_not_mark_requests_as_seen() {
 fn wait_with_a_revoked_credential_learns_of_no_request() {
     let server = Server::start();
     let system = server.system();
-    let mut wire = begun(&server, &system, 60);
+    let mut raw = begun(&server, &system, 60);
     server.cli(["system", "rotate-secret", &system.id]).exits(0);
     let request = server.ask(&system);
-    wire.answer().is_invalid_token();
+    raw.answer().is_invalid_token();
     assert_eq!(server.request_state(&request), "pending", "nobody has seen it");
     let suspended = server.system();
-    let mut wire = begun(&server, &suspended, 10);
+    let mut raw = begun(&server, &suspended, 10);
     server.cli(["system", "suspend", &suspended.id]).exits(0);
-    wire.answer().is_invalid_token();
+    raw.answer().is_invalid_token();
 }
 
 #[test]
 fn shutdown_ends_every_wait_at_once() {
     let server = Server::start();
     let system = server.system();
-    let mut wires: Vec<Wire> = (0..3).map(|_| begun(&server, &system, 60)).collect();
+    let mut wires: Vec<RawClient> = (0..3).map(|_| begun(&server, &system, 60)).collect();
     let start = Instant::now();
     server.signal(libc::SIGTERM);
-    for wire in &mut wires {
-        assert!(request_ids(&wire.answer()).is_empty());
+    for raw in &mut wires {
+        assert!(request_ids(&raw.answer()).is_empty());
     }
     assert_eq!(server.wait().code(), Some(0));
     assert!(start.elapsed() < Duration::from_secs(50), "a wait of a minute holds nothing up");
@@ -148,17 +148,17 @@ fn shutdown_ends_every_wait_at_once() {
 fn listener_reconnects_to_the_database() {
     let server = Server::start();
     let system = server.system();
-    assert_eventually("it listens", PATIENCE, || server.db.number(LISTENS) > 0);
+    assert_eventually("it listens", TIMEOUT, || server.db.number(LISTENS) > 0);
     for _ in 0..2 {
-        let mut wire = begun(&server, &system, 60);
+        let mut raw = begun(&server, &system, 60);
         server.db.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
              WHERE datname = current_database() AND pid <> pg_backend_pid()",
         );
         // The ask comes by a connection of its own, and is not heard by anybody before the listener is back.
         let request = server.ask(&system);
-        assert_eq!(request_ids(&wire.answer()), [request.as_str()]);
-        assert_eventually("stored", PATIENCE, || server.put(&system, b"x").status == 201);
+        assert_eq!(request_ids(&raw.answer()), [request.as_str()]);
+        assert_eventually("stored", TIMEOUT, || server.put(&system, b"x").status == 201);
     }
 }
 
@@ -167,18 +167,18 @@ fn thousand_waits_share_few_database_connections() {
     let server = Server::start();
     let start = Instant::now();
     let systems: Vec<_> = (0..20).map(|_| server.system()).collect();
-    let mut wires: Vec<(&System, Wire)> = Vec::new();
+    let mut wires: Vec<(&System, RawClient)> = Vec::new();
     for _ in 0..50 {
         wires.extend(systems.iter().map(|system| (system, server.waiting(system, 60))));
     }
-    assert_eventually("they all wait", PATIENCE, || connections(&server) < 25);
-    assert!(wires.iter().all(|(_, wire)| !wire.has_something_to_read()));
+    assert_eventually("they all wait", TIMEOUT, || connections(&server) < 25);
+    assert!(wires.iter().all(|(_, raw)| !raw.has_something_to_read()));
     let request = server.ask(&systems[7]);
-    for (system, wire) in &mut wires {
+    for (system, raw) in &mut wires {
         if system.id == systems[7].id {
-            assert_eq!(request_ids(&wire.answer()), [request.as_str()]);
+            assert_eq!(request_ids(&raw.answer()), [request.as_str()]);
         } else {
-            let ended = wire.has_something_to_read() && start.elapsed() < Duration::from_secs(60);
+            let ended = raw.has_something_to_read() && start.elapsed() < Duration::from_secs(60);
             assert!(!ended, "nobody else is woken");
         }
     }
@@ -209,8 +209,8 @@ fn repeated_request_ends_a_wait() {
     // Whoever asked has repaired what kept the appliance from its backup.
     let start = Instant::now();
     assert_eq!(server.ask(&system), request);
-    for wire in &mut wires {
-        assert_eq!(request_ids(&wire.answer()), [request.as_str()]);
+    for raw in &mut wires {
+        assert_eq!(request_ids(&raw.answer()), [request.as_str()]);
     }
     assert!(start.elapsed() < Duration::from_secs(50), "only when the wait was over");
 }
@@ -233,7 +233,7 @@ fn wait_ended_by_shutdown_lists_open_requests() {
     let system = server.system();
     let request = server.ask(&system);
     assert_eq!(server.requested(&system), [request.as_str()]);
-    let mut wire = begun(&server, &system, 60);
+    let mut raw = begun(&server, &system, 60);
     server.signal(libc::SIGTERM);
-    assert_eq!(request_ids(&wire.answer()), [request.as_str()]);
+    assert_eq!(request_ids(&raw.answer()), [request.as_str()]);
 }

@@ -6,7 +6,7 @@ use std::thread;
 use serde_json::{Value, json};
 
 use crate::engine;
-use crate::harness::{Over, PATIENCE, Server, Wire, assert_eventually, bytes, on_s3};
+use crate::harness::{RawClient, Server, SetOnDrop, TIMEOUT, assert_eventually, bytes, on_s3};
 
 /// A key that nothing of ours has.
 const STRANGER: &str = "lost-org/lost-system/01934fab-bc33-7890-a1b2-c3d4e5f6a7b8.gpg";
@@ -97,14 +97,14 @@ fn audit_ignores_uploads_and_deletions_under_way() {
     let wires: Vec<_> = ["Content-Length: 20000000", "Transfer-Encoding: chunked"]
         .into_iter()
         .map(|framing| {
-            let mut wire = Wire::upload(&server, &system, &[framing]);
+            let mut raw = RawClient::upload(&server, &system, &[framing]);
             // More than one part of a bucket's upload.
-            wire.send("a00000\r\n");
-            wire.send(bytes(10_000_000));
-            wire
+            raw.send("a00000\r\n");
+            raw.send(bytes(10_000_000));
+            raw
         })
         .collect();
-    assert_eventually("both were let in", PATIENCE, || server.receiving() == 2);
+    assert_eventually("both were let in", TIMEOUT, || server.receiving() == 2);
     // An object that was written, and whose commit is under way.
     let receiving = server.db.one("SELECT object_key FROM backups WHERE state = 'receiving' LIMIT 1");
     server.store.write(&receiving, b"all of it");
@@ -147,13 +147,13 @@ fn audit_without_store_or_database_reports_no_difference() {
     let server = Server::start();
     let system = server.system();
     server.store(&system, &bytes(10));
-    for spoil in [|server: &Server| server.store.take_away(), |server: &Server| server.store.break_it()] {
+    for spoil in [|server: &Server| server.store.take_away(), |server: &Server| server.store.break_store()] {
         spoil(&server);
         let report = server.cli(["audit", "--store", "--json"]).exits(3);
         assert_eq!(report.json()["complete"], false, "{report:?}");
         assert_eq!(report.json()["differences"], json!([]), "{report:?}");
         server.cli(["audit"]).exits(0);
-        server.store.mend_it();
+        server.store.repair_store();
     }
     server.cli(["audit", "--store"]).exits(0);
     server.db.go_dark();
@@ -189,7 +189,7 @@ fn audit_beside_uploads_and_deletions_is_clean() {
                 }
             });
         }
-        let end = Over(&over);
+        let end = SetOnDrop(&over);
         let audits: Vec<_> = (0..25).map(|_| server.cli(["audit", "--store"])).collect();
         drop(end);
         for audit in audits {

@@ -2,7 +2,7 @@
 
 use std::process::Stdio;
 
-use crate::harness::{PATIENCE, Server, assert_eventually, run};
+use crate::harness::{Server, TIMEOUT, assert_eventually, run};
 
 #[test]
 fn request_command_creates_and_lists_requests() {
@@ -17,7 +17,7 @@ fn request_command_creates_and_lists_requests() {
     assert_eq!(listed[0]["backup_id"], backup.as_str());
     server.cli(["request", &system.id, "--list"]).exits(0).says("fulfilled");
     server.delete(&system, &backup).status(200);
-    assert_eventually("its row is gone", PATIENCE, || server.db.number("SELECT count(*) FROM backups") == 0);
+    assert_eventually("its row is gone", TIMEOUT, || server.db.number("SELECT count(*) FROM backups") == 0);
     let listed = server.cli(["request", &system.id, "--list", "--json"]).exits(0).json();
     assert_eq!(listed[0]["backup_id"], backup.as_str(), "it is told what there was");
 }
@@ -33,7 +33,7 @@ fn request_command_waits_for_the_backup_and_prints_its_id() {
         }
         let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("start strongroom");
         let open = "SELECT count(*) FROM backup_requests WHERE state = 'pending'";
-        assert_eventually("asked", PATIENCE, || server.db.number(open) == 1);
+        assert_eventually("asked", TIMEOUT, || server.db.number(open) == 1);
         let backup = server.store(&system, b"x");
         let ended = child.wait_with_output().expect("the end");
         assert_eq!(ended.status.code(), Some(0));
@@ -62,7 +62,7 @@ fn request_command_exits_with_1_if_no_backup_arrives() {
     let mut command = server.command(["request", &system.id, "--wait"]);
     let waiting = std::thread::spawn(move || run(&mut command));
     let open = "SELECT id FROM backup_requests WHERE state = 'pending'";
-    assert_eventually("it has asked", PATIENCE, || {
+    assert_eventually("it has asked", TIMEOUT, || {
         server.db.number("SELECT count(*) FROM backup_requests") == 2
     });
     server.cli(["request", &system.id, "--cancel", &server.db.one(open)]).exits(0);

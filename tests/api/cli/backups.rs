@@ -2,7 +2,7 @@
 
 use tempfile::TempDir;
 
-use crate::harness::{PATIENCE, Server, assert_eventually, bytes};
+use crate::harness::{Server, TIMEOUT, assert_eventually, bytes};
 
 #[test]
 fn backups_are_listed_newest_first() {
@@ -67,8 +67,8 @@ fn operator_deletes_a_backup() {
     let id = server.store(&system, &bytes(20));
     server.cli(["backup", "delete", &id, "--yes", "--json"]).exits(0).json();
     assert_eq!(server.ids(&system), [keep]);
-    assert_eq!(server.books(&system.org), (10, 0));
-    assert_eventually("the object is gone", PATIENCE, || server.objects().len() == 1);
+    assert_eq!(server.totals(&system.org), (10, 0));
+    assert_eventually("the object is gone", TIMEOUT, || server.objects().len() == 1);
     server.cli(["backup", "delete", &id, "--yes"]).exits(1);
     let actor = server.db.one("SELECT actor FROM backup_events WHERE kind = 'deleted'");
     assert_eq!(actor, "operator");
@@ -117,8 +117,8 @@ fn audit_checks_reservations_of_uploads_under_way() {
     let server = Server::start();
     server.skip_audit();
     let system = server.system();
-    let _open = crate::harness::Wire::upload(&server, &system, &["Content-Length: 100"]);
-    assert_eventually("admitted", PATIENCE, || server.books(&system.org) == (0, 100));
+    let _open = crate::harness::RawClient::upload(&server, &system, &["Content-Length: 100"]);
+    assert_eventually("admitted", TIMEOUT, || server.totals(&system.org) == (0, 100));
     server.cli(["audit"]).exits(0);
     server.db.execute("UPDATE backups SET reserved_bytes = 50; UPDATE org_usage SET reserved_bytes = 50");
     server.cli(["audit"]).exits(1);

@@ -4,10 +4,10 @@ use std::io::Write as _;
 use std::process::Stdio;
 
 use crate::engine::{Bucket, Fault, Proxy};
-use crate::harness::{PATIENCE, Server, System, assert_eventually, bytes, run, run_at_terminal};
+use crate::harness::{Server, System, TIMEOUT, assert_eventually, bytes, run, run_at_terminal};
 
 /// A system with one backup, an object without a row, and the commands that would erase them.
-fn scene() -> (Server, System, String, [Vec<String>; 3]) {
+fn fixture() -> (Server, System, String, [Vec<String>; 3]) {
     let server = Server::start();
     let system = server.system();
     let id = server.store(&system, &bytes(100));
@@ -28,13 +28,13 @@ fn scene() -> (Server, System, String, [Vec<String>; 3]) {
 fn is_untouched(server: &Server, system: &System, id: &str) {
     assert_eq!(server.ids(system), [id]);
     assert_eq!(server.objects().len(), 2);
-    assert_eq!(server.books(&system.org), (100, 0));
+    assert_eq!(server.totals(&system.org), (100, 0));
     assert_eq!(server.db.all("SELECT state FROM systems"), ["active"]);
 }
 
 #[test]
 fn without_a_terminal_deletion_needs_the_flag_yes() {
-    let (server, system, id, [destroy, delete, _]) = scene();
+    let (server, system, id, [destroy, delete, _]) = fixture();
     for command in [&destroy, &delete] {
         for piped in ["n\n", "y\n", "yes\n", ""] {
             let mut child = server
@@ -57,7 +57,7 @@ fn without_a_terminal_deletion_needs_the_flag_yes() {
 
 #[test]
 fn at_a_terminal_deletion_needs_the_answer_yes() {
-    let (server, system, id, commands) = scene();
+    let (server, system, id, commands) = fixture();
     for command in &commands {
         for no in ["", "n", "no", "y", "Yes", "another"] {
             let refused = run_at_terminal(server.command([]).args(command), no).exits(1);
@@ -80,14 +80,14 @@ fn at_a_terminal_deletion_needs_the_answer_yes() {
 
 #[test]
 fn deletion_without_the_store_changes_no_totals() {
-    let (server, system, id, commands) = scene();
+    let (server, system, id, commands) = fixture();
     server.store.take_away();
     for command in &commands[..2] {
         let stopped = run(server.command([]).args(command).arg("--yes")).exits(3);
         assert!(stopped.stderr.contains("nothing was changed"), "{command:?}: {stopped:?}");
         assert_eq!(stopped.stderr.lines().count(), 1, "{stopped:?}");
     }
-    server.store.mend_it();
+    server.store.repair_store();
     is_untouched(&server, &system, &id);
 }
 
@@ -111,7 +111,7 @@ fn on_a_bucket(test: impl FnOnce(&Server, &System, &Bucket, &Proxy, &[String; 2]
     let ids = [store("first.tar.gz"), store("second.gpg")];
     server.kill();
     // The look whether anything can be deleted is at a name that ends in `.bin`.
-    link.spoil(Fault::Error500, |line| line.starts_with("DELETE") && line.contains(".gpg"));
+    link.inject(Fault::Error500, |line| line.starts_with("DELETE") && line.contains(".gpg"));
     test(&server, &system, &bucket, &link, &ids);
 }
 
@@ -125,9 +125,9 @@ fn destroy_that_fails_half_way_reports_it_and_is_finished_by_the_next() {
             assert!(stopped.stderr.contains(word), "no {word:?}: {stopped:?}");
         }
         assert_eq!(stopped.stderr.lines().filter(|line| line.starts_with("strongroom: ")).count(), 1);
-        assert_eq!((objects(), server.books(&system.org)), (1, (0, 0)));
+        assert_eq!((objects(), server.totals(&system.org)), (1, (0, 0)));
         assert_eq!(server.db.all("SELECT state FROM systems"), ["destroying"]);
-        link.mend();
+        link.repair();
         server.cli(destroy).exits(0).says("it is gone");
         assert_eq!((objects(), server.db.number("SELECT count(*) FROM systems")), (0, 0));
     });
@@ -139,10 +139,10 @@ fn deletion_that_fails_half_way_reports_it_and_is_finished_by_a_sweep() {
         let objects = || bucket.keys().into_iter().filter(|key| key.starts_with(&system.org)).count();
         let stopped = server.cli(["backup", "delete", id, "--yes"]).exits(3);
         assert!(stopped.stderr.contains("is deleted") && stopped.stderr.contains("sweep"), "{stopped:?}");
-        assert_eq!((objects(), server.books(&system.org)), (2, (1, 0)));
-        link.mend();
+        assert_eq!((objects(), server.totals(&system.org)), (2, (1, 0)));
+        link.repair();
         server.cli(["sweep"]).exits(0);
-        assert_eventually("its object is gone", PATIENCE, || objects() == 1);
+        assert_eventually("its object is gone", TIMEOUT, || objects() == 1);
         assert_eq!(server.db.all("SELECT state FROM backups"), ["stored"]);
     });
 }

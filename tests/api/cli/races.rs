@@ -4,7 +4,7 @@
 use std::thread;
 
 use crate::engine::{Bucket, Fault, Proxy};
-use crate::harness::{Output, PATIENCE, Server, assert_eventually, bytes};
+use crate::harness::{Output, Server, TIMEOUT, assert_eventually, bytes};
 
 /// A server on a bucket, and the link between the two. The server has to go first.
 fn on_a_link() -> (Bucket, Proxy, Server) {
@@ -37,12 +37,12 @@ fn held<const N: usize>(
     command: [&str; N],
     meanwhile: impl FnOnce(),
 ) -> Output {
-    link.spoil(fault, listing);
+    link.inject(fault, listing);
     thread::scope(|scope| {
         let output = scope.spawn(|| server.cli(command));
-        assert_eventually("a listing is held", PATIENCE, || link.held() > 0);
+        assert_eventually("a listing is held", TIMEOUT, || link.held() > 0);
         meanwhile();
-        link.mend();
+        link.repair();
         output.join().expect("it ends")
     })
 }
@@ -59,10 +59,10 @@ fn audit_does_not_report_a_backup_deleted_after_its_row_was_read() {
     let audit = held(&server, &link, (Fault::AnswerHeld, lists_all), ["audit", "--store"], || {
         // Not in the listing that is held.
         let id = server.store(&system, &bytes(20));
-        link.spoil(Fault::RequestHeld, looks_at_an_object);
-        assert_eventually("its row was read, and the engine is asked for it", PATIENCE, || link.held() > 0);
+        link.inject(Fault::RequestHeld, looks_at_an_object);
+        assert_eventually("its row was read, and the engine is asked for it", TIMEOUT, || link.held() > 0);
         server.delete(&system, &id).status(200);
-        assert_eventually("its row is gone", PATIENCE, || rows(&server) == 1);
+        assert_eventually("its row is gone", TIMEOUT, || rows(&server) == 1);
     });
     audit.exits(0).says("stored backups: 2, objects: 1");
 }
@@ -73,9 +73,9 @@ fn audit_lists_the_bucket_once_for_any_number_of_systems() {
     for _ in 0..5 {
         server.store(&server.system(), &bytes(10));
     }
-    link.spoil(Fault::Error500Once, |line| line.contains("list-type"));
+    link.inject(Fault::Error500Once, |line| line.contains("list-type"));
     server.cli(["audit", "--store"]).exits(0).says("stored backups: 5, objects: 5");
-    assert_eq!(link.mend(), 2, "one that failed, and one that was repeated");
+    assert_eq!(link.repair(), 2, "one that failed, and one that was repeated");
 }
 
 #[test]
@@ -85,7 +85,7 @@ fn object_deleted_after_it_was_listed_is_no_orphan() {
     let id = server.store(&system, &bytes(10));
     let audit = held(&server, &link, (Fault::AnswerHeld, lists_all), ["audit", "--store"], || {
         server.delete(&system, &id).status(200);
-        assert_eventually("its row is gone", PATIENCE, || rows(&server) == 0);
+        assert_eventually("its row is gone", TIMEOUT, || rows(&server) == 0);
     });
     audit.exits(0).says("stored backups: 0, objects: 1");
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::harness::{PATIENCE, Server, System, Wire, assert_eventually, bytes, on_s3};
+use crate::harness::{RawClient, Server, System, TIMEOUT, assert_eventually, bytes, on_s3};
 
 /// A server whose death is noticed after a second or two, and that does not sweep by itself again.
 fn idle() -> Server {
@@ -13,14 +13,14 @@ fn idle_with_lease(seconds: u64) -> Server {
     Server::builder().set("BACKUP_LEASE", seconds).set("BACKUP_SWEEP_INTERVAL", 3600).start()
 }
 
-fn half_an_upload(server: &Server, system: &System) -> Wire {
-    let mut wire = Wire::upload(server, system, &["Content-Length: 2000000"]);
-    wire.send(bytes(1_000_000));
-    assert_eventually("the upload was let in", PATIENCE, || server.receiving() == 1);
+fn half_an_upload(server: &Server, system: &System) -> RawClient {
+    let mut raw = RawClient::upload(server, system, &["Content-Length: 2000000"]);
+    raw.send(bytes(1_000_000));
+    assert_eventually("the upload was let in", TIMEOUT, || server.receiving() == 1);
     if !on_s3() {
-        assert_eventually("its bytes arrive", PATIENCE, || server.has_half_an_object());
+        assert_eventually("its bytes arrive", TIMEOUT, || server.has_half_an_object());
     }
-    wire
+    raw
 }
 
 #[test]
@@ -29,7 +29,7 @@ fn sweep_beside_an_idle_server_changes_nothing() {
     let server = idle_with_lease(10);
     let system = server.system();
     let id = server.store(&system, &bytes(10));
-    let mut wire = half_an_upload(&server, &system);
+    let mut raw = half_an_upload(&server, &system);
     // Only uploads that are older than a lease are looked at.
     server.db.execute("UPDATE backups SET admitted_at = admitted_at - interval '1 hour'");
     let before = server.snapshot();
@@ -38,8 +38,8 @@ fn sweep_beside_an_idle_server_changes_nothing() {
         assert!(value.as_u64() == Some(0) || value.as_array().is_some_and(Vec::is_empty), "{name}: {swept}");
     }
     assert_eq!(server.snapshot(), before);
-    wire.send(bytes(1_000_000));
-    let new = wire.answer().id();
+    raw.send(bytes(1_000_000));
+    let new = raw.answer().id();
     assert_eq!(server.ids(&system), [new, id]);
 }
 
@@ -51,9 +51,9 @@ fn sweep_aborts_uploads_of_dead_processes() {
     let before = server.snapshot();
     let _wire = half_an_upload(&server, &system);
     server.kill();
-    assert_eq!(server.books(&system.org), (10, 2_000_000));
+    assert_eq!(server.totals(&system.org), (10, 2_000_000));
     let mut taken_back = 0;
-    assert_eventually("the lease is over", PATIENCE, || {
+    assert_eventually("the lease is over", TIMEOUT, || {
         let swept = server.cli(["sweep", "--json"]).exits(0).json();
         taken_back += swept["uploads_taken_back"].as_u64().expect("a number");
         taken_back > 0
@@ -107,7 +107,7 @@ fn sweep_without_store_or_database_fails_with_the_reason() {
     server.store.take_away();
     server.cli(["sweep"]).exits(3);
     server.cli(["sweep", "--orphans", "--older-than", "0s", "--force"]).exits(3);
-    server.store.mend_it();
+    server.store.repair_store();
     server.cli(["sweep"]).exits(0);
     server.db.go_dark();
     server.cli(["sweep"]).exits(3);
@@ -136,5 +136,5 @@ fn object_that_the_store_fails_to_delete_is_reported_and_swept_later() {
         server.cli(["sweep"]).exits(0).stdout.contains("purged")
             && server.db.number("SELECT count(*) FROM backups") == 0
     };
-    assert_eventually("it is tried again", PATIENCE + Duration::from_secs(10), gone);
+    assert_eventually("it is tried again", TIMEOUT + Duration::from_secs(10), gone);
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use crate::harness::{Database, Over, PATIENCE, Server, Wire, assert_eventually, bytes};
+use crate::harness::{Database, RawClient, Server, SetOnDrop, TIMEOUT, assert_eventually, bytes};
 
 /// Keys of objects without a row, older than any row.
 const ORPHANS: [&str; 2] = [
@@ -197,7 +197,7 @@ fn orphan_that_the_history_knows_is_deleted() {
     let deleted = server.store(&system, &bytes(10));
     let landed_late = server.object_key(&deleted);
     server.delete(&system, &deleted).status(200);
-    assert_eventually("its row is gone", PATIENCE, || server.db.number("SELECT count(*) FROM backups") == 0);
+    assert_eventually("its row is gone", TIMEOUT, || server.db.number("SELECT count(*) FROM backups") == 0);
     server.store.write(&landed_late, b"left by an engine that did not delete it");
     let kept = [0, 1].map(|_| server.object_key(&server.store(&system, &bytes(10))));
     server.cli(["sweep", "--orphans", "--older-than", "0s"]).exits(0);
@@ -223,8 +223,8 @@ fn object_of_an_uncommitted_upload_is_no_orphan() {
     let server = Server::start();
     server.skip_comparison();
     let system = server.system();
-    let _wire = Wire::upload(&server, &system, &["Content-Length: 100"]);
-    assert_eventually("the upload was let in", PATIENCE, || server.receiving() == 1);
+    let _wire = RawClient::upload(&server, &system, &["Content-Length: 100"]);
+    assert_eventually("the upload was let in", TIMEOUT, || server.receiving() == 1);
     let key = server.db.one("SELECT object_key FROM backups");
     server.store.write(&key, &bytes(100));
     let swept = server.cli(["sweep", "--orphans", "--older-than", "0s", "--force", "--json"]).exits(0).json();
@@ -254,7 +254,7 @@ fn objects_of_uploads_under_way_are_no_orphans() {
             })
             .collect();
         let sweep = || server.cli(["sweep", "--orphans", "--older-than", "0s", "--force", "--json"]);
-        let end = Over(&over);
+        let end = SetOnDrop(&over);
         let swept: Vec<_> = (0..25).map(|_| sweep()).collect();
         drop(end);
         for worker in workers {

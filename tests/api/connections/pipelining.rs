@@ -1,7 +1,7 @@
 //! Requests that are sent before the answers to earlier ones: each gets the answer that it would get alone.
 
 use crate::harness::{
-    Answer, BACKUPS, Builder, Certificate, Login, PATIENCE, REQUESTS, Server, System, Vanish, Wire,
+    Answer, BACKUPS, Builder, Certificate, Disconnect, Login, REQUESTS, RawClient, Server, System, TIMEOUT,
     assert_eventually, bare_head, bytes, chunk, head, sample,
 };
 
@@ -54,8 +54,8 @@ fn roomy() -> Builder {
 
 /// Reads the answer to a request, and looks whether it is that request's.
 #[track_caller]
-fn is_answered(wire: &mut Wire, request: &Sent, among: &str) -> Answer {
-    let answer = if request.is_head { wire.answer_to_head() } else { wire.answer() };
+fn is_answered(raw: &mut RawClient, request: &Sent, among: &str) -> Answer {
+    let answer = if request.is_head { raw.answer_to_head() } else { raw.answer() };
     assert_eq!(answer.status, request.status, "{} {among}: {answer}", request.name);
     let length: usize = answer.must_have("content-length").parse().expect("a length");
     assert!(length > 0, "{} {among}: {answer}", request.name);
@@ -70,12 +70,12 @@ fn every_pair_is_answered(server: &Server) {
     for first in &kinds {
         for second in &kinds {
             let among = format!("in {} and {}", first.name, second.name);
-            let mut wire = Wire::to(server);
-            wire.send([&first.bytes[..], &second.bytes].concat());
-            is_answered(&mut wire, first, &among);
-            is_answered(&mut wire, second, &among);
-            wire.send(&kinds[0].bytes);
-            is_answered(&mut wire, &kinds[0], &format!("after {among}"));
+            let mut raw = RawClient::to(server);
+            raw.send([&first.bytes[..], &second.bytes].concat());
+            is_answered(&mut raw, first, &among);
+            is_answered(&mut raw, second, &among);
+            raw.send(&kinds[0].bytes);
+            is_answered(&mut raw, &kinds[0], &format!("after {among}"));
         }
     }
 }
@@ -99,12 +99,12 @@ fn requests_that_arrive_in_pieces_are_answered_in_order() {
     kinds.retain(|request| !["stranger's upload", "wrong method"].contains(&request.name));
     let all: Vec<u8> = kinds.iter().flat_map(|request| request.bytes.clone()).collect();
     for piece in [1, 7, 100, 1460, 100_000] {
-        let mut wire = Wire::to(&server);
+        let mut raw = RawClient::to(&server);
         for part in all.chunks(piece) {
-            wire.send(part);
+            raw.send(part);
         }
         for request in &kinds {
-            is_answered(&mut wire, request, &format!("in pieces of {piece}"));
+            is_answered(&mut raw, request, &format!("in pieces of {piece}"));
         }
     }
 }
@@ -115,27 +115,27 @@ fn pipelined_requests_beyond_the_read_ahead_are_all_answered() {
     let system = server.system();
     let kinds = kinds(&server, &system);
     let all: Vec<u8> = kinds.iter().flat_map(|request| request.bytes.clone()).collect();
-    let mut wire = Wire::to(&server);
-    wire.send(all.repeat(10));
-    wire.finish_sending();
+    let mut raw = RawClient::to(&server);
+    raw.send(all.repeat(10));
+    raw.finish_sending();
     for turn in 0..10 {
         for request in &kinds {
-            is_answered(&mut wire, request, &format!("in turn {turn}"));
+            is_answered(&mut raw, request, &format!("in turn {turn}"));
         }
     }
-    assert!(wire.is_closed(), "the client has said that nothing more comes");
+    assert!(raw.is_closed(), "the client has said that nothing more comes");
 }
 
 #[test]
 fn requests_to_the_management_api_are_answered_in_order() {
     let login = Login::new();
     let server = Server::builder().login(&login).start();
-    let mut wire = Wire::to_management(&server);
+    let mut raw = RawClient::to_management(&server);
     let requests =
         [("GET", "/docs"), ("HEAD", "/docs"), ("GET", "/backup/x"), ("HEAD", "/nothing"), ("GET", "/docs")];
-    wire.send(requests.map(|(method, path)| bare_head(method, path, &[])).concat());
+    raw.send(requests.map(|(method, path)| bare_head(method, path, &[])).concat());
     for (method, path) in requests {
-        let answer = if method == "HEAD" { wire.answer_to_head() } else { wire.answer() };
+        let answer = if method == "HEAD" { raw.answer_to_head() } else { raw.answer() };
         assert_eq!(answer.body.is_empty(), method == "HEAD", "{method} {path}: {answer}");
         assert!(answer.must_have("content-length") != "0", "{method} {path}: {answer}");
     }
@@ -157,11 +157,11 @@ fn request_after_connection_close_is_not_answered() {
         (head("POST", BACKUPS, &stranger, &["Content-Length: 3000000"]), &big, 401),
     ] {
         for next in [deletion.as_str(), "GARBAGE\r\n\r\n"] {
-            let mut wire = Wire::to(&server);
-            let _ = wire.try_send([first.as_bytes(), body, next.as_bytes()].concat());
-            wire.end_sending();
-            assert_eq!(wire.answer().status, status, "{first}");
-            assert!(wire.try_status().is_err(), "a second answer to {next:?} after {first}");
+            let mut raw = RawClient::to(&server);
+            let _ = raw.try_send([first.as_bytes(), body, next.as_bytes()].concat());
+            raw.end_sending();
+            assert_eq!(raw.answer().status, status, "{first}");
+            assert!(raw.try_status().is_err(), "a second answer to {next:?} after {first}");
         }
     }
     assert!(server.ids(&system).contains(&id));
@@ -172,14 +172,14 @@ fn client_that_disconnects_with_a_pipelined_request_is_not_waited_for() {
     let server = Server::start();
     let system = server.system();
     let waiting = |expected: f64| {
-        assert_eventually("it is known who waits", PATIENCE, || {
+        assert_eventually("it is known who waits", TIMEOUT, || {
             (sample(&server.metrics(), "strongroom_systems_waiting") - expected).abs() < 0.5
         });
     };
-    let mut wire = Wire::to(&server);
+    let mut raw = RawClient::to(&server);
     let wait = head("GET", &format!("{REQUESTS}?wait=60"), &system, &[]);
-    wire.send(format!("{wait}{}", head("GET", BACKUPS, &system, &[])));
+    raw.send(format!("{wait}{}", head("GET", BACKUPS, &system, &[])));
     waiting(1.0);
-    wire.vanish(Vanish::Rst);
+    raw.disconnect(Disconnect::Rst);
     waiting(0.0);
 }

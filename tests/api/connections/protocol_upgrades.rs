@@ -1,6 +1,6 @@
 //! Requests to go on in another protocol: ignored, but for the one that would make a body of everything that follows.
 
-use crate::harness::{BACKUPS, Curl, Server, Wire, bare_head, chunk, head, sha256_hex};
+use crate::harness::{BACKUPS, Curl, RawClient, Server, bare_head, chunk, head, sha256_hex};
 
 const H2C: [&str; 3] =
     ["Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA"];
@@ -20,23 +20,23 @@ fn an_upload_that_asks_for_an_upgrade_is_stored_and_its_connection_is_kept() {
     let server = Server::unlimited();
     let system = server.system();
     for lines in IGNORED {
-        let mut wire = Wire::to(&server);
+        let mut raw = RawClient::to(&server);
         for (framing, body) in [
             ("Content-Length: 5", b"hello".to_vec()),
             ("Transfer-Encoding: chunked", [chunk(b"hello"), chunk(b"")].concat()),
         ] {
             let head = head("POST", BACKUPS, &system, &[lines, &[framing]].concat());
-            wire.send([head.as_bytes(), &body].concat());
-            let answer = wire.answer();
+            raw.send([head.as_bytes(), &body].concat());
+            let answer = raw.answer();
             assert_eq!(answer.data()["sha256"], sha256_hex(b"hello"), "{lines:?} {framing}");
             assert_eq!((answer.header("connection"), answer.header("upgrade")), (None, None), "{answer}");
         }
     }
     // In chunks the end of a body is known, whatever else is asked for.
-    let mut wire = Wire::to(&server);
-    wire.send(head("POST", BACKUPS, &system, &["Upgrade: websocket", "Transfer-Encoding: chunked"]));
-    wire.send([chunk(b"hello"), chunk(b"")].concat());
-    assert_eq!(wire.answer().data()["sha256"], sha256_hex(b"hello"));
+    let mut raw = RawClient::to(&server);
+    raw.send(head("POST", BACKUPS, &system, &["Upgrade: websocket", "Transfer-Encoding: chunked"]));
+    raw.send([chunk(b"hello"), chunk(b"")].concat());
+    assert_eq!(raw.answer().data()["sha256"], sha256_hex(b"hello"));
 }
 
 #[test]
@@ -53,7 +53,7 @@ fn every_route_ignores_an_upgrade_and_keeps_the_connection() {
     let server = Server::unlimited();
     let system = server.system();
     for lines in IGNORED {
-        let (mut collect, mut management) = (Wire::to(&server), Wire::to_management(&server));
+        let (mut collect, mut management) = (RawClient::to(&server), RawClient::to_management(&server));
         for path in [BACKUPS, "/api/health", "/api/systems/backups/unchanged", "/nothing"] {
             collect.send(head("GET", path, &system, lines));
             assert_eq!(collect.answer().header("connection"), None, "{path} {lines:?}");
@@ -70,12 +70,12 @@ fn websocket_upgrade_is_refused_at_once_on_every_route() {
     let server = Server::unlimited();
     let system = server.system();
     let before = server.snapshot();
-    let refused = |mut wire: Wire, request: &str| {
-        wire.send(request);
-        let answer = wire.answer().status(400);
+    let refused = |mut raw: RawClient, request: &str| {
+        raw.send(request);
+        let answer = raw.answer().status(400);
         assert_eq!(answer.is_validation_error("upgrade"), "not supported", "{request}");
         assert_eq!(answer.header("connection"), Some("close"), "{request}");
-        assert!(wire.is_closed(), "{request}");
+        assert!(raw.is_closed(), "{request}");
     };
     for lines in [
         &["Upgrade: websocket"][..],
@@ -85,15 +85,15 @@ fn websocket_upgrade_is_refused_at_once_on_every_route() {
         for (method, path) in
             [("POST", BACKUPS), ("GET", BACKUPS), ("GET", "/api/health"), ("DELETE", "/nothing")]
         {
-            refused(Wire::to(&server), &head(method, path, &system, lines));
+            refused(RawClient::to(&server), &head(method, path, &system, lines));
         }
         for path in ["/backup/x", "/docs", "/mcp", "/metrics", "/nothing"] {
-            refused(Wire::to_management(&server), &bare_head("POST", path, lines));
+            refused(RawClient::to_management(&server), &bare_head("POST", path, lines));
         }
     }
-    let mut wire = Wire::to(&server);
-    wire.send(bare_head("CONNECT", "vault.example:443", &[]));
-    assert_eq!(wire.answer().status(400).is_validation_error("method"), "CONNECT is not supported");
-    assert!(wire.is_closed());
+    let mut raw = RawClient::to(&server);
+    raw.send(bare_head("CONNECT", "vault.example:443", &[]));
+    assert_eq!(raw.answer().status(400).is_validation_error("method"), "CONNECT is not supported");
+    assert!(raw.is_closed());
     server.assert_nothing_left(&before);
 }

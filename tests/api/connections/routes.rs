@@ -1,14 +1,14 @@
 //! Whatever is asked for: our envelope, and never a redirect, which would carry the secret elsewhere.
 
-use crate::harness::{Answer, BACKUPS, Server, Wire, head};
+use crate::harness::{Answer, BACKUPS, RawClient, Server, head};
 
 const SOME_ID: &str = "01934fab-bc33-7890-a1b2-c3d4e5f6a7b8.tar.gz";
 
 /// Asks with exactly this path, which a tidy client would not let through.
 fn ask(server: &Server, request: &str) -> Answer {
-    let mut wire = Wire::to(server);
-    wire.send(request);
-    wire.answer()
+    let mut raw = RawClient::to(server);
+    raw.send(request);
+    raw.answer()
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! A slash too many at an address's end, or in front of it, is understood; never by a redirect.
 
-use crate::harness::{BACKUPS, Login, Server, Wire, assert_eventually, head, sample};
+use crate::harness::{BACKUPS, Login, RawClient, Server, assert_eventually, head, sample};
 
 const ALL: &str = "backup:view backup:create backup:delete backup:admin";
 
@@ -12,9 +12,9 @@ fn trailing_slash_of_a_known_path_is_ignored() {
         let path = |path: &str| format!("{before}{path}{after}");
         let ask = |method: &str, path: &str, body: &str| {
             let length = format!("Content-Length: {}", body.len());
-            let mut wire = Wire::to(&server);
-            wire.send(head(method, path, &system, &[&length]) + body);
-            let answer = wire.answer();
+            let mut raw = RawClient::to(&server);
+            raw.send(head(method, path, &system, &[&length]) + body);
+            let answer = raw.answer();
             assert_eq!(
                 answer.header("location").is_some(),
                 method == "POST" && body == "x",
@@ -105,9 +105,9 @@ fn empty_path_segment_is_404() {
         format!("{BACKUPS}%2f"),
     ] {
         for method in ["GET", "DELETE"] {
-            let mut wire = Wire::to(&server);
-            wire.send(head(method, &path, &system, &[]));
-            let answer = wire.answer();
+            let mut raw = RawClient::to(&server);
+            raw.send(head(method, &path, &system, &[]));
+            let answer = raw.answer();
             assert_eq!(answer.status, 404, "{method} {path}: {answer}");
             answer.data();
         }
@@ -119,13 +119,13 @@ fn empty_path_segment_is_404() {
 fn metrics_count_a_path_with_a_trailing_slash_as_the_one_without() {
     let server = Server::start();
     for path in ["/api/health/live/", "//api/health/live", "/api/health/live"] {
-        let mut wire = Wire::to(&server);
-        wire.send(format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n"));
-        wire.answer().status(200);
+        let mut raw = RawClient::to(&server);
+        raw.send(format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n"));
+        raw.answer().status(200);
     }
     let name =
         r#"strongroom_http_requests_total{api="collect",method="GET",route="/api/health/live",status="200"}"#;
-    assert_eventually("three requests are counted", crate::harness::PATIENCE, || {
+    assert_eventually("three requests are counted", crate::harness::TIMEOUT, || {
         sample(&server.metrics(), name) > 2.5
     });
 }

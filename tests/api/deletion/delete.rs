@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::harness::{GONE, PATIENCE, Server, assert_eventually, bytes};
+use crate::harness::{PROMPT_TIMEOUT, Server, TIMEOUT, assert_eventually, bytes};
 
 #[test]
 fn deleted_backup_is_gone_from_the_list_the_totals_and_the_store() {
@@ -14,12 +14,14 @@ fn deleted_backup_is_gone_from_the_list_the_totals_and_the_store() {
     let answer = server.delete(&system, &id).status(200);
     assert_eq!(answer.data(), json!({ "id": id }));
     assert_eq!(server.ids(&system), [keep]);
-    assert_eq!(server.books(&system.org), (100, 0));
+    assert_eq!(server.totals(&system.org), (100, 0));
     server.fetch(&system, &id).send().is_not_found();
     server.delete(&system, &id).is_not_found();
-    assert_eventually("the object is gone", GONE, || server.objects().into_iter().eq([kept_key.clone()]));
+    assert_eventually("the object is gone", PROMPT_TIMEOUT, || {
+        server.objects().into_iter().eq([kept_key.clone()])
+    });
     let rows = format!("SELECT count(*) FROM backups WHERE object_key = '{key}'");
-    assert_eventually("its row is gone after it", PATIENCE, || server.db.number(&rows) == 0);
+    assert_eventually("its row is gone after it", TIMEOUT, || server.db.number(&rows) == 0);
     assert_eq!(server.events("deleted"), 1);
     assert_eq!(server.slots_used(&system), 2, "a deletion neither costs a slot nor gives one back");
 }
@@ -45,7 +47,7 @@ fn system_may_delete_all_its_backups_and_upload_again() {
         server.delete(&system, id).status(200);
     }
     assert!(server.list(&system).is_empty());
-    assert_eventually("all objects are gone", GONE, || server.objects().is_empty());
+    assert_eventually("all objects are gone", PROMPT_TIMEOUT, || server.objects().is_empty());
     server.store(&system, b"x");
 }
 
@@ -61,7 +63,7 @@ fn one_of_many_concurrent_deletions_of_a_backup_succeeds() {
     });
     assert_eq!(statuses.iter().filter(|status| **status == 200).count(), 1, "{statuses:?}");
     assert_eq!(statuses.iter().filter(|status| **status == 404).count(), 7, "{statuses:?}");
-    assert_eq!(server.books(&system.org), (0, 0));
+    assert_eq!(server.totals(&system.org), (0, 0));
 }
 
 #[test]
@@ -70,13 +72,13 @@ fn deletion_does_not_cut_a_download_under_way() {
     let system = server.system();
     let body = bytes(16_000_000);
     let id = server.store(&system, &body);
-    let mut wire = crate::harness::Wire::to(&server);
+    let mut raw = crate::harness::RawClient::to(&server);
     let path = format!("{}/{id}", crate::harness::BACKUPS);
-    wire.send(crate::harness::head("GET", &path, &system, &[]));
-    assert_eventually("the answer has begun", PATIENCE, || wire.has_something_to_read());
+    raw.send(crate::harness::head("GET", &path, &system, &[]));
+    assert_eventually("the answer has begun", TIMEOUT, || raw.has_something_to_read());
     server.delete(&system, &id).status(200);
-    assert_eventually("the object is gone", GONE, || server.objects().is_empty());
-    if let Ok(answer) = wire.try_answer() {
+    assert_eventually("the object is gone", PROMPT_TIMEOUT, || server.objects().is_empty());
+    if let Ok(answer) = raw.try_answer() {
         assert!(answer.body == body, "what is answered cleanly is whole");
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::harness::{Cluster, Database, PATIENCE, Server, assert_eventually};
+use crate::harness::{Cluster, Database, Server, TIMEOUT, assert_eventually};
 
 /// More than one step of the purger.
 const BACKLOG: usize = 120;
@@ -130,7 +130,7 @@ fn undeletable_object_does_not_delay_other_purges() {
     for key in &bad {
         std::fs::remove_dir_all(server.store.path().join(key)).expect("remove the folder");
     }
-    assert_eventually("they are tried again", PATIENCE + Duration::from_secs(10), || {
+    assert_eventually("they are tried again", TIMEOUT + Duration::from_secs(10), || {
         server.cli(["sweep"]).exits(0);
         keys(&server).is_empty()
     });

@@ -1,6 +1,6 @@
 //! What a system keeps: so many backups and so many bytes, the oldest goes first and the newest never.
 
-use crate::harness::{GONE, PATIENCE, Server, Wire, assert_eventually, bytes};
+use crate::harness::{PROMPT_TIMEOUT, RawClient, Server, TIMEOUT, assert_eventually, bytes};
 
 #[test]
 fn upload_at_the_count_limit_prunes_the_oldest() {
@@ -11,9 +11,9 @@ fn upload_at_the_count_limit_prunes_the_oldest() {
     let ids: Vec<_> = (1..=5).map(|len| server.store(&system, &bytes(len))).collect();
     assert_eq!(server.ids(&system), [ids[4].clone(), ids[3].clone(), ids[2].clone()]);
     assert_eq!(server.ids(&sibling), [other], "retention is a matter of one system");
-    assert_eq!(server.books(&system.org), (3 + 4 + 5 + 7, 0));
+    assert_eq!(server.totals(&system.org), (3 + 4 + 5 + 7, 0));
     server.fetch(&system, &ids[0]).send().is_not_found();
-    assert_eventually("the objects of the pruned are gone", GONE, || server.objects().len() == 4);
+    assert_eventually("the objects of the pruned are gone", PROMPT_TIMEOUT, || server.objects().len() == 4);
     assert_eq!(server.events("pruned"), 2);
 }
 
@@ -25,7 +25,7 @@ fn count_limit_of_one_keeps_the_newest() {
         let id = server.store(&system, &bytes(len));
         assert_eq!(server.ids(&system), [id]);
     }
-    assert_eq!(server.books(&system.org), (3, 0));
+    assert_eq!(server.totals(&system.org), (3, 0));
 }
 
 #[test]
@@ -38,8 +38,8 @@ fn upload_over_the_size_limit_prunes_the_oldest_until_it_fits() {
     assert_eq!(server.ids(&system), [fourth.clone(), ids[2].clone(), ids[1].clone()]);
     let fifth = server.store(&system, &bytes(700));
     assert_eq!(server.ids(&system), [fifth, fourth]);
-    assert_eq!(server.books(&system.org), (701, 0));
-    assert_eventually("the objects of the pruned are gone", GONE, || server.objects().len() == 2);
+    assert_eq!(server.totals(&system.org), (701, 0));
+    assert_eventually("the objects of the pruned are gone", PROMPT_TIMEOUT, || server.objects().len() == 2);
 }
 
 #[test]
@@ -51,7 +51,7 @@ fn single_backup_over_the_size_limit_is_kept_and_recorded() {
     assert_eq!(server.ids(&system), [big.as_str()], "the newest is never pruned");
     assert_eq!(server.events("over_size_cap"), 1);
     let uuid = big.split('.').next().expect("a UUID");
-    assert_eventually("the log says that it is over the cap", PATIENCE, || {
+    assert_eventually("the log says that it is over the cap", TIMEOUT, || {
         server.log().lines().any(|line| line.contains(uuid) && line.contains("size"))
     });
     let small = server.store(&system, &bytes(100));
@@ -98,11 +98,11 @@ fn full_organization_replaces_its_oldest_backups() {
         server.assert_nothing_left(&before);
         for _ in 0..3 {
             send(100).id();
-            assert_eq!(server.books(&system.org), (300, 0));
+            assert_eq!(server.totals(&system.org), (300, 0));
         }
         send(40).id();
         send(160).id();
-        assert_eq!(server.books(&system.org), (300, 0));
+        assert_eq!(server.totals(&system.org), (300, 0));
         assert_eq!(server.ids(&system).len(), 3);
     }
 }
@@ -115,7 +115,7 @@ fn larger_backup_in_a_full_organization_needs_only_the_difference() {
     server.store(&system, &bytes(100));
     server.put(&system, &bytes(106)).is_over_quota();
     server.store(&system, &bytes(105));
-    assert_eq!(server.books(&system.org), (205, 0));
+    assert_eq!(server.totals(&system.org), (205, 0));
 }
 
 #[test]
@@ -124,7 +124,7 @@ fn full_organization_at_the_size_limit_replaces_its_oldest_backups() {
     let system = server.system_with_quota(300);
     for _ in 0..6 {
         server.store(&system, &bytes(100));
-        assert!(server.books(&system.org).0 <= 300);
+        assert!(server.totals(&system.org).0 <= 300);
     }
     assert_eq!(server.ids(&system).len(), 3);
 }
@@ -134,19 +134,19 @@ fn two_concurrent_uploads_replace_two_backups_in_a_full_organization() {
     let server = Server::builder().no_rate_limit().set("BACKUP_MAX_PER_SYSTEM", 3).start();
     let system = server.system_with_quota(300);
     let ids: Vec<_> = (0..3).map(|_| server.store(&system, &bytes(100))).collect();
-    let mut open: Vec<Wire> =
-        (0..2).map(|_| Wire::upload(&server, &system, &["Content-Length: 100"])).collect();
-    assert_eventually("both were let in", PATIENCE, || server.receiving() == 2);
-    assert_eq!(server.books(&system.org), (300, 0), "they need nothing but what they replace");
+    let mut open: Vec<RawClient> =
+        (0..2).map(|_| RawClient::upload(&server, &system, &["Content-Length: 100"])).collect();
+    assert_eventually("both were let in", TIMEOUT, || server.receiving() == 2);
+    assert_eq!(server.totals(&system.org), (300, 0), "they need nothing but what they replace");
     let new: Vec<_> = open
         .iter_mut()
-        .map(|wire| {
-            wire.send(bytes(100));
-            wire.answer().id()
+        .map(|raw| {
+            raw.send(bytes(100));
+            raw.answer().id()
         })
         .collect();
     assert_eq!(server.ids(&system), [&new[1][..], &new[0], &ids[2]]);
-    assert_eq!(server.books(&system.org), (300, 0));
+    assert_eq!(server.totals(&system.org), (300, 0));
 }
 
 #[test]
@@ -154,14 +154,14 @@ fn pledged_backup_may_be_deleted_during_the_upload() {
     let server = Server::builder().no_rate_limit().set("BACKUP_MAX_PER_SYSTEM", 2).start();
     let system = server.system_with_quota(200);
     let ids: Vec<_> = (0..2).map(|_| server.store(&system, &bytes(100))).collect();
-    let mut wire = Wire::upload(&server, &system, &["Content-Length: 100"]);
-    assert_eventually("it was let in", PATIENCE, || server.receiving() == 1);
+    let mut raw = RawClient::upload(&server, &system, &["Content-Length: 100"]);
+    assert_eventually("it was let in", TIMEOUT, || server.receiving() == 1);
     server.delete(&system, &ids[0]).status(200);
     server.audit_is_clean();
-    wire.send(bytes(100));
-    let id = wire.answer().id();
+    raw.send(bytes(100));
+    let id = raw.answer().id();
     assert_eq!(server.ids(&system), [&id[..], &ids[1]]);
-    assert_eq!(server.books(&system.org), (200, 0));
+    assert_eq!(server.totals(&system.org), (200, 0));
 }
 
 #[test]
@@ -170,11 +170,11 @@ fn failed_upload_releases_its_pledged_backup() {
     let system = server.system_with_quota(200);
     let ids: Vec<_> = (0..2).map(|_| server.store(&system, &bytes(100))).collect();
     let before = server.snapshot();
-    let wire = Wire::upload(&server, &system, &["Content-Length: 100"]);
-    assert_eventually("it was let in", PATIENCE, || server.receiving() == 1);
-    wire.vanish(crate::harness::Vanish::Rst);
+    let raw = RawClient::upload(&server, &system, &["Content-Length: 100"]);
+    assert_eventually("it was let in", TIMEOUT, || server.receiving() == 1);
+    raw.disconnect(crate::harness::Disconnect::Rst);
     server.assert_nothing_left(&before);
     assert_eq!(server.ids(&system), [&ids[1][..], &ids[0]]);
     server.store(&system, &bytes(100));
-    assert_eq!(server.books(&system.org), (200, 0));
+    assert_eq!(server.totals(&system.org), (200, 0));
 }

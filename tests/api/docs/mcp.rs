@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, Described, Server, Wire, bare_head};
+use crate::harness::{Answer, ApiDocument, RawClient, Server, bare_head};
 
 fn ask(server: &Server, question: &Value, headers: &[(&str, &str)]) -> Answer {
     let ours = [("content-type", "application/json"), ("accept", "application/json, text/event-stream")];
@@ -61,9 +61,9 @@ fn mcp_client_finds_the_tools_and_all_are_read_only() {
 #[test]
 fn mcp_operations_are_listed_searched_and_read() {
     let server = Server::start();
-    let described = Described::by(&server);
+    let api = ApiDocument::of(&server);
     let listed: Value = serde_json::from_str(&call(&server, "list_operations", &json!({})).1).expect("JSON");
-    let expected = described.operations().filter(|(method, _, _)| method != "HEAD").count();
+    let expected = api.operations().filter(|(method, _, _)| method != "HEAD").count();
     assert_eq!(listed.as_array().map(Vec::len), Some(expected));
     let (_, found) = call(&server, "search_operations", &json!({ "query": "PRUNED quota upload" }));
     assert_eq!(found, "[]");
@@ -74,7 +74,7 @@ fn mcp_operations_are_listed_searched_and_read() {
 
     let (_, one) = call(&server, "get_operation", &json!({ "operation_id": "uploadBackup" }));
     let one: Value = serde_json::from_str(&one).expect("JSON");
-    let path = &described.document()["paths"]["/api/systems/backups"];
+    let path = &api.document()["paths"]["/api/systems/backups"];
     assert_eq!(one["operation"], path["post"]);
     assert_eq!(one["server"], server.url(""));
     for schema in ["Metadata", "ValidationFailed", "FieldError", "ErrorKind"] {
@@ -130,9 +130,9 @@ fn mcp_request_for_another_host_or_origin_is_refused() {
         if !origin.ends_with(' ') {
             lines.push(&origin);
         }
-        let mut wire = Wire::to_management(&server);
-        wire.send(bare_head("POST", "/mcp", &lines).replace("vault.example", host) + &body);
-        wire.answer().status
+        let mut raw = RawClient::to_management(&server);
+        raw.send(bare_head("POST", "/mcp", &lines).replace("vault.example", host) + &body);
+        raw.answer().status
     };
     let own = format!("127.0.0.1:{port}");
     for host in

@@ -6,7 +6,8 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::harness::{
-    BACKUPS, Described, PATIENCE, Server, Trouble, Wire, assert_eventually, bare_head, bytes, digest_field,
+    ApiDocument, BACKUPS, LinkFault, RawClient, Server, TIMEOUT, assert_eventually, bare_head, bytes,
+    digest_field,
 };
 
 const ONE: &str = "/api/systems/backups/{id}";
@@ -29,8 +30,8 @@ fn walk<'a>(value: &'a Value, at: &str, see: &mut impl FnMut(&str, &'a Value)) {
 #[test]
 fn openapi_document_is_3_1_and_resolves_all_its_references() {
     let server = Server::start();
-    let described = Described::by(&server);
-    let document = described.document();
+    let api = ApiDocument::of(&server);
+    let document = api.document();
     assert_eq!(document["openapi"], "3.1.0");
     let mut references = 0;
     walk(document, "", &mut |at, value| {
@@ -41,11 +42,10 @@ fn openapi_document_is_3_1_and_resolves_all_its_references() {
         }
     });
     assert!(references > 10, "{references} references");
-    let ids: Vec<&Value> =
-        described.operations().map(|(_, _, operation)| &operation["operationId"]).collect();
+    let ids: Vec<&Value> = api.operations().map(|(_, _, operation)| &operation["operationId"]).collect();
     assert!(ids.iter().all(|id| id.is_string()));
     assert_eq!(ids.iter().map(ToString::to_string).collect::<BTreeSet<_>>().len(), ids.len(), "{ids:?}");
-    for (method, path, operation) in described.operations() {
+    for (method, path, operation) in api.operations() {
         for requirement in operation["security"].as_array().into_iter().flatten() {
             for scheme in requirement.as_object().expect("a requirement").keys() {
                 assert!(
@@ -63,9 +63,9 @@ fn openapi_document_is_3_1_and_resolves_all_its_references() {
 #[test]
 fn every_openapi_example_fits_its_schema() {
     let server = Server::start();
-    let described = Described::by(&server);
+    let api = ApiDocument::of(&server);
     let mut seen = 0;
-    for (method, path, operation) in described.operations() {
+    for (method, path, operation) in api.operations() {
         for (status, answer) in operation["responses"].as_object().expect("answers") {
             for (media_type, content) in answer["content"].as_object().into_iter().flatten() {
                 let several = content["examples"].as_object().into_iter().flatten();
@@ -74,12 +74,12 @@ fn every_openapi_example_fits_its_schema() {
                 let place = format!("{method} {path} {status} {media_type}");
                 assert!(!examples.is_empty(), "{place} has no example");
                 for example in examples {
-                    described.fits(&content["schema"], example).unwrap_or_else(|e| panic!("{place}: {e}"));
+                    api.fits(&content["schema"], example).unwrap_or_else(|e| panic!("{place}: {e}"));
                     seen += 1;
                 }
             }
             for (name, header) in answer["headers"].as_object().into_iter().flatten() {
-                let fits = described.fits(&header["schema"], &header["example"]);
+                let fits = api.fits(&header["schema"], &header["example"]);
                 fits.unwrap_or_else(|e| panic!("{method} {path} {status} {name}: {e}"));
             }
         }
@@ -119,8 +119,8 @@ fn routes() -> BTreeSet<String> {
 #[test]
 fn openapi_document_lists_exactly_the_routes_and_methods() {
     let server = Server::start();
-    let described = Described::by(&server);
-    let paths = described.document()["paths"].as_object().expect("paths");
+    let api = ApiDocument::of(&server);
+    let paths = api.document()["paths"].as_object().expect("paths");
     let said: BTreeSet<String> = paths.keys().cloned().collect();
     let routes = routes();
     assert!(routes.len() > 10, "{routes:?}");
@@ -139,7 +139,7 @@ fn openapi_document_lists_exactly_the_routes_and_methods() {
             let answer = request.send().status(405);
             let allowed: BTreeSet<String> =
                 answer.must_have("allow").split(',').map(|method| method.trim().to_owned()).collect();
-            let operations = described.operations().filter(|(_, p, _)| p == path);
+            let operations = api.operations().filter(|(_, p, _)| p == path);
             assert_eq!(allowed, operations.map(|(method, _, _)| method).collect(), "{path}");
         }
     }
@@ -149,8 +149,8 @@ fn openapi_document_lists_exactly_the_routes_and_methods() {
 fn answers_of_the_collect_api_match_the_openapi_document() {
     let server = Server::with([("BACKUP_MAX_UPLOAD_SIZE", "1000"), ("BACKUP_RATE_LIMIT_PER_MINUTE", "7")]);
     let impatient = server.sibling_with("BACKUP_BODY_IDLE_TIMEOUT", 1);
-    let described = Described::by(&server);
-    let post = |answer| described.covers("POST", BACKUPS, &answer);
+    let api = ApiDocument::of(&server);
+    let post = |answer| api.describes("POST", BACKUPS, &answer);
     let system = server.system();
     let upload = |body: &[u8]| server.upload(&system).body(body);
     let first = upload(b"one").header("x-filename", "one.tar.gz").send().status(201);
@@ -160,19 +160,19 @@ fn answers_of_the_collect_api_match_the_openapi_document() {
     post(upload(b"x").header("content-digest", "sha-256=what").send().status(400));
     post(upload(b"x").header("content-digest", digest_field(b"y")).send().status(400));
     post(server.request("POST", BACKUPS).body("x").send().status(401));
-    post(Wire::upload(&impatient, &system, &["Content-Length: 10"]).answer().status(408));
+    post(RawClient::upload(&impatient, &system, &["Content-Length: 10"]).answer().status(408));
     post(upload(&bytes(1001)).send().status(413));
     post(server.put(&server.system_with_quota(1), b"xx").status(413));
     let full = (0..10).map(|_| upload(b"x").send()).find(|answer| answer.status == 429);
     post(full.expect("a rate limit"));
 
-    described.covers("GET", BACKUPS, &server.get(BACKUPS).user(&system).send().status(200));
-    described.covers("HEAD", BACKUPS, &server.request("HEAD", BACKUPS).user(&system).send().status(200));
-    described.covers("GET", BACKUPS, &server.get(BACKUPS).send().status(401));
+    api.describes("GET", BACKUPS, &server.get(BACKUPS).user(&system).send().status(200));
+    api.describes("HEAD", BACKUPS, &server.request("HEAD", BACKUPS).user(&system).send().status(200));
+    api.describes("GET", BACKUPS, &server.get(BACKUPS).send().status(401));
 
     let get = |id: &str, header: (&str, &str), status| {
         let answer = server.fetch(&system, id).header(header.0, header.1).send().status(status);
-        described.covers("GET", ONE, &answer);
+        api.describes("GET", ONE, &answer);
         answer
     };
     let etag = get(&id, ("range", "none"), 200).must_have("etag").to_owned();
@@ -183,46 +183,46 @@ fn answers_of_the_collect_api_match_the_openapi_document() {
     let foreign = server.store(&server.system(), b"x");
     get(&foreign, ("range", "none"), 404);
     let one = format!("{BACKUPS}/{id}");
-    described.covers("GET", ONE, &server.get(&one).send().status(401));
-    described.covers("HEAD", ONE, &server.request("HEAD", &one).user(&system).send().status(200));
+    api.describes("GET", ONE, &server.get(&one).send().status(401));
+    api.describes("HEAD", ONE, &server.request("HEAD", &one).user(&system).send().status(200));
 
-    described.covers("DELETE", ONE, &server.delete(&system, "nothing").status(400));
-    described.covers("DELETE", ONE, &server.delete(&system, &foreign).status(404));
-    described.covers("DELETE", ONE, &server.request("DELETE", &one).send().status(401));
-    described.covers("DELETE", ONE, &server.delete(&system, &id).status(200));
+    api.describes("DELETE", ONE, &server.delete(&system, "nothing").status(400));
+    api.describes("DELETE", ONE, &server.delete(&system, &foreign).status(404));
+    api.describes("DELETE", ONE, &server.request("DELETE", &one).send().status(401));
+    api.describes("DELETE", ONE, &server.delete(&system, &id).status(200));
     // On a busy machine the disk may be slow for a moment; what was found is good for a second.
-    assert_eventually("healthy", PATIENCE, || server.get("/api/health").send().status == 200);
+    assert_eventually("healthy", TIMEOUT, || server.get("/api/health").send().status == 200);
     for path in ["/api/health", "/api/health/live"] {
-        described.covers("GET", path, &server.get(path).send().status(200));
-        described.covers("HEAD", path, &server.request("HEAD", path).send().status(200));
+        api.describes("GET", path, &server.get(path).send().status(200));
+        api.describes("HEAD", path, &server.request("HEAD", path).send().status(200));
     }
 }
 
 #[test]
 fn answers_during_outages_match_the_openapi_document() {
     let (link, server) = Server::on_a_link();
-    let described = Described::by(&server);
+    let api = ApiDocument::of(&server);
     let system = server.system();
     let id = server.store(&system, b"x");
     server.store.remove(&server.object_key(&id));
-    described.covers("GET", ONE, &server.fetch(&system, &id).send().status(503));
+    api.describes("GET", ONE, &server.fetch(&system, &id).send().status(503));
     server.delete(&system, &id).status(200);
-    link.spoil(Trouble::Refused);
-    described.covers("POST", BACKUPS, &server.put(&system, b"x").status(503));
-    described.covers("GET", BACKUPS, &server.get(BACKUPS).user(&system).send().status(503));
-    described.covers("GET", ONE, &server.fetch(&system, &id).send().status(503));
-    described.covers("DELETE", ONE, &server.delete(&system, &id).status(503));
-    described.covers("GET", "/api/health", &server.get("/api/health").send().status(503));
-    link.mend();
+    link.inject(LinkFault::Refused);
+    api.describes("POST", BACKUPS, &server.put(&system, b"x").status(503));
+    api.describes("GET", BACKUPS, &server.get(BACKUPS).user(&system).send().status(503));
+    api.describes("GET", ONE, &server.fetch(&system, &id).send().status(503));
+    api.describes("DELETE", ONE, &server.delete(&system, &id).status(503));
+    api.describes("GET", "/api/health", &server.get("/api/health").send().status(503));
+    link.repair();
 }
 
 #[test]
 fn openapi_servers_are_the_public_urls_or_the_requests_host() {
     let server = Server::with([("PUBLIC_URL", "https://collect.example"), ("BACKUP_MAX_PER_SYSTEM", "2")]);
     let servers = |host: &str| {
-        let mut wire = Wire::to_management(&server);
-        wire.send(bare_head("GET", "/openapi.json", &[]).replace("vault.example", host));
-        let document = wire.answer().status(200).json();
+        let mut raw = RawClient::to_management(&server);
+        raw.send(bare_head("GET", "/openapi.json", &[]).replace("vault.example", host));
+        let document = raw.answer().status(200).json();
         (
             document["paths"][BACKUPS]["servers"][0]["url"].as_str().expect("a server").to_owned(),
             document["paths"]["/backup/{siteId}"]["servers"][0]["url"].as_str().expect("a server").to_owned(),

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::harness::{Answer, BACKUPS, Described, Login, PATIENCE, Server, bytes, eventually};
+use crate::harness::{Answer, ApiDocument, BACKUPS, Login, Server, TIMEOUT, bytes, eventually};
 
 const LIST: &str = "/api/systems/{id}/backups";
 const ONE: &str = "/api/systems/{id}/backups/{backup_id}";
@@ -16,7 +16,7 @@ const NOBODY: &str = "01934fab-bc33-7890-a1b2-c3d4e5f6a7b8";
 fn answers_of_the_management_api_match_the_openapi_document() {
     let login = Login::new();
     let server = Server::builder().no_rate_limit().login(&login).start();
-    let described = Described::by(&server);
+    let api = ApiDocument::of(&server);
     let system = server.system();
     let id = server.upload(&system).header("x-filename", "a.txt").body("text").send().id();
     let binary = server.store(&system, &bytes(100));
@@ -29,7 +29,7 @@ fn answers_of_the_management_api_match_the_openapi_document() {
             let request =
                 headers.iter().fold(server.manage(method, &path), |request, (n, v)| request.header(n, v));
             let answer = request.bearer(token).send().status(status);
-            described.covers(method, template, &answer);
+            api.describes(method, template, &answer);
             answer
         };
     for template in [LIST, LINK, SITE, FILE] {
@@ -53,7 +53,7 @@ fn answers_of_the_management_api_match_the_openapi_document() {
     if server.store.settings().iter().all(|(name, _)| name != "BACKUP_S3_BUCKET") {
         let url = link["download_url"].as_str().expect("an address");
         let follow = |url: &str, range: &str, status| {
-            described.covers("GET", FOLLOW, &server.at(url).header("range", range).send().status(status));
+            api.describes("GET", FOLLOW, &server.at(url).header("range", range).send().status(status));
         };
         follow(url, "none", 200);
         follow(url, "bytes=1-1", 206);
@@ -73,48 +73,48 @@ fn answers_of_the_management_api_match_the_openapi_document() {
 fn answers_about_a_damaged_backup_match_the_openapi_document() {
     let login = Login::new();
     let server = Server::builder().login(&login).start();
-    let described = Described::by(&server);
+    let api = ApiDocument::of(&server);
     let system = server.system();
     let id = server.store(&system, b"x");
     server.store.remove(&server.object_key(&id));
     let token = login.token(&system.org, "backup:view");
     let path = format!("/backup/{}/{id}", system.id);
     let answer = server.manage("GET", &path).header("x-download", "true").bearer(&token).send().status(500);
-    described.covers("GET", FILE, &answer);
+    api.describes("GET", FILE, &answer);
     server.delete(&system, &id).status(200);
 }
 
 #[test]
 fn answers_about_backup_requests_match_the_openapi_document() {
     let server = Server::start();
-    let described = Described::by(&server);
+    let api = ApiDocument::of(&server);
     let system = server.system();
     server.store(&system, b"x");
     let (requests, unchanged) = (format!("{BACKUPS}/requests"), format!("{BACKUPS}/unchanged"));
     server.cli(["request", &system.id]).exits(0);
     let get = |query: &str, status| {
         let answer = server.get(&format!("{requests}{query}")).user(&system).send().status(status);
-        described.covers("GET", &requests, &answer);
+        api.describes("GET", &requests, &answer);
         answer
     };
     let found = get("?wait=10", 200).data();
     assert_eq!(found["requests"].as_array().map(Vec::len), Some(1), "{found}");
     get("?wait=61", 400);
-    described.covers("GET", &requests, &server.get(&requests).send().status(401));
+    api.describes("GET", &requests, &server.get(&requests).send().status(401));
     let say = || server.request("POST", &unchanged).user(&system).send().status(200);
     let mut told = say();
     // The header is a hint, and left out where the database is slow.
-    eventually(PATIENCE, || {
+    eventually(TIMEOUT, || {
         if told.header("x-backup-requested").is_none() {
             told = say();
         }
         told.header("x-backup-requested").is_some()
     });
-    described.covers("POST", &unchanged, &told);
+    api.describes("POST", &unchanged, &told);
     assert_eq!(told.must_have("x-backup-requested"), found["requests"][0]["id"]);
-    let said = &described.document()["paths"][&unchanged]["post"]["responses"]["200"]["headers"];
+    let said = &api.document()["paths"][&unchanged]["post"]["responses"]["200"]["headers"];
     assert!(said["X-Backup-Requested"].is_object(), "{said}");
-    described.covers("POST", &unchanged, &server.request("POST", &unchanged).send().status(401));
+    api.describes("POST", &unchanged, &server.request("POST", &unchanged).send().status(401));
 }
 
 #[test]
@@ -135,7 +135,7 @@ fn every_error_names_a_page_that_exists() {
     // All codes that an example shows are in the table.
     let codes: Vec<&str> =
         strongroom::http::errors::gateway_codes::ERROR_CODES.iter().map(|error| error.code).collect();
-    for (method, path, operation) in Described::by(&server).operations() {
+    for (method, path, operation) in ApiDocument::of(&server).operations() {
         if !path.starts_with("/backup/") {
             continue;
         }
@@ -151,10 +151,10 @@ fn every_error_names_a_page_that_exists() {
 
 /// What the document shows of each header that always has the same value is what was sent.
 #[track_caller]
-fn shows_what_was_sent(described: &Described, method: &str, path: &str, answer: &Answer) {
+fn shows_what_was_sent(api: &ApiDocument, method: &str, path: &str, answer: &Answer) {
     const FIXED: [&str; 4] = ["Accept-Ranges", "Cache-Control", "WWW-Authenticate", "X-Content-Type-Options"];
-    described.covers(method, path, answer);
-    let said = &described.document()["paths"][path][method.to_lowercase()]["responses"];
+    api.describes(method, path, answer);
+    let said = &api.document()["paths"][path][method.to_lowercase()]["responses"];
     let said = &said[answer.status.to_string()]["headers"];
     for name in FIXED {
         let shown = said[name]["example"].as_str();
@@ -166,7 +166,7 @@ fn shows_what_was_sent(described: &Described, method: &str, path: &str, answer: 
 fn openapi_headers_match_the_sent_headers() {
     let login = Login::new();
     let server = Server::builder().login(&login).start();
-    let described = Described::by(&server);
+    let api = ApiDocument::of(&server);
     let system = server.system();
     let id = server.store(&system, b"x");
     let weak = login.token(&system.org, "other");
@@ -180,18 +180,18 @@ fn openapi_headers_match_the_sent_headers() {
         let ask = |token: &str| {
             server.manage(method, &at(template)).header("via", "1.1 proxy").bearer(token).send()
         };
-        shows_what_was_sent(&described, method, template, &ask("nonsense").status(401));
-        shows_what_was_sent(&described, method, template, &ask(&weak).status(403));
+        shows_what_was_sent(&api, method, template, &ask("nonsense").status(401));
+        shows_what_was_sent(&api, method, template, &ask(&weak).status(403));
     }
     let link = server.manage("GET", &at(LINK)).bearer(&view).send().status(200);
-    shows_what_was_sent(&described, "GET", LINK, &link);
+    shows_what_was_sent(&api, "GET", LINK, &link);
     if server.store.settings().iter().all(|(name, _)| name != "BACKUP_S3_BUCKET") {
         let forged = format!("{}0", link.data()["download_url"].as_str().expect("an address"));
-        shows_what_was_sent(&described, "GET", FOLLOW, &server.at(&forged).send().status(403));
+        shows_what_was_sent(&api, "GET", FOLLOW, &server.at(&forged).send().status(403));
     }
     let metrics = server.manage("GET", "/metrics").send().status(200);
-    shows_what_was_sent(&described, "GET", "/metrics", &metrics);
+    shows_what_was_sent(&api, "GET", "/metrics", &metrics);
     let one = "/api/systems/backups/{id}";
-    shows_what_was_sent(&described, "GET", one, &server.fetch(&system, &id).send().status(200));
-    shows_what_was_sent(&described, "GET", BACKUPS, &server.get(BACKUPS).send().status(401));
+    shows_what_was_sent(&api, "GET", one, &server.fetch(&system, &id).send().status(200));
+    shows_what_was_sent(&api, "GET", BACKUPS, &server.get(BACKUPS).send().status(401));
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::json;
 
-use crate::harness::{Answer, Described, Server, Wire, bare_head};
+use crate::harness::{Answer, ApiDocument, RawClient, Server, bare_head};
 
 /// The values of these attributes.
 fn attributes<'a>(html: &'a str, name: &str) -> Vec<&'a str> {
@@ -112,10 +112,10 @@ fn documentation_answers_get_and_head_with_the_right_media_type() {
 #[test]
 fn openapi_document_does_not_describe_the_documentation() {
     let server = Server::start();
-    let described = Described::by(&server);
+    let api = ApiDocument::of(&server);
     let own =
         |path: &str| ["/docs", "/openapi.json", "/llms.txt", "/mcp"].iter().any(|own| path.starts_with(own));
-    assert_eq!(described.operations().map(|(_, path, _)| path).find(|path| own(path)), None);
+    assert_eq!(api.operations().map(|(_, path, _)| path).find(|path| own(path)), None);
 }
 
 #[test]
@@ -124,9 +124,9 @@ fn cacheable_documents_do_not_depend_on_the_host() {
     let mut shared = 0;
     for (path, _) in pages(&server) {
         let asked = |host: &str| {
-            let mut wire = Wire::to_management(&server);
-            wire.send(bare_head("GET", &path, &[]).replace("vault.example", host));
-            wire.answer().status(200)
+            let mut raw = RawClient::to_management(&server);
+            raw.send(bare_head("GET", &path, &[]).replace("vault.example", host));
+            raw.answer().status(200)
         };
         let (one, other) = (asked("one.example"), asked("other.example"));
         if one.must_have("cache-control").starts_with("public") {
@@ -150,7 +150,7 @@ fn missing_page_does_not_repeat_the_request() {
 fn reference_page_shows_every_operation() {
     let server = Server::start();
     let html = text(&server.manage("GET", "/docs/reference").send().status(200));
-    for (method, path, operation) in Described::by(&server).operations() {
+    for (method, path, operation) in ApiDocument::of(&server).operations() {
         if method == "HEAD" {
             continue;
         }

@@ -1,6 +1,6 @@
 //! `GET` and `HEAD /api/systems/backups/{id}`.
 
-use crate::harness::{Answer, BACKUPS, Server, Wire, bytes, digest_field, head, sha256_hex};
+use crate::harness::{Answer, BACKUPS, RawClient, Server, bytes, digest_field, head, sha256_hex};
 
 #[test]
 fn download_returns_the_bytes_of_the_upload() {
@@ -49,9 +49,9 @@ fn head_returns_the_headers_of_get() {
     let unknown = server.request("HEAD", &format!("{BACKUPS}/{}", other_than(&id))).user(&system).send();
     assert_eq!((unknown.status, unknown.body.len()), (404, 0));
 
-    let mut wire = Wire::to(&server);
-    wire.send(head("HEAD", &path, &system, &["Connection: close"]));
-    assert_eq!(wire.bytes_after_head(), 0, "no body after the head of a HEAD");
+    let mut raw = RawClient::to(&server);
+    raw.send(head("HEAD", &path, &system, &["Connection: close"]));
+    assert_eq!(raw.bytes_after_head(), 0, "no body after the head of a HEAD");
 }
 
 /// A well-formed id that nobody has.
@@ -165,12 +165,12 @@ fn download_can_be_repeated_on_one_connection_and_aborted() {
     let body = bytes(8_000_000);
     let id = server.store(&system, &body);
     let path = format!("{BACKUPS}/{id}");
-    let mut wire = Wire::to(&server);
+    let mut raw = RawClient::to(&server);
     for _ in 0..2 {
-        wire.send(head("GET", &path, &system, &[]));
-        assert!(wire.answer().status(200).body == body);
+        raw.send(head("GET", &path, &system, &[]));
+        assert!(raw.answer().status(200).body == body);
     }
-    wire.send(head("GET", &path, &system, &[]));
-    wire.vanish(crate::harness::Vanish::Rst);
+    raw.send(head("GET", &path, &system, &[]));
+    raw.disconnect(crate::harness::Disconnect::Rst);
     assert_eq!(server.fetch(&system, &id).send().status(200).body.len(), body.len());
 }

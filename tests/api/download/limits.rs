@@ -2,7 +2,7 @@
 
 use crate::download::stalled_clients::{LARGE, descriptors, large_backup, stalled};
 use crate::harness::{
-    Login, PATIENCE, Server, System, Vanish, Wire, assert_eventually, bare_head, head, run, sample,
+    Disconnect, Login, RawClient, Server, System, TIMEOUT, assert_eventually, bare_head, head, run, sample,
 };
 use crate::links::signed::{link, local};
 
@@ -12,27 +12,23 @@ fn under_way(server: &Server) -> f64 {
 
 #[track_caller]
 fn becomes(server: &Server, count: f64) {
-    assert_eventually(&format!("{count} downloads"), PATIENCE, || (under_way(server) - count).abs() < 0.5);
+    assert_eventually(&format!("{count} downloads"), TIMEOUT, || (under_way(server) - count).abs() < 0.5);
 }
 
 /// A download by a signed address whose client takes nothing.
-fn stalled_by_link(server: &Server, url: &str) -> Wire {
+fn stalled_by_link(server: &Server, url: &str) -> RawClient {
     let path = url.strip_prefix(&server.management_url("")).expect("an address of this server");
-    let mut wire = Wire::to_management(server);
-    wire.send(bare_head("GET", path, &[]));
-    wire
+    let mut raw = RawClient::to_management(server);
+    raw.send(bare_head("GET", path, &[]));
+    raw
 }
 
 /// A portal's download whose client takes nothing.
-fn stalled_by_token(server: &Server, token: &str, system: &System, id: &str) -> Wire {
-    let mut wire = Wire::to_management(server);
+fn stalled_by_token(server: &Server, token: &str, system: &System, id: &str) -> RawClient {
+    let mut raw = RawClient::to_management(server);
     let authorization = format!("Authorization: Bearer {token}");
-    wire.send(bare_head(
-        "GET",
-        &format!("/backup/{}/{id}", system.id),
-        &[&authorization, "X-Download: true"],
-    ));
-    wire
+    raw.send(bare_head("GET", &format!("/backup/{}/{id}", system.id), &[&authorization, "X-Download: true"]));
+    raw
 }
 
 #[test]
@@ -43,11 +39,11 @@ fn system_and_its_portals_have_at_most_eight_downloads_each() {
     let (other, another) = (server.system(), server.system());
     let small = server.store(&other, b"x");
     let token = login.token(&system.org, "backup:view");
-    let by_token: Vec<Wire> = (0..8).map(|_| stalled_by_token(&server, &token, &system, &id)).collect();
+    let by_token: Vec<RawClient> = (0..8).map(|_| stalled_by_token(&server, &token, &system, &id)).collect();
     becomes(&server, 8.0);
     // Whoever has a token can't keep the appliance from its own backups.
     server.fetch(&system, &id).header("range", "bytes=0-9").send().status(206);
-    let mut wires: Vec<Wire> = (0..8).map(|_| stalled(&server, &system, &id)).collect();
+    let mut wires: Vec<RawClient> = (0..8).map(|_| stalled(&server, &system, &id)).collect();
     becomes(&server, 16.0);
     let refused = server.fetch(&system, &id).send().status(429);
     assert_eq!(refused.message(), "too many downloads in progress");
@@ -67,8 +63,8 @@ fn system_and_its_portals_have_at_most_eight_downloads_each() {
     server.list(&system);
     server.fetch(&other, &small).send().status(200);
     server.store(&another, b"x");
-    wires.remove(0).vanish(Vanish::Rst);
-    assert_eventually("a place is free again", PATIENCE, || {
+    wires.remove(0).disconnect(Disconnect::Rst);
+    assert_eventually("a place is free again", TIMEOUT, || {
         server.fetch(&system, &id).header("range", "bytes=0-9").send().status == 206
     });
     drop((wires, by_token));
@@ -80,19 +76,19 @@ fn download_limit_is_released_however_a_download_ends() {
     let server = Server::unlimited();
     let (system, id) = large_backup(&server);
     for _ in 0..3 {
-        for how in [Vanish::Fin, Vanish::Rst] {
-            let mut wire = stalled(&server, &system, &id);
-            wire.try_read(100_000).expect("the beginning");
-            wire.vanish(how);
+        for how in [Disconnect::Fin, Disconnect::Rst] {
+            let mut raw = stalled(&server, &system, &id);
+            raw.try_read(100_000).expect("the beginning");
+            raw.disconnect(how);
         }
         assert_eq!(server.fetch(&system, &id).send().status(200).body.len(), LARGE);
         server.fetch(&system, &id).header("range", "bytes=99999999-").send().status(416);
         server.request("HEAD", &format!("/api/systems/backups/{id}")).user(&system).send().status(200);
-        let mut wire = Wire::to(&server);
+        let mut raw = RawClient::to(&server);
         // Two on one connection, and the client leaves before it has read either.
         let again = head("GET", &format!("/api/systems/backups/{id}"), &system, &[]);
-        wire.send([again.as_str(), again.as_str()].concat());
-        wire.vanish(Vanish::Fin);
+        raw.send([again.as_str(), again.as_str()].concat());
+        raw.disconnect(Disconnect::Fin);
         becomes(&server, 0.0);
     }
 }
@@ -106,13 +102,13 @@ fn one_link_has_at_most_four_downloads_apart_from_its_systems() {
     // They differ in the second at which they expire.
     let (one, _) = link(&server, &login, &system, &id);
     let other = || link(&server, &login, &system, &id).0;
-    assert_eventually("a second goes by", PATIENCE, || other() != one);
-    let wires: Vec<Wire> = (0..4).map(|_| stalled_by_link(&server, &one)).collect();
+    assert_eventually("a second goes by", TIMEOUT, || other() != one);
+    let wires: Vec<RawClient> = (0..4).map(|_| stalled_by_link(&server, &one)).collect();
     becomes(&server, 4.0);
     let refused = server.at(&one).send().status(429);
     assert_eq!(refused.message(), "too many downloads in progress");
     server.at(&other()).header("range", "bytes=0-9").send().status(206);
-    let appliance: Vec<Wire> = (0..8).map(|_| stalled(&server, &system, &id)).collect();
+    let appliance: Vec<RawClient> = (0..8).map(|_| stalled(&server, &system, &id)).collect();
     becomes(&server, 12.0);
     server.at(&other()).header("range", "bytes=0-9").send().status(206);
     drop((wires, appliance));
@@ -132,12 +128,12 @@ fn end_after(command: &[&str]) {
         stalled_by_link(&server, &link(&server, &login, &system, &id).0),
     ];
     becomes(&server, 3.0);
-    assert_eventually("their files are open", PATIENCE, || descriptors(&server, &id) == 3);
+    assert_eventually("their files are open", TIMEOUT, || descriptors(&server, &id) == 3);
     run(server.command(["system"]).args(command).arg(&system.id)).exits(0);
     // Far sooner than a client may be idle.
-    assert_eventually("those of the appliance and by the link end", PATIENCE, || under_way(&server) < 1.5);
-    for wire in &mut wires[1..] {
-        assert!(wire.try_answer().is_err(), "a short answer must not look whole");
+    assert_eventually("those of the appliance and by the link end", TIMEOUT, || under_way(&server) < 1.5);
+    for raw in &mut wires[1..] {
+        assert!(raw.try_answer().is_err(), "a short answer must not look whole");
     }
     if command[0] == "destroy" {
         becomes(&server, 0.0);

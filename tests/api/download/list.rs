@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::harness::{BACKUPS, PATIENCE, Server, Wire, assert_eventually, bytes};
+use crate::harness::{BACKUPS, RawClient, Server, TIMEOUT, assert_eventually, bytes};
 
 #[test]
 fn a_system_without_backups_has_an_empty_list() {
@@ -48,15 +48,15 @@ fn a_system_sees_only_its_own_backups() {
 fn upload_under_way_is_not_listed() {
     let server = Server::start();
     let system = server.system();
-    let mut wire = Wire::upload(&server, &system, &["Content-Length: 5"]);
-    wire.send("hell");
-    assert_eventually("the upload was let in", PATIENCE, || server.receiving() == 1);
+    let mut raw = RawClient::upload(&server, &system, &["Content-Length: 5"]);
+    raw.send("hell");
+    assert_eventually("the upload was let in", TIMEOUT, || server.receiving() == 1);
     assert!(server.list(&system).is_empty());
     let row = server.db.one("SELECT id::text FROM backups");
     server.fetch(&system, &format!("{row}.bin")).send().is_not_found();
     server.delete(&system, &format!("{row}.bin")).is_not_found();
-    wire.send("o");
-    let id = wire.answer().id();
+    raw.send("o");
+    let id = raw.answer().id();
     assert_eq!(server.ids(&system), [id]);
 }
 

@@ -4,7 +4,7 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use crate::harness::{
-    Builder, Certificate, PATIENCE, Server, System, Wire, assert_eventually, bytes, eventually, head,
+    Builder, Certificate, RawClient, Server, System, TIMEOUT, assert_eventually, bytes, eventually, head,
 };
 
 /// More than the buffers of both ends of a connection hold.
@@ -18,10 +18,10 @@ pub fn large_backup(server: &Server) -> (System, String) {
 }
 
 /// A download whose client has asked, and takes nothing.
-pub fn stalled(server: &Server, system: &System, id: &str) -> Wire {
-    let mut wire = Wire::to(server);
-    wire.send(head("GET", &format!("/api/systems/backups/{id}"), system, &[]));
-    wire
+pub fn stalled(server: &Server, system: &System, id: &str) -> RawClient {
+    let mut raw = RawClient::to(server);
+    raw.send(head("GET", &format!("/api/systems/backups/{id}"), system, &[]));
+    raw
 }
 
 /// How many descriptors the process has open on what the store keeps of this backup, or kept.
@@ -45,13 +45,13 @@ fn pass(time: Duration) {
 fn is_given_up(builder: &Builder) {
     let server = builder.clone().start();
     let (system, id) = large_backup(&server);
-    let mut wires: Vec<Wire> = (0..3).map(|_| stalled(&server, &system, &id)).collect();
-    assert_eventually("it is opened", PATIENCE, || descriptors(&server, &id) == 3);
+    let mut wires: Vec<RawClient> = (0..3).map(|_| stalled(&server, &system, &id)).collect();
+    assert_eventually("it is opened", TIMEOUT, || descriptors(&server, &id) == 3);
     // Its file is gone, and yet takes up its room for as long as somebody has it open.
     server.delete(&system, &id).status(200);
-    assert_eventually("it is given up", PATIENCE, || descriptors(&server, &id) == 0);
-    for wire in &mut wires {
-        assert!(wire.try_answer().is_err(), "a short answer must not look whole");
+    assert_eventually("it is given up", TIMEOUT, || descriptors(&server, &id) == 0);
+    for raw in &mut wires {
+        assert!(raw.try_answer().is_err(), "a short answer must not look whole");
     }
     // A line a minute, of all that come from one address.
     let told = server.log().matches("BACKUP_BODY_IDLE_TIMEOUT").count();
@@ -74,27 +74,27 @@ fn download_over_tls_is_aborted_when_the_client_reads_nothing() {
 fn download_by_a_slow_client_that_keeps_reading_continues() {
     let server = idle_for(8).start();
     let (system, id) = large_backup(&server);
-    let mut wire = stalled(&server, &system, &id);
+    let mut raw = stalled(&server, &system, &id);
     let start = Instant::now();
     // For longer than it may be idle. The buffers on the way are filled again only once much of them is free.
     while start.elapsed() < Duration::from_secs(30) {
-        wire.try_read(32 << 10).expect("the next bytes");
+        raw.try_read(32 << 10).expect("the next bytes");
         pass(Duration::from_millis(200));
     }
     let rest = LARGE / 2;
-    wire.try_read(rest).expect("the rest at full speed");
+    raw.try_read(rest).expect("the rest at full speed");
 }
 
 #[test]
 fn download_below_the_minimum_rate_is_aborted_within_a_minute() {
     let server = Server::builder().no_rate_limit().set("BACKUP_BODY_MIN_RATE", 10_000_000).start();
     let (system, id) = large_backup(&server);
-    let mut wire = stalled(&server, &system, &id);
+    let mut raw = stalled(&server, &system, &id);
     let start = Instant::now();
     let mut taken = 0;
-    while wire.try_read(16 << 10).is_ok() {
+    while raw.try_read(16 << 10).is_ok() {
         taken += 16 << 10;
-        assert!(start.elapsed() < PATIENCE * 6, "still served at 80 KiB a second");
+        assert!(start.elapsed() < TIMEOUT * 6, "still served at 80 KiB a second");
         // What was on its way when it was given up is still to be read.
         if !server.log().contains("BACKUP_BODY_MIN_RATE") {
             pass(Duration::from_millis(200));
@@ -112,9 +112,9 @@ fn shutdown_ends_downloads_of_clients_that_read_nothing() {
     for builder in [graceful, cut] {
         let server = builder.start();
         let (system, id) = large_backup(&server);
-        let _wires: Vec<Wire> = (0..4).map(|_| stalled(&server, &system, &id)).collect();
+        let _wires: Vec<RawClient> = (0..4).map(|_| stalled(&server, &system, &id)).collect();
         let open = || crate::harness::sample(&server.metrics(), "strongroom_downloads_open") >= 4.0;
-        assert_eventually("they are under way", PATIENCE, open);
+        assert_eventually("they are under way", TIMEOUT, open);
         assert_eq!(server.stop_gracefully().code(), Some(0));
     }
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use super::os::signal;
-use super::{PATIENCE, Server, System, assert_eventually, bytes, eventually};
+use super::{Server, System, TIMEOUT, assert_eventually, bytes, eventually};
 
 /// A machine with a configuration, the agent, and its settings.
 pub struct Appliance {
@@ -156,7 +156,7 @@ impl Running {
     #[track_caller]
     pub fn ends(&mut self) -> i32 {
         let mut code = None;
-        assert_eventually("the agent ends", PATIENCE * 3, || {
+        assert_eventually("the agent ends", TIMEOUT * 3, || {
             code = self.child.try_wait().expect("wait").map(|status| status.code().unwrap_or(-1));
             code.is_some()
         });
@@ -169,7 +169,7 @@ impl Drop for Running {
         if self.child.try_wait().is_ok_and(|ended| ended.is_none()) {
             signal(self.child.id(), libc::SIGTERM);
             // A shell in the middle of a command does not hear it.
-            if !eventually(PATIENCE, || self.child.try_wait().is_ok_and(|ended| ended.is_some())) {
+            if !eventually(TIMEOUT, || self.child.try_wait().is_ok_and(|ended| ended.is_some())) {
                 let _ = self.child.kill();
                 let _ = self.child.wait();
             }

@@ -6,7 +6,7 @@ use std::thread;
 
 use serde_json::Value;
 
-use super::{PATIENCE, Server, eventually, os, unique};
+use super::{Server, TIMEOUT, eventually, os, unique};
 
 /// An appliance as `system add` made it.
 #[derive(Clone, Debug)]
@@ -69,7 +69,7 @@ pub fn run(command: &mut Command) -> Output {
     let mut child = command.spawn().unwrap_or_else(|e| panic!("{command:?}: {e}"));
     let out = read_aside(child.stdout.take().expect("piped"));
     let err = read_aside(child.stderr.take().expect("piped"));
-    let ended = eventually(PATIENCE * 3, || child.try_wait().expect("wait for a child").is_some());
+    let ended = eventually(TIMEOUT * 3, || child.try_wait().expect("wait for a child").is_some());
     if !ended {
         let _ = child.kill();
     }

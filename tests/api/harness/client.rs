@@ -22,7 +22,7 @@ enum Body {
     Chunked(Vec<u8>),
 }
 
-/// No redirect is followed and no status is an error. Certificates are `Wire`'s and curl's subject.
+/// No redirect is followed and no status is an error. Certificates are `RawClient`'s and curl's subject.
 pub fn agent() -> Agent {
     Agent::config_builder()
         .http_status_as_error(false)

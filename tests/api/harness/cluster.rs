@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
 
-use super::{Database, PATIENCE, assert_eventually, os, run};
+use super::{Database, TIMEOUT, assert_eventually, os, run};
 
 const PROGRAMS: &str = "STRONGROOM_TEST_POSTGRES_PROGRAMS";
 const RUN: &str = "STRONGROOM_TEST_POSTGRES_RUN";
@@ -44,7 +44,7 @@ impl Cluster {
         let database = Database::at(&self.url());
         database.execute("ALTER SYSTEM SET synchronous_standby_names = '*'");
         database.execute("SELECT pg_reload_conf()");
-        assert_eventually("the standby is waited for", PATIENCE, || {
+        assert_eventually("the standby is waited for", TIMEOUT, || {
             database.holds("EXISTS (SELECT FROM pg_stat_replication WHERE sync_state = 'sync')")
         });
     }
@@ -64,7 +64,7 @@ impl Cluster {
         }
         command.stdout(Stdio::null()).stderr(Stdio::null());
         *self.lock() = Some(command.spawn().expect("start Postgres"));
-        assert_eventually("Postgres answers", PATIENCE, || Database::at(&self.url()).answers());
+        assert_eventually("Postgres answers", TIMEOUT, || Database::at(&self.url()).answers());
     }
 
     /// Stops it at once, as `pg_ctl stop -m immediate` does: nothing is written any more.
@@ -103,7 +103,7 @@ impl Cluster {
         let database = Database::at(&self.url());
         database.execute(&format!("ALTER SYSTEM SET synchronous_standby_names = '{name}'"));
         database.execute("SELECT pg_reload_conf()");
-        assert_eventually("Postgres has read it", PATIENCE, || {
+        assert_eventually("Postgres has read it", TIMEOUT, || {
             database.one("SELECT current_setting('synchronous_standby_names')") == name
         });
     }

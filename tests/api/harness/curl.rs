@@ -15,7 +15,7 @@ pub struct Curl {
 }
 
 /// What curl said and received.
-pub struct Outcome {
+pub struct CurlResult {
     pub exit: i32,
     pub answer: Answer,
     /// What `--write-out` was asked for.
@@ -60,7 +60,7 @@ impl Curl {
     }
 
     #[track_caller]
-    pub fn run(mut self) -> Outcome {
+    pub fn run(mut self) -> CurlResult {
         let done = self.command.output().unwrap_or_else(|e| panic!("these tests need curl: {e}"));
         let read = |name: &str| std::fs::read(self.folder.path().join(name)).unwrap_or_default();
         let head = String::from_utf8_lossy(&read("head")).into_owned();
@@ -73,11 +73,11 @@ impl Curl {
             body: read("body"),
         };
         let stderr = String::from_utf8_lossy(&done.stderr).into_owned();
-        Outcome { exit: done.status.code().unwrap_or(-1), answer, stdout, stderr }
+        CurlResult { exit: done.status.code().unwrap_or(-1), answer, stdout, stderr }
     }
 }
 
-impl Outcome {
+impl CurlResult {
     /// curl was content and has the answer.
     #[track_caller]
     pub fn arrived(self, what: &str) -> Answer {

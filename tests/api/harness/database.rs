@@ -7,7 +7,7 @@ use diesel::connection::SimpleConnection as _;
 use diesel::sql_types::{BigInt, Bool, Nullable, Text};
 use diesel::{Connection as _, PgConnection, QueryableByName, RunQueryDsl as _, sql_query};
 
-use super::{PATIENCE, assert_eventually, eventually, unique};
+use super::{TIMEOUT, assert_eventually, eventually, unique};
 
 const VARIABLE: &str = "STRONGROOM_TEST_DATABASE_URL";
 const PREFIX: &str = "strongroom_test_";
@@ -175,7 +175,7 @@ impl Database {
     #[track_caller]
     pub fn wait_until_alone(&self) {
         let others = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()";
-        assert_eventually("nobody else is connected", PATIENCE, || self.number(others) == 0);
+        assert_eventually("nobody else is connected", TIMEOUT, || self.number(others) == 0);
     }
 
     /// Nobody can reach the database any more, and who was connected is thrown out.
@@ -186,7 +186,7 @@ impl Database {
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{}' AND pid <> pg_backend_pid()",
             self.name
         );
-        let gone = eventually(PATIENCE, || {
+        let gone = eventually(TIMEOUT, || {
             admin(&others);
             let name = &self.name;
             count(&format!("SELECT count(*) AS value FROM pg_stat_activity WHERE datname = '{name}'")) == 0
@@ -236,7 +236,7 @@ fn make_template() -> String {
     assert!(done.status.success(), "strongroom migrate: {}", String::from_utf8_lossy(&done.stderr));
     // Postgres copies only what nobody is connected to, and a session ends a little later than its client.
     let others = format!("SELECT count(*) AS value FROM pg_stat_activity WHERE datname = '{name}'");
-    assert!(eventually(PATIENCE, || count(&others) == 0), "somebody stays connected to {name}");
+    assert!(eventually(TIMEOUT, || count(&others) == 0), "somebody stays connected to {name}");
     name
 }
 

@@ -4,64 +4,64 @@
 #![allow(dead_code, unused_imports, unused_macros, reason = "each suite uses some of it")]
 
 mod answer;
+mod api_document;
 mod appliance;
 mod cli;
 mod client;
 mod cluster;
 mod curl;
 mod database;
-mod described;
-mod left;
-mod link;
+mod database_role;
 mod metrics;
 mod nginx;
 mod os;
 mod pgbouncer;
+mod postgres_link;
 mod process;
 mod provider;
 mod requests;
-mod role;
 mod server;
+mod snapshot;
 #[macro_use]
 mod store;
+mod raw_client;
 mod terminal;
 mod tls;
 mod tokens;
-mod watch;
-mod wire;
+mod totals;
 
 pub use crate::common::{Random, assert_eventually, content, eventually, seconds};
 pub use answer::Answer;
+pub use api_document::ApiDocument;
 pub use appliance::Appliance;
 pub use cli::{Output, System, plain_command, run};
 pub use client::{Request, basic};
 pub use cluster::Cluster;
 pub use curl::{Curl, big_file};
 pub use database::Database;
-pub use described::Described;
-pub use link::{Ending, PostgresLink, Trouble};
+pub use database_role::DatabaseRole;
 pub use metrics::sample;
 pub use nginx::Nginx;
-pub use os::{Vanish, allow_descriptors};
+pub use os::{Disconnect, allow_descriptors};
 pub use pgbouncer::PgBouncer;
+pub use postgres_link::{ConnectionEnd, LinkFault, PostgresLink};
 pub use provider::Provider;
+pub use raw_client::{RawClient, bare_head, chunk, head};
 pub use requests::{REQUESTS, request_ids};
-pub use role::Role;
 pub use server::{Builder, Server};
 pub use store::{Store, on_s3};
 pub use terminal::run_at_terminal;
 pub use tls::{Authority, Certificate};
 pub use tokens::{AUDIENCE, ISSUER, Login, SigningKey, changed, claims, encode, hs256, key_set, now, token};
-pub use watch::Over;
-pub use wire::{Wire, bare_head, chunk, head};
+pub use totals::SetOnDrop;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// How long what goes at once may still be seen: on a busy machine, and less than what looks of its own accord needs.
-pub const GONE: Duration = Duration::from_secs(4);
+pub const PROMPT_TIMEOUT: Duration = Duration::from_secs(4);
 /// For whatever has no limit of its own: long enough for a busy machine, short enough to fail.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Where backups are sent to.
 pub const BACKUPS: &str = "/api/systems/backups";

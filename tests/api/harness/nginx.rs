@@ -5,7 +5,7 @@ use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
 
-use super::{PATIENCE, Server, assert_eventually, os};
+use super::{Server, TIMEOUT, assert_eventually, os};
 
 pub struct Nginx {
     folder: TempDir,
@@ -42,7 +42,7 @@ impl Nginx {
         os::die_with_parent(&mut command);
         let child = command.spawn().expect("start nginx");
         let nginx = Self { folder, child };
-        assert_eventually("nginx listens", PATIENCE, || {
+        assert_eventually("nginx listens", TIMEOUT, || {
             std::os::unix::net::UnixStream::connect(nginx.socket()).is_ok()
         });
         nginx

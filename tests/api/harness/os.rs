@@ -9,14 +9,14 @@ use std::process::Command;
 
 /// How a client leaves in the middle of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Vanish {
+pub enum Disconnect {
     /// Closes in good order: the server reads the end of the stream.
     Fin,
     /// Is killed or loses its address: the server is told by a reset.
     Rst,
 }
 
-impl Vanish {
+impl Disconnect {
     pub fn close(self, stream: TcpStream) {
         if self == Self::Rst {
             reset_on_close(&stream);

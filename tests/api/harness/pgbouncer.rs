@@ -5,7 +5,7 @@ use std::process::{Child, Stdio};
 use std::sync::Mutex;
 
 use super::cluster::{folder_for_postgres, prefixed};
-use super::{Database, PATIENCE, assert_eventually, os};
+use super::{Database, TIMEOUT, assert_eventually, os};
 
 pub struct PgBouncer {
     /// Its configuration, and its socket.
@@ -46,7 +46,7 @@ impl PgBouncer {
         command.env("PATH", format!("{path}:/usr/sbin"));
         *self.child.lock().expect("nobody panicked") = Some(command.spawn().expect("start pgbouncer"));
         let socket = self.folder.join(".s.PGSQL.6432");
-        assert_eventually("pgbouncer listens", PATIENCE, || {
+        assert_eventually("pgbouncer listens", TIMEOUT, || {
             std::os::unix::net::UnixStream::connect(&socket).is_ok()
         });
     }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
-use super::{Builder, PATIENCE, Server, SigningKey, assert_eventually, key_set};
+use super::{Builder, Server, SigningKey, TIMEOUT, assert_eventually, key_set};
 use crate::engine::ClosablePort;
 
 pub struct Provider {
@@ -94,7 +94,7 @@ impl Provider {
     /// A server that takes this provider's tokens, and has read its keys.
     pub fn server(&self) -> Server {
         let server = self.settings(Server::builder()).start();
-        assert_eventually("the keys are read", PATIENCE, || server.log().contains("token keys: "));
+        assert_eventually("the keys are read", TIMEOUT, || server.log().contains("token keys: "));
         server
     }
 

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Answer, Server, System, Wire, head};
+use super::{Answer, RawClient, Server, System, head};
 
 /// Where an appliance looks for what it is asked for.
 pub const REQUESTS: &str = "/api/systems/backups/requests";
@@ -23,10 +23,10 @@ impl Server {
 
     /// A connection on which the appliance waits.
     #[track_caller]
-    pub fn waiting(&self, system: &System, seconds: u64) -> Wire {
-        let mut wire = Wire::to(self);
-        wire.send(head("GET", &format!("{REQUESTS}?wait={seconds}"), system, &[]));
-        wire
+    pub fn waiting(&self, system: &System, seconds: u64) -> RawClient {
+        let mut raw = RawClient::to(self);
+        raw.send(head("GET", &format!("{REQUESTS}?wait={seconds}"), system, &[]));
+        raw
     }
 
     /// State of a request, as the table has it.

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use super::{
-    Certificate, Database, PATIENCE, PostgresLink, Store, assert_eventually, cli, client, eventually, os,
+    Certificate, Database, PostgresLink, Store, TIMEOUT, assert_eventually, cli, client, eventually, os,
     store,
 };
 
@@ -124,7 +124,7 @@ impl Builder {
             builder: self,
         };
         if !server.builder.unready {
-            assert_eventually("healthy", PATIENCE * 3, || {
+            assert_eventually("healthy", TIMEOUT * 3, || {
                 server.get("/api/health").try_send().is_ok_and(|answer| answer.status == 200)
             });
         }
@@ -191,7 +191,7 @@ fn wait_until_it_listens(child: &mut Child, log: &Mutex<String>) -> (String, Str
         Some(url.trim_end_matches(['/', ',', '.']).to_owned())
     };
     let mut urls = None;
-    eventually(PATIENCE * 3, || {
+    eventually(TIMEOUT * 3, || {
         let log = read();
         urls = url_behind(&log, "] listening on ").zip(url_behind(&log, "] management API on "));
         urls.is_some() || child.try_wait().expect("wait for strongroom").is_some()
@@ -309,7 +309,7 @@ impl Server {
     #[track_caller]
     pub fn wait(&self) -> ExitStatus {
         let mut status = None;
-        assert_eventually("the process ends", PATIENCE * 2, || {
+        assert_eventually("the process ends", TIMEOUT * 2, || {
             status = self.child().try_wait().expect("wait for strongroom");
             status.is_some()
         });

@@ -107,19 +107,19 @@ impl Store {
     }
 
     /// Puts a plain file where the folder was; the engine answers 500 to everything.
-    pub fn break_it(&self) {
+    pub fn break_store(&self) {
         if let Some((_, link)) = &self.bucket {
-            link.spoil(Fault::Error500, |_| true);
+            link.inject(Fault::Error500, |_| true);
             return;
         }
         std::fs::rename(self.path(), self.aside()).expect("move the store folder away");
         std::fs::write(self.path(), "not a folder").expect("put a file in its place");
     }
 
-    /// The end of `break_it` or `take_away`.
-    pub fn mend_it(&self) {
+    /// The end of `break_store` or `take_away`.
+    pub fn repair_store(&self) {
         if let Some((_, link)) = &self.bucket {
-            link.mend();
+            link.repair();
             return;
         }
         let _ = std::fs::remove_file(self.path());
@@ -129,7 +129,7 @@ impl Store {
     /// Moves the folder away, with nothing in its place; nobody listens at the engine's address.
     pub fn take_away(&self) {
         if let Some((_, link)) = &self.bucket {
-            link.spoil(Fault::Refused, |_| true);
+            link.inject(Fault::Refused, |_| true);
             return;
         }
         std::fs::rename(self.path(), self.aside()).expect("move the store folder away");

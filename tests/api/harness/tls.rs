@@ -45,7 +45,7 @@ impl Certificate {
     }
 
     /// Puts a new certificate beside a key that is not its own; clients trust the old one as before.
-    pub fn spoil(&self) {
+    pub fn corrupt(&self) {
         self.write(&Pair::new(), &Pair::new());
     }
 

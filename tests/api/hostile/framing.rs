@@ -6,14 +6,15 @@ use diesel::connection::SimpleConnection as _;
 use diesel::{Connection as _, PgConnection};
 
 use crate::harness::{
-    BACKUPS, PATIENCE, Server, System, Wire, assert_eventually, bytes, chunk, eventually, head, sha256_hex,
+    BACKUPS, RawClient, Server, System, TIMEOUT, assert_eventually, bytes, chunk, eventually, head,
+    sha256_hex,
 };
 
 /// Head and body in one piece: who answers the head and hangs up must have read both, or the answer may be lost.
-fn at_once(server: &Server, system: &System, lines: &[&str], body: &[u8]) -> Wire {
-    let mut wire = Wire::to(server);
-    wire.send([head("POST", BACKUPS, system, lines).as_bytes(), body].concat());
-    wire
+fn at_once(server: &Server, system: &System, lines: &[&str], body: &[u8]) -> RawClient {
+    let mut raw = RawClient::to(server);
+    raw.send([head("POST", BACKUPS, system, lines).as_bytes(), body].concat());
+    raw
 }
 
 #[test]
@@ -22,10 +23,10 @@ fn a_body_shorter_than_declared_is_not_stored() {
     let system = server.system();
     for sent in [0, 1, 50_000, 99_999] {
         let before = server.snapshot();
-        let mut wire = Wire::upload(&server, &system, &["Content-Length: 100000"]);
-        wire.send(bytes(sent));
-        wire.finish_sending();
-        if let Ok(answer) = wire.try_answer() {
+        let mut raw = RawClient::upload(&server, &system, &["Content-Length: 100000"]);
+        raw.send(bytes(sent));
+        raw.finish_sending();
+        if let Ok(answer) = raw.try_answer() {
             assert!((400..500).contains(&answer.status), "{sent} of 100000 bytes: {answer}");
         }
         server.assert_nothing_left(&before);
@@ -39,10 +40,10 @@ fn chunked_body_without_its_last_chunk_is_not_stored() {
     let unfinished = [chunk(&bytes(50_000)), chunk(&bytes(50_000))[..20_000].to_vec()].concat();
     for sent in [chunk(&bytes(50_000)), unfinished, b"5\r\nhello".to_vec(), b"5\r\nhello\r\n0\r\n".to_vec()] {
         let before = server.snapshot();
-        let mut wire = Wire::upload(&server, &system, &["Transfer-Encoding: chunked"]);
-        wire.send(&sent);
-        wire.finish_sending();
-        if let Ok(answer) = wire.try_answer() {
+        let mut raw = RawClient::upload(&server, &system, &["Transfer-Encoding: chunked"]);
+        raw.send(&sent);
+        raw.finish_sending();
+        if let Ok(answer) = raw.try_answer() {
             assert!((400..500).contains(&answer.status), "{answer}");
         }
         server.assert_nothing_left(&before);
@@ -70,9 +71,9 @@ fn malformed_chunks_are_refused_and_leave_nothing() {
 fn chunk_extensions_and_trailers_are_not_part_of_the_backup() {
     let server = Server::start();
     let system = server.system();
-    let mut wire = Wire::upload(&server, &system, &["Transfer-Encoding: chunked"]);
-    wire.send("5;name=value\r\nhello\r\n6;x\r\n world\r\n0\r\n\r\n");
-    assert_eq!(wire.answer().data()["sha256"], sha256_hex(b"hello world"));
+    let mut raw = RawClient::upload(&server, &system, &["Transfer-Encoding: chunked"]);
+    raw.send("5;name=value\r\nhello\r\n6;x\r\n world\r\n0\r\n\r\n");
+    assert_eq!(raw.answer().data()["sha256"], sha256_hex(b"hello world"));
 }
 
 #[test]
@@ -84,8 +85,8 @@ fn content_length_beside_chunked_encoding_is_refused() {
         ["Content-Length: 5", "Transfer-Encoding: chunked"],
         ["Transfer-Encoding: chunked", "Content-Length: 100"],
     ] {
-        let mut wire = at_once(&server, &system, &lines, &[chunk(b"hello"), chunk(b"")].concat());
-        assert_eq!(wire.answer().status, 400);
+        let mut raw = at_once(&server, &system, &lines, &[chunk(b"hello"), chunk(b"")].concat());
+        assert_eq!(raw.answer().status, 400);
     }
     server.assert_nothing_left(&before);
 }
@@ -114,14 +115,14 @@ fn bytes_that_are_not_http_are_answered_with_an_error() {
     for garbage in
         ["GARBAGE\r\n\r\n", "GET\r\n\r\n", "GET /a b HTTP/1.1\r\n\r\n", "GET / HTTP/1.1\r\nno colon\r\n\r\n"]
     {
-        let mut wire = Wire::to(&server);
-        wire.send(garbage);
-        wire.answer().status(400).is_validation_error("head");
+        let mut raw = RawClient::to(&server);
+        raw.send(garbage);
+        raw.answer().status(400).is_validation_error("head");
     }
-    let mut wire = Wire::to(&server);
+    let mut raw = RawClient::to(&server);
     let long = format!("GET /api/health HTTP/1.1\r\nHost: x\r\nX-Long: {}\r\n", "a".repeat(1_000_000));
-    let _ = wire.try_send(long);
-    wire.answer().status(431);
+    let _ = raw.try_send(long);
+    raw.answer().status(431);
     server.get("/api/health").send().status(200);
 }
 
@@ -129,14 +130,14 @@ fn bytes_that_are_not_http_are_answered_with_an_error() {
 fn bytes_after_the_declared_length_are_not_part_of_the_backup() {
     let server = Server::start();
     let system = server.system();
-    let mut wire = Wire::upload(&server, &system, &["Content-Length: 5"]);
-    wire.send("hello, and more than was said");
-    if let Ok(answer) = wire.try_answer()
+    let mut raw = RawClient::upload(&server, &system, &["Content-Length: 5"]);
+    raw.send("hello, and more than was said");
+    if let Ok(answer) = raw.try_answer()
         && answer.status == 201
     {
         assert_eq!(answer.data()["sha256"], sha256_hex(b"hello"));
     }
-    assert_eventually("no upload is left open", PATIENCE, || server.receiving() == 0);
+    assert_eventually("no upload is left open", TIMEOUT, || server.receiving() == 0);
     assert!(server.list(&system).iter().all(|backup| backup["size"] == 5));
 }
 
@@ -144,11 +145,11 @@ fn bytes_after_the_declared_length_are_not_part_of_the_backup() {
 fn two_requests_in_one_write_are_answered_in_order() {
     let server = Server::start();
     let system = server.system();
-    let mut wire = Wire::to(&server);
+    let mut raw = RawClient::to(&server);
     let first = head("POST", BACKUPS, &system, &["Content-Length: 3"]);
-    wire.send(format!("{first}one{}", head("GET", BACKUPS, &system, &[])));
-    let id = wire.answer().id();
-    assert_eq!(wire.answer().status(200).data()["backups"][0]["id"], id.as_str());
+    raw.send(format!("{first}one{}", head("GET", BACKUPS, &system, &[])));
+    let id = raw.answer().id();
+    assert_eq!(raw.answer().status(200).data()["backups"][0]["id"], id.as_str());
 }
 
 #[test]
@@ -157,10 +158,10 @@ fn client_that_shuts_down_its_write_side_is_answered() {
     let system = server.system();
     let chunked = [chunk(b"hello"), chunk(b"")].concat();
     for (line, body) in [("Content-Length: 5", b"hello".to_vec()), ("Transfer-Encoding: chunked", chunked)] {
-        let mut wire = Wire::upload(&server, &system, &[line]);
-        wire.send(body);
-        wire.finish_sending();
-        wire.answer().id();
+        let mut raw = RawClient::upload(&server, &system, &[line]);
+        raw.send(body);
+        raw.finish_sending();
+        raw.answer().id();
     }
 }
 
@@ -172,23 +173,23 @@ fn client_that_shuts_down_its_write_side_during_a_wait_is_answered() {
     for length in [1000, 300_000, 2_000_000] {
         let (body, mut other) = (bytes(length), PgConnection::establish(server.db.url()).expect("connect"));
         other.batch_execute(&lock).expect("lock");
-        let mut wire = Wire::upload(&server, &system, &[&format!("Content-Length: {length}")]);
-        let mut wire = std::thread::scope(|scope| {
+        let mut raw = RawClient::upload(&server, &system, &[&format!("Content-Length: {length}")]);
+        let mut raw = std::thread::scope(|scope| {
             let sent = &body;
             let sender = scope.spawn(move || {
-                wire.send(sent);
-                wire.finish_sending();
-                wire
+                raw.send(sent);
+                raw.finish_sending();
+                raw
             });
-            assert_eventually("it waits", PATIENCE, || server.db.waits_for_a_lock());
+            assert_eventually("it waits", TIMEOUT, || server.db.waits_for_a_lock());
             // The kernel takes all of it, unless its buffers are small.
             eventually(Duration::from_millis(500), || sender.is_finished());
             other.batch_execute("ROLLBACK").expect("unlock");
             sender.join().expect("all is sent")
         });
-        let id = wire.answer().id();
+        let id = raw.answer().id();
         assert!(server.fetch(&system, &id).send().status(200).body == body, "{length} bytes");
-        assert!(wire.is_closed(), "{length} bytes: nothing more comes");
+        assert!(raw.is_closed(), "{length} bytes: nothing more comes");
     }
 }
 
@@ -200,9 +201,9 @@ fn http_1_0_client_is_served() {
     std::fs::write(file.path(), "hello").expect("fill it");
     let sent = crate::harness::Curl::upload(&server, &system).args(["--http1.0"]).known(file.path()).run();
     let id = sent.arrived("HTTP/1.0").id();
-    let mut wire = Wire::to(&server);
+    let mut raw = RawClient::to(&server);
     let request = head("GET", &format!("{BACKUPS}/{id}"), &system, &[]);
-    wire.send(request.replace("HTTP/1.1", "HTTP/1.0"));
-    assert_eq!(wire.answer().status(200).body, b"hello");
-    assert!(wire.is_closed());
+    raw.send(request.replace("HTTP/1.1", "HTTP/1.0"));
+    assert_eq!(raw.answer().status(200).body, b"hello");
+    assert!(raw.is_closed());
 }

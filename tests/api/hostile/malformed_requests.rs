@@ -1,18 +1,18 @@
 //! What is not HTTP is answered with the reason, counted, and logged once in a while.
 
 use crate::harness::{
-    BACKUPS, Login, PATIENCE, Random, Server, System, Trouble, Wire, assert_eventually, bare_head, basic,
-    bytes, chunk, eventually, head, sample,
+    BACKUPS, LinkFault, Login, Random, RawClient, Server, System, TIMEOUT, assert_eventually, bare_head,
+    basic, bytes, chunk, eventually, head, sample,
 };
 use crate::hostile::request_generator;
 
 /// Sends a head that is broken, and gives the error's message, for this key.
 #[track_caller]
-fn refused(mut wire: Wire, head: &str, key: &str) -> String {
-    wire.send(head);
-    let answer = wire.answer().status(400);
+fn refused(mut raw: RawClient, head: &str, key: &str) -> String {
+    raw.send(head);
+    let answer = raw.answer().status(400);
     assert_eq!(answer.header("connection"), Some("close"), "{head:?}: {answer}");
-    assert!(wire.is_closed(), "{head:?}");
+    assert!(raw.is_closed(), "{head:?}");
     answer.is_validation_error(key)
 }
 
@@ -38,8 +38,8 @@ fn malformed_head_is_answered_with_the_reason() {
         (&line("Transfer-Encoding: gzip, chunked"), "transfer-encoding", "must be chunked"),
         ("POST / HTTP/1.0\r\n\r\n", "content-length", "HTTP/1.0"),
     ] {
-        for wire in [Wire::to(&server), Wire::to_management(&server)] {
-            let message = refused(wire, head, key);
+        for raw in [RawClient::to(&server), RawClient::to_management(&server)] {
+            let message = refused(raw, head, key);
             assert!(message.contains(word), "{head:?}: {message}");
         }
     }
@@ -48,10 +48,10 @@ fn malformed_head_is_answered_with_the_reason() {
         format!("X: {}\r\n", "a".repeat(70_000)),
         "X: y\r\n".repeat(100),
     ] {
-        let mut wire = Wire::to(&server);
-        let _ = wire.try_send(format!("GET / HTTP/1.1\r\nHost: a\r\n{lines}\r\n"));
-        assert_eq!(wire.answer().status(431).message(), "request header fields too large");
-        assert!(wire.is_closed());
+        let mut raw = RawClient::to(&server);
+        let _ = raw.try_send(format!("GET / HTTP/1.1\r\nHost: a\r\n{lines}\r\n"));
+        assert_eq!(raw.answer().status(431).message(), "request header fields too large");
+        assert!(raw.is_closed());
     }
     // The longest name and the longest path that fit into 64 KiB.
     for (before, after, status) in [
@@ -59,9 +59,9 @@ fn malformed_head_is_answered_with_the_reason() {
         ("GET /", " HTTP/1.1\r\nHost: a\r\n\r\n", 404),
     ] {
         let filling = "a".repeat((64 << 10) - before.len() - after.len());
-        let mut wire = Wire::to(&server);
-        wire.send(format!("{before}{filling}{after}"));
-        wire.answer().status(status);
+        let mut raw = RawClient::to(&server);
+        raw.send(format!("{before}{filling}{after}"));
+        raw.answer().status(status);
     }
     server.has_not_panicked();
 }
@@ -76,7 +76,7 @@ fn credential_with_a_line_break_is_answered_with_advice() {
     assert!(!rest.is_empty());
     for joint in ["\r\n ", "\n ", "\r\n\t", "\r\n", "\n"] {
         let head = line(&format!("Authorization: {first}{joint}{rest}\r\nContent-Length: 5"));
-        let message = refused(Wire::to(&server), &head, "head");
+        let message = refused(RawClient::to(&server), &head, "head");
         assert!(message.contains("base64") && message.contains("-w0"), "{joint:?}: {message}");
         assert!(joint.ends_with('\n') || message.contains("folded"), "{joint:?}: {message}");
         assert!(!message.contains(&rest[..4]), "{message}");
@@ -87,26 +87,26 @@ fn credential_with_a_line_break_is_answered_with_advice() {
 fn malformed_head_after_valid_requests_is_answered_in_order() {
     let server = Server::unlimited();
     let system = server.system();
-    let mut wire = Wire::to(&server);
+    let mut raw = RawClient::to(&server);
     let upload = format!("{}hello", head("POST", BACKUPS, &system, &["Content-Length: 5"]));
-    wire.send(format!("{upload}{}GARBAGE\r\n\r\n{upload}", head("GET", BACKUPS, &system, &[])));
-    wire.answer().id();
-    assert_eq!(wire.answer().status(200).data()["backups"].as_array().map(Vec::len), Some(1));
-    wire.answer().status(400).is_validation_error("head");
-    assert!(wire.is_closed());
+    raw.send(format!("{upload}{}GARBAGE\r\n\r\n{upload}", head("GET", BACKUPS, &system, &[])));
+    raw.answer().id();
+    assert_eq!(raw.answer().status(200).data()["backups"].as_array().map(Vec::len), Some(1));
+    raw.answer().status(400).is_validation_error("head");
+    assert!(raw.is_closed());
     assert_eq!(server.list(&system).len(), 1);
 }
 
 #[test]
 fn client_that_goes_on_sending_after_a_malformed_head_is_answered() {
     let server = Server::start();
-    let mut wire = Wire::to(&server);
-    wire.send(line("no colon"));
+    let mut raw = RawClient::to(&server);
+    raw.send(line("no colon"));
     // A connection that was closed at once would be reset by this, and a reset can overtake the answer.
-    wire.send(bytes(5_000_000));
-    wire.answer().status(400).is_validation_error("head");
-    wire.send(bytes(5_000_000));
-    assert!(wire.is_closed());
+    raw.send(bytes(5_000_000));
+    raw.answer().status(400).is_validation_error("head");
+    raw.send(bytes(5_000_000));
+    assert!(raw.is_closed());
 }
 
 /// Lines of the log that a person is to be woken for.
@@ -123,13 +123,13 @@ fn malformed_requests_are_counted_and_logged_once_a_minute_for_each_address() {
     let server = Server::builder().login(&Login::new()).start();
     let system = server.system();
     for _ in 0..20 {
-        refused(Wire::to(&server), "GARBAGE-S3CRET\r\n\r\n", "head");
-        refused(Wire::to(&server), &line("Authorization: S3CRET\r\n S3CRET"), "head");
-        refused(Wire::to_management(&server), "GARBAGE-S3CRET\r\n\r\n", "head");
+        refused(RawClient::to(&server), "GARBAGE-S3CRET\r\n\r\n", "head");
+        refused(RawClient::to(&server), &line("Authorization: S3CRET\r\n S3CRET"), "head");
+        refused(RawClient::to_management(&server), "GARBAGE-S3CRET\r\n\r\n", "head");
     }
-    let mut wire = Wire::upload(&server, &system, &["Transfer-Encoding: chunked"]);
-    wire.send("S3CRET\r\n");
-    wire.answer().status(400);
+    let mut raw = RawClient::upload(&server, &system, &["Transfer-Encoding: chunked"]);
+    raw.send("S3CRET\r\n");
+    raw.answer().status(400);
     let metrics = server.metrics();
     let count = |api: &str, reason: &str| {
         sample(&metrics, &format!(r#"strongroom_broken_requests_total{{api="{api}",reason="{reason}"}}"#))
@@ -167,10 +167,10 @@ fn unauthenticated_input_is_never_logged_as_an_error() {
             request.truncate(random.below(request.len()));
         }
         let to_management = number % 2 == 0;
-        let mut wire = if to_management { Wire::to_management(&server) } else { Wire::to(&server) };
-        let _ = wire.try_send(&request);
-        wire.end_sending();
-        while wire.try_status().is_ok() {}
+        let mut raw = if to_management { RawClient::to_management(&server) } else { RawClient::to(&server) };
+        let _ = raw.try_send(&request);
+        raw.end_sending();
+        while raw.try_status().is_ok() {}
     }
     for (path, body) in [("/mcp", "{"), ("/mcp", r#"{"jsonrpc":"2.0","id":1,"method":"no/such"}"#)] {
         for host in ["a", "127.0.0.1"] {
@@ -184,9 +184,9 @@ fn unauthenticated_input_is_never_logged_as_an_error() {
                 ],
             )
             .replace("vault.example", host);
-            let mut wire = Wire::to_management(&server);
-            wire.send(format!("{request}{body}"));
-            wire.answer();
+            let mut raw = RawClient::to_management(&server);
+            raw.send(format!("{request}{body}"));
+            raw.answer();
         }
     }
     // What gathers guesses is said once a minute for each address.
@@ -224,17 +224,17 @@ fn upload_with_a_malformed_chunk_is_refused_and_leaves_an_event_but_no_bytes() {
         for (lead, pause) in
             [(b"".to_vec(), false), (chunk(&bytes(5000)), false), (chunk(&bytes(200_000)), true)]
         {
-            let mut wire = Wire::upload(&server, &system, &["Transfer-Encoding: chunked"]);
-            wire.send(lead);
+            let mut raw = RawClient::upload(&server, &system, &["Transfer-Encoding: chunked"]);
+            raw.send(lead);
             if pause {
-                assert_eventually("the upload is under way", PATIENCE, || server.receiving() == 1);
+                assert_eventually("the upload is under way", TIMEOUT, || server.receiving() == 1);
             }
-            wire.send(broken);
-            let answer = wire.answer().status(400);
+            raw.send(broken);
+            let answer = raw.answer().status(400);
             let message = answer.is_validation_error("body");
             assert!(message.starts_with("malformed: ") && message.contains(word), "{broken:?}: {message}");
             assert_eq!(answer.header("connection"), Some("close"), "{broken:?}");
-            assert!(wire.is_closed(), "{broken:?}");
+            assert!(raw.is_closed(), "{broken:?}");
             refusals += 1;
             server.assert_nothing_left(&before);
         }
@@ -250,7 +250,7 @@ fn upload_with_a_malformed_chunk_is_refused_and_leaves_an_event_but_no_bytes() {
         lines.iter().all(|l| l.contains(&system.id) && l.contains("from 127.0.0.1") && l.contains(" INFO ")),
         "{log}"
     );
-    assert!(eventually(PATIENCE, || server.db.number(
+    assert!(eventually(TIMEOUT, || server.db.number(
         "SELECT count(*) FROM backup_events WHERE kind = 'refused' AND \
         detail ->> 'reason' = 'malformed'"
     ) > 0));
@@ -267,12 +267,12 @@ fn malformed_chunk_does_not_change_the_answer_of_a_route_that_reads_no_body() {
         (head("POST", "/nothing", &system, &["Transfer-Encoding: chunked"]), 404),
         (head("POST", BACKUPS, &stranger, &["Transfer-Encoding: chunked"]), 401),
     ] {
-        let mut wire = Wire::to(&server);
-        wire.send(format!("{head}5\r\nhelloXX"));
-        let answer = wire.answer().status(status);
+        let mut raw = RawClient::to(&server);
+        raw.send(format!("{head}5\r\nhelloXX"));
+        let answer = raw.answer().status(status);
         assert!(!answer.body.is_empty(), "{head}");
-        wire.finish_sending();
-        assert!(wire.is_closed(), "{head}");
+        raw.finish_sending();
+        assert!(raw.is_closed(), "{head}");
     }
     server.has_not_panicked();
 }
@@ -281,7 +281,7 @@ fn malformed_chunk_does_not_change_the_answer_of_a_route_that_reads_no_body() {
 fn unauthenticated_requests_do_not_fill_the_log_without_postgres() {
     let (link, server) = Server::on_a_link();
     let system = server.system();
-    link.spoil(Trouble::Refused);
+    link.inject(LinkFault::Refused);
     std::thread::scope(|scope| {
         for client in 0..20 {
             let (server, system) = (&server, &system);
@@ -295,5 +295,5 @@ fn unauthenticated_requests_do_not_fill_the_log_without_postgres() {
     });
     let alarms = alarms(&server);
     assert!((1..30).contains(&alarms.len()), "{} lines for 60 requests: {alarms:?}", alarms.len());
-    link.mend();
+    link.repair();
 }

@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use crate::harness::{
-    BACKUPS, Builder, Certificate, GONE, Over, PATIENCE, Random, Server, System, Vanish, Wire,
-    assert_eventually, bytes, chunk, eventually, sha256_hex,
+    BACKUPS, Builder, Certificate, Disconnect, PROMPT_TIMEOUT, Random, RawClient, Server, SetOnDrop, System,
+    TIMEOUT, assert_eventually, bytes, chunk, eventually, sha256_hex,
 };
 use crate::hostile::request_generator;
 
@@ -29,18 +29,18 @@ fn play(server: &Server, random: &mut Random, system: &System) -> Vec<u16> {
     if leaves {
         request.truncate(random.below(request.len()));
     }
-    let how = if random.one_in(2) { Vanish::Fin } else { Vanish::Rst };
-    let mut wire = Wire::to(server);
+    let how = if random.one_in(2) { Disconnect::Fin } else { Disconnect::Rst };
+    let mut raw = RawClient::to(server);
     // Who is refused early may not be able to send all of it.
     let (first, rest) = request.split_at(random.below(request.len() + 1));
-    let _ = wire.try_send(first).and_then(|()| wire.try_send(rest));
+    let _ = raw.try_send(first).and_then(|()| raw.try_send(rest));
     if leaves {
-        wire.vanish(how);
+        raw.disconnect(how);
         return Vec::new();
     }
-    wire.end_sending();
+    raw.end_sending();
     let mut statuses = Vec::new();
-    while let Ok(status) = wire.try_status() {
+    while let Ok(status) = raw.try_status() {
         statuses.push(status);
     }
     statuses
@@ -121,7 +121,7 @@ fn hostile_requests_harm_nobody(builder: Builder, requests: u64) {
     let over = AtomicBool::new(false);
     let resident = std::thread::scope(|scope| {
         let client = scope.spawn(|| good_client(&server, good, &over));
-        let end = Over(&over);
+        let end = SetOnDrop(&over);
         let mut resident = Vec::new();
         for _ in 0..2 {
             let statuses = round(&server, hostile, seed, requests);
@@ -131,8 +131,8 @@ fn hostile_requests_harm_nobody(builder: Builder, requests: u64) {
                     "never answered {status}: {statuses:?}"
                 );
             }
-            assert_eventually("no upload is left open", PATIENCE, || {
-                hostile.iter().all(|system| server.books(&system.org).1 == 0)
+            assert_eventually("no upload is left open", TIMEOUT, || {
+                hostile.iter().all(|system| server.totals(&system.org).1 == 0)
             });
             resident.push(server.resident());
         }
@@ -143,7 +143,7 @@ fn hostile_requests_harm_nobody(builder: Builder, requests: u64) {
     println!("resident after each round, in KiB: {resident:?}");
     assert!(resident[1] <= resident[0] + KEPT, "memory grows: {resident:?} KiB");
     server.has_not_panicked();
-    assert_eventually("what was begun is gone", PATIENCE, || server.temporary().is_empty());
+    assert_eventually("what was begun is gone", TIMEOUT, || server.temporary().is_empty());
     objects_are_where_they_belong(&server, &systems);
 }
 
@@ -168,26 +168,26 @@ fn slow_clients_hold_nobody_up(builder: Builder) {
     server.add_org("slow", None);
     let systems = server.add_systems("slow", 40);
     let good = server.system();
-    let mut slow: Vec<Wire> = Vec::new();
+    let mut slow: Vec<RawClient> = Vec::new();
     for system in &systems {
         let bodies = ["Content-Length: 100000", "Transfer-Encoding: chunked"];
-        slow.extend((0..4).map(|n| Wire::upload(&server, system, &[bodies[n % 2]])));
+        slow.extend((0..4).map(|n| RawClient::upload(&server, system, &[bodies[n % 2]])));
     }
-    assert_eventually("the slow bodies are under way", PATIENCE, || server.receiving() == 160);
+    assert_eventually("the slow bodies are under way", TIMEOUT, || server.receiving() == 160);
     slow.extend((0..240).map(|_| {
-        let mut wire = Wire::to(&server);
-        wire.send("X");
-        wire
+        let mut raw = RawClient::to(&server);
+        raw.send("X");
+        raw
     }));
     let before = server.resident();
     for turn in 0..10 {
-        for (number, wire) in slow.iter_mut().enumerate() {
+        for (number, raw) in slow.iter_mut().enumerate() {
             let drop = match number {
                 160.. => b"X".to_vec(),
                 _ if number % 2 == 0 => b"x".to_vec(),
                 _ => chunk(b"x"),
             };
-            let sent = wire.try_send(drop);
+            let sent = raw.try_send(drop);
             // A head is not waited for that long.
             if number < 160 {
                 sent.unwrap_or_else(|e| panic!("turn {turn}, slow client {number}: {e}"));
@@ -196,15 +196,15 @@ fn slow_clients_hold_nobody_up(builder: Builder) {
         let start = Instant::now();
         let id = server.store(&good, &bytes(50_000));
         server.fetch(&good, &id).send().status(200);
-        assert!(start.elapsed() < PATIENCE, "held up for {:?}", start.elapsed());
+        assert!(start.elapsed() < TIMEOUT, "held up for {:?}", start.elapsed());
     }
     let after = server.resident();
     assert!(after <= before + KEPT, "{before} KiB before the drops, {after} after");
-    for (number, wire) in slow.into_iter().enumerate() {
-        wire.vanish(if number % 2 == 0 { Vanish::Fin } else { Vanish::Rst });
+    for (number, raw) in slow.into_iter().enumerate() {
+        raw.disconnect(if number % 2 == 0 { Disconnect::Fin } else { Disconnect::Rst });
     }
-    assert_eventually("all is taken back", GONE * 10, || server.books("slow") == (0, 0));
-    assert!(eventually(PATIENCE, || server.temporary().is_empty()), "temporary files are left");
+    assert_eventually("all is taken back", PROMPT_TIMEOUT * 10, || server.totals("slow") == (0, 0));
+    assert!(eventually(TIMEOUT, || server.temporary().is_empty()), "temporary files are left");
     server.has_not_panicked();
     server.get(BACKUPS).user(&good).send().status(200);
 }

@@ -1,7 +1,7 @@
 //! Requests that two servers could read differently: a proxy in front of us must never be made to believe that a
 //! request ends elsewhere than we do. Whatever is ambiguous is refused, and what follows it is not looked at.
 
-use crate::harness::{BACKUPS, Server, System, Wire, chunk, head};
+use crate::harness::{BACKUPS, RawClient, Server, System, chunk, head};
 
 /// The request that must not be found in another's body.
 fn deletion(system: &System, id: &str) -> String {
@@ -9,12 +9,12 @@ fn deletion(system: &System, id: &str) -> String {
 }
 
 /// Sends a head with these bytes in place of `LINES`, and a body that ends with a deletion.
-fn send(server: &Server, system: &System, id: &str, lines: &str, body: &str) -> Wire {
+fn send(server: &Server, system: &System, id: &str, lines: &str, body: &str) -> RawClient {
     let head = head("POST", BACKUPS, system, &["LINES"]).replace("LINES", lines);
-    let mut wire = Wire::to(server);
-    let _ = wire.try_send(format!("{head}{body}{}", deletion(system, id)));
-    wire.end_sending();
-    wire
+    let mut raw = RawClient::to(server);
+    let _ = raw.try_send(format!("{head}{body}{}", deletion(system, id)));
+    raw.end_sending();
+    raw
 }
 
 fn is_refused_and_goes_no_further(lines: &str, body: &str) {
@@ -22,11 +22,11 @@ fn is_refused_and_goes_no_further(lines: &str, body: &str) {
     let system = server.system();
     let id = server.store(&system, b"to be there afterwards");
     let before = server.snapshot();
-    let mut wire = send(&server, &system, &id, lines, body);
-    if let Ok(status) = wire.try_status() {
+    let mut raw = send(&server, &system, &id, lines, body);
+    if let Ok(status) = raw.try_status() {
         assert!((400..500).contains(&status), "{status} for {lines:?} {body:?}");
     }
-    assert!(wire.try_status().is_err(), "a second answer after {lines:?} {body:?}");
+    assert!(raw.try_status().is_err(), "a second answer after {lines:?} {body:?}");
     server.assert_nothing_left(&before);
     server.has_not_panicked();
 }
@@ -110,10 +110,10 @@ fn trailers_are_not_read_as_requests() {
     for trailers in trailers.map(str::to_owned).into_iter().chain(lone) {
         let body = [chunk(b"hello"), format!("0\r\n{trailers}\r\n").into_bytes()].concat();
         let head = head("POST", BACKUPS, &system, &["Transfer-Encoding: chunked"]);
-        let mut wire = Wire::to(&server);
-        wire.send([head.as_bytes(), &body].concat());
-        wire.end_sending();
-        while let Ok(status) = wire.try_status() {
+        let mut raw = RawClient::to(&server);
+        raw.send([head.as_bytes(), &body].concat());
+        raw.end_sending();
+        while let Ok(status) = raw.try_status() {
             assert!(status == 201 || (400..500).contains(&status), "{status} for {trailers:?}");
         }
         assert!(server.ids(&system).contains(&id), "deleted by {trailers:?}");

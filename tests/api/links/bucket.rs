@@ -5,7 +5,7 @@ use std::process::Command;
 use tempfile::TempDir;
 
 use crate::engine::{Bucket, Proxy};
-use crate::harness::{Answer, Builder, Curl, Login, PATIENCE, Server, assert_eventually, bytes, now};
+use crate::harness::{Answer, Builder, Curl, Login, Server, TIMEOUT, assert_eventually, bytes, now};
 use crate::links::signed::link;
 
 fn on(bucket: &Bucket, login: &Login) -> Builder {
@@ -93,7 +93,7 @@ fn engine_refuses_an_expired_link() {
     let (url, seconds) = link(&server, &login, &system, &id);
     assert_eq!(seconds, 1);
     let end = now() + 2;
-    assert_eventually("two seconds go by", PATIENCE, || now() >= end);
+    assert_eventually("two seconds go by", TIMEOUT, || now() >= end);
     let answer = get(&url, []);
     assert!([400, 403].contains(&answer.status), "{answer}");
     assert_ne!(answer.body, b"x");

@@ -3,17 +3,17 @@
 
 use std::time::Instant;
 
-use crate::harness::{Login, PATIENCE, Server, System, assert_eventually, now};
+use crate::harness::{Login, Server, System, TIMEOUT, assert_eventually, now};
 use crate::links::signed::{is_refused, link, local};
 
-struct Scene {
+struct LinkFixture {
     login: Login,
     server: Server,
     system: System,
     id: String,
 }
 
-impl Scene {
+impl LinkFixture {
     fn new() -> Self {
         let login = Login::new();
         let server = local(&login).start();
@@ -51,7 +51,7 @@ fn at(url: &str, from: &Server, to: &Server) -> String {
 #[test]
 fn suspension_revokes_earlier_links_for_good() {
     needs_a_folder!();
-    let scene = Scene::new();
+    let scene = LinkFixture::new();
     let url = scene.link();
     scene.server.at(&url).send().status(200);
     scene.cli("suspend");
@@ -66,7 +66,7 @@ fn suspension_revokes_earlier_links_for_good() {
 #[test]
 fn rotation_revokes_earlier_links() {
     needs_a_folder!();
-    let scene = Scene::new();
+    let scene = LinkFixture::new();
     let url = scene.link();
     scene.server.at(&url).send().status(200);
     scene.cli("rotate-secret");
@@ -77,7 +77,7 @@ fn rotation_revokes_earlier_links() {
 #[test]
 fn links_outlive_a_replaced_signing_key_and_new_ones_work_at_once_in_every_process() {
     needs_a_folder!();
-    let scene = Scene::new();
+    let scene = LinkFixture::new();
     let sibling = scene.server.sibling();
     let old = scene.link();
     // Both have the old key in memory.
@@ -94,7 +94,7 @@ fn links_outlive_a_replaced_signing_key_and_new_ones_work_at_once_in_every_proce
 #[test]
 fn previous_signing_key_signs_nothing_that_lives_longer() {
     needs_a_folder!();
-    let scene = Scene::new();
+    let scene = LinkFixture::new();
     let url = scene.link();
     scene.server.db.execute(documented("previous_key = key"));
     scene.server.at(&url).send().status(200);
@@ -106,7 +106,7 @@ fn previous_signing_key_signs_nothing_that_lives_longer() {
 #[test]
 fn withdrawn_signing_key_revokes_all_links_at_once_in_every_process() {
     needs_a_folder!();
-    let scene = Scene::new();
+    let scene = LinkFixture::new();
     let sibling = scene.server.sibling();
     let old = scene.link();
     scene.server.db.execute(documented("previous_key = key"));
@@ -127,7 +127,7 @@ fn withdrawn_signing_key_revokes_all_links_at_once_in_every_process() {
 #[test]
 fn flood_of_forged_links_costs_two_key_queries_a_second() {
     needs_a_folder!();
-    let scene = Scene::new();
+    let scene = LinkFixture::new();
     let looks = || {
         scene.server.db.number(
             "SELECT sum(coalesce(seq_scan, 0) + coalesce(idx_scan, 0))::bigint FROM pg_stat_user_tables
@@ -136,7 +136,7 @@ fn flood_of_forged_links_costs_two_key_queries_a_second() {
     };
     let settled = |mut last: i64| {
         let same = || std::mem::replace(&mut last, looks()) == looks();
-        assert_eventually("the figures stand still", PATIENCE, same);
+        assert_eventually("the figures stand still", TIMEOUT, same);
         looks()
     };
     let before = settled(-1);

@@ -1,7 +1,7 @@
 //! Download addresses: signed by the service for the local store, by the engine's rules for a bucket.
 
 use crate::engine::Bucket;
-use crate::harness::{Answer, Login, PATIENCE, Server, System, assert_eventually, bytes, now};
+use crate::harness::{Answer, Login, Server, System, TIMEOUT, assert_eventually, bytes, now};
 
 /// The address of a backup, and for how long it holds.
 pub fn link(server: &Server, login: &Login, system: &System, id: &str) -> (String, u64) {
@@ -144,7 +144,7 @@ fn link_expires() {
     let id = server.store(&system, b"x");
     let (url, _) = link(&server, &login, &system, &id);
     let end = now() + 2;
-    assert_eventually("two seconds go by", PATIENCE, || now() >= end);
+    assert_eventually("two seconds go by", TIMEOUT, || now() >= end);
     is_refused(&server.at(&url).send());
 }
 

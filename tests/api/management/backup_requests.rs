@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{Answer, Login, REQUESTS, Server, System, assert_eventually, claims, request_ids};
 
-fn scene() -> (Login, Server, System) {
+fn fixture() -> (Login, Server, System) {
     let login = Login::new();
     let server = Server::builder().no_rate_limit().login(&login).start();
     let system = server.system();
@@ -27,7 +27,7 @@ fn requests(server: &Server, login: &Login, system: &System) -> Vec<Value> {
 
 #[test]
 fn requested_backup_reaches_the_appliance_and_is_shown_to_the_portal() {
-    let (login, server, system) = scene();
+    let (login, server, system) = fixture();
     assert_eq!(requests(&server, &login, &system), Vec::<Value>::new());
     let asked = ask(&server, &login, &system).status(202);
     assert_eq!(asked.json(), json!({ "message": "Backup requested" }));
@@ -49,7 +49,7 @@ fn requested_backup_reaches_the_appliance_and_is_shown_to_the_portal() {
 
 #[test]
 fn repeated_request_of_a_portal_joins_the_pending_one() {
-    let (login, server, system) = scene();
+    let (login, server, system) = fixture();
     for _ in 0..3 {
         ask(&server, &login, &system).status(202);
     }
@@ -63,7 +63,7 @@ fn repeated_request_of_a_portal_joins_the_pending_one() {
 
 #[test]
 fn waiting_appliance_learns_of_a_request_made_at_another_process() {
-    let (login, server, system) = scene();
+    let (login, server, system) = fixture();
     let sibling = server.sibling();
     let mut waiting = server.waiting(&system, 30);
     ask(&sibling, &login, &system).status(202);
@@ -72,7 +72,7 @@ fn waiting_appliance_learns_of_a_request_made_at_another_process() {
 
 #[test]
 fn request_can_be_cancelled_until_it_has_ended() {
-    let (login, server, system) = scene();
+    let (login, server, system) = fixture();
     ask(&server, &login, &system).status(202);
     let id = requests(&server, &login, &system)[0]["id"].as_str().expect("an id").to_owned();
     let path = format!("/api/systems/{}/requests/{id}", system.id);
@@ -100,7 +100,7 @@ fn request_can_be_cancelled_until_it_has_ended() {
 
 #[test]
 fn request_to_a_suspended_system_is_refused() {
-    let (login, server, system) = scene();
+    let (login, server, system) = fixture();
     server.cli(["system", "suspend", &system.key]).exits(0);
     ask(&server, &login, &system).is_gateway_error(409, "site_suspended", &server.management_url(""));
     assert_eq!(requests(&server, &login, &system), Vec::<Value>::new());
@@ -108,7 +108,7 @@ fn request_to_a_suspended_system_is_refused() {
 
 #[test]
 fn every_request_operation_needs_its_scope() {
-    let (login, server, system) = scene();
+    let (login, server, system) = fixture();
     let path = format!("/backup/{}", system.id);
     let other =
         server.manage("POST", &path).bearer(login.token(&system.org, "backup:view backup:delete")).send();
@@ -120,7 +120,7 @@ fn every_request_operation_needs_its_scope() {
     // A body is not looked at, and does not harm.
     let with_body = server.manage("POST", &path).bearer(login.token(&system.org, "backup:create")).body("{}");
     with_body.send().status(202);
-    assert_eventually("the appliance is asked", crate::harness::PATIENCE, || {
+    assert_eventually("the appliance is asked", crate::harness::TIMEOUT, || {
         request_ids(&server.get(REQUESTS).user(&system).send()).len() == 1
     });
 }

@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::harness::{Certificate, Login, Server, System, bytes, sha256_hex};
 
 /// A server, a login, and a system with one backup of these bytes.
-fn scene(body: &[u8]) -> (Login, Server, System, String) {
+fn fixture(body: &[u8]) -> (Login, Server, System, String) {
     let login = Login::new();
     let server = Server::builder().no_rate_limit().login(&login).start();
     let system = server.system();
@@ -15,7 +15,7 @@ fn scene(body: &[u8]) -> (Login, Server, System, String) {
 
 #[test]
 fn gateway_list_is_an_array_newest_first() {
-    let (login, server, system, first) = scene(&bytes(1536));
+    let (login, server, system, first) = fixture(&bytes(1536));
     let second = server.store(&system, b"x");
     let when = "timestamptz '2026-04-12 02:05:09.5Z'";
     server.db.execute(&format!("UPDATE backups SET uploaded_at = {when}"));
@@ -37,11 +37,11 @@ fn gateway_list_is_an_array_newest_first() {
 #[test]
 fn gateway_returns_metadata_and_content_only_on_request() {
     let body = bytes(3000);
-    let (login, server, system, id) = scene(&body);
+    let (login, server, system, id) = fixture(&body);
     let token = login.token(&system.org, "backup:view");
     let path = format!("/backup/{}/{id}", system.id);
     let get = || server.manage("GET", &path).bearer(&token);
-    let described = get().send().status(200).json();
+    let api = get().send().status(200).json();
     for (name, value) in [
         ("filename", json!(id)),
         ("size", json!("2.9 KiB")),
@@ -50,12 +50,12 @@ fn gateway_returns_metadata_and_content_only_on_request() {
         ("mimetype", json!("application/octet-stream")),
         ("original_filename", json!("daily.txt")),
     ] {
-        assert_eq!(described[name], value, "{described}");
+        assert_eq!(api[name], value, "{api}");
     }
     for member in ["date", "time", "created_at"] {
-        assert!(described[member].is_string(), "{described}");
+        assert!(api[member].is_string(), "{api}");
     }
-    assert_eq!(get().header("x-download", "false").send().status(200).json(), described);
+    assert_eq!(get().header("x-download", "false").send().status(200).json(), api);
     assert_eq!(server.events("downloaded"), 0, "a look at the metadata is no download");
 
     let whole = get().header("x-download", "true").send().status(200);
@@ -88,7 +88,7 @@ fn gateway_returns_metadata_and_content_only_on_request() {
 #[test]
 fn gateway_shows_text_and_answers_415_to_anything_else() {
     let text = "hostname fw-01\n# für später: <script>\n";
-    let (login, server, system, id) = scene(text.as_bytes());
+    let (login, server, system, id) = fixture(text.as_bytes());
     let token = login.token(&system.org, "backup:view");
     let view = |id: &str| {
         let path = format!("/backup/{}/{id}", system.id);
@@ -120,7 +120,7 @@ fn gateway_shows_text_and_answers_415_to_anything_else() {
 
 #[test]
 fn gateway_answers_500_for_a_damaged_backup() {
-    let (login, server, system, id) = scene(b"x");
+    let (login, server, system, id) = fixture(b"x");
     server.skip_comparison();
     server.store.remove(&server.object_key(&id));
     let token = login.token(&system.org, "backup:view");

@@ -1,7 +1,7 @@
 //! The key set at an address: when it is asked for, and what becomes of tokens when it can't be had.
 
 use crate::harness::{
-    Answer, Login, PATIENCE, Provider, Server, SigningKey, assert_eventually, claims, key_set, plain_command,
+    Answer, Login, Provider, Server, SigningKey, TIMEOUT, assert_eventually, claims, key_set, plain_command,
     run,
 };
 
@@ -76,7 +76,7 @@ fn failing_provider_keeps_the_known_keys_and_is_not_asked_again_at_once() {
         list(&server, &system, &key).status(200);
         spoil(&provider, &key_set(&[&new]), &elsewhere);
         list(&server, &system, &new).is_bad_token();
-        assert_eventually(what, PATIENCE, || server.log().contains("token keys: read http://"));
+        assert_eventually(what, TIMEOUT, || server.log().contains("token keys: read http://"));
         let asked = provider.asked();
         list(&server, &system, &new).is_bad_token();
         assert_eq!((provider.asked(), elsewhere.asked()), (asked, 0), "{what}");
@@ -95,12 +95,12 @@ fn hanging_provider_delays_only_tokens_with_unknown_keys_and_only_for_seconds() 
         provider.hang();
         std::thread::scope(|scope| {
             let unknown = scope.spawn(|| list(&server, &system, &SigningKey::ed()));
-            assert_eventually("it is asked", PATIENCE, || provider.asked() == 2);
+            assert_eventually("it is asked", TIMEOUT, || provider.asked() == 2);
             for _ in 0..3 {
                 list(&server, &system, &key).status(200);
             }
             let first = !unknown.is_finished();
-            assert_eventually("the unknown one is answered", PATIENCE, || unknown.is_finished());
+            assert_eventually("the unknown one is answered", TIMEOUT, || unknown.is_finished());
             unknown.join().expect("an answer").is_bad_token();
             first
         })
@@ -123,8 +123,8 @@ fn server_starts_without_its_provider_and_accepts_tokens_once_it_answers() {
     // Neither a token that came too early nor the want of any holds that up.
     list(&server, &system, &key).is_unavailable();
     provider.set_open(true);
-    assert_eventually("they are read without being asked for", PATIENCE, || provider.asked() > 0);
-    assert_eventually("tokens are good", PATIENCE, || {
+    assert_eventually("they are read without being asked for", TIMEOUT, || provider.asked() > 0);
+    assert_eventually("tokens are good", TIMEOUT, || {
         let token = key.sign(&claims(&system.org, "backup:view"));
         let path = format!("/api/systems/{}/backups", system.id);
         server.manage("GET", &path).bearer(token).send().status == 200
@@ -149,7 +149,7 @@ fn valid_token_without_any_key_set_is_503() {
 fn key_file_is_read_again_for_an_unknown_key() {
     let login = Login::new();
     let server = Server::builder().login(&login).start();
-    assert_eventually("the keys are read", PATIENCE, || server.log().contains("token keys: 1 read"));
+    assert_eventually("the keys are read", TIMEOUT, || server.log().contains("token keys: 1 read"));
     let system = server.system();
     list(&server, &system, &login.key).status(200);
     let new = SigningKey::rsa();
@@ -169,7 +169,7 @@ fn key_without_an_id_can_be_replaced() {
     let login = Login::new();
     login.publish(&nameless(&old));
     let server = Server::builder().login(&login).start();
-    assert_eventually("the keys are read", PATIENCE, || server.log().contains("token keys: 1 read"));
+    assert_eventually("the keys are read", TIMEOUT, || server.log().contains("token keys: 1 read"));
     let system = server.system();
     let ask = |key: &SigningKey| {
         let token =

@@ -5,8 +5,8 @@ use ::base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
 use crate::harness::{
-    Answer, Login, PATIENCE, Provider, Server, SigningKey, System, assert_eventually, changed, claims,
-    encode, plain_command, run,
+    Answer, Login, Provider, Server, SigningKey, System, TIMEOUT, assert_eventually, changed, claims, encode,
+    plain_command, run,
 };
 
 fn ask(server: &Server, system: &System, key: &SigningKey, header: &Value) -> Answer {
@@ -224,7 +224,7 @@ fn unusable_keys_are_logged_with_the_reason_and_hide_no_others() {
             format!("{level} key {name} is left out: {what}")
         })
         .collect();
-    assert_eventually("each is named", PATIENCE, || left_out(&server).len() == expected.len());
+    assert_eventually("each is named", TIMEOUT, || left_out(&server).len() == expected.len());
     assert_eq!(left_out(&server), expected);
     ask(&server, &system, &key, &key.header()).status(200);
     for secret in ["c2VjcmV0", "AQAB", &encode(&[0x81; 9])] {
@@ -233,7 +233,7 @@ fn unusable_keys_are_logged_with_the_reason_and_hide_no_others() {
     // The same set says the same again, and so the log does not.
     let stranger = SigningKey::ed();
     ask(&server, &system, &stranger, &stranger.header()).is_bad_token();
-    assert_eventually("it is read again", PATIENCE, || {
+    assert_eventually("it is read again", TIMEOUT, || {
         server.log().matches("token keys: 1 read").count() == 2
     });
     assert_eq!(left_out(&server), expected);
@@ -251,7 +251,7 @@ fn a_key_is_found_behind_any_number_of_foreign_keys() {
     let system = server.system();
     ask(&server, &system, &key, &key.header()).status(200);
     let told = || left_out(&server);
-    assert_eventually("the log is not flooded", PATIENCE, || told().len() == 21);
+    assert_eventually("the log is not flooded", TIMEOUT, || told().len() == 21);
     assert_eq!(told().last().map(String::as_str), Some("WARN 50 more keys are left out or carry a warning"));
 }
 
@@ -265,7 +265,7 @@ fn a_private_key_in_the_set_is_used_for_its_public_half_with_a_warning() {
     ask(&server, &system, &key, &key.header()).status(200);
     let warned =
         |line: &str| line.contains("WARN") && line.contains(&key.kid) && line.contains("private half");
-    assert_eventually("the log warns", PATIENCE, || server.log().lines().any(warned));
+    assert_eventually("the log warns", TIMEOUT, || server.log().lines().any(warned));
     assert!(!server.log().contains(&private));
 }
 

@@ -1,7 +1,7 @@
 //! When the key set is read again, who waits for that, and how it is asked for.
 
 use crate::harness::{
-    Answer, PATIENCE, Provider, Server, SigningKey, System, assert_eventually, claims, token,
+    Answer, Provider, Server, SigningKey, System, TIMEOUT, assert_eventually, claims, token,
 };
 
 fn list(server: &Server, system: &System, token: &str) -> Answer {
@@ -84,7 +84,7 @@ fn tokens_with_known_keys_do_not_wait_for_a_refresh() {
                     scope.spawn(|| list(&server, &system, &good(&system, &SigningKey::ed())).is_bad_token())
                 })
                 .collect();
-            assert_eventually("it is asked", PATIENCE, || provider.asked() == 2);
+            assert_eventually("it is asked", TIMEOUT, || provider.asked() == 2);
             for _ in 0..3 {
                 list(&server, &system, &good(&system, &key)).status(200);
             }
@@ -107,7 +107,7 @@ fn request_for_keys_has_a_user_agent_and_uses_no_proxy() {
     // A proxy that is not there.
     let server = provider.settings(Server::builder()).set("http_proxy", "http://127.0.0.1:1").start();
     let said = |line: &str| line.contains("WARN") && line.contains("http_proxy is set and not used");
-    assert_eventually("the log says so", PATIENCE, || server.log().lines().any(said));
+    assert_eventually("the log says so", TIMEOUT, || server.log().lines().any(said));
     let system = server.system();
     list(&server, &system, &good(&system, &key)).status(200);
     let head = provider.last_head();
@@ -116,7 +116,7 @@ fn request_for_keys_has_a_user_agent_and_uses_no_proxy() {
     drop(server);
     let builder = provider.settings(Server::builder());
     let server = builder.set("http_proxy", "http://127.0.0.1:1").set("NO_PROXY", "127.0.0.1").start();
-    assert_eventually("the keys are read", PATIENCE, || server.log().contains("token keys: 1 read"));
+    assert_eventually("the keys are read", TIMEOUT, || server.log().contains("token keys: 1 read"));
     assert!(!server.log().contains("http_proxy"), "{}", server.log());
 }
 
@@ -126,7 +126,7 @@ fn query_string_of_the_key_set_url_is_not_logged() {
     let provider = Provider::new(&[&key]);
     let url = format!("{}?code=mrs-key", provider.url());
     let server = provider.settings(Server::builder()).set("JWT_JWKS_URL", url).start();
-    assert_eventually("the keys are read", PATIENCE, || server.log().contains("token keys: 1 read"));
+    assert_eventually("the keys are read", TIMEOUT, || server.log().contains("token keys: 1 read"));
     assert!(provider.last_head().contains("get /keys?code=mrs-key "));
     assert!(!server.log().contains("mrs-key"), "{}", server.log());
 }

@@ -4,17 +4,17 @@ use std::path::PathBuf;
 
 use tempfile::TempDir;
 
-use crate::harness::{Authority, PATIENCE, Provider, Server, SigningKey, System, assert_eventually, claims};
+use crate::harness::{Authority, Provider, Server, SigningKey, System, TIMEOUT, assert_eventually, claims};
 
 /// A provider over TLS, the authority that it has its certificate from, and the file that says whom to trust.
-struct Company {
+struct TlsProviderFixture {
     authority: Authority,
     provider: Provider,
     key: SigningKey,
     folder: TempDir,
 }
 
-impl Company {
+impl TlsProviderFixture {
     fn new() -> Self {
         let key = SigningKey::ec();
         let company = Self {
@@ -34,7 +34,7 @@ impl Company {
     fn server(&self) -> Server {
         let builder = self.provider.settings(Server::builder());
         let server = builder.set("SSL_CERT_FILE", self.trusted().display()).start();
-        assert_eventually("it has tried", PATIENCE, || server.log().contains("token keys: "));
+        assert_eventually("it has tried", TIMEOUT, || server.log().contains("token keys: "));
         server
     }
 }
@@ -53,7 +53,7 @@ fn complaints(server: &Server) -> Vec<String> {
 
 #[test]
 fn keys_are_accepted_from_a_provider_trusted_by_the_ca_file() {
-    let company = Company::new();
+    let company = TlsProviderFixture::new();
     company.authority.write_to(&company.trusted());
     let server = company.server();
     let system = server.system();
@@ -63,7 +63,7 @@ fn keys_are_accepted_from_a_provider_trusted_by_the_ca_file() {
 
 #[test]
 fn keys_of_an_untrusted_provider_are_refused_until_it_is_trusted() {
-    let company = Company::new();
+    let company = TlsProviderFixture::new();
     Authority::new("Somebody else").write_to(&company.trusted());
     let server = company.server();
     let system = server.system();
@@ -74,12 +74,12 @@ fn keys_of_an_untrusted_provider_are_refused_until_it_is_trusted() {
     assert_eq!(company.provider.asked(), 0, "nothing was said to a stranger");
     // Without a restart.
     company.authority.write_to(&company.trusted());
-    assert_eventually("the keys are taken", PATIENCE, || status(&server, &system, &company.key) == 200);
+    assert_eventually("the keys are taken", TIMEOUT, || status(&server, &system, &company.key) == 200);
 }
 
 #[test]
 fn provider_with_a_certificate_for_another_name_is_refused() {
-    let company = Company::new();
+    let company = TlsProviderFixture::new();
     company.authority.write_to(&company.trusted());
     company.provider.present(company.authority.server("login.example.org"));
     let server = company.server();
@@ -89,12 +89,12 @@ fn provider_with_a_certificate_for_another_name_is_refused() {
     assert_eq!(status(&server, &system, &company.key), 503);
     assert_eq!(company.provider.asked(), 0);
     company.provider.present(company.authority.server("127.0.0.1"));
-    assert_eventually("the keys are taken", PATIENCE, || status(&server, &system, &company.key) == 200);
+    assert_eventually("the keys are taken", TIMEOUT, || status(&server, &system, &company.key) == 200);
 }
 
 #[test]
 fn keys_stay_when_the_provider_is_no_longer_trusted() {
-    let company = Company::new();
+    let company = TlsProviderFixture::new();
     company.authority.write_to(&company.trusted());
     let server = company.server();
     let system = server.system();
@@ -107,6 +107,6 @@ fn keys_stay_when_the_provider_is_no_longer_trusted() {
         401,
         "a reason to read the keys again, and none to take these"
     );
-    assert_eventually("the log says so", PATIENCE, || complaints(&server).len() == 1);
+    assert_eventually("the log says so", TIMEOUT, || complaints(&server).len() == 1);
     assert_eq!(status(&server, &system, &company.key), 200);
 }

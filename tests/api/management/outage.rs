@@ -1,6 +1,6 @@
-//! The management API while the database or the store is away: trouble is not the caller's fault.
+//! The management API while the database or the store is away: the caller gets a 5xx, never a 4xx.
 
-use crate::harness::{Answer, Login, PATIENCE, PostgresLink, Server, Trouble, assert_eventually};
+use crate::harness::{Answer, LinkFault, Login, PostgresLink, Server, TIMEOUT, assert_eventually};
 
 #[test]
 fn without_postgres_api_routes_are_503_and_gateway_routes_are_500() {
@@ -20,8 +20,8 @@ fn without_postgres_api_routes_are_503_and_gateway_routes_are_500() {
     let site = format!("/backup/{}", system.id);
     let requests = format!("/api/systems/{}/requests", system.id);
     let far = now_and_forever(&id);
-    for trouble in [Trouble::Refused, Trouble::BlackHole] {
-        link.spoil(trouble);
+    for fault in [LinkFault::Refused, LinkFault::BlackHole] {
+        link.inject(fault);
         let ask = |method: &str, path: &str| server.manage(method, path).bearer(&token).send();
         std::thread::scope(|scope| {
             let envelopes = [
@@ -53,8 +53,8 @@ fn without_postgres_api_routes_are_503_and_gateway_routes_are_500() {
         });
         // A wrong token is told without a database.
         server.manage("GET", &list).bearer("x.y.z").send().is_bad_token();
-        link.mend();
-        assert_eventually("it is well again", PATIENCE, || ask("GET", &list).status == 200);
+        link.repair();
+        assert_eventually("it is well again", TIMEOUT, || ask("GET", &list).status == 200);
     }
     assert_eq!(server.ids(&system), [id]);
 }
@@ -71,7 +71,7 @@ fn without_the_store_downloads_fail_and_lists_work() {
     let system = server.system();
     let id = server.store(&system, b"x");
     let token = login.token(&system.org, "backup:view");
-    server.store.break_it();
+    server.store.break_store();
     let list = format!("/api/systems/{}/backups", system.id);
     server.manage("GET", &list).bearer(&token).send().status(200);
     server.manage("GET", &format!("{list}/{id}/download")).bearer(&token).send().is_unavailable();
@@ -80,6 +80,6 @@ fn without_the_store_downloads_fail_and_lists_work() {
         let answer = server.manage("GET", &file).bearer(&token).header(header, "true").send();
         answer.is_gateway_error(500, "service_unavailable", &server.management_url(""));
     }
-    server.store.mend_it();
+    server.store.repair_store();
     server.manage("GET", &format!("{list}/{id}/download")).bearer(&token).send().status(200);
 }

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::harness::{Answer, Login, PATIENCE, Server, assert_eventually, bytes};
+use crate::harness::{Answer, Login, Server, TIMEOUT, assert_eventually, bytes};
 
 const ALL: &str = "backup:view backup:delete";
 
@@ -60,8 +60,8 @@ fn deletion_by_a_portal_is_recorded_with_its_caller() {
     assert_eq!(delete().status(200).data(), json!({ "id": id }));
     assert_eq!(server.db.one("SELECT reason FROM reasons"), "operator");
     assert_eq!(server.ids(&system), [keep]);
-    assert_eq!(server.books(&system.org), (100, 0));
-    assert_eventually("the object is gone", PATIENCE, || server.objects().into_iter().eq([kept_key.clone()]));
+    assert_eq!(server.totals(&system.org), (100, 0));
+    assert_eventually("the object is gone", TIMEOUT, || server.objects().into_iter().eq([kept_key.clone()]));
     delete().is_not_found();
     let event = server.db.one(&format!(
         "SELECT concat_ws(' ', actor, host(remote_addr), backup_id = '{uuid}', system_id = '{}', org_id = '{}', detail)

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::harness::{
-    Answer, Login, PATIENCE, Server, SigningKey, Wire, assert_eventually, bare_head, basic, changed, claims,
-    encode, hs256, key_set, now, token,
+    Answer, Login, RawClient, Server, SigningKey, TIMEOUT, assert_eventually, bare_head, basic, changed,
+    claims, encode, hs256, key_set, now, token,
 };
 
 const SECRET: &str = "a secret for development, long enough";
@@ -185,7 +185,7 @@ fn development_secret_causes_a_warning_and_verifies_hs256_only() {
     let login = Login::with(SigningKey::rsa());
     let server = Server::builder().login(&login).set("JWT_HS256_SECRET", SECRET).start();
     let is_loud = |line: &str| line.contains("WARN") && line.contains("JWT_HS256_SECRET");
-    assert_eventually("it is said", PATIENCE, || server.log().lines().any(is_loud));
+    assert_eventually("it is said", TIMEOUT, || server.log().lines().any(is_loud));
     let system = server.system();
     let good = claims(&system.org, "backup:view");
     list(&server, &system.id, &hs256(SECRET.as_bytes(), &json!({ "alg": "HS256" }), &good)).status(200);
@@ -210,7 +210,7 @@ fn reason_of_a_refused_token_is_logged_at_debug_without_the_token() {
     let token = login.key.sign(&expired);
     list(&server, &system.id, &token).is_bad_token();
     let why = "a token was refused: it has expired";
-    assert_eventually("the log says why", PATIENCE, || server.log().contains(why));
+    assert_eventually("the log says why", TIMEOUT, || server.log().contains(why));
     let log = server.log();
     for part in token.split('.') {
         assert!(!log.contains(part), "a part of the token is in the log");
@@ -261,9 +261,9 @@ fn tokens_work_at_the_management_api_only_and_credentials_at_the_collect_api_onl
     let server = Server::builder().login(&login).start();
     let system = server.system();
     let token = login.token(&system.org, "backup:view");
-    let mut wire = Wire::to(&server);
-    wire.send(bare_head("GET", "/api/systems/backups", &[&format!("Authorization: Bearer {token}")]));
-    wire.answer().is_invalid_token();
+    let mut raw = RawClient::to(&server);
+    raw.send(bare_head("GET", "/api/systems/backups", &[&format!("Authorization: Bearer {token}")]));
+    raw.answer().is_invalid_token();
     server.get(&format!("/api/systems/{}/backups", system.id)).bearer(&token).send().status(404);
     server.manage("GET", "/api/systems/backups").user(&system).send().status(404);
 }

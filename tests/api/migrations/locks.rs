@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::harness::{Database, PATIENCE, Role, Server, assert_eventually, plain_command, run};
+use crate::harness::{Database, DatabaseRole, Server, TIMEOUT, assert_eventually, plain_command, run};
 use crate::migrations::schema::scripts;
 
 /// The advisory lock of every version: "strongrm" in ASCII.
@@ -15,7 +15,7 @@ fn start_waits_for_the_migration_lock_and_logs_its_holder() {
     database.execute(&format!("SELECT pg_advisory_lock({LOCK})"));
     let pid = database.one("SELECT pg_backend_pid()");
     let server = Server::builder().database(&database).unready().start();
-    assert_eventually("the log names the session", PATIENCE, || {
+    assert_eventually("the log names the session", TIMEOUT, || {
         let log = server.log();
         log.contains(&format!("process {pid} ")) && log.contains("\"an older version\"")
     });
@@ -23,14 +23,14 @@ fn start_waits_for_the_migration_lock_and_logs_its_holder() {
     assert_eq!(health.data()["database"], "being prepared");
     assert!(database.all("SELECT relname FROM pg_class WHERE relname = 'backups'").is_empty());
     database.execute(&format!("SELECT pg_advisory_unlock({LOCK})"));
-    assert_eventually("healthy", PATIENCE, || server.get("/api/health").send().status == 200);
+    assert_eventually("healthy", TIMEOUT, || server.get("/api/health").send().status == 200);
 }
 
 #[test]
 fn role_without_rights_to_migrate_does_not_delay_migrations() {
     let database = Database::empty();
     database.execute("REVOKE CREATE ON SCHEMA public FROM PUBLIC");
-    let role = Role::new(&database);
+    let role = DatabaseRole::new(&database);
     let onlooker = role.connect();
     for shared in ["", "_shared"] {
         onlooker.execute(&format!("SELECT pg_advisory_lock{shared}({LOCK})"));
@@ -68,7 +68,7 @@ fn migration_waits_for_a_table_lock_in_steps_that_let_others_through() {
         let migrate = || run(plain_command().arg("migrate").env("DATABASE_URL", database.url()));
         let migration = scope.spawn(migrate);
         for _ in 0..2 {
-            assert_eventually("the migration waits", PATIENCE, || database.waits_for_a_lock());
+            assert_eventually("the migration waits", TIMEOUT, || database.waits_for_a_lock());
             // Behind the one that waits.
             database.execute("SET lock_timeout = '20s'; SELECT count(*) FROM systems");
         }
@@ -87,7 +87,7 @@ fn service_runs_as_a_role_without_rights_to_create_tables() {
         "REVOKE CREATE ON SCHEMA public FROM PUBLIC;
          REVOKE EXECUTE ON FUNCTION pg_logical_emit_message(boolean, text, text) FROM PUBLIC",
     );
-    let role = Role::new(&database);
+    let role = DatabaseRole::new(&database);
     role.grant("SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public");
     for arguments in [&["--no-migrate"][..], &[]] {
         let server = Server::builder()
@@ -110,7 +110,7 @@ fn service_without_rights_to_migrate_waits_for_the_migration() {
     let database = Arc::new(Database::new());
     database.execute("REVOKE CREATE ON SCHEMA public FROM PUBLIC");
     take_back(&database, 1);
-    let role = Role::new(&database);
+    let role = DatabaseRole::new(&database);
     role.grant("SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public");
     let server = Server::builder()
         .database(&database)
@@ -118,10 +118,10 @@ fn service_without_rights_to_migrate_waits_for_the_migration() {
         .set("DATABASE_URL", role.url())
         .unready()
         .start();
-    assert_eventually("the log says what to do", PATIENCE, || {
+    assert_eventually("the log says what to do", TIMEOUT, || {
         server.log().contains("run `strongroom migrate`")
     });
     assert_eq!(server.get("/api/health").send().data()["database"], "being prepared");
     run(plain_command().arg("migrate").env("DATABASE_URL", database.url())).exits(0);
-    assert_eventually("healthy", PATIENCE, || server.get("/api/health").send().status == 200);
+    assert_eventually("healthy", TIMEOUT, || server.get("/api/health").send().status == 200);
 }

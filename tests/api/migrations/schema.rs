@@ -107,7 +107,7 @@ fn serve_migrates_unless_told_not_to() {
         .env("MANAGEMENT_LISTEN_ADDRESS", "127.0.0.1:0");
     let mut child = command.env("BACKUP_DATA_DIR", store.path()).spawn().expect("start strongroom");
     let end = std::time::Instant::now() + std::time::Duration::from_secs(1);
-    crate::harness::eventually(crate::harness::PATIENCE, || {
+    crate::harness::eventually(crate::harness::TIMEOUT, || {
         std::time::Instant::now() >= end || child.try_wait().is_ok_and(|ended| ended.is_some())
     });
     let made = empty.all("SELECT relname::text FROM pg_class WHERE relname = 'backups'");

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::harness::{Answer, BACKUPS, Database, PATIENCE, Server, System, Vanish, Wire, assert_eventually};
+use crate::harness::{
+    Answer, BACKUPS, Database, Disconnect, RawClient, Server, System, TIMEOUT, assert_eventually,
+};
 
 /// How soon the service must be back once Postgres and the store are: after two or three seconds, and what a machine
 /// may stumble for.
@@ -63,7 +65,7 @@ fn server_started_without_postgres_recovers_when_it_comes() {
     let server = Server::builder().database(&database).unready().start();
     assert_eq!(server.get("/api/health").send().status, 503);
     database.come_back();
-    assert_eventually("healthy", PATIENCE, || server.get("/api/health").send().status == 200);
+    assert_eventually("healthy", TIMEOUT, || server.get("/api/health").send().status == 200);
     let system = server.system();
     server.store(&system, b"it has made its tables by itself");
 }
@@ -75,7 +77,7 @@ fn requests_without_postgres_are_503_with_retry_after_and_count_for_no_limit() {
     let id = server.store(&system, b"x");
     let before = server.snapshot();
     server.db.go_dark();
-    assert_eventually("the outage is noticed", PATIENCE, || server.get("/api/health").send().status == 503);
+    assert_eventually("the outage is noticed", TIMEOUT, || server.get("/api/health").send().status == 503);
     server.get("/api/health/live").send().status(200);
     everything_is_unavailable(&server, &system, &id);
     // Who cannot be known cannot be refused as unknown.
@@ -93,20 +95,20 @@ fn upload_during_which_postgres_stops_is_not_half_stored() {
     let server = Server::start();
     let system = server.system();
     let before = server.snapshot();
-    let mut wire = Wire::upload(&server, &system, &["Content-Length: 10"]);
-    wire.send("01234");
-    assert_eventually("the upload was let in", PATIENCE, || server.receiving() == 1);
+    let mut raw = RawClient::upload(&server, &system, &["Content-Length: 10"]);
+    raw.send("01234");
+    assert_eventually("the upload was let in", TIMEOUT, || server.receiving() == 1);
     server.db.go_dark();
-    wire.send("56789");
+    raw.send("56789");
     let end = Instant::now() + Duration::from_secs(1);
-    assert_eventually("a second goes by", PATIENCE, || Instant::now() >= end);
+    assert_eventually("a second goes by", TIMEOUT, || Instant::now() >= end);
     server.db.come_back();
-    let answer = wire.answer();
+    let answer = raw.answer();
     if answer.status == 201 {
         assert_eq!(server.ids(&system), [answer.id()]);
     } else {
         answer.is_unavailable();
-        assert_eventually("the slot is given back", PATIENCE, || server.slots_used(&system) == 0);
+        assert_eventually("the slot is given back", TIMEOUT, || server.slots_used(&system) == 0);
         server.assert_nothing_left(&before);
     }
 }
@@ -116,14 +118,14 @@ fn client_is_answered_within_half_a_minute_whatever_postgres_does() {
     let server = Server::unlimited();
     let system = server.system();
     let open = || {
-        let mut wire = Wire::upload(&server, &system, &["Content-Length: 10"]);
-        wire.send("01234");
-        wire
+        let mut raw = RawClient::upload(&server, &system, &["Content-Length: 10"]);
+        raw.send("01234");
+        raw
     };
     let (gone, mut finished) = (open(), open());
-    assert_eventually("both were let in", PATIENCE, || server.receiving() == 2);
+    assert_eventually("both were let in", TIMEOUT, || server.receiving() == 2);
     server.db.go_dark();
-    gone.vanish(Vanish::Rst);
+    gone.disconnect(Disconnect::Rst);
     let start = Instant::now();
     finished.send("56789");
     let late: Vec<Answer> = std::thread::scope(|scope| {
@@ -155,13 +157,13 @@ fn retry_after_of_503_varies_between_clients() {
 #[test]
 fn server_without_its_store_is_unhealthy() {
     let server = Server::start();
-    for away in [crate::harness::Store::take_away, crate::harness::Store::break_it] {
+    for away in [crate::harness::Store::take_away, crate::harness::Store::break_store] {
         away(&server.store);
-        assert_eventually("unhealthy", PATIENCE, || server.get("/api/health").send().status == 503);
+        assert_eventually("unhealthy", TIMEOUT, || server.get("/api/health").send().status == 503);
         let answer = server.get("/api/health").send();
         assert!(answer.data().to_string().contains("store"), "it says what is down: {answer}");
         server.get("/api/health/live").send().status(200);
-        server.store.mend_it();
+        server.store.repair_store();
         assert_eventually("healthy", RECOVERED, || server.get("/api/health").send().status == 200);
     }
 }
@@ -176,12 +178,12 @@ fn server_on_a_read_only_postgres_is_unhealthy() {
     };
     read_only("on");
     link.cut();
-    assert_eventually("unhealthy", PATIENCE, || {
+    assert_eventually("unhealthy", TIMEOUT, || {
         let answer = server.get("/api/health").send();
         answer.status == 503 && answer.data() == serde_json::json!({ "database": "down", "store": "up" })
     });
     // What has a session that could only read gets rid of it by itself: nobody sends an upload there.
     read_only("off");
-    assert_eventually("healthy", PATIENCE, || server.get("/api/health").send().status == 200);
+    assert_eventually("healthy", TIMEOUT, || server.get("/api/health").send().status == 200);
     server.store(&system, b"x");
 }

@@ -1,12 +1,14 @@
 //! `GET /metrics` of the management API.
 
-use crate::harness::{BACKUPS, Login, PATIENCE, Server, Wire, assert_eventually, bare_head, bytes, sample};
+use crate::harness::{
+    BACKUPS, Login, RawClient, Server, TIMEOUT, assert_eventually, bare_head, bytes, sample,
+};
 
 /// A request is counted when its answer is out, which the client may see a moment before.
 #[track_caller]
 fn becomes(server: &Server, name: &str, expected: f64) {
     let mut last = String::new();
-    let reached = crate::harness::eventually(PATIENCE, || {
+    let reached = crate::harness::eventually(TIMEOUT, || {
         last = server.metrics();
         (sample(&last, name) - expected).abs() < 0.5
     });
@@ -23,9 +25,9 @@ fn metrics_count_requests_bytes_refusals_batches_and_store_operations() {
     server.put(&system, &bytes(500_001)).is_over_size(500_000);
     server.fetch(&system, &id).send().status(200);
     server.get("/api/systems/nothing").send().status(404);
-    let mut wire = Wire::to(&server);
-    wire.send("FETCH /api/health HTTP/1.1\r\nHost: x\r\n\r\n");
-    wire.answer().status(405);
+    let mut raw = RawClient::to(&server);
+    raw.send("FETCH /api/health HTTP/1.1\r\nHost: x\r\n\r\n");
+    raw.answer().status(405);
 
     let posts = r#"api="collect",method="POST",route="/api/systems/backups""#;
     becomes(&server, &format!(r#"strongroom_http_requests_total{{{posts},status="201"}}"#), 2.0);
@@ -66,11 +68,11 @@ fn metrics_show_uploads_under_way() {
     let server = Server::unlimited();
     let system = server.system();
     becomes(&server, "strongroom_uploads_open", 0.0);
-    let mut wire = Wire::upload(&server, &system, &["Content-Length: 1000"]);
-    wire.send(bytes(10));
-    assert_eventually("it was let in", PATIENCE, || server.receiving() == 1);
+    let mut raw = RawClient::upload(&server, &system, &["Content-Length: 1000"]);
+    raw.send(bytes(10));
+    assert_eventually("it was let in", TIMEOUT, || server.receiving() == 1);
     becomes(&server, "strongroom_uploads_open", 1.0);
-    wire.send(bytes(990));
+    raw.send(bytes(990));
     becomes(&server, "strongroom_uploads_open", 0.0);
 }
 
@@ -82,8 +84,8 @@ fn metrics_show_waiting_systems() {
     becomes(&server, "strongroom_systems_waiting", 2.0);
     server.ask(&one);
     server.ask(&other);
-    for wire in &mut waiting {
-        wire.answer().status(200);
+    for raw in &mut waiting {
+        raw.answer().status(200);
     }
     becomes(&server, "strongroom_systems_waiting", 0.0);
 }
@@ -124,9 +126,9 @@ fn metrics_through_a_proxy_need_an_admin_token() {
 fn metrics_for_a_foreign_host_name_need_a_token() {
     let server = Server::with([("MANAGEMENT_PUBLIC_URL", "https://manage.example")]);
     let status = |target: &str, host: &str| {
-        let mut wire = Wire::to_management(&server);
-        wire.send(bare_head("GET", target, &[]).replace("vault.example", host));
-        wire.answer().status
+        let mut raw = RawClient::to_management(&server);
+        raw.send(bare_head("GET", target, &[]).replace("vault.example", host));
+        raw.answer().status
     };
     let own = server.management_url("").replace("http://", "");
     for host in [own.as_str(), "127.0.0.1:8082", "localhost:8082", "LOCALHOST", "[::1]:8082", "127.0.0.1"] {
@@ -144,7 +146,7 @@ fn metrics_for_a_foreign_host_name_need_a_token() {
         assert!([400, 401].contains(&status("/metrics", host)), "{host}");
     }
     assert_eq!(status("http://evil.example/metrics", "localhost"), 401);
-    let mut wire = Wire::to_management(&server);
-    wire.send("GET /metrics HTTP/1.0\r\n\r\n");
-    wire.answer().status(401);
+    let mut raw = RawClient::to_management(&server);
+    raw.send("GET /metrics HTTP/1.0\r\n\r\n");
+    raw.answer().status(401);
 }

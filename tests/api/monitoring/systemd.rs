@@ -6,11 +6,11 @@ use std::path::Path;
 
 use tempfile::TempDir;
 
-use crate::harness::{Certificate, PATIENCE, Server, unique};
+use crate::harness::{Certificate, Server, TIMEOUT, unique};
 
 /// A service with this socket is started, reloaded and stopped.
 fn is_told(server_side: &UnixDatagram, name: &str) {
-    server_side.set_read_timeout(Some(PATIENCE)).expect("set a time-out");
+    server_side.set_read_timeout(Some(TIMEOUT)).expect("set a time-out");
     let hear = || {
         let mut buffer = [0; 4096];
         let length = server_side.recv(&mut buffer).expect("a message");

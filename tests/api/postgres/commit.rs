@@ -2,51 +2,53 @@
 //! done once.
 
 use crate::harness::{
-    Ending, PATIENCE, PostgresLink, Server, System, Trouble, Wire, assert_eventually, bytes,
+    ConnectionEnd, LinkFault, PostgresLink, RawClient, Server, System, TIMEOUT, assert_eventually, bytes,
 };
 
-const RESETS: [Trouble; 2] = [Trouble::Commit(Ending::Reset), Trouble::CommitAnswer(Ending::Reset)];
-const HANGS: [Trouble; 2] = [Trouble::Commit(Ending::Hangs), Trouble::CommitAnswer(Ending::Hangs)];
+const RESETS: [LinkFault; 2] =
+    [LinkFault::Commit(ConnectionEnd::Reset), LinkFault::CommitAnswer(ConnectionEnd::Reset)];
+const HANGS: [LinkFault; 2] =
+    [LinkFault::Commit(ConnectionEnd::Hangs), LinkFault::CommitAnswer(ConnectionEnd::Hangs)];
 
 /// Nothing but so many backups of 1000 bytes is there, and everything works.
 #[track_caller]
 fn is_well(server: &Server, system: &System, backups: usize) {
-    assert_eventually("nothing is being received", PATIENCE * 2, || server.receiving() == 0);
+    assert_eventually("nothing is being received", TIMEOUT * 2, || server.receiving() == 0);
     assert_eq!(server.ids(system).len(), backups);
-    assert_eq!(server.books(&system.org), (i64::try_from(backups).expect("a few") * 1000, 0));
-    assert_eventually("each has its object", PATIENCE, || server.objects().len() == backups);
+    assert_eq!(server.totals(&system.org), (i64::try_from(backups).expect("a few") * 1000, 0));
+    assert_eventually("each has its object", TIMEOUT, || server.objects().len() == backups);
     server.audit_is_clean();
     let id = server.store(system, &bytes(1000));
     server.delete(system, &id).status(200);
-    assert_eventually("gone", PATIENCE, || server.objects().len() == backups);
+    assert_eventually("gone", TIMEOUT, || server.objects().len() == backups);
 }
 
 /// Each on a server of its own, all at the same time: what hangs takes its time.
-fn during_each(troubles: [Trouble; 2], test: impl Fn(&Server, &PostgresLink, Trouble) + Sync) {
+fn during_each(faults: [LinkFault; 2], test: impl Fn(&Server, &PostgresLink, LinkFault) + Sync) {
     std::thread::scope(|scope| {
-        for trouble in troubles {
+        for fault in faults {
             let test = &test;
             scope.spawn(move || {
                 let (link, server) = Server::on_a_link();
-                test(&server, &link, trouble);
+                test(&server, &link, fault);
             });
         }
     });
 }
 
-fn upload_with_its_commit_hit(server: &Server, link: &PostgresLink, trouble: Trouble) {
+fn upload_with_its_commit_hit(server: &Server, link: &PostgresLink, fault: LinkFault) {
     let system = server.system();
     let body = bytes(1000);
-    let mut wire = Wire::upload(server, &system, &["Content-Length: 1000"]);
-    wire.send(&body[..500]);
-    assert_eventually("let in", PATIENCE, || server.receiving() == 1);
-    link.spoil(trouble);
-    wire.send(&body[500..]);
-    let id = wire.answer().id();
-    assert_eq!(link.mend(), 1, "{trouble:?}");
-    assert_eq!(server.ids(&system), std::slice::from_ref(&id), "{trouble:?}");
+    let mut raw = RawClient::upload(server, &system, &["Content-Length: 1000"]);
+    raw.send(&body[..500]);
+    assert_eventually("let in", TIMEOUT, || server.receiving() == 1);
+    link.inject(fault);
+    raw.send(&body[500..]);
+    let id = raw.answer().id();
+    assert_eq!(link.repair(), 1, "{fault:?}");
+    assert_eq!(server.ids(&system), std::slice::from_ref(&id), "{fault:?}");
     assert_eq!(server.fetch(&system, &id).send().status(200).body, body);
-    assert_eq!(server.events("uploaded"), 1, "{trouble:?}");
+    assert_eq!(server.events("uploaded"), 1, "{fault:?}");
     is_well(server, &system, 1);
 }
 
@@ -62,39 +64,39 @@ fn upload_whose_commit_hangs_is_stored_once() {
 
 #[test]
 fn upload_whose_admission_loses_its_connection_is_admitted_once() {
-    during_each(RESETS, |server, link, trouble| {
+    during_each(RESETS, |server, link, fault| {
         let system = server.system();
-        link.spoil(trouble);
+        link.inject(fault);
         server.store(&system, &bytes(1000));
-        assert_eq!(link.mend(), 1, "{trouble:?}");
-        assert_eq!(server.slots_used(&system), 1, "{trouble:?}");
-        assert_eq!(server.db.number("SELECT count(*) FROM backups"), 1, "{trouble:?}");
+        assert_eq!(link.repair(), 1, "{fault:?}");
+        assert_eq!(server.slots_used(&system), 1, "{fault:?}");
+        assert_eq!(server.db.number("SELECT count(*) FROM backups"), 1, "{fault:?}");
         is_well(server, &system, 1);
     });
 }
 
 #[test]
 fn upload_whose_admission_hangs_is_refused_and_aborted() {
-    during_each(HANGS, |server, link, trouble| {
+    during_each(HANGS, |server, link, fault| {
         let system = server.system();
-        link.spoil(trouble);
+        link.inject(fault);
         server.put(&system, &bytes(1000)).is_unavailable();
-        assert_eventually("the slot is given back", PATIENCE * 2, || server.slots_used(&system) == 0);
-        assert_eventually("taken back", PATIENCE * 2, || server.receiving() == 0);
-        assert_eq!(link.mend(), 1, "{trouble:?}");
+        assert_eventually("the slot is given back", TIMEOUT * 2, || server.slots_used(&system) == 0);
+        assert_eventually("taken back", TIMEOUT * 2, || server.receiving() == 0);
+        assert_eq!(link.repair(), 1, "{fault:?}");
         is_well(server, &system, 0);
     });
 }
 
 #[test]
 fn deletion_whose_commit_loses_its_connection_happens_once() {
-    during_each(RESETS, |server, link, trouble| {
+    during_each(RESETS, |server, link, fault| {
         let system = server.system();
         let id = server.store(&system, &bytes(1000));
-        link.spoil(trouble);
+        link.inject(fault);
         server.delete(&system, &id).status(200);
-        assert_eq!(link.mend(), 1, "{trouble:?}");
-        assert_eq!(server.events("deleted"), 1, "{trouble:?}");
+        assert_eq!(link.repair(), 1, "{fault:?}");
+        assert_eq!(server.events("deleted"), 1, "{fault:?}");
         server.delete(&system, &id).is_not_found();
         is_well(server, &system, 0);
     });
@@ -111,9 +113,9 @@ fn deletion_whose_commit_is_still_under_way_happens_once() {
          CREATE CONSTRAINT TRIGGER linger AFTER UPDATE ON backups DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
          WHEN (NEW.retired_reason = 'system' AND OLD.retired_reason IS NULL) EXECUTE FUNCTION linger()",
     );
-    link.spoil(Trouble::CommitUnderWay);
+    link.inject(LinkFault::CommitUnderWay);
     server.delete(&system, &id).status(200);
-    assert_eq!(link.mend(), 1);
+    assert_eq!(link.repair(), 1);
     assert_eq!(server.events("deleted"), 1);
     server.delete(&system, &id).is_not_found();
     is_well(&server, &system, 0);
@@ -121,41 +123,41 @@ fn deletion_whose_commit_is_still_under_way_happens_once() {
 
 #[test]
 fn deletion_whose_commit_hangs_can_be_repeated() {
-    during_each(HANGS, |server, link, trouble| {
+    during_each(HANGS, |server, link, fault| {
         let system = server.system();
         let id = server.store(&system, &bytes(1000));
-        link.spoil(trouble);
+        link.inject(fault);
         server.delete(&system, &id).is_unavailable();
-        assert_eq!(link.mend(), 1, "{trouble:?}");
-        let done = trouble == Trouble::CommitAnswer(Ending::Hangs);
+        assert_eq!(link.repair(), 1, "{fault:?}");
+        let done = fault == LinkFault::CommitAnswer(ConnectionEnd::Hangs);
         let again = server.delete(&system, &id);
-        assert_eq!(again.status, if done { 404 } else { 200 }, "{trouble:?}: {again}");
+        assert_eq!(again.status, if done { 404 } else { 200 }, "{fault:?}: {again}");
         is_well(server, &system, 0);
     });
 }
 
 #[test]
 fn lost_commit_does_not_let_another_process_exceed_the_quota() {
-    during_each(RESETS, |server, link, trouble| {
+    during_each(RESETS, |server, link, fault| {
         let other = server.sibling_with("DATABASE_URL", server.db.url());
         let system = server.system_with_quota(2000);
         let second = server.add_system(&system.org, "second");
         let body = bytes(1000);
-        let mut wire = Wire::upload(server, &system, &["Content-Length: 1000"]);
-        wire.send(&body[..500]);
-        assert_eventually("let in", PATIENCE, || server.receiving() == 1);
-        link.spoil(trouble);
-        wire.send(&body[500..]);
+        let mut raw = RawClient::upload(server, &system, &["Content-Length: 1000"]);
+        raw.send(&body[..500]);
+        assert_eventually("let in", TIMEOUT, || server.receiving() == 1);
+        link.inject(fault);
+        raw.send(&body[500..]);
         // Half of the room is free, and no more, however far the lost one is.
         let kept = other.store(&second, &bytes(1000));
         other.put(&second, &bytes(1)).status(413);
-        let id = wire.answer().id();
-        assert_eq!(link.mend(), 1, "{trouble:?}");
+        let id = raw.answer().id();
+        assert_eq!(link.repair(), 1, "{fault:?}");
         other.put(&second, &bytes(1)).status(413);
-        assert_eq!(other.ids(&system), std::slice::from_ref(&id), "{trouble:?}");
+        assert_eq!(other.ids(&system), std::slice::from_ref(&id), "{fault:?}");
         assert_eq!(server.ids(&second), [kept]);
         assert_eq!(other.fetch(&system, &id).send().status(200).body, body);
-        assert_eq!(server.books(&system.org), (2000, 0));
+        assert_eq!(server.totals(&system.org), (2000, 0));
         other.delete(&system, &id).status(200);
         server.fetch(&system, &id).send().is_not_found();
         server.store(&system, &bytes(1000));

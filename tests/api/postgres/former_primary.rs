@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::harness::{
-    BACKUPS, Cluster, Database, PATIENCE, Server, System, assert_eventually, bytes, eventually,
+    BACKUPS, Cluster, Database, Server, System, TIMEOUT, assert_eventually, bytes, eventually,
 };
 use crate::postgres::takeover::server_on;
 
@@ -13,13 +13,13 @@ fn backups(cluster: &Cluster) -> i64 {
 
 fn can_be_written_to(cluster: &Cluster) {
     let database = Database::at(&cluster.url());
-    assert_eventually("it can be written to", PATIENCE, || database.holds("NOT pg_is_in_recovery()"));
+    assert_eventually("it can be written to", TIMEOUT, || database.holds("NOT pg_is_in_recovery()"));
 }
 
 /// A cluster, and a copy of it that was promoted while the first one lives.
 fn two_primaries(first: &Cluster) -> Cluster {
     let second = first.start_standby();
-    assert_eventually("the copy has caught up", PATIENCE, || {
+    assert_eventually("the copy has caught up", TIMEOUT, || {
         let at = Database::at(&first.url()).one("SELECT pg_current_wal_lsn()");
         Database::at(&second.url()).holds(&format!("pg_last_wal_replay_lsn() >= '{at}'"))
     });
@@ -41,11 +41,11 @@ fn former_primary_that_is_back_gets_no_queries() {
     let system = server.system();
     server.store(&system, &bytes(1000));
     let second = two_primaries(&first);
-    link.lead_to(second.socket());
+    link.redirect_to(second.socket());
     server.db.connect_again();
     let id = server.store(&system, &bytes(1000));
     let before = backups(&first);
-    link.lead_to(first.socket());
+    link.redirect_to(first.socket());
     server.db.connect_again();
     for _ in 0..2 {
         is_refused(&server, &system);
@@ -53,9 +53,9 @@ fn former_primary_that_is_back_gets_no_queries() {
     assert_eq!(backups(&first), before);
     let refused = "db::connector] the database can't be reached: it is a former primary: it writes timeline 1, and there is timeline 2";
     assert_eq!(server.log().matches(refused).count(), 1, "once a minute: {}", server.log());
-    link.lead_to(second.socket());
+    link.redirect_to(second.socket());
     server.db.connect_again();
-    assert_eventually("healthy", PATIENCE, || server.get("/api/health").send().status == 200);
+    assert_eventually("healthy", TIMEOUT, || server.get("/api/health").send().status == 200);
     assert!(server.ids(&system).contains(&id));
     server.store(&system, &bytes(1000));
     drop(server);
@@ -74,7 +74,7 @@ fn sessions_on_a_former_primary_are_dropped_once_the_new_one_is_seen() {
     });
     server.store(&system, &bytes(1000));
     let second = two_primaries(&first);
-    link.lead_newcomers_to(second.socket());
+    link.redirect_new_connections_to(second.socket());
     // One session is lost. Whoever had it gets to the new primary.
     let on_first = Database::at(&first.url());
     on_first.execute(
@@ -82,7 +82,7 @@ fn sessions_on_a_former_primary_are_dropped_once_the_new_one_is_seen() {
          WHERE query LIKE '%INTO writers%' AND pid <> pg_backend_pid()",
     );
     let on_second = Database::at(&second.url());
-    assert_eventually("the new primary was seen", PATIENCE, || {
+    assert_eventually("the new primary was seen", TIMEOUT, || {
         on_second.holds(
             "EXISTS (SELECT FROM pg_stat_activity WHERE application_name = 'strongroom' AND query LIKE '%INTO writers%')",
         )
@@ -92,7 +92,7 @@ fn sessions_on_a_former_primary_are_dropped_once_the_new_one_is_seen() {
     assert_eq!(backups(&first), before);
     let uuid = id.strip_suffix(".bin").expect("no name, no extension");
     assert_eq!(on_second.number(&format!("SELECT count(*) FROM backups WHERE id = '{uuid}'")), 1);
-    link.lead_to(second.socket());
+    link.redirect_to(second.socket());
     server.db.connect_again();
     drop(server);
 }
@@ -140,13 +140,13 @@ fn database_of_another_cluster_is_refused() {
         let (_link, server) = server_on(&other, 5);
         drop(server);
     }
-    link.lead_to(other.socket());
+    link.redirect_to(other.socket());
     for _ in 0..2 {
         is_refused(&server, &system);
     }
     assert!(server.log().contains("it is another cluster"), "{}", server.log());
-    link.lead_to(first.socket());
-    assert!(eventually(PATIENCE, || server.get("/api/health").send().status == 200));
+    link.redirect_to(first.socket());
+    assert!(eventually(TIMEOUT, || server.get("/api/health").send().status == 200));
     server.db.connect_again();
     server.store(&system, &bytes(1000));
 }

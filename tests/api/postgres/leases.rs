@@ -5,17 +5,17 @@ use std::time::{Duration, Instant};
 use strongroom::db::writers;
 use uuid::Uuid;
 
-use crate::harness::{Cluster, Database, PATIENCE, Server, System, Wire, assert_eventually, bytes};
+use crate::harness::{Cluster, Database, RawClient, Server, System, TIMEOUT, assert_eventually, bytes};
 use crate::postgres::takeover::server_on;
 
 /// Seconds. More than the steps of a test take between Postgres' return and the renewal of a lease.
 const LEASE: u32 = 6;
 
-fn half_an_upload(server: &Server, system: &System, open: i64) -> Wire {
-    let mut wire = Wire::upload(server, system, &["Content-Length: 2000"]);
-    wire.send(bytes(1000));
-    assert_eventually("let in", PATIENCE, || server.receiving() == open);
-    wire
+fn half_an_upload(server: &Server, system: &System, open: i64) -> RawClient {
+    let mut raw = RawClient::upload(server, system, &["Content-Length: 2000"]);
+    raw.send(bytes(1000));
+    assert_eventually("let in", TIMEOUT, || server.receiving() == open);
+    raw
 }
 
 /// A writer that is gone for good by this time: whoever sweeps forgets it.
@@ -38,7 +38,7 @@ fn a_takeover_spares_the_living() -> bool {
     let (link, server) = server_on(&first, LEASE);
     let (sweeping, dying) = (server.sibling(), server.sibling());
     let system = server.system();
-    let mut wire = half_an_upload(&server, &system, 1);
+    let mut raw = half_an_upload(&server, &system, 1);
     let _lost = half_an_upload(&dying, &system, 2);
     dying.skip_audit();
     dying.kill();
@@ -48,7 +48,7 @@ fn a_takeover_spares_the_living() -> bool {
     let away = Database::at(&standby.url());
     assert_eventually(
         "every lease is over for two more, and the standby has been up for longer",
-        PATIENCE * 2,
+        TIMEOUT * 2,
         || {
             away.holds(&format!(
                 "clock_timestamp() - (SELECT max(lease_expires_at) FROM writers) > interval '{} seconds'
@@ -60,12 +60,12 @@ fn a_takeover_spares_the_living() -> bool {
     );
     let start = Instant::now();
     standby.promote();
-    link.lead_to(standby.socket());
+    link.redirect_to(standby.socket());
     server.db.connect_again();
-    assert_eventually("the other one has swept", PATIENCE, || away.holds(&format!("NOT {gone}")));
+    assert_eventually("the other one has swept", TIMEOUT, || away.holds(&format!("NOT {gone}")));
     let receiving = server.receiving();
     server.signal(libc::SIGCONT);
-    assert_eventually("all leases are renewed", PATIENCE, || {
+    assert_eventually("all leases are renewed", TIMEOUT, || {
         away.number("SELECT count(*) FROM writers WHERE lease_expires_at > clock_timestamp()") == 2
     });
     if start.elapsed() > Duration::from_secs(LEASE.into()) {
@@ -73,9 +73,9 @@ fn a_takeover_spares_the_living() -> bool {
         return false;
     }
     assert_eq!(receiving, 2, "taken back although nobody could renew a lease");
-    assert_eventually("that of the dead is taken back", PATIENCE * 2, || server.receiving() == 1);
-    wire.send(bytes(1000));
-    let id = wire.answer().id();
+    assert_eventually("that of the dead is taken back", TIMEOUT * 2, || server.receiving() == 1);
+    raw.send(bytes(1000));
+    let id = raw.answer().id();
     sweeping.fetch(&system, &id).send().status(200);
     server.audit_is_clean();
     true
@@ -90,7 +90,7 @@ fn promoted_standby_aborts_no_living_upload() {
 fn manual_sweep_after_an_outage_waits_until_living_processes_renew_their_leases() {
     let server = Server::builder().set("BACKUP_LEASE", 9).set("BACKUP_SWEEP_INTERVAL", 3600).start();
     let system = server.system();
-    let mut wire = half_an_upload(&server, &system, 1);
+    let mut raw = half_an_upload(&server, &system, 1);
     server.signal(libc::SIGSTOP);
     // As if the database had been away for an hour.
     server.db.execute(
@@ -99,7 +99,7 @@ fn manual_sweep_after_an_outage_waits_until_living_processes_renew_their_leases(
     );
     let swept = std::thread::scope(|scope| {
         let sweep = scope.spawn(|| server.cli(["sweep", "--json"]));
-        assert_eventually("the command has a lease of its own", PATIENCE, || {
+        assert_eventually("the command has a lease of its own", TIMEOUT, || {
             server.db.number("SELECT count(*) FROM writers") == 2
         });
         server.signal(libc::SIGCONT);
@@ -107,8 +107,8 @@ fn manual_sweep_after_an_outage_waits_until_living_processes_renew_their_leases(
     });
     assert_eq!(swept["uploads_taken_back"], 0, "{swept}");
     assert_eq!(server.db.number("SELECT count(*) FROM writers"), 1, "the command has given its lease up");
-    wire.send(bytes(1000));
-    wire.answer().id();
+    raw.send(bytes(1000));
+    raw.answer().id();
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use diesel::connection::SimpleConnection as _;
 use diesel::{Connection as _, PgConnection};
 
-use crate::harness::{BACKUPS, PATIENCE, Server, System, Wire, assert_eventually, bytes};
+use crate::harness::{BACKUPS, RawClient, Server, System, TIMEOUT, assert_eventually, bytes};
 
 /// A session of somebody else.
 fn session(server: &Server) -> PgConnection {
@@ -27,7 +27,7 @@ fn a_deadlock_meets_an_upload(server: &Server) -> bool {
     other.batch_execute(&format!("SET deadlock_timeout = '1min'; {}", lock_system(&system))).expect("lock");
     std::thread::scope(|scope| {
         let upload = scope.spawn(|| server.put(&system, &bytes(1000)));
-        assert_eventually("it waits", PATIENCE, || server.db.waits_for_a_lock());
+        assert_eventually("it waits", TIMEOUT, || server.db.waits_for_a_lock());
         let want = format!("SELECT FROM org_usage WHERE org_id = '{}' FOR UPDATE; ROLLBACK", system.org);
         other.batch_execute(&want).expect("the other one was chosen");
         let in_time = start.elapsed() < Duration::from_secs(3);
@@ -40,7 +40,7 @@ fn a_deadlock_meets_an_upload(server: &Server) -> bool {
 fn a_deadlock_is_survived_by(server: &Server) {
     assert!((0..5).any(|_| a_deadlock_meets_an_upload(server)), "the machine is too slow for a deadlock");
     let deadlocks = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()";
-    assert_eventually("there was one", PATIENCE * 2, || server.db.number(deadlocks) > 0);
+    assert_eventually("there was one", TIMEOUT * 2, || server.db.number(deadlocks) > 0);
 }
 
 /// A lock is held for longer than a statement waits for it, and shorter than an upload does. Gives whether it was: where
@@ -52,7 +52,7 @@ fn a_lock_is_waited_for_again(server: &Server) -> bool {
     let start = Instant::now();
     std::thread::scope(|scope| {
         let upload = scope.spawn(|| server.put(&system, &bytes(1000)));
-        assert_eventually("a statement has given up", PATIENCE, || {
+        assert_eventually("a statement has given up", TIMEOUT, || {
             start.elapsed() > Duration::from_millis(3600)
         });
         other.batch_execute("ROLLBACK").expect("unlock");
@@ -114,8 +114,8 @@ fn locked_organization_row_delays_only_its_accounting() {
             }
         });
         other.batch_execute("ROLLBACK").expect("unlock");
-        assert_eventually("it goes on", PATIENCE, || server.put(&system, &bytes(1000)).status == 201);
-        assert_eventually("nothing is being received", PATIENCE, || server.receiving() == 0);
+        assert_eventually("it goes on", TIMEOUT, || server.put(&system, &bytes(1000)).status == 201);
+        assert_eventually("nothing is being received", TIMEOUT, || server.receiving() == 0);
         server.audit_is_clean();
     }
     server.delete(&system, &id).status(200);
@@ -148,8 +148,8 @@ fn read_only_postgres_serves_reads_and_writes_are_503() {
     read_only("off");
     server.put(&system, &bytes(1000)).id();
     server.delete(&system, &id).status(200);
-    assert_eventually("nothing is being received", PATIENCE, || server.receiving() == 0);
-    assert_eq!(server.books(&system.org), (1000, 0));
+    assert_eventually("nothing is being received", TIMEOUT, || server.receiving() == 0);
+    assert_eq!(server.totals(&system.org), (1000, 0));
 }
 
 #[test]
@@ -166,7 +166,7 @@ fn changes_during_the_wait_for_a_lock_are_seen() {
     other.batch_execute(&lower).expect("lock");
     std::thread::scope(|scope| {
         let upload = scope.spawn(|| server.put(&system, &bytes(101)));
-        assert_eventually("it waits", PATIENCE, || server.db.waits_for_a_lock());
+        assert_eventually("it waits", TIMEOUT, || server.db.waits_for_a_lock());
         other.batch_execute("COMMIT").expect("unlock");
         upload.join().expect("an answer").is_over_quota();
     });
@@ -178,15 +178,15 @@ fn changes_during_the_wait_for_a_lock_are_seen() {
             .expect("unlock");
     };
     other.batch_execute(&lock_system(&system)).expect("lock");
-    let mut wire = Wire::upload(&server, &system, &["Content-Length: 100"]);
-    assert_eventually("the admission waits", PATIENCE, || server.db.waits_for_a_lock());
+    let mut raw = RawClient::upload(&server, &system, &["Content-Length: 100"]);
+    assert_eventually("the admission waits", TIMEOUT, || server.db.waits_for_a_lock());
     free(&mut other, "let_in");
-    assert_eventually("it was let in", PATIENCE, || server.receiving() == 1);
+    assert_eventually("it was let in", TIMEOUT, || server.receiving() == 1);
     other.batch_execute(&lock_system(&system)).expect("lock");
-    wire.send(bytes(100));
-    assert_eventually("the commit waits", PATIENCE, || server.db.waits_for_a_lock());
+    raw.send(bytes(100));
+    assert_eventually("the commit waits", TIMEOUT, || server.db.waits_for_a_lock());
     free(&mut other, "stored");
-    wire.answer().id();
+    raw.answer().id();
     let later = |what: &str, than: &str| {
         assert!(server.db.holds(&format!("(SELECT {what}) > (SELECT at FROM {than})")), "{what}");
     };

@@ -6,7 +6,7 @@ use diesel::connection::SimpleConnection as _;
 use diesel::{Connection as _, PgConnection};
 
 use crate::harness::{
-    BACKUPS, Database, Output, PATIENCE, PgBouncer, Server, Store, assert_eventually, bytes, plain_command,
+    BACKUPS, Database, Output, PgBouncer, Server, Store, TIMEOUT, assert_eventually, bytes, plain_command,
     run,
 };
 
@@ -100,7 +100,7 @@ fn pooler_that_starts_to_share_sessions_later_gets_no_queries() {
     };
     let before = database.number("SELECT count(*) FROM backups");
     bouncer.run("pool_mode = transaction\ndefault_pool_size = 1");
-    assert_eventually("it is told in the log", PATIENCE, || server.log().contains("pool_mode = session"));
+    assert_eventually("it is told in the log", TIMEOUT, || server.log().contains("pool_mode = session"));
     for _ in 0..3 {
         server.put(&system, &bytes(10)).is_unavailable();
         server.get(BACKUPS).user(&system).send().is_unavailable();
@@ -108,6 +108,6 @@ fn pooler_that_starts_to_share_sessions_later_gets_no_queries() {
     }
     assert_eq!(database.number("SELECT count(*) FROM backups"), before);
     bouncer.run("pool_mode = session\ndefault_pool_size = 30");
-    assert_eventually("healthy", PATIENCE, || server.get("/api/health").send().status == 200);
+    assert_eventually("healthy", TIMEOUT, || server.get("/api/health").send().status == 200);
     server.store(&system, &bytes(10));
 }

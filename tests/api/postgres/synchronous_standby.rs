@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use crate::harness::{
-    BACKUPS, Cluster, Database, PATIENCE, Server, System, Trouble, Wire, assert_eventually, bytes,
+    BACKUPS, Cluster, Database, LinkFault, RawClient, Server, System, TIMEOUT, assert_eventually, bytes,
 };
 use crate::postgres::takeover::server_on;
 
@@ -23,10 +23,10 @@ fn health_reports_hanging_commits_with_one_session() {
     let Some(cluster) = Cluster::start_new() else { return };
     let (_link, server) = server_on(&cluster, 120);
     cluster.wait_for_nobody();
-    assert_eventually("unhealthy", PATIENCE, || server.get("/api/health").send().status == 503);
+    assert_eventually("unhealthy", TIMEOUT, || server.get("/api/health").send().status == 503);
     // Each answer is good for a second: these are several looks.
     let end = Instant::now() + Duration::from_secs(7);
-    assert_eventually("some seconds go by", PATIENCE, || {
+    assert_eventually("some seconds go by", TIMEOUT, || {
         let health = server.get("/api/health").send();
         assert_eq!((health.status, &health.data()["database"]), (503, &"down".into()), "{health}");
         Instant::now() >= end
@@ -34,7 +34,7 @@ fn health_reports_hanging_commits_with_one_session() {
     assert_eq!(waiting(&cluster, "strongroom.health"), 1);
     server.get("/api/health/live").send().status(200);
     cluster.wait_no_more();
-    assert_eventually("healthy", PATIENCE, || server.get("/api/health").send().status == 200);
+    assert_eventually("healthy", TIMEOUT, || server.get("/api/health").send().status == 200);
     assert_eq!(waiting(&cluster, "strongroom.health"), 0);
 }
 
@@ -43,14 +43,14 @@ fn health_probe_on_a_dead_connection_times_out() {
     let Some(cluster) = Cluster::start_new() else { return };
     let (link, server) = server_on(&cluster, 120);
     cluster.wait_for_nobody();
-    assert_eventually("unhealthy", PATIENCE, || server.get("/api/health").send().status == 503);
+    assert_eventually("unhealthy", TIMEOUT, || server.get("/api/health").send().status == 503);
     assert_eq!(waiting(&cluster, "strongroom.health"), 1);
     // The answer to the probe will be lost, and nobody is ever told.
-    link.spoil(Trouble::Swallowed);
-    link.mend();
+    link.inject(LinkFault::PacketsLost);
+    link.repair();
     cluster.wait_no_more();
     server.db.connect_again();
-    assert_eventually("healthy", PATIENCE, || server.get("/api/health").send().status == 200);
+    assert_eventually("healthy", TIMEOUT, || server.get("/api/health").send().status == 200);
 }
 
 /// Each upload of so many is answered 503 in time, at whatever step it hangs.
@@ -72,15 +72,15 @@ fn uploads_during_hanging_commits_are_503_and_nothing_is_lost() {
     let (_link, server) = server_on(&cluster, 5);
     let systems: Vec<_> = (0..12).map(|_| server.system()).collect();
     let kept: Vec<_> = systems.iter().map(|system| server.store(system, &bytes(1000))).collect();
-    let mut wire = Wire::upload(&server, &systems[0], &["Content-Length: 1000"]);
-    wire.send(bytes(500));
-    assert_eventually("let in", PATIENCE, || server.receiving() == 1);
+    let mut raw = RawClient::upload(&server, &systems[0], &["Content-Length: 1000"]);
+    raw.send(bytes(500));
+    assert_eventually("let in", TIMEOUT, || server.receiving() == 1);
     cluster.wait_for_nobody();
     std::thread::scope(|scope| {
         let half = scope.spawn(|| {
-            wire.send(bytes(500));
+            raw.send(bytes(500));
             let start = Instant::now();
-            wire.answer().is_unavailable();
+            raw.answer().is_unavailable();
             assert!(start.elapsed() < ANSWERED, "{:?}", start.elapsed());
         });
         uploads_are_unavailable(&server, &systems[1..]);
@@ -89,15 +89,15 @@ fn uploads_during_hanging_commits_are_503_and_nothing_is_lost() {
     // What is known of the appliances may be asked for all the time.
     server.get(BACKUPS).user(&systems[0]).send().status(200);
     cluster.wait_no_more();
-    assert_eventually("healthy", PATIENCE, || server.get("/api/health").send().status == 200);
+    assert_eventually("healthy", TIMEOUT, || server.get("/api/health").send().status == 200);
     // What was answered 503 because nobody knew may have been stored all the same. What was begun and is known to nobody
     // is found when it is a minute old.
-    assert_eventually("nothing is being received", PATIENCE * 6, || server.receiving() == 0);
+    assert_eventually("nothing is being received", TIMEOUT * 6, || server.receiving() == 0);
     for (system, kept) in systems.iter().zip(&kept) {
         let ids = server.ids(system);
         assert!(ids.contains(kept) && ids.len() <= 2, "{ids:?}");
         let stored = i64::try_from(ids.len()).expect("few") * 1000;
-        assert_eq!(server.books(&system.org), (stored, 0));
+        assert_eq!(server.totals(&system.org), (stored, 0));
         server.store(system, &bytes(1000));
     }
     server.audit_is_clean();

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::harness::{
-    BACKUPS, Cluster, Database, PATIENCE, PostgresLink, Server, System, Wire, assert_eventually, bytes,
+    BACKUPS, Cluster, Database, PostgresLink, RawClient, Server, System, TIMEOUT, assert_eventually, bytes,
 };
 
 /// How soon the service must be back once Postgres is: two seconds, and much for a busy machine.
@@ -64,14 +64,14 @@ fn promoted_standby_has_every_upload_answered_201() {
         let appliances: Vec<_> = systems.iter().map(start).collect();
         let more = |count| {
             let so_far = stored.load(Ordering::Relaxed);
-            assert_eventually("uploads are stored", PATIENCE * 3, || {
+            assert_eventually("uploads are stored", TIMEOUT * 3, || {
                 stored.load(Ordering::Relaxed) >= so_far + count
             });
         };
         more(40);
         first.die();
         standby.promote();
-        link.lead_to(standby.socket());
+        link.redirect_to(standby.socket());
         let back = Instant::now();
         more(1);
         assert!(back.elapsed() < RECOVERED, "{:?}", back.elapsed());
@@ -88,10 +88,10 @@ fn promoted_standby_has_every_upload_answered_201() {
         server.fetch(system, &ids[0]).send().status(200);
     }
     // What was under way and is known to nobody is found when it is a minute old.
-    assert_eventually("nothing is being received", PATIENCE * 5, || server.receiving() == 0);
+    assert_eventually("nothing is being received", TIMEOUT * 5, || server.receiving() == 0);
     for system in &systems {
         let stored = i64::try_from(server.ids(system).len()).expect("some");
-        assert_eq!(server.books(&system.org), (stored * 1000, 0));
+        assert_eq!(server.totals(&system.org), (stored * 1000, 0));
     }
     server.audit_is_clean();
 }
@@ -103,8 +103,8 @@ fn service_on_a_standby_is_unhealthy_until_promotion() {
     let (link, server) = server_on(&first, 5);
     let system = server.system();
     first.wait_for_standby();
-    link.lead_to(standby.socket());
-    assert_eventually("unhealthy", PATIENCE, || {
+    link.redirect_to(standby.socket());
+    assert_eventually("unhealthy", TIMEOUT, || {
         let answer = server.get("/api/health").send();
         answer.status == 503 && answer.data() == serde_json::json!({ "database": "down", "store": "up" })
     });
@@ -112,7 +112,7 @@ fn service_on_a_standby_is_unhealthy_until_promotion() {
     // Else its commits would wait for a standby.
     first.die();
     standby.promote();
-    assert_eventually("healthy", PATIENCE, || server.get("/api/health").send().status == 200);
+    assert_eventually("healthy", TIMEOUT, || server.get("/api/health").send().status == 200);
     server.db.connect_again();
     server.store(&system, &bytes(1000));
 }
@@ -122,15 +122,15 @@ fn restart_of_postgres_during_uploads_loses_none() {
     let Some(cluster) = Cluster::start_new() else { return };
     let (_link, server) = server_on(&cluster, 5);
     let system = server.system();
-    let mut wire = Wire::upload(&server, &system, &["Content-Length: 2000"]);
-    wire.send(bytes(1000));
-    assert_eventually("let in", PATIENCE, || server.receiving() == 1);
+    let mut raw = RawClient::upload(&server, &system, &["Content-Length: 2000"]);
+    raw.send(bytes(1000));
+    assert_eventually("let in", TIMEOUT, || server.receiving() == 1);
     let (done, stored) = (AtomicBool::new(false), AtomicUsize::new(0));
     let other = server.system();
     let (ids, _) = std::thread::scope(|scope| {
         let appliance = scope.spawn(|| upload_until(&server, &other, &done, &stored));
         for round in 1..=2 {
-            assert_eventually("uploads are stored", PATIENCE * 3, || {
+            assert_eventually("uploads are stored", TIMEOUT * 3, || {
                 stored.load(Ordering::Relaxed) >= round * 10
             });
             cluster.die();
@@ -138,16 +138,16 @@ fn restart_of_postgres_during_uploads_loses_none() {
         }
         let back = Instant::now();
         let so_far = stored.load(Ordering::Relaxed);
-        assert_eventually("more are stored", PATIENCE, || stored.load(Ordering::Relaxed) > so_far);
+        assert_eventually("more are stored", TIMEOUT, || stored.load(Ordering::Relaxed) > so_far);
         assert!(back.elapsed() < RECOVERED, "{:?}", back.elapsed());
         done.store(true, Ordering::Relaxed);
         appliance.join().expect("an appliance")
     });
     server.db.connect_again();
-    wire.send(bytes(1000));
-    wire.answer().id();
+    raw.send(bytes(1000));
+    raw.answer().id();
     let listed = server.ids(&other);
     assert!(ids.iter().all(|id| listed.contains(id)), "{ids:?} {listed:?}");
-    assert_eventually("nothing is being received", PATIENCE * 5, || server.receiving() == 0);
+    assert_eventually("nothing is being received", TIMEOUT * 5, || server.receiving() == 0);
     server.audit_is_clean();
 }

@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::harness::{
-    Answer, BACKUPS, Database, PATIENCE, PostgresLink, Server, System, Trouble, Wire, assert_eventually,
-    bytes, chunk,
+    Answer, BACKUPS, Database, LinkFault, PostgresLink, RawClient, Server, System, TIMEOUT,
+    assert_eventually, bytes, chunk,
 };
 use crate::monitoring::health::everything_is_unavailable;
 
-const EACH: [Trouble; 3] = [Trouble::Refused, Trouble::Reset, Trouble::BlackHole];
+const EACH: [LinkFault; 3] = [LinkFault::Refused, LinkFault::Reset, LinkFault::BlackHole];
 
 /// How soon the service must be back once Postgres is; and a little for the machine, which has several tries.
 const RECOVERED: Duration = Duration::from_secs(4);
@@ -20,16 +20,16 @@ const ANSWERED: Duration = Duration::from_secs(33);
 /// Nothing but these backups is there, and everything works.
 #[track_caller]
 fn is_well(server: &Server, system: &System, backups: &[String]) {
-    assert_eventually("nothing is being received", PATIENCE, || server.receiving() == 0);
+    assert_eventually("nothing is being received", TIMEOUT, || server.receiving() == 0);
     assert_eq!(server.ids(system), backups);
     let stored = i64::try_from(backups.len()).expect("a few") * 1000;
-    assert_eq!(server.books(&system.org), (stored, 0));
-    assert_eventually("no object is left", PATIENCE, || server.objects().len() == backups.len());
+    assert_eq!(server.totals(&system.org), (stored, 0));
+    assert_eventually("no object is left", TIMEOUT, || server.objects().len() == backups.len());
     server.audit_is_clean();
     let id = server.store(system, &bytes(1000));
     server.fetch(system, &id).send().status(200);
     server.delete(system, &id).status(200);
-    assert_eventually("it is purged", PATIENCE, || {
+    assert_eventually("it is purged", TIMEOUT, || {
         server.db.number("SELECT count(*) FROM backups WHERE retired_reason = 'system'") == 0
     });
 }
@@ -41,9 +41,9 @@ fn server_started_without_postgres_recovers_soon_after_its_return() {
     let id = first.store(&system, &bytes(1000));
     first.kill();
     // From the return of Postgres until a backup is stored.
-    let recovered_within = |trouble| {
+    let recovered_within = |fault| {
         let link = PostgresLink::to(&first.db);
-        link.spoil(trouble);
+        link.inject(fault);
         let server = Server::builder()
             .database(&first.db)
             .store(&first.store)
@@ -54,7 +54,7 @@ fn server_started_without_postgres_recovers_soon_after_its_return() {
         assert_eq!(health.status, 503, "{health}");
         assert_eq!(health.data()["database"], "down", "{health}");
         everything_is_unavailable(&server, &system, &id);
-        link.mend();
+        link.repair();
         let start = Instant::now();
         let answer = server.put(&system, &bytes(1000));
         let took = start.elapsed();
@@ -62,9 +62,9 @@ fn server_started_without_postgres_recovers_soon_after_its_return() {
         is_well(&server, &system, std::slice::from_ref(&id));
         took
     };
-    for trouble in [Trouble::Refused, Trouble::BlackHole] {
+    for fault in [LinkFault::Refused, LinkFault::BlackHole] {
         // A busy machine can only make it longer.
-        assert!((0..3).any(|_| recovered_within(trouble) < RECOVERED), "{trouble:?}");
+        assert!((0..3).any(|_| recovered_within(fault) < RECOVERED), "{fault:?}");
     }
 }
 
@@ -74,19 +74,19 @@ fn start_does_not_wait_for_lost_packets_to_postgres() {
     // From its return until the start is done.
     let recovered_within = || {
         let link = PostgresLink::to(&database);
-        link.spoil(Trouble::Swallowed);
+        link.inject(LinkFault::PacketsLost);
         std::thread::scope(|scope| {
             let mending = scope.spawn(|| {
                 // One is the pool's, the other that of the start.
-                assert_eventually("it is asked", PATIENCE, || link.swallowed() >= 2);
-                link.mend();
+                assert_eventually("it is asked", TIMEOUT, || link.swallowed() >= 2);
+                link.repair();
                 Instant::now()
             });
             let server =
                 Server::builder().database(&database).set("DATABASE_URL", link.url()).unready().start();
             // It listens when it is ready, or has waited for long.
             let took = mending.join().expect("mended").elapsed();
-            assert_eventually("healthy", PATIENCE, || server.get("/api/health").send().status == 200);
+            assert_eventually("healthy", TIMEOUT, || server.get("/api/health").send().status == 200);
             took
         })
     };
@@ -99,15 +99,15 @@ fn every_request_without_postgres_is_503_with_retry_after() {
     let (link, server) = Server::on_a_link();
     let system = server.system();
     let id = server.store(&system, &bytes(1000));
-    for trouble in EACH {
+    for fault in EACH {
         // Whom the service has not seen yet, it has to look up.
         let stranger = server.system();
-        link.spoil(trouble);
+        link.inject(fault);
         let start = Instant::now();
         everything_is_unavailable(&server, &stranger, &id);
-        assert!(start.elapsed() < ANSWERED, "{trouble:?}: {:?}", start.elapsed());
+        assert!(start.elapsed() < ANSWERED, "{fault:?}: {:?}", start.elapsed());
         assert_eq!(server.get("/api/health").send().status, 503);
-        link.mend();
+        link.repair();
         is_well(&server, &system, std::slice::from_ref(&id));
     }
 }
@@ -117,46 +117,46 @@ fn requests_with_a_cached_credential_are_503_without_postgres() {
     let (link, server) = Server::on_a_link();
     let system = server.system();
     let id = server.store(&system, &bytes(1000));
-    for trouble in EACH {
+    for fault in EACH {
         // Who has been let in is let in for a moment longer.
         server.get(BACKUPS).user(&system).send().status(200);
-        link.spoil(trouble);
+        link.inject(fault);
         let start = Instant::now();
         everything_is_unavailable(&server, &system, &id);
-        assert!(start.elapsed() < ANSWERED, "{trouble:?}: {:?}", start.elapsed());
-        link.mend();
+        assert!(start.elapsed() < ANSWERED, "{fault:?}: {:?}", start.elapsed());
+        link.repair();
         is_well(&server, &system, std::slice::from_ref(&id));
     }
 }
 
 /// It goes away under an upload's body, and stays away (or comes back in a moment).
-fn under_a_body(trouble: Trouble, back: bool) {
+fn under_a_body(fault: LinkFault, back: bool) {
     let (link, server) = Server::on_a_link();
     let system = server.system();
     let id = server.store(&system, &bytes(1000));
-    let mut wire = Wire::upload(&server, &system, &["Content-Length: 1000"]);
-    wire.send(bytes(500));
-    assert_eventually("let in", PATIENCE, || server.receiving() == 1);
-    link.spoil(trouble);
-    wire.send(bytes(500));
+    let mut raw = RawClient::upload(&server, &system, &["Content-Length: 1000"]);
+    raw.send(bytes(500));
+    assert_eventually("let in", TIMEOUT, || server.receiving() == 1);
+    link.inject(fault);
+    raw.send(bytes(500));
     let start = Instant::now();
     if back {
-        assert_eventually("a moment goes by", PATIENCE, || start.elapsed() > Duration::from_secs(2));
-        link.mend();
-        let new = wire.answer().id();
+        assert_eventually("a moment goes by", TIMEOUT, || start.elapsed() > Duration::from_secs(2));
+        link.repair();
+        let new = raw.answer().id();
         return is_well(&server, &system, &[new, id]);
     }
-    wire.answer().is_unavailable();
-    assert!(start.elapsed() < ANSWERED, "{trouble:?}: {:?}", start.elapsed());
-    link.mend();
+    raw.answer().is_unavailable();
+    assert!(start.elapsed() < ANSWERED, "{fault:?}: {:?}", start.elapsed());
+    link.repair();
     is_well(&server, &system, &[id]);
 }
 
 #[test]
 fn upload_waits_at_its_commit_for_postgres() {
     std::thread::scope(|scope| {
-        for trouble in EACH {
-            scope.spawn(move || under_a_body(trouble, true));
+        for fault in EACH {
+            scope.spawn(move || under_a_body(fault, true));
         }
     });
 }
@@ -164,8 +164,8 @@ fn upload_waits_at_its_commit_for_postgres() {
 #[test]
 fn upload_that_cannot_be_committed_is_aborted() {
     std::thread::scope(|scope| {
-        for trouble in EACH {
-            scope.spawn(move || under_a_body(trouble, false));
+        for fault in EACH {
+            scope.spawn(move || under_a_body(fault, false));
         }
     });
 }
@@ -174,18 +174,18 @@ fn upload_that_cannot_be_committed_is_aborted() {
 fn chunked_upload_that_cannot_extend_its_reservation_is_refused() {
     let (link, server) = Server::on_a_link();
     let system = server.system();
-    for trouble in EACH {
-        let mut wire = Wire::upload(&server, &system, &["Transfer-Encoding: chunked"]);
-        wire.send(chunk(&bytes(1 << 20)));
-        assert_eventually("let in", PATIENCE, || server.receiving() == 1);
-        link.spoil(trouble);
+    for fault in EACH {
+        let mut raw = RawClient::upload(&server, &system, &["Transfer-Encoding: chunked"]);
+        raw.send(chunk(&bytes(1 << 20)));
+        assert_eventually("let in", TIMEOUT, || server.receiving() == 1);
+        link.inject(fault);
         for _ in 0..8 {
-            if wire.try_send(chunk(&bytes(1 << 20))).is_err() {
+            if raw.try_send(chunk(&bytes(1 << 20))).is_err() {
                 break;
             }
         }
-        wire.answer().is_unavailable();
-        link.mend();
+        raw.answer().is_unavailable();
+        link.repair();
         is_well(&server, &system, &[]);
     }
 }
@@ -220,7 +220,7 @@ fn request_after_a_restart_of_postgres_succeeds() {
         assert_eq!(server.get("/api/health").send().data()["database"], "up");
     }
     // A purge that was cut off is begun again after a minute.
-    assert_eventually("no object is left", PATIENCE * 5, || server.objects().is_empty());
+    assert_eventually("no object is left", TIMEOUT * 5, || server.objects().is_empty());
     is_well(&server, &system, &[]);
 }
 
@@ -230,7 +230,7 @@ fn server_can_be_stopped_while_postgres_hangs() {
     server.skip_audit();
     let system = server.system();
     server.store(&system, &bytes(1000));
-    link.spoil(Trouble::BlackHole);
+    link.inject(LinkFault::BlackHole);
     std::thread::scope(|scope| {
         let answer = scope.spawn(|| server.get(BACKUPS).user(&system).send());
         answer.join().expect("an answer").is_unavailable();
@@ -249,14 +249,14 @@ fn late_effects_of_postgres_are_corrected() {
         .start();
     let system = server.system();
     let id = server.store(&system, &bytes(1000));
-    let mut wire = Wire::upload(&server, &system, &["Content-Length: 1000"]);
-    wire.send(bytes(500));
-    assert_eventually("let in", PATIENCE, || server.receiving() == 1);
-    link.spoil(Trouble::Frozen);
-    wire.send(bytes(500));
+    let mut raw = RawClient::upload(&server, &system, &["Content-Length: 1000"]);
+    raw.send(bytes(500));
+    assert_eventually("let in", TIMEOUT, || server.receiving() == 1);
+    link.inject(LinkFault::Frozen);
+    raw.send(bytes(500));
     everything_is_unavailable(&server, &system, &id);
-    wire.answer().is_unavailable();
-    link.mend();
+    raw.answer().is_unavailable();
+    link.repair();
     // What was answered 503 because nobody knew may have been done all the same: the deletion, and the commit of
     // the upload that was under way. The other two were not stored, and cost nothing. An admission that comes through
     // after its undo, which may be a while after the mending, is found by the sweeper when it is a minute old.
@@ -266,7 +266,7 @@ fn late_effects_of_postgres_are_corrected() {
         let new = left.iter().filter(|left| **left != id).count();
         server.receiving() == 0
             && new <= 1
-            && server.books(&system.org) == (stored, 0)
+            && server.totals(&system.org) == (stored, 0)
             && server.slots_used(&system) == 1 + i64::try_from(new).expect("one")
             && server.objects().len() == left.len()
     };
@@ -295,7 +295,7 @@ fn database_connections_have_keepalive_timers() {
     let (link, server) = Server::on_a_link();
     let system = server.system();
     server.store(&system, &bytes(1000));
-    assert_eventually("every connection is looked after every few seconds", PATIENCE, || {
+    assert_eventually("every connection is looked after every few seconds", TIMEOUT, || {
         let timers = timers(link.port());
         timers.len() >= 2 && timers.iter().all(|&(timer, when)| timer == KEEPALIVE && when <= 500)
     });

@@ -2,7 +2,7 @@
 
 use std::sync::Barrier;
 
-use crate::harness::{PATIENCE, Server, System, assert_eventually, bytes};
+use crate::harness::{Server, System, TIMEOUT, assert_eventually, bytes};
 
 const SIZE: usize = 65_536;
 
@@ -34,7 +34,7 @@ fn exactly_ten_of_twenty(servers: &[&Server]) {
     servers[0].add_org("acme", Some(quota as u64));
     let systems: Vec<System> = (0..20).map(|n| servers[0].add_system("acme", &format!("fw-{n}"))).collect();
     assert_eq!(all_at_once(servers, &systems, false), 10);
-    assert_eq!(servers[0].books("acme"), (i64::try_from(quota).expect("a quota"), 0));
+    assert_eq!(servers[0].totals("acme"), (i64::try_from(quota).expect("a quota"), 0));
     assert_eq!(servers[0].objects().len(), 10);
     assert!(servers[0].temporary().is_empty());
     assert_eq!(servers[0].receiving(), 0);
@@ -62,8 +62,8 @@ fn chunked_uploads_together_never_exceed_the_quota() {
     let stored = all_at_once(&[&server], &systems, true);
     // Those who have come half the way all at once may keep each other out.
     assert!(stored <= 10, "{stored} were stored");
-    assert_eventually("the refused hold nothing", PATIENCE, || server.books("acme").1 == 0);
-    let (books, reserved) = server.books("acme");
+    assert_eventually("the refused hold nothing", TIMEOUT, || server.totals("acme").1 == 0);
+    let (books, reserved) = server.totals("acme");
     assert_eq!((usize::try_from(books), reserved), (Ok(stored * SIZE), 0));
     assert_eq!(server.objects().len(), stored);
     if stored < 10 {
@@ -103,7 +103,7 @@ fn concurrent_retention_and_deletion_keep_the_totals_correct() {
             server.fetch(system, &id).send().status(200);
         }
     }
-    assert_eventually("objects are those of the rows", PATIENCE, || {
+    assert_eventually("objects are those of the rows", TIMEOUT, || {
         let rows = server.db.all("SELECT object_key FROM backups WHERE state = 'stored' ORDER BY object_key");
         server.objects().into_iter().eq(rows)
     });

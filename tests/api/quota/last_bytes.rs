@@ -3,7 +3,9 @@
 
 use std::sync::Barrier;
 
-use crate::harness::{Answer, GONE, PATIENCE, Server, System, Vanish, Wire, assert_eventually, bytes, chunk};
+use crate::harness::{
+    Answer, Disconnect, PROMPT_TIMEOUT, RawClient, Server, System, TIMEOUT, assert_eventually, bytes, chunk,
+};
 
 const MIB: usize = 1024 * 1024;
 
@@ -60,11 +62,11 @@ fn quota_for_one_admits_exactly_one_of_fifty_uploads_at_three_processes() {
         let free = quota - 1 - round;
         let uploads: Vec<_> = systems.iter().map(|system| (system, free)).collect();
         let (answers, looks) =
-            servers[0].watched("acme", figure(quota), || at_once(&servers, &uploads, false));
+            servers[0].with_totals_checked("acme", figure(quota), || at_once(&servers, &uploads, false));
         assert_eq!(stored(&answers), 1, "round {round}");
         // The first was before anything began.
         looked += looks.len() - 1;
-        assert_eq!(servers[0].books("acme"), (figure(quota), 0), "round {round}");
+        assert_eq!(servers[0].totals("acme"), (figure(quota), 0), "round {round}");
         assert_eq!(servers[0].receiving(), 0, "round {round}");
         let winner = answers.iter().position(|answer| answer.status == 201).expect("one");
         servers[1].delete(&systems[winner], &answers[winner].id()).status(200);
@@ -79,25 +81,26 @@ fn uploads_are_refused_before_their_bodies_while_another_has_reserved_the_quota(
     servers[0].add_org("acme", Some(size as u64));
     let systems = servers[0].add_systems("acme", 50);
     let length = format!("Content-Length: {size}");
-    let ((), looks) = servers[0].watched("acme", figure(size), || {
+    let ((), looks) = servers[0].with_totals_checked("acme", figure(size), || {
         let mut wires: Vec<_> = systems
             .iter()
             .enumerate()
-            .map(|(number, system)| Wire::upload(&servers[number % 3], system, &[&length]))
+            .map(|(number, system)| RawClient::upload(&servers[number % 3], system, &[&length]))
             .collect();
-        assert_eventually("all but one are answered", GONE * 10, || {
-            wires.iter().filter(|wire| !wire.has_something_to_read()).count() == 1
+        assert_eventually("all but one are answered", PROMPT_TIMEOUT * 10, || {
+            wires.iter().filter(|raw| !raw.has_something_to_read()).count() == 1
         });
-        assert_eq!(servers[0].books("acme"), (0, figure(size)));
-        let (refused, mut holds): (Vec<_>, Vec<_>) = wires.drain(..).partition(Wire::has_something_to_read);
-        for mut wire in refused {
-            wire.answer().is_over_quota();
+        assert_eq!(servers[0].totals("acme"), (0, figure(size)));
+        let (refused, mut holds): (Vec<_>, Vec<_>) =
+            wires.drain(..).partition(RawClient::has_something_to_read);
+        for mut raw in refused {
+            raw.answer().is_over_quota();
         }
         holds[0].send(bytes(size));
         holds[0].answer().id();
     });
     assert!(looks.iter().any(|look| look.reserved == figure(size)), "the room was seen to be held");
-    assert_eq!(servers[0].books("acme"), (figure(size), 0));
+    assert_eq!(servers[0].totals("acme"), (figure(size), 0));
 }
 
 #[test]
@@ -112,10 +115,11 @@ fn quota_admits_two_of_two_halves_and_one_byte() {
         let mut sizes = [half, half, 1];
         sizes.rotate_left(round % 3);
         let uploads: Vec<_> = systems.iter().zip(sizes).collect();
-        let (answers, _) = servers[0].watched(&org, figure(2 * half), || at_once(&servers, &uploads, false));
+        let (answers, _) =
+            servers[0].with_totals_checked(&org, figure(2 * half), || at_once(&servers, &uploads, false));
         assert_eq!(stored(&answers), 2, "round {round}");
         let kept = answers.iter().zip(sizes).filter(|(answer, _)| answer.status == 201).map(|(_, size)| size);
-        assert_eq!(servers[0].books(&org), (figure(kept.sum()), 0), "round {round}");
+        assert_eq!(servers[0].totals(&org), (figure(kept.sum()), 0), "round {round}");
     }
 }
 
@@ -129,7 +133,7 @@ fn all_systems_of_a_full_organization_replace_backups_at_once() {
     for system in &systems {
         (0..slots).for_each(|_| drop(servers[0].store(system, &bytes(size))));
     }
-    assert_eq!(servers[0].books("acme"), (figure(quota), 0), "it is full to the last byte");
+    assert_eq!(servers[0].totals("acme"), (figure(quota), 0), "it is full to the last byte");
     for round in 0..4 {
         // Each system with both its slots at once, at different processes, and a little smaller each time: then
         // books that were read too early are seen.
@@ -137,10 +141,10 @@ fn all_systems_of_a_full_organization_replace_backups_at_once() {
         let uploads: Vec<_> = systems.iter().cycle().zip(sizes).collect();
         let before: Vec<_> = systems.iter().map(|system| servers[0].ids(system)).collect();
         let (answers, _) =
-            servers[0].watched("acme", figure(quota), || at_once(&servers, &uploads, round == 1));
+            servers[0].with_totals_checked("acme", figure(quota), || at_once(&servers, &uploads, round == 1));
         assert_eq!(stored(&answers), uploads.len(), "round {round}: somebody was refused");
         quota = uploads.iter().map(|(_, size)| size).sum();
-        assert_eq!(servers[0].books("acme"), (figure(quota), 0), "round {round}");
+        assert_eq!(servers[0].totals("acme"), (figure(quota), 0), "round {round}");
         // Full again: for the next round only what it replaces is free.
         servers[0].cli(["org", "set-quota", "acme", &quota.to_string()]).exits(0);
         for (system, old) in systems.iter().zip(before) {
@@ -157,21 +161,22 @@ fn chunked_uploads_racing_for_the_last_bytes_never_exceed_the_quota() {
     let (quota, size) = (24 * MIB + 3, 9 * MIB);
     servers[0].add_org("acme", Some(quota as u64));
     let systems = servers[0].add_systems("acme", 7);
-    let mut half = Wire::upload(&servers[0], &systems[6], &["Transfer-Encoding: chunked"]);
+    let mut half = RawClient::upload(&servers[0], &systems[6], &["Transfer-Encoding: chunked"]);
     half.send(chunk(&bytes(1)));
-    assert_eventually("a step is held", PATIENCE, || servers[0].books("acme") == (0, figure(8 * MIB)));
-    half.vanish(Vanish::Rst);
-    assert_eventually("it is given back", PATIENCE, || servers[0].books("acme") == (0, 0));
+    assert_eventually("a step is held", TIMEOUT, || servers[0].totals("acme") == (0, figure(8 * MIB)));
+    half.disconnect(Disconnect::Rst);
+    assert_eventually("it is given back", TIMEOUT, || servers[0].totals("acme") == (0, 0));
     let uploads: Vec<_> = systems[..6].iter().map(|system| (system, size)).collect();
-    let (answers, _) = servers[0].watched("acme", figure(quota), || at_once(&servers, &uploads, true));
+    let (answers, _) =
+        servers[0].with_totals_checked("acme", figure(quota), || at_once(&servers, &uploads, true));
     let count = stored(&answers);
     assert!(count <= 2, "{count} of 9 MiB in 24");
-    assert_eventually("nothing is held any more", PATIENCE, || {
-        servers[0].books("acme") == (figure(count * size), 0)
+    assert_eventually("nothing is held any more", TIMEOUT, || {
+        servers[0].totals("acme") == (figure(count * size), 0)
     });
     // What is left is exactly what the books say.
     let left = quota - count * size;
     servers[1].upload(&systems[6]).chunked(bytes(left + 1)).send().is_over_quota();
     servers[2].upload(&systems[6]).chunked(bytes(left)).send().id();
-    assert_eq!(servers[0].books("acme"), (figure(quota), 0));
+    assert_eq!(servers[0].totals("acme"), (figure(quota), 0));
 }

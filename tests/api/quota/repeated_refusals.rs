@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use crate::harness::{PATIENCE, Server, assert_eventually, bytes};
+use crate::harness::{Server, TIMEOUT, assert_eventually, bytes};
 
 #[test]
 fn loop_of_quota_refusals_does_not_starve_other_systems() {
@@ -67,7 +67,7 @@ fn larger_upload_that_prunes_enough_is_admitted_right_after_a_refusal() {
     server.store(&system, &bytes(900));
     server.put(&system, &bytes(90)).is_over_quota();
     server.store(&system, &bytes(120));
-    assert_eq!(server.books(&system.org), (120, 0));
+    assert_eq!(server.totals(&system.org), (120, 0));
 }
 
 #[test]
@@ -77,5 +77,5 @@ fn bytes_freed_by_another_process_are_available_within_a_second() {
     server.store(&system, &bytes(900));
     server.put(&system, &bytes(200)).is_over_quota();
     server.cli(["org", "set-quota", &system.org, "2000"]).exits(0);
-    assert_eventually("let in", PATIENCE, || server.put(&system, &bytes(200)).status == 201);
+    assert_eventually("let in", TIMEOUT, || server.put(&system, &bytes(200)).status == 201);
 }

@@ -1,4 +1,4 @@
-//! Organizations that share a transaction: they do, and one's trouble is not another's.
+//! Organizations that share a transaction: a failure of one does not affect the others.
 
 use diesel::connection::SimpleConnection as _;
 use strongroom::db::accounting::{
@@ -9,13 +9,13 @@ use strongroom::domain::rate_window::RateLimits;
 use strongroom::domain::retention::Retention;
 use uuid::Uuid;
 
-use crate::harness::{PATIENCE, Server, System, assert_eventually, sample};
+use crate::harness::{Server, System, TIMEOUT, assert_eventually, sample};
 
 #[test]
 fn organizations_that_upload_at_once_share_transactions() {
     let server = Server::builder().no_rate_limit().start();
     let systems: Vec<_> = (0..12).map(|_| server.system()).collect();
-    assert_eventually("two were changed by one transaction", PATIENCE, || {
+    assert_eventually("two were changed by one transaction", TIMEOUT, || {
         std::thread::scope(|scope| {
             for system in &systems {
                 scope.spawn(|| server.store(system, b"x"));
@@ -77,7 +77,7 @@ fn organization_locked_by_another_process_is_retried_together_before_it_waits_al
         other.batch_execute(&lock).expect("lock");
         std::thread::scope(|scope| {
             let upload = scope.spawn(|| server.store(&system, b"x"));
-            assert_eventually("it waits", PATIENCE, || server.db.waits_for_a_lock());
+            assert_eventually("it waits", TIMEOUT, || server.db.waits_for_a_lock());
             assert!(left_out() >= before + 4.0, "round {round}: {} without waiting", left_out() - before);
             other.batch_execute("ROLLBACK").expect("unlock");
             upload.join().expect("stored");

@@ -1,6 +1,6 @@
 //! 413: the size of one upload and the quota of the organization, each to the byte.
 
-use crate::harness::{PATIENCE, Server, Wire, assert_eventually, bytes};
+use crate::harness::{RawClient, Server, TIMEOUT, assert_eventually, bytes};
 
 const MIB: u64 = 1024 * 1024;
 
@@ -38,8 +38,8 @@ fn length_beyond_64_bits_is_over_the_maximum() {
     let system = server.system();
     let before = server.snapshot();
     for length in [2_147_483_649, i64::MAX] {
-        let mut wire = Wire::upload(&server, &system, &[&format!("Content-Length: {length}")]);
-        wire.answer().is_over_size(2_147_483_648);
+        let mut raw = RawClient::upload(&server, &system, &[&format!("Content-Length: {length}")]);
+        raw.answer().is_over_size(2_147_483_648);
     }
     server.assert_refused(&before, &system, 0);
 }
@@ -61,7 +61,7 @@ fn quota_is_filled_to_its_last_byte() {
     let system = server.system_with_quota(1000);
     server.store(&system, &bytes(600));
     server.upload(&system).chunked(bytes(400)).send().id();
-    assert_eq!(server.books(&system.org), (1000, 0));
+    assert_eq!(server.totals(&system.org), (1000, 0));
     let before = server.snapshot();
     let sibling = server.add_system(&system.org, "another of the same organization");
     server.put(&sibling, b"x").is_over_quota();
@@ -82,23 +82,23 @@ fn chunked_upload_fills_a_quota_that_is_no_multiple_of_the_step() {
     server.assert_nothing_left(&before);
     let sibling = server.add_system(&system.org, "another of the same organization");
     server.upload(&sibling).chunked(bytes(len(quota))).send().id();
-    assert_eq!(server.books(&system.org), (quota.cast_signed(), 0));
+    assert_eq!(server.totals(&system.org), (quota.cast_signed(), 0));
 }
 
 #[test]
 fn bytes_of_uploads_under_way_count_for_the_quota() {
     let server = Server::start();
     let system = server.system_with_quota(1000);
-    let mut wire = Wire::upload(&server, &system, &["Content-Length: 600"]);
-    wire.send(bytes(300));
-    assert_eventually("admitted", PATIENCE, || server.books(&system.org) == (0, 600));
+    let mut raw = RawClient::upload(&server, &system, &["Content-Length: 600"]);
+    raw.send(bytes(300));
+    assert_eventually("admitted", TIMEOUT, || server.totals(&system.org) == (0, 600));
     let sibling = server.add_system(&system.org, "another of the same organization");
     server.put(&sibling, &bytes(401)).is_over_quota();
     server.store(&sibling, &bytes(400));
-    assert_eq!(server.books(&system.org), (400, 600));
-    wire.send(bytes(300));
-    wire.answer().id();
-    assert_eq!(server.books(&system.org), (1000, 0));
+    assert_eq!(server.totals(&system.org), (400, 600));
+    raw.send(bytes(300));
+    raw.answer().id();
+    assert_eq!(server.totals(&system.org), (1000, 0));
 }
 
 #[test]
@@ -109,8 +109,8 @@ fn deletion_frees_bytes_of_the_quota() {
     let sibling = server.add_system(&system.org, "another of the same organization");
     server.put(&sibling, &bytes(1000)).is_over_quota();
     server.delete(&system, &id).status(200);
-    assert_eventually("room again", PATIENCE, || server.put(&sibling, &bytes(1000)).status == 201);
-    assert_eq!(server.books(&system.org), (1000, 0));
+    assert_eventually("room again", TIMEOUT, || server.put(&sibling, &bytes(1000)).status == 201);
+    assert_eq!(server.totals(&system.org), (1000, 0));
 }
 
 #[test]
@@ -121,9 +121,9 @@ fn organization_without_a_quota_has_the_default() {
     let own = server.system_with_quota(501);
     server.store(&own, &bytes(501));
     server.cli(["org", "set-quota", &own.org, "default"]).exits(0);
-    assert_eventually("the default", PATIENCE, || server.put(&own, b"x").status == 413);
+    assert_eventually("the default", TIMEOUT, || server.put(&own, b"x").status == 413);
     server.cli(["org", "set-quota", &plain.org, "none"]).exits(0);
-    assert_eventually("no quota", PATIENCE, || server.put(&plain, &bytes(501)).status == 201);
+    assert_eventually("no quota", TIMEOUT, || server.put(&plain, &bytes(501)).status == 201);
 }
 
 #[test]
@@ -140,9 +140,9 @@ fn lowered_quota_deletes_no_backup() {
     let system = server.system_with_quota(1000);
     let id = server.store(&system, &bytes(1000));
     server.cli(["org", "set-quota", &system.org, "10"]).exits(0);
-    assert_eventually("the new quota holds", PATIENCE, || server.put(&system, &bytes(11)).status == 413);
+    assert_eventually("the new quota holds", TIMEOUT, || server.put(&system, &bytes(11)).status == 413);
     assert_eq!(server.ids(&system), [id]);
-    assert_eq!(server.books(&system.org), (1000, 0));
+    assert_eq!(server.totals(&system.org), (1000, 0));
 }
 
 #[test]
@@ -150,11 +150,11 @@ fn upload_that_no_longer_fits_at_its_end_is_aborted() {
     let server = Server::start();
     let system = server.system_with_quota(1000);
     let before = server.snapshot();
-    let mut wire = Wire::upload(&server, &system, &["Content-Length: 600"]);
-    wire.send(bytes(300));
-    assert_eventually("admitted", PATIENCE, || server.receiving() == 1);
+    let mut raw = RawClient::upload(&server, &system, &["Content-Length: 600"]);
+    raw.send(bytes(300));
+    assert_eventually("admitted", TIMEOUT, || server.receiving() == 1);
     server.cli(["org", "set-quota", &system.org, "100"]).exits(0);
-    wire.send(bytes(300));
-    wire.answer().is_over_quota();
+    raw.send(bytes(300));
+    raw.answer().is_over_quota();
     server.assert_nothing_left(&before);
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::harness::{PATIENCE, Server, System, Wire, assert_eventually, bytes};
+use crate::harness::{RawClient, Server, System, TIMEOUT, assert_eventually, bytes};
 
 /// Makes the system's uploads so far look this much older.
 fn age(server: &Server, system: &System, by: &str) {
@@ -65,7 +65,7 @@ fn window_slides_and_retry_after_is_the_time_until_the_next_slot() {
     let seconds = server.put(&system, b"x").is_rate_limited();
     assert!(seconds <= 10, "{seconds} s to wait for a window that ends in 10");
     let end = Instant::now() + Duration::from_secs(seconds);
-    assert_eventually("the time is over", PATIENCE, || Instant::now() >= end);
+    assert_eventually("the time is over", TIMEOUT, || Instant::now() >= end);
     server.store(&system, b"at the end of Retry-After there is room");
 }
 
@@ -148,9 +148,9 @@ fn concurrent_uploads_do_not_exceed_the_window() {
 fn system_has_at_most_four_open_uploads() {
     let server = Server::start();
     let system = server.system();
-    let mut open: Vec<Wire> =
-        (0..4).map(|_| Wire::upload(&server, &system, &["Content-Length: 10"])).collect();
-    assert_eventually("four uploads are open", PATIENCE, || server.receiving() == 4);
+    let mut open: Vec<RawClient> =
+        (0..4).map(|_| RawClient::upload(&server, &system, &["Content-Length: 10"])).collect();
+    assert_eventually("four uploads are open", TIMEOUT, || server.receiving() == 4);
     let before = server.snapshot();
     let seconds = server.put(&system, b"x").is_rate_limited();
     assert!(seconds <= 10, "{seconds} s is not a short time");
@@ -162,9 +162,9 @@ fn system_has_at_most_four_open_uploads() {
     assert_eventually("one may be opened again", Duration::from_secs(seconds + 2), || {
         server.put(&system, b"x").status == 201
     });
-    for wire in &mut open[1..] {
-        wire.send(bytes(10));
-        wire.answer().id();
+    for raw in &mut open[1..] {
+        raw.send(bytes(10));
+        raw.answer().id();
     }
 }
 

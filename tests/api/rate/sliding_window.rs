@@ -1,6 +1,6 @@
 //! The sliding window over a system's whole history: three processes, a restart, slots given back, a clock that jumps.
 
-use crate::harness::{PATIENCE, Server, System, Wire, assert_eventually, bytes};
+use crate::harness::{RawClient, Server, System, TIMEOUT, assert_eventually, bytes};
 
 /// Lets time go by for the system: all its admissions look this much older.
 fn pass(server: &Server, system: &System, time: &str) {
@@ -93,16 +93,16 @@ fn released_slot_is_one_slot_at_every_process() {
     let one = Server::with([("BACKUP_RATE_LIMIT_PER_MINUTE", "4")]);
     let two = one.sibling();
     let system = one.system();
-    let mut failing = Wire::upload(&one, &system, &["Content-Length: 10"]);
-    assert_eventually("it is under way", PATIENCE, || one.receiving() == 1);
+    let mut failing = RawClient::upload(&one, &system, &["Content-Length: 10"]);
+    assert_eventually("it is under way", TIMEOUT, || one.receiving() == 1);
     assert_eq!(fill(&[&two], &system), 3);
     two.put(&system, b"x").is_rate_limited();
-    one.store.break_it();
+    one.store.break_store();
     failing.send(bytes(10));
     failing.answer().is_unavailable();
-    one.store.mend_it();
-    assert_eventually("the slot is given back", PATIENCE, || one.slots_used(&system) == 3);
-    assert_eventually("at the other process, too", PATIENCE, || two.put(&system, b"x").status == 201);
+    one.store.repair_store();
+    assert_eventually("the slot is given back", TIMEOUT, || one.slots_used(&system) == 3);
+    assert_eventually("at the other process, too", TIMEOUT, || two.put(&system, b"x").status == 201);
     assert_eq!((burst(&[&one, &two], &system, 8), one.slots_used(&system)), (0, 4));
     assert_eq!(most_within(&one, &system, 60), 4);
 }
@@ -126,8 +126,8 @@ fn slot_is_released_after_the_clock_was_set_back() {
     let server = Server::with([("BACKUP_RATE_LIMIT_PER_MINUTE", "3")]);
     let system = server.system();
     server.store(&system, b"x");
-    let mut failing = Wire::upload(&server, &system, &["Content-Length: 10"]);
-    assert_eventually("it is under way", PATIENCE, || server.receiving() == 1);
+    let mut failing = RawClient::upload(&server, &system, &["Content-Length: 10"]);
+    assert_eventually("it is under way", TIMEOUT, || server.receiving() == 1);
     pass(&server, &system, "-1 day");
     server.store(&system, b"the entries of tomorrow are moved to now");
     assert!(
@@ -135,10 +135,10 @@ fn slot_is_released_after_the_clock_was_set_back() {
             .db
             .holds("(SELECT max(at) < now() + interval '1 s' FROM systems, unnest(recent_admissions) at)")
     );
-    server.store.break_it();
+    server.store.break_store();
     failing.send(bytes(10));
     failing.answer().is_unavailable();
-    server.store.mend_it();
-    assert_eventually("its own slot is given back", PATIENCE, || server.slots_used(&system) == 2);
+    server.store.repair_store();
+    assert_eventually("its own slot is given back", TIMEOUT, || server.slots_used(&system) == 2);
     assert_eq!(fill(&[&server], &system), 1);
 }

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::engine::{Bucket, Fault, Proxy};
-use crate::harness::{Answer, PATIENCE, Server, System, assert_eventually, bytes};
+use crate::harness::{Answer, Server, System, TIMEOUT, assert_eventually, bytes};
 
 /// Whatever the engine does, the client has its answer this soon after its last byte.
 const IN_TIME: Duration = Duration::from_secs(30);
@@ -30,14 +30,14 @@ fn upload_during_each_fault(upload: fn(&Server, &System) -> Answer) {
             .into_iter()
             .enumerate()
     {
-        link.spoil(fault, |line| !line.contains(".strongroom"));
+        link.inject(fault, |line| !line.contains(".strongroom"));
         let start = Instant::now();
         upload(&server, &system).is_unavailable();
         println!("{fault:?}: {:.1} s", start.elapsed().as_secs_f64());
         assert!(start.elapsed() < IN_TIME, "{fault:?}: {:?}", start.elapsed());
-        link.mend();
-        assert_eventually("nothing is being received", PATIENCE, || server.receiving() == 0);
-        assert_eventually("nothing is left in the bucket", PATIENCE * 2, || {
+        link.repair();
+        assert_eventually("nothing is being received", TIMEOUT, || server.receiving() == 0);
+        assert_eventually("nothing is left in the bucket", TIMEOUT * 2, || {
             objects() == stored && bucket.uploads().is_empty()
         });
         let answer = upload(&server, &system).status(201);

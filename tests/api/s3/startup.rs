@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::engine::{Bucket, Fault, Proxy};
-use crate::harness::{Database, PATIENCE, Server, assert_eventually, plain_command, run};
+use crate::harness::{Database, Server, TIMEOUT, assert_eventually, plain_command, run};
 
 fn settings<'a>(bucket: &'a Bucket, endpoint: &'a str) -> Vec<(&'static str, &'a str)> {
     vec![
@@ -40,7 +40,7 @@ fn start_waits_for_an_unreachable_engine() {
     let link = Proxy::new(&bucket.endpoint);
     let endpoint = link.endpoint();
     for fault in [Fault::Refused, Fault::Error500, Fault::Garbage] {
-        link.spoil(fault, |_| true);
+        link.inject(fault, |_| true);
         let builder = settings(&bucket, &endpoint)
             .into_iter()
             .fold(Server::builder().unready(), |builder, (name, value)| builder.set(name, value));
@@ -49,8 +49,8 @@ fn start_waits_for_an_unreachable_engine() {
         server.skip_comparison();
         let answer = server.get("/api/health").send().status(503);
         assert!(answer.data().to_string().contains("store"), "{answer}");
-        link.mend();
-        assert_eventually("healthy", PATIENCE, || server.get("/api/health").send().status == 200);
+        link.repair();
+        assert_eventually("healthy", TIMEOUT, || server.get("/api/health").send().status == 200);
         let system = server.system();
         server.store(&system, b"at last");
     }
@@ -62,11 +62,11 @@ fn start_does_not_wait_for_lost_packets_to_the_engine() {
     // From its return until the start is done.
     let recovered_within = || {
         let link = Proxy::new(&bucket.endpoint);
-        link.spoil(Fault::Swallowed, |_| true);
+        link.inject(Fault::PacketsLost, |_| true);
         std::thread::scope(|scope| {
             let mending = scope.spawn(|| {
-                assert_eventually("it is asked", PATIENCE, || link.hits() > 0);
-                link.mend();
+                assert_eventually("it is asked", TIMEOUT, || link.hits() > 0);
+                link.repair();
                 Instant::now()
             });
             let endpoint = link.endpoint();
@@ -78,7 +78,7 @@ fn start_does_not_wait_for_lost_packets_to_the_engine() {
             // It listens when it is ready, or has waited for long.
             let took = mending.join().expect("mended").elapsed();
             server.skip_comparison();
-            assert_eventually("healthy", PATIENCE, || server.get("/api/health").send().status == 200);
+            assert_eventually("healthy", TIMEOUT, || server.get("/api/health").send().status == 200);
             took
         })
     };

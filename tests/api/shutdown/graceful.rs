@@ -4,7 +4,7 @@ use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use crate::harness::{Builder, Certificate, PATIENCE, Server, Wire, assert_eventually, bytes, head};
+use crate::harness::{Builder, Certificate, RawClient, Server, TIMEOUT, assert_eventually, bytes, head};
 
 /// For so long an accepted connection that has sent nothing is kept when the server stops.
 const FIRST_REQUEST: Duration = Duration::from_millis(500);
@@ -26,13 +26,13 @@ fn upload_under_way_over_tls_is_finished_before_the_exit() {
 fn stop_under_uploads(builder: Builder) {
     let server = builder.start();
     let system = server.system();
-    let mut known = Wire::upload(&server, &system, &["Content-Length: 10"]);
-    let mut chunked = Wire::upload(&server, &system, &["Transfer-Encoding: chunked"]);
+    let mut known = RawClient::upload(&server, &system, &["Content-Length: 10"]);
+    let mut chunked = RawClient::upload(&server, &system, &["Transfer-Encoding: chunked"]);
     known.send("01234");
     chunked.send(crate::harness::chunk(b"01234"));
-    assert_eventually("both were let in", PATIENCE, || server.receiving() == 2);
+    assert_eventually("both were let in", TIMEOUT, || server.receiving() == 2);
     server.signal(libc::SIGTERM);
-    assert_eventually("new connections are refused", PATIENCE, || {
+    assert_eventually("new connections are refused", TIMEOUT, || {
         TcpStream::connect(server.address()).is_err()
     });
     known.send("56789");
@@ -40,7 +40,7 @@ fn stop_under_uploads(builder: Builder) {
     chunked.send([crate::harness::chunk(b"56789"), crate::harness::chunk(b"")].concat());
     assert_eq!(chunked.answer().data()["size"], 10);
     assert_eq!(server.wait().code(), Some(0));
-    assert_eq!(server.books(&system.org), (20, 0));
+    assert_eq!(server.totals(&system.org), (20, 0));
     assert_eq!(server.objects().len(), 2);
 }
 
@@ -48,12 +48,12 @@ fn stop_under_uploads(builder: Builder) {
 fn idle_server_exits_at_once() {
     let server = Server::start();
     let system = server.system();
-    let mut idle = Wire::to(&server);
+    let mut idle = RawClient::to(&server);
     idle.send(head("GET", crate::harness::BACKUPS, &system, &[]));
     idle.answer().status(200);
     let start = Instant::now();
     assert_eq!(server.stop_gracefully().code(), Some(0));
-    assert!(start.elapsed() < PATIENCE, "an idle connection holds nothing up");
+    assert!(start.elapsed() < TIMEOUT, "an idle connection holds nothing up");
 }
 
 #[test]
@@ -61,11 +61,11 @@ fn upload_that_outlasts_the_shutdown_grace_is_aborted() {
     let server = Server::with([("SHUTDOWN_GRACE", "1")]);
     let system = server.system();
     let before = server.snapshot();
-    let mut wire = Wire::upload(&server, &system, &["Content-Length: 1000000"]);
-    wire.send(bytes(500_000));
-    assert_eventually("it was let in", PATIENCE, || server.receiving() == 1);
+    let mut raw = RawClient::upload(&server, &system, &["Content-Length: 1000000"]);
+    raw.send(bytes(500_000));
+    assert_eventually("it was let in", TIMEOUT, || server.receiving() == 1);
     server.stop_gracefully();
-    assert!(wire.try_answer().is_ok_and(|answer| answer.status != 201) || wire.is_closed());
+    assert!(raw.try_answer().is_ok_and(|answer| answer.status != 201) || raw.is_closed());
     assert!(server.objects().is_empty());
     server.assert_nothing_left(&before);
 }
@@ -89,24 +89,24 @@ fn restarted_server_has_the_state_of_the_previous_one() {
 /// On a busy machine a client may be kept from asking for as long as the server waits for it: that one was not lost.
 fn ask_until_refused(server: &Server, line: &str) -> usize {
     let mut answered = 0;
-    let mut stream: Option<Wire> = None;
+    let mut stream: Option<RawClient> = None;
     loop {
         let begun = Instant::now();
-        let mut wire = match stream.take().map_or_else(|| Wire::try_to(server), Ok) {
-            Ok(wire) => wire,
+        let mut raw = match stream.take().map_or_else(|| RawClient::try_to(server), Ok) {
+            Ok(raw) => raw,
             Err(error) if error.kind() == ErrorKind::ConnectionRefused => return answered,
             Err(error) => panic!("neither a connection nor a refusal: {error}"),
         };
         let request = format!("GET /api/health/live HTTP/1.1\r\nHost: a\r\n{line}\r\n");
-        let sent = wire.try_send(request);
+        let sent = raw.try_send(request);
         let late = begun.elapsed() >= FIRST_REQUEST;
-        let answer = match sent.and_then(|()| wire.try_answer()) {
+        let answer = match sent.and_then(|()| raw.try_answer()) {
             Ok(answer) => answer.status(200),
             Err(_) if late => return answered,
             Err(error) => panic!("connected, and not answered: {error}"),
         };
         answered += 1;
-        stream = (answer.header("connection") != Some("close")).then_some(wire);
+        stream = (answer.header("connection") != Some("close")).then_some(raw);
     }
 }
 
@@ -117,7 +117,7 @@ fn stop_while_asked(builder: &Builder, line: &str) {
         std::thread::scope(|scope| {
             let clients: Vec<_> = (0..16).map(|_| scope.spawn(|| ask_until_refused(&server, line))).collect();
             let asked = || server.log().matches("/api/health/live").count();
-            assert_eventually("all of them ask", PATIENCE * 3, || asked() > 200);
+            assert_eventually("all of them ask", TIMEOUT * 3, || asked() > 200);
             server.signal(libc::SIGTERM);
             let answered: usize = clients.into_iter().map(|c| c.join().expect("answered or refused")).sum();
             assert!(answered > 200);
@@ -154,7 +154,7 @@ fn those_in_the_middle_of_a_handshake_are_answered() -> bool {
     let clients: Vec<_> = (0..8)
         .map(|_| {
             let mut stream = TcpStream::connect(server.address()).expect("connect");
-            stream.set_read_timeout(Some(PATIENCE)).expect("a time-out");
+            stream.set_read_timeout(Some(TIMEOUT)).expect("a time-out");
             let mut client = tls.client(stream.try_clone().expect("the same"));
             // The first flight is out, and nobody has looked at what came back.
             client.conn.write_tls(&mut stream).expect("say hello");
@@ -163,7 +163,7 @@ fn those_in_the_middle_of_a_handshake_are_answered() -> bool {
         .collect();
     let begun = Instant::now();
     server.signal(libc::SIGTERM);
-    assert_eventually("it stops", PATIENCE, || server.log().contains("stopping: "));
+    assert_eventually("it stops", TIMEOUT, || server.log().contains("stopping: "));
     for mut client in clients {
         let mut answer = String::new();
         let asked = client.write_all(b"GET /api/health/live HTTP/1.1\r\nHost: a\r\n\r\n");
@@ -188,11 +188,11 @@ fn a_handshake_that_ends_after_the_listener_is_answered() -> bool {
     let server = with_tls().start();
     let tls = server.certificate().expect("TLS");
     let mut stream = TcpStream::connect(server.address()).expect("connect");
-    stream.set_read_timeout(Some(PATIENCE)).expect("a time-out");
+    stream.set_read_timeout(Some(TIMEOUT)).expect("a time-out");
     let mut client = tls.client(stream.try_clone().expect("the same"));
     client.conn.write_tls(&mut stream).expect("say hello");
     server.signal(libc::SIGTERM);
-    assert_eventually("new connections are refused", PATIENCE, || {
+    assert_eventually("new connections are refused", TIMEOUT, || {
         TcpStream::connect(server.address()).is_err()
     });
     let begun = Instant::now();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::harness::{Database, PATIENCE, Server, System, Wire, assert_eventually, bytes, on_s3};
+use crate::harness::{Database, RawClient, Server, System, TIMEOUT, assert_eventually, bytes, on_s3};
 
 /// Seconds. A living process whose signs of life stop for nearly two of them is taken for dead.
 const LEASE: u64 = 4;
@@ -14,20 +14,20 @@ fn short_lease() -> Server {
 }
 
 /// Half an upload, let in.
-fn half_an_upload(server: &Server, system: &System) -> Wire {
-    let mut wire = Wire::upload(server, system, &["Content-Length: 2000000"]);
-    wire.send(bytes(1_000_000));
-    assert_eventually("the upload was let in", PATIENCE, || server.receiving() == 1);
+fn half_an_upload(server: &Server, system: &System) -> RawClient {
+    let mut raw = RawClient::upload(server, system, &["Content-Length: 2000000"]);
+    raw.send(bytes(1_000_000));
+    assert_eventually("the upload was let in", TIMEOUT, || server.receiving() == 1);
     // What of a streamed PUT an engine has got can't be seen from outside.
     if !on_s3() {
-        assert_eventually("its bytes arrive", PATIENCE, || server.has_half_an_object());
+        assert_eventually("its bytes arrive", TIMEOUT, || server.has_half_an_object());
     }
-    wire
+    raw
 }
 
 fn pass(time: Duration) {
     let end = Instant::now() + time;
-    assert_eventually("time goes by", time + PATIENCE, || Instant::now() >= end);
+    assert_eventually("time goes by", time + TIMEOUT, || Instant::now() >= end);
 }
 
 #[test]
@@ -38,11 +38,11 @@ fn upload_of_a_killed_process_is_aborted_by_the_next() {
     let before = server.snapshot();
     let _wire = half_an_upload(&server, &system);
     server.kill();
-    assert_eq!(server.books(&system.org), (10, 2_000_000));
+    assert_eq!(server.totals(&system.org), (10, 2_000_000));
     let next = server.sibling();
-    assert_eventually("the row is taken back", PATIENCE, || next.receiving() == 0);
+    assert_eventually("the row is taken back", TIMEOUT, || next.receiving() == 0);
     next.assert_nothing_left(&before);
-    assert_eventually("the slot is given back", PATIENCE, || next.slots_used(&system) == 1);
+    assert_eventually("the slot is given back", TIMEOUT, || next.slots_used(&system) == 1);
     assert_eq!(next.ids(&system), [kept]);
 }
 
@@ -54,9 +54,9 @@ fn upload_of_a_killed_process_is_aborted_by_another() {
     let before = server.snapshot();
     let _wire = half_an_upload(&server, &system);
     server.kill();
-    assert_eventually("the row is taken back", PATIENCE, || other.receiving() == 0);
-    assert_eq!(other.books(&system.org), (0, 0));
-    assert_eventually("the file is removed", PATIENCE, || other.temporary().is_empty());
+    assert_eventually("the row is taken back", TIMEOUT, || other.receiving() == 0);
+    assert_eq!(other.totals(&system.org), (0, 0));
+    assert_eventually("the file is removed", TIMEOUT, || other.temporary().is_empty());
     other.assert_nothing_left(&before);
 }
 
@@ -65,11 +65,11 @@ fn long_upload_of_a_living_process_is_not_aborted() {
     let server = short_lease();
     let other = server.sibling();
     let system = server.system();
-    let mut wire = half_an_upload(&server, &system);
+    let mut raw = half_an_upload(&server, &system);
     pass(Duration::from_secs(2 * LEASE + 3));
     assert_eq!(other.receiving(), 1);
-    wire.send(bytes(1_000_000));
-    let id = wire.answer().id();
+    raw.send(bytes(1_000_000));
+    let id = raw.answer().id();
     assert_eq!(other.ids(&system), [id]);
 }
 
@@ -79,15 +79,15 @@ fn process_paused_beyond_its_lease_stores_nothing_afterwards() {
     let other = server.sibling();
     let system = server.system();
     let before = server.snapshot();
-    let mut wire = half_an_upload(&server, &system);
+    let mut raw = half_an_upload(&server, &system);
     server.signal(libc::SIGSTOP);
-    assert_eventually("the other takes the upload back", PATIENCE, || other.receiving() == 0);
+    assert_eventually("the other takes the upload back", TIMEOUT, || other.receiving() == 0);
     server.signal(libc::SIGCONT);
-    let _ = wire.try_send(bytes(1_000_000));
-    assert_eq!(wire.answer().status, 503, "its row is gone: what it said could not be kept");
-    assert_eventually("nothing is left", PATIENCE, || other.objects().is_empty());
+    let _ = raw.try_send(bytes(1_000_000));
+    assert_eq!(raw.answer().status, 503, "its row is gone: what it said could not be kept");
+    assert_eventually("nothing is left", TIMEOUT, || other.objects().is_empty());
     other.assert_nothing_left(&before);
-    assert_eventually("both go on", PATIENCE, || server.put(&system, b"x").status == 201);
+    assert_eventually("both go on", TIMEOUT, || server.put(&system, b"x").status == 201);
     other.store(&system, b"y");
 }
 
@@ -130,6 +130,6 @@ fn interrupted_deletion_is_finished_by_the_next_process() {
         id.strip_suffix(".bin").expect("no name, no extension")
     ));
     let next = server.sibling();
-    assert_eventually("the object is gone", PATIENCE, || next.objects().is_empty());
-    assert_eventually("and its row", PATIENCE, || next.db.number("SELECT count(*) FROM backups") == 0);
+    assert_eventually("the object is gone", TIMEOUT, || next.objects().is_empty());
+    assert_eventually("and its row", TIMEOUT, || next.db.number("SELECT count(*) FROM backups") == 0);
 }

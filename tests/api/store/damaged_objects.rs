@@ -1,6 +1,6 @@
 //! Objects that are not what their row says: never a clean short answer.
 
-use crate::harness::{BACKUPS, PATIENCE, Server, System, assert_eventually, bytes};
+use crate::harness::{BACKUPS, Server, System, TIMEOUT, assert_eventually, bytes};
 
 #[test]
 fn missing_object_is_reported_as_damaged() {
@@ -42,7 +42,7 @@ fn is_damaged(server: &Server, system: &System, id: &str) {
     let head = server.request("HEAD", &format!("{BACKUPS}/{id}")).user(system).send();
     assert_eq!(head.status, 503, "{head}");
     let line = format!("the object of stored backup {id} is damaged");
-    assert_eventually("the log names it", PATIENCE, || server.log().contains(&line));
+    assert_eventually("the log names it", TIMEOUT, || server.log().contains(&line));
 }
 
 #[test]
@@ -94,7 +94,7 @@ fn object_that_is_no_regular_file_is_damaged_and_not_followed() {
     server.cli(["audit", "--store"]).exits(1).says("a named pipe");
     // Deleting removes the name, and not what it led to.
     server.delete(&system, &id).status(200);
-    assert_eventually("the name is gone", PATIENCE, || path.symlink_metadata().is_err());
+    assert_eventually("the name is gone", TIMEOUT, || path.symlink_metadata().is_err());
     assert_eq!(std::fs::read(outside.path()).expect("the other file"), content);
 }
 

@@ -4,7 +4,7 @@ use std::fs::{Permissions, set_permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
 
 use crate::harness::{
-    BACKUPS, Curl, Database, PATIENCE, Server, Store, Wire, assert_eventually, big_file, bytes,
+    BACKUPS, Curl, Database, RawClient, Server, Store, TIMEOUT, assert_eventually, big_file, bytes,
     plain_command, run,
 };
 
@@ -63,7 +63,7 @@ fn unwritable_organization_folder_is_unhealthy_and_logged() {
     symlink(elsewhere.path(), &folder).expect("make a link");
     let refused = server.put(&system, b"x");
     let health = || server.get("/api/health").send();
-    assert_eventually("unhealthy", PATIENCE, || health().status == 503);
+    assert_eventually("unhealthy", TIMEOUT, || health().status == 503);
     for _ in 0..3 {
         let answer = health().status(503);
         assert_eq!(answer.data(), serde_json::json!({ "database": "up", "store": "down" }));
@@ -76,12 +76,12 @@ fn unwritable_organization_folder_is_unhealthy_and_logged() {
         let log = server.log();
         log.lines().filter(|line| line.contains(what) && line.contains(&*folder.to_string_lossy())).count()
     };
-    assert_eventually("the upload is in the log", PATIENCE, || told("could not write the object") > 0);
-    assert_eventually("health is in the log", PATIENCE, || told("health: ") > 0);
+    assert_eventually("the upload is in the log", TIMEOUT, || told("could not write the object") > 0);
+    assert_eventually("health is in the log", TIMEOUT, || told("health: ") > 0);
     assert_eq!(told("health: "), 1, "once, however often it is asked: {}", server.log());
     std::fs::remove_file(&folder).expect("mend it");
-    assert_eventually("healthy", PATIENCE, || health().status == 200);
-    assert_eventually("so is its end", PATIENCE, || server.log().contains("can take backups again"));
+    assert_eventually("healthy", TIMEOUT, || health().status == 200);
+    assert_eventually("so is its end", TIMEOUT, || server.log().contains("can take backups again"));
     server.store(&system, b"x");
     assert_eq!(std::fs::read_dir(elsewhere.path()).expect("the folder").count(), 0);
 }
@@ -92,15 +92,15 @@ fn uploads_without_a_store_are_503_and_cost_nothing() {
     let system = server.system();
     let id = server.store(&system, b"x");
     let before = server.snapshot();
-    server.store.break_it();
+    server.store.break_store();
     server.put(&system, &bytes(1000)).is_unavailable();
     server.upload(&system).chunked(bytes(1000)).send().is_unavailable();
     server.get(BACKUPS).user(&system).send().status(200);
     server.fetch(&system, &id).send().status(503);
-    server.store.mend_it();
-    assert_eventually("the slots are given back", PATIENCE, || server.slots_used(&system) == 1);
+    server.store.repair_store();
+    assert_eventually("the slots are given back", TIMEOUT, || server.slots_used(&system) == 1);
     server.assert_nothing_left(&before);
-    assert_eventually("a backup is taken again", PATIENCE, || server.put(&system, b"y").status == 201);
+    assert_eventually("a backup is taken again", TIMEOUT, || server.put(&system, b"y").status == 201);
     server.fetch(&system, &id).send().status(200);
 }
 
@@ -113,7 +113,7 @@ fn missing_store_folder_is_not_silently_created() {
     server.store.take_away();
     server.put(&system, b"y").is_unavailable();
     assert!(!server.store.path().exists(), "an unmounted disk must not be filled at its mount point");
-    server.store.mend_it();
+    server.store.repair_store();
     assert_eq!(server.fetch(&system, &id).send().status(200).body, b"x");
 }
 
@@ -122,17 +122,17 @@ fn store_that_fails_during_an_upload_keeps_nothing_of_it() {
     let server = Server::with([("BACKUP_SWEEP_INTERVAL", "1")]);
     let system = server.system();
     let before = server.snapshot();
-    let mut wire = Wire::upload(&server, &system, &["Content-Length: 300000"]);
-    wire.send(bytes(200_000));
-    assert_eventually("the upload was let in", PATIENCE, || server.receiving() == 1);
-    server.store.break_it();
-    let _ = wire.try_send(bytes(100_000));
-    let answer = wire.answer();
-    server.store.mend_it();
+    let mut raw = RawClient::upload(&server, &system, &["Content-Length: 300000"]);
+    raw.send(bytes(200_000));
+    assert_eventually("the upload was let in", TIMEOUT, || server.receiving() == 1);
+    server.store.break_store();
+    let _ = raw.try_send(bytes(100_000));
+    let answer = raw.answer();
+    server.store.repair_store();
     answer.is_unavailable();
-    assert_eventually("the slot is given back", PATIENCE, || server.slots_used(&system) == 0);
+    assert_eventually("the slot is given back", TIMEOUT, || server.slots_used(&system) == 0);
     // The store could not delete it either: it is asked again some seconds later.
-    assert_eventually("what was begun is swept away", PATIENCE, || server.snapshot() == before);
+    assert_eventually("what was begun is swept away", TIMEOUT, || server.snapshot() == before);
 }
 
 #[test]
@@ -162,7 +162,7 @@ fn on_a_full_disk_backups_can_still_be_deleted() {
     let next = bytes(1_200_000);
     server.put(&system, &next).is_unavailable();
     server.delete(&system, &first).status(200);
-    assert_eventually("there is room again", PATIENCE, || server.put(&system, &next).status == 201);
+    assert_eventually("there is room again", TIMEOUT, || server.put(&system, &next).status == 201);
     assert_eq!(server.objects().len(), 1);
 }
 
@@ -171,11 +171,11 @@ fn undeletable_object_is_removed_later() {
     let server = Server::start();
     let system = server.system();
     let id = server.store(&system, b"x");
-    server.store.break_it();
+    server.store.break_store();
     server.delete(&system, &id).status(200);
     assert!(server.list(&system).is_empty());
-    server.store.mend_it();
-    assert_eventually("the purge is tried again", PATIENCE * 4, || server.objects().is_empty());
+    server.store.repair_store();
+    assert_eventually("the purge is tried again", TIMEOUT * 4, || server.objects().is_empty());
 }
 
 #[test]
@@ -202,7 +202,7 @@ fn full_disk_refuses_all_uploads_and_releases_their_slots_and_recovers() {
     });
     server.assert_nothing_left(&before);
     for sibling in &siblings {
-        assert_eventually("all slots are given back", PATIENCE, || server.slots_used(sibling) == 0);
+        assert_eventually("all slots are given back", TIMEOUT, || server.slots_used(sibling) == 0);
     }
     server.audit_is_clean();
     assert_eq!(server.fetch(&system, &kept).send().status(200).body.len(), 100_000);
@@ -227,7 +227,7 @@ fn read_only_disk_is_503_and_recovers() {
     }
     assert_eq!(server.fetch(&system, &kept).send().status(200).body, b"x");
     server.assert_nothing_left(&before);
-    assert_eventually("the slots are given back", PATIENCE, || server.slots_used(&system) == 1);
+    assert_eventually("the slots are given back", TIMEOUT, || server.slots_used(&system) == 1);
     server.audit_is_clean();
     server.remount("rw");
     server.store(&system, &bytes(100_000));
@@ -241,32 +241,32 @@ fn exhausted_file_descriptors_are_503_and_recover() {
     let system = server.system();
     let kept = server.store(&system, b"x");
     let before = server.snapshot();
-    let mut wires: Vec<_> = (0..3).map(|_| Wire::to(&server)).collect();
+    let mut wires: Vec<_> = (0..3).map(|_| RawClient::to(&server)).collect();
     // All three are accepted: who has an answer has a descriptor.
     let list = crate::harness::head("GET", BACKUPS, &system, &[]);
-    for wire in &mut wires {
-        wire.send(&list);
-        wire.answer().status(200);
+    for raw in &mut wires {
+        raw.send(&list);
+        raw.answer().status(200);
     }
     let limit = server.run_out_of_descriptors();
-    for wire in &mut wires {
+    for raw in &mut wires {
         for _ in 0..2 {
             let head = crate::harness::head("POST", BACKUPS, &system, &["Content-Length: 1000"]);
-            wire.send([head.into_bytes(), bytes(1000)].concat());
-            wire.answer().is_unavailable();
+            raw.send([head.into_bytes(), bytes(1000)].concat());
+            raw.answer().is_unavailable();
         }
-        wire.send(&list);
-        assert_eq!(wire.answer().status(200).data()["backups"][0]["id"], kept.as_str());
+        raw.send(&list);
+        assert_eq!(raw.answer().status(200).data()["backups"][0]["id"], kept.as_str());
     }
     // Who comes now waits to be let in.
-    let mut late = Wire::upload(&server, &system, &["Content-Length: 4"]);
+    let mut late = RawClient::upload(&server, &system, &["Content-Length: 4"]);
     late.send("late");
     server.limit_descriptors(limit);
     late.answer().id();
-    assert_eventually("only the late one was counted", PATIENCE, || server.slots_used(&system) == 2);
-    for wire in &mut wires {
-        wire.send(&list);
-        wire.answer().status(200);
+    assert_eventually("only the late one was counted", TIMEOUT, || server.slots_used(&system) == 2);
+    for raw in &mut wires {
+        raw.send(&list);
+        raw.answer().status(200);
     }
     let late = server.ids(&system).into_iter().find(|id| *id != kept).expect("the late one");
     server.delete(&system, &late).status(200);

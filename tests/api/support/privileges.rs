@@ -5,7 +5,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::harness::{
-    Database, Output, PATIENCE, REQUESTS, Server, assert_eventually, plain_command, request_ids, run,
+    Database, Output, REQUESTS, Server, TIMEOUT, assert_eventually, plain_command, request_ids, run,
 };
 
 /// As an operator would, without `ON_ERROR_STOP`.
@@ -105,7 +105,7 @@ fn support_script_grants_nothing_and_fails_if_a_table_is_missing() {
 #[test]
 fn support_script_tells_an_owner_without_superuser_rights_what_remains() {
     let database = Database::empty();
-    let role = crate::harness::Role::new(&database);
+    let role = crate::harness::DatabaseRole::new(&database);
     database.execute(&format!(
         "ALTER ROLE {} CREATEROLE; GRANT CREATE ON SCHEMA public TO {}",
         role.name, role.name
@@ -150,7 +150,7 @@ fn forged_notifications_end_no_wait_and_delay_no_request() {
         });
         for _ in 0..3 {
             let waiting = scope.spawn(|| server.get(&format!("{REQUESTS}?wait=60")).user(&system).send());
-            assert_eventually("it waits", PATIENCE, || {
+            assert_eventually("it waits", TIMEOUT, || {
                 crate::harness::sample(&server.metrics(), "strongroom_systems_waiting") > 0.0
             });
             server.cli(["request", &system.key]).exits(0);

@@ -54,8 +54,8 @@ fn systems_view_shows_backups_and_refusals() {
 fn organizations_view_shows_the_totals() {
     let server = Server::start();
     let system = server.system_with_quota(1000);
-    let _open = crate::harness::Wire::upload(&server, &system, &["Content-Length: 50"]);
-    crate::harness::assert_eventually("admitted", crate::harness::PATIENCE, || server.receiving() == 1);
+    let _open = crate::harness::RawClient::upload(&server, &system, &["Content-Length: 50"]);
+    crate::harness::assert_eventually("admitted", crate::harness::TIMEOUT, || server.receiving() == 1);
     server.store(&system, &bytes(200));
     let columns = server
         .db
@@ -76,7 +76,7 @@ fn events_view_shows_the_latest_events() {
     server.fetch(&system, &id).send().status(200);
     server.delete(&system, &id).status(200);
     let kinds = || server.db.all("SELECT kind FROM support_recent_events WHERE backup_id IS NOT NULL");
-    crate::harness::assert_eventually("all three are there", crate::harness::PATIENCE, || kinds().len() == 3);
+    crate::harness::assert_eventually("all three are there", crate::harness::TIMEOUT, || kinds().len() == 3);
     assert_eq!(kinds(), ["deleted", "downloaded", "uploaded"], "newest first");
     let from =
         server.db.one("SELECT DISTINCT remote_addr FROM support_recent_events WHERE backup_id IS NOT NULL");
@@ -84,7 +84,7 @@ fn events_view_shows_the_latest_events() {
 }
 
 /// As an operator does, after the tables are there.
-fn let_support_in(server: &Server) {
+fn create_support_role(server: &Server) {
     let script = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/postgres/support.sql");
     let applied = Command::new("psql")
         .args(["--no-psqlrc", "--quiet", "-v", "ON_ERROR_STOP=1", "-f"])
@@ -98,7 +98,7 @@ fn let_support_in(server: &Server) {
 #[test]
 fn views_replaced_by_a_migration_stay_readable_for_support() {
     let server = Server::start();
-    let_support_in(&server);
+    create_support_role(&server);
     server.kill();
     let folder =
         std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations/2026-11-26-000300_unbroken_leases");
@@ -117,7 +117,7 @@ fn support_role_reads_only_the_views() {
     let system = server.system();
     server.store(&system, b"x");
     for _ in 0..2 {
-        let_support_in(&server);
+        create_support_role(&server);
     }
     let as_support =
         |sql: &str| server.db.try_execute(&format!("BEGIN; SET LOCAL ROLE support; {sql}; ROLLBACK;"));

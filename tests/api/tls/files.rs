@@ -4,16 +4,16 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-use crate::harness::{Certificate, PATIENCE, Server, Wire, assert_eventually, head, plain_command, run};
+use crate::harness::{Certificate, RawClient, Server, TIMEOUT, assert_eventually, head, plain_command, run};
 
 /// A good pair, and what `openssl` makes of it, or instead of it.
-struct Workshop {
+struct CertificateWriter {
     folder: TempDir,
     cert: String,
     key: String,
 }
 
-impl Workshop {
+impl CertificateWriter {
     fn new() -> Self {
         let folder = TempDir::with_prefix("strongroom-pem-").expect("make a folder");
         let this = Self { folder, cert: String::new(), key: String::new() };
@@ -65,8 +65,8 @@ struct Case {
 }
 
 fn cases() -> Vec<Case> {
-    let shop = Workshop::new();
-    let Workshop { cert, key, .. } = &shop;
+    let shop = CertificateWriter::new();
+    let CertificateWriter { cert, key, .. } = &shop;
     let of_key = |key: &str, reason| {
         let (cert, key) = (cert.clone(), key.to_owned());
         Case { cert, key, variable: "TLS_KEY_FILE", reason }
@@ -129,7 +129,7 @@ fn cases() -> Vec<Case> {
 
 /// Pairs that are fine, whatever their editor has done to them; some are warned about.
 fn good_ones() -> Vec<(String, String, Option<&'static str>)> {
-    let shop = Workshop::new();
+    let shop = CertificateWriter::new();
     let (cert, key) = (shop.cert.clone(), shop.key.clone());
     shop.write("key", &key);
     let sec1 = format!("{}{}", shop.make("ecparam -name prime256v1"), shop.make("ec -in key"));
@@ -189,7 +189,7 @@ fn unusable_pair_on_sighup_is_logged_without_its_content_and_the_old_one_is_kept
         files.put(&case.cert, &case.key);
         server.signal(libc::SIGHUP);
         let said = || server.log()[before..].to_owned();
-        assert_eventually("the log says that the pair was refused", PATIENCE, || {
+        assert_eventually("the log says that the pair was refused", TIMEOUT, || {
             said().lines().any(|line| line.contains("the old one is kept"))
         });
         let said = said();
@@ -198,9 +198,9 @@ fn unusable_pair_on_sighup_is_logged_without_its_content_and_the_old_one_is_kept
         shows_nothing(&said, &case.key);
         shows_nothing(&said, &case.cert);
     }
-    let mut wire = Wire::to(&server);
-    wire.send(head("GET", "/api/health", &system, &[]));
-    wire.answer().status(200);
+    let mut raw = RawClient::to(&server);
+    raw.send(head("GET", "/api/health", &system, &[]));
+    raw.answer().status(200);
 }
 
 #[test]
@@ -213,7 +213,7 @@ fn valid_pair_is_accepted_in_every_form() {
         files.put(&cert, &key);
         server.signal(libc::SIGHUP);
         let said = || server.log()[before..].to_owned();
-        assert_eventually("the pair was taken", PATIENCE, || said().contains("certificate reloaded"));
+        assert_eventually("the pair was taken", TIMEOUT, || said().contains("certificate reloaded"));
         match warning {
             Some(warning) => assert!(said().contains(warning), "not {warning:?}: {}", said()),
             None => assert!(!said().contains("WARN"), "{}", said()),
@@ -224,7 +224,7 @@ fn valid_pair_is_accepted_in_every_form() {
 #[test]
 fn unreadable_file_is_named_and_a_key_in_place_of_a_name_is_not_repeated() {
     let files = Certificate::new();
-    let shop = Workshop::new();
+    let shop = CertificateWriter::new();
     let start = |cert: &str, key: &str| {
         let mut command = plain_command();
         command.arg("serve").env("DATABASE_URL", "postgres://nobody@127.0.0.1:1/none");

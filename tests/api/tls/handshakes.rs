@@ -5,8 +5,8 @@ use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use crate::harness::{
-    Builder, Certificate, Curl, PATIENCE, Server, Vanish, Wire, allow_descriptors, assert_eventually, bytes,
-    sample,
+    Builder, Certificate, Curl, Disconnect, RawClient, Server, TIMEOUT, allow_descriptors, assert_eventually,
+    bytes, sample,
 };
 
 /// A handshake that is not done within this time is given up.
@@ -20,7 +20,7 @@ fn with_tls() -> Builder {
 
 fn connect(address: &str) -> TcpStream {
     let stream = TcpStream::connect(address).expect("connect");
-    stream.set_read_timeout(Some(PATIENCE)).expect("a time-out");
+    stream.set_read_timeout(Some(TIMEOUT)).expect("a time-out");
     stream
 }
 
@@ -49,7 +49,7 @@ fn handshakes(server: &Server, result: &str) -> f64 {
 #[track_caller]
 fn counted(server: &Server, result: &str, times: u32) {
     let reached = || (handshakes(server, result) - f64::from(times)).abs() < 0.5;
-    assert_eventually(&format!("{times} handshakes have ended as {result}"), PATIENCE, reached);
+    assert_eventually(&format!("{times} handshakes have ended as {result}"), TIMEOUT, reached);
 }
 
 /// Lines about handshakes; none of the log may be an error.
@@ -70,9 +70,9 @@ fn uploads_beside(address: &str, server: &Server, said: &[u8]) -> bool {
         })
         .collect();
     let system = server.system();
-    let mut wire = Wire::upload(server, &system, &["Content-Length: 1000"]);
-    wire.send(bytes(1000));
-    wire.answer().id();
+    let mut raw = RawClient::upload(server, &system, &["Content-Length: 1000"]);
+    raw.send(bytes(1000));
+    raw.answer().id();
     // Nobody had to be turned out for it.
     begun.elapsed() < HANDSHAKE && strangers.iter().all(is_open)
 }
@@ -122,12 +122,12 @@ fn stalled_handshake_times_out_and_is_counted() {
         })
         .collect();
     let open = || sample(&server.metrics(), r#"strongroom_tls_handshakes_open{api="collect"}"#);
-    assert_eventually("they are shown", PATIENCE, || open() > 0.0);
+    assert_eventually("they are shown", TIMEOUT, || open() > 0.0);
     for stream in &strangers {
         assert!(read_to_the_end(stream).is_empty());
     }
     counted(&server, "timeout", 20);
-    assert_eventually("none is open any more", PATIENCE, || open() < 0.5);
+    assert_eventually("none is open any more", TIMEOUT, || open() < 0.5);
     // A second one if a minute has passed meanwhile.
     assert!((1..=2).contains(&lines_about_handshakes(&server)), "{}", server.log());
 }
@@ -177,7 +177,7 @@ fn garbage_and_alerts_are_not_served_and_logged_once_a_minute() {
 #[test]
 fn client_that_disconnects_during_a_handshake_is_counted_and_not_logged() {
     let server = with_tls().start();
-    for how in [Vanish::Fin, Vanish::Rst] {
+    for how in [Disconnect::Fin, Disconnect::Rst] {
         for said in [&b""[..], &HALF_A_HELLO] {
             for _ in 0..5 {
                 let mut stream = connect(server.address());
@@ -188,7 +188,7 @@ fn client_that_disconnects_during_a_handshake_is_counted_and_not_logged() {
     }
     // A connection that was reset before it was accepted is none any more.
     let begun = || handshakes(&server, "closed");
-    assert_eventually("they are counted", PATIENCE, || begun() >= 10.0);
+    assert_eventually("they are counted", TIMEOUT, || begun() >= 10.0);
     assert_eq!(lines_about_handshakes(&server), 0, "{}", server.log());
 }
 
@@ -198,18 +198,18 @@ fn metrics_show_connections_until_they_end() {
     let name = r#"strongroom_http_connections{api="collect"}"#;
     let open = || sample(&server.metrics(), name);
     let before = open();
-    let wires: Vec<Wire> = (0..5)
+    let wires: Vec<RawClient> = (0..5)
         .map(|_| {
-            let mut wire = Wire::to(&server);
-            wire.send("GET /api/health/live HTTP/1.1\r\nHost: a\r\n\r\n");
-            wire.answer().status(200);
-            wire
+            let mut raw = RawClient::to(&server);
+            raw.send("GET /api/health/live HTTP/1.1\r\nHost: a\r\n\r\n");
+            raw.answer().status(200);
+            raw
         })
         .collect();
     let shown = open();
     assert!(shown >= before + 4.5, "{before} before, {shown} with five more");
     drop(wires);
-    assert_eventually("they have ended", PATIENCE, || open() < before + 0.5);
+    assert_eventually("they have ended", TIMEOUT, || open() < before + 0.5);
     assert!(sample(&server.metrics(), r#"strongroom_http_connections_max{api="collect"}"#) > 1.0);
 }
 
@@ -217,14 +217,14 @@ fn metrics_show_connections_until_they_end() {
 fn a_head_that_does_not_come_is_not_waited_for(builder: Builder) {
     let server = builder.start();
     for said in ["", "POST /api/systems/backups HTTP/1.1\r\nHost: vault.example\r\nAuthoriz"] {
-        let mut wire = Wire::to(&server);
-        wire.shake_hands();
-        wire.send(said);
+        let mut raw = RawClient::to(&server);
+        raw.shake_hands();
+        raw.send(said);
         // The parser's answer has no body.
-        if let Ok(answer) = wire.try_answer() {
+        if let Ok(answer) = raw.try_answer() {
             assert!(answer.status == 408 && answer.body.is_empty(), "{said:?}: {answer}");
         }
-        assert!(wire.is_closed(), "{said:?}");
+        assert!(raw.is_closed(), "{said:?}");
     }
 }
 
@@ -243,19 +243,19 @@ fn unauthenticated_connections_leave_descriptors_for_uploads() {
     allow_descriptors(4096);
     let server = Server::builder().descriptors(800).start();
     let system = server.system();
-    let mut wire = Wire::upload(&server, &system, &["Content-Length: 1000"]);
-    wire.send("x");
-    assert_eventually("it was let in", PATIENCE, || server.receiving() == 1);
+    let mut raw = RawClient::upload(&server, &system, &["Content-Length: 1000"]);
+    raw.send("x");
+    assert_eventually("it was let in", TIMEOUT, || server.receiving() == 1);
     // More than there are descriptors: the rest waits in the kernel's queue.
     let strangers: Vec<TcpStream> = (0..900).map(|_| connect(server.address())).collect();
     let metrics = server.metrics();
     let most = sample(&metrics, r#"strongroom_http_connections_max{api="collect"}"#);
     assert!((400.0..=500.0).contains(&most), "five eighths of 800: {most}");
-    assert_eventually("the listener has all the connections that it may have", PATIENCE, || {
+    assert_eventually("the listener has all the connections that it may have", TIMEOUT, || {
         sample(&server.metrics(), r#"strongroom_http_connections{api="collect"}"#) >= most
     });
-    wire.send(bytes(999));
-    wire.answer().id();
+    raw.send(bytes(999));
+    raw.answer().id();
     drop(strangers);
     server.get("/api/health").send().status(200);
     assert!(!server.log().contains("ERROR"), "{}", server.log());
@@ -270,17 +270,17 @@ fn memory_of_closed_connections_is_returned_to_the_kernel() {
     for builder in [Server::builder(), with_tls()] {
         let server = builder.start();
         let before = server.resident();
-        let idle: Vec<Wire> = (0..3000)
+        let idle: Vec<RawClient> = (0..3000)
             .map(|_| {
-                let mut wire = Wire::to(&server);
-                wire.send("GET /api/health/live HTTP/1.1\r\nHost: a\r\n\r\n");
-                wire.answer().status(200);
-                wire
+                let mut raw = RawClient::to(&server);
+                raw.send("GET /api/health/live HTTP/1.1\r\nHost: a\r\n\r\n");
+                raw.answer().status(200);
+                raw
             })
             .collect();
         let with_them = server.resident();
         assert!(with_them > before + 2 * KEPT, "{before} KiB before, {with_them} with 3000 connections");
         drop(idle);
-        assert_eventually("their memory is returned", PATIENCE * 3, || server.resident() < before + KEPT);
+        assert_eventually("their memory is returned", TIMEOUT * 3, || server.resident() < before + KEPT);
     }
 }

@@ -1,7 +1,7 @@
 //! TLS: serving, changing the certificate while running, and refusing a pair that is none.
 
 use crate::harness::{
-    Certificate, Curl, PATIENCE, Server, Wire, assert_eventually, bytes, head, plain_command, run,
+    Certificate, Curl, RawClient, Server, TIMEOUT, assert_eventually, bytes, head, plain_command, run,
 };
 
 #[test]
@@ -12,9 +12,9 @@ fn backups_are_uploaded_and_downloaded_over_tls() {
     let id = server.store(&system, &body);
     assert!(server.url("").starts_with("https://"));
     assert!(server.fetch(&system, &id).send().status(200).body == body);
-    let mut wire = Wire::to(&server);
-    wire.send(head("GET", crate::harness::BACKUPS, &system, &[]));
-    wire.answer().status(200);
+    let mut raw = RawClient::to(&server);
+    raw.send(head("GET", crate::harness::BACKUPS, &system, &[]));
+    raw.answer().status(200);
 }
 
 #[test]
@@ -40,13 +40,13 @@ fn sighup_replaces_the_certificate() {
     let certificate = Certificate::new();
     let server = Server::builder().tls(&certificate).start();
     let system = server.system();
-    let mut running = Wire::upload(&server, &system, &["Content-Length: 4"]);
+    let mut running = RawClient::upload(&server, &system, &["Content-Length: 4"]);
     running.send("ab");
     certificate.renew();
     server.signal(libc::SIGHUP);
-    assert_eventually("the new certificate is served", PATIENCE, || {
-        let mut wire = Wire::to(&server);
-        wire.try_send(head("GET", "/api/health", &system, &[])).is_ok() && wire.try_answer().is_ok()
+    assert_eventually("the new certificate is served", TIMEOUT, || {
+        let mut raw = RawClient::to(&server);
+        raw.try_send(head("GET", "/api/health", &system, &[])).is_ok() && raw.try_answer().is_ok()
     });
     running.send("cd");
     running.answer().id();
@@ -58,32 +58,32 @@ fn mismatched_pair_on_sighup_is_refused_and_the_old_one_kept() {
     let server = Server::builder().tls(&certificate).start();
     let system = server.system();
     let is_served = || {
-        let mut wire = Wire::to(&server);
-        wire.send(head("GET", "/api/health", &system, &[]));
-        wire.answer().status(200);
+        let mut raw = RawClient::to(&server);
+        raw.send(head("GET", "/api/health", &system, &[]));
+        raw.answer().status(200);
     };
-    for spoil in [Certificate::spoil, Certificate::blank] {
+    for damage in [Certificate::corrupt, Certificate::blank] {
         let said = server.log().len();
-        spoil(&certificate);
+        damage(&certificate);
         server.signal(libc::SIGHUP);
-        assert_eventually("the log says that the pair was refused", PATIENCE, || {
+        assert_eventually("the log says that the pair was refused", TIMEOUT, || {
             server.log()[said..].lines().any(|line| line.contains("TLS") || line.contains("certificate"))
         });
         is_served();
     }
     certificate.renew();
     server.signal(libc::SIGHUP);
-    assert_eventually("a right pair is taken again", PATIENCE, || {
-        let mut wire = Wire::to(&server);
-        wire.try_send(head("GET", "/api/health", &system, &[])).is_ok() && wire.try_answer().is_ok()
+    assert_eventually("a right pair is taken again", TIMEOUT, || {
+        let mut raw = RawClient::to(&server);
+        raw.try_send(head("GET", "/api/health", &system, &[])).is_ok() && raw.try_answer().is_ok()
     });
 }
 
 #[test]
 fn mismatched_pair_stops_the_start() {
     let certificate = Certificate::new();
-    for spoil in [Certificate::spoil, Certificate::blank] {
-        spoil(&certificate);
+    for damage in [Certificate::corrupt, Certificate::blank] {
+        damage(&certificate);
         let mut command = plain_command();
         command.arg("serve").env("DATABASE_URL", "postgres://nobody@127.0.0.1:1/none");
         command.env("LISTEN_ADDRESS", "127.0.0.1:0").env("MANAGEMENT_LISTEN_ADDRESS", "127.0.0.1:0");

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::harness::{BACKUPS, Server, Wire, bytes, chunk, sha256_hex};
+use crate::harness::{BACKUPS, RawClient, Server, bytes, chunk, sha256_hex};
 
 const MIB: usize = 1024 * 1024;
 
@@ -43,7 +43,7 @@ fn upload_is_stored_with_its_sha256_size_and_names() {
     assert_eq!(server.objects().into_iter().collect::<Vec<_>>(), [key.as_str()]);
     assert_eq!(server.store.read(&key), body);
     assert!(server.temporary().is_empty());
-    assert_eq!(server.books(&system.org), (3000, 0));
+    assert_eq!(server.totals(&system.org), (3000, 0));
     assert_eq!(server.slots_used(&system), 1);
     assert_eq!(server.events("uploaded"), 1);
     assert_eq!(server.list(&system), [expected], "the list says what the 201 said");
@@ -83,11 +83,11 @@ fn bodies_of_any_length_are_stored_byte_for_byte() {
 fn one_connection_carries_several_uploads() {
     let server = Server::start();
     let system = server.system();
-    let mut wire = Wire::to(&server);
+    let mut raw = RawClient::to(&server);
     for len in [10, 70_000, 1] {
-        wire.send(crate::harness::head("POST", BACKUPS, &system, &[&format!("Content-Length: {len}")]));
-        wire.send(bytes(len));
-        assert_eq!(wire.answer().data()["size"], len);
+        raw.send(crate::harness::head("POST", BACKUPS, &system, &[&format!("Content-Length: {len}")]));
+        raw.send(bytes(len));
+        assert_eq!(raw.answer().data()["size"], len);
     }
     assert_eq!(server.ids(&system).len(), 3);
 }
@@ -96,24 +96,24 @@ fn one_connection_carries_several_uploads() {
 fn client_that_waits_for_100_continue_gets_it() {
     let server = Server::start();
     let system = server.system();
-    let mut wire = Wire::upload(&server, &system, &["Content-Length: 7", "Expect: 100-continue"]);
-    wire.send("content");
-    assert_eq!(wire.answer().data()["sha256"], sha256_hex(b"content"));
+    let mut raw = RawClient::upload(&server, &system, &["Content-Length: 7", "Expect: 100-continue"]);
+    raw.send("content");
+    assert_eq!(raw.answer().data()["sha256"], sha256_hex(b"content"));
 }
 
 #[test]
 fn chunks_of_any_size_make_one_body() {
     let server = Server::start();
     let system = server.system();
-    let mut wire = Wire::upload(&server, &system, &["Transfer-Encoding: chunked"]);
+    let mut raw = RawClient::upload(&server, &system, &["Transfer-Encoding: chunked"]);
     let parts = [bytes(1), bytes(2), bytes(100_000), bytes(3)];
     for part in &parts {
         for piece in chunk(part).chunks(30_001) {
-            wire.send(piece);
+            raw.send(piece);
         }
     }
-    wire.send(chunk(b""));
-    assert_eq!(wire.answer().data()["sha256"], sha256_hex(&parts.concat()));
+    raw.send(chunk(b""));
+    assert_eq!(raw.answer().data()["sha256"], sha256_hex(&parts.concat()));
 }
 
 #[test]
@@ -133,10 +133,10 @@ fn very_many_small_chunks_make_one_body() {
     let server = Server::start();
     let system = server.system();
     let body = bytes(20_000);
-    let mut wire = Wire::upload(&server, &system, &["Transfer-Encoding: chunked"]);
-    wire.send(body.iter().flat_map(|byte| chunk(&[*byte])).collect::<Vec<u8>>());
-    wire.send(chunk(b""));
-    assert_eq!(wire.answer().data()["sha256"], sha256_hex(&body));
+    let mut raw = RawClient::upload(&server, &system, &["Transfer-Encoding: chunked"]);
+    raw.send(body.iter().flat_map(|byte| chunk(&[*byte])).collect::<Vec<u8>>());
+    raw.send(chunk(b""));
+    assert_eq!(raw.answer().data()["sha256"], sha256_hex(&body));
 }
 
 #[test]

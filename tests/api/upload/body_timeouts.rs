@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::harness::{
-    Builder, Certificate, PATIENCE, Server, Wire, assert_eventually, bytes, chunk, eventually,
+    Builder, Certificate, RawClient, Server, TIMEOUT, assert_eventually, bytes, chunk, eventually,
 };
 
 /// Time itself is the subject here: lets some of it go by.
@@ -32,11 +32,11 @@ fn a_stalled_body_is_answered_408(builder: Builder) {
         for sent in [0, 500] {
             let system = server.system();
             let before = server.snapshot();
-            let mut wire = Wire::upload(&server, &system, &[begin]);
+            let mut raw = RawClient::upload(&server, &system, &[begin]);
             if sent > 0 {
-                wire.send(if begin.starts_with('T') { chunk(&bytes(sent)) } else { bytes(sent) });
+                raw.send(if begin.starts_with('T') { chunk(&bytes(sent)) } else { bytes(sent) });
             }
-            wire.answer().status(408).data();
+            raw.answer().status(408).data();
             server.assert_refused(&before, &system, 1);
         }
     }
@@ -48,9 +48,9 @@ fn connection_with_half_a_body_is_closed() {
     for builder in [Server::builder(), with_tls()] {
         let server = builder.set("BACKUP_BODY_IDLE_TIMEOUT", 1).start();
         let system = server.system();
-        let mut wire = Wire::upload(&server, &system, &["Content-Length: 1000"]);
-        wire.answer().status(408);
-        assert!(wire.is_closed());
+        let mut raw = RawClient::upload(&server, &system, &["Content-Length: 1000"]);
+        raw.answer().status(408);
+        assert!(raw.is_closed());
     }
 }
 
@@ -69,8 +69,8 @@ fn sending_slowly_is_not_idle(builder: Builder) {
     let server = builder.set("BACKUP_BODY_IDLE_TIMEOUT", idle).start();
     let system = server.system();
     let length = idle + 2;
-    let mut known = Wire::upload(&server, &system, &[&format!("Content-Length: {length}")]);
-    let mut chunked = Wire::upload(&server, &system, &["Transfer-Encoding: chunked"]);
+    let mut known = RawClient::upload(&server, &system, &[&format!("Content-Length: {length}")]);
+    let mut chunked = RawClient::upload(&server, &system, &["Transfer-Encoding: chunked"]);
     // All of it takes longer than it may be idle; each pause is much shorter, also on a machine that stumbles.
     for _ in 0..length {
         pass(Duration::from_secs(1));
@@ -96,13 +96,13 @@ fn a_rate_below_the_minimum_is_answered_408(builder: Builder) {
     let server = builder.set("BACKUP_BODY_MIN_RATE", 1000).start();
     let system = server.system();
     let before = server.snapshot();
-    let mut wire = Wire::upload(&server, &system, &["Content-Length: 1000000"]);
+    let mut raw = RawClient::upload(&server, &system, &["Content-Length: 1000000"]);
     let start = Instant::now();
-    while wire.try_send("x").is_ok() && !wire.has_something_to_read() {
-        assert!(start.elapsed() < PATIENCE * 4, "still served at 5 bytes a second");
+    while raw.try_send("x").is_ok() && !raw.has_something_to_read() {
+        assert!(start.elapsed() < TIMEOUT * 4, "still served at 5 bytes a second");
         pass(Duration::from_millis(200));
     }
-    wire.answer().status(408).data();
+    raw.answer().status(408).data();
     assert!(start.elapsed() > Duration::from_secs(10), "a minute is given, not {:?}", start.elapsed());
     server.assert_refused(&before, &system, 1);
 }
@@ -112,26 +112,26 @@ fn minimum_rate_is_enforced_while_others_wait_for_reserved_bytes() {
     let server = Server::with([("BACKUP_BODY_MIN_RATE", "1")]);
     let slow = server.system_with_quota(1_000_000);
     let fast = server.add_system(&slow.org, "fast");
-    let mut wire = Wire::upload(&server, &slow, &["Content-Length: 1000000"]);
+    let mut raw = RawClient::upload(&server, &slow, &["Content-Length: 1000000"]);
     let start = Instant::now();
-    while wire.try_send("x").is_ok() && !wire.has_something_to_read() {
-        assert!(start.elapsed() < PATIENCE * 6, "still served at 5 bytes a second");
+    while raw.try_send("x").is_ok() && !raw.has_something_to_read() {
+        assert!(start.elapsed() < TIMEOUT * 6, "still served at 5 bytes a second");
         pass(Duration::from_millis(200));
         if start.elapsed() > Duration::from_secs(5) {
             // Until the slow one has been turned out.
             let _ = server.put(&fast, b"no room for a byte");
         }
     }
-    wire.answer().status(408).data();
-    assert_eventually("there is room again", PATIENCE, || server.put(&fast, b"room").status == 201);
+    raw.answer().status(408).data();
+    assert_eventually("there is room again", TIMEOUT, || server.put(&fast, b"room").status == 201);
 }
 
 #[test]
 fn timed_out_upload_is_in_the_history() {
     let server = Server::with([("BACKUP_BODY_IDLE_TIMEOUT", "1")]);
     let system = server.system();
-    let mut wire = Wire::upload(&server, &system, &["Content-Length: 2"]);
-    wire.answer().status(408);
+    let mut raw = RawClient::upload(&server, &system, &["Content-Length: 2"]);
+    raw.answer().status(408);
     server.store(&system, b"the next transaction writes it");
     let reasons = server.db.all("SELECT detail ->> 'reason' FROM backup_events WHERE kind = 'refused'");
     assert_eq!(reasons, ["timeout"]);

@@ -1,24 +1,24 @@
 //! Clients that are gone before their answer: soon nothing may be left of them.
 
 use crate::harness::{
-    Builder, Certificate, PATIENCE, Server, System, Vanish, Wire, assert_eventually, bytes, chunk,
+    Builder, Certificate, Disconnect, RawClient, Server, System, TIMEOUT, assert_eventually, bytes, chunk,
 };
 
 const LEN: usize = 1_000_000;
 const SHARES: [usize; 3] = [0, 50, 99];
 
 /// Sends this many percent of a body and is gone, once the upload was let in.
-fn vanish(server: &Server, system: &System, how: Vanish, percent: usize, chunked: bool) {
+fn disconnect(server: &Server, system: &System, how: Disconnect, percent: usize, chunked: bool) {
     let before = server.snapshot();
     let length = format!("Content-Length: {LEN}");
     let line = if chunked { "Transfer-Encoding: chunked" } else { &length };
-    let mut wire = Wire::upload(server, system, &[line]);
+    let mut raw = RawClient::upload(server, system, &[line]);
     let body = bytes(LEN / 100 * percent);
     for part in body.chunks(100_000) {
-        wire.send(if chunked { chunk(part) } else { part.to_vec() });
+        raw.send(if chunked { chunk(part) } else { part.to_vec() });
     }
-    assert_eventually("the upload was let in", PATIENCE, || server.receiving() == 1);
-    wire.vanish(how);
+    assert_eventually("the upload was let in", TIMEOUT, || server.receiving() == 1);
+    raw.disconnect(how);
     server.assert_nothing_left(&before);
 }
 
@@ -28,15 +28,15 @@ fn with_tls() -> Builder {
 
 fn every_way_of_leaving(server: &Server) {
     let system = server.system();
-    for how in [Vanish::Fin, Vanish::Rst] {
+    for how in [Disconnect::Fin, Disconnect::Rst] {
         for percent in SHARES {
             for chunked in [false, true] {
-                vanish(server, &system, how, percent, chunked);
+                disconnect(server, &system, how, percent, chunked);
             }
         }
     }
     assert!(server.objects().is_empty());
-    assert_eq!(server.books(&system.org), (0, 0));
+    assert_eq!(server.totals(&system.org), (0, 0));
     server.store(&system, b"the next upload is welcome");
 }
 
@@ -54,7 +54,7 @@ fn client_disconnect_over_tls_leaves_nothing() {
 fn client_disconnect_costs_one_slot() {
     let server = Server::start();
     let system = server.system();
-    vanish(&server, &system, Vanish::Rst, 50, false);
+    disconnect(&server, &system, Disconnect::Rst, 50, false);
     assert_eq!(server.slots_used(&system), 1, "or breaking off would be a way round the rate limit");
 }
 
@@ -70,13 +70,14 @@ fn four_client_disconnects_over_tls_do_not_lock_the_system_out() {
 
 fn those_that_vanish_lock_nobody_out(server: &Server) {
     let system = server.system();
-    for how in [Vanish::Fin, Vanish::Rst] {
-        let open: Vec<Wire> = (0..4).map(|_| Wire::upload(server, &system, &["Content-Length: 9"])).collect();
-        assert_eventually("all were let in", PATIENCE, || server.receiving() == 4);
-        for wire in open {
-            wire.vanish(how);
+    for how in [Disconnect::Fin, Disconnect::Rst] {
+        let open: Vec<RawClient> =
+            (0..4).map(|_| RawClient::upload(server, &system, &["Content-Length: 9"])).collect();
+        assert_eventually("all were let in", TIMEOUT, || server.receiving() == 4);
+        for raw in open {
+            raw.disconnect(how);
         }
-        assert_eventually("uploads are possible again", PATIENCE, || server.put(&system, b"x").status == 201);
+        assert_eventually("uploads are possible again", TIMEOUT, || server.put(&system, b"x").status == 201);
     }
 }
 
@@ -92,20 +93,20 @@ fn client_disconnect_over_tls_before_the_answer_stores_the_backup_or_nothing() {
 
 fn all_or_nothing_of_it_is_stored(server: &Server) {
     let system = server.system();
-    for how in [Vanish::Rst, Vanish::Fin] {
+    for how in [Disconnect::Rst, Disconnect::Fin] {
         for chunked in [false, true] {
             let line = if chunked { "Transfer-Encoding: chunked" } else { "Content-Length: 1000" };
             let body = bytes(1000);
             let body = if chunked { [chunk(&body), chunk(b"")].concat() } else { body };
-            let mut wire = Wire::upload(server, &system, &[line]);
-            wire.send(body);
-            wire.vanish(how);
+            let mut raw = RawClient::upload(server, &system, &[line]);
+            raw.send(body);
+            raw.disconnect(how);
         }
     }
-    assert_eventually("all is decided", PATIENCE, || server.receiving() == 0);
+    assert_eventually("all is decided", TIMEOUT, || server.receiving() == 0);
     let rows = || server.db.all("SELECT object_key FROM backups WHERE state = 'stored' ORDER BY object_key");
-    assert_eventually("objects are those of the rows", PATIENCE, || server.objects().into_iter().eq(rows()));
-    assert_eventually("no part of a body is left", PATIENCE, || server.temporary().is_empty());
+    assert_eventually("objects are those of the rows", TIMEOUT, || server.objects().into_iter().eq(rows()));
+    assert_eventually("no part of a body is left", TIMEOUT, || server.temporary().is_empty());
     for id in server.ids(&system) {
         assert_eq!(server.fetch(&system, &id).send().status(200).body.len(), 1000);
     }

@@ -2,7 +2,7 @@
 //! cost anything, and after the credential was looked at.
 
 use crate::harness::{
-    BACKUPS, Curl, Login, Server, System, Wire, bytes, chunk, digest_field, head, sha256_hex,
+    BACKUPS, Curl, Login, RawClient, Server, System, bytes, chunk, digest_field, head, sha256_hex,
 };
 
 /// What is refused, and the header that the answer names.
@@ -68,9 +68,9 @@ fn head_that_declares_another_kind_of_body_is_refused_and_costs_nothing() {
             [("Content-Length: 7", b"a,b,c,d".to_vec()), ("Transfer-Encoding: chunked", chunk(b"a,b,c,d"))]
         {
             let end = if framing.starts_with('T') { chunk(b"") } else { vec![] };
-            let mut wire = Wire::to(&server);
-            wire.send([head("POST", BACKUPS, &system, &[framing, &line]).as_bytes(), &body, &end].concat());
-            let answer = wire.answer();
+            let mut raw = RawClient::to(&server);
+            raw.send([head("POST", BACKUPS, &system, &[framing, &line]).as_bytes(), &body, &end].concat());
+            let answer = raw.answer();
             answer.is_validation_error(&name.to_lowercase());
             let wrong = &answer.data()["errors"][0];
             assert_eq!(wrong["value"], value.trim(), "{line}");
@@ -94,9 +94,10 @@ fn harmless_content_headers_are_accepted() {
     let server = Server::unlimited();
     let system = server.system();
     for (name, value) in HARMLESS {
-        let mut wire = Wire::upload(&server, &system, &["Content-Length: 7", &format!("{name}: {value}")]);
-        wire.send("a,b,c,d");
-        let answer = wire.answer();
+        let mut raw =
+            RawClient::upload(&server, &system, &["Content-Length: 7", &format!("{name}: {value}")]);
+        raw.send("a,b,c,d");
+        let answer = raw.answer();
         assert_eq!(answer.status, 201, "{name}: {value}: {answer}");
         assert_eq!(answer.data()["sha256"], sha256_hex(b"a,b,c,d"), "{name}: {value}");
     }
@@ -110,9 +111,9 @@ fn a_second_line_of_a_header_counts_as_the_first_does() {
         (["Content-Type: application/octet-stream", "Content-Type: multipart/form-data"], "content-type"),
         (["Content-Encoding: identity", "Content-Encoding: gzip"], "content-encoding"),
     ] {
-        let mut wire = Wire::to(&server);
-        wire.send(head("POST", BACKUPS, &system, &["Content-Length: 1", lines[0], lines[1]]) + "x");
-        wire.answer().is_validation_error(key);
+        let mut raw = RawClient::to(&server);
+        raw.send(head("POST", BACKUPS, &system, &["Content-Length: 1", lines[0], lines[1]]) + "x");
+        raw.answer().is_validation_error(key);
     }
 }
 

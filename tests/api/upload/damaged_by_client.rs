@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::harness::{
-    Answer, BACKUPS, Curl, PATIENCE, Server, System, Wire, assert_eventually, bytes, digest_field, sample,
-    sha256_hex,
+    Answer, BACKUPS, Curl, RawClient, Server, System, TIMEOUT, assert_eventually, bytes, digest_field,
+    sample, sha256_hex,
 };
 
 fn file(folder: &Path, content: &[u8]) -> PathBuf {
@@ -48,7 +48,7 @@ fn file_whose_line_breaks_curl_removed_is_refused() {
          AND detail ->> 'reason' = 'damaged'",
         system.id
     );
-    assert_eventually("it is in the history", PATIENCE, || server.db.number(&shown) == 1);
+    assert_eventually("it is in the history", TIMEOUT, || server.db.number(&shown) == 1);
 }
 
 #[test]
@@ -132,10 +132,10 @@ fn damage_is_found_across_chunks() {
     let mut stripped = bytes(20_000);
     stripped.retain(|byte| !b"\n\r\0".contains(byte));
     let form = "Content-Type: application/x-www-form-urlencoded";
-    let mut wire = Wire::upload(&server, &system, &["Transfer-Encoding: chunked", form]);
+    let mut raw = RawClient::upload(&server, &system, &["Transfer-Encoding: chunked", form]);
     for piece in stripped.chunks(999) {
-        wire.send(crate::harness::chunk(piece));
+        raw.send(crate::harness::chunk(piece));
     }
-    wire.send(crate::harness::chunk(b""));
-    wire.answer().is_validation_error("body");
+    raw.send(crate::harness::chunk(b""));
+    raw.answer().is_validation_error("body");
 }

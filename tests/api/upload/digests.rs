@@ -2,7 +2,7 @@
 
 use sha2::Digest as _;
 
-use crate::harness::{Server, Wire, base64, bytes, chunk, digest_field};
+use crate::harness::{RawClient, Server, base64, bytes, chunk, digest_field};
 
 #[test]
 fn matching_digests_are_accepted() {
@@ -104,8 +104,8 @@ fn a_request_without_any_body_is_refused_before_it_costs_anything() {
     let server = Server::start();
     let system = server.system();
     let before = server.snapshot();
-    let mut wire = Wire::upload(&server, &system, &[]);
-    assert_eq!(wire.answer().is_validation_error("body"), "required");
+    let mut raw = RawClient::upload(&server, &system, &[]);
+    assert_eq!(raw.answer().is_validation_error("body"), "required");
     server.assert_refused(&before, &system, 0);
 }
 
@@ -114,9 +114,9 @@ fn an_empty_body_in_chunks_is_refused_and_leaves_nothing() {
     let server = Server::start();
     let system = server.system();
     let before = server.snapshot();
-    let mut wire = Wire::upload(&server, &system, &["Transfer-Encoding: chunked"]);
-    wire.send(chunk(b""));
-    assert_eq!(wire.answer().is_validation_error("body"), "required");
+    let mut raw = RawClient::upload(&server, &system, &["Transfer-Encoding: chunked"]);
+    raw.send(chunk(b""));
+    assert_eq!(raw.answer().is_validation_error("body"), "required");
     server.assert_nothing_left(&before);
 }
 
@@ -137,8 +137,8 @@ fn digests_on_several_lines_all_count() {
     let sha512 = format!("Content-Digest: sha-512=:{}:", base64(&sha2::Sha512::digest(b"x")));
     for (digest, status) in [(digest_field(b"another"), 400), (digest_field(b"x"), 201)] {
         let line = format!("Content-Digest: {digest}");
-        let mut wire = Wire::upload(&server, &system, &["Content-Length: 1", &sha512, &line]);
-        wire.send("x");
-        assert_eq!(wire.answer().status, status, "{digest}");
+        let mut raw = RawClient::upload(&server, &system, &["Content-Length: 1", &sha512, &line]);
+        raw.send("x");
+        assert_eq!(raw.answer().status, status, "{digest}");
     }
 }

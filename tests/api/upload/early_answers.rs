@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use crate::harness::{
-    Answer, BACKUPS, Builder, Certificate, Curl, Nginx, PATIENCE, Server, System, Wire, assert_eventually,
-    bare_head, big_file, bytes, head,
+    Answer, BACKUPS, Builder, Certificate, Curl, Nginx, RawClient, Server, System, TIMEOUT,
+    assert_eventually, bare_head, big_file, bytes, head,
 };
 
 const BIG: u64 = 64 * 1024 * 1024;
@@ -36,7 +36,7 @@ fn every_refusal_arrives(builder: Builder, through: impl Fn(&Server, Curl) -> Cu
         check(&spent, form, "429", |answer| assert!(answer.is_rate_limited() <= 3600));
         let poor = server.system_with_quota(1_000_000);
         check(&poor, form, "413 for the quota", |answer| answer.is_over_quota());
-        assert_eventually("nothing is held", PATIENCE, || server.books(&poor.org) == (0, 0));
+        assert_eventually("nothing is held", TIMEOUT, || server.totals(&poor.org) == (0, 0));
     }
     assert_eq!(server.objects().len(), 1);
 }
@@ -118,16 +118,16 @@ fn a_small_unread_body_is_drained(builder: Builder) {
     let system = server.system();
     for len in [1, 1000, 64 * 1024] {
         let is_kept = || {
-            let mut wire = Wire::to(&server);
+            let mut raw = RawClient::to(&server);
             let request = bare_head("POST", BACKUPS, &[&format!("Content-Length: {len}")]);
-            wire.send([request.as_bytes(), &bytes(len)].concat());
-            let refused = wire.answer();
+            raw.send([request.as_bytes(), &bytes(len)].concat());
+            let refused = raw.answer();
             refused.is_invalid_token();
             if refused.header("connection") == Some("close") {
                 return false;
             }
-            wire.send(head("GET", BACKUPS, &system, &[]));
-            wire.answer().status(200);
+            raw.send(head("GET", BACKUPS, &system, &[]));
+            raw.answer().status(200);
             true
         };
         // Only what is there at once is read, and the kernel may be late with the end of it.
@@ -143,14 +143,14 @@ fn a_connection_that_is_kept_after_an_early_answer_serves_its_next_request() {
         // More than is drained, and little enough to have all arrived when the answer is given.
         for len in [64 * 1024 + 1, 80_000, 100_000, 128 * 1024, 180_000] {
             for _ in 0..5 {
-                let mut wire = Wire::to(&server);
+                let mut raw = RawClient::to(&server);
                 let request = bare_head("POST", BACKUPS, &[&format!("Content-Length: {len}")]);
-                wire.send([request.as_bytes(), &bytes(len)].concat());
-                let refused = wire.answer();
+                raw.send([request.as_bytes(), &bytes(len)].concat());
+                let refused = raw.answer();
                 refused.is_invalid_token();
                 if refused.header("connection") != Some("close") {
-                    wire.send(head("GET", BACKUPS, &system, &[]));
-                    wire.answer().status(200);
+                    raw.send(head("GET", BACKUPS, &system, &[]));
+                    raw.answer().status(200);
                 }
             }
         }
@@ -162,8 +162,8 @@ fn client_that_reads_only_after_its_last_byte_is_answered() {
     for builder in [Server::builder(), Server::builder().tls(&Certificate::new())] {
         let server = builder.start();
         let stranger = System { secret: "wrong".to_owned(), ..server.system() };
-        let mut wire = Wire::upload(&server, &stranger, &["Content-Length: 1000000"]);
-        let _ = wire.try_send(bytes(1_000_000));
-        wire.answer().is_invalid_token();
+        let mut raw = RawClient::upload(&server, &stranger, &["Content-Length: 1000000"]);
+        let _ = raw.try_send(bytes(1_000_000));
+        raw.answer().is_invalid_token();
     }
 }

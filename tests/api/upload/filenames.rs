@@ -148,9 +148,9 @@ fn file_name_that_is_not_utf_8_is_made_safe() {
         &["Content-Length: 1", "X-Filename: NAME"],
     );
     let (start, end) = head.split_once("NAME").expect("the name");
-    let mut wire = crate::harness::Wire::to(&server);
-    wire.send([start.as_bytes(), b"caf\xe9-\xff.tar.gz", end.as_bytes(), b"x"].concat());
-    let answer = wire.answer();
+    let mut raw = crate::harness::RawClient::to(&server);
+    raw.send([start.as_bytes(), b"caf\xe9-\xff.tar.gz", end.as_bytes(), b"x"].concat());
+    let answer = raw.answer();
     assert!(answer.id().ends_with(".tar.gz"), "{answer}");
     assert_eq!(answer.data()["filename"], "caf_-_.tar.gz");
 }

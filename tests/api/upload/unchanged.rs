@@ -1,6 +1,6 @@
 //! `POST /api/systems/backups/unchanged`: heard from, without a backup.
 
-use crate::harness::{BACKUPS, Server, System, Wire, bytes, head};
+use crate::harness::{BACKUPS, RawClient, Server, System, bytes, head};
 
 const UNCHANGED: &str = "/api/systems/backups/unchanged";
 
@@ -21,7 +21,7 @@ fn unchanged_report_keeps_a_system_with_a_backup_fresh() {
         "UPDATE backups SET uploaded_at = now() - interval '30 days'; UPDATE systems SET unchanged_at = NULL",
     );
     assert_eq!(freshness(), "late");
-    crate::harness::assert_eventually("once the service has looked again", crate::harness::PATIENCE, || {
+    crate::harness::assert_eventually("once the service has looked again", crate::harness::TIMEOUT, || {
         say(&server, &system);
         freshness() == "fresh"
     });
@@ -57,7 +57,7 @@ fn unchanged_reports_are_recorded_once_a_minute() {
     }
     assert_eq!(version(), written);
     server.db.execute("UPDATE systems SET unchanged_at = now() - interval '2 minutes'");
-    crate::harness::assert_eventually("and then again", crate::harness::PATIENCE, || {
+    crate::harness::assert_eventually("and then again", crate::harness::TIMEOUT, || {
         say(&server, &system);
         server.db.holds("(SELECT unchanged_at > now() - interval '1 minute' FROM systems)")
     });
@@ -68,17 +68,17 @@ fn body_of_an_unchanged_report_is_ignored() {
     let server = Server::start();
     let system = server.system();
     server.request("POST", UNCHANGED).user(&system).body(bytes(10_000)).send().status(200);
-    let mut wire = Wire::to(&server);
+    let mut raw = RawClient::to(&server);
     // In one piece: a body that is not there yet when the answer is given costs the connection.
     let head_of_1000 = head("POST", UNCHANGED, &system, &["Content-Length: 1000"]);
-    wire.send([head_of_1000.as_bytes(), &bytes(1000)].concat());
-    wire.answer().status(200);
-    wire.send(head("GET", BACKUPS, &system, &[]));
-    wire.answer().status(200);
+    raw.send([head_of_1000.as_bytes(), &bytes(1000)].concat());
+    raw.answer().status(200);
+    raw.send(head("GET", BACKUPS, &system, &[]));
+    raw.answer().status(200);
     for length in [1000, 1_000_000_000] {
-        let mut wire = Wire::to(&server);
-        wire.send(head("POST", UNCHANGED, &system, &[&format!("Content-Length: {length}")]));
-        assert_eq!(wire.answer().status(200).header("connection"), Some("close"), "{length}");
+        let mut raw = RawClient::to(&server);
+        raw.send(head("POST", UNCHANGED, &system, &[&format!("Content-Length: {length}")]));
+        assert_eq!(raw.answer().status(200).header("connection"), Some("close"), "{length}");
     }
 }
 

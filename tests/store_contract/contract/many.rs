@@ -6,7 +6,7 @@ use chrono::{TimeDelta, Utc};
 use futures_util::future::join_all;
 use futures_util::{StreamExt, TryStreamExt};
 
-use crate::support::*;
+use crate::fixture::*;
 
 pub async fn list_has_the_keys_with_the_prefix(subject: &Subject) {
     assert_eq!(subject.keys("").await, Vec::<String>::new());
@@ -121,7 +121,7 @@ pub async fn many_puts_at_once_are_all_kept(subject: &Subject) {
         tokio::spawn(async move {
             let content = content(seed, 50_000 + usize::try_from(seed).unwrap() * 10_000);
             let body = chunked(&content, 20_000);
-            store.put(&key, None, about(), body).await.unwrap();
+            store.put(&key, None, metadata(), body).await.unwrap();
             assert!(read(&*store, &key, None).await.unwrap() == content);
         })
     });
@@ -141,7 +141,7 @@ pub async fn concurrent_puts_and_deletes_in_one_folder_succeed(subject: &Subject
             let content = content(seed, 1000);
             for _ in 0..50 {
                 let key = key("acme", "fw-01");
-                store.put(&key, None, about(), whole(&content)).await.unwrap();
+                store.put(&key, None, metadata(), whole(&content)).await.unwrap();
                 assert_eq!(read(&*store, &key, None).await.unwrap(), content);
                 store.delete(&key).await.unwrap();
                 assert!(is_not_found(&store.head(&key).await));
@@ -192,12 +192,12 @@ pub async fn preparation_and_sweep_touch_no_object_and_no_put(subject: &Subject)
     let (there, coming) = (key("acme", "fw-01"), key("acme", "fw-01"));
     subject.put(&there, b"there").await;
     let (sender, body) = channel();
-    let put = subject.store.put(&coming, None, about(), body);
+    let put = subject.store.put(&coming, None, metadata(), body);
     let meanwhile = async {
         for seed in 0..10 {
             sender.send(content(seed, 40_000).into()).await.unwrap();
             subject.store.prepare(true).await.unwrap();
-            tidy(&*subject.store, std::slice::from_ref(&coming)).await;
+            remove_leftovers_except(&*subject.store, std::slice::from_ref(&coming)).await;
         }
         drop(sender);
     };

@@ -6,10 +6,10 @@ use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use strongroom::store::{BodyInterrupted, PutError};
 
-use crate::support::*;
+use crate::fixture::*;
 
 /// Longer than any step on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 pub async fn object_is_read_back_as_it_was_put(subject: &Subject) {
     const BATCH: usize = 256 << 10;
@@ -18,7 +18,7 @@ pub async fn object_is_read_back_as_it_was_put(subject: &Subject) {
             for known in [true, false] {
                 let (key, content) = (key("acme", "fw-01"), content(size as u64, size));
                 let length = known.then_some(size as u64);
-                let stored = subject.store.put(&key, length, about(), chunked(&content, chunk)).await;
+                let stored = subject.store.put(&key, length, metadata(), chunked(&content, chunk)).await;
                 assert_eq!(stored.unwrap(), size as u64);
                 assert_eq!(subject.store.head(&key).await.unwrap(), size as u64);
                 assert!(subject.read(&key).await.unwrap() == content, "{size} {chunk}");
@@ -28,7 +28,7 @@ pub async fn object_is_read_back_as_it_was_put(subject: &Subject) {
     let (empty_chunks, stored) = (key("acme", "fw-01"), content(1, 10));
     let pieces = [&b""[..], &stored[..4], b"", &stored[4..], b""];
     let pieces = pieces.map(Bytes::copy_from_slice).map(Ok).to_vec();
-    let put = subject.store.put(&empty_chunks, Some(10), about(), body(pieces));
+    let put = subject.store.put(&empty_chunks, Some(10), metadata(), body(pieces));
     assert_eq!(put.await.unwrap(), 10);
     assert_eq!(subject.read(&empty_chunks).await.unwrap(), stored);
     subject.assert_no_leftovers().await;
@@ -37,7 +37,7 @@ pub async fn object_is_read_back_as_it_was_put(subject: &Subject) {
 pub async fn object_is_invisible_until_its_put_is_done(subject: &Subject) {
     let (key, content) = (key("acme", "fw-01"), content(1, 700_000));
     let (sender, body) = channel();
-    let put = subject.store.put(&key, None, about(), body);
+    let put = subject.store.put(&key, None, metadata(), body);
     let sent = async {
         for chunk in content.chunks(100_000) {
             sender.send(Bytes::copy_from_slice(chunk)).await.unwrap();
@@ -75,7 +75,7 @@ pub async fn an_interrupted_body_leaves_nothing(subject: &Subject) {
     ] {
         let key = key("acme", "fw-01");
         let broken = whole(&content(1, size)).chain(stream::iter([Err(BodyInterrupted)]));
-        let result = subject.store.put(&key, length, about(), Box::pin(broken)).await;
+        let result = subject.store.put(&key, length, metadata(), Box::pin(broken)).await;
         assert!(matches!(result, Err(PutError::BodyInterrupted)), "{size}: {result:?}");
         subject.assert_nothing_of(&key).await;
     }
@@ -85,7 +85,7 @@ pub async fn a_body_of_another_length_leaves_nothing(subject: &Subject) {
     for (size, length) in [(0, 1), (1, 2), (300_000, 300_001), (9 << 20, 10 << 20)] {
         let key = key("acme", "fw-01");
         let body = whole(&content(1, size));
-        let result = subject.store.put(&key, Some(length), about(), body).await;
+        let result = subject.store.put(&key, Some(length), metadata(), body).await;
         let Err(PutError::Length { declared, got }) = result else {
             panic!("{size} of {length}: {result:?}");
         };
@@ -95,7 +95,7 @@ pub async fn a_body_of_another_length_leaves_nothing(subject: &Subject) {
     for (size, length) in [(1, 0), (2, 1), (300_001, 300_000), (9 << 20, 1)] {
         let key = key("acme", "fw-01");
         let body = whole(&content(1, size));
-        let result = subject.store.put(&key, Some(length), about(), body).await;
+        let result = subject.store.put(&key, Some(length), metadata(), body).await;
         let Err(PutError::Length { declared, got }) = result else {
             panic!("{size} of {length}: {result:?}");
         };
@@ -108,7 +108,7 @@ pub async fn body_longer_than_declared_is_read_no_further(subject: &Subject) {
     let key = key("acme", "fw-01");
     let chunk = Bytes::from(content(1, 10_000));
     let much = Box::pin(stream::repeat(Ok(chunk)).take(10_000));
-    let result = subject.store.put(&key, Some(1 << 20), about(), much).await;
+    let result = subject.store.put(&key, Some(1 << 20), metadata(), much).await;
     assert!(matches!(result, Err(PutError::Length { got, .. }) if got < 10 << 20));
     subject.assert_nothing_of(&key).await;
 }
@@ -117,7 +117,7 @@ pub async fn a_put_dropped_while_it_waits_leaves_nothing(subject: &Subject) {
     for chunks in 0..4 {
         let key = key("acme", "fw-01");
         let (sender, body) = channel();
-        let mut put = subject.store.put(&key, None, about(), body);
+        let mut put = subject.store.put(&key, None, metadata(), body);
         let send = async {
             for seed in 0..chunks {
                 let chunk = content(seed, 300_000).into();
@@ -133,7 +133,7 @@ pub async fn a_put_dropped_while_it_waits_leaves_nothing(subject: &Subject) {
         drop(put);
         subject.assert_nothing_of(&key).await;
         // The step that was under way may be about to let go of the body.
-        let dropped = tokio::time::timeout(PATIENCE, sender.closed()).await;
+        let dropped = tokio::time::timeout(TIMEOUT, sender.closed()).await;
         assert!(dropped.is_ok(), "the body is dropped");
     }
 }
@@ -144,7 +144,7 @@ pub async fn a_put_dropped_at_any_moment_leaves_nothing(subject: &Subject) {
     for wait in (0..4000).step_by(40).map(Duration::from_micros) {
         for times in 1..8 {
             let key = key("acme", "fw-01");
-            let put = subject.store.put(&key, Some(600_000), about(), whole(&content));
+            let put = subject.store.put(&key, Some(600_000), metadata(), whole(&content));
             match poll_and_drop(put, times, wait).await {
                 None => keys.push(key),
                 // It was done: then it stays, and more polls change nothing.
@@ -189,9 +189,9 @@ pub async fn failed_put_keeps_the_previous_object(subject: &Subject) {
     let (key, old) = (key("acme", "fw-01"), content(1, 1000));
     subject.put(&key, &old).await;
     let broken = body(vec![Ok(content(2, 500).into()), Err(BodyInterrupted)]);
-    let interrupted = subject.store.put(&key, None, about(), broken).await;
+    let interrupted = subject.store.put(&key, None, metadata(), broken).await;
     assert!(matches!(interrupted, Err(PutError::BodyInterrupted)));
-    let short = subject.store.put(&key, Some(9), about(), whole(b"short")).await;
+    let short = subject.store.put(&key, Some(9), metadata(), whole(b"short")).await;
     assert!(matches!(short, Err(PutError::Length { .. })));
     assert_eq!(subject.read(&key).await.unwrap(), old);
     subject.assert_no_leftovers().await;

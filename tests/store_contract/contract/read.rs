@@ -3,7 +3,7 @@
 use futures_util::{StreamExt, TryStreamExt};
 use strongroom::domain::range::ByteRange;
 
-use crate::support::*;
+use crate::fixture::*;
 
 pub async fn range_returns_exactly_that_part(subject: &Subject) {
     const SIZE: u64 = 1_000_003;

@@ -6,7 +6,7 @@ use rustix::fs::fgetxattr;
 use tempfile::TempDir;
 
 use super::{file_of, subject_in};
-use crate::support::*;
+use crate::fixture::*;
 
 #[tokio::test]
 async fn file_and_its_copy_carry_the_objects_metadata() {
@@ -27,7 +27,7 @@ async fn file_and_its_copy_carry_the_objects_metadata() {
             filename => {
                 assert_eq!(filename.unwrap(), "fw-01.tar.gz.gpg");
                 assert_eq!(fact("mimetype").unwrap(), "application/pgp-encrypted");
-                assert_eq!(fact("system-id").unwrap(), about().system_id.to_string());
+                assert_eq!(fact("system-id").unwrap(), metadata().system_id.to_string());
             }
         }
     }

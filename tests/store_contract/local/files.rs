@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use tokio::runtime::{Builder, Handle};
 
 use super::{file_of, names_in, subject_in};
-use crate::support::*;
+use crate::fixture::*;
 
 fn mode(path: &Path) -> u32 {
     path.metadata().unwrap().permissions().mode() & 0o7777
@@ -156,12 +156,12 @@ async fn missing_store_is_unavailable_and_not_not_found() {
     subject.put(&key, b"bytes").await;
     let (sender, body) = channel();
     let (store, late) = (Arc::clone(&subject.store), key.clone());
-    let put = tokio::spawn(async move { store.put(&late, None, about(), body).await });
+    let put = tokio::spawn(async move { store.put(&late, None, metadata(), body).await });
     sender.send(Bytes::from_static(b"new")).await.unwrap();
     sender.reserve().await.unwrap();
     fs::rename(&root, &away).unwrap();
     drop(sender);
-    store_trouble(put.await.unwrap());
+    put_error(put.await.unwrap());
     assert!(!root.exists());
     // The folder alone, as where a disk was to be mounted, makes no store.
     for _ in 0..2 {
@@ -173,7 +173,7 @@ async fn missing_store_is_unavailable_and_not_not_found() {
         assert!(is_unavailable(&store.check().await));
         let list: Result<Vec<_>, _> = store.list("").try_collect().await;
         assert!(is_unavailable(&list));
-        store_trouble(store.put(&key, None, about(), whole(b"new")).await);
+        put_error(store.put(&key, None, metadata(), whole(b"new")).await);
         let _ = fs::create_dir(&root);
         assert_eq!(names_in(&root), Vec::<String>::new());
     }
@@ -189,7 +189,7 @@ async fn file_in_place_of_a_folder_fails_that_put_only() {
     let subject = subject_in(folder.path()).await;
     fs::write(folder.path().join("acme"), b"in the way").unwrap();
     let (blocked, free) = (key("acme", "fw-01"), key("other", "fw-01"));
-    store_trouble(subject.store.put(&blocked, None, about(), whole(b"bytes")).await);
+    put_error(subject.store.put(&blocked, None, metadata(), whole(b"bytes")).await);
     subject.assert_no_leftovers().await;
     assert!(is_unavailable(&subject.read(&blocked).await));
     subject.put(&free, b"bytes").await;
@@ -232,7 +232,7 @@ fn thousand_slow_bodies_need_two_blocking_threads() {
                 let (sender, body) = channel();
                 let store = Arc::clone(&subject.store);
                 let key = key("acme", &format!("fw-{}", n % 20));
-                let put = async move { store.put(&key, None, about(), body).await };
+                let put = async move { store.put(&key, None, metadata(), body).await };
                 (sender, tokio::spawn(put))
             })
             .unzip();

@@ -15,7 +15,7 @@ use tempfile::TempDir;
 use tokio::runtime::Builder;
 
 use super::{names_in, subject_in};
-use crate::support::*;
+use crate::fixture::*;
 
 /// Set in the process that runs in the namespaces.
 const INSIDE: &str = "STRONGROOM_TEST_NAMESPACE";
@@ -106,10 +106,10 @@ fn a_full_disk_fails_the_put_and_leaves_nothing() {
         for length in [None, Some(3 << 20)] {
             // Under a new key, then over an object that is there.
             for key in [key("acme", "fw-02"), kept.clone()] {
-                let put = subject.store.put(&key, length, about(), whole(&content(2, 3 << 20)));
-                let trouble = store_trouble(put.await);
-                assert!(trouble.contains("disk full") && trouble.contains("os error 28"), "{trouble}");
-                assert!(trouble.contains(disk.path().to_str().unwrap()), "{trouble}");
+                let put = subject.store.put(&key, length, metadata(), whole(&content(2, 3 << 20)));
+                let error = put_error(put.await);
+                assert!(error.contains("disk full") && error.contains("os error 28"), "{error}");
+                assert!(error.contains(disk.path().to_str().unwrap()), "{error}");
                 subject.assert_no_leftovers().await;
                 assert_eq!(subject.keys("").await, [kept.to_string()]);
             }
@@ -124,8 +124,8 @@ fn a_full_disk_fails_the_put_and_leaves_nothing() {
 
         subject.store.check().await.unwrap();
         assert_eq!(names_in(&disk.path().join(".tmp")), Vec::<String>::new());
-        let trouble = full(&subject, &disk.path().join("filler")).await;
-        assert!(trouble.contains("disk full"), "{trouble}");
+        let error = full(&subject, &disk.path().join("filler")).await;
+        assert!(error.contains("disk full"), "{error}");
         assert_eq!(subject.read(&kept).await.unwrap(), old);
         // A full disk can be made room on.
         subject.store.delete(&kept).await.unwrap();
@@ -142,9 +142,9 @@ fn read_only_disk_serves_reads_and_refuses_puts() {
         subject.put(&key, &content).await;
         mount(&["-o", "remount,bind,ro"], disk.path());
 
-        let trouble = store_trouble(subject.store.put(&key, None, about(), whole(b"new")).await);
-        assert!(trouble.contains("disk read-only") && trouble.contains("os error 30"), "{trouble}");
-        assert!(trouble.contains(disk.path().to_str().unwrap()), "{trouble}");
+        let error = put_error(subject.store.put(&key, None, metadata(), whole(b"new")).await);
+        assert!(error.contains("disk read-only") && error.contains("os error 30"), "{error}");
+        assert!(error.contains(disk.path().to_str().unwrap()), "{error}");
         assert!(is_unavailable(&subject.store.check().await));
         assert!(is_unavailable(&subject.store.delete(&key).await));
         assert_eq!(subject.read(&key).await.unwrap(), content);
@@ -168,9 +168,9 @@ fn put_whose_folder_cannot_be_synced_is_undone() {
         let org = disk.path().join("acme");
         DirBuilder::new().mode(0o300).create(&org).unwrap();
         let key = key("acme", "fw-01");
-        let result = subject.store.put(&key, None, about(), whole(b"bytes")).await;
-        let trouble = store_trouble(result);
-        assert!(trouble.contains("ermission denied") && trouble.contains(org.to_str().unwrap()), "{trouble}");
+        let result = subject.store.put(&key, None, metadata(), whole(b"bytes")).await;
+        let error = put_error(result);
+        assert!(error.contains("ermission denied") && error.contains(org.to_str().unwrap()), "{error}");
         subject.assert_no_leftovers().await;
         assert!(is_not_found(&subject.store.head(&key).await));
         assert_eq!(names_in(disk.path()), [".tmp", "acme"]);

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use tokio::runtime::{Builder, Handle};
 
 use super::{names_in, subject_in};
-use crate::support::*;
+use crate::fixture::*;
 
 #[tokio::test]
 async fn leftovers_of_dead_processes_are_removed_and_files_of_living_ones_are_not() {
@@ -28,12 +28,12 @@ async fn leftovers_of_dead_processes_are_removed_and_files_of_living_ones_are_no
 
     fs::write(tmp.join("dead too"), b"its first byte").unwrap();
     fs::create_dir(tmp.join("folder")).unwrap();
-    assert_eq!(tidy(&store, &[]).await, 1);
+    assert_eq!(remove_leftovers_except(&store, &[]).await, 1);
     assert_eq!(names_in(&tmp), ["folder", "living"]);
     (&living).write_all(b"its first byte").unwrap();
     drop(living);
-    assert_eq!(tidy(&store, &[]).await, 1);
-    assert_eq!(tidy(&store, &[]).await, 0);
+    assert_eq!(remove_leftovers_except(&store, &[]).await, 1);
+    assert_eq!(remove_leftovers_except(&store, &[]).await, 0);
 }
 
 #[tokio::test]
@@ -58,7 +58,7 @@ async fn listing_leftovers_finds_unfinished_writes_and_changes_nothing() {
         assert_eq!(names, ["dead", "made long ago"]);
         assert_eq!(names_in(&tmp), before);
     }
-    assert_eq!(tidy(&store, &[]).await, 2);
+    assert_eq!(remove_leftovers_except(&store, &[]).await, 2);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -66,7 +66,7 @@ async fn a_put_in_progress_survives_another_process_that_opens_the_store() {
     let folder = TempDir::new().unwrap();
     let subject = subject_in(folder.path()).await;
     let (key, (sender, body)) = (key("acme", "fw-01"), channel());
-    let put = subject.store.put(&key, None, about(), body);
+    let put = subject.store.put(&key, None, metadata(), body);
     let meanwhile = async {
         for seed in 0..20 {
             sender.send(Bytes::from(content(seed, 40_000))).await.unwrap();
@@ -89,7 +89,7 @@ async fn puts_that_begin_while_leftovers_are_removed_succeed() {
     let done = std::sync::atomic::AtomicBool::new(false);
     let sweep = async {
         while !done.load(std::sync::atomic::Ordering::Relaxed) {
-            tidy(&sweeper, &[]).await;
+            remove_leftovers_except(&sweeper, &[]).await;
         }
     };
     let put = async {
@@ -111,7 +111,7 @@ fn ended_runtime_leaves_no_temporary_files() {
     runtime.block_on(async {
         let subject = subject_in(folder.path()).await;
         let key = key("acme", "fw-01");
-        tokio::spawn(async move { subject.store.put(&key, None, about(), body).await });
+        tokio::spawn(async move { subject.store.put(&key, None, metadata(), body).await });
         sender.send(content(1, 40_000).into()).await.unwrap();
         while names_in(&tmp).is_empty() {
             tokio::task::yield_now().await;

@@ -16,7 +16,7 @@ use strongroom::store::{BlobStore, LocalStore};
 use tempfile::TempDir;
 use tokio::runtime::Handle;
 
-use crate::support::Subject;
+use crate::fixture::Subject;
 
 crate::contract::run_contract!(subject);
 

@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use super::hostile::{MOUNTS, ORDINARY, inside, mount};
 use super::{names_in, subject_in};
-use crate::support::*;
+use crate::fixture::*;
 
 /// The complaint of one of the next checks: each looks at some folders.
 async fn complaint(subject: &Subject) -> String {
@@ -45,7 +45,7 @@ async fn link_in_place_of_an_organization_is_reported() {
     }
     let link = root.join("linked");
     symlink(folder.path(), &link).unwrap();
-    store_trouble(subject.store.put(&key("linked", "fw-01"), None, about(), whole(b"x")).await);
+    put_error(subject.store.put(&key("linked", "fw-01"), None, metadata(), whole(b"x")).await);
     is_told_until_it_is_mended(&subject, &link, "link", || fs::remove_file(&link).unwrap()).await;
     assert!(!names_in(&root).iter().any(|name| name == ".probe"));
 }
@@ -58,7 +58,7 @@ fn organization_on_another_disk_is_reported() {
         let org = folder.path().join("acme");
         fs::create_dir(&org).unwrap();
         mount(&["-t", "tmpfs", "tmpfs"], &org);
-        let put = store_trouble(subject.store.put(&key("acme", "fw-01"), None, about(), whole(b"x")).await);
+        let put = put_error(subject.store.put(&key("acme", "fw-01"), None, metadata(), whole(b"x")).await);
         assert!(put.contains("os error 18") && put.contains(org.to_str().unwrap()), "{put}");
         subject.assert_no_leftovers().await;
         let unmount = || {
@@ -79,13 +79,13 @@ fn organization_that_cannot_be_written_to_is_reported() {
         fs::create_dir(&org).unwrap();
         let set_mode = |mode| fs::set_permissions(&org, fs::Permissions::from_mode(mode)).unwrap();
         set_mode(0o500);
-        let put = store_trouble(subject.store.put(&key("acme", "fw-01"), None, about(), whole(b"x")).await);
+        let put = put_error(subject.store.put(&key("acme", "fw-01"), None, metadata(), whole(b"x")).await);
         assert!(put.contains("os error 13") && put.contains(org.to_str().unwrap()), "{put}");
         is_told_until_it_is_mended(&subject, &org, "os error 13", || set_mode(0o700)).await;
         // A new organization needs the root itself.
         let set_mode = |mode| fs::set_permissions(folder.path(), fs::Permissions::from_mode(mode)).unwrap();
         set_mode(0o500);
-        assert!(trouble(subject.store.check().await).contains("os error 13"));
+        assert!(unavailable_error(subject.store.check().await).contains("os error 13"));
         set_mode(0o700);
         subject.store.check().await.unwrap();
     });

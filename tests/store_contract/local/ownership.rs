@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use tokio::runtime::Handle;
 
 use super::subject_in;
-use crate::support::*;
+use crate::fixture::*;
 
 async fn refusal(root: &Path, new: bool) -> String {
     match LocalStore::new(root.to_owned(), Handle::current()).prepare(new).await {
@@ -55,7 +55,7 @@ async fn empty_directory_becomes_private_and_another_becomes_no_store() {
     set_mode(&root, 0o1777);
     let store = LocalStore::new(root.clone(), Handle::current());
     // Perhaps the mount point of a disk that is not there.
-    trouble(store.prepare(false).await);
+    unavailable_error(store.prepare(false).await);
     assert_eq!(root.metadata().unwrap().permissions().mode() & 0o7777, 0o1777);
     store.prepare(true).await.unwrap();
     assert_eq!(root.metadata().unwrap().permissions().mode() & 0o7777, 0o700);
@@ -97,7 +97,7 @@ async fn temporary_files_in_a_folder_of_another_user_are_refused() {
 async fn relative_path_is_reported_as_an_absolute_one() {
     let store = LocalStore::new("no-such-folder/objects".into(), Handle::current());
     let place = std::env::current_dir().unwrap().join("no-such-folder/objects");
-    assert!(trouble(store.prepare(false).await).contains(place.to_str().unwrap()));
+    assert!(unavailable_error(store.prepare(false).await).contains(place.to_str().unwrap()));
 }
 
 #[tokio::test]
@@ -105,6 +105,6 @@ async fn name_that_no_file_system_accepts_is_reported() {
     let folder = TempDir::new().unwrap();
     let root = folder.path().join("a".repeat(300));
     let store = LocalStore::new(root.clone(), Handle::current());
-    let told = trouble(store.prepare(true).await);
+    let told = unavailable_error(store.prepare(true).await);
     assert!(told.contains(root.to_str().unwrap()) && told.contains("os error 36"), "{told}");
 }

@@ -16,10 +16,10 @@ use tokio::runtime::{Builder, Handle};
 use tokio::time::timeout;
 
 use super::{file_of, names_in, subject_in};
-use crate::support::*;
+use crate::fixture::*;
 
 /// Longer than any step on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Puts something under a path.
 type Make<'a> = Box<dyn Fn(&Path) + 'a>;
@@ -57,8 +57,7 @@ async fn only_a_regular_file_is_an_object() {
         let short = TempDir::new().unwrap();
         make(&short.path().join("x"));
         fs::rename(short.path().join("x"), &path).unwrap();
-        let opened =
-            timeout(PATIENCE, subject.store.get(&key, 5, None)).await.expect("nothing is waited for");
+        let opened = timeout(TIMEOUT, subject.store.get(&key, 5, None)).await.expect("nothing is waited for");
         for result in [opened.map(drop), subject.store.head(&key).await.map(drop)] {
             match result {
                 Err(StoreError::Damaged(line)) => {
@@ -70,7 +69,7 @@ async fn only_a_regular_file_is_an_object() {
         assert!(is_damaged(&subject.store.copy(&key, &self::key("other", "fw-01")).await), "{what}");
         assert!(!subject.keys("").await.contains(&key.to_string()), "{what} is listed");
         if what == "a directory" {
-            assert!(trouble(subject.store.delete(&key).await).contains(path.to_str().unwrap()));
+            assert!(unavailable_error(subject.store.delete(&key).await).contains(path.to_str().unwrap()));
             fs::remove_dir(&path).unwrap();
         } else {
             subject.store.delete(&key).await.unwrap();
@@ -99,9 +98,9 @@ fn pipes_in_place_of_objects_block_no_threads() {
         pipe(&folder.path().join(".tmp/pipe"));
         let work = async {
             assert_eq!(subject.read(&object).await.unwrap(), b"bytes");
-            assert_eq!(tidy(&*subject.store, &[]).await, 0);
+            assert_eq!(remove_leftovers_except(&*subject.store, &[]).await, 0);
         };
-        timeout(PATIENCE, work).await.expect("the threads are free");
+        timeout(TIMEOUT, work).await.expect("the threads are free");
     });
 }
 
@@ -126,11 +125,11 @@ async fn link_in_place_of_a_folder_is_not_followed() {
         link(&root, &outside.join("store"));
         let before = names_in(&outside.join("store/acme/fw-01"));
         let store = &subject.store;
-        trouble(store.head(&there).await);
-        trouble(store.get(&there, 5, None).await.map(drop));
-        trouble(store.delete(&there).await);
-        store_trouble(store.put(&coming, None, about(), whole(b"bytes")).await);
-        trouble(store.copy(&own, &coming).await);
+        unavailable_error(store.head(&there).await);
+        unavailable_error(store.get(&there, 5, None).await.map(drop));
+        unavailable_error(store.delete(&there).await);
+        put_error(store.put(&coming, None, metadata(), whole(b"bytes")).await);
+        unavailable_error(store.copy(&own, &coming).await);
         assert_eq!(subject.keys("").await, [own.to_string()]);
         let list: Result<Vec<_>, _> = store.list("acme/fw-01/").try_collect().await;
         assert!(!list.is_ok_and(|found| !found.is_empty()), "what a link leads to is not listed");
@@ -150,10 +149,10 @@ async fn link_in_place_of_the_temporary_folder_deletes_nothing_elsewhere() {
     fs::remove_dir(root.join(".tmp")).unwrap();
     symlink(&outside, root.join(".tmp")).unwrap();
     let file = Leftover { key: None, id: "file".to_owned() };
-    trouble(subject.store.find_leftovers().await);
-    trouble(subject.store.remove_leftovers(std::slice::from_ref(&file)).await);
-    trouble(subject.store.check().await);
-    store_trouble(subject.store.put(&key("acme", "fw-01"), None, about(), whole(b"bytes")).await);
+    unavailable_error(subject.store.find_leftovers().await);
+    unavailable_error(subject.store.remove_leftovers(std::slice::from_ref(&file)).await);
+    unavailable_error(subject.store.check().await);
+    put_error(subject.store.put(&key("acme", "fw-01"), None, metadata(), whole(b"bytes")).await);
     for new in [true, false] {
         let store = LocalStore::new(root.clone(), Handle::current());
         match store.prepare(new).await {
@@ -182,7 +181,7 @@ async fn put_does_not_end_in_a_directory_that_replaced_the_store() {
     let key: ObjectKey = key("acme", "fw-01");
     let (sender, body) = channel();
     let (store, late) = (std::sync::Arc::clone(&subject.store), key.clone());
-    let put = tokio::spawn(async move { store.put(&late, None, about(), body).await });
+    let put = tokio::spawn(async move { store.put(&late, None, metadata(), body).await });
     sender.send(content(1, 40_000).into()).await.unwrap();
     while names_in(&root.join(".tmp")).is_empty() {
         tokio::task::yield_now().await;
@@ -191,7 +190,7 @@ async fn put_does_not_end_in_a_directory_that_replaced_the_store() {
     fs::rename(&root, folder.path().join("away")).unwrap();
     let other = subject_in(&root).await;
     drop(sender);
-    assert!(store_trouble(put.await.unwrap()).contains(root.to_str().unwrap()));
+    assert!(put_error(put.await.unwrap()).contains(root.to_str().unwrap()));
     assert_eq!(names_in(&root), [".tmp"]);
     other.assert_nothing_of(&key).await;
 }

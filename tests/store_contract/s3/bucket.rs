@@ -8,7 +8,7 @@ use strongroom::store::{BlobStore, S3Settings, S3Store, StoreError};
 
 use super::{new_bucket, settings, subject_in};
 use crate::engine;
-use crate::support::*;
+use crate::fixture::*;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn bucket_describes_itself() {
@@ -17,14 +17,14 @@ async fn bucket_describes_itself() {
     let subject = subject_in(&bucket).await;
     for (size, length) in [(1000, Some(1000)), (1000, None), (300_000, Some(300_000)), (9 << 20, None)] {
         let (key, content) = (key("acme", "fw-01"), content(1, size));
-        subject.store.put(&key, length, about(), whole(&content)).await.unwrap();
+        subject.store.put(&key, length, metadata(), whole(&content)).await.unwrap();
         let request =
             HeadObjectRequest { bucket: bucket.name.clone(), key: key.to_string(), ..Default::default() };
         let head = bucket.ask(|client| async move { client.head_object(request).await }).unwrap();
         assert_eq!(head.content_type.as_deref(), Some("application/pgp-encrypted"), "{size}");
         let metadata = head.metadata.unwrap();
         assert_eq!(metadata["filename"], "fw-01.tar.gz.gpg");
-        assert_eq!(metadata["system-id"], about().system_id.to_string());
+        assert_eq!(metadata["system-id"], crate::fixture::metadata().system_id.to_string());
         if size == 1000 {
             assert_eq!(metadata["sha256"], hex::encode(sha2::Sha256::digest(&content)));
         }
@@ -66,9 +66,9 @@ async fn missing_bucket_is_unavailable_and_not_not_found() {
     assert!(is_unavailable(&store.delete(&key).await));
     // The engine in this process makes a bucket of whatever is written to.
     if engine::is_real() {
-        store_trouble(store.put(&key, Some(3), about(), whole(b"abc")).await);
-        store_trouble(store.put(&key, Some(300_000), about(), whole(&content(1, 300_000))).await);
-        store_trouble(store.put(&key, None, about(), whole(&content(1, 9 << 20))).await);
+        put_error(store.put(&key, Some(3), metadata(), whole(b"abc")).await);
+        put_error(store.put(&key, Some(300_000), metadata(), whole(&content(1, 300_000))).await);
+        put_error(store.put(&key, None, metadata(), whole(&content(1, 9 << 20))).await);
         assert!(is_unavailable(&store.check().await));
     }
 }

@@ -9,7 +9,7 @@ use futures_util::FutureExt;
 use strongroom::store::{BlobStore, S3Settings, S3Store};
 
 use crate::engine::Bucket;
-use crate::support::Subject;
+use crate::fixture::Subject;
 
 crate::contract::run_contract!(subject);
 

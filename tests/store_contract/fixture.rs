@@ -44,7 +44,7 @@ impl Subject {
 
     pub async fn put(&self, key: &ObjectKey, content: &[u8]) {
         let body = whole(content);
-        let size = self.store.put(key, Some(content.len() as u64), about(), body).await.unwrap();
+        let size = self.store.put(key, Some(content.len() as u64), metadata(), body).await.unwrap();
         assert_eq!(size, content.len() as u64);
     }
 
@@ -107,18 +107,18 @@ pub fn is_damaged<T>(result: &Result<T, StoreError>) -> bool {
 }
 
 /// The message of a call that the store failed.
-pub fn trouble<T: std::fmt::Debug>(result: Result<T, StoreError>) -> String {
+pub fn unavailable_error<T: std::fmt::Debug>(result: Result<T, StoreError>) -> String {
     match result {
         Err(error @ StoreError::Unavailable { .. }) => error.to_string(),
-        other => panic!("not the store's trouble: {other:?}"),
+        other => panic!("not an error of the store: {other:?}"),
     }
 }
 
 /// The message of a put that the store failed.
-pub fn store_trouble(result: Result<u64, PutError>) -> String {
+pub fn put_error(result: Result<u64, PutError>) -> String {
     match result {
         Err(PutError::Store(error @ StoreError::Unavailable { .. })) => error.to_string(),
-        other => panic!("not the store's trouble: {other:?}"),
+        other => panic!("not an error of the store: {other:?}"),
     }
 }
 
@@ -129,18 +129,18 @@ pub fn key(org: &str, system: &str) -> ObjectKey {
 }
 
 /// What an object is said to be.
-pub fn about() -> &'static ObjectMetadata {
-    static ABOUT: LazyLock<ObjectMetadata> = LazyLock::new(|| ObjectMetadata {
+pub fn metadata() -> &'static ObjectMetadata {
+    static METADATA: LazyLock<ObjectMetadata> = LazyLock::new(|| ObjectMetadata {
         filename: "fw-01.tar.gz.gpg".to_owned(),
         mimetype: "application/pgp-encrypted".to_owned(),
         system_id: Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0001),
         sha256: None,
     });
-    &ABOUT
+    &METADATA
 }
 
 /// Removes what unfinished puts have left, except of keys that are alive; says how much.
-pub async fn tidy(store: &dyn BlobStore, alive: &[ObjectKey]) -> usize {
+pub async fn remove_leftovers_except(store: &dyn BlobStore, alive: &[ObjectKey]) -> usize {
     let mut left = store.find_leftovers().await.unwrap();
     left.retain(|left| left.key.as_ref().is_none_or(|key| !alive.contains(key)));
     store.remove_leftovers(&left).await.unwrap()

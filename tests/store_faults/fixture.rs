@@ -1,4 +1,4 @@
-//! A store, and a link to its engine that can be spoilt.
+//! A store behind a proxy that injects faults into calls to its engine.
 
 use std::future::Future;
 use std::time::{Duration, Instant};
@@ -14,18 +14,18 @@ use crate::engine::{Bucket, Fault, Proxy};
 
 /// Every call comes to its end. The store's own limits add up to less than 20 s, but a debug build on a
 /// busy machine is slow before they begin; it is the API suite that holds the service to its 30 s.
-pub const IN_TIME: Duration = Duration::from_secs(60);
+pub const CALL_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// No client waits for a list.
-const LIST_IN_TIME: Duration = Duration::from_secs(120);
+const LIST_TIMEOUT: Duration = Duration::from_secs(120);
 
-pub struct Link {
+pub struct FaultFixture {
     pub store: S3Store,
     proxy: Proxy,
     bucket: Bucket,
 }
 
-impl Link {
+impl FaultFixture {
     pub async fn new() -> Self {
         let make = || {
             let bucket = Bucket::new();
@@ -45,19 +45,19 @@ impl Link {
 
     /// Does something while calls of a kind fail. It has to come to its end in time.
     pub async fn during<T>(&self, fault: Fault, hits: fn(&str) -> bool, work: impl Future<Output = T>) -> T {
-        self.proxy.spoil(fault, hits);
+        self.proxy.inject(fault, hits);
         let start = Instant::now();
-        let limit = if hits("list-type=2") { LIST_IN_TIME } else { IN_TIME };
+        let limit = if hits("list-type=2") { LIST_TIMEOUT } else { CALL_TIMEOUT };
         let done = tokio::time::timeout(limit, work).await;
         let done = done.unwrap_or_else(|_| panic!("{fault:?}: no answer within {limit:?}"));
-        let hit = self.proxy.mend();
+        let hit = self.proxy.repair();
         assert!(hit > 0 || fault == Fault::Refused, "{fault:?} hit nothing");
         println!("  {fault:?}: {hit} calls hit, {:.1} s", start.elapsed().as_secs_f64());
         done
     }
 
     /// Once everything that is under way has ended.
-    pub async fn settle(&self) {
+    pub async fn wait_until_idle(&self) {
         let start = Instant::now();
         while self.store.open_puts() > 0 {
             assert!(start.elapsed() < Duration::from_secs(120), "something never ends");
@@ -66,23 +66,23 @@ impl Link {
     }
 
     pub async fn assert_clean(&self, what: &str) {
-        self.settle().await;
+        self.wait_until_idle().await;
         let (keys, uploads) = tokio::task::block_in_place(|| (self.bucket.keys(), self.bucket.uploads()));
         assert!(keys.is_empty() && uploads.is_empty(), "{what}: left: {keys:?} {uploads:?}");
     }
 
     /// What a crashed process would leave is found by listing it, where the engine can list it.
     pub async fn sweep(&self) {
-        self.settle().await;
+        self.wait_until_idle().await;
         let left = self.store.find_leftovers().await.unwrap();
         self.store.remove_leftovers(&left).await.unwrap();
     }
 
     pub async fn put(&self, size: usize, known: bool) -> (ObjectKey, Result<u64, PutError>) {
-        let (key, about) = (key(), about());
+        let (key, metadata) = (key(), metadata());
         let chunks: Vec<_> = content(size).chunks(64 << 10).map(Bytes::copy_from_slice).map(Ok).collect();
         let length = known.then_some(size as u64);
-        let result = self.store.put(&key, length, &about, Box::pin(stream::iter(chunks))).await;
+        let result = self.store.put(&key, length, &metadata, Box::pin(stream::iter(chunks))).await;
         (key, result)
     }
 
@@ -107,7 +107,7 @@ pub fn key() -> ObjectKey {
     ObjectKey::new(&org, &system, BackupId::new(Uuid::now_v7(), Extension::Gpg))
 }
 
-pub fn about() -> ObjectMetadata {
+pub fn metadata() -> ObjectMetadata {
     let filename = "fw-01.gpg".to_owned();
     let mimetype = "application/octet-stream".to_owned();
     ObjectMetadata { filename, mimetype, system_id: Uuid::now_v7(), sha256: None }

@@ -4,11 +4,11 @@ use serde_json::{Value, json};
 
 use super::{Answer, Server};
 
-pub struct Described(Value);
+pub struct ApiDocument(Value);
 
-impl Described {
+impl ApiDocument {
     #[track_caller]
-    pub fn by(server: &Server) -> Self {
+    pub fn of(server: &Server) -> Self {
         Self(server.manage("GET", "/openapi.json").send().status(200).json())
     }
 
@@ -36,7 +36,7 @@ impl Described {
 
     /// Fails if the document does not say that this operation may answer so.
     #[track_caller]
-    pub fn covers(&self, method: &str, path: &str, answer: &Answer) {
+    pub fn describes(&self, method: &str, path: &str, answer: &Answer) {
         let operation = &self.0["paths"][path][method.to_lowercase()];
         let said = &operation["responses"][answer.status.to_string()];
         assert!(!said.is_null(), "{method} {path} may not answer so: {answer}");

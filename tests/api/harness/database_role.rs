@@ -2,12 +2,12 @@
 
 use super::{Database, unique};
 
-pub struct Role<'a> {
+pub struct DatabaseRole<'a> {
     database: &'a Database,
     pub name: String,
 }
 
-impl<'a> Role<'a> {
+impl<'a> DatabaseRole<'a> {
     /// One that may connect, and nothing else.
     pub fn new(database: &'a Database) -> Self {
         let name = format!("strongroom_test_{}_{}", std::process::id(), unique());
@@ -28,7 +28,7 @@ impl<'a> Role<'a> {
     }
 }
 
-impl Drop for Role<'_> {
+impl Drop for DatabaseRole<'_> {
     fn drop(&mut self) {
         let name = &self.name;
         let dropped = self.database.try_execute(&format!("DROP OWNED BY {name}; DROP ROLE {name}"));

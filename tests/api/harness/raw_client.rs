@@ -6,9 +6,9 @@ use std::net::{Shutdown, TcpStream};
 use rustls::{ClientConnection, StreamOwned};
 
 use super::client::basic;
-use super::{Answer, BACKUPS, PATIENCE, Server, System, Vanish};
+use super::{Answer, BACKUPS, Disconnect, Server, System, TIMEOUT};
 
-pub struct Wire {
+pub struct RawClient {
     stream: Stream,
     unread: Vec<u8>,
 }
@@ -18,7 +18,7 @@ enum Stream {
     Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
 }
 
-impl Wire {
+impl RawClient {
     /// Connects; with TLS if the server has a certificate.
     #[track_caller]
     pub fn to(server: &Server) -> Self {
@@ -46,9 +46,9 @@ impl Wire {
     /// Begins an upload: the head, with these lines added, and nothing of the body.
     #[track_caller]
     pub fn upload(server: &Server, system: &System, lines: &[&str]) -> Self {
-        let mut wire = Self::to(server);
-        wire.send(head("POST", BACKUPS, system, lines));
-        wire
+        let mut raw = Self::to(server);
+        raw.send(head("POST", BACKUPS, system, lines));
+        raw
     }
 
     #[track_caller]
@@ -89,7 +89,7 @@ impl Wire {
     }
 
     /// Leaves in the middle of whatever was going on.
-    pub fn vanish(self, how: Vanish) {
+    pub fn disconnect(self, how: Disconnect) {
         match self.stream {
             Stream::Plain(stream) => how.close(stream),
             Stream::Tls(stream) => how.close(stream.sock),
@@ -237,8 +237,8 @@ impl Wire {
 fn connect(address: &str) -> io::Result<TcpStream> {
     let stream = TcpStream::connect(address)?;
     stream.set_nodelay(true)?;
-    stream.set_read_timeout(Some(PATIENCE * 5))?;
-    stream.set_write_timeout(Some(PATIENCE * 5))?;
+    stream.set_read_timeout(Some(TIMEOUT * 5))?;
+    stream.set_write_timeout(Some(TIMEOUT * 5))?;
     Ok(stream)
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{PATIENCE, Server, System, eventually};
+use super::{Server, System, TIMEOUT, eventually};
 
 /// Everything that a refused or broken upload must leave as it was.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,7 +29,7 @@ impl Server {
     /// that, what looks for them of its own accord does so after a minute, or an hour. Tombstones (`retired`, `failed`) may stay.
     #[track_caller]
     pub fn assert_nothing_left(&self, before: &Snapshot) {
-        if !eventually(PATIENCE, || &self.snapshot() == before) {
+        if !eventually(TIMEOUT, || &self.snapshot() == before) {
             assert_eq!(&self.snapshot(), before, "something was left behind");
         }
     }
@@ -48,7 +48,7 @@ impl Server {
     }
 
     /// `stored_bytes` and `reserved_bytes` of the organization.
-    pub fn books(&self, org: &str) -> (i64, i64) {
+    pub fn totals(&self, org: &str) -> (i64, i64) {
         let column =
             |name: &str| self.db.number(&format!("SELECT {name} FROM org_usage WHERE org_id = '{org}'"));
         (column("stored_bytes"), column("reserved_bytes"))

@@ -12,7 +12,7 @@ use crate::engine::ClosablePort;
 
 /// What goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Trouble {
+pub enum LinkFault {
     /// Nobody listens, and who was connected is thrown out.
     Refused,
     /// Every connection is reset, new ones at once.
@@ -22,16 +22,16 @@ pub enum Trouble {
     /// The same, but it all comes through in the end.
     Frozen,
     /// Nothing comes through, and on those connections never will: also after the mend nobody is told.
-    Swallowed,
+    PacketsLost,
     /// The next COMMIT does not arrive.
-    Commit(Ending),
+    Commit(ConnectionEnd),
     /// The next COMMIT takes place, and its answer is lost.
-    CommitAnswer(Ending),
+    CommitAnswer(ConnectionEnd),
     /// The connection is lost while the next COMMIT takes place.
     CommitUnderWay,
 }
 
-impl Trouble {
+impl LinkFault {
     fn is_of_a_commit(self) -> bool {
         matches!(self, Self::Commit(_) | Self::CommitAnswer(_) | Self::CommitUnderWay)
     }
@@ -39,14 +39,14 @@ impl Trouble {
 
 /// What then becomes of the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ending {
+pub enum ConnectionEnd {
     Reset,
     Hangs,
 }
 
 #[derive(Clone, Copy, Default)]
 struct State {
-    trouble: Option<Trouble>,
+    fault: Option<LinkFault>,
     /// How often all connections were hit; each compares it with what it was at its beginning.
     hit: usize,
     /// Counts changes: what hangs is let go, and reset, by the next one.
@@ -107,13 +107,13 @@ impl PostgresLink {
         &self.url
     }
 
-    pub fn spoil(&self, trouble: Trouble) {
+    pub fn inject(&self, fault: LinkFault) {
         self.shared.commits_hit.store(0, Ordering::Relaxed);
-        self.change(Some(trouble), !trouble.is_of_a_commit());
+        self.change(Some(fault), !fault.is_of_a_commit());
     }
 
     /// What hangs ends in a reset. Gives how many COMMITs were hit.
-    pub fn mend(&self) -> usize {
+    pub fn repair(&self) -> usize {
         self.change(None, false);
         self.shared.commits_hit.load(Ordering::Relaxed)
     }
@@ -129,13 +129,13 @@ impl PostgresLink {
     }
 
     /// Whoever connects from now on gets to another Postgres: a path, or an address and a port.
-    pub fn lead_to(&self, upstream: String) {
+    pub fn redirect_to(&self, upstream: String) {
         *lock(&self.shared.upstream) = upstream;
         self.cut();
     }
 
     /// The same, and whoever is connected stays where he is.
-    pub fn lead_newcomers_to(&self, upstream: String) {
+    pub fn redirect_new_connections_to(&self, upstream: String) {
         *lock(&self.shared.upstream) = upstream;
     }
 
@@ -145,11 +145,11 @@ impl PostgresLink {
         lock(&self.shared.translations).push((from, to));
     }
 
-    fn change(&self, trouble: Option<Trouble>, hit: bool) {
-        self.port.set_open(trouble != Some(Trouble::Refused));
+    fn change(&self, fault: Option<LinkFault>, hit: bool) {
+        self.port.set_open(fault != Some(LinkFault::Refused));
         self.shared.state.send_modify(|state| {
             let (hit, epoch) = (state.hit + usize::from(hit), state.epoch + 1);
-            *state = State { trouble, hit, epoch };
+            *state = State { fault, hit, epoch };
         });
     }
 }
@@ -173,14 +173,14 @@ impl Shared {
     async fn serve(&self, mut client: TcpStream) {
         let mut changes = self.state.subscribe();
         let mut born = *changes.borrow_and_update();
-        match born.trouble {
-            Some(Trouble::Refused | Trouble::Reset) => return reset(&client),
-            Some(Trouble::BlackHole) => {
+        match born.fault {
+            Some(LinkFault::Refused | LinkFault::Reset) => return reset(&client),
+            Some(LinkFault::BlackHole) => {
                 let _ = changes.changed().await;
                 return reset(&client);
             }
-            Some(Trouble::Frozen) => drop(changes.changed().await),
-            Some(Trouble::Swallowed) => return self.swallow(client).await,
+            Some(LinkFault::Frozen) => drop(changes.changed().await),
+            Some(LinkFault::PacketsLost) => return self.swallow(client).await,
             _ => {}
         }
         let Ok(mut postgres) = self.connect().await else { return reset(&client) };
@@ -191,13 +191,13 @@ impl Shared {
                 _ = changes.changed() => {
                     let now = *changes.borrow_and_update();
                     if now.hit > born.hit {
-                        if now.trouble == Some(Trouble::Swallowed) {
+                        if now.fault == Some(LinkFault::PacketsLost) {
                             return self.swallow(client).await;
                         }
-                        if matches!(now.trouble, Some(Trouble::BlackHole | Trouble::Frozen)) {
+                        if matches!(now.fault, Some(LinkFault::BlackHole | LinkFault::Frozen)) {
                             let _ = changes.changed().await;
                         }
-                        if now.trouble != Some(Trouble::Frozen) {
+                        if now.fault != Some(LinkFault::Frozen) {
                             return reset(&client);
                         }
                         born.hit = now.hit;
@@ -205,11 +205,11 @@ impl Shared {
                 }
                 read = client.read(&mut up) => {
                     let Ok(n @ 1..) = read else { return };
-                    if let Some((trouble, epoch)) = self.take_commit(&up[..n]) {
+                    if let Some((fault, epoch)) = self.take_commit(&up[..n]) {
                         let released = async move {
                             let _ = changes.wait_for(|state| state.epoch != epoch).await;
                         };
-                        return self.spoil_commit(trouble, client, postgres, &up[..n], released).await;
+                        return self.spoil_commit(fault, client, postgres, &up[..n], released).await;
                     }
                     if postgres.write_all(&up[..n]).await.is_err() {
                         return;
@@ -235,14 +235,14 @@ impl Shared {
 
     /// What is to become of these bytes if they are a COMMIT, and the epoch in which that was said. Each trouble hits
     /// one.
-    fn take_commit(&self, message: &[u8]) -> Option<(Trouble, usize)> {
+    fn take_commit(&self, message: &[u8]) -> Option<(LinkFault, usize)> {
         if message.first() != Some(&b'Q') || !message.ends_with(b"COMMIT\0") {
             return None;
         }
         let mut taken = None;
         self.state.send_if_modified(|state| {
-            if state.trouble.is_some_and(Trouble::is_of_a_commit) {
-                taken = state.trouble.take().map(|trouble| (trouble, state.epoch));
+            if state.fault.is_some_and(LinkFault::is_of_a_commit) {
+                taken = state.fault.take().map(|fault| (fault, state.epoch));
             }
             false
         });
@@ -253,15 +253,15 @@ impl Shared {
     /// `released`: the test has changed something.
     async fn spoil_commit(
         &self,
-        trouble: Trouble,
+        fault: LinkFault,
         client: TcpStream,
         mut postgres: Box<dyn Stream>,
         message: &[u8],
         released: impl Future<Output = ()>,
     ) {
-        let (arrives, ending) = match trouble {
-            Trouble::Commit(ending) => (false, ending),
-            Trouble::CommitAnswer(ending) => (true, ending),
+        let (arrives, ending) = match fault {
+            LinkFault::Commit(ending) => (false, ending),
+            LinkFault::CommitAnswer(ending) => (true, ending),
             _ => {
                 let _ = postgres.write_all(message).await;
                 reset(&client);
@@ -273,7 +273,7 @@ impl Shared {
         if arrives && postgres.write_all(message).await.is_ok() {
             let _ = postgres.read(&mut [0; 1024]).await;
         }
-        if ending == Ending::Hangs {
+        if ending == ConnectionEnd::Hangs {
             released.await;
         }
         reset(&client);

@@ -6,7 +6,7 @@ use super::Server;
 
 /// One look: a statement of its own, so all figures are of the same moment.
 #[derive(Clone, Copy, Debug)]
-pub struct Look {
+pub struct TotalsSample {
     pub reserved: i64,
 }
 
@@ -14,25 +14,30 @@ impl Server {
     /// Runs `work` and looks at the books all the while: they must say what the rows say, and never more than the
     /// quota. Gives what `work` gave, and every look.
     #[track_caller]
-    pub fn watched<T>(&self, org: &str, quota: i64, work: impl FnOnce() -> T) -> (T, Vec<Look>) {
+    pub fn with_totals_checked<T>(
+        &self,
+        org: &str,
+        quota: i64,
+        work: impl FnOnce() -> T,
+    ) -> (T, Vec<TotalsSample>) {
         let over = AtomicBool::new(false);
         std::thread::scope(|scope| {
             let looking = scope.spawn(|| {
-                let mut looks = vec![self.look(org, quota)];
+                let mut looks = vec![self.sample_totals(org, quota)];
                 while !over.load(Ordering::Relaxed) {
-                    looks.push(self.look(org, quota));
+                    looks.push(self.sample_totals(org, quota));
                 }
                 looks
             });
             // Also when `work` fails: else nothing would end the looking.
-            let end = Over(&over);
+            let end = SetOnDrop(&over);
             let done = work();
             drop(end);
             (done, looking.join().expect("the books were right all the time"))
         })
     }
 
-    fn look(&self, org: &str, quota: i64) -> Look {
+    fn sample_totals(&self, org: &str, quota: i64) -> TotalsSample {
         let row = self.db.one(&format!(
             "SELECT concat_ws(' ', stored_bytes, reserved_bytes,
                  (SELECT coalesce(sum(size_bytes), 0) FROM backups WHERE org_id = u.org_id AND state = 'stored'),
@@ -43,14 +48,14 @@ impl Server {
         let [stored, reserved, of_backups, of_uploads] = figures[..] else { panic!("four figures: {row}") };
         assert_eq!((stored, reserved), (of_backups, of_uploads), "books and rows, at the same moment");
         assert!(stored + reserved <= quota, "{stored} stored and {reserved} reserved of {quota}");
-        Look { reserved }
+        TotalsSample { reserved }
     }
 }
 
 /// Says that it is over when it is dropped, by a failure, too.
-pub struct Over<'a>(pub &'a AtomicBool);
+pub struct SetOnDrop<'a>(pub &'a AtomicBool);
 
-impl Drop for Over<'_> {
+impl Drop for SetOnDrop<'_> {
     fn drop(&mut self) {
         self.0.store(true, Ordering::Relaxed);
     }

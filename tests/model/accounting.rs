@@ -38,7 +38,7 @@ pub struct Tenant {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Books {
+pub struct Accounting {
     pub quotas: Vec<Option<u64>>,
     pub systems: Vec<Tenant>,
 }
@@ -55,7 +55,7 @@ fn prune(sizes: &[u64]) -> usize {
 }
 
 impl Tenant {
-    fn held(&self, upload: &Open) -> u64 {
+    fn reservation(&self, upload: &Open) -> u64 {
         let pledged = self.stored.iter().filter(|b| b.pledged_to == Some(upload.tag)).map(|b| b.size);
         upload.want.saturating_sub(pledged.sum())
     }
@@ -66,7 +66,7 @@ impl Tenant {
     }
 }
 
-impl Books {
+impl Accounting {
     pub fn stored(&self, org: usize) -> u64 {
         let systems = self.systems.iter().filter(|system| system.org == org);
         systems.flat_map(|system| &system.stored).map(|backup| backup.size).sum()
@@ -74,7 +74,7 @@ impl Books {
 
     pub fn reserved(&self, org: usize) -> u64 {
         let systems = self.systems.iter().filter(|system| system.org == org);
-        systems.flat_map(|system| system.open.iter().map(|upload| system.held(upload))).sum()
+        systems.flat_map(|system| system.open.iter().map(|upload| system.reservation(upload))).sum()
     }
 
     pub fn total(&self, org: usize) -> u64 {
@@ -177,8 +177,8 @@ impl Books {
         tenant.open.clear();
     }
 
-    /// Whether a body that grows to `size` is let in step by step; `None`: it depends on the steps.
-    pub fn grows(&mut self, system: usize, tag: u64, size: u64) -> Option<bool> {
+    /// Whether a body that grow_in_steps to `size` is let in step by step; `None`: it depends on the steps.
+    pub fn grow_in_steps(&mut self, system: usize, tag: u64, size: u64) -> Option<bool> {
         let tenant = &self.systems[system];
         let free = tenant.stored.iter().filter(|b| b.pledged_to.is_none_or(|to| to == tag));
         let all: Vec<u64> = free.map(|b| b.size).collect();
