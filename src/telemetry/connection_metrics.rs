@@ -2,7 +2,7 @@
 
 use prometheus::{IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
 
-use super::metrics::registered;
+use super::registered::registered;
 
 /// Part of [`super::Metrics`]; cheap to clone.
 #[derive(Clone)]

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::connection_metrics::ConnectionMetrics;
+use super::registered::registered;
 use super::tasks::TaskTable;
-use prometheus::core::Collector;
 use prometheus::process_collector::ProcessCollector;
 use prometheus::{
     HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
@@ -207,12 +207,4 @@ impl Metrics {
         self.tasks.update_gauges();
         TextEncoder::new().encode_to_string(&self.registry.gather())
     }
-}
-
-pub(super) fn registered<C: Collector + Clone + 'static>(
-    registry: &Registry,
-    metric: C,
-) -> prometheus::Result<C> {
-    registry.register(Box::new(metric.clone()))?;
-    Ok(metric)
 }

@@ -27,8 +27,6 @@ const KNOWN_BESIDE: &[&str] = &[
     "src/config.rs",
     "src/http/connection/handshake.rs",
     "src/http/tls.rs",
-    "src/startup.rs",
-    "src/telemetry.rs",
 ];
 
 fn all() -> Vec<String> {

@@ -24,11 +24,14 @@
 //! | `credential_lookup` | `auth/basic/lookup.rs` | the waiting requests are answered 503, the next batch goes on |
 //! | an upload | `backups/upload` | its `Reservation` is dropped, which aborts it |
 //! | a refresh of the key set that a token caused | `auth/bearer/key_set_cache.rs` | the token is judged by the old set |
-//! | queries (`spawn_blocking`) | `db/gate.rs` | `DbError::Failed`; the connection is closed |
-//! | steps of the local store (`spawn_blocking`) | `store/local` | an error of that call |
-//! | calls to a bucket | `store/s3/engine.rs` | an error of that call |
+//! | queries (`spawn_blocking`) | `db/pool.rs` | `DbError::Failed`; the connection is closed |
+//! | steps of the local store (`spawn_blocking`) | `store/local` | an error of that call; `sweep` removes a temporary file that is left |
+//! | a call to a bucket | `store/s3/calls.rs` | an error of that call |
+//! | a put into a bucket, its roll back, the abort of a multipart upload | `store/s3` | the put fails; `sweep` removes what is left |
+//! | the reading of a key set (`spawn_blocking`) | `auth/bearer/key_source.rs` | that refresh fails |
+//! | the first checks of database and store | `startup/mod.rs` | the start goes on, and `prepare` checks again |
 //! | the check of a pooler, of each host (threads) | `db/pooler.rs`, `db/connector.rs` | that attempt to connect fails |
-//! | an organization's actor | `actors` | its requests are answered 503, the next one starts a new actor |
+//! | an organization's actor | `actors` | its operations are submitted again, to a new actor |
 //! | the cache of rate refusals | `actors` | the database alone decides until the next start |
 //! | a connection, a request | actix | that connection is closed |
 //! | a server | `startup/signals.rs` | the process ends with an error |

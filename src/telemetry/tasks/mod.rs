@@ -14,7 +14,7 @@ use std::time::{Duration, Instant, SystemTime};
 use futures_util::FutureExt;
 use prometheus::{IntCounterVec, IntGaugeVec, Opts, Registry};
 
-use super::metrics::registered;
+use super::registered::registered;
 pub use state::{MAX_RESTART_DELAY, TaskProblem, restart_delay};
 use state::{RunResult, State};
 

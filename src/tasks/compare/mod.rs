@@ -19,12 +19,17 @@
 //! A row or an object that came or went meanwhile fails one of the three checks. Rows in the states `receiving` and
 //! `retired` promise nothing about an object, so they cause no difference either way.
 
+mod difference;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::stream::TryChunksError;
 use futures_util::{StreamExt, TryStreamExt, stream};
+
+pub use difference::{Difference, DifferenceKind};
+use difference::{ObjectState, Suspect, orphan, unfinished};
 
 use super::TaskError;
 use super::leftovers::without_upload;
@@ -38,41 +43,6 @@ const PAGE: usize = 1000;
 /// Calls to the store at a time.
 const CONCURRENT_CALLS: usize = 8;
 const QUERY_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// What is wrong with an object.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DifferenceKind {
-    /// A stored backup has no object.
-    Missing,
-    /// A stored backup's object has another size.
-    Size,
-    /// An object has no row.
-    Orphan,
-    /// Data of an unfinished write that no upload owns.
-    Leftover,
-}
-
-impl DifferenceKind {
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Missing => "missing",
-            Self::Size => "size",
-            Self::Orphan => "orphan",
-            Self::Leftover => "leftover",
-        }
-    }
-}
-
-/// One difference between rows and objects.
-#[derive(Debug)]
-pub struct Difference {
-    pub kind: DifferenceKind,
-    /// Empty if the organization is not known.
-    pub org_id: String,
-    pub subject: String,
-    pub problem: String,
-    pub object_key: Option<String>,
-}
 
 /// What a comparison reports while it runs.
 #[derive(Debug)]
@@ -240,63 +210,5 @@ impl Comparison {
             report(ComparisonStep::Difference(unfinished(leftover)));
         }
         Ok(())
-    }
-}
-
-/// A stored row whose object was missing or had another size in the listing.
-struct Suspect {
-    row: ObjectRow,
-    /// The size in the row, in bytes.
-    stored: u64,
-    found: ObjectState,
-}
-
-/// What the store has under the key of a stored row.
-enum ObjectState {
-    Absent,
-    /// An object with this other size, in bytes.
-    OtherSize(u64),
-    /// Something that is not an object; the text says what.
-    NotAnObject(String),
-}
-
-impl From<Suspect> for Difference {
-    fn from(Suspect { row, stored, found }: Suspect) -> Self {
-        let (kind, problem) = match found {
-            ObjectState::Absent => {
-                (DifferenceKind::Missing, format!("its object {} is missing", row.object_key))
-            }
-            ObjectState::NotAnObject(what) => {
-                (DifferenceKind::Missing, format!("its object {} is missing: {what}", row.object_key))
-            }
-            ObjectState::OtherSize(size) => (
-                DifferenceKind::Size,
-                format!("its object {} has {size} bytes; it had {stored} when stored", row.object_key),
-            ),
-        };
-        let subject = format!("backup {}", row.id);
-        Self { kind, org_id: row.org_id, subject, problem, object_key: Some(row.object_key) }
-    }
-}
-
-fn orphan(object: &ObjectInfo) -> Difference {
-    Difference {
-        kind: DifferenceKind::Orphan,
-        org_id: object.key.org().to_owned(),
-        subject: format!("object {}", object.key),
-        problem: format!("it has {} bytes and no row", object.size),
-        object_key: Some(object.key.to_string()),
-    }
-}
-
-fn unfinished(leftover: Leftover) -> Difference {
-    let Leftover { key, id } = leftover;
-    let of = key.as_ref().map_or_else(String::new, |key| format!(" of {key}"));
-    Difference {
-        kind: DifferenceKind::Leftover,
-        org_id: key.as_ref().map_or_else(String::new, |key| key.org().to_owned()),
-        subject: format!("unfinished write {id}"),
-        problem: format!("what was written so far{of} is left, and nobody is at it"),
-        object_key: key.map(|key| key.to_string()),
     }
 }

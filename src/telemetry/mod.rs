@@ -3,6 +3,7 @@
 mod connection_metrics;
 mod demoted;
 mod metrics;
+mod registered;
 mod tasks;
 
 use std::io::Write;
