@@ -5,29 +5,31 @@
 --     psql -f support.sql -v schema=NAME 'postgres:///strongroom'    # if several schemas have its tables
 --
 -- Run it in Strongroom's database after `strongroom migrate`, as a superuser. It may run again at any
--- time, and should after an upgrade: it takes everything back that the role has on the schema, then
--- grants exactly what is listed here. If anything is missing it says so and changes nothing.
+-- time, and should after an upgrade: it revokes every privilege that the role has on the schema, then
+-- grants exactly what is listed here. If anything is missing it fails with an error and changes nothing.
 --
--- An owner of the database who may create roles can run it as well; what only a superuser can take
--- back is then named in warnings.
+-- An owner of the database who may create roles can run it as well; warnings then name what only a
+-- superuser can revoke.
 --
--- What it takes from everybody (PUBLIC) in this database, which is Strongroom's alone: temporary
--- tables, large objects, advisory locks, and new objects in the schema (which the owners may still make). The owners of the tables and of the database keep the advisory locks.
+-- It also revokes privileges of everybody (PUBLIC) in this database, which is Strongroom's alone:
+-- temporary tables, large objects, advisory locks, and new objects in the schema. The owners of the
+-- tables and of the database keep the advisory locks and may still create objects.
 --
--- What can't be taken back in Postgres, and why it does no harm: a session may switch its own
--- time-outs off, but there are only ten of them, and a migration that waits for one names it in the
--- log; NOTIFY on Strongroom's channel wakes nobody unless there is a request in the table; messages in
--- the write-ahead log (pg_logical_emit_message) cost the disk what they are long, and taking that
--- right away would break pg_upgrade to Postgres 17, where the function has other arguments.
+-- What Postgres can't revoke, and why it does no harm:
+-- * A session may switch off its own timeouts. But the role has at most ten sessions, and a migration
+--   that waits for one names it in the log.
+-- * NOTIFY on Strongroom's channel wakes no appliance unless there is a request in the table.
+-- * Messages in the write-ahead log (pg_logical_emit_message) use only the disk space of their length.
+--   Revoking that right would break pg_upgrade to Postgres 17, where the function has other arguments.
 --
--- Roles belong to the whole cluster, not to a database: that is why no migration makes this one.
--- It can log in but has no password. Give it one (\password support), or let people in by pg_hba.conf.
+-- Roles belong to the whole cluster, not to a database, so no migration creates this one. It can log in
+-- but has no password. Give it one (\password support), or allow log-ins in pg_hba.conf.
 
 \set ON_ERROR_STOP on
 
 BEGIN;
 
--- Where the tables are: the schema that was named, or the only one that has them.
+-- The schema of the tables: the one that was named, or the only one that has them.
 \if :{?schema}
 \else
 SELECT CASE count(*) WHEN 1 THEN min(n.nspname) ELSE '' END AS schema
@@ -56,7 +58,7 @@ BEGIN
 END
 $$;
 
--- One at a time in this database.
+-- Only one run at a time in this database.
 SELECT pg_advisory_xact_lock(hashtext('strongroom: role support')) \g /dev/null
 
 DO $$
@@ -66,7 +68,7 @@ BEGIN
         COMMENT ON ROLE support IS 'Strongroom: reads organizations, systems and backups; changes nothing.';
     END IF;
 EXCEPTION
-    -- Somebody made it in the same moment, in another database.
+    -- Another run created it at the same moment, in another database.
     WHEN duplicate_object OR unique_violation THEN NULL;
 END
 $$;
@@ -76,10 +78,10 @@ DECLARE
     limits text[] := ARRAY['default_transaction_read_only=on', 'statement_timeout=60s',
         'idle_in_transaction_session_timeout=60s'];
 BEGIN
-    -- What keeps the role from writing are the missing grants. Read-only only turns a slip into a clear
-    -- error: a session could switch it off. The time-outs: a forgotten session or a query without an end
-    -- must not hold back vacuum, nor a migration that waits for its lock.
-    -- Asked first, because two databases can't change the same role at the same time.
+    -- The missing grants keep the role from writing. default_transaction_read_only only turns a mistake
+    -- into a clear error: a session could switch it off. The timeouts keep a forgotten session or an
+    -- endless query from blocking vacuum, or a migration that waits for its lock.
+    -- The role is altered only if needed, because two databases can't alter it at the same time.
     IF NOT EXISTS (
         SELECT FROM pg_db_role_setting
         WHERE setrole = 'support'::regrole AND setdatabase = 0 AND setconfig @> limits
@@ -91,17 +93,17 @@ BEGIN
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'support' AND rolconnlimit <> 10) THEN
         ALTER ROLE support CONNECTION LIMIT 10;
     END IF;
-    -- Of this database alone: another may have its tables elsewhere.
+    -- For this database alone: another one may have its tables in another schema.
     EXECUTE format('ALTER ROLE support IN DATABASE %I SET search_path = %I',
         current_database(), current_setting('strongroom.schema'));
 EXCEPTION
-    -- From Postgres 16 on, of who may create roles only the one who made this one may change it.
+    -- From Postgres 16 on, a role with CREATEROLE may alter only roles that it has created.
     WHEN insufficient_privilege THEN
         RAISE WARNING 'the limits of support are not set: %. Run this file as a superuser', SQLERRM;
 END
 $$;
 
--- What everybody may do in a new database, and support must not.
+-- Privileges that everybody has in a new database, and support must not have.
 DO $$
 DECLARE
     home text := current_setting('strongroom.schema');
@@ -114,7 +116,7 @@ BEGIN
     IF has_database_privilege('support', current_database(), 'TEMPORARY') THEN
         kept := kept || ', make temporary tables';
     END IF;
-    -- In a schema that is not theirs the owners of the tables may make new ones only because everybody may.
+    -- In a schema that they do not own, the owners of the tables can create objects only by PUBLIC's right.
     FOR owner IN
         SELECT pg_get_userbyid(relowner) FROM pg_class WHERE oid = to_regclass(format('%I.organizations', home))
         UNION SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = current_database()
@@ -126,9 +128,8 @@ BEGIN
         kept := kept || format(', make objects in the schema %I', home);
     END IF;
 
-    -- Large objects take up the disk, and a million advisory locks the room for
-    -- everybody's locks. All of that is possible in a transaction that only reads. Postgres' own warnings
-    -- would be one for each function.
+    -- Large objects fill the disk, and a million advisory locks fill the shared lock table. A read-only
+    -- transaction can create both. Postgres' own warnings are off: there would be one for each function.
     SET LOCAL client_min_messages = error;
     FOR function IN
         SELECT p.oid FROM pg_proc p
@@ -140,7 +141,7 @@ BEGIN
         BEGIN
             EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC, support', function);
             IF function::text ~ 'advisory' THEN
-                -- They migrate.
+                -- Migrations need them.
                 FOR owner IN
                     SELECT pg_get_userbyid(relowner) FROM pg_class
                     WHERE oid = to_regclass(format('%I.organizations', home))
@@ -174,11 +175,10 @@ BEGIN
     EXECUTE format('GRANT CONNECT ON DATABASE %I TO support', current_database());
     EXECUTE format('GRANT USAGE ON SCHEMA %I TO support', home);
 
-    -- Also takes back grants on single columns.
+    -- This also revokes grants on single columns.
     EXECUTE format('REVOKE ALL ON ALL TABLES IN SCHEMA %I FROM support', home);
 
-    -- The views are what support works with. The tables behind them answer the questions that the
-    -- views do not.
+    -- Support works with the views. The tables behind them answer the questions that the views do not.
     FOREACH name IN ARRAY ARRAY[
         'support_systems', 'support_orgs', 'support_recent_events',
         'organizations', 'backups', 'org_usage', 'backup_requests', 'backup_events'
@@ -186,8 +186,8 @@ BEGIN
         EXECUTE format('GRANT SELECT ON %I.%I TO support', home, name);
     END LOOP;
 
-    -- Of systems everything but the hash of the secret: a hash can be compared with guesses, and it
-    -- helps nobody in support. `SELECT *` is refused for that reason; name the columns.
+    -- All columns of systems but the hash of the secret: a hash can be compared with guesses, and support
+    -- does not need it. So `SELECT *` is refused; name the columns.
     SELECT string_agg(quote_ident(column_name), ', ' ORDER BY ordinal_position) INTO columns
     FROM information_schema.columns
     WHERE table_schema = home AND table_name = 'systems' AND column_name <> 'secret_sha256';

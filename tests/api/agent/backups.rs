@@ -256,7 +256,7 @@ fn answers_of_a_forged_vault_are_never_run_by_the_agents_shell() {
     let id = format!("x'; touch {}; : 'y", mark.display());
     at(&answers("201 Created", format!(r#"{{"data":{{"id":"{id}","sha256":"SHA256"}}}}"#)));
     for _ in 0..2 {
-        appliance.run(&["backup"]).exits(1, "no answer of Strongroom's");
+        appliance.run(&["backup"]).exits(1, "not an answer from Strongroom");
         assert!(!mark.exists());
     }
     // A list like that is none either.
