@@ -1,3 +1,3 @@
 fn main() -> ! {
-    strongroom::cli::main().leave()
+    strongroom::cli::main().exit_process()
 }

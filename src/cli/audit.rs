@@ -1,4 +1,4 @@
-//! `strongroom audit`: the books against the rows and, with `--store`, the rows against the objects.
+//! `strongroom audit`: compares the organization totals with the rows and, with `--store`, the rows with the objects.
 
 use indicatif::ProgressBar;
 use serde::Serialize;
@@ -6,23 +6,23 @@ use serde::Serialize;
 use super::context::Context;
 use super::exit::{ExitCode, Failure};
 use super::output::table;
-use super::report::Report;
+use super::streamed_list::StreamedList;
 use crate::db::audit::{self, Imbalance};
 use crate::tasks::compare::{Comparison, ComparisonStep, Difference};
 
 #[derive(clap::Args)]
 pub struct Audit {
-    /// Compare the stored backups with the objects in the store as well; nothing is changed
+    /// Also compare the stored backups with the objects in the store; nothing is changed
     #[arg(long)]
     store: bool,
 }
 
 #[derive(Serialize)]
-struct Books {
+struct Differences {
     differences: Vec<Imbalance>,
 }
 
-/// A difference of either sort.
+/// A difference in the totals or in the store.
 #[derive(Serialize)]
 struct Line {
     /// `books`, `missing`, `size`, `orphan` or `leftover`.
@@ -37,7 +37,7 @@ struct Line {
 /// What was compared.
 #[derive(Default, Serialize)]
 struct Compared {
-    /// Whether all of it was: not if database or store went away.
+    /// Whether the comparison was finished: not if the database or the store became unreachable.
     complete: bool,
     backups: u64,
     objects: u64,
@@ -49,29 +49,30 @@ impl Audit {
         if self.store {
             return with_store(context, differences);
         }
-        let books = Books { differences };
-        context.output.print(&books, |books| {
-            if books.differences.is_empty() {
-                return "the books balance".to_owned();
+        let found = Differences { differences };
+        context.output.print(&found, |found| {
+            if found.differences.is_empty() {
+                return "the organization totals are right".to_owned();
             }
             let row = |d: &Imbalance| [d.org_id.clone(), d.subject.clone(), d.problem.clone()];
-            table(["ORG", "SUBJECT", "PROBLEM"], books.differences.iter().map(row))
+            table(["ORG", "SUBJECT", "PROBLEM"], found.differences.iter().map(row))
         })?;
-        Ok(ExitCode::from(u8::from(!books.differences.is_empty())))
+        Ok(ExitCode::from(u8::from(!found.differences.is_empty())))
     }
 }
 
-fn with_store(context: &Context, books: Vec<Imbalance>) -> Result<ExitCode, Failure> {
-    let tools = context.tools()?;
+fn with_store(context: &Context, imbalances: Vec<Imbalance>) -> Result<ExitCode, Failure> {
+    let tasks = context.task_context()?;
     let cells = |line: &Line| [line.org_id.clone(), line.subject.clone(), line.problem.clone()];
-    let mut report = Report::new(context.output.json, "differences", ["ORG", "SUBJECT", "PROBLEM"], cells);
-    for difference in books {
-        report.push(difference.into());
+    let mut list =
+        StreamedList::new(context.output.json, "differences", ["ORG", "SUBJECT", "PROBLEM"], cells);
+    for imbalance in imbalances {
+        list.push(imbalance.into());
     }
     let progress = ProgressBar::new_spinner().with_message("rows and objects compared");
     let mut compared = Compared::default();
-    let comparison = Comparison { db: tools.db, store: tools.store };
-    let done = tools.runtime.block_on(comparison.run(&mut |step| match step {
+    let comparison = Comparison { db: tasks.db, store: tasks.store };
+    let done = tasks.runtime.block_on(comparison.run(&mut |step| match step {
         ComparisonStep::Rows(count) => {
             compared.backups += count;
             progress.inc(count);
@@ -80,24 +81,24 @@ fn with_store(context: &Context, books: Vec<Imbalance>) -> Result<ExitCode, Fail
             compared.objects += count;
             progress.inc(count);
         }
-        ComparisonStep::Difference(difference) => progress.suspend(|| report.push(difference.into())),
+        ComparisonStep::Difference(difference) => progress.suspend(|| list.push(difference.into())),
     }));
     progress.finish_and_clear();
     compared.complete = done.is_ok();
-    let count = report.count();
-    report.finish(&compared, &conclusion(&compared, count))?;
+    let count = list.count();
+    list.finish(&compared, &conclusion(&compared, count))?;
     done?;
     Ok(ExitCode::from(u8::from(count > 0)))
 }
 
 fn conclusion(compared: &Compared, differences: u64) -> String {
     let Compared { complete, backups, objects } = compared;
-    let looked = format!("stored backups: {backups}, objects: {objects}");
+    let compared = format!("stored backups: {backups}, objects: {objects}");
     match (complete, differences) {
-        (false, _) => format!("not finished ({looked} so far)"),
-        (true, 0) => format!("the books balance, and rows and objects agree ({looked})"),
-        (true, 1) => format!("1 difference ({looked})"),
-        (true, count) => format!("{count} differences ({looked})"),
+        (false, _) => format!("not finished ({compared} so far)"),
+        (true, 0) => format!("the organization totals are right, and rows and objects agree ({compared})"),
+        (true, 1) => format!("1 difference ({compared})"),
+        (true, count) => format!("{count} differences ({compared})"),
     }
 }
 

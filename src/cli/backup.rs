@@ -20,10 +20,14 @@ use crate::domain::size;
 
 #[derive(Subcommand)]
 pub enum Backup {
-    /// List a system's backups, newest first; SYSTEM is its id or its key
-    List { system: String },
+    /// List the backups of a system, newest first
+    List {
+        /// Id or key of the system
+        system: String,
+    },
     /// Fetch a backup and check its SHA-256
     Fetch {
+        /// Id of the backup, as `strongroom backup list` shows it
         #[arg(value_parser = BackupId::parse)]
         id: BackupId,
         /// File to write; it must not exist
@@ -32,9 +36,10 @@ pub enum Backup {
     },
     /// Delete a backup, for good
     Delete {
+        /// Id of the backup, as `strongroom backup list` shows it
         #[arg(value_parser = BackupId::parse)]
         id: BackupId,
-        /// Do not ask
+        /// Do not ask for confirmation
         #[arg(long)]
         yes: bool,
     },
@@ -86,7 +91,7 @@ impl Backup {
     }
 }
 
-/// The stored backup with this id, whosever it is.
+/// The stored backup with this id, of any system.
 fn find(context: &mut Context, id: BackupId) -> Result<BackupRow, Failure> {
     backups::find_any(&mut context.conn, id)?.ok_or_else(|| no_backup(id))
 }
@@ -97,10 +102,10 @@ fn no_backup(id: BackupId) -> Failure {
 
 /// Retires the row, deletes the object, drops the row.
 fn delete(context: &mut Context, id: BackupId, yes: bool) -> Result<(), Failure> {
-    confirm::possible(yes, "deleting a backup")?;
+    confirm::require(yes, "deleting a backup")?;
     let row = find(context, id)?;
     let system = context.system(&row.system_id.to_string())?;
-    let (store, runtime) = context.store_that_deletes(row.object_key.prefix())?;
+    let (store, runtime) = context.store_for_deletion(row.object_key.prefix())?;
     let question = format!(
         "This deletes backup {id} ({}, {}, uploaded {}) of system {} for good. Type \"yes\" or the system's key to go on:",
         row.filename,
@@ -116,18 +121,18 @@ fn delete(context: &mut Context, id: BackupId, yes: bool) -> Result<(), Failure>
         remote_addr: None,
         attempted_before: false,
     };
-    let outcomes = context.account(&row.org_id, &[Operation::Delete(delete)])?;
+    let outcomes = context.run_operations(&row.org_id, &[Operation::Delete(delete)])?;
     if outcomes != [OperationOutcome::Deleted] {
         return Err(no_backup(id));
     }
     if purge::claim(&mut context.conn, id.uuid())? {
         fail_point!("delete.claimed");
         if let Err(error) = runtime.block_on(store.delete(&row.object_key)) {
-            // Nobody has to wait until this claim is too old.
+            // Other processes may claim the row at once.
             purge::postpone(&mut context.conn, &[id.uuid()], 0.0)?;
-            return Err(Failure::from(error).map(|cause| {
+            return Err(Failure::from(error).map_line(|cause| {
                 format!(
-                    "backup {id} is deleted, but its object is still there: {cause}; the service erases it as soon as \
+                    "backup {id} is deleted, but its object is still there: {cause}; the service deletes it as soon as \
                      it can, and so does `strongroom sweep`"
                 )
             }));

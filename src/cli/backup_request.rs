@@ -1,4 +1,4 @@
-//! `strongroom request SYSTEM`: asks an appliance for a backup, and waits for it if told to.
+//! `strongroom request SYSTEM`: requests a backup of a system and, with `--wait`, waits for it.
 
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -15,31 +15,31 @@ use crate::domain::backup_request::BackupRequestState;
 
 #[derive(clap::Args)]
 pub struct BackupRequestArgs {
-    /// Its id or its key
+    /// Id or key of the system
     system: String,
-    /// Wait until the backup has arrived, at most SECONDS [default: until the request expires]
+    /// Wait until the backup is stored, at most SECONDS [default: until the request expires]
     #[expect(clippy::option_option, reason = "not given, given without a value, with one: as clap reads it")]
     #[arg(long, value_name = "SECONDS", conflicts_with_all = ["list", "cancel"])]
     wait: Option<Option<u64>>,
-    /// Ask for nothing: list what was asked for, newest first
+    /// List the requests for the system, newest first, instead of making one
     #[arg(long, conflicts_with = "cancel")]
     list: bool,
-    /// Ask for nothing: cancel this request
+    /// Cancel this request instead of making one
     #[arg(long, value_name = "REQUEST")]
     cancel: Option<Uuid>,
 }
 
-/// How many requests are listed, the newest ones: as many as the service shows.
-const LISTED: i64 = 100;
-/// Between two looks whether the backup has arrived.
-const PAUSE: Duration = Duration::from_millis(500);
+/// How many requests are listed, the newest ones: as many as the API lists.
+const MAX_LISTED: i64 = 100;
+/// The pause between two checks whether the backup is stored.
+const POLL_INTERVAL: Duration = Duration::from_millis(500);
 const OPERATOR: &str = "operator";
 
 impl BackupRequestArgs {
     pub fn run(self, context: &mut Context) -> Result<ExitCode, Failure> {
         let system = context.system(&self.system)?;
         if self.list {
-            let found = backup_requests::of_system(&mut context.conn, system.id, LISTED)?;
+            let found = backup_requests::of_system(&mut context.conn, system.id, MAX_LISTED)?;
             context.output.print(&found, |found| describe(found))?;
             return Ok(ExitCode::SUCCESS);
         }
@@ -75,22 +75,22 @@ fn ask(context: &mut Context, system: &SystemSummary) -> Result<BackupRequest, F
     }
 }
 
-/// Exit code 0: the backup is there; 1: it will not come, or not in time.
+/// Exit code 0: the backup is stored; 1: it will not be, or it was not in time.
 fn wait(
     context: &mut Context,
     system: &SystemSummary,
     mut request: BackupRequest,
-    longest: Option<Duration>,
+    timeout: Option<Duration>,
 ) -> Result<ExitCode, Failure> {
     let started = Instant::now();
-    // On a terminal only.
+    // It is shown on a terminal only.
     let progress = ProgressBar::new_spinner();
     progress.enable_steady_tick(Duration::from_millis(200));
-    while request.state.is_open() && longest.is_none_or(|longest| started.elapsed() < longest) {
+    while request.state.is_open() && timeout.is_none_or(|timeout| started.elapsed() < timeout) {
         let step =
             if request.state == BackupRequestState::Seen { "seen, not answered yet" } else { "not seen yet" };
         progress.set_message(format!("{}: {step} ({} s)", system.system_key, started.elapsed().as_secs()));
-        sleep(PAUSE);
+        sleep(POLL_INTERVAL);
         let found = backup_requests::find(&mut context.conn, system.id, request.id)?;
         request = found.ok_or_else(|| Failure::Refused("the system is gone".to_owned()))?;
     }

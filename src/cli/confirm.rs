@@ -1,17 +1,17 @@
-//! Asks before what can't be undone.
+//! Asks for confirmation before something that can't be undone.
 
 use std::io::{self, IsTerminal as _, Write as _};
 
 use super::exit::Failure;
 
-/// Whether there is a terminal at which to ask.
-pub fn is_possible() -> bool {
+/// Whether standard input is a terminal, where a question can be answered.
+pub fn can_ask() -> bool {
     io::stdin().is_terminal()
 }
 
-/// Refuses to go on where nobody can be asked and `--yes` was not said either. Called before anything is done.
-pub fn possible(yes: bool, what: &str) -> Result<(), Failure> {
-    if yes || is_possible() {
+/// Fails without `--yes` and without a terminal to ask at. Called before anything is changed.
+pub fn require(yes: bool, what: &str) -> Result<(), Failure> {
+    if yes || can_ask() {
         return Ok(());
     }
     Err(Failure::Usage(format!(
@@ -19,16 +19,17 @@ pub fn possible(yes: bool, what: &str) -> Result<(), Failure> {
     )))
 }
 
-/// Asks at the terminal, unless `--yes` was said. Only `yes` and the words of `also` are a yes.
+/// Asks at the terminal, unless `--yes` was passed. Only `yes` and the words in `also` confirm.
 pub fn ask(yes: bool, question: &str, also: &[&str]) -> Result<(), Failure> {
     if yes {
         return Ok(());
     }
-    let trouble = |e: io::Error| Failure::Refused(format!("ask: {e}; nothing was changed"));
+    let cannot_ask =
+        |e: io::Error| Failure::Refused(format!("ask for confirmation: {e}; nothing was changed"));
     eprint!("{question} ");
-    io::stderr().flush().map_err(trouble)?;
+    io::stderr().flush().map_err(cannot_ask)?;
     let mut answer = String::new();
-    io::stdin().read_line(&mut answer).map_err(trouble)?;
+    io::stdin().read_line(&mut answer).map_err(cannot_ask)?;
     let answer = answer.trim();
     if answer == "yes" || (!answer.is_empty() && also.contains(&answer)) {
         return Ok(());

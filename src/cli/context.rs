@@ -23,8 +23,8 @@ pub struct Context {
     pub output: Output,
 }
 
-/// What jobs work with: a pool, the store, and the runtime of both.
-pub struct Tools {
+/// What background tasks need: a pool, the store, and the runtime of both.
+pub struct TaskContext {
     pub db: Db,
     pub store: Arc<dyn BlobStore>,
     pub runtime: Runtime,
@@ -47,17 +47,17 @@ impl Context {
         Ok((store, runtime))
     }
 
-    /// The store, if objects with this prefix can be deleted in it now: looked at before anything is changed.
+    /// The store, after a check that objects with this prefix can be deleted in it. Called before anything is changed.
     ///
-    /// The look is the deletion of an object that does not exist. Writing one would need room, and a deletion may be what
-    /// makes some.
-    pub fn store_that_deletes(&self, prefix: &str) -> Result<(Arc<dyn BlobStore>, Runtime), Failure> {
+    /// The check deletes an object that does not exist. It writes nothing: the disk may be full, and the deletion is what
+    /// frees space.
+    pub fn store_for_deletion(&self, prefix: &str) -> Result<(Arc<dyn BlobStore>, Runtime), Failure> {
         let (store, runtime) = self.store()?;
-        let nothing = format!("{prefix}{}", BackupId::new(Uuid::now_v7(), Extension::Bin));
-        let nothing = ObjectKey::parse(&nothing).map_err(|e| Failure::Refused(e.to_string()))?;
-        runtime.block_on(store.delete(&nothing)).map_err(|error| {
+        let absent = format!("{prefix}{}", BackupId::new(Uuid::now_v7(), Extension::Bin));
+        let absent = ObjectKey::parse(&absent).map_err(|e| Failure::Refused(e.to_string()))?;
+        runtime.block_on(store.delete(&absent)).map_err(|error| {
             Failure::from(error)
-                .map(|cause| format!("nothing was changed, because nothing can be deleted: {cause}"))
+                .map_line(|cause| format!("nothing was changed, because the store deletes nothing: {cause}"))
         })?;
         Ok((store, runtime))
     }
@@ -69,22 +69,26 @@ impl Context {
         })
     }
 
-    /// What the service's jobs need, to run them by hand.
-    pub fn tools(&self) -> Result<Tools, Failure> {
+    /// What the service's background tasks need, to run them from a command.
+    pub fn task_context(&self) -> Result<TaskContext, Failure> {
         let (store, runtime) = self.store()?;
         let db = Db::new(self.connector.clone(), runtime.handle().clone());
-        Ok(Tools { db, store, runtime })
+        Ok(TaskContext { db, store, runtime })
     }
 
-    /// The settings that accounting obeys.
-    pub fn policy(&self) -> AccountingPolicy {
+    /// The rules of accounting that the settings name.
+    pub fn accounting_policy(&self) -> AccountingPolicy {
         // The command line never admits an upload.
         startup::policy(&self.config.uploads, Uuid::nil())
     }
 
-    /// Changes an organization's books in one transaction, under the same locks as the service.
-    pub fn account(&mut self, org: &str, operations: &[Operation]) -> Result<Vec<OperationOutcome>, Failure> {
-        let policy = self.policy();
+    /// Runs operations of accounting in one transaction, under the same locks as the service.
+    pub fn run_operations(
+        &mut self,
+        org: &str,
+        operations: &[Operation],
+    ) -> Result<Vec<OperationOutcome>, Failure> {
+        let policy = self.accounting_policy();
         let org = OrgId::parse(org).map_err(|e| Failure::Refused(e.to_string()))?;
         let share = OrgBatch::new(org, operations.to_vec());
         Ok(accounting::run(&mut self.conn, &policy, &share)?)

@@ -8,18 +8,18 @@ use crate::startup::StartError;
 use crate::store::StoreError;
 use crate::tasks::TaskError;
 
-/// The number that a script sees.
+/// The exit code of the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ExitCode(u8);
 
 impl ExitCode {
     pub const SUCCESS: Self = Self(0);
 
-    /// Ends the process at once, without the exit handlers of C libraries: a thread of the pool may be just connecting,
-    /// and what libpq needs for that (Kerberos, OpenSSL) aborts when it is taken down under it.
+    /// Ends the process without the exit handlers of C libraries: a thread of the pool may be connecting just now, and
+    /// the libraries that libpq uses for that (Kerberos, OpenSSL) abort when an exit handler frees them meanwhile.
     #[expect(unsafe_code, reason = "the standard library always runs the exit handlers")]
-    pub fn leave(self) -> ! {
-        // The last line may not have an end. Nobody is left to be told that it can't be written.
+    pub fn exit_process(self) -> ! {
+        // The last line may have no line break, so it may be in the buffer. A failure can't be reported any more.
         let _ = io::stdout().flush();
         // SAFETY: it takes a number and does not return.
         unsafe { libc::_exit(i32::from(self.0)) }
@@ -32,10 +32,10 @@ impl From<u8> for ExitCode {
     }
 }
 
-/// A line for the person, and the exit code for the script.
+/// Why a command failed: a line for people, and the exit code for scripts.
 #[derive(Debug)]
 pub enum Failure {
-    /// Exit code 1: it was refused, or something is damaged.
+    /// Exit code 1: the command was refused, or something is damaged.
     Refused(String),
     /// Exit code 2: a wrong argument or setting.
     Usage(String),
@@ -45,7 +45,7 @@ pub enum Failure {
 
 impl Failure {
     /// The same exit code with another line.
-    pub fn map(self, line: impl FnOnce(String) -> String) -> Self {
+    pub fn map_line(self, line: impl FnOnce(String) -> String) -> Self {
         match self {
             Self::Refused(text) => Self::Refused(line(text)),
             Self::Usage(text) => Self::Usage(line(text)),
@@ -53,7 +53,8 @@ impl Failure {
         }
     }
 
-    pub fn report(self) -> ExitCode {
+    /// Prints the line to stderr, and returns the exit code.
+    pub fn print(self) -> ExitCode {
         let (code, line) = match self {
             Self::Refused(line) => (1, line),
             Self::Usage(line) => (2, line),

@@ -9,9 +9,9 @@ mod exit;
 mod migrate;
 mod org;
 mod output;
-mod report;
 mod secret;
 mod serve;
+mod streamed_list;
 mod sweep;
 mod system;
 mod token;
@@ -43,26 +43,30 @@ enum Command {
     Serve(serve::Serve),
     /// Bring the database's schema up to date
     Migrate,
-    /// Organizations
+    /// Add, list and show organizations, and set their quotas
     #[command(subcommand)]
     Org(org::Org),
-    /// Systems and their credentials
+    /// Add, list, suspend and destroy systems, and replace their secrets
     #[command(subcommand)]
     System(system::System),
-    /// Backups
+    /// List, fetch and delete backups
     #[command(subcommand)]
     Backup(backup::Backup),
-    /// Ask an appliance for a backup; it is made when the appliance next looks
+    /// Request a backup of a system; its appliance makes one as soon as it sees the request
     Request(backup_request::BackupRequestArgs),
-    /// Do by hand what the service does by itself: take back what dead processes left, purge what is due
+    /// Run one pass of the clean-up that the service runs by itself: roll back the uploads of dead processes, purge what is
+    /// due
     Sweep(sweep::Sweep),
-    /// Check that the books balance; exit code 1 if they do not
+    /// Compare the totals of all organizations with their rows; exit code 1 if they differ
     Audit(audit::Audit),
-    /// Bearer tokens for the management API, for development
+    /// Issue bearer tokens for the management API, for development
     #[command(subcommand)]
     Token(token::Token),
     /// Print a completion script for a shell
-    Completions { shell: clap_complete::Shell },
+    Completions {
+        /// The shell that runs the script
+        shell: clap_complete::Shell,
+    },
 }
 
 /// Runs the command line of this process.
@@ -71,7 +75,7 @@ pub fn main() -> ExitCode {
     crate::telemetry::start_logging(config::DEFAULT_LOG_FILTER, store::CRATES_THAT_LOG_SECRETS);
     match run(cli) {
         Ok(code) => code,
-        Err(failure) => failure.report(),
+        Err(failure) => failure.print(),
     }
 }
 

@@ -14,12 +14,13 @@ use crate::domain::size;
 pub enum Org {
     /// Add an organization
     Add {
+        /// Its id: up to 64 letters, digits, `_` and `-`
         #[arg(value_parser = OrgId::parse)]
         id: OrgId,
         /// Name for people [default: the id]
         #[arg(long)]
         name: Option<String>,
-        /// Own quota: bytes, `none` or `default`
+        /// Its quota: bytes, `none`, or `default` (BACKUP_MAX_SIZE_PER_ORG)
         #[arg(long, value_parser = parse_quota, default_value = "default")]
         quota: Quota,
     },
@@ -27,14 +28,16 @@ pub enum Org {
     List,
     /// Show one organization
     Show {
+        /// Id of the organization
         #[arg(value_parser = OrgId::parse)]
         id: OrgId,
     },
     /// Set an organization's quota
     SetQuota {
+        /// Id of the organization
         #[arg(value_parser = OrgId::parse)]
         id: OrgId,
-        /// Bytes, `none` or `default`
+        /// Bytes, `none`, or `default` (BACKUP_MAX_SIZE_PER_ORG)
         #[arg(value_parser = parse_quota)]
         quota: Quota,
     },
@@ -46,7 +49,7 @@ fn parse_quota(text: &str) -> Result<Quota, String> {
         "none" => Ok(Quota::Unlimited),
         _ => match text.parse() {
             Ok(bytes) if (1..=1 << 60).contains(&bytes) => Ok(Quota::Bytes(bytes)),
-            Ok(0) => Err("0 bytes would let nothing in; for no quota say `none`".to_owned()),
+            Ok(0) => Err("0 bytes would refuse every upload; for no quota write `none`".to_owned()),
             _ => Err("bytes as a whole number, `none` or `default`".to_owned()),
         },
     }

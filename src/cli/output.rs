@@ -17,12 +17,12 @@ impl Output {
         Self { json }
     }
 
-    /// Prints `value` as JSON, or what `human` makes of it.
+    /// Prints `value` as JSON, or as the text that `human` returns.
     pub fn print<T: Serialize>(&self, value: &T, human: impl FnOnce(&T) -> String) -> Result<(), Failure> {
         write(&self.text(value, human)?)
     }
 
-    /// The same, and it is a failure if nobody reads all of it.
+    /// The same, but fails also if the reader closes the pipe before the end.
     pub fn print_all<T: Serialize>(
         &self,
         value: &T,
@@ -43,7 +43,7 @@ impl Output {
     }
 }
 
-/// Writes to stdout. A reader that has seen enough (`| head`) is not a failure.
+/// Writes to stdout. A reader that closes the pipe early (`| head`) is not a failure.
 pub fn write(text: &str) -> Result<(), Failure> {
     match std::io::stdout().write_all(text.as_bytes()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(cannot_write(&error)),

@@ -1,4 +1,4 @@
-//! The secrets of systems: random or given, shown once. Only their hashes are kept.
+//! Secrets of systems: generated or given, shown once. Only their hashes are stored.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -11,25 +11,25 @@ use sha2::{Digest, Sha256};
 
 use super::exit::Failure;
 
-/// A given secret shorter than this could be guessed.
-const LEAST_CHARACTERS: usize = 32;
-/// Longer ones do not fit into the header that they are sent in.
-const MOST_BYTES: u64 = 4096;
+/// A shorter secret could be guessed.
+const MIN_CHARACTERS: usize = 32;
+/// A longer secret does not fit into the header that it is sent in.
+const MAX_BYTES: u64 = 4096;
 
-/// Where a secret comes from that is not to be a random one.
+/// The options that give a secret. Without them it is generated.
 #[derive(clap::Args)]
-pub struct Given {
-    /// File with a secret of at least 32 characters, `-` for standard input [default: 256 random bits]
+pub struct SecretSource {
+    /// File that holds the secret (at least 32 characters), or `-` for standard input [default: 256 random bits]
     #[arg(long, value_name = "FILE", conflicts_with = "secret")]
     secret_file: Option<PathBuf>,
-    /// The secret itself: whoever lists the processes of this machine sees it; use --secret-file
+    /// The secret itself. Everybody who lists the processes of this machine sees it: use --secret-file instead
     #[arg(long, allow_hyphen_values = true)]
     secret: Option<SecretString>,
 }
 
-impl Given {
-    /// The given secret, or a new random one of 256 bits.
-    pub fn or_new(self) -> Result<SecretString, Failure> {
+impl SecretSource {
+    /// Reads the given secret, or generates one of 256 random bits.
+    pub fn read_or_generate(self) -> Result<SecretString, Failure> {
         match (self.secret_file, self.secret) {
             (Some(file), _) => checked("--secret-file", read(&file)?),
             (None, Some(secret)) => {
@@ -43,27 +43,27 @@ impl Given {
     }
 }
 
-/// What is in the file, without the line break at its end.
+/// The content of the file, without the line break at its end.
 fn read(file: &Path) -> Result<SecretString, Failure> {
     let mut text = String::new();
     let read = if file == Path::new("-") {
-        io::stdin().lock().take(MOST_BYTES + 1).read_to_string(&mut text)
+        io::stdin().lock().take(MAX_BYTES + 1).read_to_string(&mut text)
     } else {
-        // Its name is not repeated: it may be the secret.
-        File::open(file).and_then(|file| file.take(MOST_BYTES + 1).read_to_string(&mut text))
+        // The error does not show the name: it may be the secret, passed by mistake.
+        File::open(file).and_then(|file| file.take(MAX_BYTES + 1).read_to_string(&mut text))
     };
     read.map_err(|error| Failure::Usage(format!("--secret-file: it can't be read: {error}")))?;
     let line = text.strip_suffix('\n').unwrap_or(&text);
     Ok(line.strip_suffix('\r').unwrap_or(line).into())
 }
 
-/// The secret, if it is one that can be sent and not be guessed. What is wrong with it is said without it.
+/// Refuses a secret that can't be sent or could be guessed. The error does not show it.
 fn checked(option: &str, secret: SecretString) -> Result<SecretString, Failure> {
     let text = secret.expose_secret();
-    let problem = if text.chars().count() < LEAST_CHARACTERS {
-        format!("it has to be at least {LEAST_CHARACTERS} characters long")
-    } else if text.len() as u64 > MOST_BYTES {
-        format!("it is longer than {MOST_BYTES} bytes")
+    let problem = if text.chars().count() < MIN_CHARACTERS {
+        format!("it has to be at least {MIN_CHARACTERS} characters long")
+    } else if text.len() as u64 > MAX_BYTES {
+        format!("it is longer than {MAX_BYTES} bytes")
     } else if text.contains(char::is_control) {
         // RFC 7617, 2.
         "it has a line break or another control character in it, which can't be sent".to_owned()
@@ -76,7 +76,7 @@ fn checked(option: &str, secret: SecretString) -> Result<SecretString, Failure> 
 pub fn random_bytes(count: usize) -> Result<Vec<u8>, Failure> {
     let mut bytes = vec![0u8; count];
     getrandom::fill(&mut bytes)
-        .map_err(|e| Failure::Refused(format!("the system gives no random bytes: {e}")))?;
+        .map_err(|e| Failure::Refused(format!("read random bytes from the system: {e}")))?;
     Ok(bytes)
 }
 

@@ -7,7 +7,7 @@ use crate::startup;
 #[derive(clap::Args)]
 #[command(after_long_help = config::help())]
 pub struct Serve {
-    /// Do not apply missing migrations; wait until somebody has
+    /// Do not apply missing migrations; wait until another process has applied them
     #[arg(long)]
     no_migrate: bool,
 }

@@ -1,4 +1,5 @@
-//! `strongroom sweep`: does by hand what the service does by itself; and with `--orphans` what it never does by itself.
+//! `strongroom sweep`: runs one pass of the clean-up that the service runs by itself. `--orphans` also deletes objects
+//! without a row, which the service never does.
 
 use std::time::Duration;
 
@@ -9,10 +10,10 @@ use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep};
 
 use super::confirm;
-use super::context::{Context, Tools};
+use super::context::{Context, TaskContext};
 use super::exit::{ExitCode, Failure};
 use super::output::{table, time};
-use super::report::Report;
+use super::streamed_list::StreamedList;
 use crate::db::objects;
 use crate::domain::orphans::objection;
 use crate::domain::size;
@@ -23,23 +24,23 @@ use crate::tasks::sweep::{SweepReport, Sweeper, new_process_id};
 use crate::tasks::{Lease, Supervisor};
 use crate::telemetry::Metrics;
 
-/// Between two looks whether it is known which uploads are abandoned.
-const LOOK_EVERY: Duration = Duration::from_millis(300);
-/// Beyond the time that it takes at least.
-const A_LITTLE: Duration = Duration::from_secs(10);
+/// The pause between two checks whether it is known which uploads are abandoned.
+const CHECK_INTERVAL: Duration = Duration::from_millis(300);
+/// How much longer than a lease that may take.
+const DECISION_MARGIN: Duration = Duration::from_secs(10);
 
 #[derive(clap::Args)]
 pub struct Sweep {
-    /// Delete objects that have no row, too
+    /// Also delete objects that have no row
     #[arg(long, requires = "older_than")]
     orphans: bool,
-    /// Only those last written longer ago than this: 7d, 12h, 30m
+    /// Delete only objects last written longer ago than AGE, such as 7d, 12h or 30m
     #[arg(long, value_name = "AGE", requires = "orphans", value_parser = humantime::parse_duration)]
     older_than: Option<Duration>,
-    /// Delete them even if it looks as if the database were the one that misses something
+    /// Delete them even if the database seems to be the wrong one, empty or older than the store
     #[arg(long, requires = "orphans")]
     force: bool,
-    /// Do not ask before objects are deleted
+    /// Do not ask for confirmation before objects are deleted
     #[arg(long, requires = "orphans")]
     yes: bool,
 }
@@ -52,11 +53,12 @@ struct Orphan {
     modified: Option<DateTime<Utc>>,
 }
 
-/// What was done.
+/// What the pass did, as the JSON document shows it.
 #[derive(Default, Serialize)]
 struct Done {
     /// Uploads of dead processes.
-    uploads_taken_back: usize,
+    #[serde(rename = "uploads_taken_back")]
+    uploads_rolled_back: usize,
     backups_purged: usize,
     tombstones_dropped: usize,
     systems_dropped: usize,
@@ -64,21 +66,21 @@ struct Done {
     requests_expired: usize,
     orphans_deleted: u64,
     orphans_kept: u64,
-    /// What could not be done and is tried again by the next pass.
+    /// What failed, and is tried again by the next pass.
     failed: u64,
 }
 
 impl Sweep {
     pub fn run(self, context: &mut Context) -> Result<ExitCode, Failure> {
         let before = self.older_than.map(|age| cutoff(context, age)).transpose()?;
-        let tools = context.tools()?;
-        // A look that writes nothing: a sweep may be what makes room on a full disk.
-        tools.runtime.block_on(tools.store.find_leftovers())?;
+        let tasks = context.task_context()?;
+        // A check that writes nothing: the disk may be full, and the sweep is what frees space.
+        tasks.runtime.block_on(tasks.store.find_leftovers())?;
         if before.is_some() && !self.force {
-            refuse_on_doubt(&tools)?;
+            refuse_wrong_database(&tasks)?;
         }
-        // A script that names an age has said what it wants.
-        if let Some(before) = before.filter(|_| confirm::is_possible()) {
+        // A script is not asked: by naming an age it has confirmed.
+        if let Some(before) = before.filter(|_| confirm::can_ask()) {
             let question = format!(
                 "This deletes every object that has no row and was last written before {}, for good. Type \"yes\" to go on:",
                 time(before)
@@ -89,33 +91,37 @@ impl Sweep {
             let modified = orphan.modified.map(time).unwrap_or_default();
             [orphan.object_key.clone(), size::human(orphan.size), modified]
         };
-        let mut report = Report::new(context.output.json, "orphans", ["DELETED", "SIZE", "MODIFIED"], cells);
+        let mut list =
+            StreamedList::new(context.output.json, "orphans", ["DELETED", "SIZE", "MODIFIED"], cells);
         let mut done = Done::default();
-        let passed = pass(context, &tools, &mut done).and_then(|()| match before {
+        let swept = sweep_once(context, &tasks, &mut done).and_then(|()| match before {
             None => Ok(()),
-            Some(before) => clear(&tools, before, &mut done, &mut report),
+            Some(before) => delete_orphans(&tasks, before, &mut done, &mut list),
         });
-        report.finish(&done, &describe(&done))?;
-        passed?;
+        list.finish(&done, &describe(&done))?;
+        swept?;
         if done.failed > 0 {
-            return Err(Failure::Unreachable(format!("{} of it could not be done", done.failed)));
+            return Err(Failure::Unreachable(format!(
+                "{} items failed; the next pass tries them again",
+                done.failed
+            )));
         }
         Ok(ExitCode::SUCCESS)
     }
 }
 
-/// The time before which an object must have been written. By the database's clock: this machine's may be wrong.
+/// The time before which an object must have been written, by the database's clock: this machine's may be wrong.
 fn cutoff(context: &mut Context, age: Duration) -> Result<DateTime<Utc>, Failure> {
-    let too_long = || Failure::Usage("--older-than: that is too long ago".to_owned());
+    let too_long = || Failure::Usage("--older-than: it is too long ago".to_owned());
     let age = chrono::Duration::from_std(age).map_err(|_| too_long())?;
     objects::now(&mut context.conn)?.checked_sub_signed(age).ok_or_else(too_long)
 }
 
-/// Looks at all objects before any is deleted, because what is deleted does not come back.
-fn refuse_on_doubt(tools: &Tools) -> Result<(), Failure> {
-    let progress = ProgressBar::new_spinner().with_message("objects looked at");
+/// Checks all objects before any is deleted, because a deletion can't be undone.
+fn refuse_wrong_database(tasks: &TaskContext) -> Result<(), Failure> {
+    let progress = ProgressBar::new_spinner().with_message("objects checked");
     let seen = |count| progress.inc(count);
-    let evidence = tools.runtime.block_on(orphans::gather_evidence(&tools.db, tools.store.as_ref(), &seen));
+    let evidence = tasks.runtime.block_on(orphans::gather_evidence(&tasks.db, tasks.store.as_ref(), &seen));
     progress.finish_and_clear();
     objection(&evidence?).map_or(Ok(()), |objection| {
         Err(Failure::Refused(format!(
@@ -125,26 +131,27 @@ fn refuse_on_doubt(tools: &Tools) -> Result<(), Failure> {
 }
 
 /// What `serve` does every BACKUP_SWEEP_INTERVAL, and whenever there is something to purge.
-fn pass(context: &Context, tools: &Tools, done: &mut Done) -> Result<(), Failure> {
+fn sweep_once(context: &Context, tasks: &TaskContext, done: &mut Done) -> Result<(), Failure> {
     let lease = context.config.upkeep.lease;
-    let sweeper = Sweeper::by_hand(tools.db.clone(), tools.store.clone(), context.policy(), lease);
-    let (undecided, _lease) = tools.runtime.block_on(decide(context, &sweeper, lease))?;
+    let sweeper = Sweeper::by_hand(tasks.db.clone(), tasks.store.clone(), context.accounting_policy(), lease);
+    let (undecided, _lease) = tasks.runtime.block_on(decide(context, &sweeper, lease))?;
     if undecided > 0 {
-        log::warn!("{undecided} uploads may be alive: the database was away meanwhile");
+        log::warn!("{undecided} uploads may be alive: the database was unreachable meanwhile");
     }
     done.failed += undecided as u64;
-    let SweepReport { uploads, leftovers, expired, failed } = tools.runtime.block_on(sweeper.run_once())?;
-    (done.uploads_taken_back, done.leftovers_removed, done.requests_expired) = (uploads, leftovers, expired);
+    let SweepReport { uploads, leftovers, expired, failed } = tasks.runtime.block_on(sweeper.run_once())?;
+    (done.uploads_rolled_back, done.leftovers_removed, done.requests_expired) = (uploads, leftovers, expired);
     done.failed += failed as u64;
     let PurgeReport { backups, tombstones, systems, failed } =
-        tools.runtime.block_on(purge::run_once(&tools.db, tools.store.as_ref()))?;
+        tasks.runtime.block_on(purge::run_once(&tasks.db, tasks.store.as_ref()))?;
     (done.backups_purged, done.tombstones_dropped, done.systems_dropped) = (backups, tombstones, systems);
     done.failed += failed as u64;
     Ok(())
 }
 
-/// If no service has held a lease for as long as it takes to find out whose uploads are abandoned, takes one, and gives it
-/// back when it has been held for so long: it has to be held until they are taken back. Says how many are undecided then.
+/// Waits until it is known which uploads are abandoned. That takes a lease that was held without a gap for a whole lease. If no
+/// service holds one, this takes one. The caller holds it until the uploads are rolled back. Returns how many are still
+/// undecided.
 async fn decide(
     context: &Context,
     sweeper: &Sweeper,
@@ -164,25 +171,25 @@ async fn decide(
     let held = Lease::start(&supervisor, context.connector.clone(), new_process_id(), lease)
         .map_err(|e| Failure::Refused(format!("start the lease thread: {e}")))?;
     let start = Instant::now();
-    while undecided > 0 && start.elapsed() < lease.saturating_add(A_LITTLE) {
-        sleep(LOOK_EVERY).await;
+    while undecided > 0 && start.elapsed() < lease.saturating_add(DECISION_MARGIN) {
+        sleep(CHECK_INTERVAL).await;
         undecided = sweeper.undecided().await?;
     }
     Ok((undecided, Some(held)))
 }
 
-fn clear(
-    tools: &Tools,
+fn delete_orphans(
+    tasks: &TaskContext,
     before: DateTime<Utc>,
     done: &mut Done,
-    report: &mut Report<Orphan, 3>,
+    list: &mut StreamedList<Orphan, 3>,
 ) -> Result<(), Failure> {
-    let mut say = |object: ObjectInfo| {
+    let mut deleted_one = |object: ObjectInfo| {
         let ObjectInfo { key, size, modified } = object;
-        report.push(Orphan { object_key: key.to_string(), size, modified });
+        list.push(Orphan { object_key: key.to_string(), size, modified });
     };
-    let delete = orphans::delete(&tools.db, tools.store.as_ref(), before, &mut say);
-    let OrphanReport { deleted, kept, failed } = tools.runtime.block_on(delete)?;
+    let delete = orphans::delete(&tasks.db, tasks.store.as_ref(), before, &mut deleted_one);
+    let OrphanReport { deleted, kept, failed } = tasks.runtime.block_on(delete)?;
     (done.orphans_deleted, done.orphans_kept) = (deleted, kept);
     done.failed += failed;
     Ok(())
@@ -190,7 +197,7 @@ fn clear(
 
 fn describe(done: &Done) -> String {
     let rows = [
-        ("uploads of dead processes taken back", done.uploads_taken_back as u64),
+        ("uploads of dead processes rolled back", done.uploads_rolled_back as u64),
         ("retired backups purged", done.backups_purged as u64),
         ("tombstones of failed uploads dropped", done.tombstones_dropped as u64),
         ("destroyed systems dropped", done.systems_dropped as u64),
@@ -198,7 +205,7 @@ fn describe(done: &Done) -> String {
         ("requests that nothing answered in time", done.requests_expired as u64),
         ("objects without a row deleted", done.orphans_deleted),
         ("objects without a row kept (too young)", done.orphans_kept),
-        ("failed, to be tried again", done.failed),
+        ("failed, will be tried again", done.failed),
     ];
     table(["DONE", "COUNT"], rows.map(|(what, count)| [what.to_owned(), count.to_string()]))
 }

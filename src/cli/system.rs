@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::context::Context;
 use super::exit::{ExitCode, Failure};
 use super::output::{table, time};
-use super::secret::{self, Given};
+use super::secret::{self, SecretSource};
 use crate::db::systems::{self, NewSystem, SystemSummary};
 use crate::db::{DbError, organizations};
 use crate::domain::ids::{OrgId, SystemKey};
@@ -18,19 +18,19 @@ use crate::domain::size;
 
 #[derive(Subcommand)]
 pub enum System {
-    /// Add a system and print its credential, this once
+    /// Add a system, and print its credential: it is shown only once
     Add {
         /// Its organization
         #[arg(long, value_parser = OrgId::parse)]
         org: OrgId,
-        /// Name for people; need not be unique
+        /// Name for people; it need not be unique
         #[arg(long)]
         name: String,
-        /// User name [default: a random one]
+        /// Key of the system, its user name for Basic authentication [default: a random one]
         #[arg(long, value_parser = SystemKey::parse)]
         key: Option<SystemKey>,
         #[command(flatten)]
-        secret: Given,
+        secret: SecretSource,
     },
     /// List the systems
     List {
@@ -38,22 +38,33 @@ pub enum System {
         #[arg(long, value_parser = OrgId::parse)]
         org: Option<OrgId>,
     },
-    /// Show one system; SYSTEM is its id or its key
-    Show { system: String },
-    /// Replace the secret and print the new one, this once; the old one stops working
+    /// Show one system
+    Show {
+        /// Id or key of the system
+        system: String,
+    },
+    /// Replace the secret, and print the new one: it is shown only once, and the old one stops working
     RotateSecret {
+        /// Id or key of the system
         system: String,
         #[command(flatten)]
-        secret: Given,
+        secret: SecretSource,
     },
     /// Refuse the system's credential until it is resumed
-    Suspend { system: String },
-    /// Let a suspended system in again
-    Resume { system: String },
+    Suspend {
+        /// Id or key of the system
+        system: String,
+    },
+    /// Accept a suspended system's credential again
+    Resume {
+        /// Id or key of the system
+        system: String,
+    },
     /// Erase a system and all its backups, for good
     Destroy {
+        /// Id or key of the system
         system: String,
-        /// Do not ask
+        /// Do not ask for confirmation
         #[arg(long)]
         yes: bool,
     },
@@ -91,7 +102,7 @@ fn add(
     org: &OrgId,
     name: &str,
     key: Option<SystemKey>,
-    given: Given,
+    secret: SecretSource,
 ) -> Result<(), Failure> {
     if name.trim().is_empty() {
         return Err(Failure::Usage("--name: it is empty".to_owned()));
@@ -100,7 +111,7 @@ fn add(
         Some(key) => key,
         None => random_key()?,
     };
-    let secret = given.or_new()?;
+    let secret = secret.read_or_generate()?;
     if organizations::list(&mut context.conn, Some(org))?.is_empty() {
         return Err(Failure::Refused(format!("no organization {org}: `strongroom org list` shows all")));
     }
@@ -133,7 +144,7 @@ fn print_credential(
         system_secret: secret.expose_secret().to_owned(),
         org_id: org.to_owned(),
     };
-    // Also where nobody reads on: this is the only copy.
+    // Fails if the reader closes the pipe early: this is the only copy.
     let printed = context.output.print_all(&credential, |c| {
         format!(
             "system id:     {}\nsystem key:    {}\nsystem secret: {}\norganization:  {}\n\
@@ -142,7 +153,7 @@ fn print_credential(
         )
     });
     printed.map_err(|failure| {
-        failure.map(|cause| {
+        failure.map_line(|cause| {
             format!(
                 "{cause}: nobody has the new secret of system {key}, and no other one works: \
                  `strongroom system rotate-secret {key}` makes another"
@@ -151,9 +162,9 @@ fn print_credential(
     })
 }
 
-fn rotate(context: &mut Context, system: &str, given: Given) -> Result<(), Failure> {
+fn rotate(context: &mut Context, system: &str, secret: SecretSource) -> Result<(), Failure> {
     let system = context.system(system)?;
-    let secret = given.or_new()?;
+    let secret = secret.read_or_generate()?;
     systems::rotate_secret(&mut context.conn, &system, secret::sha256(&secret))?;
     print_credential(context, system.id, &system.system_key, &system.org_id, &secret)
 }

@@ -19,19 +19,19 @@ use crate::domain::ids::OrgId;
 pub enum Token {
     /// Print a token that is signed with JWT_HS256_SECRET, for development
     ///
-    /// It needs JWT_HS256_SECRET, JWT_ISSUER and JWT_AUDIENCE, as the service has them. With DATABASE_URL it looks whether
-    /// there is such an organization. In production an identity provider issues the tokens.
+    /// It needs JWT_HS256_SECRET, JWT_ISSUER and JWT_AUDIENCE with the same values as the service. If DATABASE_URL is set,
+    /// it checks that the organization exists. In production an identity provider issues the tokens.
     Issue {
-        /// The organization that its bearer belongs to; required, except with backup:admin
+        /// Organization of the bearer; required, except with backup:admin
         #[arg(long, value_parser = OrgId::parse)]
         org: Option<OrgId>,
-        /// What it permits, separated by spaces: backup:view, backup:create, backup:delete, backup:admin
+        /// Scopes, separated by spaces: backup:view, backup:create, backup:delete, backup:admin
         #[arg(long, value_parser = Scopes::parse)]
         scope: Scopes,
-        /// Who bears it; events name it
+        /// Subject: who uses the token; it is recorded with each event
         #[arg(long)]
         sub: String,
-        /// How long it is valid, such as 15m or 8h
+        /// How long the token is valid, such as 15m or 8h
         #[arg(long, default_value = "1h", value_parser = parse_ttl)]
         ttl: Duration,
     },
@@ -43,7 +43,7 @@ struct Issued {
     expires_at: String,
 }
 
-/// At least one scope, and none that does not exist.
+/// One or more known scopes.
 #[derive(Debug, Clone)]
 pub struct Scopes(Vec<Scope>);
 
@@ -65,18 +65,18 @@ impl Scopes {
         self.0.contains(&scope)
     }
 
-    /// As it stands in a token.
+    /// The claim `scope` of a token.
     fn claim(&self) -> String {
         self.0.iter().map(|scope| scope.as_str()).collect::<Vec<_>>().join(" ")
     }
 }
 
-/// Longer ones are no tokens for development any more.
-const LONGEST: Duration = Duration::from_secs(366 * 86_400);
+/// A token for development needs no longer life.
+const MAX_TTL: Duration = Duration::from_secs(366 * 86_400);
 
 fn parse_ttl(text: &str) -> Result<Duration, String> {
     let ttl = humantime::parse_duration(text).map_err(|error| error.to_string())?;
-    if (Duration::from_secs(1)..=LONGEST).contains(&ttl) { Ok(ttl) } else { Err("1s to a year".to_owned()) }
+    if (Duration::from_secs(1)..=MAX_TTL).contains(&ttl) { Ok(ttl) } else { Err("1s to a year".to_owned()) }
 }
 
 impl Token {
@@ -114,8 +114,8 @@ impl Token {
     }
 }
 
-/// Refuses an organization that is not there. Where that can't be found out, a token is issued all the same, and a line
-/// says so: it is made without a database, often on another machine.
+/// Refuses an organization that does not exist. If that can't be checked, the token is issued, and a line on stderr says so:
+/// tokens are often issued on a machine without the database.
 fn check_organization(config: &IssueConfig, org: &OrgId) -> Result<(), Failure> {
     let why = match &config.database_url {
         None => "DATABASE_URL is not set".to_owned(),

@@ -1,5 +1,5 @@
 //! `strongroom system destroy`. The system is marked first, so that nothing new can come; then all its backups are retired,
-//! its objects are erased until none is left, and its row goes last. Killed at any point, it can be run again.
+//! its objects are erased until none is left, and its row is deleted last. If it is killed at any point, it can be run again.
 
 use std::sync::Arc;
 
@@ -32,7 +32,7 @@ struct Destroyed {
     rows_until: Option<DateTime<Utc>>,
 }
 
-/// How far it has come.
+/// The steps that are done.
 #[derive(Default)]
 struct Progress {
     marked: bool,
@@ -41,13 +41,13 @@ struct Progress {
 }
 
 pub fn run(context: &mut Context, name: &str, yes: bool) -> Result<(), Failure> {
-    confirm::possible(yes, "destroying a system")?;
+    confirm::require(yes, "destroying a system")?;
     let system = context.system(name)?;
     let parse = |e: crate::domain::ids::InvalidName| Failure::Refused(e.to_string());
     let org = OrgId::parse(&system.org_id).map_err(parse)?;
     let key = SystemKey::parse(&system.system_key).map_err(parse)?;
     let prefix = ObjectKey::prefix_of(&org, &key);
-    let (store, runtime) = context.store_that_deletes(&prefix)?;
+    let (store, runtime) = context.store_for_deletion(&prefix)?;
     let question = format!(
         "This erases system {} ({:?} of organization {}) and its {} backups for good. Type its key or \"yes\" to go on:",
         system.system_key, system.name, system.org_id, system.backups
@@ -56,7 +56,7 @@ pub fn run(context: &mut Context, name: &str, yes: bool) -> Result<(), Failure> 
 
     let mut progress = Progress::default();
     let destroyed = destroy(context, &system, &prefix, (&store, &runtime), &mut progress)
-        .map_err(|failure| failure.map(|cause| half_way(&system, &progress, &cause)))?;
+        .map_err(|failure| failure.map_line(|cause| partial_failure(&system, &progress, &cause)))?;
     context.output.print(&destroyed, |d| {
         let erased = format!("erased {} objects of system {}", d.objects_erased, d.system_key);
         match d.rows_until {
@@ -99,8 +99,8 @@ fn destroy(
     })
 }
 
-/// What was done before it failed, and how to go on.
-fn half_way(system: &SystemSummary, progress: &Progress, cause: &str) -> String {
+/// An error with the steps that were done before it, and how to go on.
+fn partial_failure(system: &SystemSummary, progress: &Progress, cause: &str) -> String {
     let Progress { marked, retired, erased } = progress;
     let key = &system.system_key;
     let locked_out = if *marked { "it is locked out for good" } else { "it may be locked out" };
@@ -111,7 +111,7 @@ fn half_way(system: &SystemSummary, progress: &Progress, cause: &str) -> String 
     )
 }
 
-/// Takes every backup and every upload out of the books, and counts them. The system is marked: nothing new comes.
+/// Retires every backup and aborts every upload, and counts them. The system is marked, so none is added.
 fn retire_everything(
     context: &mut Context,
     system: &SystemSummary,
@@ -123,9 +123,9 @@ fn retire_everything(
             return Ok(());
         }
         let operations: Vec<_> = rows.into_iter().map(|row| operation(system.id, row)).collect();
-        // In steps, so that the organization's uploads get their turn in between.
+        // In steps, so that the organization's uploads run in between.
         for step in operations.chunks(64) {
-            context.account(&system.org_id, step)?;
+            context.run_operations(&system.org_id, step)?;
             *retired += step.len();
         }
     }

@@ -84,7 +84,7 @@ fn audit_has_no_statement_timeout() {
     );
     let audit = server.cli(["audit"]);
     server.db.execute("DROP VIEW organizations; ALTER TABLE real_organizations RENAME TO organizations");
-    audit.exits(0).says("the books balance");
+    audit.exits(0).says("the organization totals are right");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Long lists, printed while their lines are found: memory must not grow with the number of lines.
+//! Long lists that are printed while their lines are found: memory does not grow with the number of lines.
 
 use comfy_table::{Table, presets};
 use serde::Serialize;
@@ -7,48 +7,48 @@ use serde_json::Value;
 use super::exit::Failure;
 use super::output::write;
 
-/// Lines that are gathered before they are printed, so that their columns are aligned.
-const GATHERED: usize = 500;
+/// Lines that are buffered before they are printed, so that their columns are aligned.
+const BUFFERED_LINES: usize = 500;
 
-/// One list and what is said at its end: a table for people, one JSON document for scripts.
-pub struct Report<T, const N: usize> {
+/// One list and its summary: a table for people, one JSON document for scripts.
+pub struct StreamedList<T, const N: usize> {
     json: bool,
     /// The list's name in the document.
     name: &'static str,
     header: [&'static str; N],
     cells: fn(&T) -> [String; N],
-    gathered: Vec<T>,
-    begun: bool,
+    buffered: Vec<T>,
+    started: bool,
     count: u64,
     /// The first failure; nothing is printed after it.
     failure: Option<Failure>,
 }
 
-impl<T: Serialize, const N: usize> Report<T, N> {
+impl<T: Serialize, const N: usize> StreamedList<T, N> {
     pub fn new(
         json: bool,
         name: &'static str,
         header: [&'static str; N],
         cells: fn(&T) -> [String; N],
     ) -> Self {
-        let gathered = Vec::new();
-        Self { json, name, header, cells, gathered, begun: false, count: 0, failure: None }
+        let buffered = Vec::new();
+        Self { json, name, header, cells, buffered, started: false, count: 0, failure: None }
     }
 
-    /// How many lines there are.
+    /// The number of lines so far.
     pub fn count(&self) -> u64 {
         self.count
     }
 
     pub fn push(&mut self, line: T) {
         self.count += 1;
-        self.gathered.push(line);
-        if self.gathered.len() >= GATHERED {
+        self.buffered.push(line);
+        if self.buffered.len() >= BUFFERED_LINES {
             self.flush();
         }
     }
 
-    /// Ends the list; `summary`'s members follow it in the document, or `human` follows the table.
+    /// Ends the list. The members of `summary` follow it in the JSON document; the line `human` follows the table.
     pub fn finish(mut self, summary: &impl Serialize, human: &str) -> Result<(), Failure> {
         self.flush();
         let end = if self.json { self.end(summary) } else { human.to_owned() };
@@ -57,11 +57,11 @@ impl<T: Serialize, const N: usize> Report<T, N> {
     }
 
     fn flush(&mut self) {
-        let lines = std::mem::take(&mut self.gathered);
+        let lines = std::mem::take(&mut self.buffered);
         if self.json {
             for line in &lines {
-                let before = if self.begun { ",\n" } else { &self.beginning() };
-                self.begun = true;
+                let before = if self.started { ",\n" } else { &self.beginning() };
+                self.started = true;
                 match serde_json::to_string(line) {
                     Ok(line) => self.put(&format!("{before}    {line}")),
                     Err(error) => self.fail(Failure::Refused(format!("print as JSON: {error}"))),
@@ -70,10 +70,10 @@ impl<T: Serialize, const N: usize> Report<T, N> {
         } else if !lines.is_empty() {
             let mut table = Table::new();
             table.load_style(presets::NOTHING);
-            if !self.begun {
+            if !self.started {
                 table.set_header(self.header);
             }
-            self.begun = true;
+            self.started = true;
             for line in &lines {
                 table.add_row((self.cells)(line));
             }
@@ -86,7 +86,7 @@ impl<T: Serialize, const N: usize> Report<T, N> {
     }
 
     fn end(&self, summary: &impl Serialize) -> String {
-        let mut end = if self.begun { "\n  ]".to_owned() } else { self.beginning() + "  ]" };
+        let mut end = if self.started { "\n  ]".to_owned() } else { self.beginning() + "  ]" };
         if let Ok(Value::Object(members)) = serde_json::to_value(summary) {
             end.extend(members.iter().map(|(name, value)| format!(",\n  \"{name}\": {value}")));
         }
