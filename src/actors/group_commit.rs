@@ -1,11 +1,10 @@
 //! Transactions that organizations share.
 //!
-//! A commit costs the disk about the same for one organization as for twenty. While as many shared
-//! transactions are under way as there may be, what arrives waits, and goes together into the next one. Such
-//! a transaction never waits for an organization, a system or a backup that somebody else has locked: the
-//! organization is left out, and tries the next one, or runs alone, where it may wait for locks and hold up
-//! nobody but others that do. All of them are told to run alone if the transaction fails for what may be the
-//! fault of one.
+//! A commit costs the disk about the same for one organization as for twenty. While the permitted number of shared
+//! transactions is under way, what arrives waits, and goes together into the next one. A shared transaction never waits for an
+//! organization, a system or a backup that another transaction has locked: it skips the organization. That one is tried again
+//! in the next, or runs alone, where it may wait for locks and delays only others that run alone. If a shared transaction fails
+//! and any one of its organizations may be the cause, each of them has to run alone.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,33 +18,31 @@ use crate::db::accounting::{self, AccountingPolicy, Operation, OperationOutcome,
 use crate::db::{CONNECTIONS_PER_LANE, Conn, Db, DbError, Lane};
 use crate::telemetry::{Metrics, TaskStatus};
 
-/// Shared transactions under way at a time: while one waits for the disk, the next is decided.
-const AT_ONCE: usize = 2;
-/// What one of them does at most; a single organization may bring as much alone.
+/// Shared transactions under way at a time: while one waits for the disk, the next one is decided.
+const SHARED_AT_ONCE: usize = 2;
+/// The most operations of a shared transaction. The batch of a single organization may have as many.
 const MAX_OPERATIONS: usize = 64;
-/// Transactions alone at a time. They may all wait for locks: the shared ones have their connections all the same.
-const ALONE_AT_ONCE: usize = CONNECTIONS_PER_LANE as usize - AT_ONCE;
-/// A share that has waited longer than it was given patience for, and this, is not begun any more.
+/// Transactions of single organizations at a time. If all of them wait for locks, the shared ones still have connections.
+const ALONE_AT_ONCE: usize = CONNECTIONS_PER_LANE as usize - SHARED_AT_ONCE;
+/// A batch that has waited for longer than this beyond its deadline is not started any more.
 const LATE: Duration = Duration::from_millis(500);
 
-/// What came of each share of a transaction; `None`: it was left out.
+/// The outcomes of each batch in a transaction; `None`: the batch was skipped.
 type Outcomes = Vec<Option<Vec<OperationOutcome>>>;
 
-/// What came of an organization's share.
-pub(super) enum Ended {
+/// What has become of an organization's batch. `maybe_committed`: an attempt may have been committed all the same.
+pub(super) enum BatchOutcome {
     Done(Vec<OperationOutcome>),
-    /// Somebody else has locked rows of the organization, or has removed them. `unsure`: an attempt may have been committed.
-    LeftOut {
-        unsure: bool,
+    /// Another transaction has locked rows of the organization, or has removed them.
+    Skipped {
+        maybe_committed: bool,
     },
-    /// The share has to run alone. `unsure` as above.
-    Apart {
-        unsure: bool,
+    MustRunAlone {
+        maybe_committed: bool,
     },
-    /// `unsure`: all the same it may have been committed.
     Failed {
         error: DbError,
-        unsure: bool,
+        maybe_committed: bool,
     },
 }
 
@@ -55,30 +52,32 @@ pub(super) struct GroupCommit {
     db: Db,
     policy: AccountingPolicy,
     metrics: Metrics,
-    waiting: Arc<Mutex<VecDeque<Asked>>>,
-    /// For [`AT_ONCE`] shared transactions.
-    together: Arc<Semaphore>,
-    /// Of `run_all`.
+    waiting: Arc<Mutex<VecDeque<Waiting>>>,
+    /// For [`SHARED_AT_ONCE`] transactions.
+    shared: Arc<Semaphore>,
+    /// Of [`run_until_empty`](Self::run_until_empty).
     status: TaskStatus,
+    /// For [`ALONE_AT_ONCE`] transactions.
     alone: Arc<Semaphore>,
 }
 
-struct Asked {
-    share: OrgBatch,
+/// A batch that waits for a shared transaction.
+struct Waiting {
+    batch: OrgBatch,
     /// Until then a failed attempt is repeated.
     deadline: Instant,
-    reply: oneshot::Sender<Ended>,
+    reply: oneshot::Sender<BatchOutcome>,
 }
 
-impl Asked {
-    /// What it costs a transaction; a refusal is a row, too.
+impl Waiting {
+    /// Its part of [`MAX_OPERATIONS`]: a refused upload is a row, too.
     fn size(&self) -> usize {
-        self.share.operations.len() + self.share.refusals.len()
+        self.batch.operations.len() + self.batch.refusals.len()
     }
 
-    /// Whoever asked may be gone; the books are right either way.
-    fn answer(self, ended: Ended) {
-        let _ = self.reply.send(ended);
+    /// Answers. The actor may be gone; the accounting is right either way.
+    fn answer(self, outcome: BatchOutcome) {
+        let _ = self.reply.send(outcome);
     }
 }
 
@@ -86,54 +85,47 @@ impl GroupCommit {
     pub fn new(db: Db, policy: AccountingPolicy, metrics: Metrics) -> Self {
         let status = metrics.tasks.register("group_commit", None);
         let of = |permits| Arc::new(Semaphore::new(permits));
-        Self {
-            db,
-            policy,
-            metrics,
-            waiting: Arc::default(),
-            together: of(AT_ONCE),
-            status,
-            alone: of(ALONE_AT_ONCE),
-        }
+        let (shared, alone) = (of(SHARED_AT_ONCE), of(ALONE_AT_ONCE));
+        Self { db, policy, metrics, waiting: Arc::default(), shared, status, alone }
     }
 
-    /// Runs the share together with those of other organizations.
-    pub async fn together(&self, share: OrgBatch, patience: Duration) -> Ended {
-        let (reply, ended) = oneshot::channel();
-        let asked = Asked { share, deadline: Instant::now() + patience, reply };
+    /// Runs the batch in a transaction with those of other organizations.
+    pub async fn run_shared(&self, batch: OrgBatch, retry_for: Duration) -> BatchOutcome {
+        let (reply, outcome) = oneshot::channel();
+        let batch = Waiting { batch, deadline: Instant::now() + retry_for, reply };
         let permit = {
             let mut waiting = self.lock();
-            waiting.push_back(asked);
-            // With the queue locked: whoever gives a permit back has seen then that nobody waits.
-            Arc::clone(&self.together).try_acquire_owned()
+            waiting.push_back(batch);
+            // With the queue locked: a permit is released only after its holder has seen an empty queue.
+            Arc::clone(&self.shared).try_acquire_owned()
         };
         if let Ok(permit) = permit {
-            tokio::spawn(self.clone().run_all(permit));
+            tokio::spawn(self.clone().run_until_empty(permit));
         }
-        let lost = |_| Ended::Failed { error: DbError::Busy, unsure: true };
-        ended.await.unwrap_or_else(lost)
+        let lost = |_| BatchOutcome::Failed { error: DbError::Busy, maybe_committed: true };
+        outcome.await.unwrap_or_else(lost)
     }
 
-    /// Runs the share in a transaction of its own, which waits for rows that others have locked.
-    pub async fn alone(&self, share: OrgBatch, patience: Duration) -> Ended {
-        let run = |conn: &mut _, policy: &_, shares: &[OrgBatch]| {
-            shares.iter().map(|share| accounting::run(conn, policy, share).map(Some)).collect()
+    /// Runs the batch in a transaction of its own, which waits for rows that others have locked.
+    pub async fn run_alone(&self, batch: OrgBatch, retry_for: Duration) -> BatchOutcome {
+        let run = |conn: &mut _, policy: &_, batches: &[OrgBatch]| {
+            batches.iter().map(|batch| accounting::run(conn, policy, batch).map(Some)).collect()
         };
-        let deadline = Instant::now() + patience;
-        let Ok(Ok(_permit)) = timeout(patience, self.alone.acquire()).await else {
-            return Ended::Failed { error: DbError::Busy, unsure: false };
+        let deadline = Instant::now() + retry_for;
+        let Ok(Ok(_permit)) = timeout(retry_for, self.alone.acquire()).await else {
+            return BatchOutcome::Failed { error: DbError::Busy, maybe_committed: false };
         };
-        let patience = deadline.saturating_duration_since(Instant::now());
-        let (result, unsure) = self.transaction(vec![share], patience, run).await;
+        let retry_for = deadline.saturating_duration_since(Instant::now());
+        let (result, maybe_committed) = self.transaction(vec![batch], retry_for, run).await;
         match result {
-            Ok(outcomes) => Ended::Done(outcomes.into_iter().flatten().flatten().collect()),
-            Err(error) => Ended::Failed { error, unsure },
+            Ok(outcomes) => BatchOutcome::Done(outcomes.into_iter().flatten().flatten().collect()),
+            Err(error) => BatchOutcome::Failed { error, maybe_committed },
         }
     }
 
-    /// Runs one transaction after the other until nobody waits. After a panic the shares of that transaction are answered by
-    /// `together`: their replies are dropped. Those that still wait go on at once.
-    async fn run_all(self, permit: OwnedSemaphorePermit) {
+    /// Runs one shared transaction after the other until no batch waits. After a panic [`run_shared`](Self::run_shared)
+    /// answers the batches of that transaction, because their replies are dropped. The waiting ones go on at once.
+    async fn run_until_empty(self, permit: OwnedSemaphorePermit) {
         let mut permit = Some(permit);
         while permit.is_some() {
             let waiting = async {
@@ -147,44 +139,50 @@ impl GroupCommit {
     async fn run_waiting(&self, permit: &mut Option<OwnedSemaphorePermit>) {
         while let Some(group) = self.next_group(permit) {
             fail_point!("group_commit.taken");
-            // The longest: whoever has less is answered in time by who asked for them.
-            let patience = group.iter().map(|asked| asked.deadline.saturating_duration_since(Instant::now()));
-            let patience = patience.max().unwrap_or_default();
-            let shares = group.iter().map(|asked| asked.share.clone()).collect();
-            let (result, unsure) = self.transaction(shares, patience, accounting::run_shared).await;
+            // The longest of all. An actor answers an operation with an earlier deadline in time itself.
+            let left = group.iter().map(|waiting| waiting.deadline.saturating_duration_since(Instant::now()));
+            let retry_for = left.max().unwrap_or_default();
+            let batches = group.iter().map(|waiting| waiting.batch.clone()).collect();
+            let (result, maybe_committed) =
+                self.transaction(batches, retry_for, accounting::run_shared).await;
             match result {
                 Ok(outcomes) => {
-                    for (asked, outcomes) in group.into_iter().zip(outcomes) {
-                        asked.answer(outcomes.map_or(Ended::LeftOut { unsure }, Ended::Done));
+                    let skipped = || BatchOutcome::Skipped { maybe_committed };
+                    for (waiting, outcomes) in group.into_iter().zip(outcomes) {
+                        waiting.answer(outcomes.map_or_else(skipped, BatchOutcome::Done));
                     }
                 }
-                Err(error @ (DbError::Unavailable(_) | DbError::Unsure(_) | DbError::Busy)) => {
-                    for asked in group {
-                        asked.answer(Ended::Failed { error: error.clone(), unsure });
+                Err(error @ (DbError::Unavailable(_) | DbError::OutcomeUnknown(_) | DbError::Busy)) => {
+                    for waiting in group {
+                        waiting.answer(BatchOutcome::Failed { error: error.clone(), maybe_committed });
                     }
                 }
-                // This may be the fault of one of them.
-                Err(_) => group.into_iter().for_each(|asked| asked.answer(Ended::Apart { unsure })),
+                // Any one of the organizations may be the cause.
+                Err(_) => {
+                    for waiting in group {
+                        waiting.answer(BatchOutcome::MustRunAlone { maybe_committed });
+                    }
+                }
             }
         }
     }
 
-    /// `None` if nobody waits: then the permit has been given back.
-    fn next_group(&self, permit: &mut Option<OwnedSemaphorePermit>) -> Option<Vec<Asked>> {
-        let mut waiting = self.lock();
+    /// Removes the next batches from the queue. `None` if it is empty: then the permit is released.
+    fn next_group(&self, permit: &mut Option<OwnedSemaphorePermit>) -> Option<Vec<Waiting>> {
+        let mut queue = self.lock();
         let now = Instant::now();
         let (mut group, mut size) = (vec![], 0);
-        while let Some(asked) = waiting.pop_front() {
-            if asked.deadline + LATE < now {
-                asked.answer(Ended::Failed { error: DbError::Busy, unsure: false });
+        while let Some(waiting) = queue.pop_front() {
+            if waiting.deadline + LATE < now {
+                waiting.answer(BatchOutcome::Failed { error: DbError::Busy, maybe_committed: false });
                 continue;
             }
-            size += asked.size();
+            size += waiting.size();
             if size > MAX_OPERATIONS && !group.is_empty() {
-                waiting.push_front(asked);
+                queue.push_front(waiting);
                 break;
             }
-            group.push(asked);
+            group.push(waiting);
         }
         if group.is_empty() {
             permit.take();
@@ -193,42 +191,43 @@ impl GroupCommit {
         Some(group)
     }
 
-    /// Gives what came of each share. The second answer says whether it may have been committed all the same.
+    /// Returns the outcomes of each batch, and whether an attempt may have been committed although it failed.
     async fn transaction(
         &self,
-        mut shares: Vec<OrgBatch>,
-        patience: Duration,
+        mut batches: Vec<OrgBatch>,
+        retry_for: Duration,
         run: impl Fn(&mut Conn, &AccountingPolicy, &[OrgBatch]) -> Result<Outcomes, DbError> + Send + 'static,
     ) -> (Result<Outcomes, DbError>, bool) {
-        let unsure = Arc::new(AtomicBool::new(false));
-        let (noted, policy) = (Arc::clone(&unsure), self.policy.clone());
-        let asked = shares.iter().map(|share| share.operations.len()).sum();
+        let maybe_committed = Arc::new(AtomicBool::new(false));
+        let (unknown_outcome, policy) = (Arc::clone(&maybe_committed), self.policy.clone());
+        let operations = batches.iter().map(|batch| batch.operations.len()).sum();
         let work = move |conn: &mut _| {
-            let result = run(conn, &policy, &shares);
-            if matches!(result, Err(DbError::Unsure(_))) {
-                shares.iter_mut().flat_map(|share| &mut share.operations).for_each(mark_attempted);
-                noted.store(true, Ordering::Relaxed);
+            let result = run(conn, &policy, &batches);
+            if matches!(result, Err(DbError::OutcomeUnknown(_))) {
+                batches.iter_mut().flat_map(|batch| &mut batch.operations).for_each(mark_attempted);
+                unknown_outcome.store(true, Ordering::Relaxed);
             }
             result
         };
         let started = Instant::now();
-        let result = self.db.run(Lane::Accounting, patience, work).await;
+        let result = self.db.run(Lane::Accounting, retry_for, work).await;
         let (items, ending) = match &result {
             Ok(outcomes) if outcomes.iter().all(Option::is_none) => (0, "left_out"),
             Ok(outcomes) => (outcomes.iter().flatten().map(Vec::len).sum(), "done"),
-            Err(_) => (asked, "failed"),
+            Err(_) => (operations, "failed"),
         };
         self.metrics.batch(items, started.elapsed(), ending);
-        let unsure = unsure.load(Ordering::Relaxed) || matches!(result, Err(DbError::Unsure(_)));
-        (result, unsure)
+        let maybe_committed =
+            maybe_committed.load(Ordering::Relaxed) || matches!(result, Err(DbError::OutcomeUnknown(_)));
+        (result, maybe_committed)
     }
 
-    fn lock(&self) -> MutexGuard<'_, VecDeque<Asked>> {
+    fn lock(&self) -> MutexGuard<'_, VecDeque<Waiting>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A repeated deletion that finds nothing has been done by the attempt before.
+/// Marks a deletion as attempted before: if the next attempt finds nothing, the earlier one has done it.
 pub(super) fn mark_attempted(operation: &mut Operation) {
     if let Operation::Delete(delete) = operation {
         delete.attempted_before = true;

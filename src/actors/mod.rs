@@ -1,10 +1,12 @@
-//! The only room that names actix actors. Outward there are handles with plain async methods.
+//! The only module that names actix actors. To others it offers handles with plain async methods.
 //!
-//! Actors make accounting fast and orderly; they are never what makes it right: that are the
-//! locked transactions in `db::accounting`, which hold for any number of processes.
+//! Actors make accounting fast and orderly. They do not make it correct: the locked transactions in `db::accounting` do, and
+//! those hold for any number of processes.
 
+mod directory;
 mod group_commit;
 mod org_actor;
+mod pending;
 mod quota_contention;
 mod quota_refusal_cache;
 mod rate_refusal_cache;
@@ -28,14 +30,14 @@ pub struct Actors {
 }
 
 impl Actors {
-    /// Starts them; to be called within the HTTP server's system.
+    /// Starts the actors. Has to be called within the HTTP server's actix system.
     pub fn start(db: Db, policy: AccountingPolicy, metrics: Metrics) -> Self {
         let arbiter = Arbiter::new();
         let orgs = OrgActors::new(db, policy, metrics, arbiter.handle());
         Self { orgs, rate_refusals: RateRefusalCache::start(&arbiter.handle()), arbiter }
     }
 
-    /// Ends their thread. What is asked of them afterwards is an error.
+    /// Ends the actors' thread. Messages to them fail afterwards.
     pub fn stop(self) {
         self.arbiter.stop();
     }

@@ -1,10 +1,8 @@
-//! One actor per organization in use: it serialises what this process does to the books.
+//! One actor for each organization in use: it orders what this process does to the organization's accounting.
 //!
-//! It keeps one transaction in flight. What arrives meanwhile goes together into the next one
-//! (group commit): a busy organization costs one row lock and one fsync a batch. Organizations share
-//! transactions, too: `group_commit`.
+//! It keeps one transaction in flight. What arrives meanwhile goes together into the next one (group commit): a busy
+//! organization costs one row lock and one fsync a batch. Organizations share transactions, too: `group_commit`.
 
-use std::collections::VecDeque;
 use std::future::ready;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,34 +13,34 @@ use actix::{
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use super::group_commit::{Ended, mark_attempted};
+use super::directory::Directory;
+use super::group_commit::{BatchOutcome, GroupCommit};
+use super::pending::{Pending, PendingQueue};
+use super::quota_contention::QuotaContention;
 use super::quota_refusal_cache::QuotaRefusalCache;
 use super::refused_uploads::RefusedUploads;
-use super::registry::Registry;
 use crate::db::DbError;
 use crate::db::accounting::{Operation, OperationOutcome, OrgBatch, RefusedUpload};
 use crate::domain::ids::OrgId;
 
-/// Operations that share a transaction.
-const MAX_BATCH: usize = 64;
-/// After this long without work the actor stops; the next operation starts it again.
+/// After this long without work the actor stops; the next operation starts another one.
 const IDLE: Duration = Duration::from_mins(5);
-/// How long one transaction is tried before what has arrived meanwhile joins it: whoever is patient
-/// must not hold up whoever is not.
+/// How long one transaction is tried before what has arrived meanwhile joins it: an operation with a long deadline must not
+/// delay one with a short deadline.
 const ATTEMPT: Duration = Duration::from_secs(1);
-/// What an operation may take beyond its patience, when its last attempt is under way: a wait for a lock
-/// has ended by then (the connections' `lock_timeout`), and the outcome is known.
+/// How long an operation may take beyond its deadline, when its last attempt is under way. A wait for a lock has ended by
+/// then (the connections' `lock_timeout`), and the outcome is known.
 const GRACE: Duration = Duration::from_millis(3500);
-/// A patience shorter than this is still worth an attempt.
-const LEAST: Duration = Duration::from_millis(500);
-/// How often an organization whose rows somebody else had is tried together with others before it waits for them alone:
-/// another process that works for it has them for some milliseconds.
-const TRIES: u32 = 4;
-/// From one such attempt to the next.
+/// An operation with a shorter deadline still gets one attempt within this time.
+const SHORTEST: Duration = Duration::from_millis(500);
+/// How many times an organization is skipped in shared transactions because of locked rows before it waits for them alone.
+/// Another process that works for the organization holds them for some milliseconds.
+const SHARED_ATTEMPTS: u32 = 4;
+/// Between two such attempts.
 const PAUSE: Duration = Duration::from_millis(3);
-/// How long an organization keeps to itself after a shared transaction that may have failed for its sake.
-const APART: Duration = Duration::from_secs(1);
-/// RefusedUploads that no transaction takes along get one of their own after this.
+/// How long an organization runs alone after a shared transaction that it may have made fail.
+const ALONE_FOR: Duration = Duration::from_secs(1);
+/// Refused uploads that no transaction takes along are written by one of their own after this time.
 const TICK: Duration = Duration::from_secs(1);
 
 /// Asks for one operation.
@@ -50,122 +48,77 @@ const TICK: Duration = Duration::from_secs(1);
 #[rtype(result = "Result<OperationOutcome, DbError>")]
 pub(super) struct Submit {
     pub operation: Operation,
-    pub patience: Duration,
+    pub retry_for: Duration,
 }
 
-/// Something was turned away.
+/// An upload was refused.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(super) struct RecordRefusal(pub RefusedUpload);
 
-/// An operation that waits for its turn.
-struct Pending {
-    operation: Operation,
-    reply: oneshot::Sender<Result<OperationOutcome, DbError>>,
-    /// Until then a failed attempt is repeated.
-    deadline: Instant,
-    /// From then on no attempt is started.
-    expires: Instant,
-    /// It was in a batch that failed on its data: it runs alone, so that one poisoned operation
-    /// costs itself only.
-    alone: bool,
-    /// It was in a batch that failed: what it has come to is found by repeating it.
-    tried: bool,
-}
-
-impl Pending {
-    /// An attempt may have been committed.
-    fn unsure(mut self) -> Self {
-        mark_attempted(&mut self.operation);
-        self.tried = true;
-        self
-    }
+/// What the actors of all organizations share.
+pub(super) struct Shared {
+    pub directory: Directory<OrgActor>,
+    pub contention: QuotaContention,
+    pub commits: GroupCommit,
 }
 
 pub(super) struct OrgActor {
     org: OrgId,
-    registry: Arc<Registry>,
-    queue: VecDeque<Pending>,
+    shared: Arc<Shared>,
+    queue: PendingQueue,
     refusals: RefusedUploads,
     quota_refusals: QuotaRefusalCache,
-    /// A transaction is under way, or waits to be tried again.
+    /// A transaction is under way, or waits for its next attempt.
     in_flight: bool,
-    /// How often it was left out of a shared transaction since the last that was done.
-    left_out: u32,
-    /// Until then its transactions are its own.
-    apart_until: Instant,
+    /// How many times in a row shared transactions have skipped the organization.
+    skipped: u32,
+    /// Until then it runs alone.
+    alone_until: Instant,
     last_work: Instant,
 }
 
 impl OrgActor {
-    pub fn new(org: OrgId, registry: Arc<Registry>) -> Self {
+    pub fn new(org: OrgId, shared: Arc<Shared>) -> Self {
         Self {
             org,
-            registry,
-            queue: VecDeque::new(),
+            shared,
+            queue: PendingQueue::default(),
             refusals: RefusedUploads::default(),
             quota_refusals: QuotaRefusalCache::default(),
             in_flight: false,
-            left_out: 0,
-            apart_until: Instant::now(),
+            skipped: 0,
+            alone_until: Instant::now(),
             last_work: Instant::now(),
         }
     }
 
-    /// What goes into the next transaction: what frees room before what asks for it.
-    fn next_batch(&mut self) -> Vec<Pending> {
-        self.queue.make_contiguous().sort_by_key(|pending| pending.operation.needs_space());
-        if self.queue.front().is_some_and(|first| first.alone) {
-            return self.queue.pop_front().into_iter().collect();
-        }
-        let together = self.queue.iter().take_while(|pending| !pending.alone).count();
-        self.queue.drain(..together.min(MAX_BATCH)).collect()
-    }
-
-    /// What nobody waits for any more is not started: whoever asked was told that it was not done.
-    fn drop_expired(&mut self) {
-        let now = Instant::now();
-        self.queue.retain(|pending| pending.expires > now);
-    }
-
-    /// What has queued up behind a refusal that holds for it, too.
-    fn answer_foreseen(&mut self, now: Instant) {
-        let (queue, quota_refusals) = (&mut self.queue, &self.quota_refusals);
-        for pending in std::mem::take(queue) {
-            let foreseen = quota_refusals.foresees(&pending.operation, now).filter(|_| !pending.tried);
-            match foreseen {
-                Some(outcome) => drop(pending.reply.send(Ok(outcome))),
-                None => queue.push_back(pending),
-            }
-        }
-    }
-
     /// Starts the next transaction, if none is in flight and there is something to do.
-    fn pump(&mut self, ctx: &mut Context<Self>) {
+    fn start_next(&mut self, ctx: &mut Context<Self>) {
         if self.in_flight {
             return;
         }
-        self.drop_expired();
+        self.queue.drop_expired(Instant::now());
         if self.queue.is_empty() && self.refusals.is_empty() {
             return;
         }
         self.in_flight = true;
         self.last_work = Instant::now();
-        let batch = self.next_batch();
+        let batch = self.queue.next_batch();
         let refusals = self.refusals.take();
         let transaction = self.transaction(&batch, refusals.clone());
-        let done = transaction.into_actor(self).map(move |ended, actor, ctx| {
-            // RefusedUploads alone that could not be written wait for the next tick.
-            let wait = batch.is_empty() && matches!(ended, Ended::Failed { .. });
-            actor.settle(batch, refusals, ended);
+        let done = transaction.into_actor(self).map(move |outcome, actor, ctx| {
+            // A batch of nothing but refused uploads that could not be written waits for the next tick.
+            let wait = batch.is_empty() && matches!(outcome, BatchOutcome::Failed { .. });
+            actor.finish(batch, refusals, outcome);
             let go_on = move |actor: &mut Self, ctx: &mut Context<Self>| {
                 actor.in_flight = false;
                 if !wait {
-                    actor.pump(ctx);
+                    actor.start_next(ctx);
                 }
             };
-            // Alone it waits for the rows; until then it would find them locked again.
-            if (1..TRIES).contains(&actor.left_out) {
+            // Alone it waits for the locked rows. In a shared transaction it would find them locked again at once.
+            if (1..SHARED_ATTEMPTS).contains(&actor.skipped) {
                 ctx.run_later(PAUSE, go_on);
             } else {
                 go_on(actor, ctx);
@@ -174,85 +127,86 @@ impl OrgActor {
         ctx.spawn(done);
     }
 
-    /// Together with other organizations, unless it has to be alone.
+    /// A transaction shared with other organizations, unless the batch has to run alone.
     fn transaction(
         &self,
         batch: &[Pending],
         refusals: Vec<RefusedUpload>,
-    ) -> impl Future<Output = Ended> + use<> {
+    ) -> impl Future<Output = BatchOutcome> + use<> {
         let now = Instant::now();
         let nearest = batch.iter().map(|pending| pending.deadline.saturating_duration_since(now)).min();
-        let patience = nearest.map_or(ATTEMPT, |nearest| nearest.min(ATTEMPT));
+        let retry_for = nearest.map_or(ATTEMPT, |nearest| nearest.min(ATTEMPT));
         let operations = batch.iter().map(|pending| pending.operation.clone()).collect();
-        let share = OrgBatch { org: self.org.clone(), operations, refusals };
-        let alone =
-            self.left_out >= TRIES || self.apart_until > now || batch.iter().any(|pending| pending.alone);
-        let commits = self.registry.commits.clone();
+        let org_batch = OrgBatch { org: self.org.clone(), operations, refusals };
+        let alone = self.skipped >= SHARED_ATTEMPTS
+            || self.alone_until > now
+            || batch.iter().any(|pending| pending.alone);
+        let commits = self.shared.commits.clone();
         async move {
-            if alone { commits.alone(share, patience).await } else { commits.together(share, patience).await }
+            if alone {
+                commits.run_alone(org_batch, retry_for).await
+            } else {
+                commits.run_shared(org_batch, retry_for).await
+            }
         }
     }
 
-    fn put_back(&mut self, batch: Vec<Pending>, refusals: Vec<RefusedUpload>, unsure: bool) {
-        self.refusals.put_back(refusals);
-        for pending in batch.into_iter().rev() {
-            self.queue.push_front(if unsure { pending.unsure() } else { pending });
-        }
-    }
-
-    fn settle(&mut self, batch: Vec<Pending>, refusals: Vec<RefusedUpload>, ended: Ended) {
+    /// Answers the operations of a transaction that has ended, or puts them back for another one.
+    fn finish(&mut self, batch: Vec<Pending>, refusals: Vec<RefusedUpload>, outcome: BatchOutcome) {
         let now = Instant::now();
-        let (error, unsure) = match ended {
-            Ended::Done(outcomes) => {
-                self.left_out = 0;
+        let (error, maybe_committed) = match outcome {
+            BatchOutcome::Done(outcomes) => {
+                self.skipped = 0;
                 self.answer(batch, outcomes, now);
                 return;
             }
-            Ended::LeftOut { unsure } => {
-                self.left_out += 1;
-                self.put_back(batch, refusals, unsure);
+            BatchOutcome::Skipped { maybe_committed } => {
+                self.skipped += 1;
+                self.put_back(batch, refusals, maybe_committed);
                 return;
             }
-            Ended::Apart { unsure } => {
-                self.apart_until = now + APART;
-                self.put_back(batch, refusals, unsure);
+            BatchOutcome::MustRunAlone { maybe_committed } => {
+                self.alone_until = now + ALONE_FOR;
+                self.put_back(batch, refusals, maybe_committed);
                 return;
             }
-            Ended::Failed { error, unsure } => (error, unsure),
+            BatchOutcome::Failed { error, maybe_committed } => (error, maybe_committed),
         };
         self.refusals.put_back(refusals);
-        let retry_alone = !error.is_passing() && batch.len() > 1;
-        for mut pending in batch.into_iter().rev() {
-            if retry_alone || (error.is_passing() && pending.deadline > now) {
-                if unsure {
-                    pending = pending.unsure();
-                }
-                pending.alone = retry_alone;
-                pending.tried = true;
-                self.queue.push_front(pending);
-            } else {
-                let _ = pending.reply.send(Err(error.clone()));
-            }
-        }
+        let retry_alone = !error.is_transient() && batch.len() > 1;
+        let is_retried = |pending: &Pending| retry_alone || (error.is_transient() && pending.deadline > now);
+        let (retried, failed): (Vec<_>, Vec<_>) = batch.into_iter().partition(is_retried);
+        let again = |pending: Pending| {
+            let pending = if maybe_committed { pending.maybe_committed() } else { pending };
+            Pending { alone: retry_alone, tried: true, ..pending }
+        };
+        self.queue.put_back(retried.into_iter().map(again));
+        failed.into_iter().for_each(|pending| pending.answer(Err(error.clone())));
+    }
+
+    fn put_back(&mut self, batch: Vec<Pending>, refusals: Vec<RefusedUpload>, maybe_committed: bool) {
+        self.refusals.put_back(refusals);
+        let again = |pending: Pending| if maybe_committed { pending.maybe_committed() } else { pending };
+        self.queue.put_back(batch.into_iter().map(again));
     }
 
     fn answer(&mut self, batch: Vec<Pending>, outcomes: Vec<OperationOutcome>, now: Instant) {
         for (pending, outcome) in batch.into_iter().zip(outcomes) {
-            self.quota_refusals.learn(&pending.operation, &outcome, now);
+            self.quota_refusals.observe(&pending.operation, &outcome, now);
             if matches!(outcome, OperationOutcome::QuotaExceeded { contended: true, .. }) {
-                self.registry.record_contention(&self.org);
+                self.shared.contention.record(&self.org, Instant::now());
             }
-            // Whoever asked may be gone; the books are right either way.
-            let _ = pending.reply.send(Ok(outcome));
+            pending.answer(Ok(outcome));
         }
-        self.answer_foreseen(now);
+        // What has queued up behind a refusal that holds for it, too.
+        self.queue.answer_known(|operation| self.quota_refusals.get(operation, now));
     }
 
     fn tick(&mut self, ctx: &mut Context<Self>) {
-        self.pump(ctx);
+        self.start_next(ctx);
         let idle = !self.in_flight && self.queue.is_empty() && self.last_work.elapsed() > IDLE;
         if idle {
-            self.registry.forget(&self.org, &ctx.address());
+            self.shared.directory.remove(&self.org, &ctx.address());
             ctx.stop();
         }
     }
@@ -273,22 +227,22 @@ impl Handler<Submit> for OrgActor {
     fn handle(&mut self, message: Submit, ctx: &mut Self::Context) -> Self::Result {
         let (reply, outcome) = oneshot::channel();
         let now = Instant::now();
-        if let Some(outcome) = self.quota_refusals.foresees(&message.operation, now) {
+        if let Some(outcome) = self.quota_refusals.get(&message.operation, now) {
             return Box::pin(ready(Ok(outcome)));
         }
-        self.queue.push_back(Pending {
+        self.queue.push(Pending {
             operation: message.operation,
             reply,
-            deadline: now + message.patience,
-            expires: now + message.patience.max(LEAST),
+            deadline: now + message.retry_for,
+            expires: now + message.retry_for.max(SHORTEST),
             alone: false,
             tried: false,
         });
-        self.pump(ctx);
-        // A database that hangs in the middle of a transaction must not hang whoever asked; the
-        // outcome is then unknown to them.
+        self.start_next(ctx);
+        // A database that hangs in the middle of a transaction must not make the caller hang. The outcome is then unknown
+        // to the caller.
         Box::pin(async move {
-            match timeout(message.patience + GRACE, outcome).await {
+            match timeout(message.retry_for + GRACE, outcome).await {
                 Ok(answered) => answered.unwrap_or(Err(DbError::Busy)),
                 Err(_) => Err(DbError::Unavailable("no answer in time".to_owned())),
             }
@@ -300,6 +254,6 @@ impl Handler<RecordRefusal> for OrgActor {
     type Result = ();
 
     fn handle(&mut self, message: RecordRefusal, _: &mut Self::Context) {
-        self.refusals.note(message.0, Instant::now());
+        self.refusals.record(message.0, Instant::now());
     }
 }

@@ -1,16 +1,16 @@
-//! Which uploads an organization's quota was just found to have no room for, so that a system that tries
-//! again and again costs its siblings one transaction a second.
+//! Which uploads the database has just refused for the organization's quota: a system that tries again and again costs its
+//! siblings one transaction a second.
 //!
-//! For a second from the answer of the database, what it has said is repeated to the same system for the
-//! same size and for larger ones, up to the size for which retention would free more: until something
-//! changes the database would say the same. What changes it in this process is known here:
-//! * a deletion, or an upload that is taken back, makes room: everything is forgotten. But the upload that
-//!   was refused itself (when it grew) had no part in the answer, and its own end changes nothing;
-//! * a commit changes what retention would take from its system: that system's refusal is forgotten. It may
-//!   free something for siblings as well, which they see within the second: a busy organization commits all
-//!   the time, and if each of these let the refused one in again there would be no point in this.
+//! For a second, what the database has answered is repeated to the same system for the same size and for larger ones, up to
+//! the size for which retention would free more. Until something changes, the database would answer the same. This process
+//! knows of these changes:
+//! * a deletion, or an upload that is rolled back, frees space: everything is forgotten. An upload that was itself refused (when
+//!   it grew) had no part in the answer, and its end changes nothing;
+//! * a commit changes what retention would choose from its system: that system's refusal is forgotten. It may free space for
+//!   siblings as well, which they see within the second. A busy organization commits all the time, and if every commit
+//!   admitted the refused system to the database again the cache would be useless.
 //!
-//! What other processes do is seen within the second.
+//! What other processes change is seen within the second.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -19,39 +19,40 @@ use uuid::Uuid;
 
 use crate::db::accounting::{Operation, OperationOutcome};
 
-const REMEMBERED: Duration = Duration::from_secs(1);
+const CACHED_FOR: Duration = Duration::from_secs(1);
 
 #[derive(Default)]
-pub(super) struct QuotaRefusalCache(HashMap<Uuid, Refused>);
+pub(super) struct QuotaRefusalCache(HashMap<Uuid, QuotaRefusal>);
 
-struct Refused {
-    /// The upload that asked.
+/// The last refusal of a system.
+struct QuotaRefusal {
+    /// The refused upload.
     upload: Uuid,
-    /// Bytes that it asked for.
+    /// The bytes that it wanted.
     from: u64,
-    /// Sizes from here on have to ask themselves.
+    /// The refusal does not hold for this size and larger ones.
     below: u64,
     contended: bool,
     until: Instant,
 }
 
 impl QuotaRefusalCache {
-    /// What an operation that has not been run will come to, if that is known.
-    pub fn foresees(&self, operation: &Operation, now: Instant) -> Option<OperationOutcome> {
+    /// Returns the outcome of an operation that has not been run, if it is known.
+    pub fn get(&self, operation: &Operation, now: Instant) -> Option<OperationOutcome> {
         let Operation::Admit(op) = operation else { return None };
         let refused = self.0.get(&op.system_id)?;
         let same = (refused.from..refused.below).contains(&op.want) && now < refused.until;
         same.then_some(OperationOutcome::QuotaExceeded { below: refused.below, contended: refused.contended })
     }
 
-    /// Takes in what an operation has come to.
-    pub fn learn(&mut self, operation: &Operation, outcome: &OperationOutcome, now: Instant) {
+    /// Updates the cache with the outcome of an operation.
+    pub fn observe(&mut self, operation: &Operation, outcome: &OperationOutcome, now: Instant) {
         match (operation, outcome) {
             (Operation::Admit(op), OperationOutcome::QuotaExceeded { below, contended }) => {
-                self.refused(op.system_id, op.backup.uuid(), op.want, (*below, *contended), now);
+                self.insert(op.system_id, op.backup.uuid(), op.want, (*below, *contended), now);
             }
             (Operation::Grow(op), OperationOutcome::QuotaExceeded { below, contended }) => {
-                self.refused(op.system_id, op.backup.uuid(), op.want, (*below, *contended), now);
+                self.insert(op.system_id, op.backup.uuid(), op.want, (*below, *contended), now);
             }
             (Operation::Delete(_), _) => self.0.clear(),
             (Operation::Abort(op), _) => self.0.retain(|_, refused| refused.upload == op.backup),
@@ -60,7 +61,7 @@ impl QuotaRefusalCache {
         }
     }
 
-    fn refused(
+    fn insert(
         &mut self,
         system: Uuid,
         upload: Uuid,
@@ -69,7 +70,7 @@ impl QuotaRefusalCache {
         now: Instant,
     ) {
         self.0.retain(|_, refused| now < refused.until);
-        self.0.insert(system, Refused { upload, from, below, contended, until: now + REMEMBERED });
+        self.0.insert(system, QuotaRefusal { upload, from, below, contended, until: now + CACHED_FOR });
     }
 }
 
@@ -101,8 +102,8 @@ mod tests {
 
     #[test]
     fn a_refusal_is_repeated_for_its_sizes_for_a_second() {
-        let (mut memory, start) = (QuotaRefusalCache::default(), Instant::now());
-        memory.learn(
+        let (mut cache, start) = (QuotaRefusalCache::default(), Instant::now());
+        cache.observe(
             &admit(SYSTEM, 100),
             &OperationOutcome::QuotaExceeded { below: 500, contended: false },
             start,
@@ -114,17 +115,17 @@ mod tests {
             (SYSTEM, 499, soon, true),
             (SYSTEM, 500, soon, false),
             (OTHER, 100, soon, false),
-            (SYSTEM, 100, start + REMEMBERED, false),
+            (SYSTEM, 100, start + CACHED_FOR, false),
         ] {
-            let answer = memory.foresees(&admit(system, want), now);
+            let answer = cache.get(&admit(system, want), now);
             assert_eq!(answer.is_some(), known, "{want}");
         }
-        memory.learn(&admit(SYSTEM, 10), &OperationOutcome::Admitted, soon);
-        assert!(memory.foresees(&admit(SYSTEM, 100), soon).is_some());
+        cache.observe(&admit(SYSTEM, 10), &OperationOutcome::Admitted, soon);
+        assert!(cache.get(&admit(SYSTEM, 100), soon).is_some());
     }
 
     #[test]
-    fn what_makes_room_here_is_noticed() {
+    fn what_frees_space_in_this_process_ends_a_refusal() {
         let now = Instant::now();
         let backup = BackupId::new(Uuid::now_v7(), Extension::Bin);
         let growth = Operation::Grow(Growth { system_id: SYSTEM, backup, want: 100 });
@@ -144,14 +145,14 @@ mod tests {
             (abort(Uuid::from_u128(8)), true),
             (abort(backup.uuid()), false),
         ] {
-            let mut memory = QuotaRefusalCache::default();
-            memory.learn(
+            let mut cache = QuotaRefusalCache::default();
+            cache.observe(
                 &growth,
                 &OperationOutcome::QuotaExceeded { below: u64::MAX, contended: false },
                 now,
             );
-            memory.learn(&operation, &OperationOutcome::NotFound, now);
-            assert_eq!(memory.foresees(&admit(SYSTEM, 100), now).is_none(), forgotten, "{operation:?}");
+            cache.observe(&operation, &OperationOutcome::NotFound, now);
+            assert_eq!(cache.get(&admit(SYSTEM, 100), now).is_none(), forgotten, "{operation:?}");
         }
     }
 }

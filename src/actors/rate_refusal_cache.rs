@@ -1,7 +1,7 @@
-//! Turns a flood away in memory, so that it never reaches Postgres.
+//! Which systems the database has refused for their rate limit, and until when: a flood is refused from memory and never
+//! reaches Postgres.
 //!
-//! The actor remembers only until when the database refused a system. A slot that is given back
-//! raises the system's `window_epoch`, and an older refusal is forgotten.
+//! When a slot of a system's rate limit is released, its `window_epoch` is raised, and an older refusal is forgotten.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -10,28 +10,28 @@ use actix::{Actor, Addr, ArbiterHandle, AsyncContext, Context, Handler, Message}
 use uuid::Uuid;
 
 #[derive(Clone, Copy)]
-struct Refused {
+struct RateRefusal {
     until: Instant,
     epoch: i64,
 }
 
 #[derive(Default)]
 struct RateRefusalActor {
-    refused: HashMap<Uuid, Refused>,
+    refusals: HashMap<Uuid, RateRefusal>,
 }
 
 #[derive(Message)]
 #[rtype(result = "Option<Duration>")]
-struct Check {
+struct Get {
     system: Uuid,
     epoch: i64,
 }
 
 #[derive(Message)]
 #[rtype(result = "()")]
-struct Remember {
+struct Insert {
     system: Uuid,
-    refused: Refused,
+    refusal: RateRefusal,
 }
 
 impl Actor for RateRefusalActor {
@@ -41,34 +41,34 @@ impl Actor for RateRefusalActor {
         ctx.set_mailbox_capacity(1024);
         ctx.run_interval(Duration::from_mins(1), |actor, _| {
             let now = Instant::now();
-            actor.refused.retain(|_, refused| refused.until > now);
+            actor.refusals.retain(|_, refusal| refusal.until > now);
         });
     }
 }
 
-impl Handler<Check> for RateRefusalActor {
+impl Handler<Get> for RateRefusalActor {
     type Result = Option<Duration>;
 
-    fn handle(&mut self, check: Check, _: &mut Self::Context) -> Self::Result {
-        let refused = self.refused.get(&check.system)?;
-        let left = refused.until.saturating_duration_since(Instant::now());
-        if left.is_zero() || check.epoch > refused.epoch {
-            self.refused.remove(&check.system);
+    fn handle(&mut self, get: Get, _: &mut Self::Context) -> Self::Result {
+        let refusal = self.refusals.get(&get.system)?;
+        let left = refusal.until.saturating_duration_since(Instant::now());
+        if left.is_zero() || get.epoch > refusal.epoch {
+            self.refusals.remove(&get.system);
             return None;
         }
         Some(left)
     }
 }
 
-impl Handler<Remember> for RateRefusalActor {
+impl Handler<Insert> for RateRefusalActor {
     type Result = ();
 
-    fn handle(&mut self, message: Remember, _: &mut Self::Context) {
-        self.refused.insert(message.system, message.refused);
+    fn handle(&mut self, message: Insert, _: &mut Self::Context) {
+        self.refusals.insert(message.system, message.refusal);
     }
 }
 
-/// The handle; cheap to clone.
+/// The handle of the cache; cheap to clone.
 #[derive(Clone)]
 pub struct RateRefusalCache(Addr<RateRefusalActor>);
 
@@ -78,17 +78,17 @@ impl RateRefusalCache {
         Self(RateRefusalActor::start_in_arbiter(arbiter, |_| RateRefusalActor::default()))
     }
 
-    /// How long the system has to wait, in whole seconds rounded up; `None`: the database decides.
+    /// Returns how long the system has to wait, in whole seconds rounded up; `None`: the database decides.
     /// `epoch` is the system's `window_epoch` as its credential was last read.
     pub async fn check(&self, system: Uuid, epoch: i64) -> Option<u64> {
-        // If the actor should be gone the database still decides, and exactly.
-        let left = self.0.send(Check { system, epoch }).await.ok().flatten()?;
+        // If the actor is gone, the database decides, and exactly.
+        let left = self.0.send(Get { system, epoch }).await.ok().flatten()?;
         Some(left.as_secs() + u64::from(left.subsec_nanos() > 0))
     }
 
-    /// The database refused the system; `asked` is when it was asked.
+    /// Records that the database has refused the system; `asked` is when the query was sent.
     pub fn refused(&self, system: Uuid, epoch: i64, asked: Instant, retry_after_seconds: u64) {
         let until = asked + Duration::from_secs(retry_after_seconds);
-        self.0.do_send(Remember { system, refused: Refused { until, epoch } });
+        self.0.do_send(Insert { system, refusal: RateRefusal { until, epoch } });
     }
 }

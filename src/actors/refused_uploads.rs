@@ -1,5 +1,5 @@
-//! What was turned away, held until the next transaction takes it along: at most one a minute for
-//! each system and reason, so that a flood writes nothing.
+//! Refused uploads that the next transaction writes to the history: at most one a minute for each system and reason, so that
+//! a flood writes nothing.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -9,30 +9,31 @@ use uuid::Uuid;
 
 use crate::db::accounting::RefusedUpload;
 
-const QUIET: Duration = Duration::from_mins(1);
+const ONCE_IN: Duration = Duration::from_mins(1);
 
 #[derive(Default)]
 pub(super) struct RefusedUploads {
-    told: HashMap<(Uuid, &'static str), Instant>,
+    /// When each was last recorded.
+    recorded: HashMap<(Uuid, &'static str), Instant>,
     waiting: Vec<RefusedUpload>,
 }
 
 impl RefusedUploads {
-    /// Takes it in, unless the same was told within the last minute.
-    pub fn note(&mut self, refusal: RefusedUpload, now: Instant) {
-        self.told.retain(|_, told| now.duration_since(*told) < QUIET);
-        if let Entry::Vacant(untold) = self.told.entry((refusal.system_id, refusal.reason)) {
-            untold.insert(now);
+    /// Records a refused upload, unless one of the same system and reason was recorded within the last minute.
+    pub fn record(&mut self, refusal: RefusedUpload, now: Instant) {
+        self.recorded.retain(|_, at| now.duration_since(*at) < ONCE_IN);
+        if let Entry::Vacant(vacant) = self.recorded.entry((refusal.system_id, refusal.reason)) {
+            vacant.insert(now);
             self.waiting.push(refusal);
         }
     }
 
-    /// What the next transaction has to write.
+    /// Removes and returns what the next transaction has to write.
     pub fn take(&mut self) -> Vec<RefusedUpload> {
         std::mem::take(&mut self.waiting)
     }
 
-    /// The transaction failed: they wait for the next.
+    /// Keeps what a failed transaction has not written, for the next one.
     pub fn put_back(&mut self, refusals: Vec<RefusedUpload>) {
         self.waiting.extend(refusals);
     }
@@ -47,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_a_minute_for_each_system_and_reason() {
+    fn one_refused_upload_a_minute_is_recorded_for_each_system_and_reason() {
         let start = Instant::now();
         let refusal =
             |system, reason| RefusedUpload { system_id: Uuid::from_u128(system), reason, remote_addr: None };
@@ -55,7 +56,7 @@ mod tests {
         for (seconds, system, reason, waiting) in
             [(0, 1, "rate", 1), (1, 1, "rate", 1), (1, 1, "size", 2), (1, 2, "rate", 3), (61, 1, "rate", 4)]
         {
-            refusals.note(refusal(system, reason), start + Duration::from_secs(seconds));
+            refusals.record(refusal(system, reason), start + Duration::from_secs(seconds));
             assert_eq!(refusals.waiting.len(), waiting, "{seconds} {system} {reason}");
         }
         assert_eq!(refusals.take().len(), 4);

@@ -75,7 +75,7 @@ impl From<DbError> for Failure {
     fn from(error: DbError) -> Self {
         match error {
             DbError::Setting(line) => Self::Usage(line),
-            error if error.is_passing() => Self::Unreachable(error.to_string()),
+            error if error.is_transient() => Self::Unreachable(error.to_string()),
             error => Self::Refused(error.to_string()),
         }
     }

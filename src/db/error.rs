@@ -13,7 +13,7 @@ pub enum DbError {
     Unavailable(String),
     /// The connection was lost in COMMIT: whether it took place has to be found out.
     #[error("the outcome is unknown: {0}")]
-    Unsure(String),
+    OutcomeUnknown(String),
     /// Another transaction was in the way; the same may work when repeated.
     #[error("the transaction met another one: {0}")]
     Conflict(String),
@@ -36,10 +36,14 @@ pub enum DbError {
 
 impl DbError {
     /// Whether the same may work a moment later.
-    pub fn is_passing(&self) -> bool {
+    pub fn is_transient(&self) -> bool {
         matches!(
             self,
-            Self::Unavailable(_) | Self::Unsure(_) | Self::Conflict(_) | Self::TimedOut(_) | Self::Busy
+            Self::Unavailable(_)
+                | Self::OutcomeUnknown(_)
+                | Self::Conflict(_)
+                | Self::TimedOut(_)
+                | Self::Busy
         )
     }
 }

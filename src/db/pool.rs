@@ -12,8 +12,8 @@ use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::connection::Manager;
-use super::probe::Probe;
+use super::commit_probe::CommitProbe;
+use super::pool_manager::Manager;
 use super::{Conn, Connector, DbError};
 
 /// Which share of the connections a piece of work may use.
@@ -58,7 +58,7 @@ pub struct Db {
     reads: Arc<Semaphore>,
     blocking: Handle,
     connector: Connector,
-    pub(super) probe: Probe,
+    pub(super) probe: CommitProbe,
 }
 
 impl Db {
@@ -73,7 +73,7 @@ impl Db {
             .error_handler(Box::new(QuietErrors))
             .build_unchecked(Manager { connector: connector.clone() });
         let lane = || Arc::new(Semaphore::new(CONNECTIONS_PER_LANE as usize));
-        Self { pool, accounting: lane(), reads: lane(), blocking, connector, probe: Probe::default() }
+        Self { pool, accounting: lane(), reads: lane(), blocking, connector, probe: CommitProbe::default() }
     }
 
     /// How many connections each lane uses at this moment, of [`CONNECTIONS_PER_LANE`].
@@ -113,7 +113,7 @@ impl Db {
                 // Postgres was restarted, and this was one of the old connections. The next one is another of
                 // them, and at last a new one.
                 Err(_) if attempt.stale && Instant::now() < deadline => {}
-                Err(error) if error.is_passing() && Instant::now() + pause < deadline => {
+                Err(error) if error.is_transient() && Instant::now() + pause < deadline => {
                     log::debug!("database: {error}; trying again");
                     sleep(pause).await;
                     pause = (pause * 2).min(Duration::from_millis(500));
@@ -152,7 +152,7 @@ impl Db {
         // A frozen server does not even keep to its own time-outs. The thread that waits for it keeps the permit.
         match timeout_at(deadline + lane.frozen_after(), task).await {
             Ok(done) => done.map_err(|e| DbError::Failed(format!("a query panicked: {e}"))),
-            Err(_) => Err(DbError::Unsure("it does not answer".to_owned())),
+            Err(_) => Err(DbError::OutcomeUnknown("it does not answer".to_owned())),
         }
     }
 }
@@ -171,15 +171,15 @@ fn on_connection<T>(
     pool: &Pool<Manager>,
     work: &mut impl FnMut(&mut Conn) -> Result<T, DbError>,
 ) -> (Result<T, DbError>, bool) {
-    let mut link = match pool.get() {
-        Ok(link) => link,
+    let mut pooled = match pool.get() {
+        Ok(pooled) => pooled,
         Err(error) => return (Err(DbError::Unavailable(error.to_string())), false),
     };
-    if link.session.is_outdated() {
-        link.lost = true;
+    if pooled.session.is_outdated() {
+        pooled.lost = true;
         return (Err(DbError::Unavailable("it leads to a former primary".to_owned())), true);
     }
-    let conn = &mut link.session.conn;
+    let conn = &mut pooled.session.conn;
     let started = std::time::Instant::now();
     let result = match work(conn) {
         // A lost connection can look like a failed statement: ask the connection itself.
@@ -191,8 +191,8 @@ fn on_connection<T>(
         Err(DbError::Failed(text)) if started.elapsed() >= WAITED => Err(DbError::Conflict(text)),
         result => result,
     };
-    link.lost = matches!(result, Err(DbError::Unavailable(_) | DbError::Unsure(_)));
-    let stale = link.lost && link.opened.elapsed() > FRESH;
+    pooled.lost = matches!(result, Err(DbError::Unavailable(_) | DbError::OutcomeUnknown(_)));
+    let stale = pooled.lost && pooled.opened.elapsed() > FRESH;
     (result, stale)
 }
 

@@ -48,7 +48,7 @@ pub enum TaskError {
 impl From<TaskError> for TaskFailure {
     fn from(error: TaskError) -> Self {
         let is_outage = match &error {
-            TaskError::Db(error) => error.is_passing(),
+            TaskError::Db(error) => error.is_transient(),
             TaskError::Store(error) => matches!(error, StoreError::Unavailable { .. }),
         };
         Self { is_outage, ..Self::new(error) }

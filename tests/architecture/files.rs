@@ -11,8 +11,6 @@ const LONGEST_MAIN: usize = 60;
 
 /// Files that are longer and will be split.
 const KNOWN_LONG: &[&str] = &[
-    "src/actors/org_actor.rs",
-    "src/domain/openpgp.rs",
     "tests/api/agent/backups.rs",
     "tests/api/harness/server.rs",
     "tests/api/postgres/unreachable.rs",

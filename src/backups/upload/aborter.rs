@@ -87,7 +87,7 @@ impl Aborter {
             let operation = Operation::Abort(pending.abort.clone());
             match self.orgs.submit(&pending.org, operation, ATTEMPT_TIMEOUT).await {
                 Ok(outcome) => break Some(outcome),
-                Err(error) if error.is_passing() => {
+                Err(error) if error.is_transient() => {
                     log::warn!("abort failed upload {id}: {error}; trying again");
                     sleep(RETRY_PAUSE).await;
                 }

@@ -56,7 +56,7 @@ fn transact(
     fail_point!("books.committed");
     // All was written: what failed was the COMMIT, and it may have taken place.
     result.map_err(|error| match error {
-        DbError::Unavailable(text) | DbError::Failed(text) if decided => DbError::Unsure(text),
+        DbError::Unavailable(text) | DbError::Failed(text) if decided => DbError::OutcomeUnknown(text),
         error => error,
     })
 }

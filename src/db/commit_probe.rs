@@ -9,21 +9,16 @@
 //! as true an answer while commits hang.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel::sql_types::{Bool, Integer, Timestamptz};
-use tokio::time::{sleep, timeout};
 
-use super::{Conn, Db, DbError, Lane};
-
-/// Between two looks at a probe that is under way.
-const LOOK_AGAIN: Duration = Duration::from_millis(250);
+use super::{Conn, DbError};
 
 /// A session, as Postgres lists it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Listed {
+pub(super) struct ProbeSession {
     pid: i32,
     /// Process ids come again.
     started: DateTime<Utc>,
@@ -31,56 +26,32 @@ struct Listed {
 
 /// The session of the probe that is under way.
 #[derive(Clone, Default)]
-pub(super) struct Probe(Arc<Mutex<Option<Listed>>>);
+pub(super) struct CommitProbe(Arc<Mutex<Option<ProbeSession>>>);
 
-impl Db {
-    /// Commits something that changes nothing. Blocks no thread and opens no session for those that ask while one hangs.
-    pub async fn can_commit(&self, patience: Duration) -> Result<(), DbError> {
-        let hangs = || {
-            Err(DbError::Unsure("COMMIT did not return; is a synchronous standby unavailable?".to_owned()))
-        };
-        timeout(patience, self.commit_probe(patience)).await.unwrap_or_else(|_| hangs())
-    }
-
-    async fn commit_probe(&self, patience: Duration) -> Result<(), DbError> {
-        while let Some(listed) = self.probe.under_way() {
-            let is_at_it = move |conn: &mut _| is_at_it(conn, listed);
-            if self.run(Lane::Reads, patience, is_at_it).await? {
-                sleep(LOOK_AGAIN).await;
-            } else {
-                // Only its client waits still, on a connection that leads nowhere.
-                self.probe.end(listed);
-            }
-        }
-        let probe = self.probe.clone();
-        self.run(Lane::Reads, patience, move |conn| probe.run(conn)).await
-    }
-}
-
-impl Probe {
-    fn under_way(&self) -> Option<Listed> {
+impl CommitProbe {
+    pub(super) fn under_way(&self) -> Option<ProbeSession> {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn begin(&self, listed: Listed) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(listed);
+    fn begin(&self, session: ProbeSession) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(session);
     }
 
     /// One that was given up may end when there is another.
-    fn end(&self, listed: Listed) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take_if(|under_way| *under_way == listed);
+    pub(super) fn end(&self, session: ProbeSession) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take_if(|under_way| *under_way == session);
     }
 
-    fn run(&self, conn: &mut Conn) -> Result<(), DbError> {
-        let (listed, may_emit) = writable_session(conn)?;
+    pub(super) fn run(&self, conn: &mut Conn) -> Result<(), DbError> {
+        let (session, may_emit) = writable_session(conn)?;
         let probe = if may_emit {
             "SELECT pg_logical_emit_message(true, 'strongroom.health', '')"
         } else {
             "UPDATE service_defaults SET org_quota_bytes = org_quota_bytes"
         };
-        self.begin(listed);
+        self.begin(session);
         let committed = diesel::sql_query(probe).execute(conn);
-        self.end(listed);
+        self.end(session);
         committed?;
         Ok(())
     }
@@ -90,7 +61,7 @@ impl Probe {
 ///
 /// One that only reads (a standby's, or by `default_transaction_read_only`) is `Unavailable`, as it is for whoever tries
 /// to write in it: so it is thrown away, and what comes next is asked of a new one.
-fn writable_session(conn: &mut Conn) -> Result<(Listed, bool), DbError> {
+fn writable_session(conn: &mut Conn) -> Result<(ProbeSession, bool), DbError> {
     #[derive(QueryableByName)]
     struct Row {
         #[diesel(sql_type = Integer)]
@@ -117,11 +88,14 @@ fn writable_session(conn: &mut Conn) -> Result<(Listed, bool), DbError> {
             "the session is read-only (a standby, or default_transaction_read_only)".to_owned(),
         ));
     }
-    Ok((Listed { pid, started }, may_emit))
+    Ok((ProbeSession { pid, started }, may_emit))
 }
 
 /// Whether the session still works on its statement. `idle`: it has answered, and the answer is lost.
-fn is_at_it(conn: &mut Conn, Listed { pid, started }: Listed) -> Result<bool, DbError> {
+pub(super) fn is_active(
+    conn: &mut Conn,
+    ProbeSession { pid, started }: ProbeSession,
+) -> Result<bool, DbError> {
     #[derive(QueryableByName)]
     struct Row {
         #[diesel(sql_type = Bool)]
