@@ -1,21 +1,21 @@
-//! Follows a chunked body (RFC 9112, 7.1) to its end, without changing it.
+//! Finds the end of a chunked body (RFC 9112, 7.1) without changing the body.
 
 use super::malformed::MalformedRequest;
 
-/// The most digits of a chunk's size: enough for 2^60 bytes.
-const DIGITS: usize = 15;
-/// The longest line with a chunk's size, and the most bytes of trailers.
-const LINE: usize = 4096;
+/// The longest chunk size in hexadecimal digits: enough for 2^60 bytes.
+const MAX_SIZE_DIGITS: usize = 15;
+/// The longest line with a chunk size, and the longest trailers, in bytes.
+const MAX_LINE: usize = 4096;
 
-/// Where in the body it is.
+/// The position in a chunked body.
 #[derive(Debug)]
 pub(super) struct ChunkedBody {
     state: ChunkState,
-    /// Bytes of this chunk still to come.
+    /// Remaining bytes of this chunk.
     size: u64,
-    /// Digits of the size that is being read.
+    /// The digits read of the current chunk size.
     digits: usize,
-    /// Bytes of the line, or of the trailers, that is being read.
+    /// The bytes read of the current line or of the trailers.
     line: usize,
 }
 
@@ -28,7 +28,7 @@ enum ChunkState {
     Data,
     DataCr,
     DataLf,
-    /// At the start of a trailer's line, or of the empty line that ends the body.
+    /// At the start of a trailer, or of the empty line that ends the body.
     TrailerStart,
     TrailerName,
     TrailerValue,
@@ -37,15 +37,15 @@ enum ChunkState {
     End,
 }
 
-/// How far a piece of a body goes.
+/// The result of scanning a piece of a body.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum ScanResult {
-    /// To the end of the piece, and further.
-    All,
-    /// The body ends after so many bytes of the piece.
+    /// The body continues after the piece.
+    Continues,
+    /// The body ends after this many bytes of the piece.
     End(usize),
-    /// So many bytes are good. The next one is not.
-    Broken(usize, MalformedRequest),
+    /// After this many bytes the body is malformed.
+    Malformed(usize, MalformedRequest),
 }
 
 impl ChunkedBody {
@@ -53,7 +53,7 @@ impl ChunkedBody {
         Self { state: ChunkState::Size, size: 0, digits: 0, line: 0 }
     }
 
-    /// Looks at the next piece of the body, which may go on behind it with something else.
+    /// Scans the next piece, which may contain more than the rest of the body.
     pub fn scan(&mut self, piece: &[u8]) -> ScanResult {
         let mut at = 0;
         while let Some(byte) = piece.get(at) {
@@ -69,23 +69,23 @@ impl ChunkedBody {
             }
             match self.step(*byte) {
                 Ok(state) => self.state = state,
-                Err(error) => return ScanResult::Broken(at, error),
+                Err(error) => return ScanResult::Malformed(at, error),
             }
             at += 1;
             if self.state == ChunkState::End {
                 return ScanResult::End(at);
             }
         }
-        ScanResult::All
+        ScanResult::Continues
     }
 
-    /// Where a byte that is not data leads to.
+    /// Returns the next state after a byte that is not data.
     fn step(&mut self, byte: u8) -> Result<ChunkState, MalformedRequest> {
         self.line += 1;
         match (self.state, byte) {
             (ChunkState::Size, b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F') => self.digit(byte),
             (ChunkState::Size, _) if self.digits == 0 => Err(MalformedRequest::ChunkSize),
-            (ChunkState::AfterSize, b' ' | b'\t') if self.line > LINE => {
+            (ChunkState::AfterSize, b' ' | b'\t') if self.line > MAX_LINE => {
                 Err(MalformedRequest::ChunkExtension)
             }
             (ChunkState::Size | ChunkState::AfterSize, b' ' | b'\t') => Ok(ChunkState::AfterSize),
@@ -95,7 +95,7 @@ impl ChunkedBody {
             }
             (ChunkState::Size | ChunkState::AfterSize, b'\n') => Err(MalformedRequest::ChunkEnd),
             (ChunkState::Size | ChunkState::AfterSize, _) => Err(MalformedRequest::ChunkSize),
-            (ChunkState::Extension, _) if self.line > LINE || is_control(byte) => {
+            (ChunkState::Extension, _) if self.line > MAX_LINE || is_control(byte) => {
                 Err(MalformedRequest::ChunkExtension)
             }
             (ChunkState::Extension, _) => Ok(ChunkState::Extension),
@@ -138,7 +138,7 @@ impl ChunkedBody {
 
     fn digit(&mut self, byte: u8) -> Result<ChunkState, MalformedRequest> {
         self.digits += 1;
-        if self.digits > DIGITS {
+        if self.digits > MAX_SIZE_DIGITS {
             return Err(MalformedRequest::ChunkTooLarge);
         }
         let digit = char::from(byte).to_digit(16).ok_or(MalformedRequest::ChunkSize)?;
@@ -147,16 +147,16 @@ impl ChunkedBody {
     }
 
     fn trailer(&self, state: ChunkState) -> Result<ChunkState, MalformedRequest> {
-        if self.line > LINE { Err(MalformedRequest::Trailer) } else { Ok(state) }
+        if self.line > MAX_LINE { Err(MalformedRequest::Trailer) } else { Ok(state) }
     }
 }
 
-/// Whether a byte has no state in a line. The tab has.
+/// Whether a byte may not be part of a line. A tab may.
 fn is_control(byte: u8) -> bool {
     byte.is_ascii_control() && byte != b'\t'
 }
 
-/// Whether a header's name may have this byte in it (RFC 9110, 5.6.2).
+/// Whether a header name may contain this byte (RFC 9110, 5.6.2).
 fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
@@ -165,16 +165,16 @@ fn is_token(byte: u8) -> bool {
 mod tests {
     use super::*;
 
-    /// Scans a body in one piece and byte by byte, which must not make a difference.
+    /// Scans a body in one piece and byte by byte. The result must be the same.
     fn scan(body: &[u8]) -> ScanResult {
         let whole = ChunkedBody::new().scan(body);
         let mut chunks = ChunkedBody::new();
         let slowly = body.iter().enumerate().find_map(|(at, byte)| match chunks.scan(&[*byte]) {
-            ScanResult::All => None,
+            ScanResult::Continues => None,
             ScanResult::End(more) => Some(ScanResult::End(at + more)),
-            ScanResult::Broken(_, error) => Some(ScanResult::Broken(at, error)),
+            ScanResult::Malformed(_, error) => Some(ScanResult::Malformed(at, error)),
         });
-        assert_eq!(slowly.unwrap_or(ScanResult::All), whole, "{body:?}");
+        assert_eq!(slowly.unwrap_or(ScanResult::Continues), whole, "{body:?}");
         whole
     }
 
@@ -188,12 +188,12 @@ mod tests {
             "5\r\n0\r\n\r\n\r\n0\r\nX-Y: z\r\nother:\r\n\r\n",
         ] {
             assert_eq!(scan(format!("{body}GET / HTTP").as_bytes()), ScanResult::End(body.len()), "{body:?}");
-            assert_eq!(scan(&body.as_bytes()[..body.len() - 1]), ScanResult::All, "{body:?}");
+            assert_eq!(scan(&body.as_bytes()[..body.len() - 1]), ScanResult::Continues, "{body:?}");
         }
     }
 
     #[test]
-    fn what_is_malformed_has_the_fault_that_names_it() {
+    fn malformed_body_is_reported_at_its_first_wrong_byte() {
         for (good, next, error) in [
             ("", "\r\n", MalformedRequest::ChunkSize),
             ("", "-5\r\n", MalformedRequest::ChunkSize),
@@ -213,13 +213,13 @@ mod tests {
             ("0\r\nX: y", "\n\r\n", MalformedRequest::Trailer),
         ] {
             let body = format!("{good}{next}");
-            assert_eq!(scan(body.as_bytes()), ScanResult::Broken(good.len(), error), "{body:?}");
+            assert_eq!(scan(body.as_bytes()), ScanResult::Malformed(good.len(), error), "{body:?}");
         }
-        let long = format!("5;{}", "a".repeat(LINE));
-        assert_eq!(scan(long.as_bytes()), ScanResult::Broken(LINE, MalformedRequest::ChunkExtension));
-        let long = format!("5{}", " ".repeat(LINE));
-        assert_eq!(scan(long.as_bytes()), ScanResult::Broken(LINE, MalformedRequest::ChunkExtension));
-        let long = format!("0\r\nX:{}", "a".repeat(LINE));
-        assert_eq!(scan(long.as_bytes()), ScanResult::Broken(LINE + 3, MalformedRequest::Trailer));
+        let long = format!("5;{}", "a".repeat(MAX_LINE));
+        assert_eq!(scan(long.as_bytes()), ScanResult::Malformed(MAX_LINE, MalformedRequest::ChunkExtension));
+        let long = format!("5{}", " ".repeat(MAX_LINE));
+        assert_eq!(scan(long.as_bytes()), ScanResult::Malformed(MAX_LINE, MalformedRequest::ChunkExtension));
+        let long = format!("0\r\nX:{}", "a".repeat(MAX_LINE));
+        assert_eq!(scan(long.as_bytes()), ScanResult::Malformed(MAX_LINE + 3, MalformedRequest::Trailer));
     }
 }

@@ -1,4 +1,4 @@
-//! The answer to a head that is not handed on. The library's own answer to it would have no body.
+//! The response to a malformed head. The library's own response would have no body.
 
 use std::time::SystemTime;
 
@@ -20,7 +20,7 @@ impl From<MalformedRequest> for ApiError {
     }
 }
 
-/// The bytes of the answer.
+/// The bytes of the response.
 pub(super) fn answer(error: MalformedRequest) -> Bytes {
     let response = ApiError::from(error).error_response();
     let status = response.status();

@@ -1,4 +1,4 @@
-//! What the two ends of a connection's service tell each other: the stream below the library, and the middleware above.
+//! The state that the stream below the library and the middleware above it share.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -13,58 +13,58 @@ use actix_web::middleware::Next;
 use super::malformed::MalformedRequest;
 use crate::http::guarded_body::GuardedBody;
 
-/// A connection's request, and the answer to it. Handlers find it in the connection's data.
+/// The current request of a connection and the response to it. Handlers find it in the connection's data.
 #[derive(Default)]
 pub struct Exchange {
-    answering: Cell<bool>,
+    responding: Cell<bool>,
     last: Cell<bool>,
     malformed_body: Cell<Option<MalformedRequest>>,
-    /// Of the connection's task, while it waits for the answer.
+    /// Wakes the connection's task, which waits for the response.
     waiting: RefCell<Option<Waker>>,
 }
 
 impl Exchange {
-    /// Why the request's body ended before its end, if that is not because the client is gone.
+    /// Why the request's body is malformed, if it is. The client is then still connected.
     pub fn malformed_body(&self) -> Option<MalformedRequest> {
         self.malformed_body.get()
     }
 
-    /// The connection is closed after this answer: what comes behind the request is not looked at.
+    /// Marks the response as the connection's last one: what follows the request is discarded.
     pub(super) fn close_afterwards(&self) {
         self.last.set(true);
     }
 
     pub(super) fn begin(&self) {
-        self.answering.set(true);
+        self.responding.set(true);
     }
 
-    pub(super) fn is_answering(&self) -> bool {
-        self.answering.get()
+    pub(super) fn is_responding(&self) -> bool {
+        self.responding.get()
     }
 
     pub(super) fn is_last(&self) -> bool {
         self.last.get()
     }
 
-    pub(super) fn break_body(&self, error: MalformedRequest) {
+    pub(super) fn set_malformed_body(&self, error: MalformedRequest) {
         self.malformed_body.set(Some(error));
     }
 
-    /// The answer has been encoded.
+    /// The response has been encoded.
     pub(super) fn end(&self) {
-        self.answering.set(false);
+        self.responding.set(false);
         if let Some(waiting) = self.waiting.take() {
             waiting.wake();
         }
     }
 
-    /// Has the connection's task woken when the answer has been encoded.
-    pub(super) fn wake_when_answered(&self, context: &Context<'_>) {
+    /// Wakes the connection's task when the response has been encoded.
+    pub(super) fn wake_when_encoded(&self, context: &Context<'_>) {
         self.waiting.replace(Some(context.waker().clone()));
     }
 }
 
-/// Ends the exchange when it is dropped: with the response's body, when the library has encoded all of it.
+/// Ends the exchange when it is dropped. The response's body owns it, and is dropped when the library has encoded all of it.
 struct ResponseGuard(Rc<Exchange>);
 
 impl Drop for ResponseGuard {
@@ -73,7 +73,7 @@ impl Drop for ResponseGuard {
     }
 }
 
-/// The middleware around all that make a response: the next request may be read when the answer of this one has been encoded.
+/// The outermost middleware: the next request may be read when the response to this one has been encoded.
 pub async fn one_request_at_a_time(
     request: ServiceRequest,
     next: Next<BoxBody>,
@@ -81,26 +81,26 @@ pub async fn one_request_at_a_time(
     let Some(exchange) = request.conn_data::<Rc<Exchange>>().cloned() else {
         return next.call(request).await;
     };
-    let answering = ResponseGuard(Rc::clone(&exchange));
-    let asked_to_close = request.head().connection_type() == ConnectionType::Close;
-    let settle = |head: &mut ResponseHead| {
+    let responding = ResponseGuard(Rc::clone(&exchange));
+    let client_closes = request.head().connection_type() == ConnectionType::Close;
+    let set_connection_type = |head: &mut ResponseHead| {
         if exchange.malformed_body().is_some() {
             head.set_connection_type(ConnectionType::Close);
         }
-        if asked_to_close || head.connection_type() == ConnectionType::Close {
+        if client_closes || head.connection_type() == ConnectionType::Close {
             exchange.close_afterwards();
         }
     };
-    let body = |body| GuardedBody::boxed(body, answering);
+    let body = |body| GuardedBody::boxed(body, responding);
     match next.call(request).await {
         Ok(mut response) => {
-            settle(response.response_mut().head_mut());
+            set_connection_type(response.response_mut().head_mut());
             Ok(response.map_body(|_, answer| body(answer)))
         }
-        // The library makes an answer of an error as well, which the next request must not overtake either.
+        // The library turns an error into a response, too. The next request must not overtake it either.
         Err(error) => {
             let mut response = error.error_response();
-            settle(response.head_mut());
+            set_connection_type(response.head_mut());
             Err(InternalError::from_response(error, response.map_body(|_, answer| body(answer))).into())
         }
     }

@@ -1,8 +1,8 @@
-//! What is wrong with a request that is not handed on, in the words that its client and the log are told.
+//! What is wrong with a malformed request, in the words of the response and of the log.
 
 use actix_web::http::StatusCode;
 
-/// Why a request, or the rest of its body, is not handed on.
+/// Why a request, or the rest of its body, is not passed to the library.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MalformedRequest {
     Tls,
@@ -17,9 +17,9 @@ pub enum MalformedRequest {
     LengthMissing,
     Coding,
     LengthAndCoding,
-    /// `Upgrade: websocket` would make a body of everything that the connection brings.
+    /// The library would take everything that follows `Upgrade: websocket` for the request's body.
     Upgrade,
-    /// `CONNECT` would do the same.
+    /// The same for `CONNECT`.
     Connect,
     ChunkSize,
     ChunkTooLarge,
@@ -28,15 +28,15 @@ pub enum MalformedRequest {
     Trailer,
 }
 
-/// What a error is called: `reason` in the metrics, and `key` and `message` of the answer.
-struct Words {
+/// The texts of an error: `reason` in the metrics, `key` and `message` of the response.
+struct Texts {
     reason: &'static str,
     key: &'static str,
     message: &'static str,
 }
 
 impl MalformedRequest {
-    fn words(self) -> Words {
+    fn texts(self) -> Texts {
         let (reason, key, message) = match self {
             Self::Tls => (
                 "tls",
@@ -80,22 +80,22 @@ impl MalformedRequest {
                 ("body", "body", "malformed: last chunk is not followed by CR LF or by trailers")
             }
         };
-        Words { reason, key, message }
+        Texts { reason, key, message }
     }
 
     /// The kind, for the metrics.
     pub fn reason(self) -> &'static str {
-        self.words().reason
+        self.texts().reason
     }
 
-    /// The part of the request that is wrong.
+    /// The malformed part of the request.
     pub fn key(self) -> &'static str {
-        self.words().key
+        self.texts().key
     }
 
-    /// What is wrong with it. It has nothing of the request in it.
+    /// What is wrong with it. The text repeats nothing of the request.
     pub fn message(self) -> &'static str {
-        self.words().message
+        self.texts().message
     }
 
     pub fn status(self) -> StatusCode {

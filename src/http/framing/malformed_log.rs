@@ -1,4 +1,4 @@
-//! Counts the requests that are not HTTP, and logs a few of them: anybody can send as many as they like.
+//! Counts malformed requests and logs a few of them: any client can send as many as it likes.
 
 use std::net::IpAddr;
 use std::time::Instant;
@@ -9,7 +9,7 @@ use crate::http::api::Api;
 use crate::http::log_limit::LogLimit;
 use crate::telemetry::Metrics;
 
-/// The broken requests of a listener.
+/// The malformed requests of a listener.
 pub struct MalformedRequestLog {
     api: Api,
     metrics: Metrics,

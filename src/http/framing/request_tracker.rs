@@ -1,31 +1,31 @@
-//! Where in the connection's requests the next byte is, and whether it may be handed on.
+//! Tracks the requests of a connection: which of them the next byte belongs to, and whether the library may have it.
 
 use super::chunks::{ChunkedBody, ScanResult};
 use super::exchange::Exchange;
 use super::head::{self, Framing, Head};
 use super::malformed::MalformedRequest;
 
-/// The position in a connection's stream of requests.
+/// The position in the connection's requests.
 #[derive(Debug)]
 pub(super) enum Position {
-    /// At the start of a head. What there is of it is not handed on before it is complete.
+    /// At the start of a head. It is held back until it is complete.
     Head,
-    /// In a request of which so many bytes are still to come.
+    /// In a request with this many remaining bytes.
     Length(u64),
-    /// In a head of which so many bytes are still to come, before a chunked body.
+    /// In the head of a request with a chunked body; the head has this many remaining bytes.
     HeadOfChunks(u64),
     Chunks(ChunkedBody),
-    /// Behind a request whose answer has not been encoded.
-    Answer,
-    /// Behind the last request. What comes is discarded.
+    /// After a request whose response has not been encoded.
+    AwaitingResponse,
+    /// After the last request. What follows is discarded.
     Discard,
-    /// At a head that is refused.
-    Refused(MalformedRequest),
-    /// At a malformed chunk.
-    Broken(MalformedRequest),
+    /// At a malformed head.
+    MalformedHead(MalformedRequest),
+    /// In a body, at a malformed chunk.
+    MalformedBody(MalformedRequest),
 }
 
-/// Follows the requests of a connection.
+/// Tracks the requests of a connection.
 pub(super) struct RequestTracker {
     pub position: Position,
 }
@@ -35,8 +35,8 @@ impl RequestTracker {
         Self { position: Position::Head }
     }
 
-    /// How many of the next bytes may be handed on. The rest has to be given again, with what follows it, when there
-    /// is more of a head, or when the answer has been encoded.
+    /// Returns how many of the next bytes the library may have. The caller passes the rest again, with what follows it,
+    /// when more of a head has arrived or when the response has been encoded.
     pub fn admit(&mut self, bytes: &mut [u8], exchange: &Exchange) -> usize {
         let mut at = 0;
         while at < bytes.len() {
@@ -50,14 +50,14 @@ impl RequestTracker {
                         0
                     }
                     Err(error) => {
-                        self.position = Position::Refused(error);
+                        self.position = Position::MalformedHead(error);
                         return at;
                     }
                 },
                 Position::Length(left) => {
                     let taken = take(left, rest.len());
                     if *left == 0 {
-                        self.position = Position::Answer;
+                        self.position = Position::AwaitingResponse;
                     }
                     taken
                 }
@@ -69,27 +69,27 @@ impl RequestTracker {
                     taken
                 }
                 Position::Chunks(chunks) => match chunks.scan(rest) {
-                    ScanResult::All => rest.len(),
+                    ScanResult::Continues => rest.len(),
                     ScanResult::End(end) => {
-                        self.position = Position::Answer;
+                        self.position = Position::AwaitingResponse;
                         end
                     }
-                    ScanResult::Broken(good, error) => {
-                        exchange.break_body(error);
-                        self.position = Position::Broken(error);
+                    ScanResult::Malformed(good, error) => {
+                        exchange.set_malformed_body(error);
+                        self.position = Position::MalformedBody(error);
                         good
                     }
                 },
-                Position::Answer if exchange.is_answering() => return at,
-                Position::Answer if exchange.is_last() => {
+                Position::AwaitingResponse if exchange.is_responding() => return at,
+                Position::AwaitingResponse if exchange.is_last() => {
                     self.position = Position::Discard;
                     return at;
                 }
-                Position::Answer => {
+                Position::AwaitingResponse => {
                     self.position = Position::Head;
                     0
                 }
-                Position::Discard | Position::Refused(_) | Position::Broken(_) => return at,
+                Position::Discard | Position::MalformedHead(_) | Position::MalformedBody(_) => return at,
             };
             at += taken;
         }
@@ -97,7 +97,7 @@ impl RequestTracker {
     }
 }
 
-/// What is left of a request whose head has been read.
+/// The position after a head has been parsed.
 fn after(head: &Head) -> Position {
     let length = head.length as u64;
     match head.framing {
@@ -106,9 +106,9 @@ fn after(head: &Head) -> Position {
     }
 }
 
-/// Takes as many of `left` bytes as there are.
-fn take(left: &mut u64, there: usize) -> usize {
-    let taken = usize::try_from(*left).map_or(there, |left| left.min(there));
+/// Subtracts the available bytes from `left`, and returns how many were subtracted.
+fn take(left: &mut u64, available: usize) -> usize {
+    let taken = usize::try_from(*left).map_or(available, |left| left.min(available));
     *left -= taken as u64;
     taken
 }

@@ -1,44 +1,45 @@
-//! Reads of a request's head what says where the request ends, and refuses what two servers could read differently.
+//! Parses from a request's head where the request ends, and refuses heads that two servers could parse differently.
 //!
-//! The library reads the same bytes again with the same parser. What is refused here is at least what it refuses, so
-//! that the client learns what is wrong: the library answers with an empty body. If the two ever differed, the library's
-//! reading would count, because it gets all bytes in their order.
+//! The library parses the same bytes again with the same parser. This module refuses at least what the library refuses, so
+//! that the client learns what is wrong: the library's own response has an empty body. If the two ever differed, the
+//! library's result would count, because it receives all bytes in their order.
 
 use actix_web::http::{Method, Uri};
 use httparse::{EMPTY_HEADER, Error, Header, Request, Status};
 
 use super::malformed::MalformedRequest;
 
-/// The longest head. The library panics at a header's name of 64 KiB, for which this leaves no room.
+/// The longest head in bytes. The library panics at a header name of 64 KiB, which does not fit into such a head.
 pub(super) const LONGEST: usize = 64 * 1024;
 /// The library's own limit.
-const HEADERS: usize = 96;
+const MAX_HEADERS: usize = 96;
 
 /// How the body is delimited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Framing {
-    /// By its length in bytes; 0 if there is none.
+    /// By its length in bytes; 0 if the request has no body.
     Length(u64),
     Chunked,
 }
 
-/// A head that is complete.
+/// A complete head.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Head {
-    /// In bytes, with the empty line at its end.
+    /// In bytes, including the empty line at its end.
     pub length: usize,
     pub framing: Framing,
 }
 
-/// What takes the place of `upgrade` in a `Connection` header: a name of the same length that means nothing.
+/// Replaces `upgrade` in a `Connection` header: a name of the same length without a meaning.
 const IGNORED: &[u8] = b"ignored";
 
-/// Reads the head that `bytes` begin with; `None` if there is more of it to come.
+/// Parses the head at the start of `bytes`; `None` if it is incomplete.
 ///
-/// A request for an upgrade is ignored (RFC 9110, 7.8), which the library can't be told: it would announce an upgrade in
-/// its answer, and close the connection. So the option `upgrade` of `Connection` is overwritten, as a proxy removes it.
+/// A request for an upgrade is ignored (RFC 9110, 7.8). The library has no setting for that: it would announce an upgrade
+/// in its response and close the connection. So the option `upgrade` of `Connection` is overwritten here, as a proxy
+/// removes it.
 pub(super) fn read(bytes: &mut [u8]) -> Result<Option<Head>, MalformedRequest> {
-    let mut headers = [EMPTY_HEADER; HEADERS];
+    let mut headers = [EMPTY_HEADER; MAX_HEADERS];
     let mut request = Request::new(&mut headers);
     let (head, upgrades) = match request.parse(bytes) {
         Ok(Status::Complete(length)) => {
@@ -58,7 +59,7 @@ pub(super) fn read(bytes: &mut [u8]) -> Result<Option<Head>, MalformedRequest> {
     Ok(Some(head))
 }
 
-/// The start of each option `upgrade` in the `Connection` headers.
+/// The offset of each option `upgrade` in the `Connection` headers.
 fn upgrade_options(bytes: &[u8], headers: &[Header<'_>]) -> Vec<usize> {
     let start = |part: &[u8]| part.as_ptr() as usize - bytes.as_ptr() as usize;
     named(headers, "connection")
@@ -68,7 +69,7 @@ fn upgrade_options(bytes: &[u8], headers: &[Header<'_>]) -> Vec<usize> {
         .collect()
 }
 
-/// What the parser's error means to somebody who looks at the request.
+/// Translates the parser's error into what is wrong with the request.
 fn malformed(error: Error, bytes: &[u8]) -> MalformedRequest {
     // The type of a TLS record with a handshake in it.
     const TLS_HANDSHAKE: u8 = 22;
@@ -108,7 +109,7 @@ fn single<'a>(
     if values.next().is_some() { Err(error) } else { Ok(first) }
 }
 
-/// RFC 9112, 6.3, with everything refused that is not plain.
+/// How the body is delimited (RFC 9112, 6.3). Ambiguous heads are refused.
 fn framing(request: &Request<'_, '_>) -> Result<Framing, MalformedRequest> {
     let (Some(method), Some(path), Some(version)) = (request.method, request.path, request.version) else {
         return Err(MalformedRequest::RequestLine);
@@ -117,24 +118,26 @@ fn framing(request: &Request<'_, '_>) -> Result<Framing, MalformedRequest> {
         return Err(MalformedRequest::RequestLine);
     }
     let headers = &*request.headers;
-    let old = version == 0;
-    if single(headers, "host", MalformedRequest::Host)?.is_none() && !old {
+    let is_http_1_0 = version == 0;
+    if single(headers, "host", MalformedRequest::Host)?.is_none() && !is_http_1_0 {
         return Err(MalformedRequest::Host);
     }
     let length = single(headers, "content-length", MalformedRequest::Length)?.map(number).transpose()?;
     let coding = single(headers, "transfer-encoding", MalformedRequest::Coding)?;
     match (length, coding) {
         (Some(_), Some(_)) => Err(MalformedRequest::LengthAndCoding),
-        (None, Some(coding)) if coding.eq_ignore_ascii_case(b"chunked") && !old => Ok(Framing::Chunked),
+        (None, Some(coding)) if coding.eq_ignore_ascii_case(b"chunked") && !is_http_1_0 => {
+            Ok(Framing::Chunked)
+        }
         (None, Some(_)) => Err(MalformedRequest::Coding),
         _ if is_websocket(headers) => Err(MalformedRequest::Upgrade),
         (None | Some(0), None) if method == "CONNECT" => Err(MalformedRequest::Connect),
-        (None, None) if old && method == "POST" => Err(MalformedRequest::LengthMissing),
+        (None, None) if is_http_1_0 && method == "POST" => Err(MalformedRequest::LengthMissing),
         (length, None) => Ok(Framing::Length(length.unwrap_or(0))),
     }
 }
 
-/// Whether the library would take everything that follows for the request's body. It does so for no other protocol.
+/// Whether the library would take everything that follows for the request's body. WebSocket is the only such protocol.
 fn is_websocket(headers: &[Header<'_>]) -> bool {
     named(headers, "upgrade").any(|value| value.trim_ascii().eq_ignore_ascii_case(b"websocket"))
 }

@@ -24,7 +24,7 @@ fn a_head_says_where_its_request_ends() {
 }
 
 #[test]
-fn what_is_ambiguous_has_the_fault_that_names_it() {
+fn malformed_or_ambiguous_head_is_reported_with_its_error() {
     for (lines, error) in [
         ("Content-Length: 5\r\nContent-Length: 5\r\n", MalformedRequest::Length),
         ("Content-Length: 5, 5\r\n", MalformedRequest::Length),

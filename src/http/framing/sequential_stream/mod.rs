@@ -1,4 +1,4 @@
-//! The stream of bytes that the library reads and writes.
+//! The byte stream that the library reads and writes.
 
 use std::io;
 use std::net::IpAddr;
@@ -18,22 +18,22 @@ use super::head;
 use super::malformed_log::MalformedRequestLog;
 use super::request_tracker::{Position, RequestTracker};
 
-/// The most that is read of what comes behind a request before its answer is there.
-const AHEAD: usize = 8 * 1024;
-/// How long a client that is still sending may take to read its last answer. If the connection were closed at once, what it
-/// sends would be answered with a reset, and that could overtake the answer.
-const LINGER: Duration = Duration::from_secs(8);
+/// The most bytes that are read ahead of what follows a request before its response is encoded.
+const MAX_READ_AHEAD: usize = 8 * 1024;
+/// How long a client that is still sending may take to read its last response. If the connection were closed at once, the
+/// kernel would answer what the client sends with a reset, which could overtake the response.
+const LINGER_TIMEOUT: Duration = Duration::from_secs(8);
 
-/// A connection of which the library gets one request at a time to read.
+/// A connection from which the library reads one request at a time.
 pub struct SequentialStream<S> {
     stream: S,
     exchange: Rc<Exchange>,
     tracker: RequestTracker,
-    /// What has been read and not been handed on.
+    /// Bytes that have been read and that the library has not received.
     held: BytesMut,
-    /// How much of it may be handed on.
+    /// How many of them the library may have.
     admitted: usize,
-    /// The library gets nothing more: the client sends nothing more, or what it sends is broken.
+    /// The library receives nothing more: the client has closed its side, or has sent a malformed request.
     ended: bool,
     reported: bool,
     closing: Option<Closing>,
@@ -41,11 +41,11 @@ pub struct SequentialStream<S> {
     peer: IpAddr,
 }
 
-/// What is left to be done before the connection can be closed.
+/// What remains to be done before the connection can be closed.
 struct Closing {
-    answer: Bytes,
+    response: Bytes,
     until: Pin<Box<Sleep>>,
-    no_more_writes: bool,
+    write_side_closed: bool,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> SequentialStream<S> {
@@ -69,23 +69,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin> SequentialStream<S> {
         &self.stream
     }
 
-    /// What the handlers need of it.
+    /// For the handlers of the connection's requests.
     pub fn exchange(&self) -> Rc<Exchange> {
         Rc::clone(&self.exchange)
     }
 
-    /// Looks at what is held, as far as that was not done.
+    /// Admits what it can of the held bytes.
     fn admit_held(&mut self) {
         self.admitted += self.tracker.admit(&mut self.held[self.admitted..], &self.exchange);
-        self.settle();
+        self.act_on_position();
     }
 
-    /// Does what follows from the position that has been reached.
-    fn settle(&mut self) {
+    /// Discards the held bytes, or ends the stream, if the position requires it.
+    fn act_on_position(&mut self) {
         if matches!(self.tracker.position, Position::Discard) {
             self.held.truncate(self.admitted);
         }
-        if let Position::Refused(error) | Position::Broken(error) = self.tracker.position
+        if let Position::MalformedHead(error) | Position::MalformedBody(error) = self.tracker.position
             && !self.reported
         {
             (self.ended, self.reported) = (true, true);
@@ -93,8 +93,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> SequentialStream<S> {
         }
     }
 
-    /// Hands on what may be handed on of what is held.
-    fn hand_on(&mut self, buffer: &mut ReadBuf<'_>) {
+    /// Moves admitted bytes to the library's buffer.
+    fn deliver(&mut self, buffer: &mut ReadBuf<'_>) {
         let part = self.held.split_to(self.admitted.min(buffer.remaining()));
         buffer.put_slice(&part);
         self.admitted -= part.len();
@@ -104,19 +104,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> SequentialStream<S> {
         }
     }
 
-    /// Looks at what was read into `buffer` from `start` on, and holds back what may not be handed on yet.
-    fn take_in(&mut self, buffer: &mut ReadBuf<'_>, start: usize) {
-        let came = &mut buffer.filled_mut()[start..];
+    /// Inspects what was read into `buffer` from `start` on, and holds back what the library may not have yet.
+    fn inspect_read(&mut self, buffer: &mut ReadBuf<'_>, start: usize) {
+        let received = &mut buffer.filled_mut()[start..];
         let good = if self.held.is_empty() {
-            let good = self.tracker.admit(came, &self.exchange);
-            self.held.extend_from_slice(&came[good..]);
-            self.settle();
+            let good = self.tracker.admit(received, &self.exchange);
+            self.held.extend_from_slice(&received[good..]);
+            self.act_on_position();
             good
         } else {
-            // More of a head is worth a look only if a line of it ends. That keeps slow heads from being parsed for each byte.
-            let worth_a_look = came.contains(&b'\n') || self.held.len() + came.len() >= head::LONGEST;
-            self.held.extend_from_slice(came);
-            if worth_a_look {
+            // A head is parsed again only when a line of it has ended, so that a slow head is not parsed for each byte.
+            let may_be_complete =
+                received.contains(&b'\n') || self.held.len() + received.len() >= head::LONGEST;
+            self.held.extend_from_slice(received);
+            if may_be_complete {
                 self.admit_held();
             }
             0
@@ -135,25 +136,26 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for SequentialStream<S> {
         let start = buffer.filled().len();
         loop {
             if this.admitted == 0
-                && matches!(this.tracker.position, Position::Answer)
-                && !this.exchange.is_answering()
+                && matches!(this.tracker.position, Position::AwaitingResponse)
+                && !this.exchange.is_responding()
             {
                 this.admit_held();
             }
             if this.admitted > 0 {
-                this.hand_on(buffer);
+                this.deliver(buffer);
                 return Poll::Ready(Ok(()));
             }
-            let waits = matches!(this.tracker.position, Position::Answer) && this.exchange.is_answering();
-            if waits {
-                this.exchange.wake_when_answered(context);
+            let waits_for_response =
+                matches!(this.tracker.position, Position::AwaitingResponse) && this.exchange.is_responding();
+            if waits_for_response {
+                this.exchange.wake_when_encoded(context);
             }
             if this.ended {
-                // The end is behind what is held back, and behind the whole request: the library would take an end that
-                // it reads together with the rest of a body for the body's.
-                return if waits { Poll::Pending } else { Poll::Ready(Ok(())) };
+                // The end comes after what is held back and after the whole request. If the library read it together
+                // with the rest of a body, it would take it for the end of that body.
+                return if waits_for_response { Poll::Pending } else { Poll::Ready(Ok(())) };
             }
-            if waits && this.held.len() >= AHEAD {
+            if waits_for_response && this.held.len() >= MAX_READ_AHEAD {
                 return Poll::Pending;
             }
             ready!(Pin::new(&mut this.stream).poll_read(context, buffer))?;
@@ -161,7 +163,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for SequentialStream<S> {
                 this.ended = true;
                 continue;
             }
-            this.take_in(buffer, start);
+            this.inspect_read(buffer, start);
             if buffer.filled().len() > start {
                 return Poll::Ready(Ok(()));
             }
@@ -173,7 +175,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for SequentialStream<S> {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         if this.closing.is_some() {
-            // The library's own answer to a slow head, after that to a broken one.
+            // The response to a malformed head has been written; this is the library's own response to a slow head.
             return Poll::Ready(Ok(bytes.len()));
         }
         Pin::new(&mut this.stream).poll_write(context, bytes)
@@ -183,35 +185,35 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for SequentialStream<S> {
         Pin::new(&mut self.get_mut().stream).poll_flush(context)
     }
 
-    /// Writes the answer to a head that was refused, and closes the connection. While the client may be sending, it
-    /// discards what comes until the client has closed it, too.
+    /// Writes the response to a malformed head and closes the connection. If the client may still be sending, discards
+    /// what it sends until it has closed the connection, too.
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        let answer = match this.tracker.position {
-            Position::Refused(error) => error_answer::answer(error),
-            Position::Broken(_) | Position::Discard => Bytes::new(),
+        let response = match this.tracker.position {
+            Position::MalformedHead(error) => error_answer::answer(error),
+            Position::MalformedBody(_) | Position::Discard => Bytes::new(),
             _ if !this.held.is_empty() => Bytes::new(),
             _ => return Pin::new(&mut this.stream).poll_shutdown(context),
         };
         let closing = this.closing.get_or_insert_with(|| Closing {
-            answer,
-            until: Box::pin(sleep(LINGER)),
-            no_more_writes: false,
+            response,
+            until: Box::pin(sleep(LINGER_TIMEOUT)),
+            write_side_closed: false,
         });
         if closing.until.as_mut().poll(context).is_ready() {
             return Poll::Ready(Ok(()));
         }
-        while closing.answer.has_remaining() {
-            let written = ready!(Pin::new(&mut this.stream).poll_write(context, &closing.answer))?;
+        while closing.response.has_remaining() {
+            let written = ready!(Pin::new(&mut this.stream).poll_write(context, &closing.response))?;
             if written == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
-            closing.answer.advance(written);
+            closing.response.advance(written);
         }
-        if !closing.no_more_writes {
+        if !closing.write_side_closed {
             ready!(Pin::new(&mut this.stream).poll_flush(context))?;
             ready!(Pin::new(&mut this.stream).poll_shutdown(context))?;
-            closing.no_more_writes = true;
+            closing.write_side_closed = true;
         }
         loop {
             let mut space = [0; 4096];
