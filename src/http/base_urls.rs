@@ -1,11 +1,11 @@
-//! The URLs at which clients reach the two APIs: what the operator has set, else the host that the client named.
+//! The URLs of the two APIs for a client: those that the operator has set, else the host that the client has named.
 
 use std::net::SocketAddr;
 
 use actix_web::HttpRequest;
 use actix_web::http::header::HOST;
 
-/// Where one API listens, and how clients reach it.
+/// Where an API listens, and how clients reach it.
 #[derive(Debug, Clone)]
 pub struct ApiAddress {
     /// `PUBLIC_URL` or `MANAGEMENT_PUBLIC_URL`: `https://host[:port]`, without a slash at its end.
@@ -16,7 +16,7 @@ pub struct ApiAddress {
     pub tls: bool,
 }
 
-/// Of both APIs.
+/// The addresses of both APIs.
 #[derive(Debug, Clone)]
 pub struct ApiAddresses {
     pub collect: ApiAddress,
@@ -31,34 +31,34 @@ pub struct BaseUrls {
 }
 
 impl ApiAddresses {
-    /// For the sender of a request to the management API.
+    /// The URLs for the sender of a request to the management API.
     pub fn base_urls(&self, request: &HttpRequest) -> BaseUrls {
         self.base_urls_for(request.headers().get(HOST).and_then(|host| host.to_str().ok()))
     }
 
-    /// The same for this value of the `Host` header. The client chose it, so what is not a host is never repeated.
+    /// The same for this value of the `Host` header. The client chooses it, so a value that is not a host is never repeated.
     pub fn base_urls_for(&self, host: Option<&str>) -> BaseUrls {
-        let asked = host.and_then(split_host);
+        let requested = host.and_then(split_host);
         BaseUrls {
-            collect: self.collect.url(asked.map(|(name, _)| (name, Some(self.collect.listen.port())))),
-            management: self.management.url(asked),
+            collect: self.collect.url(requested.map(|(name, _)| (name, Some(self.collect.listen.port())))),
+            management: self.management.url(requested),
         }
     }
 
-    /// The base URL of signed downloads, which both listeners serve. Only `PUBLIC_URL` says that the collect API can
-    /// be reached by this client; without it the client is sent to the listener that it is talking to.
-    pub fn downloads(&self, request: &HttpRequest) -> String {
+    /// The base URL of signed downloads, which both listeners serve. Only `PUBLIC_URL` says that this client can reach
+    /// the collect API. Without it the URL leads to the listener that has received the request.
+    pub fn download_base_url(&self, request: &HttpRequest) -> String {
         self.collect.public_url.clone().unwrap_or_else(|| self.base_urls(request).management)
     }
 }
 
 impl ApiAddress {
-    fn url(&self, asked: Option<(&str, Option<u16>)>) -> String {
+    fn url(&self, requested: Option<(&str, Option<u16>)>) -> String {
         if let Some(url) = &self.public_url {
             return url.clone();
         }
         let scheme = self.scheme();
-        match asked {
+        match requested {
             Some((name, Some(port))) => format!("{scheme}://{name}:{port}"),
             Some((name, None)) => format!("{scheme}://{name}"),
             None if self.listen.ip().is_unspecified() => {
@@ -73,7 +73,7 @@ impl ApiAddress {
     }
 }
 
-/// The name and the port, if there is one, of a `Host` header that is well-formed.
+/// The name and the port, if any, of a well-formed `Host` header.
 fn split_host(host: &str) -> Option<(&str, Option<u16>)> {
     let (name, port) = match host.rsplit_once(':') {
         Some((name, port)) if !port.ends_with(']') => (name, Some(port.parse().ok()?)),
@@ -82,7 +82,7 @@ fn split_host(host: &str) -> Option<(&str, Option<u16>)> {
     is_host(host).then_some((name, port))
 }
 
-/// Whether it is a name or an address, with or without a port.
+/// Whether the text is a name or an address, with or without a port.
 fn is_host(text: &str) -> bool {
     let (name, port) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
         Some((address, port)) if address.parse::<std::net::Ipv6Addr>().is_ok() => ("v6", port),
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_set_wins_over_what_was_asked() {
+    fn configured_urls_win_over_the_requests_host() {
         let apis = addresses(Some("https://collect.example"), Some("https://manage.example"));
         let urls = apis.base_urls_for(Some("other.example"));
         assert_eq!(urls.collect, "https://collect.example");
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn else_it_is_the_host_that_was_asked_if_it_is_one() {
+    fn without_configured_urls_a_valid_request_host_is_used() {
         let own = ("https://localhost:8081", "http://127.0.0.1:8082");
         let cases = [
             (Some("vault.example:9000"), ("https://vault.example:8081", "http://vault.example:9000")),
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_can_be_a_host_is_repeated() {
+    fn only_names_and_addresses_are_hosts() {
         for good in
             ["example.org", "example.org:8443", "127.0.0.1:8082", "[::1]", "[2001:db8::1]:443", "a_b-c"]
         {

@@ -1,11 +1,11 @@
-//! Every JSON answer is `{"code", "message", "data"}`.
+//! The shape of JSON responses: `{"code", "message", "data"}`.
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, HttpResponseBuilder};
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serialize;
 
-/// `Cache-Control` of what only its receiver may see: a backup, or an address at which anybody could fetch it.
+/// `Cache-Control` of responses for one client only: a backup, or a URL with which anybody could download it.
 pub const NOT_CACHED: &str = "private, no-store";
 
 #[derive(Serialize)]
@@ -15,7 +15,7 @@ struct Envelope<'a, T> {
     data: T,
 }
 
-/// Finishes a response that has headers of its own with the envelope around `data`.
+/// Finishes a response, which may have headers already, with the envelope around `data`.
 pub fn finish<T: Serialize>(
     mut response: HttpResponseBuilder,
     status: StatusCode,
@@ -25,12 +25,12 @@ pub fn finish<T: Serialize>(
     response.json(Envelope { code: status.as_u16(), message, data })
 }
 
-/// A response of this status with the envelope around `data`.
-pub fn answer<T: Serialize>(status: StatusCode, message: &str, data: T) -> HttpResponse {
+/// A response with this status and the envelope around `data`.
+pub fn respond<T: Serialize>(status: StatusCode, message: &str, data: T) -> HttpResponse {
     finish(HttpResponseBuilder::new(status), status, message, data)
 }
 
-/// A time as the APIs show it: RFC 3339, UTC, with a `Z`.
+/// A time in the format of the APIs: RFC 3339, UTC, with a `Z`.
 pub fn timestamp(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::AutoSi, true)
 }

@@ -1,4 +1,4 @@
-//! A response body that keeps something alive until the last of it has been taken.
+//! A response body that owns a guard until it is dropped: when its last chunk has been sent, or when the response ends.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -6,16 +6,16 @@ use std::task::{Context, Poll};
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::web::Bytes;
 
-/// `body`, and what is dropped together with it.
+/// A body, and a guard that is dropped together with it.
 pub(super) struct GuardedBody<T> {
     body: BoxBody,
-    _held: T,
+    _guard: T,
 }
 
 impl<T: Unpin + 'static> GuardedBody<T> {
-    /// The body, boxed again.
-    pub(super) fn boxed(body: BoxBody, held: T) -> BoxBody {
-        BoxBody::new(Self { body, _held: held })
+    /// Returns the body with the guard.
+    pub(super) fn boxed(body: BoxBody, guard: T) -> BoxBody {
+        BoxBody::new(Self { body, _guard: guard })
     }
 }
 

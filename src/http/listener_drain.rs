@@ -1,15 +1,15 @@
-//! Draining a listener before it is closed, so that no client loses a request.
+//! Drains a listener before it is closed, so that no client loses a request.
 //!
-//! Closing a listener resets the connections that the kernel has established and the server has not accepted yet,
-//! and a server that stops drops the connections whose first request it has not read. Behind a proxy either one is
-//! an upload that fails, because a proxy must not repeat what it has begun to send. So the order is:
-//! 1. The kernel is told to ignore new connections. It does not refuse them: a client whose SYN was ignored sends it
-//!    again after a second.
-//! 2. The connections that are there are accepted, and their first requests are read.
-//! 3. The listener is closed. From then on the kernel refuses.
+//! When a listener is closed, the kernel resets the connections that it has established and that the server has not
+//! accepted yet. When a server stops, it drops the connections whose first request it has not read. Behind a proxy each of
+//! these is a failed upload, because a proxy must not repeat what it has begun to send. So the order is:
+//! 1. The kernel is told to ignore new connections. It does not refuse them: a client whose SYN is ignored sends it again
+//!    after a second.
+//! 2. The server accepts the established connections and reads their first requests.
+//! 3. The listener is closed. From now on the kernel refuses connections.
 //!
-//! Meanwhile each answer says `Connection: close`, so that keep-alive clients go, instead of sending into a
-//! connection that is about to end.
+//! Meanwhile each response says `Connection: close`, so that keep-alive clients leave instead of sending into a connection
+//! that is about to end.
 
 use std::io;
 use std::net::TcpListener;
@@ -21,14 +21,14 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use socket2::{SockFilter, SockRef};
 use tokio::time::{Instant, sleep};
 
-/// How long accepted connections have to send their first request. Shorter than the second after which an ignored SYN
-/// is sent again, so that the second one finds the listener closed.
+/// How long accepted connections have to send their first request. It is shorter than the second after which a client
+/// sends an ignored SYN again, so that the second SYN finds the listener closed.
 pub(super) const FIRST_REQUEST_TIMEOUT: Duration = Duration::from_millis(500);
-/// The longest wait for connections to be accepted: a server that has all the connections it may have accepts none.
+/// The longest wait until all connections are accepted. A server that has reached its limit of connections accepts none.
 const ACCEPT_TIMEOUT: Duration = Duration::from_secs(5);
 const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
-/// A classic BPF program over a TCP segment: segments with the SYN flag are dropped, all others get through.
+/// A classic BPF program over a TCP segment. It drops segments with the SYN flag and keeps all others.
 const DROP_SYN: [SockFilter; 4] = [
     SockFilter::new(0x30, 0, 0, 13),       // load the byte with the flags
     SockFilter::new(0x45, 0, 1, 0x02),     // SYN?
@@ -36,23 +36,23 @@ const DROP_SYN: [SockFilter; 4] = [
     SockFilter::new(0x06, 0, 0, u32::MAX), // keep all of it
 ];
 
-/// A second handle on a listener's socket, for draining it while the server still owns the first.
+/// A second handle on a listener's socket, with which it is drained while the server owns the first handle.
 pub struct ListenerDrain {
     listener: TcpListener,
     begun: Arc<AtomicBool>,
 }
 
 impl ListenerDrain {
-    pub fn of(listener: &TcpListener) -> io::Result<Self> {
+    pub fn new(listener: &TcpListener) -> io::Result<Self> {
         Ok(Self { listener: listener.try_clone()?, begun: Arc::default() })
     }
 
-    /// Becomes true when draining begins: from then on an answer is the last one of its connection.
+    /// Becomes true when draining begins. Each later response is the last one of its connection.
     pub fn begun(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.begun)
     }
 
-    /// Drains the listener. Afterwards the server can be told to stop.
+    /// Drains the listener. Afterwards the server can be stopped.
     pub async fn run(self) {
         self.begun.store(true, Ordering::Relaxed);
         if let Err(error) = SockRef::from(&self.listener).attach_filter(&DROP_SYN) {
@@ -66,7 +66,7 @@ impl ListenerDrain {
         }
     }
 
-    /// Whether there is a connection that has not been accepted yet.
+    /// Whether there is an established connection that the server has not accepted yet.
     fn has_unaccepted(&self) -> bool {
         let mut listener = [PollFd::new(&self.listener, PollFlags::IN)];
         poll(&mut listener, Some(&Timespec::default())).is_ok_and(|ready| ready > 0)

@@ -1,4 +1,5 @@
-//! Keeps strangers from filling the log: a line a minute about each host, and about no more than so many hosts.
+//! Keeps clients from filling the log: at most one line a minute for each client network, and for a limited number of
+//! networks.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -6,24 +7,24 @@ use std::time::{Duration, Instant};
 use crate::domain::client_network::ClientNetwork;
 use crate::domain::ttl_map::TtlMap;
 
-const EVERY: Duration = Duration::from_mins(1);
-/// Hosts that are logged in that time. The lines about others are left out.
-const HOSTS: usize = 100;
+const INTERVAL: Duration = Duration::from_mins(1);
+/// How many networks are logged in that time. The lines about others are omitted.
+const MAX_NETWORKS: usize = 100;
 
-/// The hosts that were logged lately, for one kind of line.
+/// The networks that were logged recently, for one kind of line.
 pub struct LogLimit(Mutex<TtlMap<ClientNetwork, ()>>);
 
 impl Default for LogLimit {
     fn default() -> Self {
-        Self(Mutex::new(TtlMap::new(EVERY, HOSTS)))
+        Self(Mutex::new(TtlMap::new(INTERVAL, MAX_NETWORKS)))
     }
 }
 
 impl LogLimit {
-    /// Whether a line about this host may be logged. The next one may be logged a minute later.
-    pub fn admits(&self, host: ClientNetwork, now: Instant) -> bool {
+    /// Whether a line about this network may be logged now. If so, the next one may be logged a minute later.
+    pub fn admits(&self, network: ClientNetwork, now: Instant) -> bool {
         let mut logged = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        logged.get(&host, now).is_none() && logged.entry(host, now).is_some()
+        logged.get(&network, now).is_none() && logged.entry(network, now).is_some()
     }
 }
 
@@ -34,7 +35,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_host_is_logged_once_a_minute_and_hosts_without_room_are_not() {
+    fn each_network_is_logged_once_a_minute_and_only_a_limited_number_of_them() {
         let limit = LogLimit::default();
         let start = Instant::now();
         let at = |n: u32, seconds| {
@@ -43,7 +44,7 @@ mod tests {
         };
         assert!(at(0, 0) && !at(0, 59) && at(0, 60));
         let logged = (1..=20_000).filter(|n| at(*n, 61)).count();
-        assert_eq!(logged, HOSTS - 1);
+        assert_eq!(logged, MAX_NETWORKS - 1);
         assert!(at(20_000, 121));
     }
 }

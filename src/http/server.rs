@@ -37,43 +37,44 @@ pub struct ServerSettings {
     pub listener: TcpListener,
     /// `None`: plain HTTP.
     pub certificates: Option<Arc<Certificates>>,
-    /// How many connections there may be at a time. Beyond it they wait in the kernel's queue.
+    /// The most connections at a time. Further ones wait in the kernel's queue.
     pub max_connections: usize,
-    /// What a client has to take of an answer.
+    /// How fast a client must read a response.
     pub response_timeouts: connections::ResponseTimeouts,
-    /// How long uploads in flight may take to finish when the server stops.
+    /// How long open uploads may take to finish when the server stops.
     pub shutdown_grace: Duration,
 }
 
-/// How long the connection stays open after an answer that was given before the body was read (see `early.rs`).
+/// How long the connection stays open after a response that was sent before the body was read (see
+/// `middleware/unread_body.rs`).
 const LINGER_TIMEOUT: Duration = Duration::from_secs(8);
-/// How long a client may take for a request's head.
+/// How long a client may take to send the head of a request.
 const REQUEST_HEAD_TIMEOUT: Duration = Duration::from_secs(15);
 const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(75);
-/// Connections of one worker at a time, however many files may be open.
+/// The most connections of a worker at a time, however many files the process may open.
 const MAX_CONNECTIONS_PER_WORKER: usize = 25_600;
 /// The most workers that actix-server can have.
 const MAX_WORKERS: usize = 512;
 
-/// A server that is ready: it runs when it is awaited.
+/// A server that is ready. It runs when it is awaited.
 pub struct ApiServer {
-    /// What it listens on.
+    /// The address that it listens on.
     pub address: SocketAddr,
     pub server: Server,
-    /// To be run before the server is stopped.
+    /// Must be run before the server is stopped.
     pub drain: ListenerDrain,
 }
 
-/// The request's line for the log. The query is left out, because it may be a signature, and so is what is longer than
-/// anything that is served: anybody can send 64 KiB of it.
+/// The request line for the log. The query is omitted, because it may contain a signature. Method and path are cut at
+/// lengths that no route reaches: a client can send 64 KiB.
 fn request_line(request: &ServiceRequest) -> String {
     let (method, path) = (cut(request.method().as_str(), 20), cut(request.path(), 200));
     format!("{method} {path} {:?}", request.version())
 }
 
-/// The first `most` characters.
-fn cut(text: &str, most: usize) -> Cow<'_, str> {
-    match text.char_indices().nth(most) {
+/// The first `max` characters.
+fn cut(text: &str, max: usize) -> Cow<'_, str> {
+    match text.char_indices().nth(max) {
         Some((end, _)) => format!("{}...", &text[..end]).into(),
         None => text.into(),
     }
@@ -82,7 +83,7 @@ fn cut(text: &str, most: usize) -> Cow<'_, str> {
 /// Builds the server of one of the APIs.
 pub fn serve(api: Api, state: Data<AppState>, settings: ServerSettings) -> io::Result<ApiServer> {
     let address = settings.listener.local_addr()?;
-    let drain = ListenerDrain::of(&settings.listener)?;
+    let drain = ListenerDrain::new(&settings.listener)?;
     let draining = drain.begun();
     let routes = match api {
         Api::Collect => collect::routes,
@@ -145,12 +146,12 @@ pub fn serve(api: Api, state: Data<AppState>, settings: ServerSettings) -> io::R
     let stopping = builder.graceful_shutdown_signal();
     let service = move || {
         let (connections, stopping) = (Arc::clone(&connections), stopping.clone());
-        // The configuration is for those who read it; nothing here does.
+        // No code here reads the configuration.
         let app = map_config(app().into_factory().map_err(|e: Error| e.error_response()), |()| {
             AppConfig::default()
         });
         let http = HttpService::build()
-            // A connection whose handshake ends while the server stops still has its first request answered.
+            // If a handshake ends while the server stops, the first request of the connection is still answered.
             .graceful_shutdown_signal(move || {
                 let (stopping, opened) = (stopping.clone(), Instant::now());
                 async move {

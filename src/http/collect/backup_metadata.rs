@@ -1,4 +1,4 @@
-//! What both APIs say of a backup.
+//! The metadata of a backup, in both APIs.
 
 use chrono::DateTime;
 use serde::Serialize;
@@ -9,16 +9,16 @@ use crate::domain::ids::BackupId;
 use crate::http::envelope::timestamp;
 use crate::http::openapi::examples::example_id;
 
-/// What the API says of a backup: the same in the 201 and in the list.
+/// The metadata of a backup, the same in the 201 and in the list.
 #[derive(Serialize, ToSchema)]
 pub struct Metadata {
-    /// UUIDv7 and the extension of the name that was sent.
+    /// A UUIDv7 and the extension of the name that was sent.
     #[schema(value_type = String, example = "01934fab-bc33-7890-a1b2-c3d4e5f6a7b8.gpg")]
     id: BackupId,
-    /// As the appliance named it in `X-Filename`, made harmless.
+    /// The name that the appliance sent in `X-Filename`, sanitized.
     #[schema(max_length = 255)]
     filename: String,
-    /// Bytes.
+    /// The size in bytes.
     #[schema(minimum = 1)]
     size: u64,
     /// SHA-256 of the stored bytes, in hex.
@@ -26,7 +26,7 @@ pub struct Metadata {
     sha256: String,
     /// The `Content-Type` of the upload.
     mimetype: String,
-    /// When it was stored, by the server's clock: RFC 3339, UTC.
+    /// When the backup was stored, by the server's clock: RFC 3339, UTC.
     #[schema(format = DateTime)]
     uploaded_at: String,
 }

@@ -85,7 +85,7 @@ pub async fn list(
         state.vault.wait_for_backup_requests(&identity, wait).await?
     };
     let requests = found.into_iter().map(OpenRequest::from).collect();
-    Ok(envelope::answer(StatusCode::OK, "requests listed", Requests { requests }))
+    Ok(envelope::respond(StatusCode::OK, "requests listed", Requests { requests }))
 }
 
 /// Parses the parameter `wait`: whole seconds; 0 if it is missing.

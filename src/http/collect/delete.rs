@@ -51,7 +51,7 @@ pub async fn delete(
     let id = parse_backup_id(&id)?;
     refuse_conditional_delete(request.headers())?;
     state.vault.delete(&identity, id, remote_addr).await?;
-    Ok(envelope::answer(StatusCode::OK, "backup deleted", Deleted { id }))
+    Ok(envelope::respond(StatusCode::OK, "backup deleted", Deleted { id }))
 }
 
 struct DeleteResponses;

@@ -46,7 +46,7 @@ pub async fn health(state: Data<AppState>) -> HttpResponse {
         (false, _) => (StatusCode::SERVICE_UNAVAILABLE, "unhealthy"),
     };
     let Health { database, store, tasks } = health;
-    envelope::answer(status, message, Dependencies { database, store, tasks })
+    envelope::respond(status, message, Dependencies { database, store, tasks })
 }
 
 struct HealthResponses;
@@ -80,7 +80,7 @@ impl IntoResponses for HealthResponses {
     responses(LiveResponses)
 )]
 pub async fn live() -> HttpResponse {
-    envelope::answer(StatusCode::OK, "alive", Empty {})
+    envelope::respond(StatusCode::OK, "alive", Empty {})
 }
 
 struct LiveResponses;

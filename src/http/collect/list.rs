@@ -31,7 +31,7 @@ pub struct Backups {
 pub async fn list(identity: SystemIdentity, state: Data<AppState>) -> Result<HttpResponse, ApiError> {
     let rows = state.vault.list(&identity).await?;
     let backups = rows.into_iter().map(Metadata::from).collect();
-    Ok(envelope::answer(StatusCode::OK, "backups listed", Backups { backups }))
+    Ok(envelope::respond(StatusCode::OK, "backups listed", Backups { backups }))
 }
 
 struct ListResponses;

@@ -24,7 +24,7 @@ use crate::http::openapi::responses::{ResponseMap, Responses};
 )]
 pub async fn unchanged(identity: SystemIdentity, state: Data<AppState>) -> Result<HttpResponse, ApiError> {
     state.vault.note_unchanged(&identity).await?;
-    Ok(envelope::answer(StatusCode::OK, "noted as unchanged", Empty {}))
+    Ok(envelope::respond(StatusCode::OK, "noted as unchanged", Empty {}))
 }
 
 struct UnchangedResponses;

@@ -12,7 +12,7 @@ pub fn index(urls: &BaseUrls) -> String {
          > The vault for a fleet's encrypted configuration backups. Appliances upload, list and download their own \
          backups through the collect API ({collect}, Basic auth); portals and automation use the management API \
          ({management}, bearer tokens).\n\n\
-         Nothing here names a tenant. Errors say what to do next, and `Retry-After` is to be honoured.\n\n## Guides\n\n"
+         Nothing here names a tenant. Errors say what to do next; wait as `Retry-After` says.\n\n## Guides\n\n"
     );
     for Entry { name, title, summary } in markdown_entries() {
         let _ = writeln!(out, "- [{title}]({management}/docs/{name}.md): {summary}");

@@ -1,5 +1,4 @@
-//! Markdown to HTML, as our pages have it: headings can be linked to as on a forge, and nothing that a
-//! text contains becomes an element by itself.
+//! Converts Markdown to HTML: headings have anchors like on a forge, and HTML in the Markdown is shown as text.
 
 use pulldown_cmark::{CowStr, Event, HeadingLevel, LinkType, Options, Parser, Tag, TagEnd, html};
 
@@ -9,10 +8,10 @@ pub struct Heading {
     pub anchor: String,
 }
 
-/// The HTML of a Markdown text, and its chapters.
+/// The HTML of a Markdown text, and its headings of the second level.
 pub fn to_html(markdown: &str) -> (String, Vec<Heading>) {
     let options = Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH;
-    let mut events: Vec<Event> = Parser::new_ext(markdown, options).map(tame).collect();
+    let mut events: Vec<Event> = Parser::new_ext(markdown, options).map(adapt).collect();
     let mut chapters = Vec::new();
     for start in 0..events.len() {
         let Event::Start(Tag::Heading { level, .. }) = &events[start] else { continue };
@@ -47,7 +46,7 @@ pub fn inline(markdown: &str) -> String {
     }
 }
 
-/// Text in an element or in an attribute.
+/// Escapes text for an element or an attribute.
 pub fn escape(text: &str) -> String {
     let mut out = String::new();
     for c in text.chars() {
@@ -63,9 +62,8 @@ pub fn escape(text: &str) -> String {
     out
 }
 
-/// An element in a text is shown, not made. A link to a neighbouring file leads to its page, one to a
-/// place in the source has no page here and keeps its words alone.
-fn tame(event: Event<'_>) -> Event<'_> {
+/// Turns HTML into text, and links to neighbouring Markdown files into links to their pages.
+fn adapt(event: Event<'_>) -> Event<'_> {
     match event {
         Event::Html(text) | Event::InlineHtml(text) => Event::Text(text),
         Event::Start(Tag::Link { link_type: LinkType::Inline, dest_url, title, id }) => {
@@ -80,7 +78,7 @@ fn tame(event: Event<'_>) -> Event<'_> {
     }
 }
 
-/// As a forge makes them: lower case, without punctuation, with hyphens for spaces.
+/// The anchor of a heading, like on a forge: lower case, without punctuation, with hyphens for spaces.
 fn anchor(text: &str) -> String {
     let kept = text.chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c));
     kept.collect::<String>().to_lowercase().replace(' ', "-")
@@ -91,13 +89,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_looks_like_an_element_is_text() {
+    fn html_in_markdown_is_shown_as_text() {
         let (html, _) = to_html("a <script>alert(1)</script> b\n\n<img src=x>\n");
         assert!(!html.contains("<script") && !html.contains("<img"), "{html}");
     }
 
     #[test]
-    fn headings_can_be_linked_to() {
+    fn headings_have_anchors() {
         let (html, chapters) = to_html("# One\n\n## What each answer means, and `when` to retry\n");
         assert!(html.contains(r#"<h2 id="what-each-answer-means-and-when-to-retry">"#), "{html}");
         assert_eq!(chapters.len(), 1);
@@ -105,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_to_a_neighbouring_file_leads_to_its_page() {
+    fn link_to_a_neighbouring_file_leads_to_its_page() {
         let (html, _) = to_html("[a](portals.md) [b](#limits) [c](portals.md#links)");
         assert!(html.contains(r#"href="/docs/portals""#) && html.contains(r##"href="#limits""##), "{html}");
         assert!(html.contains(r#"href="/docs/portals#links""#), "{html}");

@@ -80,7 +80,7 @@ impl Mcp {
 }
 
 fn error_response((status, message): McpError) -> HttpResponse {
-    envelope::answer(status, message, Empty {})
+    envelope::respond(status, message, Empty {})
 }
 
 /// Converts the request to the library's type.

@@ -1,4 +1,4 @@
-//! Every operation as a page for people, from the same OpenAPI document that programs read.
+//! The reference page: every operation, rendered from the OpenAPI document.
 
 use std::fmt::Write as _;
 
@@ -13,8 +13,8 @@ const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
 /// `/docs/reference`.
 pub fn page(document: &Value) -> String {
     let mut main = format!(
-        "<h1>API reference</h1>{}<p class=\"note\">Whatever can be asked for with <code>GET</code> can be asked for \
-         with <code>HEAD</code>, too.</p>",
+        "<h1>API reference</h1>{}<p class=\"note\">Every path that supports <code>GET</code> also supports \
+         <code>HEAD</code>.</p>",
         to_html(text(&document["info"], "description")).0
     );
     let mut chapters = String::new();
@@ -45,7 +45,7 @@ pub fn page(document: &Value) -> String {
     layout::page("API reference", "reference", &chapters, &main)
 }
 
-/// Path, method, operation and the URL of its server; without `HEAD`, which is as `GET`.
+/// Path, method, operation and server URL of all operations. `HEAD` is omitted, because it is like `GET`.
 pub fn operations(document: &Value) -> impl Iterator<Item = (&str, &'static str, &Value, &str)> {
     members(&document["paths"]).flat_map(|(path, item)| {
         let of = move |method| item.get(method).map(|found| (method, found));

@@ -1,4 +1,4 @@
-//! What AI tools can ask through MCP: the documentation, and nothing else.
+//! The MCP tools for AI tools. They read the documentation and nothing else.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -14,11 +14,11 @@ use super::contents::{Entry, markdown_entries};
 use super::guide_pages;
 use super::reference::operations;
 
-/// Bounds on what a search may cost: it runs on a thread that answers requests, and anybody on this machine may ask.
-const LONGEST_QUERY: usize = 200;
-const MOST_WORDS: usize = 16;
+/// Limits on the cost of a search. It runs on a thread that serves requests, and needs no credential.
+const MAX_QUERY: usize = 200;
+const MAX_WORDS: usize = 16;
 
-/// The tools. They have no state but the documents.
+/// The tools. Their only state is the document.
 #[derive(Clone)]
 pub struct Tools {
     document: Arc<Value>,
@@ -28,7 +28,7 @@ pub struct Tools {
 
 /// An operation, prepared for lists and searches.
 struct IndexedOperation {
-    /// All that the document says of it, in lower case: what a search looks through.
+    /// All that the document says about the operation, in lower case, for searches.
     text: String,
     shown: Value,
 }
@@ -61,20 +61,20 @@ impl Tools {
     /// All operations of both APIs: id, method, path and summary.
     #[tool(annotations(read_only_hint = true, open_world_hint = false))]
     fn list_operations(&self) -> String {
-        self.found(|_| true)
+        self.matching(|_| true)
     }
 
     /// The operations in whose description, parameters or answers all the words occur.
     #[tool(annotations(read_only_hint = true, open_world_hint = false))]
     fn search_operations(&self, Parameters(Query { query }): Parameters<Query>) -> Result<String, String> {
-        if query.len() > LONGEST_QUERY {
-            return Err(format!("a query has at most {LONGEST_QUERY} bytes"));
+        if query.len() > MAX_QUERY {
+            return Err(format!("a query has at most {MAX_QUERY} bytes"));
         }
         let words: BTreeSet<String> = query.split_whitespace().map(str::to_lowercase).collect();
-        if words.len() > MOST_WORDS {
-            return Err(format!("a query has at most {MOST_WORDS} different words"));
+        if words.len() > MAX_WORDS {
+            return Err(format!("a query has at most {MAX_WORDS} different words"));
         }
-        Ok(self.found(|text| words.iter().all(|word| text.contains(word))))
+        Ok(self.matching(|text| words.iter().all(|word| text.contains(word))))
     }
 
     /// One operation in full (OpenAPI 3.1): parameters, body, every answer with examples, its server,
@@ -88,7 +88,7 @@ impl Tools {
             .find(|(_, _, operation, _)| operation["operationId"] == operation_id)
             .ok_or("no such operation: see list_operations")?;
         let mut schemas = Map::new();
-        self.collect(operation, &mut schemas);
+        self.collect_schemas(operation, &mut schemas);
         let found = json!({
             "method": method.to_uppercase(), "path": path, "server": server, "operation": operation,
             "components": { "schemas": schemas, "securitySchemes": self.document["components"]["securitySchemes"] },
@@ -113,15 +113,15 @@ impl Tools {
 }
 
 impl Tools {
-    /// The operations whose text is wanted, as JSON.
-    fn found(&self, wanted: impl Fn(&str) -> bool) -> String {
+    /// The operations whose text matches, as JSON.
+    fn matching(&self, matches: impl Fn(&str) -> bool) -> String {
         let found: Vec<&Value> =
-            self.operations.iter().filter(|one| wanted(&one.text)).map(|one| &one.shown).collect();
+            self.operations.iter().filter(|one| matches(&one.text)).map(|one| &one.shown).collect();
         pretty(&json!(found))
     }
 
-    /// The schemas that a value refers to, and those that they refer to.
-    fn collect(&self, value: &Value, into: &mut Map<String, Value>) {
+    /// Collects the schemas that a value refers to, directly and indirectly.
+    fn collect_schemas(&self, value: &Value, into: &mut Map<String, Value>) {
         match value {
             Value::Object(members) => {
                 let name =
@@ -131,11 +131,11 @@ impl Tools {
                 {
                     let schema = &self.document["components"]["schemas"][name];
                     into.insert(name.to_owned(), schema.clone());
-                    self.collect(schema, into);
+                    self.collect_schemas(schema, into);
                 }
-                members.values().for_each(|member| self.collect(member, into));
+                members.values().for_each(|member| self.collect_schemas(member, into));
             }
-            Value::Array(items) => items.iter().for_each(|item| self.collect(item, into)),
+            Value::Array(items) => items.iter().for_each(|item| self.collect_schemas(item, into)),
             _ => {}
         }
     }

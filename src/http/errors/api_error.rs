@@ -1,4 +1,4 @@
-//! The one table from errors to status codes.
+//! The table from errors to status codes, headers and `data`.
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ALLOW, CONTENT_RANGE, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -8,13 +8,12 @@ use super::data::{
     DependencyDown, Empty, ErrorData, ErrorKind, FieldError, MaxBytes, RequestStateNow, RetryAfter,
     ValidationFailed,
 };
-use super::outage_log::log_outage;
-use crate::backups::{BackupRequestError, Dependency, Outage, ReadError, UploadError};
+use crate::backups::Dependency;
 use crate::domain::backup_request::BackupRequestState;
 use crate::domain::transfer_damage::TransferDamage;
 use crate::http::envelope;
 
-/// Every error that the APIs answer with.
+/// Every error response of the APIs.
 #[derive(Debug, thiserror::Error)]
 pub enum ApiError {
     #[error("validation failed")]
@@ -40,7 +39,7 @@ pub enum ApiError {
     UnknownPath,
     #[error("method not allowed")]
     MethodNotAllowed { allow: &'static str },
-    /// A signed address that is forged or has expired: 403, as S3 engines answer it.
+    /// A signed URL that is forged or has expired: 403, like an S3 server.
     #[error("download address invalid or expired")]
     BadLink,
     #[error("backup is not text, or too large to be shown")]
@@ -67,18 +66,18 @@ pub enum ApiError {
     Damaged,
 }
 
-/// `Retry-After` in seconds. Short, because only another upload or download of the same system has to end.
-const OPEN_RETRY: u64 = 5;
-/// `Retry-After` in seconds when the database or the store is away.
+/// `Retry-After` in seconds. It is short, because only another upload or download of the same system has to end.
+const BUSY_RETRY: u64 = 5;
+/// `Retry-After` in seconds while the database or the store is unavailable.
 const OUTAGE_RETRY: u64 = 10;
-/// Fewer seconds than this are added to it at random, so that a fleet does not come back in the same second.
+/// A random number of seconds below this is added, so that a fleet does not return in the same second.
 const OUTAGE_JITTER: u8 = 8;
 
-/// What is wrong with an upload of a web form.
+/// The error for an upload of a web form.
 pub const NOT_A_FORM: &str = "a form can't be stored, only the file itself: curl --data-binary @FILE (or -T FILE), not in a form's field";
 
 impl ApiError {
-    /// A part of the request that can't be right: which one, what is wrong with it, and what was sent.
+    /// An invalid part of the request: its name, what is wrong with it, and its value.
     pub fn field(key: &'static str, message: &'static str, value: impl Into<String>) -> Self {
         Self::Validation(FieldError { key, message, value: value.into() })
     }
@@ -100,7 +99,7 @@ impl ApiError {
     fn retry_after(&self) -> Option<u64> {
         match self {
             Self::TooManyRequests { retry_after_seconds } => Some(*retry_after_seconds),
-            Self::TooManyOpen | Self::TooManyDownloads => Some(OPEN_RETRY),
+            Self::TooManyOpen | Self::TooManyDownloads => Some(BUSY_RETRY),
             Self::Unavailable { .. } | Self::Damaged => Some(OUTAGE_RETRY + jitter()),
             _ => None,
         }
@@ -121,7 +120,7 @@ impl ApiError {
                 ErrorData::RetryAfter(RetryAfter { retry_after_seconds: *retry_after_seconds })
             }
             Self::TooManyOpen | Self::TooManyDownloads => {
-                ErrorData::RetryAfter(RetryAfter { retry_after_seconds: OPEN_RETRY })
+                ErrorData::RetryAfter(RetryAfter { retry_after_seconds: BUSY_RETRY })
             }
             Self::RequestEnded { state } => ErrorData::State(RequestStateNow { state: *state }),
             Self::Unavailable { details } => down(details),
@@ -160,7 +159,7 @@ impl ApiError {
 
 fn jitter() -> u64 {
     let mut byte = [0u8];
-    // Without randomness there is no jitter, and the answer is right all the same.
+    // Without randomness there is no jitter, and the response is still correct.
     let _ = getrandom::fill(&mut byte);
     u64::from(byte[0] % OUTAGE_JITTER)
 }
@@ -193,60 +192,5 @@ impl ResponseError for ApiError {
         let mut response = HttpResponseBuilder::new(status);
         self.add_headers(&mut response);
         envelope::finish(response, status, &self.to_string(), self.data())
-    }
-}
-
-impl From<Outage> for ApiError {
-    fn from(outage: Outage) -> Self {
-        log_outage(&outage);
-        Self::Unavailable { details: outage.dependency.name() }
-    }
-}
-
-impl From<UploadError> for ApiError {
-    fn from(error: UploadError) -> Self {
-        match error {
-            UploadError::RateLimited { retry_after_seconds } => Self::TooManyRequests { retry_after_seconds },
-            UploadError::TooManyOpen => Self::TooManyOpen,
-            UploadError::TooLarge { max_bytes } => Self::TooLarge { max_bytes },
-            UploadError::QuotaExceeded => Self::QuotaExceeded,
-            UploadError::Empty => Self::field("body", "required", ""),
-            // A body has one digest, whichever header announced it.
-            UploadError::DigestMismatch => Self::field("content-digest", "mismatch", ""),
-            UploadError::DamagedByClient(damage) => Self::damaged_by_client(damage),
-            UploadError::Interrupted => Self::field("body", "incomplete", ""),
-            UploadError::Malformed(what) => Self::field("body", what, ""),
-            UploadError::TimedOut => Self::Timeout,
-            UploadError::Revoked => Self::Unauthorized,
-            // Logged where it happened, with its ids.
-            UploadError::Unavailable(outage) => Self::Unavailable { details: outage.dependency.name() },
-            UploadError::Aborted => Self::Unavailable { details: "upload was interrupted" },
-        }
-    }
-}
-
-impl From<ReadError> for ApiError {
-    fn from(error: ReadError) -> Self {
-        match error {
-            ReadError::NotFound => Self::NotFound,
-            ReadError::NoSystem => Self::SystemNotFound,
-            ReadError::InvalidLink => Self::BadLink,
-            ReadError::Damaged => Self::Damaged,
-            ReadError::TooManyDownloads => Self::TooManyDownloads,
-            ReadError::Revoked => Self::Unauthorized,
-            ReadError::Unavailable(outage) => outage.into(),
-        }
-    }
-}
-
-impl From<BackupRequestError> for ApiError {
-    fn from(error: BackupRequestError) -> Self {
-        match error {
-            BackupRequestError::NoSystem => Self::SystemNotFound,
-            BackupRequestError::NotFound => Self::RequestNotFound,
-            BackupRequestError::Suspended => Self::Suspended,
-            BackupRequestError::Ended(state) => Self::RequestEnded { state },
-            BackupRequestError::Unavailable(outage) => outage.into(),
-        }
     }
 }

@@ -1,4 +1,4 @@
-//! `data` in the envelope of an error, kind by kind.
+//! The kinds of `data` in the envelope of an error.
 
 use std::borrow::Cow;
 
@@ -7,20 +7,20 @@ use utoipa::ToSchema;
 
 use crate::domain::backup_request::BackupRequestState;
 
-/// One field that failed validation.
+/// A part of the request that failed validation.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct FieldError {
-    /// Which part of the request: a header, `body`, `id`.
+    /// The part of the request: a header, `body`, `id`.
     #[schema(example = "content-digest")]
     pub key: &'static str,
     /// What is wrong with it.
     #[schema(example = "mismatch")]
     pub message: &'static str,
-    /// What was sent, shortened; empty where that would be no help.
+    /// The value that was sent, shortened; empty where it would not help.
     pub value: String,
 }
 
-/// Of which kind an error is.
+/// The kind of an error.
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ErrorKind {
@@ -28,38 +28,38 @@ pub enum ErrorKind {
     ExternalApiError,
 }
 
-/// The request can't be right.
+/// The request is invalid.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ValidationFailed {
     pub r#type: ErrorKind,
     pub errors: Vec<FieldError>,
 }
 
-/// The database or the object store is away.
+/// A dependency of the service is unavailable.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct DependencyDown {
     pub r#type: ErrorKind,
-    /// Which of them, and nothing more.
+    /// The dependency, without internal details.
     #[schema(example = "object store")]
     pub details: &'static str,
 }
 
-/// The limit that was passed.
+/// The limit that was exceeded.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct MaxBytes {
     /// The largest upload, in bytes.
     pub max_bytes: u64,
 }
 
-/// When to come back.
+/// When to try again.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct RetryAfter {
-    /// The same as the header `Retry-After`.
+    /// The same value as the header `Retry-After`.
     #[schema(minimum = 1)]
     pub retry_after_seconds: u64,
 }
 
-/// What has become of a request for a backup.
+/// The state of a backup request.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct RequestStateNow {
     #[schema(value_type = String, pattern = "^(pending|seen|fulfilled|expired|cancelled)$", example = "fulfilled")]

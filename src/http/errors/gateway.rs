@@ -1,6 +1,6 @@
 //! Errors under `/backup` have the gateway's shape: `{type, code, message, doc_url}`.
 //!
-//! The handlers answer with the same [`ApiError`]s as everywhere. A middleware gives them this shape on the way out.
+//! The handlers return the same [`ApiError`]s as all others. A middleware converts them to this shape.
 
 use actix_web::body::BoxBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
@@ -26,7 +26,7 @@ pub struct GatewayError {
     #[serde(rename = "type")]
     #[schema(example = "invalid_request_error")]
     kind: &'static str,
-    /// Which error it is; `doc_url` explains it.
+    /// The error's code; `doc_url` leads to its explanation.
     #[schema(example = "not_found")]
     code: &'static str,
     /// For people.
@@ -35,10 +35,10 @@ pub struct GatewayError {
     doc_url: String,
 }
 
-/// Status and body of an error. `origin` is the base URL of the pages that `doc_url` leads to.
-pub fn reshaped(error: &ApiError, origin: &str) -> (u16, GatewayError) {
+/// Status and body of an error. `base_url` is that of the documentation pages, to which `doc_url` leads.
+pub fn reshaped(error: &ApiError, base_url: &str) -> (u16, GatewayError) {
     let ErrorCode { code, status, kind, .. } = code_of(error);
-    let doc_url = format!("{origin}/docs/errors/{code}");
+    let doc_url = format!("{base_url}/docs/errors/{code}");
     (status, GatewayError { kind, code, message: error.to_string(), doc_url })
 }
 
@@ -59,10 +59,10 @@ fn code_of(error: &ApiError) -> ErrorCode {
     }
 }
 
-fn answer(request: &HttpRequest, error: &ApiError) -> HttpResponse {
+fn reshaped_response(request: &HttpRequest, error: &ApiError) -> HttpResponse {
     let state = request.app_data::<Data<AppState>>();
-    let origin = state.map(|state| state.addresses.base_urls(request).management).unwrap_or_default();
-    let (status, body) = reshaped(error, &origin);
+    let base_url = state.map(|state| state.addresses.base_urls(request).management).unwrap_or_default();
+    let (status, body) = reshaped(error, &base_url);
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = HttpResponseBuilder::new(status);
     error.add_headers(&mut response);
@@ -76,7 +76,9 @@ pub async fn reshape(
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
     let response = next.call(request).await?;
     let error = response.response().error().and_then(actix_web::Error::as_error::<ApiError>);
-    let Some(reshaped) = error.map(|error| answer(response.request(), error)) else { return Ok(response) };
+    let Some(reshaped) = error.map(|error| reshaped_response(response.request(), error)) else {
+        return Ok(response);
+    };
     Ok(response.into_response(reshaped))
 }
 

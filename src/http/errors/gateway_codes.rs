@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-/// One kind of error: what `code` says, and what its page (`/docs/errors/{code}`) explains. Clients rely on the
-/// codes, so none is ever renamed.
+/// An error code, and the explanation on its page (`/docs/errors/{code}`). Clients rely on the codes, so a code is never
+/// renamed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct ErrorCode {
     pub code: &'static str,
@@ -14,7 +14,7 @@ pub struct ErrorCode {
     pub explanation: &'static str,
 }
 
-/// All of them.
+/// All error codes.
 pub const ERROR_CODES: &[ErrorCode] = &[
     UNAUTHORIZED,
     INSUFFICIENT_SCOPE,
@@ -35,8 +35,8 @@ pub const UNAUTHORIZED: ErrorCode = ErrorCode {
     kind: "authentication_error",
     title: "The token is missing or not valid",
     explanation: "Send `Authorization: Bearer TOKEN` with a token that was issued for this service, has not expired, \
-        and says in `org` to which organization its bearer belongs. Why a token is refused stands in the service's log \
-        (at level debug), not in the answer.",
+        and names the organization of its bearer in `org`. The reason why a token was refused is in the service's log \
+        (at level debug), not in the response.",
 };
 
 pub const INSUFFICIENT_SCOPE: ErrorCode = ErrorCode {
@@ -44,9 +44,9 @@ pub const INSUFFICIENT_SCOPE: ErrorCode = ErrorCode {
     status: 403,
     kind: "permission_error",
     title: "The token does not permit this",
-    explanation: "The token is good, but its `scope` (or `permissions`) lacks the one that the route needs: \
+    explanation: "The token is valid, but its `scope` (or `permissions`) lacks the scope that the route needs: \
         `backup:view`, `backup:create` or `backup:delete`. The `WWW-Authenticate` header names it. `backup:admin` does \
-        not replace it.",
+        not replace the route's scope.",
 };
 
 pub const NOT_FOUND: ErrorCode = ErrorCode {
@@ -54,24 +54,24 @@ pub const NOT_FOUND: ErrorCode = ErrorCode {
     status: 404,
     kind: "invalid_request_error",
     title: "There is no such site or backup",
-    explanation: "The id is unknown, malformed, or belongs to another organization: the answer is the same. A backup \
-        that was listed before may have been pruned or deleted since.",
+    explanation: "The id is unknown, malformed, or belongs to another organization; the response is the same for all of \
+        them. A backup from an earlier list may have been pruned or deleted since.",
 };
 
 pub const METHOD_NOT_ALLOWED: ErrorCode = ErrorCode {
     code: "method_not_allowed",
     status: 405,
     kind: "invalid_request_error",
-    title: "The path does not take this method",
-    explanation: "The `Allow` header lists those that it takes.",
+    title: "The path does not support this method",
+    explanation: "The `Allow` header lists the supported methods.",
 };
 
 pub const INVALID_REQUEST: ErrorCode = ErrorCode {
     code: "invalid_request",
     status: 400,
     kind: "invalid_request_error",
-    title: "The request can't be understood",
-    explanation: "A header or a parameter has a value that it can't have.",
+    title: "The request is invalid",
+    explanation: "A header or a parameter has an invalid value.",
 };
 
 pub const SITE_SUSPENDED: ErrorCode = ErrorCode {
@@ -79,8 +79,8 @@ pub const SITE_SUSPENDED: ErrorCode = ErrorCode {
     status: 409,
     kind: "invalid_request_error",
     title: "The site is suspended",
-    explanation: "Its appliance is not let in at the moment, so it could not answer a request for a backup. What it has \
-        stored before can be listed and fetched.",
+    explanation: "The service refuses the appliance at the moment, so the appliance cannot fulfil a backup request. \
+        Its stored backups can still be listed and downloaded.",
 };
 
 pub const UNSUPPORTED_MEDIA: ErrorCode = ErrorCode {
@@ -88,8 +88,8 @@ pub const UNSUPPORTED_MEDIA: ErrorCode = ErrorCode {
     status: 415,
     kind: "invalid_request_error",
     title: "The backup can't be shown as text",
-    explanation: "`X-View: true` shows backups that are UTF-8 text of at most 1 MiB. Encrypted ones are not: fetch the \
-        bytes with `X-Download: true`.",
+    explanation: "`X-View: true` shows a backup only if it is UTF-8 text of at most 1 MiB. An encrypted backup is not \
+        text: download the bytes with `X-Download: true`.",
 };
 
 pub const RANGE_NOT_SATISFIABLE: ErrorCode = ErrorCode {
@@ -97,25 +97,25 @@ pub const RANGE_NOT_SATISFIABLE: ErrorCode = ErrorCode {
     status: 416,
     kind: "invalid_request_error",
     title: "The backup has no such part",
-    explanation: "The `Range` header asks for bytes beyond the end; `Content-Range` says how many there are.",
+    explanation: "The `Range` header requests bytes beyond the end of the backup. `Content-Range` has the backup's size.",
 };
 
 pub const TOO_MANY_DOWNLOADS: ErrorCode = ErrorCode {
     code: "too_many_downloads",
     status: 429,
     kind: "rate_limit_error",
-    title: "Too many downloads of the site are under way",
-    explanation: "All portals together may have 8 downloads of one site at the same time. Send the same request again after the seconds in `Retry-After`. A download whose client takes nothing more is given up within a \
-        minute or so.",
+    title: "Too many downloads of the site are in progress",
+    explanation: "All portals together may have 8 downloads of one site at the same time. Send the same request again after the seconds in `Retry-After`. If a client stops reading, its download is aborted after \
+        about a minute.",
 };
 
 pub const SERVICE_UNAVAILABLE: ErrorCode = ErrorCode {
     code: "service_unavailable",
     status: 500,
     kind: "api_error",
-    title: "The service can't answer right now",
-    explanation: "Its database, its object store or the keys for tokens are out of reach. Nothing was changed, or it is \
-        not known whether it was; the same request may be sent again after the seconds in `Retry-After`.",
+    title: "The service is temporarily unavailable",
+    explanation: "The service cannot reach its database, its object store or the keys for tokens. Nothing was changed, \
+        or the service does not know whether it was. Send the same request again after the seconds in `Retry-After`.",
 };
 
 pub const BACKUP_DAMAGED: ErrorCode = ErrorCode {
@@ -123,8 +123,8 @@ pub const BACKUP_DAMAGED: ErrorCode = ErrorCode {
     status: 500,
     kind: "api_error",
     title: "The stored backup is damaged",
-    explanation: "The backup is in the books, but its bytes are missing or not what they were. Other backups of the \
-        site are not affected. Tell whoever operates the service.",
+    explanation: "The backup is listed, but its bytes are missing or have changed. Other backups of the site are not \
+        affected. Report it to the operator of the service.",
 };
 
 #[cfg(test)]

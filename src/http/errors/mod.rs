@@ -1,6 +1,11 @@
-//! Errors: the table from errors to status codes, and the two shapes in which they are sent.
+//! Error responses.
+//!
+//! Use cases return their own errors; [`conversions`] maps them to [`ApiError`]s, and [`api_error`] maps those to status
+//! codes. An error is sent in the envelope of the collect API, or under `/backup` in the shape of the gateway API
+//! ([`gateway`], with the codes of [`gateway_codes`]).
 
 mod api_error;
+mod conversions;
 pub mod data;
 pub mod gateway;
 pub mod gateway_codes;

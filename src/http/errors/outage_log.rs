@@ -1,5 +1,5 @@
-//! Outages in the log: while the database is away, every request fails with the same line, also those of strangers, who
-//! can send as many as they like.
+//! Logs outages without filling the log: while the database is unavailable, every request fails with the same line, also
+//! requests of unauthenticated clients, who can send as many as they like.
 
 use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -8,21 +8,21 @@ use crate::backups::Outage;
 use crate::domain::ttl_map::TtlMap;
 
 /// How often the same line is logged at level error.
-const EVERY: Duration = Duration::from_secs(10);
-/// Different lines that are remembered. Others are not logged as errors meanwhile.
-const LINES: usize = 100;
+const INTERVAL: Duration = Duration::from_secs(10);
+/// How many different lines are remembered. Other lines are not logged as errors meanwhile.
+const MAX_LINES: usize = 100;
 
-/// For the whole process, as the log is: where errors become answers, there is nothing else to keep it in.
+/// One for the whole process, like the log: where errors become responses, no other state is at hand.
 static LOGGED: LazyLock<Mutex<TtlMap<String, bool>>> =
-    LazyLock::new(|| Mutex::new(TtlMap::new(EVERY, LINES)));
+    LazyLock::new(|| Mutex::new(TtlMap::new(INTERVAL, MAX_LINES)));
 
-/// Logs an outage that has no ids of its own.
+/// Logs an outage that was not logged with the ids of an operation.
 pub fn log_outage(outage: &Outage) {
     let line = outage.to_string();
     let mut logged = LOGGED.lock().unwrap_or_else(PoisonError::into_inner);
-    let is_news = is_first(&mut logged, &line, Instant::now());
+    let is_first = is_first(&mut logged, &line, Instant::now());
     drop(logged);
-    let level = if is_news { log::Level::Error } else { log::Level::Debug };
+    let level = if is_first { log::Level::Error } else { log::Level::Debug };
     log::log!(level, "{line}");
 }
 
@@ -36,7 +36,7 @@ mod tests {
 
     #[test]
     fn the_same_line_is_an_error_once_in_ten_seconds() {
-        let (mut logged, start) = (TtlMap::new(EVERY, LINES), Instant::now());
+        let (mut logged, start) = (TtlMap::new(INTERVAL, MAX_LINES), Instant::now());
         let mut is_first =
             |line: &str, seconds| is_first(&mut logged, line, start + Duration::from_secs(seconds));
         assert!(is_first("database: a", 0) && is_first("database: b", 1));

@@ -1,4 +1,4 @@
-//! Basic auth: which system calls. Checked before anything else of the request is looked at.
+//! Basic auth: the system that sends the request. It is checked before anything else in the request.
 
 use std::pin::Pin;
 
@@ -20,7 +20,7 @@ impl FromRequest for SystemIdentity {
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let credential = credential::<Basic>(request.headers(), "Basic");
-        let ClientAddress(from) = ClientAddress::of(request);
+        let ClientAddress(from) = ClientAddress::from_http_request(request);
         let state = request.app_data::<Data<AppState>>().cloned();
         let request = request.clone();
         Box::pin(async move {
@@ -30,7 +30,7 @@ impl FromRequest for SystemIdentity {
             let authenticator = &state.vault.authenticator;
             let identity = authenticator.authenticate(credential.user_id(), secret, from).await;
             let identity = identity.map_err(ReadError::from)?.ok_or(ApiError::Unauthorized)?;
-            // The middleware `requests::announce_request` finds out by it for whom the answer is.
+            // The middleware `add_backup_requested` reads it from there.
             request.extensions_mut().insert(identity.clone());
             Ok(identity)
         })

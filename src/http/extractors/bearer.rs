@@ -1,5 +1,5 @@
-//! Bearer tokens: who calls, and whether they have the scope that the route needs. Checked before anything else of
-//! the request is looked at.
+//! Bearer tokens: the caller, and whether the token has the scope that the route needs. It is checked before anything else
+//! in the request.
 
 use std::marker::PhantomData;
 use std::pin::Pin;
@@ -15,7 +15,7 @@ use crate::http::app_state::AppState;
 use crate::http::errors::ApiError;
 use crate::http::headers::authorization::credential;
 
-/// A type that stands for a scope, so that a handler's signature says which one it needs.
+/// A type that represents a scope, so that a handler's signature says which scope it needs.
 pub trait RequiredScope: 'static {
     const SCOPE: Scope;
 }
@@ -48,8 +48,7 @@ impl RequiredScope for AdminScope {
     const SCOPE: Scope = Scope::Admin;
 }
 
-/// The caller of a route that needs scope `S`, and has it. As a handler's parameter it turns everybody else away
-/// with 401 or 403.
+/// The caller, whose token has scope `S`. As a handler's parameter it refuses all other requests with 401 or 403.
 pub struct Authorized<S> {
     pub caller: Caller,
     scope: PhantomData<S>,
@@ -84,9 +83,9 @@ impl From<TokenError> for ApiError {
                 log::debug!("a token was refused: {why}");
                 Self::InvalidToken
             }
-            // Not a 401, for which a client would throw a good token away: the trouble is ours.
+            // Not 401, which would make a client discard a valid token: the error is ours.
             TokenError::NoKeys => {
-                // Why there are none was logged when they could not be read.
+                // The reason was logged when the keys could not be read.
                 log::debug!("{error}");
                 Self::Unavailable { details: "token keys" }
             }

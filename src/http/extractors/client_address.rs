@@ -1,4 +1,4 @@
-//! Where a request came from: the peer, or what a trusted proxy says of it.
+//! The address that a request came from: the peer, or the address that a trusted proxy has reported.
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
@@ -12,15 +12,16 @@ use actix_web::{FromRequest, HttpRequest};
 use crate::http::app_state::AppState;
 use crate::http::headers::forwarded;
 
-/// The client's address, for events and for counting guesses.
+/// The client's address, for events and for counting guesses of credentials.
 #[derive(Debug, Clone, Copy)]
 pub struct ClientAddress(pub Option<IpAddr>);
 
 impl ClientAddress {
-    pub fn of(request: &HttpRequest) -> Self {
+    pub fn from_http_request(request: &HttpRequest) -> Self {
         let state = request.app_data::<Data<AppState>>();
         let trusted = state.map_or(&[][..], |state| &state.trusted_proxies);
-        // No other header (`Forwarded`, `X-Real-IP`): a proxy that writes only this one passes a client's own on.
+        // No other header (`Forwarded`, `X-Real-IP`) is read: a proxy that writes only this one passes on the client's own
+        // values of the others.
         let lines = request.headers().get_all("x-forwarded-for").map(HeaderValue::as_bytes);
         let peer = request.peer_addr();
         Self(peer.map(|peer| forwarded::client(peer.ip(), &lines.collect::<Vec<_>>(), trusted)))
@@ -32,6 +33,6 @@ impl FromRequest for ClientAddress {
     type Future = Ready<Result<Self, Infallible>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(Ok(Self::of(request)))
+        ready(Ok(Self::from_http_request(request)))
     }
 }

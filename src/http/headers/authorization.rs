@@ -3,11 +3,11 @@
 use actix_web::http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use actix_web_httpauth::headers::authorization::Scheme;
 
-/// The credential in the request's `Authorization` header, if there is exactly one such header and it is of this
-/// scheme. `name` is the scheme's name as its parser wants it.
+/// The credential in the `Authorization` header, if there is exactly one such header and it has this scheme. `name` is the
+/// scheme's name in the spelling of its parser.
 ///
-/// Schemes are matched without regard to case (RFC 9110, 11.1). The parsers do not do that, so they are given the
-/// header with the name as they want it.
+/// Scheme names are compared without regard to case (RFC 9110, 11.1). The parsers don't do that, so they receive the
+/// header with the name in their spelling.
 pub fn credential<S: Scheme>(headers: &HeaderMap, name: &str) -> Option<S> {
     let mut lines = headers.get_all(AUTHORIZATION);
     let line = lines.next().filter(|_| lines.next().is_none())?;
@@ -21,8 +21,8 @@ pub fn credential<S: Scheme>(headers: &HeaderMap, name: &str) -> Option<S> {
     S::parse(&line).ok()
 }
 
-/// Base64 as its parser wants it: in the standard alphabet, and padded. Clients that take the encoder of their language's
-/// tokens send it in the alphabet for URLs, or without padding; there is only one way to read either.
+/// Base64 in the standard alphabet and with padding, as the parser needs it. Clients that use a token encoder of their
+/// language send the URL alphabet, or no padding. Either has only one possible meaning.
 fn with_standard_alphabet(token: &str) -> String {
     let mut text = token.trim_end_matches('=').replace('-', "+").replace('_', "/");
     while !text.len().is_multiple_of(4) {

@@ -3,8 +3,8 @@
 /// Whether an `If-None-Match` header names `etag` (304 then). `etag` is the
 /// whole entity tag of an object that exists, with its quotes.
 ///
-/// The comparison is the weak one (RFC 9110, 13.1.2); `*` matches. Reading ends
-/// at the first thing that is no entity tag.
+/// The comparison is weak (RFC 9110, 13.1.2); `*` matches. Parsing ends at the
+/// first element that is not an entity tag.
 #[must_use]
 pub fn if_none_match(header: &[u8], etag: &str) -> bool {
     let mut rest = header.trim_ascii();
@@ -21,8 +21,8 @@ pub fn if_none_match(header: &[u8], etag: &str) -> bool {
     false
 }
 
-/// The next entity tag of a list, without its mark of weakness, and what
-/// follows. A comma may stand inside the quotes, so a list is not split at them.
+/// The next entity tag of a list, without the prefix `W/`, and what follows it. A
+/// tag may contain a comma, so the list is not split at commas.
 fn next_tag(list: &[u8]) -> Option<(&[u8], &[u8])> {
     let start = list.iter().position(|b| !b" \t,".contains(b))?;
     let tag = opaque(&list[start..]);
@@ -31,14 +31,14 @@ fn next_tag(list: &[u8]) -> Option<(&[u8], &[u8])> {
     Some(tag.split_at(end + 2))
 }
 
-/// Whether a `Range` header counts: there is no `If-Range`, or it has this very `etag`, and that is a strong one (RFC
-/// 9110, 13.1.5). A date or a weak tag never matches.
+/// Whether a `Range` header counts: there is no `If-Range`, or it equals this `etag`, which is a strong one (RFC 9110,
+/// 13.1.5). A date or a weak tag never matches.
 #[must_use]
 pub fn if_range_allows(header: Option<&[u8]>, etag: &str) -> bool {
     header.is_none_or(|value| value.trim_ascii() == etag.as_bytes() && etag.starts_with('"'))
 }
 
-/// An entity tag without its mark of weakness.
+/// An entity tag without the prefix `W/` of weak ones.
 fn opaque(etag: &[u8]) -> &[u8] {
     etag.strip_prefix(b"W/").unwrap_or(etag)
 }

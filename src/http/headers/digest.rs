@@ -5,18 +5,18 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use sfv::{BareItem, Dictionary, Item, ListEntry, Parser};
 use thiserror::Error;
 
-/// The one algorithm that is looked at, by its registered name.
+/// The only supported algorithm, by its registered name.
 const SHA_256: &str = "sha-256";
 
-/// A digest field that cannot be read, or a `sha-256` that is none.
+/// A malformed digest field, or a `sha-256` that is not 32 bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("must be a structured dictionary such as sha-256=:BASE64:, of 32 bytes")]
 pub struct InvalidDigest;
 
 /// The SHA-256 that a request's `Content-Digest` or `Repr-Digest` field announces.
 ///
-/// `lines` are all lines of the field, which count as one list (RFC 9651, 4.2). The answer is `None` if there is no
-/// `sha-256` among its members: other algorithms are ignored, whatever their values are.
+/// `lines` are all lines of the field, which count as one list (RFC 9651, 4.2). Returns `None` if the list has no member
+/// `sha-256`: other algorithms are ignored, whatever their values are.
 ///
 /// # Errors
 /// [`InvalidDigest`] if the lines are not a dictionary, or its `sha-256` is not a byte sequence of 32 bytes.
@@ -35,8 +35,8 @@ pub fn expected_sha256(lines: &[&[u8]]) -> Result<Option<[u8; 32]>, InvalidDiges
 /// The SHA-256 in a request's `Digest` field (RFC 3230, which RFC 9530 has replaced): `SHA-256=BASE64`, among others.
 ///
 /// # Errors
-/// [`InvalidDigest`] if the field is there without a SHA-256 of 32 bytes: no other algorithm is verified, and this field
-/// lets nobody ignore what it announces.
+/// [`InvalidDigest`] if the field is present without a SHA-256 of 32 bytes: no other algorithm is verified, and a client
+/// that sends this field expects a check.
 pub fn instance_sha256(lines: &[&[u8]]) -> Result<Option<[u8; 32]>, InvalidDigest> {
     let text = std::str::from_utf8(&lines.join(&b","[..])).map_err(|_| InvalidDigest)?.to_owned();
     let members = text.split(',').map(str::trim).filter(|member| !member.is_empty());
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn other_algorithms_and_lines_are_looked_past() {
+    fn other_algorithms_are_ignored() {
         let expected = read(&[RFC]);
         let sha_512 = "sha-512=:AAAA:";
         for lines in [
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_is_an_error() {
+    fn malformed_digest_is_an_error() {
         let long = format!("sha-256=:{}:", STANDARD.encode([0; 33]));
         let short = format!("sha-256=:{}:", STANDARD.encode([0; 31]));
         for bad in [
@@ -173,7 +173,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_is_read_back(sha256 in any::<[u8; 32]>()) {
+        fn written_digest_is_parsed_back(sha256 in any::<[u8; 32]>()) {
             prop_assert_eq!(read(&[&repr_digest(&sha256)]), Ok(Some(sha256)));
         }
 

@@ -1,16 +1,16 @@
-//! Which client a request comes from, when proxies stand between the client and the service (`X-Forwarded-For`).
+//! Finds the client's address behind proxies (`X-Forwarded-For`).
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
 
-/// Walks `X-Forwarded-For` from the right for as long as whoever wrote the element is trusted. `lines` are all lines of
-/// the header, which count as one list.
+/// Returns the address of the client. Walks `X-Forwarded-For` from the right while the writer of the element is trusted.
+/// `lines` are all lines of the header, which count as one list.
 ///
-/// Each proxy appends the address that it was called from, so an element is as good as the one to its right. What stands
-/// left of an untrusted address is that client's own invention, and so is what stands left of an element that is not an
-/// address (`unknown`, `_hidden`, `unix:`): then the proxy that wrote it counts as the client. Empty elements say nothing
-/// and are passed over (RFC 9110, 5.6.1).
+/// Each proxy appends the address of its peer, so an element is as trustworthy as the address to its right. The client
+/// itself may have invented what is left of an untrusted address. The same is true for what is left of an element that is
+/// not an address (`unknown`, `_hidden`, `unix:`); then the proxy that wrote the element counts as the client. Empty
+/// elements are skipped (RFC 9110, 5.6.1).
 #[must_use]
 pub fn client(peer: IpAddr, lines: &[&[u8]], trusted: &[IpNet]) -> IpAddr {
     let mut client = peer.to_canonical();
@@ -27,8 +27,8 @@ pub fn client(peer: IpAddr, lines: &[&[u8]], trusted: &[IpNet]) -> IpAddr {
     client
 }
 
-/// The address in an element, as proxies write it: bare, with a port (Azure, IIS, AWS on request), in brackets, with a
-/// zone, in quotes. An IPv4-mapped IPv6 address is the IPv4 address.
+/// Parses an element in the forms that proxies write: bare, with a port (Azure, IIS, AWS if configured), in brackets, with
+/// a zone, in quotes. An IPv4-mapped IPv6 address becomes the IPv4 address.
 fn address(element: &[u8]) -> Option<IpAddr> {
     let text = std::str::from_utf8(element).ok()?;
     let text = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(text);
@@ -38,7 +38,7 @@ fn address(element: &[u8]) -> Option<IpAddr> {
             (port.is_empty() || port.strip_prefix(':').is_some_and(is_port)).then_some(())?;
             IpAddr::V6(without_zone(address).parse::<Ipv6Addr>().ok()?)
         }
-        // More than one colon: they are the address's own.
+        // With more than one colon it is an IPv6 address.
         None => match text.split_once(':') {
             Some((address, port)) if !port.contains(':') => {
                 is_port(port).then_some(())?;
@@ -54,7 +54,7 @@ fn is_port(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<u16>().is_ok()
 }
 
-/// The zone (`%eth0`) names an interface of the proxy's and means nothing here.
+/// Removes the zone (`%eth0`). It names a network interface of the proxy and has no meaning here.
 fn without_zone(address: &str) -> &str {
     match address.split_once('%') {
         Some((v6, _)) if v6.contains(':') => v6,

@@ -2,18 +2,18 @@
 
 use crate::domain::range::ByteRange;
 
-/// What a `Range` header asks for of an object of known size.
+/// The part of an object of known size that a `Range` header requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ResolvedRange {
-    /// All of it (200): no header, or one that a server may ignore.
+    /// The whole object (200): no header, or one that a server may ignore.
     Whole,
     /// A part of it (206).
     Part(ByteRange),
-    /// No byte that the object has (416).
+    /// Only bytes beyond the end of the object (416).
     Unsatisfiable,
 }
 
-/// Reads a `Range` header for an object of `size` bytes.
+/// Resolves a `Range` header for an object of `size` bytes.
 ///
 /// The unit is `bytes`, the forms `a-b`, `a-` and `-n`. Other units, several
 /// ranges and malformed values are ignored, as RFC 9110, 14.2 allows or asks.
@@ -24,7 +24,7 @@ pub fn resolve(header: Option<&[u8]>, size: u64) -> ResolvedRange {
         .map_or(ResolvedRange::Whole, |spec| spec.within(size))
 }
 
-/// One range as it was written, before the size is known.
+/// A parsed range, before the size is applied.
 enum Spec {
     From(u64),
     FromTo(u64, u64),
@@ -48,7 +48,7 @@ fn single_range(value: &[u8]) -> Option<Spec> {
     }
 }
 
-/// Digits only; what a `u64` cannot hold is its maximum, beyond every object.
+/// Parses digits. A number that does not fit into a `u64` becomes its maximum, which is beyond the end of every object.
 fn number(digits: &[u8]) -> Option<u64> {
     if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
         return None;
@@ -65,7 +65,7 @@ impl Spec {
             Self::From(first) => (first, u64::MAX),
             Self::FromTo(first, last) => (first, last),
             Self::Last(0) => return ResolvedRange::Unsatisfiable,
-            // Satisfiable, but an empty object has no part that could be named.
+            // Satisfiable, but a part of an empty object cannot be expressed in `Content-Range`.
             Self::Last(_) if size == 0 => return ResolvedRange::Whole,
             Self::Last(count) => (size.saturating_sub(count), u64::MAX),
         };
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn one_range_of_bytes_is_understood() {
+    fn single_byte_range_is_resolved() {
         let huge = "9".repeat(40);
         for (value, expected) in [
             ("bytes=0-0", part(0, 0)),
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_else_is_ignored() {
+    fn other_range_headers_are_ignored() {
         for value in [
             "",
             "bytes",
@@ -158,7 +158,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_part_lies_in_the_object(
+        fn part_lies_within_the_object(
             value in "bytes=([0-9]{0,21})-([0-9]{0,21})",
             size in prop_oneof![0..200_u64, any::<u64>()],
         ) {

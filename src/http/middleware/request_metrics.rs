@@ -1,4 +1,4 @@
-//! Counts and times every request for the metrics, by route and status.
+//! Counts and times each request for the metrics, by route and status.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -16,7 +16,7 @@ use crate::http::api::Api;
 use crate::http::app_state::AppState;
 use crate::telemetry::{Metrics, RequestLabels};
 
-/// A response's body that reports to the metrics when it ends, whether it was sent or given up.
+/// A response's body that reports to the metrics when it is dropped, whether it was sent or aborted.
 struct MeasuredBody {
     body: BoxBody,
     metrics: Metrics,
@@ -61,7 +61,7 @@ pub async fn record_request_metrics(
     let metrics = state.vault.metrics.clone();
     let labels = RequestLabels {
         api: request.app_data::<Api>().map_or("none", Api::name),
-        method: name_of(request.method()),
+        method: method_name(request.method()),
         route: request.match_pattern().unwrap_or_else(|| "none".to_owned()),
     };
     let payload = request.take_payload();
@@ -81,8 +81,8 @@ pub async fn record_request_metrics(
     }))
 }
 
-/// A fixed set of names: a client may make up methods, and the metrics must not grow with them.
-fn name_of(method: &Method) -> &'static str {
+/// The method's name from a fixed set: clients may invent methods, and the metrics must not grow with them.
+fn method_name(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",
         Method::HEAD => "HEAD",

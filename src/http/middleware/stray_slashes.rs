@@ -1,25 +1,25 @@
-//! Slashes that clients add to an address by mistake: at its end, and in front when a base URL that ends with one and a
-//! path that begins with one are put together.
+//! Removes slashes that clients add to a path by mistake: at its end, and at its start if the base URL ends with a slash
+//! and the path begins with one.
 //!
-//! The request is answered as without them, and never redirected: clients would follow with their secret. A double slash
-//! within an address stays what it is, an address that there is not: it comes from a variable that is empty, and what
-//! follows would take its place (`/api/systems/$ID/backups`).
+//! The request is answered as without them. It is never redirected, because clients would send their secret along. A double
+//! slash inside a path is not removed, and such a path does not exist: it comes from an empty variable, and the part after
+//! it would take that variable's place (`/api/systems/$ID/backups`).
 
 use actix_web::dev::{ServiceRequest, Url};
 use actix_web::http::Uri;
 use actix_web::http::uri::PathAndQuery;
 
-/// Makes the request one for the address that is meant.
+/// Removes the stray slashes from the path of the request.
 pub fn remove_stray_slashes(request: &mut ServiceRequest) {
-    if let Some(uri) = meant(request.uri()) {
+    if let Some(uri) = corrected(request.uri()) {
         request.match_info_mut().set(Url::new(uri.clone()));
         request.head_mut().uri = uri;
     }
 }
 
-/// The address that is meant, if it is another one.
-fn meant(uri: &Uri) -> Option<Uri> {
-    let path = tidy(uri.path())?;
+/// The URI without stray slashes; `None` if it has none.
+fn corrected(uri: &Uri) -> Option<Uri> {
+    let path = corrected_path(uri.path())?;
     let path_and_query = match uri.query() {
         Some(query) => PathAndQuery::try_from(format!("{path}?{query}")),
         None => PathAndQuery::try_from(path),
@@ -29,14 +29,14 @@ fn meant(uri: &Uri) -> Option<Uri> {
     Uri::from_parts(parts).ok()
 }
 
-/// The path with one slash in front and none at its end, if it is another one.
-fn tidy(path: &str) -> Option<&str> {
+/// The path with one slash at its start and none at its end; `None` if it is unchanged.
+fn corrected_path(path: &str) -> Option<&str> {
     let inner = path.trim_start_matches('/');
     let front = path.len().checked_sub(inner.len() + 1)?;
-    let tidy = &path[front..];
-    let end = match tidy.strip_suffix('/') {
+    let one_front = &path[front..];
+    let end = match one_front.strip_suffix('/') {
         Some(rest) if !rest.is_empty() && !rest.ends_with('/') => rest,
-        _ => tidy,
+        _ => one_front,
     };
     (end.len() != path.len()).then_some(end)
 }
@@ -46,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn slashes_in_front_and_at_the_end_are_dropped_and_no_others() {
+    fn slashes_at_the_start_and_the_end_are_removed_and_no_others() {
         for (sent, path) in [
             ("/api/health/", "/api/health"),
             ("//api/health", "/api/health"),
@@ -56,7 +56,7 @@ mod tests {
             ("//api/x%2F/?", "/api/x%2F?"),
             ("http://vault.example/api/health/", "http://vault.example/api/health"),
         ] {
-            let uri = meant(&sent.parse().unwrap()).unwrap();
+            let uri = corrected(&sent.parse().unwrap()).unwrap();
             assert_eq!(uri.to_string(), path, "{sent}");
         }
         for as_it_is in [
@@ -69,7 +69,7 @@ mod tests {
             "/api/health?x=//",
             "http://vault.example",
         ] {
-            assert_eq!(meant(&as_it_is.parse().unwrap()), None, "{as_it_is}");
+            assert_eq!(corrected(&as_it_is.parse().unwrap()), None, "{as_it_is}");
         }
     }
 }

@@ -1,11 +1,12 @@
-//! Makes sure that an answer which is given before the body was read reaches the client.
+//! Makes sure that the client receives a response that is sent before the request's body was read.
 //!
-//! If the connection were closed with unread bytes in it, the kernel would answer them with a reset, and the client would
-//! lose the answer. So up to 64 KiB of an unread body are drained, if they are there at once, and the connection is
-//! kept. If there is more, the answer says `Connection: close`, and the response's body owns the request's payload until it
-//! is flushed: then the server sees that the payload is unfinished, and reads on for `client_disconnect_timeout` before
-//! it closes. The header must not be left to the server: of a body that has all arrived it would keep the connection,
-//! while what follows on it is discarded ([`super::framing::answer_in_turn`] goes by the header).
+//! If the connection were closed with unread bytes in its socket, the kernel would reset it and the client would lose the
+//! response. So this middleware reads and discards up to 64 KiB of an unread body, if these bytes are available at once,
+//! and the connection is kept. If there is more, the response says `Connection: close`, and its body owns the request's
+//! payload until it is flushed: then the server sees that the payload is unfinished, and continues to read for
+//! `client_disconnect_timeout` before it closes the connection. The middleware must set the header, not the server: if the
+//! whole body has arrived by then, the server would keep the connection, while what follows on it is discarded
+//! ([`crate::http::framing::one_request_at_a_time`] goes by the header).
 
 use std::cell::RefCell;
 use std::pin::Pin;
@@ -24,11 +25,12 @@ use tokio::task::yield_now;
 
 use crate::http::guarded_body::GuardedBody;
 
+/// The most bytes of an unread body that are read and discarded.
 const MAX_DRAINED: usize = 64 * 1024;
-/// How often to yield to the server for more. It reads in steps of half of [`MAX_DRAINED`].
+/// How often to let the server read more. It reads in steps of half of [`MAX_DRAINED`].
 const MAX_YIELDS: usize = 4;
 
-/// The request's payload, held by the handler and by this middleware.
+/// The request's payload, shared by the handler and this middleware.
 #[derive(Clone)]
 struct SharedPayload(Rc<RefCell<Body>>);
 
@@ -56,7 +58,7 @@ impl SharedPayload {
         self.0.borrow().ended
     }
 
-    /// Reads what is there at once. It does not wait for a client that sends slowly.
+    /// Discards what is available at once. It does not wait for a client that sends slowly.
     async fn drain(&mut self) {
         let (mut drained, mut yields) = (0, 0);
         while !self.ended() && drained <= MAX_DRAINED {

@@ -1,4 +1,4 @@
-//! Reads a certificate and its key, and says what is wrong with which of the two files.
+//! Reads a certificate and its key. Errors say which of the two files is wrong, and why.
 
 use std::path::Path;
 
@@ -14,7 +14,7 @@ use super::x509;
 
 const EXCHANGED: &str = "are TLS_CERT_FILE and TLS_KEY_FILE exchanged?";
 
-/// The pair in these files. What a client may refuse it for, and we don't, is in the log.
+/// Reads the pair from these files. Logs a warning if clients may refuse it although the service accepts it.
 pub(super) fn read(cert_file: &Path, key_file: &Path, now: DateTime<Utc>) -> Result<CertifiedKey, TlsError> {
     let of_cert = |reason| TlsError::File { variable: "TLS_CERT_FILE", path: cert_file.into(), reason };
     let of_key = |reason| TlsError::File { variable: "TLS_KEY_FILE", path: key_file.into(), reason };
@@ -29,15 +29,15 @@ pub(super) fn read(cert_file: &Path, key_file: &Path, now: DateTime<Utc>) -> Res
                 "it is an X.509 certificate of version 1: have one of version 3 issued".to_owned(),
             ));
         }
-        if let Some(warning) = untimely(info, now) {
+        if let Some(warning) = validity_warning(info, now) {
             log::warn!("TLS_CERT_FILE: {}: certificate {number} of the file {warning}", cert_file.display());
         }
     }
     let pair = CertifiedKey::new(chain, signer);
     match pair.keys_match() {
-        // Some kinds of keys can't tell; they are refused at the first handshake, if at all.
+        // Some kinds of keys can't be compared. If they don't match, the first handshake fails.
         Ok(()) | Err(Error::InconsistentKeys(InconsistentKeys::Unknown)) => Ok(pair),
-        Err(Error::InconsistentKeys(_)) => Err(match place_of_own(&pair) {
+        Err(Error::InconsistentKeys(_)) => Err(match number_of_own_certificate(&pair) {
             Some(number) => of_cert(format!(
                 "the key belongs to certificate {number} of the file: the server's own has to be the first"
             )),
@@ -94,9 +94,9 @@ fn private_key(blocks: Vec<Block>) -> Result<PrivateKeyDer<'static>, String> {
     })
 }
 
-/// Why this key can't sign.
+/// Why this key is not supported.
 fn unsupported(key: &PrivateKeyDer<'_>) -> String {
-    // What stands near the beginning of PKCS#8: the object identifier of the key's kind.
+    // The object identifier of the kind of key is near the beginning of PKCS#8.
     const KINDS: [(&[u8], &str); 5] = [
         (&[0x06, 0x03, 0x2b, 0x65, 0x71], "an Ed448 key"),
         (&[0x06, 0x03, 0x2b, 0x65, 0x6e], "an X25519 key"),
@@ -119,15 +119,16 @@ fn not_supported(what: &str) -> String {
     )
 }
 
-/// Which certificate of the chain the key belongs to, counted from 1.
-fn place_of_own(pair: &CertifiedKey) -> Option<usize> {
+/// The number of the certificate that the key belongs to, counted from 1.
+fn number_of_own_certificate(pair: &CertifiedKey) -> Option<usize> {
     let alone = |certificate: &CertificateDer<'static>| {
         CertifiedKey::new(vec![certificate.clone()], pair.key.clone()).keys_match().is_ok()
     };
     pair.cert.iter().position(alone).map(|at| at + 1)
 }
 
-fn untimely(info: x509::CertificateInfo, now: DateTime<Utc>) -> Option<String> {
+/// The warning for a certificate that has expired or is not valid yet.
+fn validity_warning(info: x509::CertificateInfo, now: DateTime<Utc>) -> Option<String> {
     let time = |at: DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::Secs, true);
     if now > info.not_after {
         Some(format!("expired at {}: clients refuse it", time(info.not_after)))

@@ -1,4 +1,4 @@
-//! The server's certificate, which can be swapped while it runs.
+//! The server's certificate, which can be replaced while the server runs.
 
 mod key_pair;
 mod pem;
@@ -15,7 +15,7 @@ use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use tokio_rustls::TlsAcceptor;
 
-/// Why a pair of files can't be used: one line that names the setting, and has nothing of the files in it.
+/// Why a pair of files can't be used: one line that names the setting and repeats nothing of the files.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     #[error("{variable}: {}: {reason}", path.display())]
@@ -33,20 +33,20 @@ pub struct Certificates {
 }
 
 impl Certificates {
-    /// Loads the pair, or says what is wrong with it.
+    /// Loads the pair of files.
     pub fn load(cert_file: &Path, key_file: &Path) -> Result<Arc<Self>, TlsError> {
         let current = ArcSwap::from_pointee(key_pair::read(cert_file, key_file, Utc::now())?);
         Ok(Arc::new(Self { cert_file: cert_file.into(), key_file: key_file.into(), current }))
     }
 
-    /// Reads both files again. What can't be used changes nothing.
+    /// Reads both files again. On an error the current pair stays in use.
     pub fn reload(&self) -> Result<(), TlsError> {
         let pair = key_pair::read(&self.cert_file, &self.key_file, Utc::now())?;
         self.current.store(Arc::new(pair));
         Ok(())
     }
 
-    /// Performs handshakes that present the current pair, and speaks HTTP/1.1 alone.
+    /// An acceptor that presents the current certificate and supports only HTTP/1.1.
     pub fn acceptor(self: &Arc<Self>) -> Result<TlsAcceptor, TlsError> {
         let provider = Arc::new(aws_lc_rs::default_provider());
         let resolver: Arc<dyn ResolvesServerCert> = Arc::clone(self) as _;

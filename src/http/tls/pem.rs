@@ -1,7 +1,7 @@
-//! Reads PEM files (RFC 7468) and says in words of its own why one can't be used.
+//! Parses PEM files (RFC 7468), with error messages of its own.
 //!
-//! The errors of PEM libraries repeat the line that they failed on, and a key whose line breaks got lost is one such line.
-//! So nothing that is returned from here, but the blocks themselves, has anything of the file in it.
+//! The errors of PEM libraries repeat the line that they failed on, and a key whose line breaks are lost is a single line.
+//! So the errors of this module repeat nothing of the file.
 
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -10,7 +10,7 @@ use std::path::Path;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-/// What a block says that it is.
+/// The label of a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Label {
     Certificate,
@@ -25,19 +25,19 @@ pub(super) enum Label {
     OpenSshKey,
     PublicKey,
     Request,
-    /// What OpenSSL alone reads.
+    /// A format of OpenSSL only.
     TrustedCertificate,
     Other,
 }
 
 pub(super) struct Block {
     pub label: Label,
-    /// Empty for what we have no use for.
+    /// Empty for labels that the service does not use.
     pub der: Vec<u8>,
 }
 
-/// A chain of certificates takes some ten thousand bytes.
-const LONGEST: u64 = 1 << 20;
+/// The longest file in bytes. A certificate chain has some ten thousand.
+const MAX_FILE_SIZE: u64 = 1 << 20;
 
 const EMPTY: &str = "it is empty";
 const TOO_LONG: &str = "it is longer than 1 MiB: it can't be a certificate or a key";
@@ -54,9 +54,9 @@ const DAMAGED: &str = "it is damaged: what stands between -----BEGIN and -----EN
 /// The blocks of a file, in order.
 pub(super) fn read(path: &Path) -> Result<Vec<Block>, String> {
     let mut bytes = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(LONGEST + 1).read_to_end(&mut bytes));
+    let read = File::open(path).and_then(|file| file.take(MAX_FILE_SIZE + 1).read_to_end(&mut bytes));
     read.map_err(|error: io::Error| format!("it can't be read: {error}"))?;
-    if bytes.len() as u64 > LONGEST {
+    if bytes.len() as u64 > MAX_FILE_SIZE {
         return Err(TOO_LONG.to_owned());
     }
     parse(&bytes).map_err(str::to_owned)
@@ -66,11 +66,11 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Vec<Block>, &'static str> {
     let bytes = match bytes {
         [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => return Err(UTF_16),
         [0x30, 0x80..=0x84, ..] => return Err(BINARY),
-        // The mark that some editors put in front of UTF-8.
+        // The byte order mark that some editors write before UTF-8.
         [0xef, 0xbb, 0xbf, rest @ ..] => rest,
         _ => bytes,
     };
-    // What explains a block may be in any language and encoding.
+    // Text outside the blocks may have any encoding.
     let text = String::from_utf8_lossy(bytes);
     if text.trim().is_empty() {
         return Err(EMPTY);
@@ -78,14 +78,14 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Vec<Block>, &'static str> {
     let escaped = text.contains("\\n");
     let on_one_line = if escaped { ESCAPED } else { NO_LINE_BREAKS };
     let mut blocks = Vec::new();
-    let mut open: Option<Open> = None;
+    let mut open: Option<OpenBlock> = None;
     for line in text.split(['\n', '\r']).map(str::trim) {
         if let Some(label) = line.strip_prefix("-----BEGIN ") {
             if open.is_some() {
                 return Err(CUT_OFF);
             }
             let label = label.strip_suffix("-----").filter(|label| !label.contains("-----"));
-            open = Some(Open::new(label.ok_or(on_one_line)?));
+            open = Some(OpenBlock::new(label.ok_or(on_one_line)?));
         } else if let Some(label) = line.strip_prefix("-----END ") {
             let Some(block) = open.take() else { continue };
             if label.strip_suffix("-----") != Some(&block.name) {
@@ -107,20 +107,20 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Vec<Block>, &'static str> {
     }
 }
 
-/// A block whose end has not come yet.
-struct Open {
+/// A block whose end has not been read yet.
+struct OpenBlock {
     name: String,
     base64: String,
     encrypted: bool,
 }
 
-impl Open {
+impl OpenBlock {
     fn new(name: &str) -> Self {
         Self { name: name.to_owned(), base64: String::new(), encrypted: false }
     }
 
     fn take(&mut self, line: &str) {
-        // Headers as RFC 1421 has them: base64 has no colon. `DEK-Info` comes with `Proc-Type`.
+        // A header as in RFC 1421; base64 contains no colon. `DEK-Info` comes with `Proc-Type`.
         match line.split_once(':') {
             Some(("Proc-Type", value)) => self.encrypted |= value.contains("ENCRYPTED"),
             Some(_) => {}
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_read_whatever_its_line_ends_and_its_editor() {
+    fn file_is_parsed_with_any_line_ends() {
         is_read(GOOD);
         is_read(&GOOD.replace('\n', "\r\n"));
         is_read(&GOOD.replace('\n', "\r"));
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn each_kind_of_damage_has_its_reason_and_no_reason_has_the_secret() {
+    fn each_kind_of_damage_has_its_error_message() {
         let cases = [
             (String::new(), EMPTY),
             (" \n\n".to_owned(), EMPTY),
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn an_encrypted_key_is_told_in_both_forms() {
+    fn encrypted_key_is_recognized_in_both_forms() {
         for text in [
             GOOD.replace("PRIVATE KEY", "ENCRYPTED PRIVATE KEY"),
             GOOD.replace("-----\nc2Vj", "-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00\n\nc2Vj"),

@@ -1,4 +1,4 @@
-//! The few fields of an X.509 certificate (RFC 5280, 4.1) that tell a person what is wrong with it.
+//! Parses the few fields of an X.509 certificate (RFC 5280, 4.1) that explain why clients refuse it.
 
 use chrono::{DateTime, NaiveDateTime, Utc};
 
@@ -14,10 +14,10 @@ const INTEGER: u8 = 0x02;
 const SEQUENCE: u8 = 0x30;
 const UTC_TIME: u8 = 0x17;
 const GENERALIZED_TIME: u8 = 0x18;
-/// `[0]`, with the version in it; there is none in version 1.
+/// `[0]`, which contains the version; absent in version 1.
 const VERSION: u8 = 0xa0;
 
-/// `None`: this is no certificate.
+/// Parses a certificate in DER; `None` if it is malformed.
 pub(super) fn parse(der: &[u8]) -> Option<CertificateInfo> {
     let mut fields = Der(Der(Der(der).take(SEQUENCE)?).take(SEQUENCE)?);
     let (tag, first) = fields.next()?;
@@ -34,7 +34,7 @@ pub(super) fn parse(der: &[u8]) -> Option<CertificateInfo> {
     Some(CertificateInfo { version, not_before: time(validity.next()?)?, not_after: time(validity.next()?)? })
 }
 
-/// What is left to read of a sequence of DER values.
+/// The rest of a sequence of DER values.
 struct Der<'a>(&'a [u8]);
 
 impl<'a> Der<'a> {
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_cut_off_or_changed_anywhere_is_survived() {
+    fn truncated_or_changed_certificate_does_not_panic() {
         let whole = certificate(2020, 2040);
         for at in 0..whole.len() {
             let _ = parse(&whole[..at]);

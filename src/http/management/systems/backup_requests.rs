@@ -115,7 +115,7 @@ pub async fn list(
     let system = state.vault.managed(&caller, &id).await?;
     let found = state.vault.backup_requests_of(system.id()).await?;
     let requests = found.into_iter().map(SystemRequest::from).collect();
-    Ok(envelope::answer(StatusCode::OK, "requests listed", SystemRequests { requests }))
+    Ok(envelope::respond(StatusCode::OK, "requests listed", SystemRequests { requests }))
 }
 
 /// Cancel a backup request
@@ -143,7 +143,7 @@ pub async fn cancel(
         Ok(()) | Err(BackupRequestError::Ended(BackupRequestState::Cancelled)) => {}
         Err(error) => return Err(error.into()),
     }
-    Ok(envelope::answer(StatusCode::OK, "request cancelled", Cancelled { id }))
+    Ok(envelope::respond(StatusCode::OK, "request cancelled", Cancelled { id }))
 }
 
 /// A system that the caller does not see is answered as an unknown request of a system that the caller sees.

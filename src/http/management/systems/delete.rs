@@ -41,7 +41,7 @@ pub async fn delete(
     let id = BackupId::parse(&backup).map_err(|_| ApiError::NotFound)?;
     refuse_conditional_delete(request.headers())?;
     state.vault.delete_managed(&system, id, remote_addr).await?;
-    Ok(envelope::answer(StatusCode::OK, "backup deleted", Deleted { id }))
+    Ok(envelope::respond(StatusCode::OK, "backup deleted", Deleted { id }))
 }
 
 struct DeleteResponses;

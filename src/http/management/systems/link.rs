@@ -62,7 +62,7 @@ pub async fn link(
     let (link, expires_in_seconds) = state.vault.link(&system, &row, remote_addr).await?;
     let download_url = match link {
         Link::Store(url) => url,
-        Link::Own(signed) => signed_url(&state.addresses.downloads(&request), &signed),
+        Link::Own(signed) => signed_url(&state.addresses.download_base_url(&request), &signed),
     };
     let mut response = HttpResponseBuilder::new(StatusCode::OK);
     response.insert_header((CACHE_CONTROL, NOT_CACHED));

@@ -43,7 +43,7 @@ pub async fn list(
         slots_used: rows.len(),
         backups: rows.into_iter().map(Metadata::from).collect(),
     };
-    Ok(envelope::answer(StatusCode::OK, "backups listed", data))
+    Ok(envelope::respond(StatusCode::OK, "backups listed", data))
 }
 
 struct ListResponses;

@@ -1,0 +1,60 @@
+//! The table from the errors of the use cases to the errors of the APIs.
+
+use super::api_error::ApiError;
+use super::outage_log::log_outage;
+use crate::backups::{BackupRequestError, Outage, ReadError, UploadError};
+
+impl From<Outage> for ApiError {
+    fn from(outage: Outage) -> Self {
+        log_outage(&outage);
+        Self::Unavailable { details: outage.dependency.name() }
+    }
+}
+
+impl From<UploadError> for ApiError {
+    fn from(error: UploadError) -> Self {
+        match error {
+            UploadError::RateLimited { retry_after_seconds } => Self::TooManyRequests { retry_after_seconds },
+            UploadError::TooManyOpen => Self::TooManyOpen,
+            UploadError::TooLarge { max_bytes } => Self::TooLarge { max_bytes },
+            UploadError::QuotaExceeded => Self::QuotaExceeded,
+            UploadError::Empty => Self::field("body", "required", ""),
+            // A body has one digest, whichever header contained it.
+            UploadError::DigestMismatch => Self::field("content-digest", "mismatch", ""),
+            UploadError::DamagedByClient(damage) => Self::damaged_by_client(damage),
+            UploadError::Interrupted => Self::field("body", "incomplete", ""),
+            UploadError::Malformed(what) => Self::field("body", what, ""),
+            UploadError::TimedOut => Self::Timeout,
+            UploadError::Revoked => Self::Unauthorized,
+            // Logged where it happened, with the ids.
+            UploadError::Unavailable(outage) => Self::Unavailable { details: outage.dependency.name() },
+            UploadError::Aborted => Self::Unavailable { details: "upload was interrupted" },
+        }
+    }
+}
+
+impl From<ReadError> for ApiError {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::NotFound => Self::NotFound,
+            ReadError::NoSystem => Self::SystemNotFound,
+            ReadError::InvalidLink => Self::BadLink,
+            ReadError::Damaged => Self::Damaged,
+            ReadError::TooManyDownloads => Self::TooManyDownloads,
+            ReadError::Revoked => Self::Unauthorized,
+            ReadError::Unavailable(outage) => outage.into(),
+        }
+    }
+}
+
+impl From<BackupRequestError> for ApiError {
+    fn from(error: BackupRequestError) -> Self {
+        match error {
+            BackupRequestError::NoSystem => Self::SystemNotFound,
+            BackupRequestError::NotFound => Self::RequestNotFound,
+            BackupRequestError::Suspended => Self::Suspended,
+            BackupRequestError::Ended(state) => Self::RequestEnded { state },
+            BackupRequestError::Unavailable(outage) => outage.into(),
+        }
+    }
+}
