@@ -41,14 +41,14 @@ pub struct ConfigError {
     pub problem: String,
 }
 
-/// Everything that can be set.
+/// All settings, parsed and checked.
 #[derive(Debug)]
 pub struct Config {
     pub database_url: SecretString,
     pub http: HttpConfig,
     pub management: ManagementConfig,
     pub store: StoreConfig,
-    /// How long download addresses are valid, at which anybody can fetch a backup.
+    /// How long links are valid, with which anybody can download a backup.
     pub presign_ttl: Duration,
     pub uploads: UploadConfig,
     pub upkeep: UpkeepConfig,
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn defaults_are_those_of_the_table() {
+    fn defaults_are_the_documented_ones() {
         let config = config(&[]).unwrap();
         assert_eq!(config.http.listen.to_string(), "127.0.0.1:8081");
         assert_eq!(config.uploads.max_size, 2 << 30);
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn zero_means_unlimited_or_off_where_the_table_says_so() {
+    fn zero_means_unlimited_or_off() {
         let config =
             config(&[("BACKUP_MAX_SIZE_PER_ORG", "0"), ("BACKUP_RATE_LIMIT_PER_HOUR", "0")]).unwrap();
         assert_eq!(config.uploads.default_quota, None);
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_value_names_its_variable() {
+    fn error_names_the_variable() {
         let cases = [
             ("LISTEN_ADDRESS", "8081"),
             ("BACKUP_MAX_UPLOAD_SIZE", "2G"),
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn the_database_is_required() {
+    fn database_url_is_required() {
         let error = Config::read(&Variables::from_pairs([])).unwrap_err();
         assert_eq!(error.variable, "DATABASE_URL");
     }

@@ -1,6 +1,6 @@
-//! Values that can't be meant as they are. No shell has looked at a value that comes from an env file: quotes stay, `~` and
-//! `$HOME` are plain characters, and a file from DOS has a carriage return at the end of each line. Taken to the letter, a
-//! directory would be made beside the one that was meant.
+//! Refuses values that can't be meant literally. No shell interprets a value from an env file: quotes stay, `~` and `$HOME` are
+//! plain characters, and a file from DOS has a carriage return at the end of each line. Used literally, such a path would
+//! name another directory than the intended one, and the store would create it.
 //!
 //! The rules depend on the kind of value. No message repeats a value: it may be a secret.
 
@@ -20,7 +20,7 @@ pub fn check(kind: Kind, value: &str) -> Result<(), &'static str> {
     problem.map_or(Ok(()), Err)
 }
 
-/// For every setting, and for a secret in a file.
+/// The rules for every setting, and for a secret in a file.
 pub fn problem_of_text(value: &str) -> Option<&'static str> {
     let quoted = |quote| value.len() > 1 && value.starts_with(quote) && value.ends_with(quote);
     if value.contains('\r') {
@@ -36,7 +36,7 @@ pub fn problem_of_text(value: &str) -> Option<&'static str> {
         return Some("it has a blank at its start or end: remove it");
     }
     if quoted('"') || quoted('\'') {
-        return Some("it stands in quotes, which would be part of it: remove them");
+        return Some("it is in quotes, which would be part of it: remove them");
     }
     None
 }
@@ -58,7 +58,7 @@ fn problem_of_path(path: &str) -> Option<&'static str> {
     problem_of_name(path)
 }
 
-/// For paths and URLs.
+/// The rules for paths and URLs.
 fn problem_of_name(value: &str) -> Option<&'static str> {
     let variable = |rest: &str| rest.starts_with(|c: char| c.is_ascii_alphabetic() || "_{(".contains(c));
     if value.contains(['"', '\'', '`']) {
@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_no_shell_has_looked_at_is_refused_and_not_repeated() {
+    fn value_that_only_a_shell_would_interpret_is_refused_and_not_repeated() {
         let others = [Kind::Secret, Kind::Seconds, Kind::Address, Kind::Text];
         let text = [
             "\"value\"",
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn what_can_be_meant_is_not_refused() {
+    fn value_that_can_be_meant_literally_is_accepted() {
         for (kind, value) in [
             (Kind::Path, "var/objects"),
             (Kind::Path, "/srv/a b/c~1/50%/$/\u{fc}"),

@@ -40,18 +40,18 @@ impl ManagementConfig {
     }
 }
 
-/// What `strongroom token issue` makes tokens with.
+/// The settings of `strongroom token issue`.
 #[derive(Debug)]
 pub struct IssueConfig {
     pub secret: SecretString,
     pub issuer: String,
     pub audience: String,
-    /// Where organizations are looked up, if it is set.
+    /// If it is set, the command checks that the organization exists.
     pub database_url: Option<SecretString>,
 }
 
 impl IssueConfig {
-    /// Reads what the process's environment says of this, and nothing else.
+    /// Reads these settings from the process's environment, and no others.
     pub fn from_env() -> Result<Self, ConfigError> {
         let env = Variables::of_process();
         env.check()?;
@@ -74,8 +74,7 @@ impl IssueConfig {
                 ];
                 let missing: Vec<_> =
                     all.into_iter().filter(|(_, missing)| *missing).map(|(name, _)| name).collect();
-                let problem =
-                    "not set, and needed to issue a token: the same as for the service that is to take it";
+                let problem = "not set, and needed to issue a token: set the same value as for the service that will accept it";
                 Err(wrong(&missing.join(", "), problem))
             }
         }
@@ -135,14 +134,14 @@ mod tests {
     }
 
     #[test]
-    fn without_a_key_there_are_no_tokens() {
+    fn without_a_key_no_token_is_accepted() {
         let config = read(&[]).unwrap();
         assert_eq!(config.listen.to_string(), "127.0.0.1:8082");
         assert!(config.tokens.is_none() && config.public_url.is_none());
     }
 
     #[test]
-    fn a_key_set_comes_from_a_url_or_a_file() {
+    fn key_set_comes_from_a_url_or_a_file() {
         let claims = [("JWT_ISSUER", "me"), ("JWT_AUDIENCE", "backups")];
         let cases = [
             ("JWT_JWKS_FILE", "/etc/keys", KeySource::File("/etc/keys".into())),
@@ -161,9 +160,9 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_to_issue_a_token_is_named_and_nothing_else() {
+    fn settings_missing_to_issue_a_token_are_named() {
         let all = [("JWT_HS256_SECRET", SECRET), ("JWT_ISSUER", "me"), ("JWT_AUDIENCE", "us")];
-        // What is set for the service's sake does not matter here.
+        // A setting of the service that is not used here may be wrong.
         let read = |some: &[(&str, &str)]| {
             let keys = [("JWT_JWKS_URL", "nonsense")];
             IssueConfig::read(&Variables::from_pairs(some.iter().chain(&keys).copied()))
@@ -177,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_names_its_variable() {
+    fn error_names_the_variable() {
         let all = [("JWT_ISSUER", "me"), ("JWT_AUDIENCE", "us"), ("JWT_HS256_SECRET", SECRET)];
         assert!(read(&all).unwrap().tokens.is_some());
         let cases: &[(&str, &[(&str, &str)])] = &[

@@ -4,11 +4,11 @@ use std::net::IpAddr;
 
 use ipnet::{IpNet, Ipv4Net};
 
-/// Reads addresses and networks, separated by commas or white space, into networks as the peers of connections are
-/// matched with them: without host bits, and IPv4-mapped IPv6 as IPv4.
+/// Parses addresses and networks, separated by commas or white space, into the form that the peers of connections are
+/// matched with: networks without host bits, and IPv4-mapped IPv6 as IPv4.
 ///
 /// # Errors
-/// What is wrong with the list, and what to do about it.
+/// What is wrong with the list and what to write instead.
 pub fn parse(list: &str) -> Result<Vec<IpNet>, String> {
     let entries = list.split(|c: char| c == ',' || c.is_whitespace()).filter(|entry| !entry.is_empty());
     let networks: Vec<IpNet> = entries.map(network).collect::<Result<_, _>>()?;
@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_entry_is_the_network_that_peers_are_matched_with() {
+    fn entry_is_the_network_that_peers_are_matched_with() {
         for (list, networks) in [
             ("", &[][..]),
             (" , ", &[]),
@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_that_can_not_be_meant_is_refused_in_one_line() {
+    fn list_that_cannot_be_meant_is_refused_in_one_line() {
         for list in [
             "proxy.example",
             "localhost",

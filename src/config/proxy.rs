@@ -1,9 +1,9 @@
-//! Which proxy programs would use for an address, by the environment's conventions. Strongroom goes through none, and says
-//! so where one is set: the operator may have no other way out.
+//! The proxy that other programs would use for a URL, by the conventions for environment variables. Strongroom uses none,
+//! and warns where one is set: there may be no other route out of the operator's network.
 
 use super::variables::Variables;
 
-/// The variable that names a proxy for this address; `None`: none does, or `NO_PROXY` exempts its host.
+/// The variable that names a proxy for this URL; `None`: there is none, or `NO_PROXY` exempts the host.
 pub(super) fn proxy_for(env: &Variables, url: &str) -> Option<&'static str> {
     let (scheme, rest) = url.split_once("://")?;
     let names: &[&'static str] = if scheme == "https" {
@@ -27,7 +27,7 @@ fn host(rest: &str) -> &str {
     }
 }
 
-/// Names exempt themselves and what is below them.
+/// Whether a list of `NO_PROXY` has the host, or a domain above it.
 fn exempts(list: &str, host: &str) -> bool {
     let host = host.to_ascii_lowercase();
     let entries = list.split([',', ' ']).map(|entry| entry.trim_start_matches('.').to_ascii_lowercase());

@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn defaults_are_those_of_the_table() {
+    fn defaults_are_the_documented_ones() {
         let (settings, warnings) = s3(&[]).unwrap();
         assert_eq!(settings.endpoint, "https://s3.example");
         assert_eq!(settings.region, "us-east-1");
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn plain_http_is_for_loopback_or_where_it_is_allowed() {
+    fn plain_http_is_accepted_on_loopback_or_if_allowed() {
         for endpoint in ["http://127.0.0.1:3900", "http://localhost", "http://[::1]:3900"] {
             assert_eq!(s3(&[("S3_ENDPOINT", endpoint)]).unwrap().0.endpoint, endpoint);
         }
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_value_names_its_variable() {
+    fn error_names_the_variable() {
         for (variable, value) in [
             ("S3_ENDPOINT", "s3.example"),
             ("S3_ENDPOINT", "https://"),

@@ -26,7 +26,7 @@ impl Variables {
         Self(pairs.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
     }
 
-    /// Refuses settings whose values can't be meant literally, before any of them is used.
+    /// Refuses settings whose values can't be meant literally. Called before any of them is used.
     pub fn check(&self) -> Result<(), ConfigError> {
         let kind_of = |name: &String| settings::kind_of(name);
         let mut ours: Vec<_> =
@@ -42,7 +42,7 @@ impl Variables {
         self.0.get(name).map(String::as_str)
     }
 
-    /// Which variable sets this setting, if any does. A credential of systemd is none.
+    /// The variable that sets this setting, if one does. A systemd credential is no variable.
     pub fn set_by(&self, about: &About) -> Option<String> {
         about.variables().find(|name| self.0.contains_key(name))
     }
@@ -120,7 +120,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_secret_in_a_file_follows_the_rules_of_settings() {
+    fn secret_in_a_file_follows_the_rules_of_settings() {
         let file = tempfile::NamedTempFile::new().unwrap();
         let read = |text: &str| {
             fs::write(file.path(), text).unwrap();
