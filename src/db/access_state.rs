@@ -1,4 +1,4 @@
-//! What decides whether something that was once granted to a system, or for it, still holds.
+//! What decides whether an access that was granted to a system, or for it, is still valid.
 
 use std::collections::HashMap;
 
@@ -10,7 +10,8 @@ use super::schema::systems;
 use super::{Conn, DbError};
 use crate::domain::row_state::SystemState;
 
-/// Differs from an earlier one if the system was suspended, resumed or marked for destruction, or its secret was replaced.
+/// Differs from an earlier one if the system was suspended, resumed or marked for destruction, or its secret was replaced:
+/// then what was granted before is no longer valid.
 #[derive(Clone, PartialEq, Eq, Queryable, Selectable)]
 #[diesel(table_name = systems)]
 pub struct AccessState {
@@ -20,12 +21,12 @@ pub struct AccessState {
     pub suspended_at: Option<DateTime<Utc>>,
 }
 
-/// Of one system; `None` if there is no such system.
+/// The access state of a system; `None` if there is no such system.
 pub fn of(conn: &mut Conn, system: Uuid) -> Result<Option<AccessState>, DbError> {
     Ok(systems::table.find(system).select(AccessState::as_select()).first(conn).optional()?)
 }
 
-/// Of those systems that there are.
+/// The access states of those systems that exist.
 pub fn of_all(conn: &mut Conn, ids: &[Uuid]) -> Result<HashMap<Uuid, AccessState>, DbError> {
     let found: Vec<(Uuid, AccessState)> = systems::table
         .filter(systems::id.eq_any(ids))

@@ -1,4 +1,4 @@
-//! Do the books balance? Asked in one statement, so that everything is seen as it was at one moment.
+//! Whether the totals balance. One statement, so that everything is seen as it was at one moment.
 
 use diesel::prelude::*;
 use diesel::sql_types::Text;
@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::{Conn, DbError};
 
-/// A place where the books do not balance.
+/// A place where the totals and the rows do not balance.
 #[derive(Debug, QueryableByName, Serialize)]
 pub struct Imbalance {
     #[diesel(sql_type = Text)]
@@ -17,7 +17,7 @@ pub struct Imbalance {
     pub problem: String,
 }
 
-/// All places where the books do not balance.
+/// Returns all places where the totals and the rows do not balance.
 pub fn imbalances(conn: &mut Conn) -> Result<Vec<Imbalance>, DbError> {
     Ok(diesel::sql_query(include_str!("audit.sql")).load(conn)?)
 }

@@ -1,4 +1,4 @@
-//! `backups`: reading them. What changes the books is in [`super::accounting`].
+//! `backups`: queries. What changes the accounting is in [`super::accounting`].
 
 use std::collections::HashSet;
 
@@ -25,7 +25,7 @@ pub struct BackupRow {
     pub size: u64,
     pub sha256: [u8; 32],
     pub uploaded_at: DateTime<Utc>,
-    /// What was found to be wrong with its object, if anything.
+    /// What is wrong with its object, if anything.
     pub damage: Option<String>,
 }
 
@@ -85,7 +85,7 @@ pub fn find(conn: &mut Conn, system: Uuid, id: BackupId) -> Result<Option<Backup
     Ok(find_any(conn, id)?.filter(|row| row.system_id == system))
 }
 
-/// The stored backup with this id, whosever it is: for operators.
+/// The stored backup with this id, of any system: for operators.
 pub fn find_any(conn: &mut Conn, id: BackupId) -> Result<Option<BackupRow>, DbError> {
     let row: Option<Row> = backups::table
         .find(id.uuid())
@@ -96,7 +96,7 @@ pub fn find_any(conn: &mut Conn, id: BackupId) -> Result<Option<BackupRow>, DbEr
     row.map(BackupRow::try_from).transpose()
 }
 
-/// The stored backup with this id, and the name and standing of its system, unless that system is being destroyed.
+/// The stored backup with this id, and the name and access state of its system, unless that system is being destroyed.
 pub fn find_named(
     conn: &mut Conn,
     id: BackupId,

@@ -11,27 +11,27 @@ use super::{Db, DbError, Lane};
 const CHECK_AGAIN: Duration = Duration::from_millis(250);
 
 impl Db {
-    /// Commits something that changes nothing. Blocks no thread and opens no session for those that ask while one hangs.
-    pub async fn can_commit(&self, patience: Duration) -> Result<(), DbError> {
+    /// Commits a transaction that changes nothing. While one hangs, other callers block no thread and open no session.
+    pub async fn can_commit(&self, limit: Duration) -> Result<(), DbError> {
         let hangs = || {
             Err(DbError::OutcomeUnknown(
                 "COMMIT did not return; is a synchronous standby unavailable?".to_owned(),
             ))
         };
-        timeout(patience, self.commit_probe(patience)).await.unwrap_or_else(|_| hangs())
+        timeout(limit, self.commit_probe(limit)).await.unwrap_or_else(|_| hangs())
     }
 
-    async fn commit_probe(&self, patience: Duration) -> Result<(), DbError> {
+    async fn commit_probe(&self, limit: Duration) -> Result<(), DbError> {
         while let Some(session) = self.probe.under_way() {
             let active = move |conn: &mut _| is_active(conn, session);
-            if self.run(Lane::Reads, patience, active).await? {
+            if self.run(Lane::Reads, limit, active).await? {
                 sleep(CHECK_AGAIN).await;
             } else {
-                // Only its client waits still, on a connection that leads nowhere.
+                // Only its client still waits, on a lost connection.
                 self.probe.end(session);
             }
         }
         let probe = self.probe.clone();
-        self.run(Lane::Reads, patience, move |conn| probe.run(conn)).await
+        self.run(Lane::Reads, limit, move |conn| probe.run(conn)).await
     }
 }

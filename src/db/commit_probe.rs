@@ -1,12 +1,12 @@
-//! Whether a transaction can be committed: for health.
+//! A transaction that shows for health whether COMMIT works.
 //!
-//! While a synchronous standby is away every COMMIT waits for it. No time-out of Postgres ends that wait, and a session
-//! whose client is gone goes on waiting. So a probe that hangs is left to itself, and there is no second one beside it.
+//! While a synchronous standby is away, every COMMIT waits for it. No timeout of Postgres ends that wait, and a session whose
+//! client is gone goes on waiting. So a probe that hangs is left alone, and no second one is started beside it.
 //!
-//! The probe is a message in the write-ahead log that nobody reads: it is committed like an upload, changes no table,
-//! leaves no dead row, and locks nothing that another process's probe would wait for. A role from which the right to that
-//! was taken writes the row of `service_defaults` as it is: then the probes of all processes wait for one another, which is
-//! as true an answer while commits hang.
+//! The probe is a message in the write-ahead log that nobody reads. It is committed like an upload, changes no table, leaves no
+//! dead row, and locks nothing that another process's probe would wait for. A role without the right to that writes the row
+//! of `service_defaults` unchanged. Then the probes of all processes wait for one another, and while commits hang the answer
+//! is the same.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -20,7 +20,7 @@ use super::{Conn, DbError};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct ProbeSession {
     pid: i32,
-    /// Process ids come again.
+    /// Process ids are reused.
     started: DateTime<Utc>,
 }
 
@@ -37,7 +37,7 @@ impl CommitProbe {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(session);
     }
 
-    /// One that was given up may end when there is another.
+    /// A probe that was given up may end when another one is under way.
     pub(super) fn end(&self, session: ProbeSession) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take_if(|under_way| *under_way == session);
     }
@@ -57,10 +57,10 @@ impl CommitProbe {
     }
 }
 
-/// This session, and whether it may write messages into the log.
+/// Returns this session, and whether it may write messages into the log.
 ///
-/// One that only reads (a standby's, or by `default_transaction_read_only`) is `Unavailable`, as it is for whoever tries
-/// to write in it: so it is thrown away, and what comes next is asked of a new one.
+/// A read-only session (a standby's, or by `default_transaction_read_only`) is `Unavailable`, as for a statement that writes:
+/// so it is discarded, and the next caller gets a new one.
 fn writable_session(conn: &mut Conn) -> Result<(ProbeSession, bool), DbError> {
     #[derive(QueryableByName)]
     struct Row {
@@ -73,7 +73,7 @@ fn writable_session(conn: &mut Conn) -> Result<(ProbeSession, bool), DbError> {
         #[diesel(sql_type = Bool)]
         may_emit: bool,
     }
-    // The right is looked up by the function's name: Postgres 17 gave it one argument more.
+    // The right is looked up by the function's name: in Postgres 17 it has one more argument.
     // Also read-only in recovery, whatever was set.
     let Row { pid, started, read_only, may_emit } = diesel::sql_query(
         "SELECT pid, backend_start AS started, current_setting('transaction_read_only')::boolean AS read_only, \
@@ -91,7 +91,7 @@ fn writable_session(conn: &mut Conn) -> Result<(ProbeSession, bool), DbError> {
     Ok((ProbeSession { pid, started }, may_emit))
 }
 
-/// Whether the session still works on its statement. `idle`: it has answered, and the answer is lost.
+/// Whether the session still runs its statement. `idle`: it has answered, and the answer is lost.
 pub(super) fn is_active(
     conn: &mut Conn,
     ProbeSession { pid, started }: ProbeSession,

@@ -1,7 +1,7 @@
-//! The one way to a session: opens it, and looks at what it leads to before anything is asked there.
+//! The only way to a database session: opens it, and checks which server it leads to before any query.
 //!
-//! * The first session of a process is looked at closely: is there a pooler that shares it ([`pooler`]), and do other hosts of
-//!   `DATABASE_URL` know of a newer timeline ([`server`])? Until that has gone well once there are no sessions.
+//! * The first session of a process is checked closely: is there a pooler that shares it ([`pooler`]), and do other hosts of
+//!   `DATABASE_URL` know of a newer timeline ([`server`])? Until that check has succeeded once there are no sessions.
 //! * Every session is compared with what was seen before: a former primary and another cluster are refused.
 //! * When a newer timeline is seen, sessions on older ones are not used any more: [`Session::is_outdated`].
 
@@ -15,8 +15,8 @@ use super::connection_string::ConnectionString;
 use super::server::{self, KnownPrimary, Server, ServerRefusal};
 use super::{Conn, DbError, pooler};
 
-/// Between two lines about a server that is refused.
-const TELL_EVERY: Duration = Duration::from_secs(60);
+/// Between two log lines about a refused server.
+const LOG_EVERY: Duration = Duration::from_secs(60);
 
 /// Opens sessions, and remembers which servers it has seen; cheap to clone, and then the same.
 #[derive(Clone)]
@@ -25,11 +25,12 @@ pub struct Connector(Arc<Shared>);
 struct Shared {
     address: ConnectionString,
     known: Mutex<Option<KnownPrimary>>,
-    /// The timeline of `known`, for a look without a lock.
+    /// The timeline of `known`, to be read without a lock.
     newest: Arc<AtomicI64>,
-    /// Whether the first session was looked at.
-    looked: Mutex<bool>,
-    told: Mutex<Option<Instant>>,
+    /// Whether the first session was checked.
+    checked: Mutex<bool>,
+    /// When an error was last logged.
+    logged: Mutex<Option<Instant>>,
 }
 
 /// A session on a server that is not known to be a former primary.
@@ -56,8 +57,8 @@ impl Connector {
             address,
             known: Mutex::default(),
             newest,
-            looked: Mutex::default(),
-            told: Mutex::default(),
+            checked: Mutex::default(),
+            logged: Mutex::default(),
         };
         Some(Self(Arc::new(shared)))
     }
@@ -65,13 +66,13 @@ impl Connector {
     /// Opens a session; blocks for some seconds at most for each address of each host.
     pub fn connect(&self) -> Result<Session, DbError> {
         let conn = open(&self.0.address)?;
-        let mut conn = self.look_at_first(conn)?;
+        let mut conn = self.check_first(conn)?;
         let server = server::ask(&mut conn)?;
         match self.admit(server) {
             Ok(()) => Ok(self.session(conn, server)),
             // libpq takes the first host that answers to what was asked for. Another one may be the primary.
             Err(refusal) => {
-                let refused = || self.tell(DbError::Unavailable(refusal.to_string()));
+                let refused = || self.log_error(DbError::Unavailable(refusal.to_string()));
                 self.connect_elsewhere().ok_or_else(refused)
             }
         }
@@ -92,28 +93,28 @@ impl Connector {
         Ok(())
     }
 
-    /// Whoever comes meanwhile waits. Nothing is waited for with the lock but what answers: `conn` has been opened.
-    fn look_at_first(&self, conn: Conn) -> Result<Conn, DbError> {
-        let mut looked = lock(&self.0.looked);
-        if *looked {
+    /// Checks the first session; other callers wait meanwhile. `conn` is open, so under the lock only a server that answers is
+    /// waited for.
+    fn check_first(&self, conn: Conn) -> Result<Conn, DbError> {
+        let mut checked = lock(&self.0.checked);
+        if *checked {
             return Ok(conn);
         }
         let mut conn = match pooler::check(conn, &self.0.address) {
-            Err(error @ DbError::Setting(_)) => return Err(self.tell(error)),
+            Err(error @ DbError::Setting(_)) => return Err(self.log_error(error)),
             checked => checked?,
         };
         let server = server::ask(&mut conn)?;
-        // It is the first one: nothing is known that it could contradict.
+        // The first server contradicts nothing: no other is known.
         if self.admit(server).is_ok() {
-            self.look_at_hosts();
+            self.check_hosts();
         }
-        *looked = true;
+        *checked = true;
         Ok(conn)
     }
 
-    /// Asks every host which timeline it knows of, also those that can't be written to. One that does not answer tells
-    /// nothing.
-    fn look_at_hosts(&self) {
+    /// Asks every host which timeline it knows, also those that are read-only. A host that does not answer is ignored.
+    fn check_hosts(&self) {
         let hosts = self.0.address.each_host();
         if hosts.len() < 2 {
             return;
@@ -146,18 +147,18 @@ impl Connector {
         })
     }
 
-    /// Passes an error on. One that somebody has to do something about is logged, once a minute.
-    fn tell(&self, error: DbError) -> DbError {
-        let mut told = lock(&self.0.told);
-        if told.is_none_or(|at| at.elapsed() >= TELL_EVERY) {
-            *told = Some(Instant::now());
+    /// Returns the error. It needs an operator, so it is logged, once a minute.
+    fn log_error(&self, error: DbError) -> DbError {
+        let mut logged = lock(&self.0.logged);
+        if logged.is_none_or(|at| at.elapsed() >= LOG_EVERY) {
+            *logged = Some(Instant::now());
             log::error!("{error}");
         }
         error
     }
 }
 
-/// What was under the lock when somebody panicked is right all the same: it is only ever replaced.
+/// A panic under the lock leaves no broken state: values are only ever replaced.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

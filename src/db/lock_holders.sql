@@ -1,5 +1,5 @@
 -- Sessions that may hold up a migration: who holds the advisory lock $1, and who has been holding a lock on one of our
--- tables for longer than a migration waits for one. Of other roles' sessions nobody may see for how long.
+-- tables for longer than a migration waits for one. For other roles' sessions the time may be hidden.
 SELECT a.pid, a.usename::text AS role, coalesce(a.application_name, '') AS application,
     bool_or(l.locktype = 'advisory') AS advisory,
     -- What every migration does: it records its version in this table, or makes it.

@@ -2,14 +2,14 @@
 //!
 //! A schema that is current is only read: that takes no lock, and no right but to read diesel's table of versions.
 //!
-//! Each missing migration is a transaction of its own. It takes two locks, looks again what is missing, and applies one:
+//! Each missing migration is a transaction of its own. It takes two locks, checks again what is missing, and applies one:
 //! * the advisory lock under which versions before this one migrate. Any role may take it, so one that may not migrate is
 //!   passed over: what it holds can be no migration's;
 //! * the table of versions itself. Only a role that may write it can take that lock, and a version before this one that
 //!   holds neither can't record its migration beside us.
 //!
-//! No wait for a lock is longer than [`LOCK_TIMEOUT`], neither for these nor in a migration: whoever wants a table that
-//! is waited for waits, too, so uploads would stand still. What did not get its lock is undone and tried again.
+//! No wait for a lock is longer than [`LOCK_TIMEOUT`], neither for these nor in a migration: all others that need
+//! the same table would wait, too, so uploads would stop. A migration that did not get its lock is rolled back and tried again.
 
 use std::collections::HashSet;
 use std::thread::sleep;
@@ -33,28 +33,28 @@ const LOCK: i64 = 0x7374_726f_6e67_726d;
 const LOCK_TIMEOUT: Duration = Duration::from_secs(3);
 /// Between two attempts, for those who waited behind the last one.
 const PAUSE: Duration = Duration::from_secs(1);
-/// Between two lines in the log about the same wait.
-const TELL_EVERY: Duration = Duration::from_secs(60);
+/// Between two log lines about the same wait.
+const LOG_EVERY: Duration = Duration::from_secs(60);
 
-/// Applies what is missing and returns the versions applied. Whoever comes second waits for the first, for as long as it
+/// Applies what is missing and returns the versions applied. A second process waits for the first, for as long as it
 /// takes, and then finds nothing to do.
 pub fn migrate(conn: &mut Conn) -> Result<Vec<String>, DbError> {
     let mut applied = Vec::new();
     if is_current(conn)? {
         return Ok(applied);
     }
-    let mut told: Option<Instant> = None;
+    let mut logged: Option<Instant> = None;
     loop {
         match apply_next(conn) {
             Ok(Some(version)) => applied.push(version),
             Ok(None) => return Ok(applied),
             Err(error @ (DbError::Conflict(_) | DbError::Exists)) => {
-                if told.is_none_or(|at| at.elapsed() >= TELL_EVERY) {
+                if logged.is_none_or(|at| at.elapsed() >= LOG_EVERY) {
                     let holders = describe(&holders(conn)?);
                     log::warn!(
                         "a migration waits for a lock, and goes on trying: {error}; held by {holders}"
                     );
-                    told = Some(Instant::now());
+                    logged = Some(Instant::now());
                 }
                 sleep(PAUSE);
             }

@@ -1,7 +1,7 @@
-//! The only room that names diesel: the connections, the one gate from async code to blocking
-//! queries, and one file of named query functions per table.
+//! The only module that names diesel: the connections, the pool through which async code runs blocking queries, and one file
+//! of named query functions per table.
 //!
-//! Everything that changes the books goes through [`accounting`], under its locks.
+//! Everything that changes the accounting goes through [`accounting`], under its locks.
 
 pub mod access_state;
 pub mod accounting;

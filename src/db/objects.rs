@@ -1,5 +1,5 @@
-//! What the rows of `backups` say about the objects in the store, for the jobs that compare the two.
-//! Nothing here changes the books.
+//! What the rows of `backups` say about the objects in the store, for the tasks that compare the two.
+//! Nothing here changes the accounting.
 
 use std::collections::HashSet;
 

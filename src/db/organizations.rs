@@ -1,4 +1,4 @@
-//! `organizations` and their row in the books.
+//! `organizations`, and their totals in `org_usage`.
 
 use diesel::prelude::*;
 use serde::Serialize;
@@ -7,7 +7,7 @@ use super::schema::{org_usage, organizations, systems};
 use super::{Conn, DbError, from_bigint, service_defaults, to_bigint};
 use crate::domain::ids::OrgId;
 
-/// Own quota of an organization.
+/// An organization's own quota.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Quota {
     /// The service's default applies.
@@ -44,12 +44,12 @@ impl Quota {
     }
 }
 
-/// The same as in the column: what a locked transaction reads.
+/// The quota in force, from the column.
 pub(super) fn quota_of(column: Option<i64>, default: Option<u64>) -> Option<u64> {
     Quota::from_column(column).effective(default)
 }
 
-/// An organization with its books, for people.
+/// An organization with its totals, for people.
 #[derive(Debug, Serialize)]
 pub struct OrgSummary {
     pub id: String,
@@ -63,7 +63,7 @@ pub struct OrgSummary {
     pub quota_is_default: bool,
 }
 
-/// Adds an organization with empty books; [`DbError::Exists`] if the id is taken.
+/// Adds an organization with totals of 0; [`DbError::Exists`] if the id is taken.
 pub fn add(conn: &mut Conn, id: &OrgId, name: &str, quota: Quota) -> Result<(), DbError> {
     conn.transaction(|conn| {
         diesel::insert_into(organizations::table)
@@ -78,8 +78,8 @@ pub fn add(conn: &mut Conn, id: &OrgId, name: &str, quota: Quota) -> Result<(), 
     })
 }
 
-/// Sets the quota; `false` if there is no such organization. Under the lock of the books, so that
-/// an admission sees the one or the other.
+/// Sets the quota; `false` if there is no such organization. Under the lock of the totals, so
+/// that an admission sees the old quota or the new one.
 pub fn set_quota(conn: &mut Conn, id: &OrgId, quota: Quota) -> Result<bool, DbError> {
     conn.transaction(|conn| {
         lock(conn, id.as_str())?;
@@ -95,7 +95,7 @@ pub fn exists(conn: &mut Conn, id: &OrgId) -> Result<bool, DbError> {
     Ok(diesel::select(diesel::dsl::exists(organizations::table.find(id.as_str()))).get_result(conn)?)
 }
 
-/// Locks the organization's books: first of all locks. Gives stored and reserved bytes.
+/// Locks the organization's totals: the first of all locks. Returns stored and reserved bytes.
 pub(super) fn lock(conn: &mut Conn, id: &str) -> Result<Option<(i64, i64)>, DbError> {
     Ok(org_usage::table
         .find(id)

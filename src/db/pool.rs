@@ -1,7 +1,7 @@
-//! The one way from async code to blocking queries.
+//! A pool of connections: the only way from async code to blocking queries.
 //!
 //! In front of the pool stand two semaphores, one for each lane, which together have as many permits as there are
-//! connections. So a crowd of readers can't keep a commit waiting, and `Pool::get` never waits for another query.
+//! connections. So readers, however many, can't delay a commit, and `Pool::get` never waits for another query.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,23 +19,22 @@ use super::{Conn, Connector, DbError};
 /// Which share of the connections a piece of work may use.
 #[derive(Debug, Clone, Copy)]
 pub enum Lane {
-    /// What changes the books.
+    /// What changes the accounting.
     Accounting,
-    /// Credentials, lists, look-ups, jobs.
+    /// Credentials, lists, look-ups, tasks.
     Reads,
 }
 
-/// Connections for each lane.
 /// Connections of each lane.
 pub const CONNECTIONS_PER_LANE: u32 = 8;
 
-/// How long the pool tries to open a connection before it says that there is no database.
-const CONNECT_PATIENCE: Duration = Duration::from_secs(2);
+/// How long the pool tries to open a connection before it reports that the database is unavailable.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
 impl Lane {
-    /// How long a caller waits, after its patience is over, for a query that is under way. A change of the books is not
-    /// given up before Postgres' own time-outs have ended it: until then it may still take place.
-    fn frozen_after(self) -> Duration {
+    /// How long a caller waits, after its deadline, for a query that is under way. A change of the accounting is not given up
+    /// before Postgres' own timeouts have ended it: until then it may still take place.
+    fn wait_beyond_deadline(self) -> Duration {
         match self {
             Self::Accounting => Duration::from_secs(12),
             Self::Reads => Duration::from_secs(1),
@@ -43,11 +42,11 @@ impl Lane {
     }
 }
 
-/// A statement that fails after this long has been waiting for another session: Postgres looks for deadlocks after a
-/// second (`deadlock_timeout`), and our own time-outs are longer.
-const WAITED: Duration = Duration::from_millis(900);
+/// A statement that fails after this time has waited for another session: Postgres checks for deadlocks after a second
+/// (`deadlock_timeout`), and our own timeouts are longer.
+const WAITED_FOR_LOCK: Duration = Duration::from_millis(900);
 
-/// A connection that is older than this and turns out to be lost was lost before it was used.
+/// If a connection that is older than this turns out to be lost, it was lost before it was used.
 const FRESH: Duration = Duration::from_secs(1);
 
 /// A handle on the database; cheap to clone.
@@ -68,7 +67,7 @@ impl Db {
         let pool = Pool::builder()
             .max_size(2 * CONNECTIONS_PER_LANE)
             .min_idle(Some(1))
-            .connection_timeout(CONNECT_PATIENCE)
+            .connection_timeout(CONNECT_TIMEOUT)
             .test_on_check_out(false)
             .error_handler(Box::new(QuietErrors))
             .build_unchecked(Manager { connector: connector.clone() });
@@ -95,23 +94,22 @@ impl Db {
         task.await.map_err(|e| DbError::Failed(format!("a query panicked: {e}")))?
     }
 
-    /// Runs `work` on a connection. If it fails for a passing reason, it is run again until `patience` is over. That
-    /// includes a connection that was lost in COMMIT, so `work` has to find out by itself whether it has been done
-    /// already.
-    pub async fn run<T, F>(&self, lane: Lane, patience: Duration, work: F) -> Result<T, DbError>
+    /// Runs `work` on a connection. If it fails for a transient reason, it is run again, for as long as `retry_for`. One such
+    /// reason is a connection lost in COMMIT, so `work` has to find out by itself whether it was done already.
+    pub async fn run<T, F>(&self, lane: Lane, retry_for: Duration, work: F) -> Result<T, DbError>
     where
         T: Send + 'static,
         F: FnMut(&mut Conn) -> Result<T, DbError> + Send + 'static,
     {
-        let deadline = Instant::now() + patience;
+        let deadline = Instant::now() + retry_for;
         let mut pause = Duration::from_millis(20);
         let mut work = work;
         loop {
             let attempt = self.attempt(lane, deadline, work).await?;
             work = attempt.work;
             match attempt.result {
-                // Postgres was restarted, and this was one of the old connections. The next one is another of
-                // them, and at last a new one.
+                // Postgres was restarted, and this was an old connection. The next one may be another old one; in the
+                // end it is a new one.
                 Err(_) if attempt.stale && Instant::now() < deadline => {}
                 Err(error) if error.is_transient() && Instant::now() + pause < deadline => {
                     log::debug!("database: {error}; trying again");
@@ -123,7 +121,7 @@ impl Db {
         }
     }
 
-    /// Runs `work` once. The outer error says that it was not run, or is not known to have ended.
+    /// Runs `work` once. The outer error means that it was not run, or is not known to have ended.
     async fn attempt<T, F>(
         &self,
         lane: Lane,
@@ -144,20 +142,20 @@ impl Db {
             .map_err(|_| DbError::Busy)?;
         let pool = self.pool.clone();
         let task = self.blocking.spawn_blocking(move || {
-            // The permit is given back when the query is over, not when somebody stops waiting.
+            // The permit is released when the query ends, not when the caller stops waiting.
             let _permit = permit;
             let (result, stale) = on_connection(&pool, &mut work);
             Attempt { result, stale, work }
         });
-        // A frozen server does not even keep to its own time-outs. The thread that waits for it keeps the permit.
-        match timeout_at(deadline + lane.frozen_after(), task).await {
+        // A frozen server does not keep its own timeouts either. The thread that waits for it keeps the permit.
+        match timeout_at(deadline + lane.wait_beyond_deadline(), task).await {
             Ok(done) => done.map_err(|e| DbError::Failed(format!("a query panicked: {e}"))),
             Err(_) => Err(DbError::OutcomeUnknown("it does not answer".to_owned())),
         }
     }
 }
 
-/// What came of one attempt.
+/// The result of one attempt.
 struct Attempt<T, F> {
     result: Result<T, DbError>,
     /// The connection had been lost before it was used.
@@ -166,7 +164,7 @@ struct Attempt<T, F> {
     work: F,
 }
 
-/// Runs `work` on a connection of the pool. The second answer says whether the connection had been lost before it was used.
+/// Runs `work` on a connection of the pool. Also returns whether the connection had been lost before it was used.
 fn on_connection<T>(
     pool: &Pool<Manager>,
     work: &mut impl FnMut(&mut Conn) -> Result<T, DbError>,
@@ -182,13 +180,13 @@ fn on_connection<T>(
     let conn = &mut pooled.session.conn;
     let started = std::time::Instant::now();
     let result = match work(conn) {
-        // A lost connection can look like a failed statement: ask the connection itself.
+        // A lost connection can look like a failed statement: another statement tells them apart.
         Err(DbError::Failed(text)) if conn.batch_execute("SELECT 1").is_err() => {
             Err(DbError::Unavailable(text))
         }
-        // Another session was in the way, whatever language Postgres says it in (only a superuser may choose
-        // it). If it was something else, repeating it fails sooner.
-        Err(DbError::Failed(text)) if started.elapsed() >= WAITED => Err(DbError::Conflict(text)),
+        // Another session held a lock, in whatever language Postgres says so (only a superuser may choose it). If the cause
+        // was another one, the next attempt fails sooner.
+        Err(DbError::Failed(text)) if started.elapsed() >= WAITED_FOR_LOCK => Err(DbError::Conflict(text)),
         result => result,
     };
     pooled.lost = matches!(result, Err(DbError::Unavailable(_) | DbError::OutcomeUnknown(_)));
@@ -196,7 +194,7 @@ fn on_connection<T>(
     (result, stale)
 }
 
-/// The pool would log each failed attempt to connect as an error; callers report the outcome.
+/// The pool would log each failed attempt to connect as an error. Callers report the outcome.
 #[derive(Debug)]
 struct QuietErrors;
 

@@ -2,7 +2,7 @@
 //!
 //! A connection pooler may give each transaction (or statement) another session. What was set for one client would hold
 //! for another, and what one has prepared another would execute: wrong answers, not only errors. Such a pooler can't be
-//! asked how it is set, so two sessions are marked, and each is looked at again while the other one takes its turn.
+//! asked how it is set, so two sessions are marked, and each mark is checked again while the other session is used.
 //!
 //! Everything here is one statement in one message: it has to mean the same in every mode of a pooler.
 
@@ -18,7 +18,7 @@ use super::connection_string::ConnectionString;
 use super::{Conn, DbError};
 
 /// A pooler lets a client wait for minutes when it has no session to give.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Enough for a pooler that hands out few sessions in turn: the order of the two is changed each time.
 const ROUNDS: usize = 4;
@@ -29,21 +29,21 @@ const SHARED: &str = "DATABASE_URL: it leads to a connection pooler that lets cl
 /// In the message of our own exception.
 const FOREIGN: &str = "strongroom: not the session that was marked";
 
-/// Gives the session back if it is kept for who has it. A pooler that is set wrongly is [`DbError::Setting`].
+/// Returns the session if no other client gets it. A pooler that shares sessions is [`DbError::Setting`].
 pub(super) fn check(first: Conn, address: &ConnectionString) -> Result<Conn, DbError> {
     let (done, checked) = channel();
     let address = address.clone();
     let work = move || {
         let mut first = first;
         let kept = are_kept(&mut first, &address);
-        // Nobody may be waiting any more.
+        // The receiver may have given up.
         let _ = done.send(kept.map(|()| first));
     };
     thread::Builder::new()
         .name("pooler".to_owned())
         .spawn(work)
         .map_err(|e| DbError::Unavailable(format!("start a thread: {e}")))?;
-    checked.recv_timeout(PATIENCE).unwrap_or_else(|_| {
+    checked.recv_timeout(TIMEOUT).unwrap_or_else(|_| {
         Err(DbError::Unavailable(
             "could not open a second connection within 5 s: each process needs up to 20 (pgbouncer: default_pool_size)"
                 .to_owned(),
@@ -65,7 +65,7 @@ fn are_kept(first: &mut Conn, address: &ConnectionString) -> Result<(), DbError>
             has_mark(first, first_mark)?;
         }
     }
-    // A pooler with sessions to spare gives the other client's to who asks while that one is in a transaction.
+    // A pooler with sessions to spare hands out the other client's session while this client is in a transaction.
     run(&mut second, "BEGIN")?;
     has_mark(first, first_mark)?;
     run(&mut second, "COMMIT")?;

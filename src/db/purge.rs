@@ -19,8 +19,8 @@ pub struct Claimed {
     pub failed: bool,
 }
 
-/// Claims up to `limit` rows that are due. Rows claimed by somebody who did not finish within
-/// a minute are claimed again: deleting an object twice does no harm.
+/// Claims up to `limit` rows that are due. Rows whose claim is older than a minute and was not
+/// finished are claimed again: deleting an object twice does no harm.
 ///
 /// The rows are chosen once, before any is written (`ARRAY`). Joined to `IN (SELECT ... LIMIT ...)` the
 /// planner may choose again for every row, each time past those that are locked by then: without a limit.

@@ -1,7 +1,7 @@
-//! Which Postgres a session is on: an old primary that comes back must not be taken for the database.
+//! Which Postgres server a session leads to: an old primary that comes back must not be used as the database.
 //!
 //! A promotion begins a new timeline, so of two servers that could both be written to the one with the higher timeline
-//! is the primary. The old one knows nothing of the new timeline: whoever has seen that has to remember it.
+//! is the primary. The old one does not know the new timeline, so a process that has seen it has to remember it.
 
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool};
@@ -21,7 +21,7 @@ pub(super) struct Server {
     pub standby: bool,
 }
 
-/// Asks a server; `None` if this one does not tell (a role without the right, a service that is not quite Postgres).
+/// Asks a server who it is; `None` if it does not say (a role without the right, a service that is not quite Postgres).
 ///
 /// The control file says on which timeline the last checkpoint was: after a promotion that is the old one for a while. So a
 /// primary is asked where it writes now.
@@ -42,14 +42,14 @@ pub(super) fn ask(conn: &mut Conn) -> Result<Option<Server>, DbError> {
     }
 }
 
-/// The newest that was seen.
+/// The newest primary that was seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct KnownPrimary {
     pub system: i64,
     pub timeline: i64,
 }
 
-/// Why a server is not asked for anything.
+/// Why a server is not used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum ServerRefusal {
     #[error(

@@ -198,14 +198,14 @@ pub fn mark_destroying(conn: &mut Conn, system: &SystemSummary) -> Result<(), Db
     })
 }
 
-/// A backup that is still in the books.
+/// A backup that counts in the totals.
 #[derive(Debug, Clone, Copy)]
 pub enum OpenRow {
     Stored(BackupId),
     Receiving(Uuid),
 }
 
-/// The backups of a system that are still in the books.
+/// The backups of a system that count in the totals.
 pub fn open_rows(conn: &mut Conn, system: Uuid) -> Result<Vec<OpenRow>, DbError> {
     let rows: Vec<(Uuid, String, BackupState)> = backups::table
         .filter(backups::system_id.eq(system).and(backups::state.ne(BackupState::Retired)))

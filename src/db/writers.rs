@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::{Conn, DbError};
 
-/// Takes or renews the process's lease. If it was over, or had not begun by this clock, it is a new one.
+/// Takes or renews the process's lease. If it had expired, or not begun by this clock, it is a new one.
 pub fn renew(conn: &mut Conn, process: Uuid, lease: Duration) -> Result<(), DbError> {
     diesel::sql_query(
         "INSERT INTO writers (process_id, lease_expires_at) \
@@ -23,8 +23,8 @@ pub fn renew(conn: &mut Conn, process: Uuid, lease: Duration) -> Result<(), DbEr
     Ok(())
 }
 
-/// Gives the lease up at the process's end, unless an upload of its is left: then the lease has to run out, so that
-/// the upload is taken back.
+/// Releases the lease at the process's end, unless it has an open upload left: then the lease has to expire, so that the
+/// upload is rolled back.
 pub fn leave(conn: &mut Conn, process: Uuid) -> Result<(), DbError> {
     diesel::sql_query(
         "DELETE FROM writers w WHERE process_id = $1 \
@@ -35,7 +35,7 @@ pub fn leave(conn: &mut Conn, process: Uuid) -> Result<(), DbError> {
     Ok(())
 }
 
-/// An upload that no living process seems to work on any more.
+/// An upload that no running process seems to work on any more.
 #[derive(Debug, QueryableByName)]
 pub struct AbandonedUpload {
     #[diesel(sql_type = SqlUuid)]
@@ -51,7 +51,7 @@ pub struct AbandonedUpload {
     pub proven: bool,
 }
 
-/// The uploads that nobody seems to work on any more, at most 500:
+/// Returns the uploads that no process seems to work on any more, at most 500:
 /// * `receiving` rows whose writer's lease ran out at least one whole lease ago. That proves nothing unless some lease has
 ///   been renewed without a gap for a whole lease: nobody could renew theirs while the database was away. A start time of the
 ///   server is no measure of that: a standby that takes over has been up for long;
@@ -70,7 +70,7 @@ pub fn abandoned(
         .load(conn)?)
 }
 
-/// Drops the leases of processes that are long gone and have no upload left that has to be taken back.
+/// Drops the leases of processes that ended long ago and have no upload left that has to be rolled back.
 pub fn forget_gone(conn: &mut Conn, lease: Duration) -> Result<(), DbError> {
     diesel::sql_query(
         "DELETE FROM writers w WHERE lease_expires_at < clock_timestamp() - 2 * make_interval(secs => $1) \

@@ -12,7 +12,7 @@ const WINDOW: usize = 60;
 /// client is judged over a little more than a minute, never over less.
 const BUCKETS: usize = WINDOW + 1;
 
-/// How many times as fast a body has to be while others wait for what it has reserved.
+/// By which factor a body has to be faster while other uploads wait for what it has reserved.
 const RAISED: u64 = 16;
 
 /// Checks that each minute of waiting for a client has brought enough bytes.
@@ -32,7 +32,7 @@ pub struct BodyRateCheck {
 }
 
 impl BodyRateCheck {
-    /// A clock for one body; `min_rate` in bytes a second, 0: never too slow.
+    /// A check for one body; `min_rate` in bytes a second, 0: never too slow.
     #[must_use]
     pub fn new(min_rate: u64) -> Self {
         Self {
@@ -43,7 +43,7 @@ impl BodyRateCheck {
         }
     }
 
-    /// The client was waited for, for this long.
+    /// Adds time that was spent waiting for the client.
     pub fn waited(&mut self, time: Duration) {
         let before = self.waited.as_secs();
         self.waited = self.waited.saturating_add(time);
@@ -56,7 +56,7 @@ impl BodyRateCheck {
         }
     }
 
-    /// The client sent this many bytes, after the waiting told so far.
+    /// Adds bytes that the client sent, after all waiting added so far.
     pub fn received(&mut self, bytes: u64) {
         let bucket = bucket(self.waited.as_secs());
         let bytes = bytes.min(u64::MAX - self.in_window);
@@ -71,7 +71,7 @@ impl BodyRateCheck {
         self.slower_than(1)
     }
 
-    /// The same for the raised rate that is asked of a body while others wait for what it has reserved.
+    /// The same for the higher rate that a body needs while other uploads wait for what it has reserved.
     #[must_use]
     pub fn too_slow_while_others_wait(&self) -> bool {
         self.slower_than(RAISED)

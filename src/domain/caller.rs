@@ -42,10 +42,10 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// `None` for somebody who has no organization and may not see all of them: they could see nothing.
+    /// `None` for a caller that has no organization and may not see all of them: it could see nothing.
     pub fn new(sub: String, org: Option<OrgId>, scopes: Vec<Scope>) -> Option<Self> {
-        let somebody = org.is_some() || scopes.contains(&Scope::Admin);
-        somebody.then_some(Self { sub, org, scopes })
+        let sees_any = org.is_some() || scopes.contains(&Scope::Admin);
+        sees_any.then_some(Self { sub, org, scopes })
     }
 
     /// The token's subject, for the history.
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn without_an_organization_only_an_admin_is_somebody() {
+    fn without_an_organization_only_an_admin_is_a_caller() {
         assert_eq!(caller(None, &[Scope::View]), None);
         assert_eq!(caller(None, &[]), None);
     }

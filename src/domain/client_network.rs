@@ -1,4 +1,4 @@
-//! Where connections and guesses come from.
+//! The network of a client, for limits by address.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};

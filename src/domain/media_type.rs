@@ -1,14 +1,14 @@
 //! The `Content-Type` that a client declared.
 //!
-//! Checked against the grammar itself, not with the `mime` crate: that one takes
-//! what is none (`text/`, `a/b;c=`) and refuses what is one (`a/b ; c=d`,
+//! Checked against the grammar itself, not with the `mime` crate: that one accepts
+//! invalid types (`text/`, `a/b;c=`) and rejects valid ones (`a/b ; c=d`,
 //! `a/b;c=""`, quoted pairs).
 
 use std::fmt;
 
 use serde::Serialize;
 
-/// What is not a media type, or was not sent, counts as this.
+/// Stands for a header that is missing or is no media type.
 const UNKNOWN: &str = "application/octet-stream";
 /// The longest value that is kept, in bytes.
 const MAX_LEN: usize = 255;
@@ -56,14 +56,14 @@ fn is_media_type(text: &[u8]) -> bool {
     parse().is_some()
 }
 
-/// Reads a token; gives it and what follows.
+/// Reads a token; returns it and what follows.
 fn token(text: &[u8]) -> Option<(&[u8], &[u8])> {
     let tchar = |b: &u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(b);
     let end = text.iter().position(|b| !tchar(b)).unwrap_or(text.len());
     (end > 0).then(|| text.split_at(end))
 }
 
-/// Reads all parameters; gives what follows them.
+/// Reads all parameters; returns what follows them.
 fn parameters(mut text: &[u8]) -> Option<&[u8]> {
     while let Some(rest) = skip_space(text).strip_prefix(b";") {
         text = skip_space(rest);
@@ -80,7 +80,7 @@ fn parameters(mut text: &[u8]) -> Option<&[u8]> {
     Some(text)
 }
 
-/// Reads the rest of a quoted string (RFC 9110, 5.6.4); gives what follows.
+/// Reads the rest of a quoted string (RFC 9110, 5.6.4); returns what follows.
 fn after_quoted(mut text: &[u8]) -> Option<&[u8]> {
     let allowed = |b: u8| b == b'\t' || (b' '..=b'~').contains(&b);
     loop {

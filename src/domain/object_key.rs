@@ -29,7 +29,7 @@ impl ObjectKey {
         Self { text: format!("{org}/{system}/{id}"), id }
     }
 
-    /// Reads a key back, from the books or from a listing of the store.
+    /// Parses a key from the database or from a listing of the store.
     ///
     /// # Errors
     /// What [`ObjectKey::new`] cannot have built is [`InvalidObjectKey`], also

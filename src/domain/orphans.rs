@@ -8,7 +8,7 @@
 use chrono::{DateTime, Utc};
 use thiserror::Error;
 
-/// What there is on both sides.
+/// What the database and the store have.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Evidence {
     /// Whether any backup is stored.
@@ -44,7 +44,7 @@ pub enum Objection {
     NeverSeen(u64),
 }
 
-/// What speaks against deleting the orphans, if anything.
+/// Returns the reason not to delete the orphans, if there is one.
 #[must_use]
 pub fn objection(evidence: &Evidence) -> Option<Objection> {
     let Evidence { any_stored, known, newest_known, orphans, newest_orphan, never_seen } = *evidence;

@@ -1,6 +1,6 @@
-//! The states of rows, each with its one word: the same in the tables, in answers and for people.
+//! The states of rows. Each has one word, in the tables, in answers and for people.
 
-/// Makes an enum of such states. Its list and its words come from one place, so none can be missing in either.
+/// Declares an enum of states. The list of all and their words come from one place, so neither can lack one.
 macro_rules! row_state {
     ($(#[$about:meta])* $name:ident { $($(#[$doc:meta])* $state:ident = $word:literal,)+ }) => {
         $(#[$about])*
@@ -68,7 +68,7 @@ row_state! {
         Receiving = "receiving",
         /// Complete: the only state that the API shows.
         Stored = "stored",
-        /// Out of the books; its object is to be deleted, and then its row.
+        /// No longer counted; its object has to be deleted, and then its row.
         Retired = "retired",
     }
 }

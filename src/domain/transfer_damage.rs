@@ -8,13 +8,13 @@
 
 use std::fmt;
 
-/// How much of the start is looked at, in bytes. Of random bytes, as ciphertext is made of, so many are without one of
+/// How much of the start is inspected, in bytes. Of random bytes, as ciphertext is made of, so many are without one of
 /// three certain values once in 10^21 files.
 const LOOK: usize = 4096;
 
 const FORM: &[u8] = b"application/x-www-form-urlencoded";
 
-/// What has become of a file.
+/// How a file was damaged in transfer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TransferDamage {
     /// Its line feeds, carriage returns and zero bytes are missing.
@@ -35,16 +35,16 @@ impl fmt::Display for TransferDamage {
     }
 }
 
-/// A client that may damage files, by what it says of itself.
+/// A client that may damage files, recognized by its headers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LossyClient {
-    /// It says that it sends a web form.
+    /// It declares a web form.
     Form,
     BusyBox,
 }
 
 impl LossyClient {
-    /// The one that sends these values of `Content-Type` and `User-Agent`.
+    /// Returns the client that sends these values of `Content-Type` and `User-Agent`.
     #[must_use]
     pub fn identify(content_type: Option<&[u8]>, user_agent: Option<&[u8]>) -> Option<Self> {
         let media_type =
@@ -59,7 +59,7 @@ impl LossyClient {
     }
 }
 
-/// Looks at the start of a body for signs of damage.
+/// Checks the start of a body for signs of damage.
 #[derive(Debug)]
 pub struct TransferDamageCheck {
     client: LossyClient,
@@ -72,17 +72,17 @@ impl TransferDamageCheck {
         Self { client, start: Vec::new() }
     }
 
-    /// The next chunk of the body.
+    /// Adds the next chunk of the body.
     pub fn push(&mut self, chunk: &[u8]) {
         let missing = LOOK - self.start.len();
         self.start.extend_from_slice(&chunk[..chunk.len().min(missing)]);
     }
 
-    /// What is wrong with the body, which is over.
+    /// Returns what is wrong with the body, at its end.
     ///
-    /// Missing line breaks are found only in a binary file of at least [`LOOK`] bytes: of a shorter one it can't be told.
+    /// Missing line breaks are found only in a binary file of at least [`LOOK`] bytes: with a shorter one it is not certain.
     /// A binary file without a zero byte counts as cut off; a small one that never had any is refused for it, too. A text
-    /// is what it is: it has no zero bytes, and may be of one line.
+    /// has no zero bytes and may be of one line, so nothing is found in it.
     #[must_use]
     pub fn found(&self) -> Option<TransferDamage> {
         let start = self.start.as_slice();
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_is_suspected_by_what_it_says_of_itself() {
+    fn a_lossy_client_is_recognized_by_its_headers() {
         let form = "application/x-www-form-urlencoded";
         for (content_type, user_agent, expected) in [
             (None, None, None),
@@ -168,7 +168,7 @@ mod tests {
         assert_eq!(found(LossyClient::Form, &whole), None);
         assert_eq!(found(LossyClient::Form, &stripped), Some(TransferDamage::LineBreaks));
         assert_eq!(found(LossyClient::Form, &stripped[..LOOK]), Some(TransferDamage::LineBreaks));
-        assert_eq!(found(LossyClient::Form, &stripped[..LOOK - 1]), None, "too short to be told");
+        assert_eq!(found(LossyClient::Form, &stripped[..LOOK - 1]), None, "too short to be certain");
     }
 
     #[test]

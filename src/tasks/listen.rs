@@ -69,7 +69,7 @@ impl Listening {
             }
         };
         let conn = &mut session.conn;
-        let heard = notifications::heard(conn)?;
+        let heard = notifications::received(conn)?;
         let waiting = self.waiters.systems();
         // Only the table decides who is woken: a flood of forged notifications costs one query in each check.
         let named: Vec<_> = waiting.iter().copied().filter(|system| heard.contains(system)).collect();

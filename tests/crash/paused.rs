@@ -62,14 +62,14 @@ fn upload_paused_between_object_and_commit_stores_nothing() {
 
 #[test]
 fn upload_paused_inside_its_commit_stores_nothing() {
-    assert_fenced("books.written 2");
+    assert_fenced("accounting.written 2");
 }
 
 #[test]
 fn upload_paused_between_commit_and_answer_is_stored() {
     let mut fixture = CrashFixture::new();
     let body = bytes(300_000);
-    let answer = paused(&mut fixture, "books.committed 2", &body, |_, other| {
+    let answer = paused(&mut fixture, "accounting.committed 2", &body, |_, other| {
         let writers =
             "SELECT count(*) FROM writers WHERE lease_expires_at < clock_timestamp() - interval '1 second'";
         assert_eventually("its lease is long over", TIMEOUT, || other.db.number(writers) > 0);

@@ -20,12 +20,12 @@ fn deletion_killed_at(point: &str, gone: bool) {
 
 #[test]
 fn deletion_killed_before_its_commit_has_no_effect() {
-    deletion_killed_at("books.written", false);
+    deletion_killed_at("accounting.written", false);
 }
 
 #[test]
 fn deletion_killed_after_its_commit_is_finished() {
-    deletion_killed_at("books.committed", true);
+    deletion_killed_at("accounting.committed", true);
 }
 
 #[test]
@@ -85,7 +85,7 @@ fn manual_deletion_killed_at(point: &str, gone: bool) {
 
 #[test]
 fn manual_deletion_killed_before_its_commit_has_no_effect() {
-    manual_deletion_killed_at("books.written", false);
+    manual_deletion_killed_at("accounting.written", false);
 }
 
 #[test]
@@ -127,7 +127,7 @@ fn destruction_killed_after_marking_the_system_can_be_repeated() {
 
 #[test]
 fn destruction_killed_before_its_commit_can_be_repeated() {
-    destruction_killed_at("books.written");
+    destruction_killed_at("accounting.written");
 }
 
 #[test]

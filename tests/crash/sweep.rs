@@ -31,7 +31,7 @@ fn sweep_killed_after_finding_an_upload_is_repeated_by_the_next() {
 
 #[test]
 fn sweep_killed_inside_its_commit_is_repeated_by_the_next() {
-    sweep_killed_at("books.written");
+    sweep_killed_at("accounting.written");
 }
 
 #[test]

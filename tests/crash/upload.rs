@@ -59,8 +59,8 @@ macro_rules! killed_uploads {
 
 killed_uploads! {
     upload_killed_after_authentication: "upload.authenticated", Known, Gone;
-    upload_killed_before_the_admissions_commit: "books.written", Known, Gone;
-    upload_killed_right_after_the_admissions_commit: "books.committed", Known, Gone;
+    upload_killed_before_the_admissions_commit: "accounting.written", Known, Gone;
+    upload_killed_right_after_the_admissions_commit: "accounting.committed", Known, Gone;
     upload_killed_before_its_first_byte: "upload.admitted", Known, Gone;
     chunked_upload_killed_before_its_first_chunk: "upload.admitted", Chunked, Gone;
     upload_killed_in_the_middle_of_the_body: "upload.chunk 20", Known, Gone;
@@ -69,10 +69,10 @@ killed_uploads! {
     small_upload_killed_after_the_last_byte: "upload.received", Small, Gone;
     chunked_upload_killed_after_the_last_chunk: "upload.received", Chunked, Gone;
     upload_killed_between_object_and_commit: "upload.stored", Known, Gone;
-    upload_killed_inside_the_commit: "books.written 2", Known, Gone;
-    chunked_upload_killed_inside_the_commit: "books.written 2", Chunked, Gone;
-    upload_killed_between_commit_and_answer: "books.committed 2", Known, Stored;
-    chunked_upload_killed_between_commit_and_answer: "books.committed 2", Chunked, Stored;
+    upload_killed_inside_the_commit: "accounting.written 2", Known, Gone;
+    chunked_upload_killed_inside_the_commit: "accounting.written 2", Chunked, Gone;
+    upload_killed_between_commit_and_answer: "accounting.committed 2", Known, Stored;
+    chunked_upload_killed_between_commit_and_answer: "accounting.committed 2", Chunked, Stored;
 }
 
 /// The same for points that one sort of store has.

@@ -1,4 +1,4 @@
-//! Letting uploads in, and granting them more.
+//! Admits uploads, and grants them more bytes.
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -45,17 +45,17 @@ impl Transaction<'_> {
         };
         self.set_usage(index, after);
         self.decisions.admitted.push((op.clone(), entry));
-        // The next one of this batch is later: for an earlier clock this entry would be of the future.
+        // The next admission of this transaction must not be earlier, or this entry would lie in its future.
         self.systems[index].row.clock = entry;
-        // A window that nobody looks at need not be kept.
+        // Without a rate limit no window has to be kept.
         if !rate.are_off() {
             self.set_admissions(index, entries);
         }
         Ok(OperationOutcome::Admitted)
     }
 
-    /// Moves entries of the system's window that lie in the future: the clock was stepped back. Written even
-    /// if nothing is let in, or they would be as far ahead the next time.
+    /// Moves entries of the system's window that lie in the future back to the clock, which was set back. They are written
+    /// even if the upload is refused: otherwise the next one would find them as far ahead.
     fn clamp_window(&mut self, index: usize) -> Result<(), DbError> {
         let system = &self.systems[index].row;
         let (id, mut entries) = (system.id, system.recent_admissions.clone());
@@ -65,7 +65,7 @@ impl Transaction<'_> {
         }
         let conn = self.flushed_connection()?;
         for (from, to) in &moved {
-            // An upload under way has to find its own again, should its slot be given back. Its row is locked.
+            // An open upload has to find its entry when its slot is released. Its row is locked.
             let of_entry = backups::system_id.eq(id).and(backups::window_entry.eq(from));
             diesel::update(backups::table.filter(of_entry.and(backups::state.eq(BackupState::Receiving))))
                 .set(backups::window_entry.eq(to))

@@ -1,5 +1,5 @@
-//! What becomes of a row of `backups`: the difference between the rows as they were read and the ledgers
-//! as they are, and what can't be told from that.
+//! How a row of `backups` changes: the difference between the rows as they were read and as the operations have left them,
+//! and what that difference does not show.
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -30,26 +30,26 @@ impl RetireReason {
         }
     }
 
-    /// After how many seconds the object may go.
+    /// The seconds after which the object may be deleted.
     pub fn pause(self) -> f64 {
         if self == Self::Failed { TOMBSTONE_SECONDS } else { 0.0 }
     }
 }
 
-/// How long a failed upload's row stays: a paused process or an aborted PUT may still land late.
+/// How long a failed upload's row is kept: its object may still appear, from a paused process or an aborted PUT.
 const TOMBSTONE_SECONDS: f64 = 3600.0;
 
-/// What can't be told from the difference between the rows as they were read and as they are to be.
+/// What the difference between the rows as they were read and as they have to be does not show.
 #[derive(Default)]
 pub(super) struct Decisions {
     /// New uploads, with their entries in the rate limit's window.
     pub admitted: Vec<(Admission, DateTime<Utc>)>,
-    pub stored: Vec<Stored>,
+    pub stored: Vec<StoredUpload>,
     pub retired: Vec<(Uuid, RetireReason)>,
 }
 
-/// Of an upload that is complete.
-pub(super) struct Stored {
+/// What is known of an upload when it is complete.
+pub(super) struct StoredUpload {
     pub id: Uuid,
     pub seq: i64,
     pub size: u64,
@@ -64,7 +64,7 @@ pub(super) struct BackupChange<'a> {
     pub want: Option<u64>,
     pub reserved: u64,
     pub pledged_to: Option<Uuid>,
-    pub stored: Option<&'a Stored>,
+    pub stored: Option<&'a StoredUpload>,
     pub retired: Option<RetireReason>,
 }
 
@@ -96,7 +96,7 @@ impl<'a> BackupChange<'a> {
             return Ok((stored.is_some() || pledged_to != row.pledged_to).then_some(change));
         }
         let reason = decisions.retired.iter().find(|(id, _)| *id == row.id).map(|(_, reason)| *reason);
-        let unknown = || DbError::Failed(format!("backup {} left the books for no reason", row.id));
+        let unknown = || DbError::Failed(format!("backup {} was removed for no reason", row.id));
         Ok(Some(Self { retired: Some(reason.ok_or_else(unknown)?), ..change }))
     }
 }

@@ -1,4 +1,4 @@
-//! An upload is complete: visible, pruned for, told of.
+//! The commit of an upload: it becomes visible, old backups are pruned for it, events are written.
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -6,15 +6,15 @@ use serde_json::json;
 
 use super::super::DbError;
 use super::super::schema::backups;
-use super::change::{RetireReason, Stored};
+use super::change::{RetireReason, StoredUpload};
 use super::operation::{Commit, Committed, OperationOutcome};
 use super::transaction::Transaction;
 use crate::domain::accounting;
 use crate::domain::retention::PruneReason;
 use crate::domain::row_state::BackupState;
 
-/// What is left of a row whose upload is not under way.
-type Settled = (BackupState, Option<Vec<u8>>, Option<DateTime<Utc>>);
+/// The row of an upload that is not under way.
+type EndedUpload = (BackupState, Option<Vec<u8>>, Option<DateTime<Utc>>);
 
 impl Transaction<'_> {
     pub(super) fn commit(&mut self, index: usize, op: &Commit) -> Result<OperationOutcome, DbError> {
@@ -50,10 +50,9 @@ impl Transaction<'_> {
         Ok(OperationOutcome::Committed(Committed { uploaded_at: self.clock, pruned }))
     }
 
-    /// The row is not `receiving`: either this very commit was done and its answer lost, or the
-    /// upload was taken back.
+    /// The row is not `receiving`: either this commit was done and its answer lost, or the upload was rolled back.
     fn committed_before(&mut self, index: usize, op: &Commit) -> Result<OperationOutcome, DbError> {
-        let row: Option<Settled> = backups::table
+        let row: Option<EndedUpload> = backups::table
             .find(op.backup.uuid())
             .select((backups::state, backups::sha256, backups::uploaded_at))
             .first(self.flushed_connection()?)
@@ -71,7 +70,7 @@ impl Transaction<'_> {
         let system = &mut self.systems[index];
         system.row.last_seq += 1;
         system.changed = true;
-        self.decisions.stored.push(Stored {
+        self.decisions.stored.push(StoredUpload {
             id: op.backup.uuid(),
             seq: system.row.last_seq,
             size: op.size,

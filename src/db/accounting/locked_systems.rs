@@ -1,4 +1,4 @@
-//! Reading under the locks.
+//! Locks systems and their backups, and reads them.
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -22,9 +22,9 @@ macro_rules! lock_systems {
     };
 }
 
-/// A system while its row is locked: the rows as they were read, and what the operations so far made of them.
+/// A system while its row is locked: the rows as they were read, and as the operations so far have left them.
 pub(super) struct LockedSystem {
-    /// Its organization, by its place among those of the batch.
+    /// Its organization, as an index into the transaction's totals.
     pub org: usize,
     pub row: SystemRow,
     /// Its backups and uploads as they were read.
@@ -33,10 +33,10 @@ pub(super) struct LockedSystem {
     pub backups: Vec<StoredBackup>,
     /// Oldest first.
     pub uploads: Vec<OpenUpload>,
-    /// Whether something of `row` is to be written, and whether its window is.
+    /// Whether `row` has to be written, and whether its window has to be.
     pub changed: bool,
     pub slides: bool,
-    /// Slots of the rate limit that were given back.
+    /// Slots of the rate limit that were released.
     pub released_slots: i64,
 }
 
@@ -70,20 +70,20 @@ pub(super) struct SystemRow {
     /// The organization's own quota.
     #[diesel(sql_type = Nullable<BigInt>)]
     pub quota_bytes: Option<i64>,
-    /// The database's, read when this row was locked; or the last admission's entry, which is no earlier.
+    /// The database's clock, read when this row was locked; or the entry of the last admission, which is not earlier.
     #[diesel(sql_type = Timestamptz)]
     pub clock: DateTime<Utc>,
 }
 
-/// Locks the systems by id. One that has moved to another organization is as good as gone.
+/// Locks the systems by id. One that has moved to another organization is treated as gone.
 ///
-/// The clock is read of rows that come out of the sub-select, so they are locked by then (a `FOR UPDATE` in
-/// the same select would be applied to rows whose clock has been read already). The quota changes under the
-/// lock of the organization alone: this statement began when that was held, so it sees the last change and
-/// no other follows. In the statement that waits for that lock it could be one from before the wait.
+/// The clock is read for rows that the sub-select returns, and those are locked. (A `FOR UPDATE` in the outer select would
+/// lock rows whose clock has been read already.) The quota changes only under the lock of the organization. This statement
+/// begins when that lock is held, so it sees the last change, and no other follows. The statement that waits for that lock
+/// could read a quota from before the wait.
 pub(super) fn lock_systems(
     conn: &mut Conn,
-    books: &[OrgTotals],
+    totals: &[OrgTotals],
     ids: &[Uuid],
     lock_mode: LockMode,
 ) -> Result<Vec<LockedSystem>, DbError> {
@@ -93,7 +93,7 @@ pub(super) fn lock_systems(
     };
     let rows: Vec<SystemRow> = prepared(sql, ids.into_sql::<Array<SqlUuid>>()).load(conn)?;
     let system = |row: SystemRow| {
-        let org = books.iter().position(|books| books.org_id == row.org_id)?;
+        let org = totals.iter().position(|totals| totals.org_id == row.org_id)?;
         let (rows, backups, uploads) = (vec![], vec![], vec![]);
         Some(LockedSystem {
             org,
@@ -142,7 +142,7 @@ impl BackupRow {
     }
 }
 
-/// Locks the systems' backups and uploads by id, and takes them in.
+/// Locks the systems' backups and uploads by id, and reads them.
 pub(super) fn read(
     conn: &mut Conn,
     systems: &mut [LockedSystem],
@@ -156,20 +156,20 @@ pub(super) fn read(
         .for_no_key_update();
     let mut rows = match lock_mode {
         LockMode::Wait => query.load(conn)?,
-        // One that is skipped could not be told from one that is not there.
+        // A skipped row would look like one that does not exist.
         LockMode::SkipLocked => query.no_wait().load(conn)?,
     };
     rows.sort_by_key(|row: &BackupRow| (row.seq, row.admitted_at, row.id));
     for system in systems {
         let (own, others) = rows.into_iter().partition(|row| row.system_id == system.row.id);
         (system.rows, rows) = (own, others);
-        // They may have been read before.
+        // It may have been read before.
         (system.uploads, system.backups) = (vec![], vec![]);
         for row in &system.rows {
             match row.state {
                 BackupState::Receiving => system.uploads.push(row.as_upload()),
                 BackupState::Stored => system.backups.push(row.as_backup()),
-                // Out of the books, and not asked for.
+                // It counts nowhere, and the query leaves it out.
                 BackupState::Retired => {}
             }
         }

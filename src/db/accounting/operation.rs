@@ -1,4 +1,4 @@
-//! What can be asked of the books, and what they answer.
+//! The operations of accounting, and their outcomes.
 
 use std::net::IpAddr;
 
@@ -12,7 +12,7 @@ use crate::domain::object_key::ObjectKey;
 use crate::domain::rate_window::RateLimits;
 use crate::domain::retention::Retention;
 
-/// The settings that the books obey.
+/// The settings of accounting.
 #[derive(Debug, Clone)]
 pub struct AccountingPolicy {
     pub retention: Retention,
@@ -23,7 +23,7 @@ pub struct AccountingPolicy {
     pub writer: Uuid,
 }
 
-/// One thing to do to an organization's books. All are safe to repeat.
+/// One change of an organization's accounting. All are safe to repeat.
 #[derive(Debug, Clone)]
 pub enum Operation {
     Admit(Box<Admission>),
@@ -33,7 +33,7 @@ pub enum Operation {
     Delete(Delete),
 }
 
-/// A new upload asks to be let in.
+/// A new upload wants to be admitted.
 #[derive(Debug, Clone)]
 pub struct Admission {
     pub system_id: Uuid,
@@ -46,7 +46,7 @@ pub struct Admission {
     pub want: u64,
 }
 
-/// An open upload of unknown length asks for more.
+/// An open upload of unknown length needs more bytes.
 #[derive(Debug, Clone)]
 pub struct Growth {
     pub system_id: Uuid,
@@ -55,7 +55,7 @@ pub struct Growth {
     pub want: u64,
 }
 
-/// The object is durable: make it visible.
+/// An upload is complete and its object durable: it becomes visible.
 #[derive(Debug, Clone)]
 pub struct Commit {
     pub system_id: Uuid,
@@ -70,22 +70,22 @@ pub struct Commit {
 pub struct Abort {
     pub system_id: Uuid,
     pub backup: Uuid,
-    /// Whether it failed for our fault: then its slot in the rate limit is given back.
+    /// Whether the service is at fault: then its slot of the rate limit is released.
     pub release_rate_slot: bool,
 }
 
-/// A stored backup is to go.
+/// A stored backup is deleted.
 #[derive(Debug, Clone)]
 pub struct Delete {
     pub system_id: Uuid,
     pub backup: BackupId,
     pub by: DeletedBy,
     pub remote_addr: Option<IpAddr>,
-    /// Whether an earlier attempt's COMMIT may have taken place: then finding it gone is success.
+    /// Whether an earlier attempt's COMMIT may have taken place: then it is a success if the backup is gone.
     pub attempted_before: bool,
 }
 
-/// Who takes a backup away.
+/// Who deletes a backup.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DeletedBy {
     /// The appliance itself.
@@ -107,7 +107,7 @@ impl DeletedBy {
     }
 }
 
-/// Why an upload was turned away, for support: at most one event a minute per system and reason.
+/// A refused upload, for the history: at most one event a minute for each system and reason.
 #[derive(Debug, Clone)]
 pub struct RefusedUpload {
     pub system_id: Uuid,
@@ -116,18 +116,18 @@ pub struct RefusedUpload {
     pub remote_addr: Option<IpAddr>,
 }
 
-/// What is to be done to one organization's books in one transaction.
+/// The operations of one organization that run in one transaction.
 #[derive(Debug, Clone)]
 pub struct OrgBatch {
     pub org: OrgId,
     /// In this order.
     pub operations: Vec<Operation>,
-    /// Written along.
+    /// Written to the history with them.
     pub refusals: Vec<RefusedUpload>,
 }
 
 impl OrgBatch {
-    /// Without refusals.
+    /// A batch without refused uploads.
     pub fn new(org: OrgId, operations: Vec<Operation>) -> Self {
         Self { org, operations, refusals: vec![] }
     }
@@ -141,10 +141,10 @@ pub enum OperationOutcome {
         retry_after_seconds: u64,
     },
     TooManyOpen,
-    /// A larger one would be refused, too, if it is smaller than `below` bytes.
+    /// A larger upload of fewer than `below` bytes would be refused, too.
     QuotaExceeded {
         below: u64,
-        /// What other uploads have reserved is in its way.
+        /// Whether there would be room without what other open uploads have reserved.
         contended: bool,
     },
     Granted,
@@ -152,13 +152,13 @@ pub enum OperationOutcome {
     /// The upload's row is retired as failed: its object may be deleted.
     Aborted,
     Deleted,
-    /// No such backup of this system; or no such upload under way.
+    /// The system has no such backup, or no such open upload.
     NotFound,
     /// The system is suspended, being destroyed or gone.
     Revoked,
-    /// The upload is not under way any more: somebody has taken it back.
+    /// The upload is no longer open: it was rolled back.
     RolledBack,
-    /// A lowered quota has no room for it; it was taken back.
+    /// A lowered quota has no room for the upload, which was rolled back.
     QuotaLowered,
 }
 
@@ -191,7 +191,7 @@ impl Operation {
         }
     }
 
-    /// What frees or finishes goes before what asks for room.
+    /// Whether the operation may need more of the quota. Operations that free space or end an upload run before it.
     pub fn needs_space(&self) -> bool {
         matches!(self, Self::Admit(_) | Self::Grow(_))
     }

@@ -9,15 +9,15 @@ use super::super::{Conn, DbError, from_bigint};
 use super::operation::{AccountingPolicy, OrgBatch};
 use crate::domain::accounting::StorageLimits;
 
-/// What to do about rows that somebody else has locked.
+/// What to do about rows that another transaction has locked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum LockMode {
     Wait,
-    /// Whoever needs them is left out: nobody waits for a stranger's rows.
+    /// Skip the organizations that need them.
     SkipLocked,
 }
 
-/// An organization's totals while its row is locked, as the operations so far have made them.
+/// An organization's totals while its row is locked, as the operations so far have left them.
 pub(super) struct OrgTotals {
     pub org_id: String,
     pub stored: u64,
@@ -33,14 +33,14 @@ struct Totals {
     reserved_bytes: i64,
 }
 
-/// Locks the organizations of the shares by id.
+/// Locks the organizations of the batches by id.
 pub(super) fn lock(
     conn: &mut Conn,
     policy: &AccountingPolicy,
-    shares: &[OrgBatch],
+    batches: &[OrgBatch],
     lock_mode: LockMode,
 ) -> Result<Vec<OrgTotals>, DbError> {
-    let ids: Vec<_> = shares.iter().map(|share| share.org.as_str()).collect();
+    let ids: Vec<_> = batches.iter().map(|batch| batch.org.as_str()).collect();
     let sql = match lock_mode {
         LockMode::Wait => {
             "SELECT org_id, stored_bytes, reserved_bytes FROM org_usage WHERE org_id = ANY($*) \
@@ -52,11 +52,11 @@ pub(super) fn lock(
         }
     };
     let rows: Vec<Totals> = prepared(sql, ids.into_sql::<Array<Text>>()).load(conn)?;
-    // The quota is read once the row is locked.
+    // The quota is read when the row is locked.
     let limits = StorageLimits { retention: policy.retention, quota: Some(0) };
-    let books = |row: Totals| {
+    let totals = |row: Totals| {
         let (stored, reserved) = (from_bigint(row.stored_bytes), from_bigint(row.reserved_bytes));
         OrgTotals { org_id: row.org_id, stored, reserved, limits }
     };
-    Ok(rows.into_iter().map(books).collect())
+    Ok(rows.into_iter().map(totals).collect())
 }

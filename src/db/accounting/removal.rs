@@ -1,4 +1,4 @@
-//! Taking out of the books: uploads that failed, backups that are deleted.
+//! Removes uploads that failed, and backups that are deleted.
 
 use diesel::prelude::*;
 use serde_json::json;
@@ -57,7 +57,7 @@ impl Transaction<'_> {
         Ok(OperationOutcome::Deleted)
     }
 
-    /// It is not stored. If an earlier attempt's COMMIT was lost, it may have been this that took it away.
+    /// The backup is not stored. If the outcome of an earlier attempt's COMMIT is unknown, that attempt may have deleted it.
     fn deleted_before(&mut self, op: &Delete, reason: RetireReason) -> Result<OperationOutcome, DbError> {
         let row: Option<(String, Option<String>)> = backups::table
             .find(op.backup.uuid())

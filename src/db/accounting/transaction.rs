@@ -1,4 +1,4 @@
-//! One transaction for a batch of operations, of one organization or of several.
+//! One transaction, with the operations of one organization or of several.
 
 use std::net::IpAddr;
 
@@ -16,61 +16,61 @@ use super::operation::{AccountingPolicy, Operation, OperationOutcome, OrgBatch, 
 use super::org_totals::{self, LockMode, OrgTotals};
 use crate::domain::accounting::{StorageLimits, SystemUsage};
 
-/// Runs one organization's operations and gives an outcome for each.
+/// Runs one organization's operations and returns an outcome for each.
 pub fn run(
     conn: &mut Conn,
     policy: &AccountingPolicy,
-    share: &OrgBatch,
+    batch: &OrgBatch,
 ) -> Result<Vec<OperationOutcome>, DbError> {
-    let outcomes = transact(conn, policy, std::slice::from_ref(share), LockMode::Wait)?;
-    let gone = || vec![OperationOutcome::Revoked; share.operations.len()];
+    let outcomes = transact(conn, policy, std::slice::from_ref(batch), LockMode::Wait)?;
+    let gone = || vec![OperationOutcome::Revoked; batch.operations.len()];
     Ok(outcomes.into_iter().next().flatten().unwrap_or_else(gone))
 }
 
-/// Runs the operations of several organizations. It waits for nobody's rows: `None` for an organization
-/// of which somebody else has locked some, or some are gone, which only a batch of its own can tell. If this
-/// fails it may be for the sake of one of them.
+/// Runs the operations of several organizations, without waiting for locked rows. `None`: the organization was skipped,
+/// because another transaction has locked some of its rows, or because some are gone, which only a transaction of its own
+/// can find out. Any one of the organizations may be the cause of an error.
 pub fn run_shared(
     conn: &mut Conn,
     policy: &AccountingPolicy,
-    shares: &[OrgBatch],
+    batches: &[OrgBatch],
 ) -> Result<Vec<Option<Vec<OperationOutcome>>>, DbError> {
-    transact(conn, policy, shares, LockMode::SkipLocked)
+    transact(conn, policy, batches, LockMode::SkipLocked)
 }
 
 fn transact(
     conn: &mut Conn,
     policy: &AccountingPolicy,
-    shares: &[OrgBatch],
+    batches: &[OrgBatch],
     lock_mode: LockMode,
 ) -> Result<Vec<Option<Vec<OperationOutcome>>>, DbError> {
     let mut decided = false;
     let result = conn.transaction(|conn| {
-        let mut batch = Transaction::lock(conn, policy, shares, lock_mode)?;
-        let outcomes = shares.iter().map(|share| batch.run(share)).collect::<Result<_, _>>()?;
-        batch.finish()?;
-        fail_point!("books.written");
+        let mut transaction = Transaction::lock(conn, policy, batches, lock_mode)?;
+        let outcomes = batches.iter().map(|batch| transaction.run(batch)).collect::<Result<_, _>>()?;
+        transaction.finish()?;
+        fail_point!("accounting.written");
         decided = true;
         Ok(outcomes)
     });
-    fail_point!("books.committed");
-    // All was written: what failed was the COMMIT, and it may have taken place.
+    fail_point!("accounting.committed");
+    // Everything was written, so the COMMIT failed, and it may have taken place.
     result.map_err(|error| match error {
         DbError::Unavailable(text) | DbError::Failed(text) if decided => DbError::OutcomeUnknown(text),
         error => error,
     })
 }
 
-/// A transaction under way, its locks held. How it does each operation is in the files named after them.
+/// A transaction under way, its locks held. The files named after the operations run them.
 ///
-/// What an operation reads and changes are `books` and `systems`; it is written when all is decided.
+/// Operations read and change `totals` and `systems`; what differs is written when all operations are decided.
 pub(super) struct Transaction<'a> {
     conn: &'a mut Conn,
     pub policy: &'a AccountingPolicy,
     lock_mode: LockMode,
-    /// The database's, read when all systems were locked.
+    /// The database's clock, read when all systems were locked.
     pub clock: DateTime<Utc>,
-    pub books: Vec<OrgTotals>,
+    pub totals: Vec<OrgTotals>,
     pub systems: Vec<LockedSystem>,
     pub decisions: Decisions,
     /// Whether there is something to write.
@@ -82,43 +82,43 @@ impl<'a> Transaction<'a> {
     fn lock(
         conn: &'a mut Conn,
         policy: &'a AccountingPolicy,
-        shares: &[OrgBatch],
+        batches: &[OrgBatch],
         lock_mode: LockMode,
     ) -> Result<Self, DbError> {
-        let mut books = org_totals::lock(conn, policy, shares, lock_mode)?;
-        // Systems only of organizations that are locked themselves: the order of locks holds for each.
-        let found = |share: &&OrgBatch| books.iter().any(|books| books.org_id == share.org.as_str());
-        let operations = shares.iter().filter(found).flat_map(|share| &share.operations);
+        let mut totals = org_totals::lock(conn, policy, batches, lock_mode)?;
+        // Only systems of organizations that are locked themselves: so the order of locks is kept.
+        let found = |batch: &&OrgBatch| totals.iter().any(|totals| totals.org_id == batch.org.as_str());
+        let operations = batches.iter().filter(found).flat_map(|batch| &batch.operations);
         let ids: Vec<Uuid> = operations.map(Operation::system_id).collect();
         let mut systems = vec![];
-        // RefusedUploads alone are about nobody's rows.
+        // A batch of nothing but refused uploads needs no row.
         if !ids.is_empty() {
-            systems = locked_systems::lock_systems(conn, &books, &ids, lock_mode)?;
+            systems = locked_systems::lock_systems(conn, &totals, &ids, lock_mode)?;
             locked_systems::read(conn, &mut systems, lock_mode)?;
         }
         for system in &systems {
-            // Each system's row says the same quota of its organization.
-            books[system.org].limits.quota =
+            // The quota is that of the organization, the same with each of its systems.
+            totals[system.org].limits.quota =
                 organizations::quota_of(system.row.quota_bytes, policy.default_quota);
         }
         let clock = systems.iter().map(|system| system.row.clock).max().unwrap_or_default();
         let (decisions, events) = (Decisions::default(), vec![]);
-        Ok(Self { conn, policy, lock_mode, clock, books, systems, decisions, changed: false, events })
+        Ok(Self { conn, policy, lock_mode, clock, totals, systems, decisions, changed: false, events })
     }
 
-    /// `None` if the organization is not there, or is to be left out.
-    fn run(&mut self, share: &OrgBatch) -> Result<Option<Vec<OperationOutcome>>, DbError> {
-        let Some(org) = self.books.iter().position(|books| books.org_id == share.org.as_str()) else {
+    /// `None` if the organization does not exist, or is skipped.
+    fn run(&mut self, batch: &OrgBatch) -> Result<Option<Vec<OperationOutcome>>, DbError> {
+        let Some(org) = self.totals.iter().position(|totals| totals.org_id == batch.org.as_str()) else {
             return Ok(None);
         };
         let here = |op: &Operation| self.index_of(op.system_id(), org).is_some();
-        if self.lock_mode == LockMode::SkipLocked && !share.operations.iter().all(here) {
+        if self.lock_mode == LockMode::SkipLocked && !batch.operations.iter().all(here) {
             return Ok(None);
         }
-        for refusal in &share.refusals {
+        for refusal in &batch.refusals {
             self.record_refusal(org, refusal);
         }
-        share.operations.iter().map(|op| self.operate(org, op)).collect::<Result<_, _>>().map(Some)
+        batch.operations.iter().map(|op| self.operate(org, op)).collect::<Result<_, _>>().map(Some)
     }
 
     fn index_of(&self, system: Uuid, org: usize) -> Option<usize> {
@@ -129,9 +129,9 @@ impl<'a> Transaction<'a> {
         let Some(index) = self.index_of(operation.system_id(), org) else {
             return Ok(OperationOutcome::Revoked);
         };
-        // A row is written once in a statement. (The service never asks for both at once.)
+        // A statement writes a row only once. (The service never has both in one batch.)
         if self.decisions.admitted.iter().any(|(new, _)| new.backup.uuid() == operation.backup()) {
-            self.write_so_far()?;
+            self.flush()?;
         }
         match operation {
             Operation::Admit(op) => self.admit(index, op),
@@ -146,8 +146,8 @@ impl<'a> Transaction<'a> {
     pub(super) fn usage(&self, index: usize) -> SystemUsage {
         let LockedSystem { org, backups, uploads, .. } = &self.systems[index];
         SystemUsage {
-            stored_bytes: self.books[*org].stored,
-            reserved_bytes: self.books[*org].reserved,
+            stored_bytes: self.totals[*org].stored,
+            reserved_bytes: self.totals[*org].reserved,
             backups: backups.clone(),
             uploads: uploads.clone(),
             pruned: vec![],
@@ -156,33 +156,33 @@ impl<'a> Transaction<'a> {
 
     /// What bounds the system.
     pub(super) fn limits(&self, index: usize) -> StorageLimits {
-        self.books[self.systems[index].org].limits
+        self.totals[self.systems[index].org].limits
     }
 
-    /// From now on they are so.
+    /// Replaces the system's rows and the organization's totals.
     pub(super) fn set_usage(&mut self, index: usize, after: SystemUsage) {
         let system = &mut self.systems[index];
-        let books = &mut self.books[system.org];
-        (books.stored, books.reserved) = (after.stored_bytes, after.reserved_bytes);
+        let totals = &mut self.totals[system.org];
+        (totals.stored, totals.reserved) = (after.stored_bytes, after.reserved_bytes);
         (system.backups, system.uploads) = (after.backups, after.uploads);
         self.changed = true;
     }
 
-    /// The connection, for what is not among the rows that were read: all that was decided is written by then.
+    /// Returns the connection, for rows that were not read. What was decided so far is written first.
     pub(super) fn flushed_connection(&mut self) -> Result<&mut Conn, DbError> {
-        self.write_so_far()?;
+        self.flush()?;
         Ok(self.conn)
     }
 
-    /// Writes what was decided and reads the rows as they are then.
-    fn write_so_far(&mut self) -> Result<(), DbError> {
+    /// Writes what was decided, and reads the rows again.
+    fn flush(&mut self) -> Result<(), DbError> {
         if self.write()? {
             locked_systems::read(self.conn, &mut self.systems, self.lock_mode)?;
         }
         Ok(())
     }
 
-    /// Gives whether there was anything to write: a refusal must not cost a statement.
+    /// Returns whether there was anything to write: a refusal must not cost a statement.
     fn write(&mut self) -> Result<bool, DbError> {
         if !self.changed {
             return Ok(false);
@@ -190,7 +190,7 @@ impl<'a> Transaction<'a> {
         let decisions = std::mem::take(&mut self.decisions);
         apply::all(
             self.conn,
-            (self.books.as_slice(), self.policy.writer, self.clock),
+            (self.totals.as_slice(), self.policy.writer, self.clock),
             &self.systems,
             &decisions,
         )?;
@@ -204,7 +204,7 @@ impl<'a> Transaction<'a> {
     fn record_refusal(&mut self, org: usize, refusal: &RefusedUpload) {
         self.events.push(Event {
             kind: "refused",
-            org_id: self.books[org].org_id.clone(),
+            org_id: self.totals[org].org_id.clone(),
             system_id: Some(refusal.system_id),
             backup_id: None,
             actor: "service".to_owned(),
@@ -213,7 +213,7 @@ impl<'a> Transaction<'a> {
         });
     }
 
-    /// An event of a system, written with the transaction.
+    /// Adds an event of a system to the history.
     pub(super) fn record_event(
         &mut self,
         index: usize,
@@ -226,7 +226,7 @@ impl<'a> Transaction<'a> {
         let system = &self.systems[index];
         self.events.push(Event {
             kind,
-            org_id: self.books[system.org].org_id.clone(),
+            org_id: self.totals[system.org].org_id.clone(),
             system_id: Some(system.row.id),
             backup_id: Some(backup),
             actor: actor.to_owned(),

@@ -1,4 +1,4 @@
-//! Asking a system for a backup.
+//! Creates backup requests.
 
 use std::net::IpAddr;
 
@@ -13,10 +13,10 @@ use crate::domain::backup_request::LIFETIME;
 use crate::domain::ids::OrgId;
 use crate::domain::row_state::SystemState;
 
-/// A question: somebody wants a backup of a system.
+/// An operator or a portal wants a backup of a system.
 #[derive(Debug, Clone)]
 pub struct NewBackupRequest {
-    /// The id of the request, if a new one is made. The same for every attempt.
+    /// The id of the request, if it does not join another one. The same for every attempt.
     pub id: Uuid,
     pub system_id: Uuid,
     /// The organization that the system has to belong to; `None`: any.
@@ -26,14 +26,14 @@ pub struct NewBackupRequest {
     pub from: Option<IpAddr>,
 }
 
-/// What has become of a question.
+/// The outcome of [`create`].
 #[derive(Debug, Clone)]
 pub enum Creation {
-    /// It made this request, or joined it.
+    /// The request that was made or joined.
     Open(BackupRequest),
     /// There is no such system, or it is another organization's, or is being destroyed.
     NoSystem,
-    /// The system is suspended: it could not answer.
+    /// The system is suspended and could not answer.
     Suspended,
 }
 
@@ -55,7 +55,7 @@ pub fn create(conn: &mut Conn, new: &NewBackupRequest) -> Result<Creation, DbErr
             return Ok(Creation::Open(made));
         }
         if let Some(joined) = join(conn, new.system_id)? {
-            // Somebody who asks every minute must not fill the history.
+            // A caller that asks every minute must not fill the history.
             if joined.requested_by != new.by && !has_joined(conn, &joined, &new.by)? {
                 write_event(conn, "requested", &joined, (&new.by, new.from), json!({ "joined": true }))?;
             }
@@ -74,7 +74,7 @@ pub fn create(conn: &mut Conn, new: &NewBackupRequest) -> Result<Creation, DbErr
     })
 }
 
-/// Whether the history says already that `by` has joined this request.
+/// Whether the history has already recorded that `by` joined this request.
 fn has_joined(conn: &mut Conn, request: &BackupRequest, by: &str) -> Result<bool, DbError> {
     use crate::db::schema::backup_events as events;
     let told = events::table.filter(
@@ -87,9 +87,8 @@ fn has_joined(conn: &mut Conn, request: &BackupRequest, by: &str) -> Result<bool
     Ok(diesel::select(diesel::dsl::exists(told)).get_result(conn)?)
 }
 
-/// Joins a new question to the newest open request, whose expiry is put off, and tells whoever waits for it: an appliance
-/// that has failed to answer it may try again at once. `None` if there is no open request, or an upload is under way that
-/// may fulfil it.
+/// Joins the newest open request, extends its expiry, and notifies its waiters: an appliance that has failed to answer it may
+/// try again at once. `None` if there is no open request, or an upload is under way that may fulfil it.
 fn join(conn: &mut Conn, system: Uuid) -> Result<Option<BackupRequest>, DbError> {
     let sql = concat!(
         "UPDATE backup_requests SET expires_at = clock_timestamp() + make_interval(secs => $2) \

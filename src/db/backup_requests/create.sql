@@ -1,4 +1,4 @@
--- A new request, and the hint to whoever waits for it. The system is locked: no upload is let in meanwhile.
+-- A new request, and the notification of it. The system is locked: no upload is admitted meanwhile.
 WITH made AS (
     INSERT INTO backup_requests (id, system_id, org_id, requested_by, requested_at, expires_at)
     SELECT $1, $2, $3, $4, asked.at, clock_timestamp() + make_interval(secs => $5)

@@ -1,4 +1,4 @@
-//! What becomes of a request, other than by an upload: it is seen, cancelled, or expires.
+//! How a request changes other than by an upload: it is seen, cancelled, or expires.
 
 use std::net::IpAddr;
 
@@ -11,8 +11,8 @@ use super::{BackupRequest, find, lock_system, open_of, write_event};
 use crate::db::{Conn, DbError};
 use crate::domain::backup_request::BackupRequestState;
 
-/// Gives the open requests of a system, oldest first, and marks them as seen. `None` if the credential with this hash is
-/// not valid any more: whoever has waited with it must not learn what came meanwhile.
+/// Returns the open requests of a system, oldest first, and marks them as seen. `None` if the credential with this hash is no
+/// longer valid: a client that has waited with it must not learn what was requested meanwhile.
 pub fn deliver(
     conn: &mut Conn,
     system: Uuid,
@@ -34,13 +34,13 @@ pub fn deliver(
     })
 }
 
-/// What has become of the wish to cancel a request.
+/// The outcome of [`cancel`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cancellation {
     Done,
     /// The system has no such request.
     NotFound,
-    /// It had ended before, in this state.
+    /// The request had ended before, in this state.
     Ended(BackupRequestState),
 }
 
@@ -58,7 +58,7 @@ pub fn cancel(
         if !request.state.is_open() {
             return Ok(Cancellation::Ended(request.state));
         }
-        // `expire` does not take the lock of the system's row: it may have been quicker.
+        // `expire` does not take the lock of the system's row, so it may have been first.
         let sql = "UPDATE backup_requests SET state = 'cancelled', ended_at = clock_timestamp() \
              WHERE id = $1 AND state IN ('pending', 'seen')";
         if diesel::sql_query(sql).bind::<SqlUuid, _>(id).execute(conn)? == 0 {
@@ -69,8 +69,7 @@ pub fn cancel(
     })
 }
 
-/// Marks requests whose time is over as expired: at most `at_most`, and none that somebody else has locked. Gives how
-/// many they were.
+/// Marks overdue requests as expired: at most `at_most`, and none that another transaction has locked. Returns their number.
 pub fn expire(conn: &mut Conn, at_most: i64) -> Result<usize, DbError> {
     let sql = "WITH expired AS (UPDATE backup_requests SET state = 'expired', ended_at = clock_timestamp() \
              WHERE id IN (SELECT id FROM backup_requests WHERE state IN ('pending', 'seen') \

@@ -1,30 +1,30 @@
-//! `backup_requests`: backups that somebody asked an appliance for, from the question to its end.
+//! `backup_requests`: an operator or a portal asks an appliance for a backup.
 //!
-//! `pending` -> `seen` (given to the appliance) -> `fulfilled`; or `expired`, or `cancelled`. Whoever changes a request
-//! holds the lock of its system's row. The exception is [`expire`]: it skips what is locked, and touches only what
-//! everybody else takes for expired already.
+//! `pending` -> `seen` (the appliance was given it) -> `fulfilled`; or `expired`, or `cancelled`. A transaction that changes a
+//! request holds the lock of its system's row. The exception is [`expire`]: it skips locked rows, and changes only requests
+//! that every other query already treats as expired.
 //!
-//! **Which upload answers a request**: the first one that is stored of those that were admitted after the question. A
-//! backup that was packed before the question may lack just what the asker wants to see. So the order of questions and
-//! admissions must be known, and a clock that is set back must not reverse it. Both hold the lock of the system's row,
-//! and each gives itself a time behind those of the other kind that it finds (by the same clock, the database's):
-//! * a request is no earlier than the admission of any upload under way (`backup_requests/create.sql`);
+//! **Which upload fulfils a request**: the first one to be stored of those that were admitted after the request was made. A
+//! backup that was packed before may lack just what the requester wants to see. So the order of requests and admissions must
+//! be known, and a clock that is set back must not reverse it. Both hold the lock of the system's row, and each gets a time
+//! behind those of the other kind that it finds (by the same clock, the database's):
+//! * a request is not earlier than the admission of any open upload (`backup_requests/create.sql`);
 //! * an admission is later than any open request (`accounting/apply.sql`).
 //!
-//! An upload that is not under way any more can't be stored any more, so these are all that matter. At its commit an
-//! upload fulfils the open requests that are earlier than its admission, in the very statement that makes it `stored`:
-//! one transaction, and no further round trip.
+//! An upload that is no longer open can't be stored any more, so no others matter. The commit of an upload fulfils the open
+//! requests that are earlier than its admission, in the same statement that makes it `stored`: one transaction, and no further
+//! round trip.
 //!
-//! **When two questions are one request**: a question joins an open request, unless an upload is under way that may
-//! fulfil that request. Such an upload began before the question; joined to the old request, the question would be
-//! answered with a backup from before it was asked. So it becomes a request of its own, which that upload does not
-//! fulfil, while the old one keeps its answer. Hence there are at most as many open requests as one and the uploads that
-//! were admitted since the first of them: in practice one, rarely two. Two processes that are asked at the same time
-//! take turns at the system's row, so the second one finds what the first has made. Joining puts the expiry of the
-//! request off: the one who joins has the whole [`LIFETIME`](crate::domain::backup_request::LIFETIME), too.
+//! **When two requests are one**: a new request joins an open one, unless an upload is under way that may fulfil the open one.
+//! Such an upload began before the new request; joined, the new request would be fulfilled by a backup from before it was
+//! made. So it becomes a row of its own, which that upload does not fulfil, and the old one is still fulfilled by it. Hence
+//! there are at most as many open requests as one and the uploads admitted since the first of them: in practice one, rarely
+//! two. Two processes that create requests at the same time take turns at the system's row, so the second finds what the
+//! first has made. Joining extends the expiry: the request that joins has the whole
+//! [`LIFETIME`](crate::domain::backup_request::LIFETIME), too.
 //!
-//! **Who is told**: the transaction that makes or joins a request sends a `NOTIFY` ([`super::notifications`]), which is only a
-//! hint. Nothing that an upload does sends one, because transactions that notify are committed one after the other.
+//! **Who is notified**: the transaction that makes or joins a request sends a `NOTIFY` ([`super::notifications`]), which is only
+//! a hint. Nothing that an upload does sends one, because transactions that notify are committed one after the other.
 
 use std::net::IpAddr;
 
@@ -131,7 +131,7 @@ fn all(rows: Vec<Row>) -> Vec<BackupRequest> {
     rows.into_iter().map(BackupRequest::from).collect()
 }
 
-/// The newest requests of a system, whatever became of them, newest first.
+/// Returns the newest requests of a system in any state, newest first.
 pub fn of_system(conn: &mut Conn, system: Uuid, limit: i64) -> Result<Vec<BackupRequest>, DbError> {
     let sql = concat!(
         "SELECT ",
@@ -152,7 +152,7 @@ pub fn find(conn: &mut Conn, system: Uuid, id: Uuid) -> Result<Option<BackupRequ
     Ok(row.map(BackupRequest::from))
 }
 
-/// The open requests of a system, oldest first. Only a look: nothing is locked, and nothing is marked as seen.
+/// Returns the open requests of a system, oldest first. Nothing is locked, and nothing is marked as seen.
 pub fn open_of(conn: &mut Conn, system: Uuid) -> Result<Vec<BackupRequest>, DbError> {
     let sql = concat!(
         "SELECT ",
@@ -170,7 +170,7 @@ struct SystemId {
     system_id: Uuid,
 }
 
-/// Which of the systems have an open request that they were not given yet.
+/// Returns the systems that have an open request which they were not given yet.
 pub fn systems_with_pending(conn: &mut Conn, among: &[Uuid]) -> Result<Vec<Uuid>, DbError> {
     let sql = concat!(
         "SELECT DISTINCT system_id FROM backup_requests WHERE system_id = ANY($*) AND state = 'pending' AND ",
@@ -179,7 +179,8 @@ pub fn systems_with_pending(conn: &mut Conn, among: &[Uuid]) -> Result<Vec<Uuid>
     systems_where(conn, sql, among)
 }
 
-/// Which of the systems have an open request, whether or not they were given it: asking again joins one that was.
+/// Returns the systems that have an open request, whether or not they were given it: a new request may join one that they
+/// were given.
 pub fn systems_with_open(conn: &mut Conn, among: &[Uuid]) -> Result<Vec<Uuid>, DbError> {
     let sql =
         concat!("SELECT DISTINCT system_id FROM backup_requests WHERE system_id = ANY($*) AND ", open!());
@@ -200,7 +201,7 @@ struct LockedSystem {
     secret_sha256: Vec<u8>,
 }
 
-/// Takes the lock of the system's row: the first of all locks here.
+/// Locks the system's row: the first of all locks in this module.
 fn lock_system(conn: &mut Conn, system: Uuid) -> Result<Option<LockedSystem>, DbError> {
     Ok(systems::table
         .find(system)

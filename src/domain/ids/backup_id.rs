@@ -24,7 +24,7 @@ pub struct BackupId {
 }
 
 impl BackupId {
-    /// The id of a new backup, or of one read from the books. `uuid` is a
+    /// The id of a new backup, or of one read from the database. `uuid` is a
     /// version 7 UUID: with any other the id would not [parse](Self::parse).
     #[must_use]
     pub fn new(uuid: Uuid, ext: Extension) -> Self {

@@ -1,11 +1,11 @@
-//! Does a backup look encrypted? The finding is shown to support staff. Nothing is refused for it, so a look at the start
-//! is enough.
+//! Whether a backup looks encrypted. The finding is shown to support staff. No upload is refused for it, so the start of the
+//! file is enough.
 //!
 //! An encrypted `OpenPGP` message (RFC 9580, 10.3) is one or more packets with
 //! the session key, then one with the encrypted data. What `gpg --sign` and
 //! `gpg --store` write is compressed and can be read by anyone.
 
-/// How much of the start is looked at, in bytes.
+/// How much of the start is inspected, in bytes.
 pub const LOOK: usize = 4096;
 
 // Packet types, RFC 9580, 5. 9 and 20 are what old and new versions of gpg
@@ -21,7 +21,7 @@ const PADDING: u8 = 21;
 /// Whether a file that starts with `prefix` (its first [`LOOK`] bytes, or all
 /// of it) is an encrypted `OpenPGP` message, binary or armored.
 ///
-/// Of an armored one only the first line is looked at, which signed messages
+/// Of an armored one only the first line is inspected, which signed messages
 /// have too.
 #[must_use]
 pub fn looks_encrypted(prefix: &[u8]) -> bool {

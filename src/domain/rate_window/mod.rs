@@ -23,32 +23,32 @@ impl RateLimits {
     }
 }
 
-/// What the window says to one more upload.
+/// The rate limit's decision about one more upload.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RateDecision {
-    /// It may come in.
+    /// It is admitted.
     Admit {
-        /// The admission's own entry: later than every other, so that it can be given back.
+        /// The admission's own entry: later than every other, so that it can be removed again.
         entry: DateTime<Utc>,
         /// All entries to keep, oldest first, the new one last.
         entries: Vec<DateTime<Utc>>,
     },
-    /// It may not. A slot will be free after this time, if nothing else changes.
+    /// It is refused. A slot is free after this time, if nothing else changes.
     Refuse {
         /// Whole seconds, rounded up, at least 1.
         retry_after_seconds: u64,
     },
 }
 
-/// An entry whose row has to be changed: as it was, and as it is now.
+/// An entry that was moved: its time before, and its time now.
 pub type ClampedEntry = (DateTime<Utc>, DateTime<Utc>);
 
-/// Moves entries that lie in the future back to `clock`: the clock was set back since they were made.
+/// Moves entries that lie in the future back to `clock`, which was set back since they were made.
 ///
-/// The moved entries have to be stored before [`decide`] is asked. Otherwise each attempt would find them as far ahead
-/// as before, and the system would be refused until the clock has caught up. Entries stay different from each other, so
-/// that each can still be given back. Gives the moves, earliest entry first: made in this order, none of them collides
-/// with an entry that has yet to be moved.
+/// The moved entries have to be stored before [`decide`] is called. Otherwise each attempt would find them as far ahead as
+/// before, and the system would be refused until the clock has caught up. Entries stay different from each other, so that
+/// each can still be removed. Returns the moves, earliest entry first: in this order none of them collides with an entry that
+/// has yet to be moved.
 pub fn clamp_to_clock(entries: &mut [DateTime<Utc>], clock: DateTime<Utc>) -> Vec<ClampedEntry> {
     entries.sort_unstable();
     let (mut latest, mut moved) = (clock, Vec::new());
@@ -84,7 +84,7 @@ pub fn decide(entries: &[DateTime<Utc>], clock: DateTime<Utc>, limits: RateLimit
     }
 }
 
-/// How long until there are fewer than `limit` entries within `span`; `None` if there already are.
+/// Returns how long it takes until fewer than `limit` entries are within `span`; `None` if that is so now.
 fn wait(entries: &[DateTime<Utc>], now: DateTime<Utc>, span: TimeDelta, limit: usize) -> Option<TimeDelta> {
     if limit == 0 || entries.len() < limit {
         return None;
