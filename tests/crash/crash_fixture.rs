@@ -126,7 +126,7 @@ pub fn assert_cleaned_up(server: &Server) {
 /// a minute, and that minute is over.
 #[track_caller]
 fn assert_aborted(server: &Server) {
-    assert_eventually("uploads of the dead are taken back", TIMEOUT, || server.receiving() == 0);
+    assert_eventually("uploads of the dead are aborted", TIMEOUT, || server.receiving() == 0);
     server.db.execute(
         "UPDATE backups SET purge_started_at = purge_started_at - interval '1 minute' WHERE state = 'retired'",
     );

@@ -1,5 +1,5 @@
 //! The real binary upload_killed_at at every step of what it does, and the next process puts everything right: nothing that was
-//! answered `201` is lost, nothing is left of the rest, and the books balance. Needs the feature `failpoints`
+//! answered `201` is lost, nothing is left of the rest, and the totals are right. Needs the feature `failpoints`
 //! (src/failpoints.rs); run by `script/test`, on a bucket with `STRONGROOM_TEST_STORE=s3`.
 
 #![expect(clippy::expect_used, reason = "a test that does not get what it needs ends there")]

@@ -112,7 +112,7 @@ fn sweep_that_panicked_sweeps_again() {
     let (system, other) = (server.system(), server.sibling_with(FAILPOINT, ""));
     let mut raw = RawClient::upload(&other, &system, &["Content-Length: 2000000"]);
     raw.send(bytes(1000));
-    assert_eventually("the upload was let in", TIMEOUT, || server.receiving() == 1);
+    assert_eventually("the upload was admitted", TIMEOUT, || server.receiving() == 1);
     other.kill();
     other.skip_audit();
     assert_eventually("it is rolled back", TIMEOUT * 2, || server.receiving() == 0);
@@ -174,7 +174,7 @@ fn break_off_two(fixture: &CrashFixture) {
         raw.send(bytes(1000));
         raw
     });
-    assert_eventually("both were let in", TIMEOUT, || fixture.server.receiving() == 2);
+    assert_eventually("both were admitted", TIMEOUT, || fixture.server.receiving() == 2);
     for raw in wires {
         raw.disconnect(Disconnect::Rst);
     }

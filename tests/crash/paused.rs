@@ -4,7 +4,7 @@
 use crate::crash_fixture::{CrashFixture, FAILPOINT};
 use crate::harness::{Answer, Server, TIMEOUT, assert_eventually, bytes, on_s3};
 
-/// An upload stands still at the point; `meanwhile` happens; the process goes on. Gives the answer.
+/// An upload stands still at the point; `meanwhile` happens; the process goes on. Returns the answer.
 fn paused(
     fixture: &mut CrashFixture,
     point: &str,

@@ -8,7 +8,7 @@ fn sweep_killed_at(point: &str) {
     let mut fixture = CrashFixture::new();
     let mut raw = RawClient::upload(&fixture.server, &fixture.system, &["Content-Length: 2000000"]);
     raw.send(bytes(1_000_000));
-    assert_eventually("the upload was let in", TIMEOUT, || fixture.server.receiving() == 1);
+    assert_eventually("the upload was admitted", TIMEOUT, || fixture.server.receiving() == 1);
     if !on_s3() {
         assert_eventually("its bytes arrive", TIMEOUT, || fixture.server.has_half_an_object());
     }

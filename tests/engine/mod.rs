@@ -6,6 +6,7 @@
 #![allow(clippy::expect_used, reason = "a test that cannot go on fails")]
 
 mod closable_port;
+mod messages;
 mod proxy;
 
 use std::future::Future;

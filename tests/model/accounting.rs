@@ -81,7 +81,7 @@ impl Accounting {
         self.stored(org) + self.reserved(org)
     }
 
-    /// 201 if it is let in, and else the refusal.
+    /// 201 if it is admitted, and else the refusal.
     pub fn admit(&mut self, system: usize, tag: u64, want: u64) -> u16 {
         let tenant = &mut self.systems[system];
         if tenant.state != State::Active {
@@ -177,7 +177,7 @@ impl Accounting {
         tenant.open.clear();
     }
 
-    /// Whether a body that grow_in_steps to `size` is let in step by step; `None`: it depends on the steps.
+    /// Whether a body that grows to `size` is admitted step by step; `None`: it depends on the steps.
     pub fn grow_in_steps(&mut self, system: usize, tag: u64, size: u64) -> Option<bool> {
         let tenant = &self.systems[system];
         let free = tenant.stored.iter().filter(|b| b.pledged_to.is_none_or(|to| to == tag));

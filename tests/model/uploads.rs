@@ -130,7 +130,7 @@ impl ModelFixture {
         }
     }
 
-    /// PendingUpload an upload. Whether it was let in shows in the accounting.
+    /// The first half of an upload. Whether it was admitted shows in the accounting.
     pub fn begin(&mut self) {
         // Several of one system: what one is to replace, another may take.
         let near = self.pending.first().map(|pending| pending.system).filter(|of| self.is_predictable(*of));

@@ -7,7 +7,7 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 /// How long an answer may take before its connection counts as broken.
-const PATIENCE: Duration = Duration::from_secs(40);
+const TIMEOUT: Duration = Duration::from_secs(40);
 /// Names that each client uses in turn.
 const TURNS: u64 = 10;
 
@@ -66,8 +66,8 @@ impl Plan {
     pub fn connect(&self) -> io::Result<TcpStream> {
         let stream = TcpStream::connect(&self.authority)?;
         stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        stream.set_write_timeout(Some(PATIENCE))?;
+        stream.set_read_timeout(Some(TIMEOUT))?;
+        stream.set_write_timeout(Some(TIMEOUT))?;
         Ok(stream)
     }
 

@@ -1,12 +1,8 @@
 //! The appliance's agent: what it stores, when it does not, and what comes back.
 
 use std::fs;
-use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
 use std::process::Command;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use crate::harness::{
@@ -98,9 +94,9 @@ fn agent_refuses_to_restore_a_damaged_download() {
     let appliance = Appliance::of(&server, &system);
     appliance.run(&["backup"]).done("stored ");
     let object = server.store_root().join(server.objects().pop_first().expect("an object"));
-    let mut spoilt = fs::read(&object).expect("the object");
-    spoilt[100_000] ^= 1;
-    fs::write(&object, spoilt).expect("spoil it");
+    let mut damaged = fs::read(&object).expect("the object");
+    damaged[100_000] ^= 1;
+    fs::write(&object, damaged).expect("damage it");
     let to = appliance.path("restored");
     appliance.run(&["restore", "--to", &to.to_string_lossy()]).exits(1, "does not have its SHA-256");
     assert!(!to.exists());
@@ -198,143 +194,4 @@ fn daily_run_of_the_agent_answers_a_backup_request() {
     });
     assert_eq!(server.ids(&system).len(), 2);
     appliance.run(&["backup"]).done("unchanged since ");
-}
-
-/// Reads one request to its end: what is left unread when a connection is closed may cost the answer. Gives its head, in
-/// small letters, and all of it; `None` if the client has left.
-fn whole_request(client: &mut TcpStream) -> Option<(String, Vec<u8>)> {
-    let (mut request, mut piece) = (vec![], [0; 8192]);
-    let mut head = None;
-    loop {
-        let read = client.read(&mut piece).ok().filter(|&read| read > 0)?;
-        request.extend_from_slice(&piece[..read]);
-        let end = request.windows(4).position(|four| four == b"\r\n\r\n");
-        let Some(end) = end else { continue };
-        let head: &String =
-            head.get_or_insert_with(|| String::from_utf8_lossy(&request[..end]).to_ascii_lowercase());
-        let length = head.split_once("content-length: ").map_or("0", |(_, rest)| rest);
-        let length: usize = length.lines().next().unwrap_or("0").parse().expect("a length");
-        if request.len() >= end + 4 + length {
-            return Some((head.clone(), request));
-        }
-    }
-}
-
-/// Answers every request with this status, and a body in which `SHA256` is the digest that was sent along.
-fn answers(status: &'static str, body: String) -> String {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-    let url = format!("http://{}", listener.local_addr().expect("an address"));
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            let mut stream = stream.expect("a connection");
-            let Some((_, request)) = whole_request(&mut stream) else { continue };
-            let request = String::from_utf8_lossy(&request);
-            let digest = request.split_once("sha-256=:").and_then(|(_, rest)| rest.split_once(':'));
-            let bytes = digest.map(|(digest, _)| STANDARD.decode(digest).expect("base64"));
-            let body = body.replace("SHA256", &hex::encode(bytes.unwrap_or_default()));
-            let answer = format!(
-                "HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
-                body.len()
-            );
-            let _ = stream.write_all(answer.as_bytes());
-        }
-    });
-    url
-}
-
-#[test]
-fn answers_of_a_forged_vault_are_never_run_by_the_agents_shell() {
-    let server = Server::unlimited();
-    let system = server.system();
-    let appliance = Appliance::of(&server, &system);
-    let conf = fs::read_to_string(appliance.path("agent.conf")).expect("the configuration");
-    let at = |url: &str| {
-        let conf = format!("{conf}URL={url}\nATTEMPTS=1\n");
-        fs::write(appliance.path("agent.conf"), conf).expect("write it");
-    };
-    let mark = appliance.path("owned");
-    let id = format!("x'; touch {}; : 'y", mark.display());
-    at(&answers("201 Created", format!(r#"{{"data":{{"id":"{id}","sha256":"SHA256"}}}}"#)));
-    for _ in 0..2 {
-        appliance.run(&["backup"]).exits(1, "not an answer from Strongroom");
-        assert!(!mark.exists());
-    }
-    // A list like that is none either.
-    let entry = format!(r#"{{"id":"{id}","filename":"a","size":1,"sha256":"x","uploaded_at":"y"}}"#);
-    at(&answers("200 OK", format!(r#"{{"data":{{"backups":[{entry}]}}}}"#)));
-    let to = appliance.path("restored");
-    appliance.run(&["restore", "--to", &to.to_string_lossy()]).exits(1, "no list of Strongroom's");
-    assert!(!mark.exists() && !to.exists());
-}
-
-#[test]
-fn agent_refuses_to_restore_what_was_never_encrypted() {
-    let server = Server::unlimited();
-    let system = server.system();
-    let appliance = Appliance::of(&server, &system);
-    let (tar, forged) = (appliance.path("forged.tar.gz"), appliance.path("forged.gpg"));
-    let packed =
-        Command::new("tar").arg("-czf").arg(&tar).arg("-C").arg(appliance.path("")).arg("etc").status();
-    assert!(packed.expect("run tar").success());
-    let mut gpg = Command::new("gpg");
-    gpg.arg("--homedir").arg(appliance.path("")).args(["--batch", "--quiet", "--output"]).arg(&forged);
-    assert!(gpg.arg("--store").arg(&tar).status().expect("run gpg").success());
-    server.store(&system, &fs::read(&forged).expect("the file"));
-    let to = appliance.path("restored");
-    appliance.run(&["restore", "--to", &to.to_string_lossy()]).exits(1, "never encrypted");
-    assert!(fs::read_dir(&to).map_or(true, |mut entries| entries.next().is_none()), "nothing was unpacked");
-}
-
-#[test]
-fn agent_excludes_its_state_and_credential_from_backups() {
-    let server = Server::unlimited();
-    let system = server.system();
-    let appliance = Appliance::of(&server, &system);
-    let conf = fs::read_to_string(appliance.path("agent.conf")).expect("the configuration");
-    let home = appliance.path("").display().to_string();
-    fs::write(appliance.path("agent.conf"), format!("{conf}PATHS={home}\n")).expect("write it");
-    appliance.run(&["backup"]).done("stored ");
-    appliance.run(&["backup"]).done("unchanged since ");
-    let to = tempfile::TempDir::new().expect("a folder");
-    appliance.run(&["restore", "--to", &to.path().to_string_lossy()]).done("unpacked below");
-    let there = to.path().join(home.trim_start_matches('/'));
-    assert!(there.join("etc/large").exists() && there.join("agent.conf").exists());
-    assert!(!there.join("credential").exists() && !there.join("state").exists());
-}
-
-/// A proxy that passes everything on, and answers uploads with 504 although they were stored.
-fn forgetful_proxy(to: String) -> String {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-    let url = format!("http://{}", listener.local_addr().expect("an address"));
-    std::thread::spawn(move || {
-        for client in listener.incoming() {
-            let mut client = client.expect("a connection");
-            let Some((head, mut request)) = whole_request(&mut client) else { continue };
-            let line = request.windows(2).position(|two| two == b"\r\n").expect("a line") + 2;
-            request.splice(line..line, *b"Connection: close\r\n");
-            let mut server = TcpStream::connect(&to).expect("the server");
-            server.write_all(&request).expect("pass it on");
-            let mut answer = vec![];
-            server.read_to_end(&mut answer).expect("its answer");
-            if head.starts_with("post ") {
-                answer =
-                    b"HTTP/1.1 504 Late\r\nRetry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-                        .to_vec();
-            }
-            let _ = client.write_all(&answer);
-        }
-    });
-    url
-}
-
-#[test]
-fn upload_whose_answer_a_proxy_lost_is_not_stored_twice() {
-    let server = Server::unlimited();
-    let system = server.system();
-    let appliance = Appliance::of(&server, &system);
-    let conf = fs::read_to_string(appliance.path("agent.conf")).expect("the configuration");
-    let url = forgetful_proxy(server.address().to_owned());
-    fs::write(appliance.path("agent.conf"), format!("{conf}URL={url}\n")).expect("write it");
-    appliance.run(&["backup"]).done("stored ");
-    assert_eq!(server.ids(&system).len(), 1);
 }

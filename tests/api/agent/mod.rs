@@ -3,3 +3,4 @@
 mod backups;
 mod curl_script;
 mod timeouts;
+mod untrusted_answers;

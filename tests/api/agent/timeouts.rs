@@ -78,7 +78,7 @@ fn answer(status: &str, lines: &str, body: &str) -> String {
 /// What the clients of such a server asked for.
 type Asked = Arc<Mutex<Vec<String>>>;
 
-/// Gives these answers in turn, the last one again and again, and holds the line after each: one that is
+/// Returns these answers in turn, the last one again and again, and holds the line after each: one that is
 /// shorter than it says never ends.
 fn answers_in_turn(answers: Vec<String>) -> (String, Asked) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");

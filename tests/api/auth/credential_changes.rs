@@ -57,7 +57,7 @@ fn a_suspended_system_is_refused_within_a_second_and_a_resumed_one_is_not() {
     server.fetch(&system, &id).send().is_invalid_token();
     server.delete(&system, &id).is_invalid_token();
     server.cli(["system", "resume", &system.key]).exits(0);
-    assert_eventually("let in again", SOON, || !is_refused(&server, &system));
+    assert_eventually("accepted again", SOON, || !is_refused(&server, &system));
     assert_eq!(server.fetch(&system, &id).send().status(200).body, b"x");
 }
 
@@ -68,7 +68,7 @@ fn an_upload_under_way_is_refused_at_its_end_if_the_system_was_suspended() {
     let before = server.snapshot();
     let mut raw = RawClient::upload(&server, &system, &["Content-Length: 10"]);
     raw.send("01234");
-    assert_eventually("the upload was let in", TIMEOUT, || server.receiving() == 1);
+    assert_eventually("the upload was admitted", TIMEOUT, || server.receiving() == 1);
     server.cli(["system", "suspend", &system.key]).exits(0);
     raw.send("56789");
     raw.answer().is_invalid_token();
@@ -81,7 +81,7 @@ fn an_upload_under_way_may_finish_when_the_secret_is_rotated() {
     let system = server.system();
     let mut raw = RawClient::upload(&server, &system, &["Content-Length: 10"]);
     raw.send("01234");
-    assert_eventually("the upload was let in", TIMEOUT, || server.receiving() == 1);
+    assert_eventually("the upload was admitted", TIMEOUT, || server.receiving() == 1);
     server.cli(["system", "rotate-secret", &system.key]).exits(0);
     raw.send("56789");
     raw.answer().id();
@@ -118,7 +118,7 @@ fn a_system_may_be_destroyed_under_its_own_upload() {
     server.store(&system, b"x");
     let mut raw = RawClient::upload(&server, &system, &["Content-Length: 10"]);
     raw.send("01234");
-    assert_eventually("the upload was let in", TIMEOUT, || server.receiving() == 1);
+    assert_eventually("the upload was admitted", TIMEOUT, || server.receiving() == 1);
     std::thread::scope(|scope| {
         let destroy = scope.spawn(|| server.cli(["system", "destroy", &system.key, "--yes"]));
         eventually(SOON, || is_refused(&server, &system));
@@ -162,7 +162,7 @@ fn key_of_a_destroyed_system_can_be_used_for_a_new_one() {
     server.cli(["system", "destroy", &first.id, "--yes"]).exits(0);
     let second = add();
     assert_ne!((&first.id, &first.secret), (&second.id, &second.secret));
-    assert_eventually("the second is let in", SOON, || !is_refused(&server, &second));
+    assert_eventually("the second is admitted", SOON, || !is_refused(&server, &second));
     assert!(server.list(&second).is_empty(), "and inherits nothing");
     assert!(is_refused(&server, &first));
 }

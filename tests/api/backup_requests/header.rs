@@ -69,7 +69,7 @@ fn answer_201_announces_a_backup_request_made_during_the_upload() {
     let system = server.system();
     let is_told = || {
         let mut upload = RawClient::upload(&server, &system, &["Content-Length: 1"]);
-        assert_eventually("it was let in", TIMEOUT, || server.receiving() == 1);
+        assert_eventually("it was admitted", TIMEOUT, || server.receiving() == 1);
         let request = server.ask(&system);
         // As long as it takes until the service looks again.
         assert_eventually("known", TIMEOUT, || {

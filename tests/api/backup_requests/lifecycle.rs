@@ -9,11 +9,11 @@ fn uuid(id: &str) -> &str {
     id.split('.').next().unwrap_or_default()
 }
 
-/// An upload that was let in and waits for its only byte.
+/// An upload that was admitted and waits for its only byte.
 fn open_upload(server: &Server, system: &System) -> RawClient {
     let before = server.receiving();
     let raw = RawClient::upload(server, system, &["Content-Length: 1"]);
-    assert_eventually("the upload was let in", TIMEOUT, || server.receiving() == before + 1);
+    assert_eventually("the upload was admitted", TIMEOUT, || server.receiving() == before + 1);
     raw
 }
 
@@ -138,7 +138,7 @@ fn one_backup_fulfils_all_earlier_requests() {
     let upload = open_upload(&server, &system);
     let second = server.ask(&system);
     upload.disconnect(crate::harness::Disconnect::Rst);
-    assert_eventually("the upload was taken back", TIMEOUT, || server.receiving() == 0);
+    assert_eventually("the upload was aborted", TIMEOUT, || server.receiving() == 0);
     let backup = server.store(&system, b"y");
     for request in [first, second] {
         assert_eq!(server.answer_to(&request), uuid(&backup));
@@ -149,7 +149,7 @@ fn one_backup_fulfils_all_earlier_requests() {
 fn clock_set_back_does_not_reorder_requests_and_uploads() {
     let server = Server::start();
     let system = server.system();
-    // As if the clock had been an hour ahead when the upload was let in.
+    // As if the clock had been an hour ahead when the upload was admitted.
     let mut upload = open_upload(&server, &system);
     server.db.execute(
         "UPDATE backups SET admitted_at = admitted_at + interval '1 hour' WHERE state = 'receiving'",
@@ -157,10 +157,10 @@ fn clock_set_back_does_not_reorder_requests_and_uploads() {
     let request = server.ask(&system);
     upload.send("x");
     upload.answer().id();
-    assert_eq!(server.answer_to(&request), "null", "it was let in before the question");
+    assert_eq!(server.answer_to(&request), "null", "it was admitted before the question");
     // And now it is an hour behind the request.
     let backup = server.store(&system, b"y");
-    assert_eq!(server.answer_to(&request), uuid(&backup), "it was let in after the question");
+    assert_eq!(server.answer_to(&request), uuid(&backup), "it was admitted after the question");
 }
 
 #[test]

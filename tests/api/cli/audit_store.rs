@@ -104,7 +104,7 @@ fn audit_ignores_uploads_and_deletions_under_way() {
             raw
         })
         .collect();
-    assert_eventually("both were let in", TIMEOUT, || server.receiving() == 2);
+    assert_eventually("both were admitted", TIMEOUT, || server.receiving() == 2);
     // An object that was written, and whose commit is under way.
     let receiving = server.db.one("SELECT object_key FROM backups WHERE state = 'receiving' LIMIT 1");
     server.store.write(&receiving, b"all of it");

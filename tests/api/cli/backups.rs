@@ -47,9 +47,9 @@ fn fetching_a_damaged_backup_fails() {
     let system = server.system();
     let id = server.store(&system, &bytes(100_000));
     let object = server.object_key(&id);
-    let mut spoilt = server.store.read(&object);
-    spoilt[50_000] ^= 1;
-    server.store.write(&object, &spoilt);
+    let mut damaged = server.store.read(&object);
+    damaged[50_000] ^= 1;
+    server.store.write(&object, &damaged);
     let folder = TempDir::new().expect("make a folder");
     let file = folder.path().join("restored");
     let fetched = server.cli(["backup", "fetch", &id, "-o", &file.to_string_lossy()]).exits(1);

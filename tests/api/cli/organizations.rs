@@ -26,7 +26,7 @@ fn an_organization_is_added_listed_shown_and_given_a_quota() {
     let none = quota();
     server.cli(["org", "set-quota", "small_1", "default"]).exits(0);
     assert_ne!(quota(), none, "no quota and the default are two things");
-    assert_eq!(server.totals("acme"), (0, 0), "the books exist from the start");
+    assert_eq!(server.totals("acme"), (0, 0), "the totals exist from the start");
 }
 
 #[test]

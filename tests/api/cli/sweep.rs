@@ -16,7 +16,7 @@ fn idle_with_lease(seconds: u64) -> Server {
 fn half_an_upload(server: &Server, system: &System) -> RawClient {
     let mut raw = RawClient::upload(server, system, &["Content-Length: 2000000"]);
     raw.send(bytes(1_000_000));
-    assert_eventually("the upload was let in", TIMEOUT, || server.receiving() == 1);
+    assert_eventually("the upload was admitted", TIMEOUT, || server.receiving() == 1);
     if !on_s3() {
         assert_eventually("its bytes arrive", TIMEOUT, || server.has_half_an_object());
     }
@@ -25,7 +25,7 @@ fn half_an_upload(server: &Server, system: &System) -> RawClient {
 
 #[test]
 fn sweep_beside_an_idle_server_changes_nothing() {
-    // A living process may be late with its sign of life by a lease and more.
+    // A living process may be late with the renewal of its lease by a lease and more.
     let server = idle_with_lease(10);
     let system = server.system();
     let id = server.store(&system, &bytes(10));

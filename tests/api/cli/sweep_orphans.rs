@@ -224,7 +224,7 @@ fn object_of_an_uncommitted_upload_is_no_orphan() {
     server.skip_comparison();
     let system = server.system();
     let _wire = RawClient::upload(&server, &system, &["Content-Length: 100"]);
-    assert_eventually("the upload was let in", TIMEOUT, || server.receiving() == 1);
+    assert_eventually("the upload was admitted", TIMEOUT, || server.receiving() == 1);
     let key = server.db.one("SELECT object_key FROM backups");
     server.store.write(&key, &bytes(100));
     let swept = server.cli(["sweep", "--orphans", "--older-than", "0s", "--force", "--json"]).exits(0).json();

@@ -136,7 +136,7 @@ fn two_concurrent_uploads_replace_two_backups_in_a_full_organization() {
     let ids: Vec<_> = (0..3).map(|_| server.store(&system, &bytes(100))).collect();
     let mut open: Vec<RawClient> =
         (0..2).map(|_| RawClient::upload(&server, &system, &["Content-Length: 100"])).collect();
-    assert_eventually("both were let in", TIMEOUT, || server.receiving() == 2);
+    assert_eventually("both were admitted", TIMEOUT, || server.receiving() == 2);
     assert_eq!(server.totals(&system.org), (300, 0), "they need nothing but what they replace");
     let new: Vec<_> = open
         .iter_mut()
@@ -155,7 +155,7 @@ fn pledged_backup_may_be_deleted_during_the_upload() {
     let system = server.system_with_quota(200);
     let ids: Vec<_> = (0..2).map(|_| server.store(&system, &bytes(100))).collect();
     let mut raw = RawClient::upload(&server, &system, &["Content-Length: 100"]);
-    assert_eventually("it was let in", TIMEOUT, || server.receiving() == 1);
+    assert_eventually("it was admitted", TIMEOUT, || server.receiving() == 1);
     server.delete(&system, &ids[0]).status(200);
     server.audit_is_clean();
     raw.send(bytes(100));
@@ -171,7 +171,7 @@ fn failed_upload_releases_its_pledged_backup() {
     let ids: Vec<_> = (0..2).map(|_| server.store(&system, &bytes(100))).collect();
     let before = server.snapshot();
     let raw = RawClient::upload(&server, &system, &["Content-Length: 100"]);
-    assert_eventually("it was let in", TIMEOUT, || server.receiving() == 1);
+    assert_eventually("it was admitted", TIMEOUT, || server.receiving() == 1);
     raw.disconnect(crate::harness::Disconnect::Rst);
     server.assert_nothing_left(&before);
     assert_eq!(server.ids(&system), [&ids[1][..], &ids[0]]);

@@ -50,7 +50,7 @@ fn upload_under_way_is_not_listed() {
     let system = server.system();
     let mut raw = RawClient::upload(&server, &system, &["Content-Length: 5"]);
     raw.send("hell");
-    assert_eventually("the upload was let in", TIMEOUT, || server.receiving() == 1);
+    assert_eventually("the upload was admitted", TIMEOUT, || server.receiving() == 1);
     assert!(server.list(&system).is_empty());
     let row = server.db.one("SELECT id::text FROM backups");
     server.fetch(&system, &format!("{row}.bin")).send().is_not_found();

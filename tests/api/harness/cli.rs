@@ -151,6 +151,6 @@ impl Server {
     #[track_caller]
     pub fn audit_is_clean(&self) {
         let audit = self.cli(["audit"]);
-        assert_eq!(audit.code, 0, "the books do not balance\n{}\n{}", audit.stdout, audit.stderr);
+        assert_eq!(audit.code, 0, "the totals are wrong\n{}\n{}", audit.stdout, audit.stderr);
     }
 }

@@ -21,6 +21,7 @@ mod process;
 mod provider;
 mod requests;
 mod server;
+mod server_builder;
 mod snapshot;
 #[macro_use]
 mod store;
@@ -48,7 +49,8 @@ pub use postgres_link::{ConnectionEnd, LinkFault, PostgresLink};
 pub use provider::Provider;
 pub use raw_client::{RawClient, bare_head, chunk, head};
 pub use requests::{REQUESTS, request_ids};
-pub use server::{Builder, Server};
+pub use server::Server;
+pub use server_builder::Builder;
 pub use store::{Store, on_s3};
 pub use terminal::run_at_terminal;
 pub use tls::{Authority, Certificate};

@@ -112,7 +112,7 @@ impl PostgresLink {
         self.change(Some(fault), !fault.is_of_a_commit());
     }
 
-    /// What hangs ends in a reset. Gives how many COMMITs were hit.
+    /// What hangs ends in a reset. Returns how many COMMITs were hit.
     pub fn repair(&self) -> usize {
         self.change(None, false);
         self.shared.commits_hit.load(Ordering::Relaxed)
@@ -233,7 +233,7 @@ impl Shared {
         while client.read(&mut lost).await.is_ok_and(|n| n > 0) {}
     }
 
-    /// What is to become of these bytes if they are a COMMIT, and the epoch in which that was said. Each trouble hits
+    /// What is to become of these bytes if they are a COMMIT, and the epoch in which that was said. Each fault hits
     /// one.
     fn take_commit(&self, message: &[u8]) -> Option<(LinkFault, usize)> {
         if message.first() != Some(&b'Q') || !message.ends_with(b"COMMIT\0") {

@@ -1,4 +1,4 @@
-//! An identity provider's key set at an address, which counts who asks for it and can be spoilt.
+//! An identity provider's key set at an address, which counts who asks for it and can be damaged.
 
 use std::io::{Read, Write};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

@@ -25,7 +25,7 @@ impl Server {
         }
     }
 
-    /// No object, no temporary file, no row and no byte in the books more than before. Soon: where no test has shortened
+    /// No object, no temporary file, no row and no byte in the totals more than before. Soon: where no test has shortened
     /// that, what looks for them of its own accord does so after a minute, or an hour. Tombstones (`retired`, `failed`) may stay.
     #[track_caller]
     pub fn assert_nothing_left(&self, before: &Snapshot) {

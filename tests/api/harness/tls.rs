@@ -97,7 +97,7 @@ impl Pair {
     }
 }
 
-/// An authority of a test's own, as a company has one.
+/// An authority of a test's own, as an operator may have one.
 pub struct Authority(rcgen::CertifiedIssuer<'static, rcgen::KeyPair>);
 
 impl Authority {

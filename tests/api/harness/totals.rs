@@ -1,4 +1,4 @@
-//! The books of an organization, looked at again and again while something goes on.
+//! The totals of an organization, checked again and again while something runs.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -11,8 +11,8 @@ pub struct TotalsSample {
 }
 
 impl Server {
-    /// Runs `work` and looks at the books all the while: they must say what the rows say, and never more than the
-    /// quota. Gives what `work` gave, and every look.
+    /// Runs `work` and checks the totals all the while: they must say what the rows say, and never more than the
+    /// quota. Returns what `work` gave, and every look.
     #[track_caller]
     pub fn with_totals_checked<T>(
         &self,
@@ -33,7 +33,7 @@ impl Server {
             let end = SetOnDrop(&over);
             let done = work();
             drop(end);
-            (done, looking.join().expect("the books were right all the time"))
+            (done, looking.join().expect("the totals were right all the time"))
         })
     }
 
@@ -46,7 +46,7 @@ impl Server {
         ));
         let figures: Vec<i64> = row.split(' ').map(|figure| figure.parse().expect("a number")).collect();
         let [stored, reserved, of_backups, of_uploads] = figures[..] else { panic!("four figures: {row}") };
-        assert_eq!((stored, reserved), (of_backups, of_uploads), "books and rows, at the same moment");
+        assert_eq!((stored, reserved), (of_backups, of_uploads), "totals and rows, at the same moment");
         assert!(stored + reserved <= quota, "{stored} stored and {reserved} reserved of {quota}");
         TotalsSample { reserved }
     }

@@ -22,7 +22,7 @@ fn from_environment(name: &str, default: u64) -> u64 {
     std::env::var(name).map_or(default, |text| text.parse().unwrap_or_else(|_| panic!("{name}: {text}")))
 }
 
-/// Sends a request, all of it or a part, and reads what is answered. Gives the statuses.
+/// Sends a request, all of it or a part, and reads what is answered. Returns the statuses.
 fn play(server: &Server, random: &mut Random, system: &System) -> Vec<u16> {
     let mut request = request_generator::request(random, system);
     let leaves = random.one_in(4);
@@ -203,7 +203,7 @@ fn slow_clients_hold_nobody_up(builder: Builder) {
     for (number, raw) in slow.into_iter().enumerate() {
         raw.disconnect(if number % 2 == 0 { Disconnect::Fin } else { Disconnect::Rst });
     }
-    assert_eventually("all is taken back", PROMPT_TIMEOUT * 10, || server.totals("slow") == (0, 0));
+    assert_eventually("all is aborted", PROMPT_TIMEOUT * 10, || server.totals("slow") == (0, 0));
     assert!(eventually(TIMEOUT, || server.temporary().is_empty()), "temporary files are left");
     server.has_not_panicked();
     server.get(BACKUPS).user(&good).send().status(200);

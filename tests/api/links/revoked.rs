@@ -51,85 +51,85 @@ fn at(url: &str, from: &Server, to: &Server) -> String {
 #[test]
 fn suspension_revokes_earlier_links_for_good() {
     needs_a_folder!();
-    let scene = LinkFixture::new();
-    let url = scene.link();
-    scene.server.at(&url).send().status(200);
-    scene.cli("suspend");
-    is_refused(&scene.server.at(&url).send());
+    let fixture = LinkFixture::new();
+    let url = fixture.link();
+    fixture.server.at(&url).send().status(200);
+    fixture.cli("suspend");
+    is_refused(&fixture.server.at(&url).send());
     // What portals may fetch of a suspended system they may fetch by an address, too.
-    scene.server.at(&scene.link()).send().status(200);
-    scene.cli("resume");
-    is_refused(&scene.server.at(&url).send());
-    scene.server.at(&scene.link()).send().status(200);
+    fixture.server.at(&fixture.link()).send().status(200);
+    fixture.cli("resume");
+    is_refused(&fixture.server.at(&url).send());
+    fixture.server.at(&fixture.link()).send().status(200);
 }
 
 #[test]
 fn rotation_revokes_earlier_links() {
     needs_a_folder!();
-    let scene = LinkFixture::new();
-    let url = scene.link();
-    scene.server.at(&url).send().status(200);
-    scene.cli("rotate-secret");
-    is_refused(&scene.server.at(&url).send());
-    scene.server.at(&scene.link()).send().status(200);
+    let fixture = LinkFixture::new();
+    let url = fixture.link();
+    fixture.server.at(&url).send().status(200);
+    fixture.cli("rotate-secret");
+    is_refused(&fixture.server.at(&url).send());
+    fixture.server.at(&fixture.link()).send().status(200);
 }
 
 #[test]
 fn links_outlive_a_replaced_signing_key_and_new_ones_work_at_once_in_every_process() {
     needs_a_folder!();
-    let scene = LinkFixture::new();
-    let sibling = scene.server.sibling();
-    let old = scene.link();
+    let fixture = LinkFixture::new();
+    let sibling = fixture.server.sibling();
+    let old = fixture.link();
     // Both have the old key in memory.
-    scene.server.at(&old).send().status(200);
-    sibling.at(&at(&old, &scene.server, &sibling)).send().status(200);
-    scene.server.db.execute(documented("previous_key = key"));
-    let new = scene.link_of(&sibling);
-    for url in [&old, &at(&new, &sibling, &scene.server)] {
-        scene.server.at(url).send().status(200);
-        sibling.at(&at(url, &scene.server, &sibling)).send().status(200);
+    fixture.server.at(&old).send().status(200);
+    sibling.at(&at(&old, &fixture.server, &sibling)).send().status(200);
+    fixture.server.db.execute(documented("previous_key = key"));
+    let new = fixture.link_of(&sibling);
+    for url in [&old, &at(&new, &sibling, &fixture.server)] {
+        fixture.server.at(url).send().status(200);
+        sibling.at(&at(url, &fixture.server, &sibling)).send().status(200);
     }
 }
 
 #[test]
 fn previous_signing_key_signs_nothing_that_lives_longer() {
     needs_a_folder!();
-    let scene = LinkFixture::new();
-    let url = scene.link();
-    scene.server.db.execute(documented("previous_key = key"));
-    scene.server.at(&url).send().status(200);
+    let fixture = LinkFixture::new();
+    let url = fixture.link();
+    fixture.server.db.execute(documented("previous_key = key"));
+    fixture.server.at(&url).send().status(200);
     // As if that had been a whole validity ago: a thief of the key could have signed it just now.
-    scene.server.db.execute("UPDATE signing_keys SET created_at = created_at - interval '331 seconds'");
-    is_refused(&scene.server.at(&url).send());
+    fixture.server.db.execute("UPDATE signing_keys SET created_at = created_at - interval '331 seconds'");
+    is_refused(&fixture.server.at(&url).send());
 }
 
 #[test]
 fn withdrawn_signing_key_revokes_all_links_at_once_in_every_process() {
     needs_a_folder!();
-    let scene = LinkFixture::new();
-    let sibling = scene.server.sibling();
-    let old = scene.link();
-    scene.server.db.execute(documented("previous_key = key"));
-    let new = scene.link();
+    let fixture = LinkFixture::new();
+    let sibling = fixture.server.sibling();
+    let old = fixture.link();
+    fixture.server.db.execute(documented("previous_key = key"));
+    let new = fixture.link();
     let all = [old, new];
     for url in &all {
-        scene.server.at(url).send().status(200);
-        sibling.at(&at(url, &scene.server, &sibling)).send().status(200);
+        fixture.server.at(url).send().status(200);
+        sibling.at(&at(url, &fixture.server, &sibling)).send().status(200);
     }
-    scene.server.db.execute(documented("previous_key = NULL"));
+    fixture.server.db.execute(documented("previous_key = NULL"));
     for url in &all {
-        is_refused(&scene.server.at(url).send());
-        is_refused(&sibling.at(&at(url, &scene.server, &sibling)).send());
+        is_refused(&fixture.server.at(url).send());
+        is_refused(&sibling.at(&at(url, &fixture.server, &sibling)).send());
     }
-    scene.server.at(&scene.link()).send().status(200);
+    fixture.server.at(&fixture.link()).send().status(200);
 }
 
 #[test]
 fn flood_of_forged_links_costs_two_key_queries_a_second() {
     needs_a_folder!();
-    let scene = LinkFixture::new();
+    let fixture = LinkFixture::new();
     let looks = || {
-        scene.server.db.number(
+        fixture.server.db.number(
             "SELECT sum(coalesce(seq_scan, 0) + coalesce(idx_scan, 0))::bigint FROM pg_stat_user_tables
              WHERE relname IN ('signing_keys', 'backups')",
         )
@@ -143,13 +143,13 @@ fn flood_of_forged_links_costs_two_key_queries_a_second() {
     let start = Instant::now();
     let made_up = format!(
         "{}?expires={}&signature={}",
-        scene.server.url(&format!("/api/downloads/{}", scene.id)),
+        fixture.server.url(&format!("/api/downloads/{}", fixture.id)),
         now() + 100,
         "ab".repeat(64)
     );
     std::thread::scope(|scope| {
         for _ in 0..20 {
-            scope.spawn(|| (0..10).for_each(|_| is_refused(&scene.server.at(&made_up).send())));
+            scope.spawn(|| (0..10).for_each(|_| is_refused(&fixture.server.at(&made_up).send())));
         }
     });
     let seconds = i64::try_from(start.elapsed().as_secs()).expect("a short time") + 1;

@@ -52,7 +52,7 @@ fn many_tokens_with_a_new_key_cause_one_request() {
 fn failing_provider_keeps_the_known_keys_and_is_not_asked_again_at_once() {
     type Spoil = fn(&Provider, &str, &Provider);
     // What each of them says would be a good key set, were it not for what is wrong with it.
-    let troubles: [(&str, Spoil); 8] = [
+    let sources: [(&str, Spoil); 8] = [
         ("it is gone", |provider, _, _| provider.set_open(false)),
         ("it fails", |provider, set, _| provider.answer("500 Oh", "", set)),
         ("it says nonsense", |provider, set, _| provider.answer("200 OK", "", &set.replace(':', ";"))),
@@ -68,7 +68,7 @@ fn failing_provider_keeps_the_known_keys_and_is_not_asked_again_at_once() {
             provider.answer("302 Found", &format!("Location: {}\r\n", elsewhere.url()), set);
         }),
     ];
-    for (what, spoil) in troubles {
+    for (what, spoil) in sources {
         let (key, new) = (SigningKey::ed(), SigningKey::ed());
         let (provider, elsewhere) = (Provider::new(&[&key]), Provider::new(&[&new]));
         let server = provider.server();

@@ -17,14 +17,14 @@ struct TlsProviderFixture {
 impl TlsProviderFixture {
     fn new() -> Self {
         let key = SigningKey::ec();
-        let company = Self {
-            authority: Authority::new("The company's own"),
+        let fixture = Self {
+            authority: Authority::new("The operator's own"),
             provider: Provider::new(&[&key]),
             key,
             folder: TempDir::with_prefix("strongroom-trust-").expect("make a folder"),
         };
-        company.provider.present(company.authority.server("127.0.0.1"));
-        company
+        fixture.provider.present(fixture.authority.server("127.0.0.1"));
+        fixture
     }
 
     fn trusted(&self) -> PathBuf {
@@ -53,60 +53,60 @@ fn complaints(server: &Server) -> Vec<String> {
 
 #[test]
 fn keys_are_accepted_from_a_provider_trusted_by_the_ca_file() {
-    let company = TlsProviderFixture::new();
-    company.authority.write_to(&company.trusted());
-    let server = company.server();
+    let fixture = TlsProviderFixture::new();
+    fixture.authority.write_to(&fixture.trusted());
+    let server = fixture.server();
     let system = server.system();
-    assert_eq!(status(&server, &system, &company.key), 200, "{}", server.log());
+    assert_eq!(status(&server, &system, &fixture.key), 200, "{}", server.log());
     assert!(complaints(&server).is_empty());
 }
 
 #[test]
 fn keys_of_an_untrusted_provider_are_refused_until_it_is_trusted() {
-    let company = TlsProviderFixture::new();
-    Authority::new("Somebody else").write_to(&company.trusted());
-    let server = company.server();
+    let fixture = TlsProviderFixture::new();
+    Authority::new("Somebody else").write_to(&fixture.trusted());
+    let server = fixture.server();
     let system = server.system();
     let told = complaints(&server);
     assert!(told.len() == 1 && told[0].contains("certificate verify failed"), "{told:?}");
     assert!(told[0].contains("SSL_CERT_FILE"), "it says where to look: {told:?}");
-    assert_eq!(status(&server, &system, &company.key), 503);
-    assert_eq!(company.provider.asked(), 0, "nothing was said to a stranger");
+    assert_eq!(status(&server, &system, &fixture.key), 503);
+    assert_eq!(fixture.provider.asked(), 0, "nothing was said to a stranger");
     // Without a restart.
-    company.authority.write_to(&company.trusted());
-    assert_eventually("the keys are taken", TIMEOUT, || status(&server, &system, &company.key) == 200);
+    fixture.authority.write_to(&fixture.trusted());
+    assert_eventually("the keys are taken", TIMEOUT, || status(&server, &system, &fixture.key) == 200);
 }
 
 #[test]
 fn provider_with_a_certificate_for_another_name_is_refused() {
-    let company = TlsProviderFixture::new();
-    company.authority.write_to(&company.trusted());
-    company.provider.present(company.authority.server("login.example.org"));
-    let server = company.server();
+    let fixture = TlsProviderFixture::new();
+    fixture.authority.write_to(&fixture.trusted());
+    fixture.provider.present(fixture.authority.server("login.example.org"));
+    let server = fixture.server();
     let system = server.system();
     let told = complaints(&server);
     assert!(told.len() == 1 && told[0].contains("certificate verify failed"), "{told:?}");
-    assert_eq!(status(&server, &system, &company.key), 503);
-    assert_eq!(company.provider.asked(), 0);
-    company.provider.present(company.authority.server("127.0.0.1"));
-    assert_eventually("the keys are taken", TIMEOUT, || status(&server, &system, &company.key) == 200);
+    assert_eq!(status(&server, &system, &fixture.key), 503);
+    assert_eq!(fixture.provider.asked(), 0);
+    fixture.provider.present(fixture.authority.server("127.0.0.1"));
+    assert_eventually("the keys are taken", TIMEOUT, || status(&server, &system, &fixture.key) == 200);
 }
 
 #[test]
 fn keys_stay_when_the_provider_is_no_longer_trusted() {
-    let company = TlsProviderFixture::new();
-    company.authority.write_to(&company.trusted());
-    let server = company.server();
+    let fixture = TlsProviderFixture::new();
+    fixture.authority.write_to(&fixture.trusted());
+    let server = fixture.server();
     let system = server.system();
-    assert_eq!(status(&server, &system, &company.key), 200);
+    assert_eq!(status(&server, &system, &fixture.key), 200);
     let forged = SigningKey::ec();
-    company.provider.publish(&[&forged]);
-    company.provider.present(Authority::new("The company's own").server("127.0.0.1"));
+    fixture.provider.publish(&[&forged]);
+    fixture.provider.present(Authority::new("The operator's own").server("127.0.0.1"));
     assert_eq!(
         status(&server, &system, &forged),
         401,
         "a reason to read the keys again, and none to take these"
     );
     assert_eventually("the log says so", TIMEOUT, || complaints(&server).len() == 1);
-    assert_eq!(status(&server, &system, &company.key), 200);
+    assert_eq!(status(&server, &system, &fixture.key), 200);
 }

@@ -97,7 +97,7 @@ fn upload_during_which_postgres_stops_is_not_half_stored() {
     let before = server.snapshot();
     let mut raw = RawClient::upload(&server, &system, &["Content-Length: 10"]);
     raw.send("01234");
-    assert_eventually("the upload was let in", TIMEOUT, || server.receiving() == 1);
+    assert_eventually("the upload was admitted", TIMEOUT, || server.receiving() == 1);
     server.db.go_dark();
     raw.send("56789");
     let end = Instant::now() + Duration::from_secs(1);
@@ -123,7 +123,7 @@ fn client_is_answered_within_half_a_minute_whatever_postgres_does() {
         raw
     };
     let (gone, mut finished) = (open(), open());
-    assert_eventually("both were let in", TIMEOUT, || server.receiving() == 2);
+    assert_eventually("both were admitted", TIMEOUT, || server.receiving() == 2);
     server.db.go_dark();
     gone.disconnect(Disconnect::Rst);
     let start = Instant::now();

@@ -70,7 +70,7 @@ fn metrics_show_uploads_under_way() {
     becomes(&server, "strongroom_uploads_open", 0.0);
     let mut raw = RawClient::upload(&server, &system, &["Content-Length: 1000"]);
     raw.send(bytes(10));
-    assert_eventually("it was let in", TIMEOUT, || server.receiving() == 1);
+    assert_eventually("it was admitted", TIMEOUT, || server.receiving() == 1);
     becomes(&server, "strongroom_uploads_open", 1.0);
     raw.send(bytes(990));
     becomes(&server, "strongroom_uploads_open", 0.0);

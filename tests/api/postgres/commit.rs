@@ -41,7 +41,7 @@ fn upload_with_its_commit_hit(server: &Server, link: &PostgresLink, fault: LinkF
     let body = bytes(1000);
     let mut raw = RawClient::upload(server, &system, &["Content-Length: 1000"]);
     raw.send(&body[..500]);
-    assert_eventually("let in", TIMEOUT, || server.receiving() == 1);
+    assert_eventually("admitted", TIMEOUT, || server.receiving() == 1);
     link.inject(fault);
     raw.send(&body[500..]);
     let id = raw.answer().id();
@@ -82,7 +82,7 @@ fn upload_whose_admission_hangs_is_refused_and_aborted() {
         link.inject(fault);
         server.put(&system, &bytes(1000)).is_unavailable();
         assert_eventually("the slot is given back", TIMEOUT * 2, || server.slots_used(&system) == 0);
-        assert_eventually("taken back", TIMEOUT * 2, || server.receiving() == 0);
+        assert_eventually("aborted", TIMEOUT * 2, || server.receiving() == 0);
         assert_eq!(link.repair(), 1, "{fault:?}");
         is_well(server, &system, 0);
     });
@@ -145,7 +145,7 @@ fn lost_commit_does_not_let_another_process_exceed_the_quota() {
         let body = bytes(1000);
         let mut raw = RawClient::upload(server, &system, &["Content-Length: 1000"]);
         raw.send(&body[..500]);
-        assert_eventually("let in", TIMEOUT, || server.receiving() == 1);
+        assert_eventually("admitted", TIMEOUT, || server.receiving() == 1);
         link.inject(fault);
         raw.send(&body[500..]);
         // Half of the room is free, and no more, however far the lost one is.

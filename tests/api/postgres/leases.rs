@@ -14,7 +14,7 @@ const LEASE: u32 = 6;
 fn half_an_upload(server: &Server, system: &System, open: i64) -> RawClient {
     let mut raw = RawClient::upload(server, system, &["Content-Length: 2000"]);
     raw.send(bytes(1000));
-    assert_eventually("let in", TIMEOUT, || server.receiving() == open);
+    assert_eventually("admitted", TIMEOUT, || server.receiving() == open);
     raw
 }
 
@@ -29,8 +29,8 @@ fn long_gone(database: &Database, in_seconds: u32) -> String {
 }
 
 /// A standby that has been up for long takes over after an outage of more than two leases. Of the processes only one
-/// renews its lease at once, and sweeps. Gives whether all that came within a lease of that: if not, it is right that
-/// uploads were taken back.
+/// renews its lease at once, and sweeps. Returns whether all that came within a lease of that: if not, it is right that
+/// uploads were aborted.
 fn a_takeover_spares_the_living() -> bool {
     let Some(first) = Cluster::start_new() else { return true };
     let standby = first.start_standby();
@@ -72,8 +72,8 @@ fn a_takeover_spares_the_living() -> bool {
         server.skip_audit();
         return false;
     }
-    assert_eq!(receiving, 2, "taken back although nobody could renew a lease");
-    assert_eventually("that of the dead is taken back", TIMEOUT * 2, || server.receiving() == 1);
+    assert_eq!(receiving, 2, "aborted although nobody could renew a lease");
+    assert_eventually("that of the dead is aborted", TIMEOUT * 2, || server.receiving() == 1);
     raw.send(bytes(1000));
     let id = raw.answer().id();
     sweeping.fetch(&system, &id).send().status(200);

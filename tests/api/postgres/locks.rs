@@ -18,7 +18,7 @@ fn lock_system(system: &System) -> String {
 
 /// Whether a session of the service waits for a lock.
 /// The service's transaction is the victim of a deadlock: it has the organization and waits for the system, which
-/// somebody else has who wants the organization. Gives whether that came in time: Postgres looks for a deadlock once,
+/// somebody else has who wants the organization. Returns whether that came in time: Postgres looks for a deadlock once,
 /// after a second, and without one the service gives its wait up after three.
 fn a_deadlock_meets_an_upload(server: &Server) -> bool {
     let system = server.system();
@@ -43,7 +43,7 @@ fn a_deadlock_is_survived_by(server: &Server) {
     assert_eventually("there was one", TIMEOUT * 2, || server.db.number(deadlocks) > 0);
 }
 
-/// A lock is held for longer than a statement waits for it, and shorter than an upload does. Gives whether it was: where
+/// A lock is held for longer than a statement waits for it, and shorter than an upload does. Returns whether it was: where
 /// it was not, a refusal is right.
 fn a_lock_is_waited_for_again(server: &Server) -> bool {
     let system = server.system();
@@ -156,7 +156,7 @@ fn read_only_postgres_serves_reads_and_writes_are_503() {
 fn changes_during_the_wait_for_a_lock_are_seen() {
     let server = Server::start();
     let system = server.system();
-    // A quota, set under the lock of the books.
+    // A quota, set under the organization's lock.
     let mut other = session(&server);
     let (org, id) = (&system.org, &system.id);
     let lower = format!(
@@ -170,8 +170,8 @@ fn changes_during_the_wait_for_a_lock_are_seen() {
         other.batch_execute("COMMIT").expect("unlock");
         upload.join().expect("an answer").is_over_quota();
     });
-    assert_eq!(server.db.number("SELECT count(*) FROM backups"), 0, "it was not even let in");
-    // The time: an upload is let in, and stored, after the wait for its system.
+    assert_eq!(server.db.number("SELECT count(*) FROM backups"), 0, "it was not even admitted");
+    // The time: an upload is admitted, and stored, after the wait for its system.
     let free = |other: &mut PgConnection, name: &str| {
         other
             .batch_execute(&format!("CREATE TABLE {name} AS SELECT clock_timestamp() AS at; COMMIT"))
@@ -181,7 +181,7 @@ fn changes_during_the_wait_for_a_lock_are_seen() {
     let mut raw = RawClient::upload(&server, &system, &["Content-Length: 100"]);
     assert_eventually("the admission waits", TIMEOUT, || server.db.waits_for_a_lock());
     free(&mut other, "let_in");
-    assert_eventually("it was let in", TIMEOUT, || server.receiving() == 1);
+    assert_eventually("it was admitted", TIMEOUT, || server.receiving() == 1);
     other.batch_execute(&lock_system(&system)).expect("lock");
     raw.send(bytes(100));
     assert_eventually("the commit waits", TIMEOUT, || server.db.waits_for_a_lock());

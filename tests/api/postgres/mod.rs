@@ -3,6 +3,7 @@
 mod commit;
 mod database_hang;
 mod former_primary;
+mod keepalive;
 mod leases;
 mod locks;
 mod pgbouncer;

@@ -74,7 +74,7 @@ fn uploads_during_hanging_commits_are_503_and_nothing_is_lost() {
     let kept: Vec<_> = systems.iter().map(|system| server.store(system, &bytes(1000))).collect();
     let mut raw = RawClient::upload(&server, &systems[0], &["Content-Length: 1000"]);
     raw.send(bytes(500));
-    assert_eventually("let in", TIMEOUT, || server.receiving() == 1);
+    assert_eventually("admitted", TIMEOUT, || server.receiving() == 1);
     cluster.wait_for_nobody();
     std::thread::scope(|scope| {
         let half = scope.spawn(|| {

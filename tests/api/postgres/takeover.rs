@@ -124,7 +124,7 @@ fn restart_of_postgres_during_uploads_loses_none() {
     let system = server.system();
     let mut raw = RawClient::upload(&server, &system, &["Content-Length: 2000"]);
     raw.send(bytes(1000));
-    assert_eventually("let in", TIMEOUT, || server.receiving() == 1);
+    assert_eventually("admitted", TIMEOUT, || server.receiving() == 1);
     let (done, stored) = (AtomicBool::new(false), AtomicUsize::new(0));
     let other = server.system();
     let (ids, _) = std::thread::scope(|scope| {

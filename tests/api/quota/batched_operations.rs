@@ -1,4 +1,4 @@
-//! Operations on the books come to the same in one transaction, of one organization or of several, as in one
+//! Operations on the totals have the same result in one transaction, of one organization or of several, as in one
 //! transaction each.
 
 use proptest::prelude::*;

@@ -1,4 +1,4 @@
-//! Many at once: the quota stays exact to the byte and the books balance, in one process and in two.
+//! Many at once: the quota stays exact to the byte and the totals are right, in one process and in two.
 
 use std::sync::Barrier;
 

@@ -1,4 +1,4 @@
-//! The last bytes of a quota, asked for by many at once at three processes. All the while Postgres is asked: the books
+//! The last bytes of a quota, asked for by many at once at three processes. All the while the test asks Postgres: the totals
 //! are those of the rows, and never above the quota.
 
 use std::sync::Barrier;
@@ -17,7 +17,7 @@ fn three(slots: usize) -> [Server; 3] {
 }
 
 fn figure(bytes: usize) -> i64 {
-    i64::try_from(bytes).expect("a figure of the books")
+    i64::try_from(bytes).expect("a total")
 }
 
 /// Uploads of these sizes at the same moment, each by the system beside it; by turns at each of the servers.
@@ -174,7 +174,7 @@ fn chunked_uploads_racing_for_the_last_bytes_never_exceed_the_quota() {
     assert_eventually("nothing is held any more", TIMEOUT, || {
         servers[0].totals("acme") == (figure(count * size), 0)
     });
-    // What is left is exactly what the books say.
+    // What is left is exactly what the totals say.
     let left = quota - count * size;
     servers[1].upload(&systems[6]).chunked(bytes(left + 1)).send().is_over_quota();
     servers[2].upload(&systems[6]).chunked(bytes(left)).send().id();

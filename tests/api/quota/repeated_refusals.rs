@@ -35,7 +35,7 @@ fn loop_of_quota_refusals_does_not_starve_other_systems() {
     // Its connections report what they did when they end.
     assert!(server.stop_gracefully().success());
     let cost = server.db.transactions() - before;
-    // A few are made each second: the refused one is let ask again, credentials are looked up, jobs look around.
+    // A few are made each second: a refused system may ask again, credentials are looked up, tasks run.
     let seconds = i64::try_from(start.elapsed().as_secs()).expect("a short time");
     assert!(cost < 200 + 5 * seconds, "{cost} transactions for 600 refusals in {seconds} s");
 }
@@ -77,5 +77,5 @@ fn bytes_freed_by_another_process_are_available_within_a_second() {
     server.store(&system, &bytes(900));
     server.put(&system, &bytes(200)).is_over_quota();
     server.cli(["org", "set-quota", &system.org, "2000"]).exits(0);
-    assert_eventually("let in", TIMEOUT, || server.put(&system, &bytes(200)).status == 201);
+    assert_eventually("admitted", TIMEOUT, || server.put(&system, &bytes(200)).status == 201);
 }

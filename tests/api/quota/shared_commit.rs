@@ -88,16 +88,16 @@ fn organization_locked_by_another_process_is_retried_together_before_it_waits_al
 #[test]
 fn operation_that_fails_on_its_data_fails_alone() {
     let server = Server::builder().no_rate_limit().start();
-    let (spoilt, other) = (server.system(), server.system());
-    let sibling = server.add_system(&spoilt.org, "sibling");
+    let (damaged, other) = (server.system(), server.system());
+    let sibling = server.add_system(&damaged.org, "sibling");
     server.db.execute(
         "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'not this one'; END $$;
-         CREATE TRIGGER refuse BEFORE INSERT ON backups FOR EACH ROW WHEN (NEW.filename = 'spoilt.bin')
+         CREATE TRIGGER refuse BEFORE INSERT ON backups FOR EACH ROW WHEN (NEW.filename = 'damaged.bin')
          EXECUTE FUNCTION refuse()",
     );
     let refused = || {
         for _ in 0..10 {
-            server.upload(&spoilt).header("X-Filename", "spoilt.bin").body(b"x").send().is_unavailable();
+            server.upload(&damaged).header("X-Filename", "damaged.bin").body(b"x").send().is_unavailable();
         }
     };
     std::thread::scope(|scope| {
@@ -105,7 +105,7 @@ fn operation_that_fails_on_its_data_fails_alone() {
             scope.spawn(refused);
         }
         let server = &server;
-        for system in [&spoilt, &sibling, &other] {
+        for system in [&damaged, &sibling, &other] {
             scope.spawn(move || (0..30).for_each(|_| drop(server.store(system, b"x"))));
         }
     });

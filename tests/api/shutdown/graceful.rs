@@ -30,7 +30,7 @@ fn stop_under_uploads(builder: Builder) {
     let mut chunked = RawClient::upload(&server, &system, &["Transfer-Encoding: chunked"]);
     known.send("01234");
     chunked.send(crate::harness::chunk(b"01234"));
-    assert_eventually("both were let in", TIMEOUT, || server.receiving() == 2);
+    assert_eventually("both were admitted", TIMEOUT, || server.receiving() == 2);
     server.signal(libc::SIGTERM);
     assert_eventually("new connections are refused", TIMEOUT, || {
         TcpStream::connect(server.address()).is_err()
@@ -63,7 +63,7 @@ fn upload_that_outlasts_the_shutdown_grace_is_aborted() {
     let before = server.snapshot();
     let mut raw = RawClient::upload(&server, &system, &["Content-Length: 1000000"]);
     raw.send(bytes(500_000));
-    assert_eventually("it was let in", TIMEOUT, || server.receiving() == 1);
+    assert_eventually("it was admitted", TIMEOUT, || server.receiving() == 1);
     server.stop_gracefully();
     assert!(raw.try_answer().is_ok_and(|answer| answer.status != 201) || raw.is_closed());
     assert!(server.objects().is_empty());
@@ -84,7 +84,7 @@ fn restarted_server_has_the_state_of_the_previous_one() {
 }
 
 /// Asks again and again, on a new connection whenever the last answer said that its own will be closed, until nobody
-/// listens any more. Gives how often it was answered.
+/// listens any more. Returns how often it was answered.
 ///
 /// On a busy machine a client may be kept from asking for as long as the server waits for it: that one was not lost.
 fn ask_until_refused(server: &Server, line: &str) -> usize {

@@ -13,11 +13,11 @@ fn short_lease() -> Server {
     Server::builder().set("BACKUP_LEASE", LEASE).set("BACKUP_SWEEP_INTERVAL", 1).start()
 }
 
-/// Half an upload, let in.
+/// An admitted upload with half of its body.
 fn half_an_upload(server: &Server, system: &System) -> RawClient {
     let mut raw = RawClient::upload(server, system, &["Content-Length: 2000000"]);
     raw.send(bytes(1_000_000));
-    assert_eventually("the upload was let in", TIMEOUT, || server.receiving() == 1);
+    assert_eventually("the upload was admitted", TIMEOUT, || server.receiving() == 1);
     // What of a streamed PUT an engine has got can't be seen from outside.
     if !on_s3() {
         assert_eventually("its bytes arrive", TIMEOUT, || server.has_half_an_object());
@@ -40,7 +40,7 @@ fn upload_of_a_killed_process_is_aborted_by_the_next() {
     server.kill();
     assert_eq!(server.totals(&system.org), (10, 2_000_000));
     let next = server.sibling();
-    assert_eventually("the row is taken back", TIMEOUT, || next.receiving() == 0);
+    assert_eventually("the row is aborted", TIMEOUT, || next.receiving() == 0);
     next.assert_nothing_left(&before);
     assert_eventually("the slot is given back", TIMEOUT, || next.slots_used(&system) == 1);
     assert_eq!(next.ids(&system), [kept]);
@@ -54,7 +54,7 @@ fn upload_of_a_killed_process_is_aborted_by_another() {
     let before = server.snapshot();
     let _wire = half_an_upload(&server, &system);
     server.kill();
-    assert_eventually("the row is taken back", TIMEOUT, || other.receiving() == 0);
+    assert_eventually("the row is aborted", TIMEOUT, || other.receiving() == 0);
     assert_eq!(other.totals(&system.org), (0, 0));
     assert_eventually("the file is removed", TIMEOUT, || other.temporary().is_empty());
     other.assert_nothing_left(&before);

@@ -124,7 +124,7 @@ fn store_that_fails_during_an_upload_keeps_nothing_of_it() {
     let before = server.snapshot();
     let mut raw = RawClient::upload(&server, &system, &["Content-Length: 300000"]);
     raw.send(bytes(200_000));
-    assert_eventually("the upload was let in", TIMEOUT, || server.receiving() == 1);
+    assert_eventually("the upload was admitted", TIMEOUT, || server.receiving() == 1);
     server.store.break_store();
     let _ = raw.try_send(bytes(100_000));
     let answer = raw.answer();
@@ -258,7 +258,7 @@ fn exhausted_file_descriptors_are_503_and_recover() {
         raw.send(&list);
         assert_eq!(raw.answer().status(200).data()["backups"][0]["id"], kept.as_str());
     }
-    // Who comes now waits to be let in.
+    // Who comes now waits to be admitted.
     let mut late = RawClient::upload(&server, &system, &["Content-Length: 4"]);
     late.send("late");
     server.limit_descriptors(limit);

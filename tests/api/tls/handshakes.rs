@@ -245,7 +245,7 @@ fn unauthenticated_connections_leave_descriptors_for_uploads() {
     let system = server.system();
     let mut raw = RawClient::upload(&server, &system, &["Content-Length: 1000"]);
     raw.send("x");
-    assert_eventually("it was let in", TIMEOUT, || server.receiving() == 1);
+    assert_eventually("it was admitted", TIMEOUT, || server.receiving() == 1);
     // More than there are descriptors: the rest waits in the kernel's queue.
     let strangers: Vec<TcpStream> = (0..900).map(|_| connect(server.address())).collect();
     let metrics = server.metrics();

@@ -7,7 +7,7 @@ use crate::harness::{
 const LEN: usize = 1_000_000;
 const SHARES: [usize; 3] = [0, 50, 99];
 
-/// Sends this many percent of a body and is gone, once the upload was let in.
+/// Sends this many percent of a body and is gone, once the upload was admitted.
 fn disconnect(server: &Server, system: &System, how: Disconnect, percent: usize, chunked: bool) {
     let before = server.snapshot();
     let length = format!("Content-Length: {LEN}");
@@ -17,7 +17,7 @@ fn disconnect(server: &Server, system: &System, how: Disconnect, percent: usize,
     for part in body.chunks(100_000) {
         raw.send(if chunked { chunk(part) } else { part.to_vec() });
     }
-    assert_eventually("the upload was let in", TIMEOUT, || server.receiving() == 1);
+    assert_eventually("the upload was admitted", TIMEOUT, || server.receiving() == 1);
     raw.disconnect(how);
     server.assert_nothing_left(&before);
 }
@@ -73,7 +73,7 @@ fn those_that_vanish_lock_nobody_out(server: &Server) {
     for how in [Disconnect::Fin, Disconnect::Rst] {
         let open: Vec<RawClient> =
             (0..4).map(|_| RawClient::upload(server, &system, &["Content-Length: 9"])).collect();
-        assert_eventually("all were let in", TIMEOUT, || server.receiving() == 4);
+        assert_eventually("all were admitted", TIMEOUT, || server.receiving() == 4);
         for raw in open {
             raw.disconnect(how);
         }

@@ -39,7 +39,7 @@ pub async fn subject_in(bucket: &Arc<Bucket>) -> Subject {
     let leftovers = move || {
         let (own, busy) = (Arc::clone(&own), busy.clone());
         let look = async move {
-            // What is being taken back is not left.
+            // What is being aborted is not left.
             if busy.open_puts() > 0 {
                 tokio::time::sleep(Duration::from_millis(5)).await;
                 return vec![format!("{} under way", busy.open_puts())];

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use sha2::{Digest as _, Sha256};
 
-use super::books::{Books, Promised};
+use super::expected_backups::{ExpectedBackups, Promised};
+use super::http::{self, Answer, Body};
 use super::ledger::{Ledger, Outcome};
-use super::wire::{self, Answer, Body};
 
 const BACKUPS: &str = "/api/systems/backups";
 /// Between two requests: a fleet, not a flood.
@@ -23,9 +23,9 @@ pub struct Appliance<'a> {
     /// Its organization has little room: it may be told so.
     tight: bool,
     ledger: &'a Ledger,
-    books: Books,
+    expected: ExpectedBackups,
     sent: u64,
-    dice: u64,
+    random: u64,
 }
 
 impl<'a> Appliance<'a> {
@@ -36,13 +36,13 @@ impl<'a> Appliance<'a> {
         tight: bool,
         ledger: &'a Ledger,
     ) -> Self {
-        let dice = 0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(number as u64 + 1);
-        Self { address, credential, tight, ledger, books: Books::default(), sent: 0, dice }
+        let random = 0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(number as u64 + 1);
+        Self { address, credential, tight, ledger, expected: ExpectedBackups::default(), sent: 0, random }
     }
 
     pub fn work(&mut self, done: &AtomicBool) {
         while !done.load(Ordering::Relaxed) {
-            let good = match self.roll(20) {
+            let good = match self.random_below(20) {
                 _ if self.ledger.now().is_none() => true,
                 0..10 => self.upload(),
                 10..14 => self.list(),
@@ -54,11 +54,11 @@ impl<'a> Appliance<'a> {
     }
 
     /// All that was promised is listed, and can be had.
-    pub fn look_at_all(&mut self) {
+    pub fn check_all(&mut self) {
         if !self.list() {
             self.ledger.promise_broken("a system can't be listed in the end".to_owned());
         }
-        let promised: Vec<_> = self.books.promised().map(|(_, backup)| backup.clone()).collect();
+        let promised: Vec<_> = self.expected.promised().map(|(_, backup)| backup.clone()).collect();
         for backup in promised {
             if !self.download(&backup) {
                 self.ledger.promise_broken(format!("backup {} can't be had in the end", backup.id));
@@ -68,7 +68,7 @@ impl<'a> Appliance<'a> {
 
     fn upload(&mut self) -> bool {
         self.sent += 1;
-        let (number, bytes, chunked) = (self.sent, self.bytes(), self.roll(2) == 0);
+        let (number, bytes, chunked) = (self.sent, self.bytes(), self.random_below(2) == 0);
         let sha256 = hex(&Sha256::digest(&bytes));
         let what = format!("upload of {} bytes{}", bytes.len(), if chunked { ", chunked" } else { "" });
         let body = Body { bytes: &bytes, chunked };
@@ -77,8 +77,8 @@ impl<'a> Appliance<'a> {
             status == 201 || (status == 413 && tight)
         });
         match answer {
-            Some(Answer { status: 201, body }) => match wire::backups(&body).pop() {
-                Some(backup) if backup.sha256 == sha256 => self.books.stored(number, backup),
+            Some(Answer { status: 201, body }) => match http::backups(&body).pop() {
+                Some(backup) if backup.sha256 == sha256 => self.expected.stored(number, backup),
                 _ => self.ledger.promise_broken(format!("{what} was stored with another hash")),
             },
             Some(Answer { status: 413, .. }) => {
@@ -87,7 +87,7 @@ impl<'a> Appliance<'a> {
             // 503: nothing is kept.
             Some(Answer { status: 503, .. }) => return false,
             _ => {
-                self.books.perhaps_stored(number, sha256, self.tight);
+                self.expected.perhaps_stored(number, sha256, self.tight);
                 return false;
             }
         }
@@ -97,15 +97,15 @@ impl<'a> Appliance<'a> {
     fn list(&mut self) -> bool {
         let answer = self.ask(&format!("GET {BACKUPS}"), "list", None, |status| status == 200);
         let Some(Answer { status: 200, body }) = answer else { return false };
-        if let Err(what) = self.books.check(&wire::backups(&body)) {
+        if let Err(what) = self.expected.check(&http::backups(&body)) {
             self.ledger.promise_broken(what);
         }
         true
     }
 
     fn download_one(&mut self) -> bool {
-        let dice = self.roll(1 << 20);
-        self.books.pick(dice).is_none_or(|(_, backup)| self.download(&backup))
+        let random = self.random_below(1 << 20);
+        self.expected.pick(random).is_none_or(|(_, backup)| self.download(&backup))
     }
 
     fn download(&mut self, backup: &Promised) -> bool {
@@ -126,15 +126,15 @@ impl<'a> Appliance<'a> {
     }
 
     fn delete(&mut self) -> bool {
-        let dice = self.roll(1 << 20);
-        let Some((number, backup)) = self.books.pick(dice) else { return true };
+        let random = self.random_below(1 << 20);
+        let Some((number, backup)) = self.expected.pick(random) else { return true };
         let request = format!("DELETE {BACKUPS}/{}", backup.id);
         let answer = self.ask(&request, "deletion", None, |status| status == 200);
         let done = answer.is_some_and(|answer| answer.status == 200);
         if done {
-            self.books.deleted(number);
+            self.expected.deleted(number);
         } else {
-            self.books.perhaps_deleted(number);
+            self.expected.perhaps_deleted(number);
         }
         done
     }
@@ -148,7 +148,7 @@ impl<'a> Appliance<'a> {
         expected: impl Fn(u16) -> bool,
     ) -> Option<Answer> {
         let (began, start) = (self.ledger.now()?, Instant::now());
-        let answer = wire::ask(self.address, self.credential, request, body);
+        let answer = http::ask(self.address, self.credential, request, body);
         let outcome = match &answer {
             Ok(Answer { status: 201, .. }) => Outcome::Stored,
             Ok(Answer { status, .. }) if expected(*status) => Outcome::Fine,
@@ -162,13 +162,13 @@ impl<'a> Appliance<'a> {
 
     /// Mostly small, some of a few MB; never the same twice.
     fn bytes(&mut self) -> Vec<u8> {
-        let most = match self.roll(10) {
+        let most = match self.random_below(10) {
             0..6 => 64 << 10,
             6..9 => 1 << 20,
             _ => 6 << 20,
         };
         let most = if self.tight { most.min(2 << 20) } else { most };
-        let length = usize::try_from(self.roll(most)).unwrap_or(0) + 1;
+        let length = usize::try_from(self.random_below(most)).unwrap_or(0) + 1;
         let mut bytes = Vec::with_capacity(length + 8);
         while bytes.len() < length {
             bytes.extend_from_slice(&self.next().to_le_bytes());
@@ -179,14 +179,14 @@ impl<'a> Appliance<'a> {
 
     /// xorshift
     fn next(&mut self) -> u64 {
-        self.dice ^= self.dice << 13;
-        self.dice ^= self.dice >> 7;
-        self.dice ^= self.dice << 17;
-        self.dice
+        self.random ^= self.random << 13;
+        self.random ^= self.random >> 7;
+        self.random ^= self.random << 17;
+        self.random
     }
 
-    fn roll(&mut self, sides: u64) -> u64 {
-        (self.next() >> 20) % sides
+    fn random_below(&mut self, end: u64) -> u64 {
+        (self.next() >> 20) % end
     }
 }
 

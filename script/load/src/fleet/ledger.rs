@@ -4,9 +4,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// So many of the failures are told one by one.
-const TOLD: usize = 20;
+const PRINTED_LINES: usize = 20;
 /// The phase in which nothing is sent any more.
-const LAST: &str = "the last look";
+const LAST: &str = "the final check";
 
 /// What became of one request.
 pub enum Outcome {
@@ -80,10 +80,10 @@ impl Ledger {
     /// Prints the table; whether all held.
     pub fn report(&self) -> bool {
         let inner = self.lock();
-        for line in inner.failures.iter().take(TOLD) {
+        for line in inner.failures.iter().take(PRINTED_LINES) {
             eprintln!("    {line}");
         }
-        if let Some(more @ 1..) = inner.failures.len().checked_sub(TOLD) {
+        if let Some(more @ 1..) = inner.failures.len().checked_sub(PRINTED_LINES) {
             eprintln!("    and {more} more");
         }
         println!(
@@ -107,7 +107,7 @@ impl Ledger {
                 if idle { "  <- nothing was stored" } else { "" },
             );
         }
-        for line in inner.broken_promises.iter().take(TOLD) {
+        for line in inner.broken_promises.iter().take(PRINTED_LINES) {
             println!("a promise was broken: {line}");
         }
         good && inner.broken_promises.is_empty()

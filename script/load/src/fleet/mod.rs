@@ -6,9 +6,9 @@
 //! was stored in a phase.
 
 mod appliance;
-mod books;
+mod expected_backups;
+mod http;
 mod ledger;
-mod wire;
 
 use std::io;
 use std::process::ExitCode;
@@ -68,7 +68,7 @@ fn run(plan: &Plan) -> bool {
                 let tight = number < plan.tight;
                 let mut appliance = Appliance::new(&plan.address, credential, number, tight, ledger);
                 appliance.work(done);
-                appliance.look_at_all();
+                appliance.check_all();
             });
         }
         for line in io::stdin().lines().map_while(Result::ok) {
@@ -78,7 +78,7 @@ fn run(plan: &Plan) -> bool {
                 _ => eprintln!("load fleet: what is {line}?"),
             }
         }
-        ledger.begin("the last look", true);
+        ledger.begin("the final check", true);
         done.store(true, Ordering::Relaxed);
     });
     ledger.report()

@@ -5,11 +5,11 @@ use std::io::{self, Write as _};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use super::books::Promised;
+use super::expected_backups::Promised;
 use crate::answer;
 
 /// How long an answer may take before its connection counts as broken.
-const PATIENCE: Duration = Duration::from_mins(1);
+const TIMEOUT: Duration = Duration::from_mins(1);
 const PIECE: usize = 64 << 10;
 
 /// The body of an upload.
@@ -37,8 +37,8 @@ pub fn ask(address: &str, credential: &str, request: &str, body: Option<&Body<'_
     }
     let mut stream = TcpStream::connect(address)?;
     stream.set_nodelay(true)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_write_timeout(Some(PATIENCE))?;
+    stream.set_read_timeout(Some(TIMEOUT))?;
+    stream.set_write_timeout(Some(TIMEOUT))?;
     stream.write_all(head.as_bytes())?;
     // A refusal may come while the body is on its way: then the rest can't be sent, and the answer is there.
     let sent = body.map_or(Ok(()), |body| send(&mut stream, body));

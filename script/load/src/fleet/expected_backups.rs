@@ -14,19 +14,19 @@ pub struct Promised {
 
 /// Its uploads in their order. Those of one appliance come one after another, so the service's order is the same.
 #[derive(Default)]
-pub struct Books {
+pub struct ExpectedBackups {
     /// By number; `None` is one of which nobody knows whether it is there: its answer got lost, it may have been
     /// pruned, or its deletion was not answered.
     kept: BTreeMap<u64, Option<Promised>>,
     /// Hashes of all that was ever sent and may be seen.
     may_be_there: BTreeSet<String>,
     /// Slots that uploads without an answer may hold. In an organization with little room such an upload, until it is
-    /// taken back, holds on to a backup that would otherwise be kept (`audit` and the quota stay right): then
+    /// aborted, holds a backup that would otherwise be kept (`audit` and the quota stay right): then
     /// one less is certain, whatever comes after it.
     held: usize,
 }
 
-impl Books {
+impl ExpectedBackups {
     pub fn stored(&mut self, number: u64, backup: Promised) {
         self.may_be_there.insert(backup.sha256.clone());
         self.kept.insert(number, Some(backup));
@@ -51,9 +51,9 @@ impl Books {
     }
 
     /// One of those that have to be there.
-    pub fn pick(&self, dice: u64) -> Option<(u64, Promised)> {
+    pub fn pick(&self, random: u64) -> Option<(u64, Promised)> {
         let promised: Vec<_> = self.promised().collect();
-        let at = usize::try_from(dice).unwrap_or(0).checked_rem(promised.len())?;
+        let at = usize::try_from(random).unwrap_or(0).checked_rem(promised.len())?;
         promised.get(at).map(|(number, backup)| (*number, (*backup).clone()))
     }
 
@@ -91,56 +91,56 @@ mod tests {
         Promised { id: format!("id-{number}"), sha256: format!("hash-{number}") }
     }
 
-    fn of(numbers: std::ops::Range<u64>) -> (Books, Vec<Promised>) {
-        let mut books = Books::default();
-        numbers.clone().for_each(|number| books.stored(number, backup(number)));
-        (books, numbers.map(backup).collect())
+    fn of(numbers: std::ops::Range<u64>) -> (ExpectedBackups, Vec<Promised>) {
+        let mut expected = ExpectedBackups::default();
+        numbers.clone().for_each(|number| expected.stored(number, backup(number)));
+        (expected, numbers.map(backup).collect())
     }
 
     #[test]
     fn what_was_promised_has_to_be_listed_with_its_hash() {
-        let (books, mut listed) = of(0..3);
-        assert_eq!(books.check(&listed), Ok(()));
-        assert!(books.check(&listed[1..]).is_err());
+        let (expected, mut listed) = of(0..3);
+        assert_eq!(expected.check(&listed), Ok(()));
+        assert!(expected.check(&listed[1..]).is_err());
         listed[1].sha256 = "hash-0".into();
-        assert!(books.check(&listed).is_err());
+        assert!(expected.check(&listed).is_err());
     }
 
     #[test]
     fn what_was_pruned_need_not_be_listed() {
-        let (books, listed) = of(0..11);
-        assert_eq!(books.check(&listed[1..]), Ok(()));
-        assert!(books.check(&listed[2..]).is_err());
+        let (expected, listed) = of(0..11);
+        assert_eq!(expected.check(&listed[1..]), Ok(()));
+        assert!(expected.check(&listed[2..]).is_err());
     }
 
     #[test]
     fn what_may_have_been_stored_may_be_listed_and_may_have_pruned() {
-        let (mut books, mut listed) = of(0..10);
-        books.perhaps_stored(10, backup(10).sha256, false);
-        assert_eq!(books.check(&listed), Ok(()));
+        let (mut expected, mut listed) = of(0..10);
+        expected.perhaps_stored(10, backup(10).sha256, false);
+        assert_eq!(expected.check(&listed), Ok(()));
         listed.push(backup(10));
-        assert_eq!(books.check(&listed[1..]), Ok(()));
-        assert!(books.check(&listed[2..]).is_err());
+        assert_eq!(expected.check(&listed[1..]), Ok(()));
+        assert!(expected.check(&listed[2..]).is_err());
     }
 
     #[test]
     fn what_may_be_under_way_holds_a_slot_where_there_is_little_room() {
-        let (mut books, _) = of(0..10);
-        books.perhaps_stored(10, backup(10).sha256, true);
-        (11..30).for_each(|number| books.stored(number, backup(number)));
+        let (mut expected, _) = of(0..10);
+        expected.perhaps_stored(10, backup(10).sha256, true);
+        (11..30).for_each(|number| expected.stored(number, backup(number)));
         let listed: Vec<_> = (20..30).map(backup).collect();
-        assert_eq!(books.check(&listed[1..]), Ok(()));
-        assert!(books.check(&listed[2..]).is_err());
+        assert_eq!(expected.check(&listed[1..]), Ok(()));
+        assert!(expected.check(&listed[2..]).is_err());
     }
 
     #[test]
     fn what_was_deleted_must_not_be_listed() {
-        let (mut books, listed) = of(0..3);
-        books.deleted(1);
-        assert!(books.check(&listed).is_err());
-        books.perhaps_deleted(2);
-        assert_eq!(books.check(&[backup(0)]), Ok(()));
-        assert_eq!(books.check(&[backup(0), backup(2)]), Ok(()));
-        assert!(books.check(&[backup(0), backup(3)]).is_err());
+        let (mut expected, listed) = of(0..3);
+        expected.deleted(1);
+        assert!(expected.check(&listed).is_err());
+        expected.perhaps_deleted(2);
+        assert_eq!(expected.check(&[backup(0)]), Ok(()));
+        assert_eq!(expected.check(&[backup(0), backup(2)]), Ok(()));
+        assert!(expected.check(&[backup(0), backup(3)]).is_err());
     }
 }
