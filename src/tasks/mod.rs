@@ -51,7 +51,7 @@ impl From<TaskError> for TaskFailure {
             TaskError::Db(error) => error.is_transient(),
             TaskError::Store(error) => matches!(error, StoreError::Unavailable { .. }),
         };
-        Self { is_outage, ..Self::new(error) }
+        Self { is_outage, ..Self::new(error.to_string()) }
     }
 }
 

@@ -91,7 +91,7 @@ impl Metrics {
             sent_bytes: counter("strongroom_http_sent_bytes_total", "Bytes of answers' bodies.", route)?,
             refusals: counter(
                 "strongroom_refusals_total",
-                "Uploads turned away: rate, size, quota, digest, damaged, timeout, malformed.",
+                "Refused uploads: rate, size, quota, digest, damaged, timeout, malformed.",
                 &["reason"],
             )?,
             broken_requests: counter(
@@ -101,7 +101,7 @@ impl Metrics {
             )?,
             batch_items: histogram(
                 "strongroom_batch_items",
-                "Operations on an organization's books that shared a transaction.",
+                "Operations on organization totals that shared a transaction.",
                 ITEMS,
                 &[],
             )?,
@@ -160,7 +160,7 @@ impl Metrics {
         self.broken_requests.with_label_values(&[api, reason]).inc();
     }
 
-    /// A transaction on organizations' books has ended: `done`, `failed` or `left_out`.
+    /// Counts a transaction on organization totals that has ended: `done`, `failed` or `left_out`.
     pub fn batch(&self, items: usize, took: Duration, result: &str) {
         if items > 0 {
             let none: &[&str] = &[];

@@ -21,10 +21,7 @@ const NOT_YET: &[&str] = &[
     "src/domain/",
     "src/http/",
     "src/lib.rs",
-    "src/startup",
     "src/store/",
-    "src/tasks/",
-    "src/telemetry",
     "tests/",
 ];
 

@@ -106,7 +106,7 @@ impl Aborter {
                     log::warn!("delete the object of failed upload {id}: {error}; left to the purger");
                 }
                 Err(_) => {
-                    log::warn!("delete the object of failed upload {id}: no answer; left to the purger")
+                    log::warn!("delete the object of failed upload {id}: no answer; left to the purger");
                 }
             }
         }

@@ -33,8 +33,8 @@ pub struct TaskFailure {
 
 impl TaskFailure {
     /// A failure for a reason of the task's own.
-    pub fn new(text: impl ToString) -> Self {
-        Self { text: text.to_string(), is_outage: false, retry_after: None, is_logged: false }
+    pub fn new(text: impl Into<String>) -> Self {
+        Self { text: text.into(), is_outage: false, retry_after: None, is_logged: false }
     }
 
     pub fn retry_after(self, delay: Duration) -> Self {
