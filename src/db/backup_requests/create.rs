@@ -37,7 +37,7 @@ pub enum Creation {
     Suspended,
 }
 
-/// Asks a system for a backup. May be repeated with the same [`Ask::id`].
+/// Creates a backup request, or joins an open one. May be repeated with the same [`NewBackupRequest::id`].
 pub fn create(conn: &mut Conn, new: &NewBackupRequest) -> Result<Creation, DbError> {
     conn.transaction(|conn| {
         let Some(system) = lock_system(conn, new.system_id)? else { return Ok(Creation::NoSystem) };

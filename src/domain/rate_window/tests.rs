@@ -92,7 +92,7 @@ struct Admitted {
     left: bool,
 }
 
-/// A system's entries, kept as the books keep them.
+/// A system's entries, kept as the database keeps them.
 struct History {
     limits: RateLimits,
     clock: i64,
@@ -114,7 +114,7 @@ impl History {
             && within(TimeDelta::hours(1)) < self.limits.per_hour;
         match decide(&self.entries, now, self.limits) {
             RateDecision::Admit { entry, entries } => {
-                prop_assert!(room, "let in without room");
+                prop_assert!(room, "admitted without room");
                 prop_assert!(self.entries.iter().all(|&other| other < entry), "not an entry of its own");
                 let leaves = |a: &Admitted| !a.left && a.entry + TimeDelta::hours(1) <= entry;
                 self.admitted.iter_mut().filter(|a| leaves(a)).for_each(|a| a.left = true);
