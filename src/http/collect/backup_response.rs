@@ -43,7 +43,7 @@ pub async fn respond_with_backup(
     let part = match requested_range(request, row, &etag) {
         ResolvedRange::Whole => None,
         ResolvedRange::Part(part) => Some(part),
-        ResolvedRange::Unsatisfiable => return Err(ApiError::Range { size: row.size }),
+        ResolvedRange::Unsatisfiable => return Err(ApiError::RangeNotSatisfiable { size: row.size }),
     };
     let (status, length) = match part {
         None => (StatusCode::OK, row.size),

@@ -48,7 +48,7 @@ impl IntoResponses for DownloadResponses {
         let errors = [
             invalid_backup_id("backup.zip"),
             ApiError::NotFound,
-            ApiError::Range { size: 82_944 },
+            ApiError::RangeNotSatisfiable { size: 82_944 },
             ApiError::TooManyDownloads,
             ApiError::Damaged,
         ];

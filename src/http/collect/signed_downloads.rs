@@ -54,7 +54,7 @@ pub async fn download_signed(
     state: Data<AppState>,
 ) -> Result<HttpResponse, ApiError> {
     // Whatever is wrong with the URL, the error is the same.
-    let link = parse(&id, request.query_string()).ok_or(ApiError::BadLink)?;
+    let link = parse(&id, request.query_string()).ok_or(ApiError::InvalidLink)?;
     let ResolvedLink { row, filename, reader } = state.vault.resolve_link(&link).await?;
     respond_with_backup(&request, &state, &row, filename.as_str(), reader).await
 }
@@ -70,9 +70,9 @@ struct SignedDownloadResponses;
 impl IntoResponses for SignedDownloadResponses {
     fn responses() -> ResponseMap {
         let errors = [
-            ApiError::BadLink,
+            ApiError::InvalidLink,
             ApiError::NotFound,
-            ApiError::Range { size: 82_944 },
+            ApiError::RangeNotSatisfiable { size: 82_944 },
             ApiError::TooManyDownloads,
             unavailable("database"),
             unavailable("object store"),

@@ -1,4 +1,4 @@
-//! The bytes of one connection, with TLS or without.
+//! The byte stream of a connection, with or without TLS.
 
 use std::io::{self, IoSlice};
 use std::os::fd::AsRawFd as _;
@@ -12,7 +12,7 @@ use tokio_rustls::server::TlsStream;
 /// One type for both, so that there is one service for both.
 pub enum ByteStream {
     Plain(TcpStream),
-    /// Boxed: it is many times as large as the other one.
+    /// Boxed, because it is many times as large as the other variant.
     Tls(Box<TlsStream<TcpStream>>),
 }
 
@@ -25,14 +25,14 @@ impl ByteStream {
     }
 }
 
-/// How many bytes of what was written the peer's machine has not acknowledged.
+/// The number of written bytes that the peer's machine has not acknowledged.
 #[expect(unsafe_code, reason = "neither rustix nor socket2 has a wrapper for this ioctl")]
 pub(super) fn unacknowledged(tcp: &TcpStream) -> i32 {
     let mut queued: libc::c_int = 0;
     // SAFETY: the descriptor is open for as long as `tcp` is borrowed, and the kernel writes one `c_int` to the pointer.
-    let asked = unsafe { libc::ioctl(tcp.as_raw_fd(), libc::TIOCOUTQ, &raw mut queued) };
-    // A socket that can't be asked looks as if nothing happened on it.
-    if asked == 0 { queued } else { 0 }
+    let result = unsafe { libc::ioctl(tcp.as_raw_fd(), libc::TIOCOUTQ, &raw mut queued) };
+    // On an error, assume that everything is acknowledged.
+    if result == 0 { queued } else { 0 }
 }
 
 impl AsyncRead for ByteStream {

@@ -1,6 +1,6 @@
-//! `/mcp`: passes requests from actix to the library of the Model Context Protocol, and its answers back. It is stateless:
-//! each request has one JSON answer. Any web page can make a browser on the operator's machine ask a server on loopback,
-//! so `Host` and `ClientNetwork` have to be ours (the library refuses others with 403).
+//! `/mcp`: passes requests from actix-web to the library of the Model Context Protocol, and its responses back. It is
+//! stateless: each request has one JSON response. A web page can make a browser on the operator's machine send requests
+//! to a server on loopback, so `Host` and `Origin` must be ours (the library refuses others with 403).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -93,7 +93,7 @@ fn convert(request: &HttpRequest, body: Bytes) -> Option<http::Request<Full<Byte
     converted.body(Full::new(body)).ok()
 }
 
-/// The `Host`s and the `ClientNetwork`s that are ours: those of this machine, and of the public URL.
+/// The allowed values of `Host` and `Origin`: those of this machine and of the public URL.
 fn allowed(api: &ApiAddress) -> (Vec<String>, Vec<String>) {
     let mut names = host::local_names(api);
     let mut origins: Vec<String> =

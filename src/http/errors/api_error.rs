@@ -41,7 +41,7 @@ pub enum ApiError {
     MethodNotAllowed { allow: &'static str },
     /// A signed URL that is forged or has expired: 403, like an S3 server.
     #[error("download address invalid or expired")]
-    BadLink,
+    InvalidLink,
     #[error("backup is not text, or too large to be shown")]
     NotText,
     #[error("request timeout")]
@@ -53,11 +53,11 @@ pub enum ApiError {
     #[error("organization backup quota exceeded")]
     QuotaExceeded,
     #[error("range not satisfiable")]
-    Range { size: u64 },
+    RangeNotSatisfiable { size: u64 },
     #[error("rate limit exceeded")]
     TooManyRequests { retry_after_seconds: u64 },
     #[error("too many uploads in progress")]
-    TooManyOpen,
+    TooManyUploads,
     #[error("too many downloads in progress")]
     TooManyDownloads,
     #[error("backup service unavailable")]
@@ -99,7 +99,7 @@ impl ApiError {
     fn retry_after(&self) -> Option<u64> {
         match self {
             Self::TooManyRequests { retry_after_seconds } => Some(*retry_after_seconds),
-            Self::TooManyOpen | Self::TooManyDownloads => Some(BUSY_RETRY),
+            Self::TooManyUploads | Self::TooManyDownloads => Some(BUSY_RETRY),
             Self::Unavailable { .. } | Self::Damaged => Some(OUTAGE_RETRY + jitter()),
             _ => None,
         }
@@ -119,7 +119,7 @@ impl ApiError {
             Self::TooManyRequests { retry_after_seconds } => {
                 ErrorData::RetryAfter(RetryAfter { retry_after_seconds: *retry_after_seconds })
             }
-            Self::TooManyOpen | Self::TooManyDownloads => {
+            Self::TooManyUploads | Self::TooManyDownloads => {
                 ErrorData::RetryAfter(RetryAfter { retry_after_seconds: BUSY_RETRY })
             }
             Self::RequestEnded { state } => ErrorData::State(RequestStateNow { state: *state }),
@@ -149,7 +149,7 @@ impl ApiError {
             Self::MethodNotAllowed { allow } => {
                 response.insert_header((ALLOW, *allow));
             }
-            Self::Range { size } => {
+            Self::RangeNotSatisfiable { size } => {
                 response.insert_header((CONTENT_RANGE, format!("bytes */{size}")));
             }
             _ => {}
@@ -169,7 +169,7 @@ impl ResponseError for ApiError {
         match self {
             Self::Validation(_) => StatusCode::BAD_REQUEST,
             Self::Unauthorized | Self::InvalidToken => StatusCode::UNAUTHORIZED,
-            Self::InsufficientScope { .. } | Self::BadLink => StatusCode::FORBIDDEN,
+            Self::InsufficientScope { .. } | Self::InvalidLink => StatusCode::FORBIDDEN,
             Self::NotFound | Self::SystemNotFound | Self::RequestNotFound | Self::UnknownPath => {
                 StatusCode::NOT_FOUND
             }
@@ -179,8 +179,8 @@ impl ResponseError for ApiError {
             Self::Timeout => StatusCode::REQUEST_TIMEOUT,
             Self::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::TooLarge { .. } | Self::QuotaExceeded => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::Range { .. } => StatusCode::RANGE_NOT_SATISFIABLE,
-            Self::TooManyRequests { .. } | Self::TooManyOpen | Self::TooManyDownloads => {
+            Self::RangeNotSatisfiable { .. } => StatusCode::RANGE_NOT_SATISFIABLE,
+            Self::TooManyRequests { .. } | Self::TooManyUploads | Self::TooManyDownloads => {
                 StatusCode::TOO_MANY_REQUESTS
             }
             Self::Unavailable { .. } | Self::Damaged => StatusCode::SERVICE_UNAVAILABLE,

@@ -15,7 +15,7 @@ impl From<UploadError> for ApiError {
     fn from(error: UploadError) -> Self {
         match error {
             UploadError::RateLimited { retry_after_seconds } => Self::TooManyRequests { retry_after_seconds },
-            UploadError::TooManyOpen => Self::TooManyOpen,
+            UploadError::TooManyOpen => Self::TooManyUploads,
             UploadError::TooLarge { max_bytes } => Self::TooLarge { max_bytes },
             UploadError::QuotaExceeded => Self::QuotaExceeded,
             UploadError::Empty => Self::field("body", "required", ""),
@@ -38,7 +38,7 @@ impl From<ReadError> for ApiError {
         match error {
             ReadError::NotFound => Self::NotFound,
             ReadError::NoSystem => Self::SystemNotFound,
-            ReadError::InvalidLink => Self::BadLink,
+            ReadError::InvalidLink => Self::InvalidLink,
             ReadError::Damaged => Self::Damaged,
             ReadError::TooManyDownloads => Self::TooManyDownloads,
             ReadError::Revoked => Self::Unauthorized,

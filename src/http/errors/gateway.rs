@@ -98,7 +98,7 @@ mod tests {
             (ApiError::MethodNotAllowed { allow: "GET" }, "method_not_allowed"),
             (ApiError::Suspended, "site_suspended"),
             (ApiError::NotText, "unsupported_media"),
-            (ApiError::Range { size: 1 }, "range_not_satisfiable"),
+            (ApiError::RangeNotSatisfiable { size: 1 }, "range_not_satisfiable"),
             (ApiError::TooManyDownloads, "too_many_downloads"),
             (ApiError::field("x", "y", "z"), "invalid_request"),
             (ApiError::Unavailable { details: "database" }, "service_unavailable"),

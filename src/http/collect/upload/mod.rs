@@ -81,7 +81,7 @@ impl IntoResponses for UploadResponses {
             ApiError::TooLarge { max_bytes: 2 << 30 },
             ApiError::QuotaExceeded,
             ApiError::TooManyRequests { retry_after_seconds: 41 },
-            ApiError::TooManyOpen,
+            ApiError::TooManyUploads,
         ];
         let stored = "The backup is durably stored and is in the list.";
         Responses::default()

@@ -10,7 +10,7 @@ use httparse::{EMPTY_HEADER, Error, Header, Request, Status};
 use super::malformed::MalformedRequest;
 
 /// The longest head in bytes. The library panics at a header name of 64 KiB, which does not fit into such a head.
-pub(super) const LONGEST: usize = 64 * 1024;
+pub(super) const MAX_LENGTH: usize = 64 * 1024;
 /// The library's own limit.
 const MAX_HEADERS: usize = 96;
 
@@ -46,11 +46,11 @@ pub(super) fn read(bytes: &mut [u8]) -> Result<Option<Head>, MalformedRequest> {
             let framing = framing(&request)?;
             (Head { length, framing }, upgrade_options(bytes, request.headers))
         }
-        Ok(Status::Partial) if bytes.len() < LONGEST => return Ok(None),
+        Ok(Status::Partial) if bytes.len() < MAX_LENGTH => return Ok(None),
         Ok(Status::Partial) => return Err(MalformedRequest::HeadTooLarge),
         Err(error) => return Err(malformed(error, bytes)),
     };
-    if head.length > LONGEST {
+    if head.length > MAX_LENGTH {
         return Err(MalformedRequest::HeadTooLarge);
     }
     for at in upgrades {

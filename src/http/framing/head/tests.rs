@@ -5,7 +5,7 @@ fn read_text(text: &str) -> Result<Option<Head>, MalformedRequest> {
 }
 
 /// A request with these lines after `Host`.
-fn with(lines: &str) -> Result<Framing, MalformedRequest> {
+fn framing_with(lines: &str) -> Result<Framing, MalformedRequest> {
     let head = read_text(&format!("POST / HTTP/1.1\r\nHost: a\r\n{lines}\r\n"))?;
     Ok(head.expect("a whole head").framing)
 }
@@ -16,9 +16,9 @@ fn a_head_says_where_its_request_ends() {
     let head = Head { length: text.len(), framing: Framing::Length(0) };
     assert_eq!(read_text(&format!("{text}GET")), Ok(Some(head)));
     assert_eq!(read_text(&text[..text.len() - 1]), Ok(None));
-    assert_eq!(with("Content-Length: 5\r\n"), Ok(Framing::Length(5)));
-    assert_eq!(with("content-length:  005 \r\n"), Ok(Framing::Length(5)));
-    assert_eq!(with("Transfer-Encoding: Chunked\r\n"), Ok(Framing::Chunked));
+    assert_eq!(framing_with("Content-Length: 5\r\n"), Ok(Framing::Length(5)));
+    assert_eq!(framing_with("content-length:  005 \r\n"), Ok(Framing::Length(5)));
+    assert_eq!(framing_with("Transfer-Encoding: Chunked\r\n"), Ok(Framing::Chunked));
     let old = read_text("GET / HTTP/1.0\n\n").expect("good").expect("whole");
     assert_eq!(old.framing, Framing::Length(0));
 }
@@ -44,10 +44,10 @@ fn malformed_or_ambiguous_head_is_reported_with_its_error() {
         ("Upgrade: WebSocket\r\n", MalformedRequest::Upgrade),
         ("Content-Length: 5\r\nUpgrade: websocket\r\n", MalformedRequest::Upgrade),
     ] {
-        assert_eq!(with(lines), Err(error), "{lines:?}");
+        assert_eq!(framing_with(lines), Err(error), "{lines:?}");
     }
     let lines = "X: y\r\n".repeat(96);
-    assert_eq!(with(&lines), Err(MalformedRequest::HeadTooLarge), "with Host they are 97");
+    assert_eq!(framing_with(&lines), Err(MalformedRequest::HeadTooLarge), "with Host they are 97");
     assert_eq!(read_text("GET / HTTP/1.1\r\n\r\n"), Err(MalformedRequest::Host));
     assert_eq!(read_text("GET / HTTP/2.0\r\n"), Err(MalformedRequest::RequestLine));
     assert_eq!(read_text("GET /a b HTTP/1.1\r\n"), Err(MalformedRequest::RequestLine));
@@ -59,7 +59,7 @@ fn malformed_or_ambiguous_head_is_reported_with_its_error() {
         read_text("POST / HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"),
         Err(MalformedRequest::Coding)
     );
-    assert_eq!(read_text(&format!("GET /{}", "a".repeat(LONGEST))), Err(MalformedRequest::HeadTooLarge));
+    assert_eq!(read_text(&format!("GET /{}", "a".repeat(MAX_LENGTH))), Err(MalformedRequest::HeadTooLarge));
 }
 
 #[test]

@@ -115,7 +115,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> SequentialStream<S> {
         } else {
             // A head is parsed again only when a line of it has ended, so that a slow head is not parsed for each byte.
             let may_be_complete =
-                received.contains(&b'\n') || self.held.len() + received.len() >= head::LONGEST;
+                received.contains(&b'\n') || self.held.len() + received.len() >= head::MAX_LENGTH;
             self.held.extend_from_slice(received);
             if may_be_complete {
                 self.admit_held();

@@ -113,7 +113,7 @@ impl IntoResponses for ShowResponses {
         let errors = [
             ApiError::NotFound,
             ApiError::NotText,
-            ApiError::Range { size: 82_944 },
+            ApiError::RangeNotSatisfiable { size: 82_944 },
             ApiError::TooManyDownloads,
             ApiError::Damaged,
         ];
