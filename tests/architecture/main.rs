@@ -6,5 +6,6 @@ mod circles;
 mod files;
 mod imports;
 mod layers;
+mod references;
 mod source;
 mod wording;
