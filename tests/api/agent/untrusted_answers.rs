@@ -73,7 +73,7 @@ fn answers_of_a_forged_vault_are_never_run_by_the_agents_shell() {
     let entry = format!(r#"{{"id":"{id}","filename":"a","size":1,"sha256":"x","uploaded_at":"y"}}"#);
     at(&answers("200 OK", format!(r#"{{"data":{{"backups":[{entry}]}}}}"#)));
     let to = appliance.path("restored");
-    appliance.run(&["restore", "--to", &to.to_string_lossy()]).exits(1, "no list of Strongroom's");
+    appliance.run(&["restore", "--to", &to.to_string_lossy()]).exits(1, "not a list from Strongroom");
     assert!(!mark.exists() && !to.exists());
 }
 
