@@ -13,14 +13,8 @@ const LONGEST_MAIN: usize = 60;
 const KNOWN_LONG: &[&str] = &["src/actors/org_actor.rs", "src/domain/openpgp.rs"];
 
 /// Modules that lie beside their folders and will be moved into them.
-const KNOWN_BESIDE: &[&str] = &[
-    "src/backups/links.rs",
-    "src/cli/backup.rs",
-    "src/cli/system.rs",
-    "src/config.rs",
-    "src/http/connection/handshake.rs",
-    "src/http/tls.rs",
-];
+const KNOWN_BESIDE: &[&str] =
+    &["src/backups/links.rs", "src/cli/backup.rs", "src/cli/system.rs", "src/config.rs"];
 
 fn all() -> Vec<String> {
     ["src", "tests", "script/load/src", "fuzz/targets"]

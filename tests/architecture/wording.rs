@@ -19,7 +19,6 @@ const NOT_YET: &[&str] = &[
     "src/cli/",
     "src/db/",
     "src/domain/",
-    "src/http/",
     "src/lib.rs",
     "src/store/",
     "tests/",

@@ -1,4 +1,4 @@
-//! Over sockets of this machine; the address that a connection is said to come from is the test's.
+//! Tests over local sockets. Each test chooses the address that a connection seems to come from.
 
 use std::time::Duration;
 
@@ -14,15 +14,15 @@ use tokio_rustls::TlsConnector;
 use super::*;
 use crate::telemetry::Metrics;
 
-const STRANGER: &str = "192.0.2.1:4242";
+const CLIENT: &str = "192.0.2.1:4242";
 const PROXY: &str = "10.0.0.9:4242";
 
-struct Scene {
+struct Fixture {
     tls: Tls,
     connector: TlsConnector,
 }
 
-impl Scene {
+impl Fixture {
     fn new(handshakes: usize, connections: usize) -> Self {
         let pair = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
         let key = PrivateKeyDer::try_from(pair.signing_key.serialize_der()).unwrap();
@@ -65,51 +65,51 @@ async fn connection() -> (TcpStream, TcpStream) {
 
 #[tokio::test]
 async fn a_silent_connection_takes_no_slot() {
-    let scene = Scene::new(1, 9);
+    let fixture = Fixture::new(1, 9);
     let (_client, server) = connection().await;
-    let mut silent = Box::pin(scene.tls.handshake(server, STRANGER.parse().unwrap()));
+    let mut silent = Box::pin(fixture.tls.handshake(server, CLIENT.parse().unwrap()));
     assert!(poll!(silent.as_mut()).is_pending());
-    assert!(scene.succeeds(STRANGER).await);
+    assert!(fixture.succeeds(CLIENT).await);
 }
 
 #[tokio::test]
-async fn a_handshake_waits_while_its_origin_has_no_slot() {
-    let scene = Scene::new(1, 9);
+async fn a_handshake_waits_while_its_network_has_no_slot() {
+    let fixture = Fixture::new(1, 9);
     let (mut client, server) = connection().await;
     client.write_all(&[22, 3, 1]).await.unwrap();
     server.readable().await.unwrap();
-    let mut half = Box::pin(scene.tls.handshake(server, STRANGER.parse().unwrap()));
+    let mut half = Box::pin(fixture.tls.handshake(server, CLIENT.parse().unwrap()));
     assert!(poll!(half.as_mut()).is_pending(), "it has the only slot");
 
-    let mut waiting = Box::pin(scene.succeeds(STRANGER));
+    let mut waiting = Box::pin(fixture.succeeds(CLIENT));
     tokio::select! {
         _ = &mut waiting => panic!("there was no slot"),
         () = sleep(Duration::from_millis(300)) => {}
     }
-    assert!(scene.succeeds("192.0.2.2:4242").await, "another address does not wait");
+    assert!(fixture.succeeds("192.0.2.2:4242").await, "another address does not wait");
     drop(half);
     assert!(waiting.await, "a slot was free");
 }
 
 #[tokio::test]
-async fn a_connection_too_many_of_its_origin_is_closed() {
-    let scene = Scene::new(9, 1);
+async fn connection_over_the_limit_of_its_network_is_closed() {
+    let fixture = Fixture::new(9, 1);
     let (_client, server) = connection().await;
-    let mut silent = Box::pin(scene.tls.handshake(server, STRANGER.parse().unwrap()));
+    let mut silent = Box::pin(fixture.tls.handshake(server, CLIENT.parse().unwrap()));
     assert!(poll!(silent.as_mut()).is_pending());
 
     let (mut client, server) = connection().await;
-    assert!(scene.tls.handshake(server, STRANGER.parse().unwrap()).await.is_none());
+    assert!(fixture.tls.handshake(server, CLIENT.parse().unwrap()).await.is_none());
     assert_eq!(client.read(&mut [0]).await.unwrap(), 0, "closed without an answer");
     drop(silent);
-    assert!(scene.succeeds(STRANGER).await, "there is room again");
+    assert!(fixture.succeeds(CLIENT).await, "the connection has ended, so another one is admitted");
 }
 
 #[tokio::test]
 async fn proxies_and_this_machine_are_not_limited() {
-    let scene = Scene::new(0, 0);
+    let fixture = Fixture::new(0, 0);
     for peer in ["127.0.0.1:1", "[::1]:1", "[::ffff:127.0.0.1]:1", PROXY, "[::ffff:10.0.0.9]:1"] {
-        assert!(scene.succeeds(peer).await, "{peer}");
+        assert!(fixture.succeeds(peer).await, "{peer}");
     }
-    assert!(!scene.succeeds(STRANGER).await);
+    assert!(!fixture.succeeds(CLIENT).await);
 }
