@@ -6,12 +6,7 @@ use crate::imports::{Crate, Graph};
 use crate::source::{Source, assert_known};
 
 /// Circles that are known and will be removed, each with its files in order.
-const KNOWN: &[&str] = &[
-    "config/literal.rs config/parse.rs",
-    "store/s3/engine.rs store/s3/probe.rs",
-    "store/s3/multipart.rs store/s3/put.rs store/s3/stream.rs",
-    "telemetry/connection_metrics.rs telemetry/metrics.rs",
-];
+const KNOWN: &[&str] = &[];
 
 /// The groups of files that import each other, directly or through others.
 fn circles(graph: &Graph) -> Vec<BTreeSet<String>> {

@@ -14,7 +14,7 @@ const KNOWN_LONG: &[&str] = &[];
 
 /// Modules that lie beside their folders and will be moved into them.
 const KNOWN_BESIDE: &[&str] =
-    &["src/backups/links.rs", "src/cli/backup.rs", "src/cli/system.rs", "src/config.rs"];
+    &["src/cli/backup.rs", "src/cli/system.rs", "src/config.rs", "src/config/settings.rs"];
 
 fn all() -> Vec<String> {
     ["src", "tests", "script/load/src", "fuzz/targets"]

@@ -7,5 +7,6 @@ mod files;
 mod imports;
 mod layers;
 mod references;
+mod settings;
 mod source;
 mod wording;

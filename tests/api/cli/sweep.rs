@@ -52,13 +52,13 @@ fn sweep_aborts_uploads_of_dead_processes() {
     let _wire = half_an_upload(&server, &system);
     server.kill();
     assert_eq!(server.totals(&system.org), (10, 2_000_000));
-    let mut taken_back = 0;
+    let mut aborted = 0;
     assert_eventually("the lease is over", TIMEOUT, || {
         let swept = server.cli(["sweep", "--json"]).exits(0).json();
-        taken_back += swept["uploads_taken_back"].as_u64().expect("a number");
-        taken_back > 0
+        aborted += swept["uploads_taken_back"].as_u64().expect("a number");
+        aborted > 0
     });
-    assert_eq!(taken_back, 1);
+    assert_eq!(aborted, 1);
     assert_eq!(server.snapshot(), before, "row, bytes and file are gone");
     assert_eq!(server.slots_used(&system), 1, "its slot is given back");
     assert_eq!(server.db.all("SELECT retired_reason FROM backups WHERE state = 'retired'"), ["failed"]);

@@ -47,7 +47,7 @@ fn is_given_up(builder: &Builder) {
     let (system, id) = large_backup(&server);
     let mut wires: Vec<RawClient> = (0..3).map(|_| stalled(&server, &system, &id)).collect();
     assert_eventually("it is opened", TIMEOUT, || descriptors(&server, &id) == 3);
-    // Its file is gone, and yet takes up its room for as long as somebody has it open.
+    // Its file is gone, and its disk space is in use as long as somebody has it open.
     server.delete(&system, &id).status(200);
     assert_eventually("it is given up", TIMEOUT, || descriptors(&server, &id) == 0);
     for raw in &mut wires {

@@ -42,14 +42,14 @@ fn role_without_rights_to_migrate_does_not_delay_migrations() {
         migrated.says(done);
         assert_eq!(migrated.stderr.contains("passed over"), done != "up to date", "{migrated:?}");
     }
-    take_back(&database, 1);
+    revert_migrations(&database, 1);
     let mut command = plain_command();
     run(command.arg("migrate").env("DATABASE_URL", database.url())).exits(0).says("applied");
     onlooker.disconnect();
 }
 
 /// Undoes the newest migrations.
-fn take_back(database: &Database, count: usize) {
+fn revert_migrations(database: &Database, count: usize) {
     for script in scripts("down.sql").iter().rev().take(count) {
         database.execute(script);
         database.execute(
@@ -61,7 +61,7 @@ fn take_back(database: &Database, count: usize) {
 #[test]
 fn migration_waits_for_a_table_lock_in_steps_that_let_others_through() {
     let database = Database::new();
-    take_back(&database, scripts("down.sql").len() - 1);
+    revert_migrations(&database, scripts("down.sql").len() - 1);
     let forgotten = Database::at(database.url());
     forgotten.execute("SET application_name = 'a forgotten session'; BEGIN; SELECT count(*) FROM systems");
     std::thread::scope(|scope| {
@@ -109,7 +109,7 @@ fn service_runs_as_a_role_without_rights_to_create_tables() {
 fn service_without_rights_to_migrate_waits_for_the_migration() {
     let database = Arc::new(Database::new());
     database.execute("REVOKE CREATE ON SCHEMA public FROM PUBLIC");
-    take_back(&database, 1);
+    revert_migrations(&database, 1);
     let role = DatabaseRole::new(&database);
     role.grant("SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public");
     let server = Server::builder()
