@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::{ManagedSystem, READ_TIMEOUT, ReadError, Vault};
+use super::{READ_TIMEOUT, ReadError, Vault, VisibleSystem};
 use crate::auth::basic::SystemIdentity;
 use crate::db::accounting::{Delete, DeletedBy, Operation, OperationOutcome};
 use crate::domain::ids::{BackupId, OrgId};
@@ -11,19 +11,19 @@ impl Vault {
     /// Deletes the backup: it is hidden, and no longer counts towards the quota, at once. The purger deletes its object.
     pub async fn delete(
         &self,
-        who: &SystemIdentity,
+        identity: &SystemIdentity,
         backup: BackupId,
         remote_addr: Option<IpAddr>,
     ) -> Result<(), ReadError> {
         let by = DeletedBy::System;
-        let delete = Delete { system_id: who.id(), backup, by, remote_addr, attempted_before: false };
-        self.submit_deletion(who.org(), delete).await
+        let delete = Delete { system_id: identity.id(), backup, by, remote_addr, attempted_before: false };
+        self.submit_deletion(identity.org(), delete).await
     }
 
     /// Deletes the backup for a portal. The history names the caller.
-    pub async fn delete_managed(
+    pub async fn delete_visible_backup(
         &self,
-        system: &ManagedSystem,
+        system: &VisibleSystem,
         backup: BackupId,
         remote_addr: Option<IpAddr>,
     ) -> Result<(), ReadError> {

@@ -9,11 +9,11 @@ use crate::db::backups;
 
 impl Vault {
     /// Returns the system's stored backups, newest first.
-    pub async fn list(&self, who: &SystemIdentity) -> Result<Vec<Backup>, ReadError> {
-        self.stored_of(who.id()).await
+    pub async fn list(&self, identity: &SystemIdentity) -> Result<Vec<Backup>, ReadError> {
+        self.list_stored(identity.id()).await
     }
 
-    pub(super) async fn stored_of(&self, system: Uuid) -> Result<Vec<Backup>, ReadError> {
+    pub(super) async fn list_stored(&self, system: Uuid) -> Result<Vec<Backup>, ReadError> {
         Ok(self.db.run(Lane::Reads, READ_TIMEOUT, move |conn| backups::list(conn, system)).await?)
     }
 }

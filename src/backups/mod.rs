@@ -5,7 +5,7 @@
 //! * `list.rs`, `download/`, `links/` - what is stored, and how it is downloaded
 //! * `delete.rs` - hides a backup; the purger deletes its object
 //! * `backup_requests/` - how a backup is requested, and how the appliance learns of it
-//! * `manage.rs` - which systems a portal may see
+//! * `visible_systems.rs` - which systems a portal may see
 //! * `health.rs` - whether the dependencies work
 
 mod backup_requests;
@@ -16,8 +16,8 @@ mod health;
 mod id_generator;
 mod links;
 mod list;
-mod manage;
 mod upload;
+mod visible_systems;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -28,13 +28,13 @@ use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 
 pub use backup_requests::Waiters;
-pub use download::{Download, Downloads, Reader};
+pub use download::{DownloadStream, OpenDownloads, Reader};
 pub use error::{BackupRequestError, Dependency, DownloadError, Outage, ReadError, UploadError};
 pub use health::{Health, LastHealth};
 pub use id_generator::IdGenerator;
 pub use links::{Link, Links, ResolvedLink, SignedLink};
-pub use manage::ManagedSystem;
-pub use upload::{Aborter, BodySender, LiveUploads, UploadHandle, UploadRequest};
+pub use upload::{Aborter, BodySender, LiveUploads, UploadHandle, UploadHead};
+pub use visible_systems::VisibleSystem;
 
 use crate::actors::{OrgActors, RateRefusalCache};
 use crate::auth::basic::Authenticator;
@@ -65,7 +65,7 @@ pub struct Vault {
     pub limits: BodyLimits,
     pub links: Links,
     /// The downloads under way.
-    pub downloads: Downloads,
+    pub downloads: OpenDownloads,
     pub ids: IdGenerator,
     pub aborter: Aborter,
     pub live: LiveUploads,

@@ -12,12 +12,12 @@ use crate::config::Config;
 use crate::db::Connector;
 use crate::db::accounting::AccountingPolicy;
 use crate::tasks::{
-    self, Lease, MemoryReturn, Period, Preparation, RequestListener, Supervisor, TaskDefinition,
+    self, BackupRequestListener, Lease, MemoryReturn, Period, Preparation, Supervisor, TaskDefinition,
 };
 
 /// The tasks with a thread of their own, which stop when this is dropped. The other tasks stop with the runtime.
 pub(super) struct BackgroundThreads {
-    _listener: RequestListener,
+    _listener: BackupRequestListener,
     _lease: Lease,
     _memory: MemoryReturn,
 }
@@ -51,7 +51,7 @@ pub(super) async fn start(
     };
     let lease = Lease::start(supervisor, connector.clone(), policy.writer, config.upkeep.lease)
         .map_err(io("start the lease thread"))?;
-    let listener = RequestListener::start(supervisor, connector.clone(), vault.waiters.clone())
+    let listener = BackupRequestListener::start(supervisor, connector.clone(), vault.waiters.clone())
         .map_err(io("start the thread that listens"))?;
     let memory = MemoryReturn::start(supervisor).map_err(io("start the thread that returns memory"))?;
     tasks::purge::start(supervisor, vault.db.clone(), Arc::clone(&vault.store), Arc::clone(&vault.purge));

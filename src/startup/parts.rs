@@ -12,7 +12,7 @@ use crate::actors::Actors;
 use crate::auth::basic::Authenticator;
 use crate::auth::bearer::TokenVerifier;
 use crate::backups::{
-    Aborter, BodyLimits, Downloads, IdGenerator, LastHealth, Links, LiveUploads, Vault, Waiters,
+    Aborter, BodyLimits, IdGenerator, LastHealth, Links, LiveUploads, OpenDownloads, Vault, Waiters,
 };
 use crate::config::{Config, StoreConfig, TokenConfig, UploadConfig};
 use crate::db::Db;
@@ -90,7 +90,7 @@ pub(super) fn build_vault(
             min_rate: config.uploads.min_rate,
         },
         links: Links::new(config.presign_ttl),
-        downloads: Downloads::default(),
+        downloads: OpenDownloads::default(),
         ids: IdGenerator::default(),
         aborter,
         live,

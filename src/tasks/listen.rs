@@ -14,7 +14,7 @@ use crate::db::{Connector, DbError, Session, backup_requests, notifications};
 use crate::telemetry::TaskFailure;
 
 /// Listens for backup requests until it is dropped.
-pub struct RequestListener(SupervisedThread);
+pub struct BackupRequestListener(SupervisedThread);
 
 /// The time between two checks for notifications: libpq can return those that have arrived, but not wait for one.
 const CHECK_INTERVAL: Duration = Duration::from_millis(100);
@@ -24,7 +24,7 @@ const QUERY_INTERVAL: Duration = Duration::from_secs(1);
 const STOP_TIMEOUT: Duration = Duration::from_secs(1);
 const MAX_RUN: Duration = Duration::from_mins(1);
 
-impl RequestListener {
+impl BackupRequestListener {
     /// Starts to listen on behalf of `waiters`.
     ///
     /// # Errors
@@ -41,7 +41,7 @@ impl RequestListener {
     }
 }
 
-impl Drop for RequestListener {
+impl Drop for BackupRequestListener {
     fn drop(&mut self) {
         self.0.stop(STOP_TIMEOUT);
     }

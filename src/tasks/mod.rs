@@ -31,7 +31,7 @@ use crate::store::StoreError;
 use crate::telemetry::TaskFailure;
 
 pub use lease::Lease;
-pub use listen::RequestListener;
+pub use listen::BackupRequestListener;
 pub use memory::MemoryReturn;
 pub use prepare::Preparation;
 pub use supervisor::{Period, Supervisor, TaskDefinition};

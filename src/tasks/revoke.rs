@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::db_failure;
 use super::supervisor::{Period, Supervisor, TaskDefinition};
-use crate::backups::Downloads;
+use crate::backups::OpenDownloads;
 use crate::db::{Db, DbError, Lane, access_state};
 
 /// The time between two checks. Each looks up all systems with a download under way together.
@@ -16,7 +16,7 @@ const QUERY_TIMEOUT: Duration = Duration::from_secs(4);
 const MAX_RUN: Duration = Duration::from_mins(1);
 
 /// Starts to check. While the database can't be reached, downloads go on: they don't need it.
-pub fn start(supervisor: &Supervisor, db: Db, downloads: Downloads) {
+pub fn start(supervisor: &Supervisor, db: Db, downloads: OpenDownloads) {
     let task = TaskDefinition::new("revoke", Period::SinceEnd(CHECK_INTERVAL)).max_run(MAX_RUN);
     supervisor.spawn(task, move || {
         let (db, downloads) = (db.clone(), downloads.clone());
@@ -24,7 +24,7 @@ pub fn start(supervisor: &Supervisor, db: Db, downloads: Downloads) {
     });
 }
 
-async fn run_once(db: &Db, downloads: &Downloads) -> Result<(), DbError> {
+async fn run_once(db: &Db, downloads: &OpenDownloads) -> Result<(), DbError> {
     let snapshot = downloads.snapshot();
     if snapshot.systems.is_empty() {
         return Ok(());

@@ -1,4 +1,4 @@
-//! Counts failed attempts, for a minute from the first one: per user name and origin, and per origin.
+//! Counts failed attempts, for a minute from the first one: per user name and client network, and per network.
 
 use std::time::{Duration, Instant};
 
@@ -6,12 +6,12 @@ use crate::domain::client_network::ClientNetwork;
 use crate::domain::ids::SystemKey;
 use crate::domain::ttl_map::TtlMap;
 
-/// Failed attempts per minute for one user name from one origin, up to which each has its own look-up.
+/// Failed attempts per minute for one user name from one network, up to which each has its own look-up.
 const PER_KEY: u32 = 30;
-/// The same limit for all user names from one origin.
-const PER_ORIGIN: u32 = 300;
+/// The same limit for all user names from one network.
+const PER_NETWORK: u32 = 300;
 const MINUTE: Duration = Duration::from_secs(60);
-/// Maximum entries of each table. Origins that do not fit are counted together.
+/// Maximum entries of each table. Networks that do not fit are counted together.
 const CAPACITY: usize = 10_000;
 
 #[derive(Default)]
@@ -21,16 +21,16 @@ struct Tally {
 }
 
 pub(super) struct FailedAttempts {
-    origins: TtlMap<ClientNetwork, Tally>,
+    networks: TtlMap<ClientNetwork, Tally>,
     keys: TtlMap<(ClientNetwork, SystemKey), u32>,
-    /// Counts the origins that do not fit into `origins`.
+    /// Counts the networks that do not fit into `networks`.
     others: TtlMap<(), Tally>,
 }
 
 impl FailedAttempts {
     pub fn new() -> Self {
         Self {
-            origins: TtlMap::new(MINUTE, CAPACITY),
+            networks: TtlMap::new(MINUTE, CAPACITY),
             keys: TtlMap::new(MINUTE, CAPACITY),
             others: TtlMap::new(MINUTE, 1),
         }
@@ -39,35 +39,35 @@ impl FailedAttempts {
     /// Records an attempt whose credential is not known to be right, and returns whether there are too many.
     /// The attempt is recorded before the look-up: otherwise many concurrent attempts would all pass, because
     /// none has failed yet.
-    pub fn record(&mut self, origin: ClientNetwork, key: &SystemKey, now: Instant) -> bool {
-        let Some(tally) = self.tally(origin, now) else { return true };
+    pub fn record(&mut self, network: ClientNetwork, key: &SystemKey, now: Instant) -> bool {
+        let Some(tally) = self.tally(network, now) else { return true };
         tally.count = tally.count.saturating_add(1);
-        if tally.count > PER_ORIGIN {
+        if tally.count > PER_NETWORK {
             return true;
         }
-        // Without room for this user name, only the origin's count applies.
-        let Some(count) = self.keys.entry((origin, key.clone()), now) else { return false };
+        // Without room for this user name, only the network's count applies.
+        let Some(count) = self.keys.entry((network, key.clone()), now) else { return false };
         *count += 1;
         *count > PER_KEY
     }
 
     /// Withdraws an attempt: its credential was right, or could not be checked.
-    pub fn withdraw(&mut self, origin: ClientNetwork, key: &SystemKey, now: Instant) {
-        if let Some(tally) = self.tally(origin, now) {
+    pub fn withdraw(&mut self, network: ClientNetwork, key: &SystemKey, now: Instant) {
+        if let Some(tally) = self.tally(network, now) {
             tally.count = tally.count.saturating_sub(1);
         }
-        if let Some(count) = self.keys.get_mut(&(origin, key.clone()), now) {
+        if let Some(count) = self.keys.get_mut(&(network, key.clone()), now) {
             *count = count.saturating_sub(1);
         }
     }
 
-    /// Returns whether to log that an origin sends too many wrong credentials: once a minute.
-    pub fn should_warn(&mut self, origin: ClientNetwork, now: Instant) -> bool {
-        self.tally(origin, now).is_some_and(|tally| !std::mem::replace(&mut tally.warned, true))
+    /// Returns whether to log that a network sends too many wrong credentials: once a minute.
+    pub fn should_warn(&mut self, network: ClientNetwork, now: Instant) -> bool {
+        self.tally(network, now).is_some_and(|tally| !std::mem::replace(&mut tally.warned, true))
     }
 
-    fn tally(&mut self, origin: ClientNetwork, now: Instant) -> Option<&mut Tally> {
-        match self.origins.entry(origin, now) {
+    fn tally(&mut self, network: ClientNetwork, now: Instant) -> Option<&mut Tally> {
+        match self.networks.entry(network, now) {
             Some(tally) => Some(tally),
             None => self.others.entry((), now),
         }
@@ -80,7 +80,7 @@ mod tests {
 
     use super::*;
 
-    fn origin(address: &str) -> ClientNetwork {
+    fn network(address: &str) -> ClientNetwork {
         ClientNetwork::of(Some(address.parse().unwrap()))
     }
 
@@ -89,9 +89,9 @@ mod tests {
     }
 
     #[test]
-    fn the_31st_of_a_key_and_the_301st_of_an_origin_are_too_many() {
+    fn the_31st_of_a_key_and_the_301st_of_a_network_are_too_many() {
         let (mut failed_attempts, start) = (FailedAttempts::new(), Instant::now());
-        let (one, other) = (origin("192.0.2.1"), origin("192.0.2.2"));
+        let (one, other) = (network("192.0.2.1"), network("192.0.2.2"));
         for _ in 0..30 {
             assert!(!failed_attempts.record(one, &key("fw"), start));
         }
@@ -109,7 +109,7 @@ mod tests {
     #[test]
     fn right_ones_do_not_count() {
         let (mut failed_attempts, now) = (FailedAttempts::new(), Instant::now());
-        let fleet = origin("192.0.2.1");
+        let fleet = network("192.0.2.1");
         for _ in 0..1000 {
             assert!(!failed_attempts.record(fleet, &key("fw"), now));
             failed_attempts.withdraw(fleet, &key("fw"), now);
@@ -117,9 +117,9 @@ mod tests {
     }
 
     #[test]
-    fn an_origin_is_warned_of_once_a_minute() {
+    fn a_network_is_warned_of_once_a_minute() {
         let (mut failed_attempts, start) = (FailedAttempts::new(), Instant::now());
-        let (one, other) = (origin("192.0.2.1"), origin("192.0.2.2"));
+        let (one, other) = (network("192.0.2.1"), network("192.0.2.2"));
         assert!(failed_attempts.should_warn(one, start));
         assert!(!failed_attempts.should_warn(one, start));
         assert!(failed_attempts.should_warn(other, start));

@@ -32,11 +32,11 @@ const BATCH_INTERVAL: Duration = Duration::from_millis(250);
 type Found = Result<Option<CredentialRow>, DbError>;
 
 /// The names in the next batched query, and who waits for each of them.
-type Waiting = HashMap<String, Vec<oneshot::Sender<Found>>>;
+type BatchWaiters = HashMap<String, Vec<oneshot::Sender<Found>>>;
 
-pub(super) struct CredentialLookup(Arc<Shared>);
+pub(super) struct CredentialLookup(Arc<LookupState>);
 
-struct Shared {
+struct LookupState {
     db: Db,
     runtime: Handle,
     status: TaskStatus,
@@ -44,12 +44,12 @@ struct Shared {
     unknown: Mutex<TtlMap<String, ()>>,
     stripes: Vec<tokio::sync::Mutex<()>>,
     /// `None` while no batched query is scheduled.
-    waiting: Mutex<Option<Waiting>>,
+    waiting: Mutex<Option<BatchWaiters>>,
 }
 
 impl CredentialLookup {
     pub fn new(db: Db, runtime: Handle, status: TaskStatus) -> Self {
-        Self(Arc::new(Shared {
+        Self(Arc::new(LookupState {
             db,
             runtime,
             status,
@@ -100,7 +100,7 @@ impl CredentialLookup {
         {
             let mut waiting = lock(&self.0.waiting);
             if waiting.is_none() {
-                *waiting = Some(Waiting::new());
+                *waiting = Some(BatchWaiters::new());
                 self.0.runtime.spawn(run_batches(Arc::clone(&self.0)));
             }
             waiting.get_or_insert_default().entry(key.as_str().to_owned()).or_default().push(tell);
@@ -116,7 +116,7 @@ impl CredentialLookup {
     }
 }
 
-impl Shared {
+impl LookupState {
     async fn ask(&self, names: Vec<String>) -> Result<Vec<CredentialRow>, DbError> {
         let query = move |conn: &mut _| credentials::find(conn, &names);
         self.db.run(Lane::Reads, LOOK_UP_TIMEOUT, query).await
@@ -125,18 +125,18 @@ impl Shared {
 
 /// Runs the batched queries, one at a time, until nobody waits. After a panic the callers of that batch are told that the
 /// database is busy, and the next batch goes on.
-async fn run_batches(shared: Arc<Shared>) {
-    while !matches!(shared.status.run(run_batch(&shared)).await, Ok(ControlFlow::Break(()))) {}
+async fn run_batches(state: Arc<LookupState>) {
+    while !matches!(state.status.run(run_batch(&state)).await, Ok(ControlFlow::Break(()))) {}
 }
 
 /// Runs the next batched query; `Break` if nobody waits for one.
-async fn run_batch(shared: &Shared) -> Result<ControlFlow<()>, TaskFailure> {
+async fn run_batch(state: &LookupState) -> Result<ControlFlow<()>, TaskFailure> {
     sleep(BATCH_INTERVAL).await;
     let gathered = {
-        let mut waiting = lock(&shared.waiting);
+        let mut waiting = lock(&state.waiting);
         match waiting.take() {
             Some(gathered) if !gathered.is_empty() => {
-                *waiting = Some(Waiting::new());
+                *waiting = Some(BatchWaiters::new());
                 gathered
             }
             // The next caller starts this task again.
@@ -145,11 +145,11 @@ async fn run_batch(shared: &Shared) -> Result<ControlFlow<()>, TaskFailure> {
     };
     fail_point!("credential_lookup.taken");
     let asked = Instant::now();
-    let rows = shared.ask(gathered.keys().cloned().collect()).await;
+    let rows = state.ask(gathered.keys().cloned().collect()).await;
     let rows =
         rows.map(|rows| rows.into_iter().map(|row| (row.system_key.clone(), row)).collect::<HashMap<_, _>>());
     if let Ok(rows) = &rows {
-        let mut known = lock(&shared.known);
+        let mut known = lock(&state.known);
         for (name, row) in rows {
             known.insert(name.clone(), row.clone(), asked);
         }

@@ -89,7 +89,7 @@ impl Authenticator {
         &self,
         key: &str,
         secret: &str,
-        from: Option<IpAddr>,
+        remote_addr: Option<IpAddr>,
     ) -> Result<Option<SystemIdentity>, CredentialCheckError> {
         let Ok(key) = SystemKey::parse(key) else { return Ok(None) };
         let given = Sha256::digest(secret.as_bytes());
@@ -98,58 +98,58 @@ impl Authenticator {
         if let Some(identity) = identify(&key, &given, known.as_ref())? {
             return Ok(Some(identity));
         }
-        let origin = ClientNetwork::of(from);
-        let too_many = self.failed_attempts().record(origin, &key, started);
+        let network = ClientNetwork::of(remote_addr);
+        let too_many = self.failed_attempts().record(network, &key, started);
         let found =
             if too_many { self.lookup.find_batched(&key).await } else { self.lookup.find(&key).await };
         let result =
             found.map_err(CredentialCheckError::from).and_then(|row| identify(&key, &given, row.as_ref()));
         match &result {
-            Ok(None) if too_many => self.warn(origin, started),
+            Ok(None) if too_many => self.warn(network, started),
             Ok(None) => sleep_until((started + MIN_REFUSAL_TIME).into()).await,
-            _ => self.failed_attempts().withdraw(origin, &key, started),
+            _ => self.failed_attempts().withdraw(network, &key, started),
         }
         result
     }
 
     /// Returns whether the credential is still valid, or was within the last second.
-    pub async fn is_still_valid(&self, who: &SystemIdentity) -> Result<bool, CredentialCheckError> {
-        let row = self.lookup.find(who.key()).await?;
-        Ok(identify(who.key(), who.secret_sha256().bytes(), row.as_ref())?.is_some())
+    pub async fn is_still_valid(&self, identity: &SystemIdentity) -> Result<bool, CredentialCheckError> {
+        let row = self.lookup.find(identity.key()).await?;
+        Ok(identify(identity.key(), identity.secret_sha256().bytes(), row.as_ref())?.is_some())
     }
 
     /// Returns the oldest open backup request of the system, as of the last second. It is nearly always known
     /// from the look-up of the credential. Otherwise the system is looked up again, and the result is `None`
     /// if that takes too long.
-    pub async fn pending_backup_request(&self, who: &SystemIdentity) -> Option<Uuid> {
-        if let Some(row) = self.lookup.cached(who.key(), Instant::now()) {
+    pub async fn pending_backup_request(&self, identity: &SystemIdentity) -> Option<Uuid> {
+        if let Some(row) = self.lookup.cached(identity.key(), Instant::now()) {
             return row.requested;
         }
-        let found = timeout(HINT_TIMEOUT, self.lookup.find(who.key())).await.ok()?;
+        let found = timeout(HINT_TIMEOUT, self.lookup.find(identity.key())).await.ok()?;
         found.ok()??.requested
     }
 
     /// Returns whether the system is known to have reported "unchanged" within the last minute.
-    pub fn reported_unchanged_recently(&self, who: &SystemIdentity) -> bool {
-        self.lookup.cached(who.key(), Instant::now()).is_some_and(|row| row.unchanged_lately)
+    pub fn reported_unchanged_recently(&self, identity: &SystemIdentity) -> bool {
+        self.lookup.cached(identity.key(), Instant::now()).is_some_and(|row| row.unchanged_lately)
     }
 
     /// Forgets the backup request: a backup was stored, which fulfils it.
-    pub fn forget_backup_request(&self, who: &SystemIdentity) {
-        if self.lookup.cached(who.key(), Instant::now()).is_some_and(|row| row.requested.is_some()) {
-            self.forget(who);
+    pub fn forget_backup_request(&self, identity: &SystemIdentity) {
+        if self.lookup.cached(identity.key(), Instant::now()).is_some_and(|row| row.requested.is_some()) {
+            self.forget(identity);
         }
     }
 
     /// Removes the system from the cache, because it has changed.
-    pub fn forget(&self, who: &SystemIdentity) {
-        self.lookup.forget(who.key());
+    pub fn forget(&self, identity: &SystemIdentity) {
+        self.lookup.forget(identity.key());
     }
 
-    /// Logs at most one line a minute per origin, which contains nothing that was guessed.
-    fn warn(&self, origin: ClientNetwork, now: Instant) {
-        if self.failed_attempts().should_warn(origin, now) {
-            log::warn!("too many wrong credentials from {origin}: their look-ups are batched for now");
+    /// Logs at most one line a minute per network, which contains nothing that was guessed.
+    fn warn(&self, network: ClientNetwork, now: Instant) {
+        if self.failed_attempts().should_warn(network, now) {
+            log::warn!("too many wrong credentials from {network}: their look-ups are batched for now");
         }
     }
 

@@ -30,12 +30,18 @@ impl Vault {
         &self,
         system: Uuid,
         org: Option<&OrgId>,
-        by: &str,
-        from: Option<IpAddr>,
+        requested_by: &str,
+        remote_addr: Option<IpAddr>,
     ) -> Result<BackupRequest, BackupRequestError> {
         // Every attempt has the same id: so one that follows a COMMIT of unknown outcome finds its own row.
         let id = self.ids.next();
-        let new = NewBackupRequest { id, system_id: system, org: org.cloned(), by: by.to_owned(), from };
+        let new = NewBackupRequest {
+            id,
+            system_id: system,
+            org: org.cloned(),
+            by: requested_by.to_owned(),
+            from: remote_addr,
+        };
         let query = move |conn: &mut _| backup_requests::create(conn, &new);
         match self.db.run(Lane::Reads, READ_TIMEOUT, query).await? {
             Creation::Open(request) => Ok(request),
@@ -46,7 +52,7 @@ impl Vault {
 
     /// Returns the system's newest backup requests in any state, newest first. The caller has to check that the system
     /// exists, and whose it is.
-    pub async fn backup_requests_of(&self, system: Uuid) -> Result<Vec<BackupRequest>, BackupRequestError> {
+    pub async fn list_backup_requests(&self, system: Uuid) -> Result<Vec<BackupRequest>, BackupRequestError> {
         let query = move |conn: &mut _| backup_requests::of_system(conn, system, HISTORY);
         Ok(self.db.run(Lane::Reads, READ_TIMEOUT, query).await?)
     }
@@ -59,14 +65,14 @@ impl Vault {
         &self,
         system: Uuid,
         request: Uuid,
-        by: &str,
-        from: Option<IpAddr>,
+        cancelled_by: &str,
+        remote_addr: Option<IpAddr>,
     ) -> Result<(), BackupRequestError> {
-        let by = by.to_owned();
+        let cancelled_by = cancelled_by.to_owned();
         let mut attempted_before = false;
         let query = move |conn: &mut _| {
             let is_retry = std::mem::replace(&mut attempted_before, true);
-            match backup_requests::cancel(conn, system, request, &by, from) {
+            match backup_requests::cancel(conn, system, request, &cancelled_by, remote_addr) {
                 // An earlier attempt was committed, and its answer lost.
                 Ok(Cancellation::Ended(BackupRequestState::Cancelled)) if is_retry => Ok(Cancellation::Done),
                 result => result,
@@ -80,24 +86,27 @@ impl Vault {
     }
 
     /// Returns the open backup requests for this appliance, oldest first, without marking them as seen.
-    pub async fn open_backup_requests(&self, who: &SystemIdentity) -> Result<Vec<BackupRequest>, ReadError> {
-        let system = who.id();
+    pub async fn list_open_backup_requests(
+        &self,
+        identity: &SystemIdentity,
+    ) -> Result<Vec<BackupRequest>, ReadError> {
+        let system = identity.id();
         let query = move |conn: &mut _| backup_requests::open_of(conn, system);
         Ok(self.db.run(Lane::Reads, READ_TIMEOUT, query).await?)
     }
 
     /// Records that the appliance has reported its configuration as unchanged, so that it does not count as late. Writes at
     /// most once a minute.
-    pub async fn note_unchanged(&self, who: &SystemIdentity) -> Result<(), ReadError> {
-        if self.authenticator.reported_unchanged_recently(who) {
+    pub async fn note_unchanged(&self, identity: &SystemIdentity) -> Result<(), ReadError> {
+        if self.authenticator.reported_unchanged_recently(identity) {
             return Ok(());
         }
-        let system = who.id();
+        let system = identity.id();
         let query = move |conn: &mut _| systems::note_unchanged(conn, system);
         if !self.db.run(Lane::Reads, READ_TIMEOUT, query).await? {
             return Err(ReadError::Revoked);
         }
-        self.authenticator.forget(who);
+        self.authenticator.forget(identity);
         Ok(())
     }
 }

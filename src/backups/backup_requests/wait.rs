@@ -30,19 +30,19 @@ impl Vault {
     /// [`ReadError::Revoked`] if the credential is no longer valid at the end of the wait.
     pub async fn wait_for_backup_requests(
         &self,
-        who: &SystemIdentity,
+        identity: &SystemIdentity,
         wait: Duration,
     ) -> Result<Vec<BackupRequest>, ReadError> {
-        let waiter = self.waiters.register(who.id());
+        let waiter = self.waiters.register(identity.id());
         let deadline = Instant::now() + wait;
         let mut open_at_start: Option<Vec<BackupRequest>> = None;
         loop {
             // Enabled before the query: what is committed after the query wakes it, even before it is awaited.
             let mut woken = pin!(waiter.notify.notified());
             woken.as_mut().enable();
-            let open = self.open_backup_requests(who).await?;
+            let open = self.list_open_backup_requests(identity).await?;
             if Instant::now() >= deadline || has_news(open_at_start.as_deref(), &open) {
-                return self.deliver(who, open).await;
+                return self.deliver(identity, open).await;
             }
             // Later results are compared with the first one. Another poll of the system may have marked a backup request
             // meanwhile, and this one has to return it all the same.
@@ -59,20 +59,20 @@ impl Vault {
     /// Marks these open backup requests as seen, if the appliance may see them.
     async fn deliver(
         &self,
-        who: &SystemIdentity,
+        identity: &SystemIdentity,
         open: Vec<BackupRequest>,
     ) -> Result<Vec<BackupRequest>, ReadError> {
         // Nearly always none is open, or all are marked already. Neither case takes a lock, so thousands of appliances that
         // are woken at once do not queue.
         if open.iter().all(|request| request.state == BackupRequestState::Seen) {
             // The look-up costs nothing: the appliance's next HTTP request would begin with it.
-            return if self.authenticator.is_still_valid(who).await? {
+            return if self.authenticator.is_still_valid(identity).await? {
                 Ok(open)
             } else {
                 Err(ReadError::Revoked)
             };
         }
-        let (system, secret) = (who.id(), *who.secret_sha256().bytes());
+        let (system, secret) = (identity.id(), *identity.secret_sha256().bytes());
         let query = move |conn: &mut _| backup_requests::deliver(conn, system, &secret);
         self.db.run(Lane::Reads, READ_TIMEOUT, query).await?.ok_or(ReadError::Revoked)
     }

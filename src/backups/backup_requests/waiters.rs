@@ -10,10 +10,10 @@ use uuid::Uuid;
 
 /// The appliances that wait in this process; cheap to clone.
 #[derive(Clone, Default)]
-pub struct Waiters(Arc<Shared>);
+pub struct Waiters(Arc<WaiterTable>);
 
 #[derive(Default)]
-struct Shared {
+struct WaiterTable {
     systems: Mutex<HashMap<Uuid, WaitingSystem>>,
     closed: CancellationToken,
 }
@@ -29,7 +29,7 @@ struct WaitingSystem {
 pub(super) struct Waiter {
     system: Uuid,
     pub notify: Arc<Notify>,
-    shared: Arc<Shared>,
+    table: Arc<WaiterTable>,
 }
 
 impl Waiters {
@@ -37,7 +37,7 @@ impl Waiters {
         let mut systems = self.0.lock();
         let entry = systems.entry(system).or_default();
         entry.waiters += 1;
-        Waiter { system, notify: Arc::clone(&entry.notify), shared: Arc::clone(&self.0) }
+        Waiter { system, notify: Arc::clone(&entry.notify), table: Arc::clone(&self.0) }
     }
 
     /// Wakes all connections on which this system waits, because it may have a new backup request.
@@ -67,7 +67,7 @@ impl Waiters {
     }
 }
 
-impl Shared {
+impl WaiterTable {
     fn lock(&self) -> MutexGuard<'_, HashMap<Uuid, WaitingSystem>> {
         self.systems.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -75,7 +75,7 @@ impl Shared {
 
 impl Drop for Waiter {
     fn drop(&mut self) {
-        let mut systems = self.shared.lock();
+        let mut systems = self.table.lock();
         if let Some(entry) = systems.get_mut(&self.system) {
             entry.waiters -= 1;
             if entry.waiters == 0 {

@@ -20,8 +20,8 @@ pub enum Reader {
 
 impl Reader {
     /// The system itself, at this address.
-    pub fn system(who: &SystemIdentity, remote_addr: Option<IpAddr>) -> Self {
-        let authorization = DownloadAuthorization::Credential(who.secret_sha256().clone());
+    pub fn system(identity: &SystemIdentity, remote_addr: Option<IpAddr>) -> Self {
+        let authorization = DownloadAuthorization::Credential(identity.secret_sha256().clone());
         Self::System { remote_addr, authorization }
     }
 

@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 pub use authorization::{DownloadAuthorization, Reader};
-pub use open_downloads::Downloads;
-pub use stream::Download;
+pub use open_downloads::OpenDownloads;
+pub use stream::DownloadStream;
 
 use super::error::Outage;
 use super::{Backup, READ_TIMEOUT, ReadError, Vault};
@@ -33,23 +33,23 @@ impl Vault {
     ///
     /// # Errors
     /// [`ReadError::Damaged`] if it is known to be damaged: it can't be downloaded.
-    pub async fn find(&self, who: &SystemIdentity, id: BackupId) -> Result<Backup, ReadError> {
-        self.find_of(who.id(), id).await
+    pub async fn find(&self, identity: &SystemIdentity, id: BackupId) -> Result<Backup, ReadError> {
+        self.find_backup(identity.id(), id).await
     }
 
-    pub(super) async fn find_of(&self, system: Uuid, id: BackupId) -> Result<Backup, ReadError> {
+    pub(super) async fn find_backup(&self, system: Uuid, id: BackupId) -> Result<Backup, ReadError> {
         let query = move |conn: &mut _| backups::find(conn, system, id);
         let row = self.db.run(Lane::Reads, READ_TIMEOUT, query).await?.ok_or(ReadError::NotFound)?;
         if row.damage.is_some() { Err(ReadError::Damaged) } else { Ok(row) }
     }
 
     /// Opens the backup's object, or a part of it, and records the download.
-    pub async fn open(
+    pub async fn open_download(
         &self,
         row: &Backup,
         range: Option<ByteRange>,
         reader: Reader,
-    ) -> Result<Download, ReadError> {
+    ) -> Result<DownloadStream, ReadError> {
         let id = row.id;
         let permit = self.downloads.acquire(row.system_id, reader.authorization())?;
         let body = self.open_object(row, range).await?;
@@ -63,7 +63,7 @@ impl Vault {
             let part = range.map_or(json!({}), |part| json!({ "first": part.first, "last": part.last }));
             self.record_download(row, reader, part).await;
         }
-        Ok(Download::new(Box::pin(body), permit))
+        Ok(DownloadStream::new(Box::pin(body), permit))
     }
 
     /// Returns the backup as text, in one piece; `None` if it is not UTF-8, or larger than 1 MiB. Recorded if it is
@@ -73,7 +73,7 @@ impl Vault {
         row: &Backup,
         reader: Reader,
         handed_out: bool,
-    ) -> Result<Option<Download>, ReadError> {
+    ) -> Result<Option<DownloadStream>, ReadError> {
         if row.size > MAX_TEXT {
             return Ok(None);
         }
@@ -88,7 +88,7 @@ impl Vault {
             self.record_download(row, reader, json!({ "as": "text" })).await;
         }
         let text: ObjectBody = Box::pin(streams::iter([Ok(text.into())]));
-        Ok(Some(Download::new(text, permit)))
+        Ok(Some(DownloadStream::new(text, permit)))
     }
 
     async fn open_object(&self, row: &Backup, range: Option<ByteRange>) -> Result<ObjectBody, ReadError> {
@@ -150,7 +150,7 @@ impl Vault {
 
     /// The object was not found. Either the backup was pruned or deleted since its row was read, or the object is lost.
     async fn missing_object(&self, row: &Backup) -> ReadError {
-        match self.find_of(row.system_id, row.id).await {
+        match self.find_backup(row.system_id, row.id).await {
             Ok(_) => {
                 log::error!("the object of stored backup {} is missing: {}", row.id, row.object_key);
                 ReadError::Damaged

@@ -16,18 +16,18 @@ use super::authorization::DownloadAuthorization;
 use crate::backups::{DownloadError, ReadError};
 use crate::db::access_state::AccessState;
 
-/// Downloads of one system at a time by its secret. By tokens there may be as many again, and by links, so that neither a
+/// OpenDownloads of one system at a time by its secret. By tokens there may be as many again, and by links, so that neither a
 /// portal nor whoever has a link can keep an appliance from being restored.
 const MAX_PER_KIND: usize = 8;
-/// Downloads by one link at a time.
+/// OpenDownloads by one link at a time.
 const MAX_PER_LINK: usize = 4;
 
 /// The downloads under way in this process; cheap to clone.
 #[derive(Clone, Default)]
-pub struct Downloads(Arc<Mutex<Open>>);
+pub struct OpenDownloads(Arc<Mutex<Entries>>);
 
 #[derive(Default)]
-struct Open {
+struct Entries {
     /// By system; no entry for a system without a download.
     systems: HashMap<Uuid, Vec<Entry>>,
     next: u64,
@@ -49,13 +49,13 @@ struct Entry {
 
 /// Counts one download as under way, until this is dropped.
 pub(super) struct DownloadPermit {
-    downloads: Downloads,
+    downloads: OpenDownloads,
     system: Uuid,
     number: u64,
     pub revoked: CancellationToken,
 }
 
-impl Downloads {
+impl OpenDownloads {
     /// # Errors
     /// [`ReadError::TooManyDownloads`] if as many are under way as there may be.
     pub(super) fn acquire(
@@ -100,7 +100,7 @@ impl Downloads {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Open> {
+    fn lock(&self) -> MutexGuard<'_, Entries> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -143,7 +143,7 @@ mod tests {
 
     #[test]
     fn a_permit_is_released_when_the_download_is_dropped() {
-        let (downloads, one, other) = (Downloads::default(), Uuid::from_u128(1), Uuid::from_u128(2));
+        let (downloads, one, other) = (OpenDownloads::default(), Uuid::from_u128(1), Uuid::from_u128(2));
         let acquire = |authorization| downloads.acquire(one, authorization);
         let token = || DownloadAuthorization::Token;
         let by_token: Vec<_> = (0..MAX_PER_KIND).map(|_| acquire(token()).unwrap()).collect();
@@ -163,7 +163,7 @@ mod tests {
 
     #[test]
     fn a_download_that_began_after_the_snapshot_goes_on() {
-        let (downloads, system) = (Downloads::default(), Uuid::from_u128(1));
+        let (downloads, system) = (OpenDownloads::default(), Uuid::from_u128(1));
         let old = downloads.acquire(system, credential()).unwrap();
         let snapshot = downloads.snapshot();
         let found = HashMap::from([(system, access_state(2))]);

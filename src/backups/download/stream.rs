@@ -12,13 +12,13 @@ use crate::backups::DownloadError;
 use crate::store::ObjectBody;
 
 /// The bytes of a download under way.
-pub struct Download {
+pub struct DownloadStream {
     body: ObjectBody,
     end: Pin<Box<WaitForCancellationFutureOwned>>,
     permit: DownloadPermit,
 }
 
-impl Download {
+impl DownloadStream {
     pub(super) fn new(body: ObjectBody, permit: DownloadPermit) -> Self {
         Self { body, end: Box::pin(permit.revoked.clone().cancelled_owned()), permit }
     }
@@ -29,7 +29,7 @@ impl Download {
     }
 }
 
-impl Stream for Download {
+impl Stream for DownloadStream {
     type Item = Result<Bytes, DownloadError>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {

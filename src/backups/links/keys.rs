@@ -47,7 +47,7 @@ impl Links {
 
     /// Returns the one of these keys that the link is signed with, if it still counts. What the previous key has signed, it
     /// has signed before it was replaced. So nobody who has got hold of that key can make a link that is valid for longer.
-    pub(super) fn key_of<'a>(
+    pub(super) fn find_signing_key<'a>(
         &self,
         signed: &SignedLink,
         keys: &'a SigningKeys,
@@ -60,7 +60,7 @@ impl Links {
 
     /// Whether the link is signed with one of the keys in memory, or with a newer one.
     pub(super) async fn may_be_signed(&self, signed: &SignedLink, db: &Db) -> Result<bool, DbError> {
-        let passes = |keys: &SigningKeys| self.key_of(signed, keys).is_some();
+        let passes = |keys: &SigningKeys| self.find_signing_key(signed, keys).is_some();
         if self.lock().as_ref().is_some_and(passes) {
             return Ok(true);
         }
@@ -115,7 +115,9 @@ mod tests {
             replaced_at: DateTime::from_timestamp(1000, 0).unwrap(),
             previous: Some(key(1)),
         };
-        let counts = |keys: &SigningKeys, byte, expires| links.key_of(&signed(byte, expires), keys).is_some();
+        let counts = |keys: &SigningKeys, byte, expires| {
+            links.find_signing_key(&signed(byte, expires), keys).is_some()
+        };
         assert!(counts(&keys, 2, u64::MAX) && counts(&keys, 1, 1300) && counts(&keys, 1, 1330));
         assert!(!counts(&keys, 1, 1331) && !counts(&keys, 1, u64::MAX) && !counts(&keys, 3, 1300));
         keys.previous = None;

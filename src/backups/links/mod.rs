@@ -17,7 +17,7 @@ pub use keys::Links;
 pub use signature::SignedLink;
 
 use super::download::DownloadAuthorization;
-use super::{Backup, ManagedSystem, READ_TIMEOUT, ReadError, Reader, Vault};
+use super::{Backup, READ_TIMEOUT, ReadError, Reader, Vault, VisibleSystem};
 use crate::db::{DbError, Lane, access_state, backups, signing_keys};
 use crate::domain::filename::Filename;
 
@@ -44,14 +44,14 @@ impl Vault {
     /// Makes a link to the backup. Returns it, and for how many seconds it is valid.
     pub async fn link(
         &self,
-        system: &ManagedSystem,
+        system: &VisibleSystem,
         row: &Backup,
         remote_addr: Option<IpAddr>,
     ) -> Result<(Link, u64), ReadError> {
         // An S3 server would answer whoever follows the link with an error of its own, so check first.
         self.check_object(row).await?;
         let valid_for = self.links.valid_for();
-        let filename = system.name_of(row);
+        let filename = system.download_filename(row);
         let link = if let Some(url) = self.store.presign(&row.object_key, valid_for, filename.as_str()) {
             Link::Store(url)
         } else {
@@ -85,7 +85,7 @@ impl Vault {
         let query = move |conn: &mut _| Ok((signing_keys::downloads(conn)?, backups::find_named(conn, id)?));
         let (keys, found) = self.db.run(Lane::Reads, READ_TIMEOUT, query).await?;
         // With the keys as they are now: a withdrawn key ends its links at once.
-        let key = self.links.key_of(signed, &keys).ok_or(ReadError::InvalidLink)?;
+        let key = self.links.find_signing_key(signed, &keys).ok_or(ReadError::InvalidLink)?;
         let (row, system, access_state) = found.ok_or(ReadError::NotFound)?;
         if !signed.is_for(key, &access_state) {
             return Err(ReadError::InvalidLink);

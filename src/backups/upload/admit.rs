@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::auth::basic::SystemIdentity;
 use crate::backups::error::Outage;
-use crate::backups::{UploadError, UploadRequest, Vault};
+use crate::backups::{UploadError, UploadHead, Vault};
 use crate::db::accounting::{Admission, Operation, OperationOutcome};
 use crate::domain::filename::Filename;
 use crate::domain::ids::{BackupId, Extension};
@@ -18,20 +18,20 @@ pub(super) const GRANT_STEP: u64 = 8 * 1024 * 1024;
 
 impl Vault {
     /// Returns what the database is to admit: a new id, and the metadata from the headers.
-    pub(super) fn admission(&self, who: &SystemIdentity, request: &UploadRequest) -> Admission {
-        let extension = request.filename.as_ref().map_or(Extension::Bin, Filename::ext);
+    pub(super) fn admission(&self, identity: &SystemIdentity, head: &UploadHead) -> Admission {
+        let extension = head.filename.as_ref().map_or(Extension::Bin, Filename::ext);
         let backup = BackupId::new(self.ids.next(), extension);
         Admission {
-            system_id: who.id(),
+            system_id: identity.id(),
             backup,
-            object_key: ObjectKey::new(who.org(), who.key(), backup),
-            filename: request
+            object_key: ObjectKey::new(identity.org(), identity.key(), backup),
+            filename: head
                 .filename
                 .clone()
                 .unwrap_or_else(|| Filename::default_for(backup.uuid(), extension)),
-            mimetype: request.mimetype.clone(),
-            remote_addr: request.remote_addr,
-            want: request.length.unwrap_or(GRANT_STEP.min(self.limits.max_upload)),
+            mimetype: head.mimetype.clone(),
+            remote_addr: head.remote_addr,
+            want: head.length.unwrap_or(GRANT_STEP.min(self.limits.max_upload)),
         }
     }
 
@@ -39,26 +39,31 @@ impl Vault {
     /// step; or, if the quota has no space for one, a single byte: more is requested as the body arrives.
     pub(super) async fn admit(
         &self,
-        who: &SystemIdentity,
+        identity: &SystemIdentity,
         admission: &Admission,
         length: Option<u64>,
     ) -> Result<u64, UploadError> {
-        match self.try_admit(who, admission).await {
+        match self.try_admit(identity, admission).await {
             Err(UploadError::QuotaExceeded) if length.is_none() => {
                 let smallest = Admission { want: 1, ..admission.clone() };
-                self.try_admit(who, &smallest).await
+                self.try_admit(identity, &smallest).await
             }
             result => result,
         }
     }
 
-    async fn try_admit(&self, who: &SystemIdentity, admission: &Admission) -> Result<u64, UploadError> {
+    async fn try_admit(&self, identity: &SystemIdentity, admission: &Admission) -> Result<u64, UploadError> {
         let submitted = Instant::now();
         let operation = Operation::Admit(Box::new(admission.clone()));
-        match self.orgs.submit(who.org(), operation, ADMISSION_TIMEOUT).await {
+        match self.orgs.submit(identity.org(), operation, ADMISSION_TIMEOUT).await {
             Ok(OperationOutcome::Admitted) => Ok(admission.want),
             Ok(OperationOutcome::RateLimited { retry_after_seconds }) => {
-                self.rate_refusals.refused(who.id(), who.window_epoch(), submitted, retry_after_seconds);
+                self.rate_refusals.refused(
+                    identity.id(),
+                    identity.window_epoch(),
+                    submitted,
+                    retry_after_seconds,
+                );
                 Err(UploadError::RateLimited { retry_after_seconds })
             }
             Ok(OperationOutcome::TooManyOpen) => Err(UploadError::TooManyOpen),

@@ -6,7 +6,7 @@ use futures_util::stream;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::intake::{BodyItem, Intake};
+use super::body_receiver::{BodyItem, BodyReceiver};
 use crate::backups::UploadError;
 use crate::domain::body_rate::BodyRateCheck;
 use crate::store::{BodyInterrupted, BodyMeter, BodySummary, PutBody, Watchdog};
@@ -21,7 +21,7 @@ pub(super) struct BodyProgress {
     pub watchdog: Watchdog,
 }
 
-impl Intake {
+impl BodyReceiver {
     /// Returns the body for the store. It ends without an error only if the [`ReceivedBody`] is `Ok`.
     ///
     /// All work on a chunk is done when the store asks for it, so that a fast body does not change threads more often than
@@ -31,7 +31,7 @@ impl Intake {
         let watchdog = Watchdog::new();
         let progress = BodyProgress { received, watchdog: watchdog.clone() };
         let rate = BodyRateCheck::new(self.limits.min_rate);
-        let body = BodyStream { intake: self, meter: BodyMeter::new(), rate, withheld: None, result };
+        let body = BodyStream { receiver: self, meter: BodyMeter::new(), rate, withheld: None, result };
         let body = stream::unfold(Some(body), move |body| {
             let watchdog = watchdog.clone();
             async move {
@@ -46,7 +46,7 @@ impl Intake {
 }
 
 struct BodyStream {
-    intake: Intake,
+    receiver: BodyReceiver,
     meter: BodyMeter,
     rate: BodyRateCheck,
     /// The previous chunk: at the end it turns out to be the last one.
@@ -62,7 +62,7 @@ impl BodyStream {
                     Some(previous) => return Some((Ok(previous), Some(self))),
                     None => continue,
                 },
-                Ok(BodyItem::End(at)) => self.intake.verify(self.meter).map(|summary| (summary, at)),
+                Ok(BodyItem::End(at)) => self.receiver.verify(self.meter).map(|summary| (summary, at)),
                 Err(error) => Err(error),
             };
             let last = match (&received, self.withheld) {
@@ -78,11 +78,11 @@ impl BodyStream {
 
     /// Receives the next item; checks, counts and hashes a chunk.
     async fn receive(&mut self) -> Result<BodyItem, UploadError> {
-        let item = self.intake.receive(&mut self.rate).await?;
+        let item = self.receiver.receive(&mut self.rate).await?;
         if let BodyItem::Chunk(chunk) = &item {
-            self.intake.allow(self.meter.count() + chunk.len() as u64).await?;
+            self.receiver.reserve_up_to(self.meter.count() + chunk.len() as u64).await?;
             self.meter.push(chunk);
-            if let Some(check) = &mut self.intake.damage {
+            if let Some(check) = &mut self.receiver.damage {
                 check.push(chunk);
             }
             fail_point!("upload.chunk");

@@ -3,7 +3,7 @@
 //! 1. This file: [`Vault::begin_upload`] makes the checks that cost no transaction, and spawns the upload's task.
 //! 2. `task.rs`: the task has the upload admitted (`admit.rs`), its body stored and committed.
 //! 3. `body_channel.rs`: the body goes from the HTTP handler to the task ([`BodySender`]).
-//! 4. `intake.rs`: each chunk is checked against the limits, the quota, the declared length and the digests.
+//! 4. `body_receiver.rs`: each chunk is checked against the limits, the quota, the declared length and the digests.
 //! 5. `body_stream.rs`: the store pulls the body chunk by chunk. `store_body.rs`: waits for the store, within timeouts.
 //! 6. `reservation.rs`, `aborter.rs`: if anything fails or is dropped, the upload is aborted.
 //!
@@ -13,8 +13,8 @@
 mod aborter;
 mod admit;
 mod body_channel;
+mod body_receiver;
 mod body_stream;
-mod intake;
 mod live;
 mod reservation;
 mod store_body;
@@ -38,7 +38,7 @@ use crate::domain::transfer_damage::LossyClient;
 
 /// What is known of an upload before its body.
 #[derive(Debug, Clone)]
-pub struct UploadRequest {
+pub struct UploadHead {
     pub filename: Option<Filename>,
     pub mimetype: MediaType,
     /// Declared length in bytes; `None`: chunked.
@@ -65,13 +65,13 @@ impl Vault {
     /// Why it was not admitted. Later errors are the result in the [`UploadHandle`].
     pub async fn begin_upload(
         self: &Arc<Self>,
-        who: &SystemIdentity,
-        request: UploadRequest,
+        identity: &SystemIdentity,
+        head: UploadHead,
     ) -> Result<UploadHandle, UploadError> {
-        let remote_addr = request.remote_addr;
-        let result = self.spawn_upload(who, request).await;
+        let remote_addr = head.remote_addr;
+        let result = self.spawn_upload(identity, head).await;
         if let Err(error) = &result {
-            self.record_refusal(who, error, remote_addr);
+            self.record_refusal(identity, error, remote_addr);
         }
         result
     }
@@ -79,22 +79,24 @@ impl Vault {
     /// Makes the checks that cost no transaction, spawns the upload's task, and waits for its admission.
     async fn spawn_upload(
         self: &Arc<Self>,
-        who: &SystemIdentity,
-        request: UploadRequest,
+        identity: &SystemIdentity,
+        head: UploadHead,
     ) -> Result<UploadHandle, UploadError> {
         let max_bytes = self.limits.max_upload;
-        if request.length.is_some_and(|length| length > max_bytes) {
+        if head.length.is_some_and(|length| length > max_bytes) {
             return Err(UploadError::TooLarge { max_bytes });
         }
-        if let Some(retry_after_seconds) = self.rate_refusals.check(who.id(), who.window_epoch()).await {
+        if let Some(retry_after_seconds) =
+            self.rate_refusals.check(identity.id(), identity.window_epoch()).await
+        {
             return Err(UploadError::RateLimited { retry_after_seconds });
         }
         fail_point!("upload.authenticated");
         let (body, messages) = BodySender::new();
         let (result_tx, result) = oneshot::channel();
         let (admitted_tx, admitted) = oneshot::channel();
-        let (vault, who) = (Arc::clone(self), who.clone());
-        let task = async move { vault.run_upload(who, request, messages, admitted_tx, result_tx).await };
+        let (vault, identity) = (Arc::clone(self), identity.clone());
+        let task = async move { vault.run_upload(identity, head, messages, admitted_tx, result_tx).await };
         self.tasks.spawn_on(task, &self.runtime);
         match admitted.await {
             Ok(Ok(())) => Ok(UploadHandle { body, result }),
@@ -104,10 +106,13 @@ impl Vault {
     }
 
     /// Counts a refusal, and has it written to the history.
-    fn record_refusal(&self, who: &SystemIdentity, error: &UploadError, remote_addr: Option<IpAddr>) {
+    fn record_refusal(&self, identity: &SystemIdentity, error: &UploadError, remote_addr: Option<IpAddr>) {
         if let Some(reason) = error.refusal_reason() {
             self.metrics.refused(reason);
-            self.orgs.record_refusal(who.org(), RefusedUpload { system_id: who.id(), reason, remote_addr });
+            self.orgs.record_refusal(
+                identity.org(),
+                RefusedUpload { system_id: identity.id(), reason, remote_addr },
+            );
         }
     }
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
 
+use super::body_receiver::BodyReceiver;
 use super::body_stream::BodyProgress;
-use super::intake::Intake;
 use crate::backups::error::Outage;
 use crate::backups::{UploadError, Vault};
 use crate::db::accounting::Admission;
@@ -22,16 +22,16 @@ impl Vault {
     pub(super) async fn store_body(
         &self,
         admission: &Admission,
-        intake: Intake,
+        receiver: BodyReceiver,
     ) -> Result<(BodySummary, Instant), UploadError> {
-        let length = intake.length;
+        let length = receiver.length;
         let metadata = ObjectMetadata {
             filename: admission.filename.as_str().to_owned(),
             mimetype: admission.mimetype.as_str().to_owned(),
             system_id: admission.system_id,
             sha256: None,
         };
-        let (body, BodyProgress { mut received, watchdog }) = intake.into_body();
+        let (body, BodyProgress { mut received, watchdog }) = receiver.into_body();
         let mut put = pin!(self.store.put(&admission.object_key, length, &metadata, body));
         let mut stored = None;
         let received = loop {

@@ -8,11 +8,11 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use super::body_channel::BodyMessage;
-use super::intake::Intake;
+use super::body_receiver::BodyReceiver;
 use super::reservation::Reservation;
 use crate::auth::basic::SystemIdentity;
 use crate::backups::error::Outage;
-use crate::backups::{Backup, UploadError, UploadRequest, Vault};
+use crate::backups::{Backup, UploadError, UploadHead, Vault};
 use crate::db::accounting::{Admission, Commit, Operation, OperationOutcome};
 use crate::domain::transfer_damage::TransferDamageCheck;
 
@@ -23,27 +23,27 @@ const COMMIT_TIMEOUT: Duration = Duration::from_secs(22);
 impl Vault {
     pub(super) async fn run_upload(
         self: Arc<Self>,
-        who: SystemIdentity,
-        request: UploadRequest,
+        identity: SystemIdentity,
+        head: UploadHead,
         messages: mpsc::Receiver<BodyMessage>,
         admitted: oneshot::Sender<Result<(), UploadError>>,
         stored: oneshot::Sender<Result<Backup, UploadError>>,
     ) {
-        let admission = self.admission(&who, &request);
+        let admission = self.admission(&identity, &head);
         let (backup, key) = (admission.backup, admission.object_key.clone());
         let reservation = Reservation::new(
-            who.org().clone(),
-            who.id(),
+            identity.org().clone(),
+            identity.id(),
             backup.uuid(),
             key,
             self.aborter.clone(),
             self.live.clone(),
         );
-        let granted = match self.admit(&who, &admission, request.length).await {
+        let granted = match self.admit(&identity, &admission, head.length).await {
             Ok(granted) => granted,
             Err(error @ UploadError::Unavailable(_)) => {
                 // It is unknown whether the upload was admitted, so it is aborted as if it was.
-                log::error!("upload {backup} of system {} was not admitted: {error}", who.id());
+                log::error!("upload {backup} of system {} was not admitted: {error}", identity.id());
                 reservation.abort(true).await;
                 let _ = admitted.send(Err(error));
                 return;
@@ -57,27 +57,31 @@ impl Vault {
         fail_point!("upload.admitted");
         // If the handler is gone, the messages end without `BodyMessage::End`, and the upload is aborted.
         let _ = admitted.send(Ok(()));
-        let remote_addr = request.remote_addr;
-        let intake = Intake {
+        let remote_addr = head.remote_addr;
+        let receiver = BodyReceiver {
             messages,
             limits: self.limits.clone(),
-            length: request.length,
-            digests: request.digests,
-            damage: request.lossy_client.map(TransferDamageCheck::new),
+            length: head.length,
+            digests: head.digests,
+            damage: head.lossy_client.map(TransferDamageCheck::new),
             granted,
             backup,
-            system_id: who.id(),
-            org: who.org().clone(),
+            system_id: identity.id(),
+            org: identity.org().clone(),
             orgs: self.orgs.clone(),
         };
-        let result = self.receive_and_commit(&who, admission, intake).await;
+        let result = self.receive_and_commit(&identity, admission, receiver).await;
         match &result {
             Ok(_) => reservation.disarm(),
             Err(error) => {
-                self.record_refusal(&who, error, remote_addr);
+                self.record_refusal(&identity, error, remote_addr);
                 let level = if error.is_ours() { log::Level::Error } else { log::Level::Info };
                 let origin = origin(remote_addr);
-                log::log!(level, "upload {backup} of system {} {origin} was not stored: {error}", who.id());
+                log::log!(
+                    level,
+                    "upload {backup} of system {} {origin} was not stored: {error}",
+                    identity.id()
+                );
                 reservation.abort(error.is_ours()).await;
             }
         }
@@ -86,35 +90,35 @@ impl Vault {
 
     async fn receive_and_commit(
         &self,
-        who: &SystemIdentity,
+        identity: &SystemIdentity,
         admission: Admission,
-        intake: Intake,
+        receiver: BodyReceiver,
     ) -> Result<Backup, UploadError> {
-        let (body, last_byte) = self.store_body(&admission, intake).await?;
+        let (body, last_byte) = self.store_body(&admission, receiver).await?;
         fail_point!("upload.stored");
         let commit = Commit {
-            system_id: who.id(),
+            system_id: identity.id(),
             backup: admission.backup,
             size: body.size,
             sha256: body.sha256,
             encrypted: body.encrypted,
         };
         let timeout = (last_byte + COMMIT_TIMEOUT).saturating_duration_since(Instant::now());
-        let committed = match self.orgs.submit(who.org(), Operation::Commit(commit), timeout).await {
+        let committed = match self.orgs.submit(identity.org(), Operation::Commit(commit), timeout).await {
             Ok(OperationOutcome::Committed(committed)) => committed,
             Ok(OperationOutcome::Revoked) => return Err(UploadError::Revoked),
             Ok(OperationOutcome::QuotaLowered) => return Err(UploadError::QuotaExceeded),
             Ok(_) => return Err(UploadError::Aborted),
             Err(error) => return Err(UploadError::Unavailable(Outage::database(&error))),
         };
-        self.authenticator.forget_backup_request(who);
+        self.authenticator.forget_backup_request(identity);
         if committed.pruned {
             self.purge.notify_one();
         }
         Ok(Backup {
             id: admission.backup,
-            system_id: who.id(),
-            org_id: who.org().to_string(),
+            system_id: identity.id(),
+            org_id: identity.org().to_string(),
             object_key: admission.object_key,
             filename: admission.filename.as_str().to_owned(),
             mimetype: admission.mimetype.as_str().to_owned(),

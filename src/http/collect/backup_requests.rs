@@ -80,7 +80,7 @@ pub async fn list(
     let wait = parse_wait(request.query_string())?;
     let found = if request.method() == Method::HEAD {
         // The response to HEAD has no body, so the requests don't count as seen.
-        state.vault.open_backup_requests(&identity).await?
+        state.vault.list_open_backup_requests(&identity).await?
     } else {
         state.vault.wait_for_backup_requests(&identity, wait).await?
     };

@@ -61,7 +61,7 @@ pub async fn respond_with_backup(
         let nothing = stream::empty::<Result<Bytes, Infallible>>();
         return Ok(response.body(SizedStream::new(length, nothing)));
     }
-    let body = state.vault.open(row, part, reader).await?;
+    let body = state.vault.open_download(row, part, reader).await?;
     connections::abort_response_when(request, body.revoked());
     Ok(response.body(SizedStream::new(length, body)))
 }

@@ -2,7 +2,7 @@
 
 use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, USER_AGENT};
 
-use crate::backups::UploadRequest;
+use crate::backups::UploadHead;
 use crate::domain::filename::Filename;
 use crate::domain::media_type::MediaType;
 use crate::domain::transfer_damage::LossyClient;
@@ -15,7 +15,7 @@ use crate::http::headers::unsupported::refuse_unsupported_upload;
 pub(super) fn parse_head(
     headers: &HeaderMap,
     ClientAddress(remote_addr): ClientAddress,
-) -> Result<UploadRequest, ApiError> {
+) -> Result<UploadHead, ApiError> {
     // The server has parsed this header: it is one valid number, and absent if the body is chunked.
     let length = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.trim().parse().ok());
     let chunked = headers.contains_key("transfer-encoding");
@@ -25,7 +25,7 @@ pub(super) fn parse_head(
     refuse_unsupported_upload(headers)?;
     let content_type = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
     let user_agent = headers.get(USER_AGENT).map(HeaderValue::as_bytes);
-    Ok(UploadRequest {
+    Ok(UploadHead {
         filename: headers.get("x-filename").and_then(|value| Filename::from_header(value.as_bytes())),
         mimetype: MediaType::of_header(content_type),
         length: if chunked { None } else { length },

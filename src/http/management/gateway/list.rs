@@ -73,8 +73,8 @@ pub async fn list(
     site: Path<String>,
     state: Data<AppState>,
 ) -> Result<HttpResponse, ApiError> {
-    let system = state.vault.managed(&caller, &site).await?;
-    let rows = state.vault.list_managed(&system).await?;
+    let system = state.vault.find_visible_system(&caller, &site).await?;
+    let rows = state.vault.list_visible_backups(&system).await?;
     let files: Vec<SiteBackup> = rows.iter().map(SiteBackup::from).collect();
     Ok(HttpResponse::Ok().json(files))
 }

@@ -39,7 +39,7 @@ pub async fn request_backup(
     site: Path<String>,
     state: Data<AppState>,
 ) -> Result<HttpResponse, ApiError> {
-    let system = state.vault.managed(&caller, &site).await?;
+    let system = state.vault.find_visible_system(&caller, &site).await?;
     state.vault.request_backup(system.id(), Some(system.org()), system.sub(), remote_addr).await?;
     Ok(HttpResponse::Accepted().json(BACKUP_REQUESTED))
 }

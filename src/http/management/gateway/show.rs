@@ -74,11 +74,12 @@ pub async fn show(
     state: Data<AppState>,
 ) -> Result<HttpResponse, ApiError> {
     let (site, filename) = ids.into_inner();
-    let system = state.vault.managed(&caller, &site).await?;
-    let row = state.vault.find_managed(&system, &filename).await?;
+    let system = state.vault.find_visible_system(&caller, &site).await?;
+    let row = state.vault.find_visible_backup(&system, &filename).await?;
     let reader = system.reader(remote_addr);
     if is_true(request.headers(), "x-download") {
-        return respond_with_backup(&request, &state, &row, system.name_of(&row).as_str(), reader).await;
+        return respond_with_backup(&request, &state, &row, system.download_filename(&row).as_str(), reader)
+            .await;
     }
     if is_true(request.headers(), "x-view") {
         // The response to HEAD has no body, so no download is recorded.

@@ -112,8 +112,8 @@ pub async fn list(
     id: Path<String>,
     state: Data<AppState>,
 ) -> Result<HttpResponse, ApiError> {
-    let system = state.vault.managed(&caller, &id).await?;
-    let found = state.vault.backup_requests_of(system.id()).await?;
+    let system = state.vault.find_visible_system(&caller, &id).await?;
+    let found = state.vault.list_backup_requests(system.id()).await?;
     let requests = found.into_iter().map(SystemRequest::from).collect();
     Ok(envelope::respond(StatusCode::OK, "requests listed", SystemRequests { requests }))
 }
@@ -137,7 +137,7 @@ pub async fn cancel(
     state: Data<AppState>,
 ) -> Result<HttpResponse, ApiError> {
     let (system, request) = ids.into_inner();
-    let system = state.vault.managed(&caller, &system).await.map_err(request_not_found)?;
+    let system = state.vault.find_visible_system(&caller, &system).await.map_err(request_not_found)?;
     let id = Uuid::try_parse(&request).map_err(|_| ApiError::RequestNotFound)?;
     match state.vault.cancel_backup_request(system.id(), id, system.sub(), remote_addr).await {
         Ok(()) | Err(BackupRequestError::Ended(BackupRequestState::Cancelled)) => {}

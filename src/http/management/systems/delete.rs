@@ -37,10 +37,10 @@ pub async fn delete(
     state: Data<AppState>,
 ) -> Result<HttpResponse, ApiError> {
     let (system, backup) = ids.into_inner();
-    let system = state.vault.managed(&caller, &system).await.map_err(backup_not_found)?;
+    let system = state.vault.find_visible_system(&caller, &system).await.map_err(backup_not_found)?;
     let id = BackupId::parse(&backup).map_err(|_| ApiError::NotFound)?;
     refuse_conditional_delete(request.headers())?;
-    state.vault.delete_managed(&system, id, remote_addr).await?;
+    state.vault.delete_visible_backup(&system, id, remote_addr).await?;
     Ok(envelope::respond(StatusCode::OK, "backup deleted", Deleted { id }))
 }
 

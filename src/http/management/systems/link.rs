@@ -50,8 +50,8 @@ pub async fn link(
     state: Data<AppState>,
 ) -> Result<HttpResponse, ApiError> {
     let (system, backup) = ids.into_inner();
-    let system = state.vault.managed(&caller, &system).await.map_err(backup_not_found)?;
-    let row: Backup = state.vault.find_managed(&system, &backup).await?;
+    let system = state.vault.find_visible_system(&caller, &system).await.map_err(backup_not_found)?;
+    let row: Backup = state.vault.find_visible_backup(&system, &backup).await?;
     if request.method() == Method::HEAD {
         // The response to HEAD has no body, so no URL is signed and nothing is recorded.
         state.vault.check_object(&row).await?;

@@ -36,8 +36,8 @@ pub async fn list(
     id: Path<String>,
     state: Data<AppState>,
 ) -> Result<HttpResponse, ApiError> {
-    let system = state.vault.managed(&caller, &id).await?;
-    let rows = state.vault.list_managed(&system).await?;
+    let system = state.vault.find_visible_system(&caller, &id).await?;
+    let rows = state.vault.list_visible_backups(&system).await?;
     let data = SystemBackups {
         quota_used_bytes: rows.iter().map(|row| row.size).sum(),
         slots_used: rows.len(),

@@ -11,16 +11,16 @@ use crate::domain::caller::Caller;
 use crate::domain::filename::Filename;
 use crate::domain::ids::{BackupId, OrgId};
 
-/// A system that the caller may see. Only [`Vault::managed`] makes one.
+/// A system that the caller may see. Only [`Vault::find_visible_system`] makes one.
 #[derive(Debug, Clone)]
-pub struct ManagedSystem {
+pub struct VisibleSystem {
     id: Uuid,
     org: OrgId,
     name: String,
     sub: String,
 }
 
-impl ManagedSystem {
+impl VisibleSystem {
     pub fn id(&self) -> Uuid {
         self.id
     }
@@ -40,7 +40,7 @@ impl ManagedSystem {
     }
 
     /// Returns the file name of a download of the backup.
-    pub fn name_of(&self, backup: &Backup) -> Filename {
+    pub fn download_filename(&self, backup: &Backup) -> Filename {
         Filename::for_download(&self.name, backup.uploaded_at.date_naive(), &backup.filename)
     }
 }
@@ -51,7 +51,7 @@ impl Vault {
     /// # Errors
     /// [`ReadError::NoSystem`] alike if that is not an id, or the system is unknown, another organization's, or being
     /// destroyed.
-    pub async fn managed(&self, caller: &Caller, id: &str) -> Result<ManagedSystem, ReadError> {
+    pub async fn find_visible_system(&self, caller: &Caller, id: &str) -> Result<VisibleSystem, ReadError> {
         let id = parse_id(id).ok_or(ReadError::NoSystem)?;
         let query = move |conn: &mut _| systems::brief(conn, id);
         let found = self.db.run(Lane::Reads, READ_TIMEOUT, query).await?;
@@ -59,21 +59,21 @@ impl Vault {
             found.filter(|system| caller.sees(&system.org_id)).ok_or(ReadError::NoSystem)?;
         let org = OrgId::parse(&org_id)
             .map_err(|_| DbError::Failed(format!("system {id} has no valid organization")))?;
-        Ok(ManagedSystem { id, org, name, sub: caller.sub().to_owned() })
+        Ok(VisibleSystem { id, org, name, sub: caller.sub().to_owned() })
     }
 
     /// Returns the system's stored backups, newest first.
-    pub async fn list_managed(&self, system: &ManagedSystem) -> Result<Vec<Backup>, ReadError> {
-        self.stored_of(system.id).await
+    pub async fn list_visible_backups(&self, system: &VisibleSystem) -> Result<Vec<Backup>, ReadError> {
+        self.list_stored(system.id).await
     }
 
     /// Returns the system's stored backup with this id.
     ///
     /// # Errors
     /// [`ReadError::NotFound`] also for what is not an id; [`ReadError::Damaged`] as for an appliance.
-    pub async fn find_managed(&self, system: &ManagedSystem, id: &str) -> Result<Backup, ReadError> {
+    pub async fn find_visible_backup(&self, system: &VisibleSystem, id: &str) -> Result<Backup, ReadError> {
         let id = BackupId::parse(id).map_err(|_| ReadError::NotFound)?;
-        self.find_of(system.id, id).await
+        self.find_backup(system.id, id).await
     }
 }
 

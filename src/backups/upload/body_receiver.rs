@@ -17,7 +17,7 @@ use crate::domain::transfer_damage::TransferDamageCheck;
 use crate::store::{BodyMeter, BodySummary};
 
 /// The source of one upload's body, and what the body has to obey.
-pub(super) struct Intake {
+pub(super) struct BodyReceiver {
     pub messages: mpsc::Receiver<BodyMessage>,
     pub limits: BodyLimits,
     /// Declared length in bytes.
@@ -41,7 +41,7 @@ pub(super) enum BodyItem {
     End(Instant),
 }
 
-impl Intake {
+impl BodyReceiver {
     /// Receives the next item from the client. The client's timeouts run only here: while the store is busy, nothing waits
     /// for the client.
     pub async fn receive(&mut self, rate: &mut BodyRateCheck) -> Result<BodyItem, UploadError> {
@@ -66,7 +66,7 @@ impl Intake {
     }
 
     /// Checks that the body may have `count` bytes in all. May request more from the organization.
-    pub async fn allow(&mut self, count: u64) -> Result<(), UploadError> {
+    pub async fn reserve_up_to(&mut self, count: u64) -> Result<(), UploadError> {
         if let Some(length) = self.length {
             return if count <= length { Ok(()) } else { Err(UploadError::Interrupted) };
         }
