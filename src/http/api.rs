@@ -12,7 +12,7 @@ pub enum Api {
 }
 
 impl Api {
-    /// For the log and the metrics.
+    /// The name in the log and in the metrics.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Collect => "collect",

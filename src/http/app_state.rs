@@ -1,4 +1,4 @@
-//! What all handlers share.
+//! The state that all handlers share.
 
 use std::sync::Arc;
 
@@ -8,13 +8,13 @@ use super::base_urls::ApiAddresses;
 use crate::auth::bearer::TokenVerifier;
 use crate::backups::Vault;
 
-/// One for both listeners, in actix-web's application data.
+/// The state of both listeners, in actix-web's application data.
 pub struct AppState {
     pub vault: Arc<Vault>,
     /// The proxies whose `X-Forwarded-For` is trusted.
     pub trusted_proxies: Vec<IpNet>,
     /// `None`: no keys are configured, so every token is refused.
     pub tokens: Option<TokenVerifier>,
-    /// Where clients reach both APIs.
+    /// The addresses at which clients reach both APIs.
     pub addresses: ApiAddresses,
 }

@@ -1,4 +1,4 @@
-//! The URLs of the two APIs for a client: those that the operator has set, else the host that the client has named.
+//! The URLs of the two APIs for a client: the configured ones, or else ones with the host that the client has named.
 
 use std::net::SocketAddr;
 
@@ -36,7 +36,7 @@ impl ApiAddresses {
         self.base_urls_for(request.headers().get(HOST).and_then(|host| host.to_str().ok()))
     }
 
-    /// The same for this value of the `Host` header. The client chooses it, so a value that is not a host is never repeated.
+    /// The URLs for this value of the `Host` header. The client chooses it, so a value that is not a host is never repeated.
     pub fn base_urls_for(&self, host: Option<&str>) -> BaseUrls {
         let requested = host.and_then(split_host);
         BaseUrls {
@@ -46,7 +46,7 @@ impl ApiAddresses {
     }
 
     /// The base URL of signed downloads, which both listeners serve. Only `PUBLIC_URL` says that this client can reach
-    /// the collect API. Without it the URL leads to the listener that has received the request.
+    /// the collect API. Without that setting the URL leads to the listener that has received the request.
     pub fn download_base_url(&self, request: &HttpRequest) -> String {
         self.collect.public_url.clone().unwrap_or_else(|| self.base_urls(request).management)
     }

@@ -3,10 +3,10 @@
 //! When a listener is closed, the kernel resets the connections that it has established and that the server has not
 //! accepted yet. When a server stops, it drops the connections whose first request it has not read. Behind a proxy each of
 //! these is a failed upload, because a proxy must not repeat what it has begun to send. So the order is:
-//! 1. The kernel is told to ignore new connections. It does not refuse them: a client whose SYN is ignored sends it again
-//!    after a second.
+//! 1. A filter on the socket makes the kernel ignore new connections. The kernel does not refuse them: a client whose SYN
+//!    is ignored sends it again after a second.
 //! 2. The server accepts the established connections and reads their first requests.
-//! 3. The listener is closed. From now on the kernel refuses connections.
+//! 3. The listener is closed, and the kernel refuses new connections.
 //!
 //! Meanwhile each response says `Connection: close`, so that keep-alive clients leave instead of sending into a connection
 //! that is about to end.
@@ -47,7 +47,7 @@ impl ListenerDrain {
         Ok(Self { listener: listener.try_clone()?, begun: Arc::default() })
     }
 
-    /// Becomes true when draining begins. Each later response is the last one of its connection.
+    /// A flag that becomes true when draining begins. Each later response is the last one of its connection.
     pub fn begun(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.begun)
     }

@@ -8,7 +8,7 @@ use crate::domain::client_network::ClientNetwork;
 use crate::domain::ttl_map::TtlMap;
 
 const INTERVAL: Duration = Duration::from_mins(1);
-/// How many networks are logged in that time. The lines about others are omitted.
+/// How many networks are logged in one interval. The lines about others are omitted.
 const MAX_NETWORKS: usize = 100;
 
 /// The networks that were logged recently, for one kind of line.

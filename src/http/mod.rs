@@ -5,11 +5,11 @@
 //!
 //! The way of a request, from the socket to the handler:
 //! * [`server`] builds the servers of the two listeners, and [`listener_drain`] closes a listener without losing a request
-//! * [`connections`] - from `accept` to the first byte of HTTP ([`tls`]), and time-outs for clients that don't read
-//! * [`framing`] hands the HTTP library one request at a time, and answers malformed ones
+//! * [`connections`] - from `accept` to the first byte of HTTP ([`tls`]), and timeouts for clients that don't read
+//! * [`framing`] passes to the HTTP library one request at a time, and answers malformed ones
 //! * [`middleware`] - around every route
-//! * [`extractors`] - who the caller is; [`headers`] - what header values mean
-//! * [`collect`], [`management`], [`docs`] - routes and handlers
+//! * [`extractors`] - the caller's identity and address; [`headers`] - what header values mean
+//! * [`collect`], [`management`], [`docs`] - routes and handlers; [`shared`] - what both APIs use
 //! * [`errors`] - the table from errors to status codes; [`envelope`] - the shape of JSON responses
 //! * [`openapi`] - describes responses from the values that handlers respond with
 
@@ -30,8 +30,10 @@ mod log_limit;
 mod management;
 mod middleware;
 mod openapi;
+mod request_line;
 mod routing;
 mod server;
+mod shared;
 mod tls;
 
 pub use api::Api;

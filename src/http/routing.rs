@@ -1,4 +1,4 @@
-//! What the route tables are made of.
+//! The building blocks of the route tables.
 
 use std::future::{Ready, ready};
 
@@ -8,7 +8,7 @@ use actix_web::{FromRequest, Handler, HttpResponse, Resource, Responder, Route, 
 use super::errors::ApiError;
 
 /// A route for `GET` and `HEAD`. `HEAD` gets the same response without its body.
-pub fn read() -> Route {
+pub fn get_and_head() -> Route {
     web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
 }
 
@@ -19,7 +19,9 @@ where
     Args: FromRequest + 'static,
     F::Output: Responder + 'static,
 {
-    web::resource(path).route(read().to(handler)).default_service(web::to(|| method_not_allowed("GET, HEAD")))
+    web::resource(path)
+        .route(get_and_head().to(handler))
+        .default_service(web::to(|| method_not_allowed("GET, HEAD")))
 }
 
 /// The handler of all paths that don't exist.

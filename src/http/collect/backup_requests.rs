@@ -20,18 +20,20 @@ use crate::http::openapi::examples::example_id;
 use crate::http::openapi::responses::{ResponseMap, Responses};
 
 /// The longest wait, in seconds.
-const LONGEST_WAIT: u64 = 60;
+const MAX_WAIT: u64 = 60;
 const INVALID_WAIT: &str = "must be a whole number of seconds from 0 to 60";
 
 /// The open backup requests of a system.
 #[derive(Serialize, ToSchema)]
-pub struct Requests {
-    pub requests: Vec<OpenRequest>,
+#[schema(as = Requests)]
+pub struct OpenBackupRequests {
+    pub requests: Vec<OpenBackupRequest>,
 }
 
 /// An open backup request.
 #[derive(Serialize, ToSchema)]
-pub struct OpenRequest {
+#[schema(as = OpenRequest)]
+pub struct OpenBackupRequest {
     /// The appliance need not send it back: the next stored backup fulfils every open request.
     #[schema(value_type = String, format = "uuid")]
     id: Uuid,
@@ -41,15 +43,15 @@ pub struct OpenRequest {
     expires_at: String,
 }
 
-impl OpenRequest {
-    /// For the documentation.
+impl OpenBackupRequest {
+    /// An example for the documentation.
     pub fn example() -> Self {
         let at = |seconds| envelope::timestamp(DateTime::from_timestamp(seconds, 0).unwrap_or_default());
         Self { id: example_id().uuid(), requested_at: at(1_775_986_200), expires_at: at(1_776_072_600) }
     }
 }
 
-impl From<BackupRequest> for OpenRequest {
+impl From<BackupRequest> for OpenBackupRequest {
     fn from(request: BackupRequest) -> Self {
         Self {
             id: request.id,
@@ -72,7 +74,7 @@ impl From<BackupRequest> for OpenRequest {
     responses(ListResponses),
     security(("basic" = [])),
 )]
-pub async fn list(
+pub async fn list_open_backup_requests(
     identity: SystemIdentity,
     request: HttpRequest,
     state: Data<AppState>,
@@ -84,8 +86,8 @@ pub async fn list(
     } else {
         state.vault.wait_for_backup_requests(&identity, wait).await?
     };
-    let requests = found.into_iter().map(OpenRequest::from).collect();
-    Ok(envelope::respond(StatusCode::OK, "requests listed", Requests { requests }))
+    let requests = found.into_iter().map(OpenBackupRequest::from).collect();
+    Ok(envelope::respond(StatusCode::OK, "requests listed", OpenBackupRequests { requests }))
 }
 
 /// Parses the parameter `wait`: whole seconds; 0 if it is missing.
@@ -101,7 +103,7 @@ fn parse_wait(query: &str) -> Result<Duration, ApiError> {
         return Err(invalid(second));
     }
     let digits = value.bytes().all(|byte| byte.is_ascii_digit());
-    let seconds = value.parse().ok().filter(|&seconds| digits && seconds <= LONGEST_WAIT);
+    let seconds = value.parse().ok().filter(|&seconds| digits && seconds <= MAX_WAIT);
     seconds.map(Duration::from_secs).ok_or_else(|| invalid(value))
 }
 
@@ -109,7 +111,7 @@ struct ListResponses;
 
 impl IntoResponses for ListResponses {
     fn responses() -> ResponseMap {
-        let example = Requests { requests: vec![OpenRequest::example()] };
+        let example = OpenBackupRequests { requests: vec![OpenBackupRequest::example()] };
         let listed = "All open requests; none if the wait ended without one.";
         Responses::default()
             .json(200, listed, "requests listed", &example, &[])

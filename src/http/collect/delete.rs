@@ -3,34 +3,18 @@
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse};
-use serde::Serialize;
-use utoipa::{IntoResponses, ToSchema};
+use utoipa::IntoResponses;
 
-use super::backup_id_path::{BackupIdPath, invalid_backup_id, parse_backup_id};
 use crate::auth::basic::SystemIdentity;
-use crate::domain::ids::BackupId;
 use crate::http::app_state::AppState;
 use crate::http::envelope;
 use crate::http::errors::ApiError;
-use crate::http::extractors::client_address::ClientAddress;
+use crate::http::extractors::remote_addr::RemoteAddr;
 use crate::http::headers::unsupported::{conditional_delete, refuse_conditional_delete};
 use crate::http::openapi::common_errors::basic_auth_errors;
-use crate::http::openapi::examples::example_id;
 use crate::http::openapi::responses::{ResponseMap, Responses};
-
-/// The backup that was deleted.
-#[derive(Serialize, ToSchema)]
-pub struct Deleted {
-    #[schema(value_type = String, example = "01934fab-bc33-7890-a1b2-c3d4e5f6a7b8.gpg")]
-    pub id: BackupId,
-}
-
-impl Deleted {
-    /// For the documentation.
-    pub fn example() -> Self {
-        Self { id: example_id() }
-    }
-}
+use crate::http::shared::backup_id_path::{BackupIdPath, invalid_backup_id, parse_backup_id};
+use crate::http::shared::deleted::Deleted;
 
 /// Delete a backup
 ///
@@ -41,9 +25,9 @@ impl Deleted {
     responses(DeleteResponses),
     security(("basic" = [])),
 )]
-pub async fn delete(
+pub async fn delete_backup(
     identity: SystemIdentity,
-    ClientAddress(remote_addr): ClientAddress,
+    RemoteAddr(remote_addr): RemoteAddr,
     id: Path<String>,
     request: HttpRequest,
     state: Data<AppState>,

@@ -4,15 +4,15 @@ use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse};
 use utoipa::IntoResponses;
 
-use super::backup_id_path::{BackupIdPath, invalid_backup_id, parse_backup_id};
-use super::backup_response::{describe_backup_response, respond_with_backup};
 use crate::auth::basic::SystemIdentity;
 use crate::backups::Reader;
 use crate::http::app_state::AppState;
 use crate::http::errors::ApiError;
-use crate::http::extractors::client_address::ClientAddress;
+use crate::http::extractors::remote_addr::RemoteAddr;
 use crate::http::openapi::common_errors::basic_auth_errors;
 use crate::http::openapi::responses::ResponseMap;
+use crate::http::shared::backup_id_path::{BackupIdPath, invalid_backup_id, parse_backup_id};
+use crate::http::shared::backup_response::{describe_backup_response, respond_with_backup};
 
 /// Download a backup
 ///
@@ -29,9 +29,9 @@ use crate::http::openapi::responses::ResponseMap;
     responses(DownloadResponses),
     security(("basic" = [])),
 )]
-pub async fn download(
+pub async fn download_backup(
     identity: SystemIdentity,
-    ClientAddress(remote_addr): ClientAddress,
+    RemoteAddr(remote_addr): RemoteAddr,
     id: Path<String>,
     request: HttpRequest,
     state: Data<AppState>,

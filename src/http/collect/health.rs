@@ -37,7 +37,7 @@ pub struct Dependencies {
     operation_id = "health",
     responses(HealthResponses)
 )]
-pub async fn health(state: Data<AppState>) -> HttpResponse {
+pub async fn check_health(state: Data<AppState>) -> HttpResponse {
     let health = state.vault.health().await;
     let (status, message) = match (health.dependencies_are_up(), health.tasks.is_empty()) {
         (true, true) => (StatusCode::OK, "healthy"),
@@ -79,7 +79,7 @@ impl IntoResponses for HealthResponses {
     operation_id = "live",
     responses(LiveResponses)
 )]
-pub async fn live() -> HttpResponse {
+pub async fn check_liveness() -> HttpResponse {
     envelope::respond(StatusCode::OK, "alive", Empty {})
 }
 

@@ -6,13 +6,13 @@ use actix_web::web::Data;
 use serde::Serialize;
 use utoipa::{IntoResponses, ToSchema};
 
-use super::backup_metadata::Metadata;
 use crate::auth::basic::SystemIdentity;
 use crate::http::app_state::AppState;
 use crate::http::envelope;
 use crate::http::errors::ApiError;
 use crate::http::openapi::common_errors::basic_auth_errors;
 use crate::http::openapi::responses::{ResponseMap, Responses};
+use crate::http::shared::backup_metadata::Metadata;
 
 /// The backups of one system, newest first.
 #[derive(Serialize, ToSchema)]
@@ -28,7 +28,7 @@ pub struct Backups {
     responses(ListResponses),
     security(("basic" = [])),
 )]
-pub async fn list(identity: SystemIdentity, state: Data<AppState>) -> Result<HttpResponse, ApiError> {
+pub async fn list_backups(identity: SystemIdentity, state: Data<AppState>) -> Result<HttpResponse, ApiError> {
     let rows = state.vault.list(&identity).await?;
     let backups = rows.into_iter().map(Metadata::from).collect();
     Ok(envelope::respond(StatusCode::OK, "backups listed", Backups { backups }))

@@ -22,7 +22,10 @@ use crate::http::openapi::responses::{ResponseMap, Responses};
     responses(UnchangedResponses),
     security(("basic" = [])),
 )]
-pub async fn unchanged(identity: SystemIdentity, state: Data<AppState>) -> Result<HttpResponse, ApiError> {
+pub async fn report_unchanged(
+    identity: SystemIdentity,
+    state: Data<AppState>,
+) -> Result<HttpResponse, ApiError> {
     state.vault.note_unchanged(&identity).await?;
     Ok(envelope::respond(StatusCode::OK, "noted as unchanged", Empty {}))
 }

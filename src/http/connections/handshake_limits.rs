@@ -20,7 +20,7 @@ pub struct HandshakeLimits {
     pub connections: usize,
 }
 
-/// Counts the connections of each client network. It has an entry only for networks with at least one connection.
+/// Counts the connections of each client network. Only networks with at least one connection have an entry.
 #[derive(Debug)]
 pub struct HandshakeAdmission {
     limits: HandshakeLimits,
@@ -33,7 +33,7 @@ struct Entry {
     slots: Arc<Semaphore>,
 }
 
-/// An admitted connection. It is counted until this is dropped.
+/// An admitted connection, which is counted until this value is dropped.
 #[derive(Debug)]
 pub struct AdmittedConnection {
     admission: Arc<HandshakeAdmission>,
@@ -62,7 +62,7 @@ impl HandshakeAdmission {
 impl AdmittedConnection {
     /// Waits for one of the network's slots for handshakes.
     pub async fn slot(&self) -> Option<OwnedSemaphorePermit> {
-        // It fails only if the semaphore is closed, and it never is.
+        // Acquiring fails only if the semaphore is closed, which never happens.
         Arc::clone(&self.slots).acquire_owned().await.ok()
     }
 }

@@ -41,7 +41,8 @@ pub struct ResponseTimeouts {
 /// The longest time between two checks of what the client has read, while the stream waits for it.
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Aborts the current response, whatever the client does. Shared by a connection and the handlers of its requests.
+/// A signal that aborts the current response, whatever the client does. A connection and the handlers of its requests share
+/// it.
 #[derive(Clone, Default)]
 pub struct AbortSignal(Rc<RefCell<Option<CancellationToken>>>);
 
@@ -106,7 +107,7 @@ struct WaitState {
     idle: Duration,
     /// Bytes that the socket has accepted.
     written: i64,
-    /// How many of them the client had acknowledged at the last check.
+    /// How many of those bytes the client had acknowledged at the last check.
     acknowledged: i64,
     clock: BodyRateCheck,
     next_check: Pin<Box<Sleep>>,
@@ -117,7 +118,7 @@ impl TimeoutStream {
         Self { stream, timeouts, abort_log, abort_signal: AbortSignal::default(), waits: None }
     }
 
-    /// For the handlers of the connection's requests.
+    /// The signal, for the handlers of the connection's requests.
     pub fn abort_signal(&self) -> AbortSignal {
         self.abort_signal.clone()
     }
@@ -139,7 +140,7 @@ impl TimeoutStream {
         }
     }
 
-    /// Waits for the client. Ready with the error when the response is aborted.
+    /// Waits for the client. Returns the error when the response is aborted.
     fn wait(&mut self, context: &mut Context<'_>) -> Poll<io::Error> {
         let Self { stream, timeouts, abort_log, abort_signal, waits } = self;
         let pause = CHECK_INTERVAL.min(timeouts.idle_timeout / 4);
@@ -195,7 +196,7 @@ impl WaitState {
         let progress = acknowledged - std::mem::replace(&mut self.acknowledged, acknowledged);
         self.clock.waited(waited);
         self.clock.received(u64::try_from(progress).unwrap_or(0));
-        // With TLS, `queued` may grow although the socket accepted nothing from us. Then it had space, so the client has read
+        // With TLS, `queued` may grow although the socket accepted nothing from us. Then the socket had space, so the client has read
         // something: any change of `acknowledged` counts as progress.
         self.idle = if progress == 0 { self.idle + waited } else { Duration::ZERO };
         if self.idle >= timeouts.idle_timeout {

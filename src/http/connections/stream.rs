@@ -9,10 +9,10 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
-/// One type for both, so that there is one service for both.
+/// A connection with or without TLS. It is one type, so that one HTTP service serves both.
 pub enum ByteStream {
     Plain(TcpStream),
-    /// Boxed, because it is many times as large as the other variant.
+    /// The stream is boxed, because it is many times as large as the other variant.
     Tls(Box<TlsStream<TcpStream>>),
 }
 

@@ -8,14 +8,14 @@ use utoipa::openapi::security::{Http, HttpAuthScheme, HttpBuilder, SecuritySchem
 use utoipa::openapi::{OpenApi, PathItem, ServerBuilder};
 
 use crate::http::base_urls::BaseUrls;
-use crate::http::collect::{
-    backup_metadata, backup_requests, delete, download, health, list, signed_downloads, unchanged, upload,
-};
+use crate::http::collect::{backup_requests, delete, download, health, list, unchanged, upload};
 use crate::http::errors::data::{
-    DependencyDown, Empty, ErrorKind, FieldError, MaxBytes, RequestStateNow, RetryAfter, ValidationFailed,
+    BackupRequestStateNow, DependencyDown, Empty, ErrorKind, FieldError, MaxBytes, RetryAfter,
+    ValidationFailed,
 };
 use crate::http::errors::gateway::GatewayError;
 use crate::http::management::{gateway, metrics, systems};
+use crate::http::shared::{backup_metadata, deleted, signed_downloads};
 
 /// The operations of the collect API.
 #[derive(utoipa::OpenApi)]
@@ -37,20 +37,20 @@ use crate::http::management::{gateway, metrics, systems};
         (name = "Health", description = "For monitoring."),
     ),
     paths(
-        upload::upload,
-        list::list,
-        download::download,
-        delete::delete,
-        backup_requests::list,
-        unchanged::unchanged,
-        signed_downloads::download_signed,
-        health::health,
-        health::live,
+        upload::upload_backup,
+        list::list_backups,
+        download::download_backup,
+        delete::delete_backup,
+        backup_requests::list_open_backup_requests,
+        unchanged::report_unchanged,
+        signed_downloads::follow_link,
+        health::check_health,
+        health::check_liveness,
     ),
     components(schemas(
         backup_metadata::Metadata,
         list::Backups,
-        delete::Deleted,
+        deleted::Deleted,
         health::Dependencies,
         Empty,
         ErrorKind,
@@ -59,9 +59,9 @@ use crate::http::management::{gateway, metrics, systems};
         DependencyDown,
         MaxBytes,
         RetryAfter,
-        RequestStateNow,
-        backup_requests::Requests,
-        backup_requests::OpenRequest,
+        BackupRequestStateNow,
+        backup_requests::OpenBackupRequests,
+        backup_requests::OpenBackupRequest,
     )),
 )]
 struct Collect;
@@ -70,21 +70,21 @@ struct Collect;
 #[derive(utoipa::OpenApi)]
 #[openapi(
     paths(
-        systems::list::list,
-        systems::link::link,
-        systems::delete::delete,
-        systems::backup_requests::list,
-        systems::backup_requests::cancel,
-        gateway::list::list,
-        gateway::show::show,
+        systems::list::list_backups,
+        systems::link::create_link,
+        systems::delete::delete_backup,
+        systems::backup_requests::list_backup_requests,
+        systems::backup_requests::cancel_backup_request,
+        gateway::list::list_backups,
+        gateway::show::show_backup,
         gateway::request_backup::request_backup,
-        metrics::metrics,
+        metrics::show_metrics,
     ),
     components(schemas(
         systems::list::SystemBackups,
         systems::link::DownloadAddress,
-        systems::backup_requests::SystemRequests,
-        systems::backup_requests::SystemRequest,
+        systems::backup_requests::SystemBackupRequests,
+        systems::backup_requests::SystemBackupRequest,
         systems::backup_requests::Cancelled,
         gateway::list::SiteBackup,
         gateway::show::SiteBackupDetails,

@@ -1,6 +1,6 @@
 //! `/mcp`: passes requests from actix-web to the library of the Model Context Protocol, and its responses back. It is
 //! stateless: each request has one JSON response. A web page can make a browser on the operator's machine send requests
-//! to a server on loopback, so `Host` and `Origin` must be ours (the library refuses others with 403).
+//! to a server on loopback, so `Host` and `Origin` must be this service's (the library refuses others with 403).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,7 +23,7 @@ use crate::http::headers::host;
 
 /// The largest request body, in bytes: more than any question about this documentation needs.
 const MAX_BODY: usize = 8 * 1024;
-/// For reading the request and responding. The shutdown of the service waits for it.
+/// The time in which a request has to be read and answered. The shutdown of the service waits that long.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// An error that is found before the library sees the request.

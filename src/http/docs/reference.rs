@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::layout;
 use super::markdown::{escape, inline, to_html};
 
-/// In the order in which they are shown.
+/// The methods, in the order in which they are shown.
 const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
 
 /// `/docs/reference`.

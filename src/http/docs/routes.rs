@@ -5,7 +5,7 @@ use actix_web::web::{self, ServiceConfig};
 use super::handlers;
 use crate::http::routing::{method_not_allowed, read_only};
 
-/// All of them, for the management listener.
+/// The routes of the documentation, for the management listener.
 pub fn routes(config: &mut ServiceConfig) {
     config
         .service(read_only("/openapi.json", handlers::openapi))

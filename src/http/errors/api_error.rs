@@ -5,7 +5,7 @@ use actix_web::http::header::{ALLOW, CONTENT_RANGE, RETRY_AFTER, WWW_AUTHENTICAT
 use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
 
 use super::data::{
-    DependencyDown, Empty, ErrorData, ErrorKind, FieldError, MaxBytes, RequestStateNow, RetryAfter,
+    BackupRequestStateNow, DependencyDown, Empty, ErrorData, ErrorKind, FieldError, MaxBytes, RetryAfter,
     ValidationFailed,
 };
 use crate::backups::Dependency;
@@ -18,28 +18,30 @@ use crate::http::envelope;
 pub enum ApiError {
     #[error("validation failed")]
     Validation(FieldError),
+    /// The Basic credential of a system is missing, invalid or revoked.
     #[error("invalid token")]
     Unauthorized,
-    /// The same for a bearer token.
+    /// The bearer token is missing or invalid.
     #[error("invalid token")]
     InvalidToken,
     #[error("insufficient scope")]
     InsufficientScope { needed: &'static str },
+    /// There is no such backup.
     #[error("backup not found")]
     NotFound,
     #[error("system not found")]
     SystemNotFound,
     #[error("request not found")]
-    RequestNotFound,
+    BackupRequestNotFound,
     #[error("system is suspended")]
     Suspended,
     #[error("request has ended")]
-    RequestEnded { state: BackupRequestState },
+    BackupRequestEnded { state: BackupRequestState },
     #[error("not found")]
     UnknownPath,
     #[error("method not allowed")]
     MethodNotAllowed { allow: &'static str },
-    /// A signed URL that is forged or has expired: 403, like an S3 server.
+    /// A signed URL is forged or has expired: 403, as from an S3 server.
     #[error("download address invalid or expired")]
     InvalidLink,
     #[error("backup is not text, or too large to be shown")]
@@ -122,7 +124,7 @@ impl ApiError {
             Self::TooManyUploads | Self::TooManyDownloads => {
                 ErrorData::RetryAfter(RetryAfter { retry_after_seconds: BUSY_RETRY })
             }
-            Self::RequestEnded { state } => ErrorData::State(RequestStateNow { state: *state }),
+            Self::BackupRequestEnded { state } => ErrorData::State(BackupRequestStateNow { state: *state }),
             Self::Unavailable { details } => down(details),
             Self::Damaged => down(Dependency::Store.name()),
             _ => ErrorData::Empty(Empty {}),
@@ -170,10 +172,10 @@ impl ResponseError for ApiError {
             Self::Validation(_) => StatusCode::BAD_REQUEST,
             Self::Unauthorized | Self::InvalidToken => StatusCode::UNAUTHORIZED,
             Self::InsufficientScope { .. } | Self::InvalidLink => StatusCode::FORBIDDEN,
-            Self::NotFound | Self::SystemNotFound | Self::RequestNotFound | Self::UnknownPath => {
+            Self::NotFound | Self::SystemNotFound | Self::BackupRequestNotFound | Self::UnknownPath => {
                 StatusCode::NOT_FOUND
             }
-            Self::Suspended | Self::RequestEnded { .. } => StatusCode::CONFLICT,
+            Self::Suspended | Self::BackupRequestEnded { .. } => StatusCode::CONFLICT,
             Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::NotText => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Timeout => StatusCode::REQUEST_TIMEOUT,

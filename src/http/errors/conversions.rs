@@ -26,7 +26,7 @@ impl From<UploadError> for ApiError {
             UploadError::Malformed(what) => Self::field("body", what, ""),
             UploadError::TimedOut => Self::Timeout,
             UploadError::Revoked => Self::Unauthorized,
-            // Logged where it happened, with the ids.
+            // The outage was logged where it happened, with the ids.
             UploadError::Unavailable(outage) => Self::Unavailable { details: outage.dependency.name() },
             UploadError::Aborted => Self::Unavailable { details: "upload was interrupted" },
         }
@@ -51,9 +51,9 @@ impl From<BackupRequestError> for ApiError {
     fn from(error: BackupRequestError) -> Self {
         match error {
             BackupRequestError::NoSystem => Self::SystemNotFound,
-            BackupRequestError::NotFound => Self::RequestNotFound,
+            BackupRequestError::NotFound => Self::BackupRequestNotFound,
             BackupRequestError::Suspended => Self::Suspended,
-            BackupRequestError::Ended(state) => Self::RequestEnded { state },
+            BackupRequestError::Ended(state) => Self::BackupRequestEnded { state },
             BackupRequestError::Unavailable(outage) => outage.into(),
         }
     }

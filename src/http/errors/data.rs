@@ -61,7 +61,8 @@ pub struct RetryAfter {
 
 /// The state of a backup request.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct RequestStateNow {
+#[schema(as = RequestStateNow)]
+pub struct BackupRequestStateNow {
     #[schema(value_type = String, pattern = "^(pending|seen|fulfilled|expired|cancelled)$", example = "fulfilled")]
     pub state: BackupRequestState,
 }
@@ -78,19 +79,19 @@ pub enum ErrorData {
     DependencyDown(DependencyDown),
     MaxBytes(MaxBytes),
     RetryAfter(RetryAfter),
-    State(RequestStateNow),
+    State(BackupRequestStateNow),
     Empty(Empty),
 }
 
 impl ErrorData {
-    /// The name of its schema in the OpenAPI document.
+    /// The name of this data's schema in the OpenAPI document.
     pub fn schema(&self) -> Cow<'static, str> {
         match self {
             Self::Validation(_) => ValidationFailed::name(),
             Self::DependencyDown(_) => DependencyDown::name(),
             Self::MaxBytes(_) => MaxBytes::name(),
             Self::RetryAfter(_) => RetryAfter::name(),
-            Self::State(_) => RequestStateNow::name(),
+            Self::State(_) => BackupRequestStateNow::name(),
             Self::Empty(_) => Empty::name(),
         }
     }

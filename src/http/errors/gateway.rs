@@ -1,6 +1,6 @@
 //! Errors under `/backup` have the gateway's shape: `{type, code, message, doc_url}`.
 //!
-//! The handlers return the same [`ApiError`]s as all others. A middleware converts them to this shape.
+//! The gateway's handlers return [`ApiError`]s like all other handlers. A middleware converts them to this shape.
 
 use actix_web::body::BoxBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
@@ -37,13 +37,13 @@ pub struct GatewayError {
 
 /// Status and body of an error. `base_url` is that of the documentation pages, to which `doc_url` leads.
 pub fn reshaped(error: &ApiError, base_url: &str) -> (u16, GatewayError) {
-    let ErrorCode { code, status, kind, .. } = code_of(error);
+    let ErrorCode { code, status, kind, .. } = gateway_code(error);
     let doc_url = format!("{base_url}/docs/errors/{code}");
     (status, GatewayError { kind, code, message: error.to_string(), doc_url })
 }
 
 /// The gateway's code for an error.
-fn code_of(error: &ApiError) -> ErrorCode {
+fn gateway_code(error: &ApiError) -> ErrorCode {
     match error.status_code() {
         StatusCode::UNAUTHORIZED => UNAUTHORIZED,
         StatusCode::FORBIDDEN => INSUFFICIENT_SCOPE,
@@ -88,7 +88,7 @@ mod tests {
     use crate::http::errors::gateway_codes::ERROR_CODES;
 
     #[test]
-    fn errors_have_the_code_of_what_the_client_can_do() {
+    fn errors_have_the_gateway_code_what_the_client_can_do() {
         for (error, code) in [
             (ApiError::InvalidToken, "unauthorized"),
             (ApiError::InsufficientScope { needed: "backup:view" }, "insufficient_scope"),
@@ -104,8 +104,8 @@ mod tests {
             (ApiError::Unavailable { details: "database" }, "service_unavailable"),
             (ApiError::Damaged, "backup_damaged"),
         ] {
-            assert_eq!(code_of(&error).code, code, "{error}");
-            assert!(ERROR_CODES.contains(&code_of(&error)));
+            assert_eq!(gateway_code(&error).code, code, "{error}");
+            assert!(ERROR_CODES.contains(&gateway_code(&error)));
         }
     }
 }

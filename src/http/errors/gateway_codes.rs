@@ -8,7 +8,7 @@ use serde::Serialize;
 pub struct ErrorCode {
     pub code: &'static str,
     pub status: u16,
-    /// The broad category: `type` in the answer.
+    /// The broad category: `type` in the response.
     pub kind: &'static str,
     pub title: &'static str,
     pub explanation: &'static str,
@@ -105,8 +105,8 @@ pub const TOO_MANY_DOWNLOADS: ErrorCode = ErrorCode {
     status: 429,
     kind: "rate_limit_error",
     title: "Too many downloads of the site are in progress",
-    explanation: "All portals together may have 8 downloads of one site at the same time. Send the same request again after the seconds in `Retry-After`. If a client stops reading, its download is aborted after \
-        about a minute.",
+    explanation: "All portals together may have 8 downloads of one site at the same time. Send the same request again \
+        after the seconds in `Retry-After`. If a client stops reading, its download is aborted after about a minute.",
 };
 
 pub const SERVICE_UNAVAILABLE: ErrorCode = ErrorCode {

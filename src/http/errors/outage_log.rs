@@ -9,10 +9,10 @@ use crate::domain::ttl_map::TtlMap;
 
 /// How often the same line is logged at level error.
 const INTERVAL: Duration = Duration::from_secs(10);
-/// How many different lines are remembered. Other lines are not logged as errors meanwhile.
+/// How many different lines are remembered. While all are in use, other lines are not logged as errors.
 const MAX_LINES: usize = 100;
 
-/// One for the whole process, like the log: where errors become responses, no other state is at hand.
+/// The lines of the whole process, like the log: where errors become responses, no other state is available.
 static LOGGED: LazyLock<Mutex<TtlMap<String, bool>>> =
     LazyLock::new(|| Mutex::new(TtlMap::new(INTERVAL, MAX_LINES)));
 

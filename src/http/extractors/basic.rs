@@ -1,4 +1,4 @@
-//! Basic auth: the system that sends the request. It is checked before anything else in the request.
+//! Basic auth: the system that sends the request. The credential is checked before anything else in the request.
 
 use std::pin::Pin;
 
@@ -7,7 +7,7 @@ use actix_web::web::Data;
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use actix_web_httpauth::headers::authorization::Basic;
 
-use super::client_address::ClientAddress;
+use super::remote_addr::RemoteAddr;
 use crate::auth::basic::SystemIdentity;
 use crate::backups::ReadError;
 use crate::http::app_state::AppState;
@@ -20,7 +20,7 @@ impl FromRequest for SystemIdentity {
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let credential = credential::<Basic>(request.headers(), "Basic");
-        let ClientAddress(from) = ClientAddress::from_http_request(request);
+        let RemoteAddr(remote_addr) = RemoteAddr::from_http_request(request);
         let state = request.app_data::<Data<AppState>>().cloned();
         let request = request.clone();
         Box::pin(async move {
@@ -28,9 +28,9 @@ impl FromRequest for SystemIdentity {
             let state = state.ok_or(ApiError::Unavailable { details: "service" })?;
             let secret = credential.password().unwrap_or_default();
             let authenticator = &state.vault.authenticator;
-            let identity = authenticator.authenticate(credential.user_id(), secret, from).await;
+            let identity = authenticator.authenticate(credential.user_id(), secret, remote_addr).await;
             let identity = identity.map_err(ReadError::from)?.ok_or(ApiError::Unauthorized)?;
-            // The middleware `add_backup_requested` reads it from there.
+            // The middleware `add_backup_requested` reads the identity, to know which system the response is for.
             request.extensions_mut().insert(identity.clone());
             Ok(identity)
         })

@@ -1,5 +1,5 @@
-//! Bearer tokens: the caller, and whether the token has the scope that the route needs. It is checked before anything else
-//! in the request.
+//! Bearer tokens: the caller, and whether the token has the scope that the route needs. The token is checked before anything
+//! else in the request.
 
 use std::marker::PhantomData;
 use std::pin::Pin;
@@ -48,7 +48,7 @@ impl RequiredScope for AdminScope {
     const SCOPE: Scope = Scope::Admin;
 }
 
-/// The caller, whose token has scope `S`. As a handler's parameter it refuses all other requests with 401 or 403.
+/// The caller, whose token has scope `S`. As a handler's parameter, this type refuses all other requests with 401 or 403.
 pub struct Authorized<S> {
     pub caller: Caller,
     scope: PhantomData<S>,
@@ -83,7 +83,7 @@ impl From<TokenError> for ApiError {
                 log::debug!("a token was refused: {why}");
                 Self::InvalidToken
             }
-            // Not 401, which would make a client discard a valid token: the error is ours.
+            // Not 401, which would make a client discard a valid token: the failure is the service's.
             TokenError::NoKeys => {
                 // The reason was logged when the keys could not be read.
                 log::debug!("{error}");

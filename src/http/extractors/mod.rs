@@ -1,5 +1,5 @@
-//! Who sends a request: credentials and client address, as parameters of handlers.
+//! The sender of a request as parameters of handlers: credential and address.
 
 mod basic;
 pub mod bearer;
-pub mod client_address;
+pub mod remote_addr;

@@ -11,7 +11,7 @@ const MAX_LINE: usize = 4096;
 #[derive(Debug)]
 pub(super) struct ChunkedBody {
     state: ChunkState,
-    /// Remaining bytes of this chunk.
+    /// The remaining bytes of the current chunk.
     size: u64,
     /// The digits read of the current chunk size.
     digits: usize,
@@ -151,7 +151,7 @@ impl ChunkedBody {
     }
 }
 
-/// Whether a byte may not be part of a line. A tab may.
+/// Whether this byte is not allowed in a line. A tab is allowed.
 fn is_control(byte: u8) -> bool {
     byte.is_ascii_control() && byte != b'\t'
 }

@@ -20,7 +20,7 @@ impl From<MalformedRequest> for ApiError {
     }
 }
 
-/// The bytes of the response.
+/// Returns the bytes of the response.
 pub(super) fn answer(error: MalformedRequest) -> Bytes {
     let response = ApiError::from(error).error_response();
     let status = response.status();

@@ -1,4 +1,4 @@
-//! The state that the stream below the library and the middleware above it share.
+//! State that the stream (below actix-http) and the middleware (above it) share about the request being answered.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -24,7 +24,8 @@ pub struct Exchange {
 }
 
 impl Exchange {
-    /// Why the request's body is malformed, if it is. The client is then still connected.
+    /// The error, if the request's body is malformed; the client is then still connected. `None` if the body is complete or
+    /// the client has disconnected.
     pub fn malformed_body(&self) -> Option<MalformedRequest> {
         self.malformed_body.get()
     }
@@ -50,7 +51,7 @@ impl Exchange {
         self.malformed_body.set(Some(error));
     }
 
-    /// The response has been encoded.
+    /// Ends the exchange, because the response has been encoded.
     pub(super) fn end(&self) {
         self.responding.set(false);
         if let Some(waiting) = self.waiting.take() {
@@ -64,7 +65,8 @@ impl Exchange {
     }
 }
 
-/// Ends the exchange when it is dropped. The response's body owns it, and is dropped when the library has encoded all of it.
+/// Ends the exchange when this guard is dropped. The response's body owns the guard, and the library drops the body when it
+/// has encoded all of it.
 struct ResponseGuard(Rc<Exchange>);
 
 impl Drop for ResponseGuard {
@@ -97,7 +99,7 @@ pub async fn one_request_at_a_time(
             set_connection_type(response.response_mut().head_mut());
             Ok(response.map_body(|_, answer| body(answer)))
         }
-        // The library turns an error into a response, too. The next request must not overtake it either.
+        // The library turns an error into a response, too. The next request must not overtake that response either.
         Err(error) => {
             let mut response = error.error_response();
             set_connection_type(response.head_mut());

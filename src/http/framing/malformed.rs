@@ -1,4 +1,4 @@
-//! What is wrong with a malformed request, in the words of the response and of the log.
+//! The kinds of malformed requests, with the texts of the response and of the log.
 
 use actix_web::http::StatusCode;
 
@@ -19,7 +19,7 @@ pub enum MalformedRequest {
     LengthAndCoding,
     /// The library would take everything that follows `Upgrade: websocket` for the request's body.
     Upgrade,
-    /// The same for `CONNECT`.
+    /// The library would take everything that follows `CONNECT` for the request's body, too.
     Connect,
     ChunkSize,
     ChunkTooLarge,
@@ -83,7 +83,7 @@ impl MalformedRequest {
         Texts { reason, key, message }
     }
 
-    /// The kind, for the metrics.
+    /// The kind of the error, for the metrics.
     pub fn reason(self) -> &'static str {
         self.texts().reason
     }
@@ -93,7 +93,7 @@ impl MalformedRequest {
         self.texts().key
     }
 
-    /// What is wrong with it. The text repeats nothing of the request.
+    /// What is wrong with that part. The text repeats nothing of the request.
     pub fn message(self) -> &'static str {
         self.texts().message
     }

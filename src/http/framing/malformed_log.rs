@@ -9,7 +9,7 @@ use crate::http::api::Api;
 use crate::http::log_limit::LogLimit;
 use crate::telemetry::Metrics;
 
-/// The malformed requests of a listener.
+/// Counts and logs the malformed requests to one listener.
 pub struct MalformedRequestLog {
     api: Api,
     metrics: Metrics,
@@ -23,11 +23,11 @@ impl MalformedRequestLog {
 
     pub(super) fn report(&self, error: MalformedRequest, peer: IpAddr) {
         self.metrics.broken_request(self.api.name(), error.reason());
-        let origin = ClientNetwork::of(Some(peer));
-        if self.logged.admits(origin, Instant::now()) {
+        let network = ClientNetwork::of(Some(peer));
+        if self.logged.admits(network, Instant::now()) {
             let (api, key, message) = (self.api, error.key(), error.message());
             log::info!(
-                "broken request to the {api} API from {origin}: {key}: {message}; \
+                "broken request to the {api} API from {network}: {key}: {message}; \
                  further ones from this address are counted but not logged for one minute"
             );
         }

@@ -1,8 +1,8 @@
-//! Hands actix-http one request at a time.
+//! Passes one request at a time to actix-http.
 //!
 //! actix-http reads ahead. It keeps what it knows of a request (whether it was `HEAD`, its version, whether the connection
 //! is kept alive) per connection. So if it parses the next request before it has written the response to this one, it
-//! overwrites that: a response loses its body, or gets the wrong `Connection` header. It also answers malformed heads
+//! overwrites that state: a response loses its body, or gets the wrong `Connection` header. It also answers malformed heads
 //! without a body, treats a malformed chunk like a client that has disconnected, and cannot ignore an upgrade. So a
 //! [`SequentialStream`] lies between the connection and the library:
 //!

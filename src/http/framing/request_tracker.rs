@@ -8,7 +8,7 @@ use super::malformed::MalformedRequest;
 /// The position in the connection's requests.
 #[derive(Debug)]
 pub(super) enum Position {
-    /// At the start of a head. It is held back until it is complete.
+    /// At the start of a head, which is held back until it is complete.
     Head,
     /// In a request with this many remaining bytes.
     Length(u64),
@@ -17,7 +17,7 @@ pub(super) enum Position {
     Chunks(ChunkedBody),
     /// After a request whose response has not been encoded.
     AwaitingResponse,
-    /// After the last request. What follows is discarded.
+    /// After the last request. All later bytes are discarded.
     Discard,
     /// At a malformed head.
     MalformedHead(MalformedRequest),
@@ -42,11 +42,11 @@ impl RequestTracker {
         while at < bytes.len() {
             let rest = &mut bytes[at..];
             let taken = match &mut self.position {
-                Position::Head => match head::read(rest) {
+                Position::Head => match head::parse(rest) {
                     Ok(None) => return at,
                     Ok(Some(head)) => {
                         exchange.begin();
-                        self.position = after(&head);
+                        self.position = position_after(&head);
                         0
                     }
                     Err(error) => {
@@ -55,14 +55,14 @@ impl RequestTracker {
                     }
                 },
                 Position::Length(left) => {
-                    let taken = take(left, rest.len());
+                    let taken = subtract(left, rest.len());
                     if *left == 0 {
                         self.position = Position::AwaitingResponse;
                     }
                     taken
                 }
                 Position::HeadOfChunks(left) => {
-                    let taken = take(left, rest.len());
+                    let taken = subtract(left, rest.len());
                     if *left == 0 {
                         self.position = Position::Chunks(ChunkedBody::new());
                     }
@@ -98,7 +98,7 @@ impl RequestTracker {
 }
 
 /// The position after a head has been parsed.
-fn after(head: &Head) -> Position {
+fn position_after(head: &Head) -> Position {
     let length = head.length as u64;
     match head.framing {
         Framing::Length(body) => Position::Length(length.saturating_add(body)),
@@ -107,7 +107,7 @@ fn after(head: &Head) -> Position {
 }
 
 /// Subtracts the available bytes from `left`, and returns how many were subtracted.
-fn take(left: &mut u64, available: usize) -> usize {
+fn subtract(left: &mut u64, available: usize) -> usize {
     let taken = usize::try_from(*left).map_or(available, |left| left.min(available));
     *left -= taken as u64;
     taken

@@ -1,10 +1,9 @@
 //! Conditions of a download on its entity tag (RFC 9110, 13).
 
-/// Whether an `If-None-Match` header names `etag` (304 then). `etag` is the
-/// whole entity tag of an object that exists, with its quotes.
+/// Whether an `If-None-Match` header names `etag`, so that the response is 304. `etag` is the whole entity tag of an object
+/// that exists, with its quotes.
 ///
-/// The comparison is weak (RFC 9110, 13.1.2); `*` matches. Parsing ends at the
-/// first element that is not an entity tag.
+/// The comparison is weak (RFC 9110, 13.1.2); `*` matches. Parsing ends at the first element that is not an entity tag.
 #[must_use]
 pub fn if_none_match(header: &[u8], etag: &str) -> bool {
     let mut rest = header.trim_ascii();
@@ -21,8 +20,8 @@ pub fn if_none_match(header: &[u8], etag: &str) -> bool {
     false
 }
 
-/// The next entity tag of a list, without the prefix `W/`, and what follows it. A
-/// tag may contain a comma, so the list is not split at commas.
+/// The next entity tag of a list, without the prefix `W/`, and what follows it. A tag may contain a comma, so the list is not
+/// split at commas.
 fn next_tag(list: &[u8]) -> Option<(&[u8], &[u8])> {
     let start = list.iter().position(|b| !b" \t,".contains(b))?;
     let tag = opaque(&list[start..]);
@@ -38,7 +37,7 @@ pub fn if_range_allows(header: Option<&[u8]>, etag: &str) -> bool {
     header.is_none_or(|value| value.trim_ascii() == etag.as_bytes() && etag.starts_with('"'))
 }
 
-/// An entity tag without the prefix `W/` of weak ones.
+/// The entity tag without `W/`, the prefix of weak tags.
 fn opaque(etag: &[u8]) -> &[u8] {
     etag.strip_prefix(b"W/").unwrap_or(etag)
 }

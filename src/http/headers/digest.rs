@@ -1,5 +1,4 @@
-//! Digest fields (RFC 9530): the hash that a client expects its bytes to have, and
-//! the hash that we announce.
+//! Digest fields (RFC 9530): the hash that a client expects its bytes to have, and the hash that the service announces.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use sfv::{BareItem, Dictionary, Item, ListEntry, Parser};
@@ -19,7 +18,7 @@ pub struct InvalidDigest;
 /// `sha-256`: other algorithms are ignored, whatever their values are.
 ///
 /// # Errors
-/// [`InvalidDigest`] if the lines are not a dictionary, or its `sha-256` is not a byte sequence of 32 bytes.
+/// [`InvalidDigest`] if the lines are not a dictionary, or the member `sha-256` is not a byte sequence of 32 bytes.
 pub fn expected_sha256(lines: &[&[u8]]) -> Result<Option<[u8; 32]>, InvalidDigest> {
     let joined = lines.join(&b", "[..]);
     let members: Dictionary = Parser::new(&joined).parse().map_err(|_| InvalidDigest)?;
@@ -53,7 +52,7 @@ pub fn instance_sha256(lines: &[&[u8]]) -> Result<Option<[u8; 32]>, InvalidDiges
 /// The SHA-256 in a request's `x-amz-content-sha256` field: in hex, or `UNSIGNED-PAYLOAD`.
 ///
 /// # Errors
-/// [`InvalidDigest`] if it is anything else, or there are several.
+/// [`InvalidDigest`] if the value is anything else, or the field occurs several times.
 pub fn payload_sha256(lines: &[&[u8]]) -> Result<Option<[u8; 32]>, InvalidDigest> {
     match lines {
         [] => Ok(None),
@@ -79,7 +78,7 @@ mod tests {
 
     use super::*;
 
-    /// Of `{"hello": "world"}\n`, from RFC 9530, appendix D.
+    /// The digest of `{"hello": "world"}\n`, from RFC 9530, appendix D.
     const RFC: &str = "sha-256=:RK/0qy18MlBSVnWgjwz6lZEWjP/lF5HF9bvEF8FabDg=:";
 
     fn read(lines: &[&str]) -> Result<Option<[u8; 32]>, InvalidDigest> {
@@ -103,7 +102,7 @@ mod tests {
             &[&format!("{sha_512},\t{RFC}")],
             &[&format!("  {RFC} , md5=1, x, y=(1 2)")],
             &[&format!("{RFC};from=agent")],
-            // The last of two counts (RFC 9651, 4.2.2).
+            // The last of two members counts (RFC 9651, 4.2.2).
             &["sha-256=1", RFC],
         ] {
             assert_eq!(read(lines), expected, "{lines:?}");

@@ -1,7 +1,7 @@
 //! The `Host` header of requests that come over loopback.
 //!
-//! With DNS rebinding a web page can make a browser on this machine send requests to our listener and read the responses.
-//! Then only the `Host` header still shows that the page requested another name.
+//! With DNS rebinding a web page can make a browser on this machine send requests to this listener and read the responses.
+//! Only the `Host` header then still shows that the page requested another name.
 
 use std::net::IpAddr;
 
@@ -11,7 +11,7 @@ use actix_web::http::uri::Authority;
 
 use crate::http::base_urls::ApiAddress;
 
-/// The names of this machine: those of loopback, and the address that the API listens on.
+/// The names of this machine: the loopback names, and the address that the API listens on.
 pub fn local_names(api: &ApiAddress) -> Vec<String> {
     let name = |ip: IpAddr| if ip.is_ipv6() { format!("[{ip}]") } else { ip.to_string() };
     let mut names = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "[::1]".to_owned()];

@@ -7,7 +7,7 @@ use crate::domain::range::ByteRange;
 pub enum ResolvedRange {
     /// The whole object (200): no header, or one that a server may ignore.
     Whole,
-    /// A part of it (206).
+    /// A part of the object (206).
     Part(ByteRange),
     /// Only bytes beyond the end of the object (416).
     Unsatisfiable,
@@ -15,8 +15,8 @@ pub enum ResolvedRange {
 
 /// Resolves a `Range` header for an object of `size` bytes.
 ///
-/// The unit is `bytes`, the forms `a-b`, `a-` and `-n`. Other units, several
-/// ranges and malformed values are ignored, as RFC 9110, 14.2 allows or asks.
+/// The unit is `bytes`, the forms are `a-b`, `a-` and `-n`. Other units, several ranges and malformed values are ignored, as
+/// RFC 9110, 14.2 allows or requires.
 #[must_use]
 pub fn resolve(header: Option<&[u8]>, size: u64) -> ResolvedRange {
     header

@@ -2,8 +2,8 @@
 //!
 //! The bytes of a body are stored as they come, as one whole backup. An upload is refused if its headers say that the body
 //! is something else, such as a part or an encoding of a backup, or if they ask for a check that the service does not
-//! make: otherwise the client would take the 201 for more than it means. What RFC 9110 tells servers to ignore (`Range`
-//! of a `POST`) is ignored.
+//! make: otherwise the client would take the 201 for more than it means. The service ignores what RFC 9110 requires servers to ignore
+//! (`Range` of a `POST`).
 
 use actix_web::http::header::HeaderMap;
 
@@ -12,7 +12,7 @@ use crate::http::errors::{ApiError, NOT_A_FORM};
 /// A header that is refused unless its value changes nothing.
 struct UnsupportedHeader {
     name: &'static str,
-    /// Whether a value, in lower case and trimmed, changes nothing.
+    /// Whether a value, which is trimmed and in lower case, changes nothing.
     is_harmless: fn(&str) -> bool,
     message: &'static str,
 }
@@ -71,13 +71,13 @@ const UPLOAD: &[UnsupportedHeader] = &[
         is_harmless: |value| !value.split(',').any(|name| is_checksum(name.trim())),
         message: "trailers are not read: send the digest in the head (Content-Digest: sha-256=:BASE64:)",
     },
-    // A backup gets an id of its own: nothing is ever overwritten, which is what `*` asks for.
+    // A backup gets an id of its own: nothing is ever overwritten, and `*` requires only that.
     UnsupportedHeader { name: "if-none-match", is_harmless: |value| value == "*", message: NOT_CONDITIONAL },
     UnsupportedHeader { name: "if-match", is_harmless: |value| value == "*", message: NOT_CONDITIONAL },
     UnsupportedHeader { name: "if-unmodified-since", is_harmless: never, message: NOT_CONDITIONAL },
 ];
 
-/// A deletion is not conditional. `If-Match: *` asks that the backup exists, and no other backup is deleted.
+/// A deletion is not conditional. `If-Match: *` is harmless: it requires only that the backup exists, as every deletion does.
 const DELETE: &[UnsupportedHeader] = &[
     UnsupportedHeader { name: "if-match", is_harmless: |value| value == "*", message: NOT_CONDITIONAL },
     UnsupportedHeader { name: "if-none-match", is_harmless: never, message: NOT_CONDITIONAL },

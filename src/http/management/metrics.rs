@@ -16,7 +16,7 @@ use crate::http::openapi::responses::{ResponseMap, Responses};
 use crate::http::openapi::schemas::text;
 use crate::telemetry::GaugeValues;
 
-/// The values change all the time.
+/// The `Cache-Control` of the metrics: their values change all the time.
 const CACHE_POLICY: &str = "no-store";
 
 /// Metrics for Prometheus
@@ -28,7 +28,7 @@ const CACHE_POLICY: &str = "no-store";
     responses(MetricsResponses),
     security((), ("bearer" = ["backup:admin"])),
 )]
-pub async fn metrics(request: HttpRequest, state: Data<AppState>) -> Result<HttpResponse, ApiError> {
+pub async fn show_metrics(request: HttpRequest, state: Data<AppState>) -> Result<HttpResponse, ApiError> {
     if !is_local(&request, &state.addresses.management) {
         Authorized::<AdminScope>::extract(&request).await?;
     }

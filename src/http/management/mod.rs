@@ -7,40 +7,41 @@ pub mod systems;
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, ServiceConfig};
 
-use super::collect::signed_downloads;
 use super::docs;
 use super::errors::gateway::reshape;
-use super::routing::{method_not_allowed, read, read_only, unknown_path};
+use super::routing::{get_and_head, method_not_allowed, read_only, unknown_path};
+use super::shared::signed_downloads;
 
-/// Its routes. What does not exist and what belongs to another organization are both 404, and indistinguishable.
+/// The routes of the management API. The response is 404, and the same, for what does not exist and for what belongs to
+/// another organization.
 pub fn routes(config: &mut ServiceConfig) {
     config
-        .service(read_only("/api/systems/{id}/backups", systems::list::list))
+        .service(read_only("/api/systems/{id}/backups", systems::list::list_backups))
         .service(
             web::resource("/api/systems/{id}/backups/{backup_id}")
-                .route(web::delete().to(systems::delete::delete))
+                .route(web::delete().to(systems::delete::delete_backup))
                 .default_service(web::to(|| method_not_allowed("DELETE"))),
         )
-        .service(read_only("/api/systems/{id}/backups/{backup_id}/download", systems::link::link))
-        .service(read_only("/api/systems/{id}/requests", systems::backup_requests::list))
+        .service(read_only("/api/systems/{id}/backups/{backup_id}/download", systems::link::create_link))
+        .service(read_only("/api/systems/{id}/requests", systems::backup_requests::list_backup_requests))
         .service(
             web::resource("/api/systems/{id}/requests/{request_id}")
-                .route(web::delete().to(systems::backup_requests::cancel))
+                .route(web::delete().to(systems::backup_requests::cancel_backup_request))
                 .default_service(web::to(|| method_not_allowed("DELETE"))),
         )
         .service(signed_downloads::resource())
         .configure(docs::routes)
-        .service(read_only("/metrics", metrics::metrics))
+        .service(read_only("/metrics", metrics::show_metrics))
         .service(
             web::scope("/backup")
                 .wrap(from_fn(reshape))
                 .service(
                     web::resource("/{siteId}")
-                        .route(read().to(gateway::list::list))
+                        .route(get_and_head().to(gateway::list::list_backups))
                         .route(web::post().to(gateway::request_backup::request_backup))
                         .default_service(web::to(|| method_not_allowed("GET, HEAD, POST"))),
                 )
-                .service(read_only("/{siteId}/{filename}", gateway::show::show))
+                .service(read_only("/{siteId}/{filename}", gateway::show::show_backup))
                 .default_service(web::to(unknown_path)),
         )
         .default_service(web::to(unknown_path));

@@ -1,4 +1,4 @@
-//! What is done around every route.
+//! The middlewares around the routes.
 
 pub mod backup_requested;
 pub mod request_metrics;

@@ -1,7 +1,8 @@
 //! Removes slashes that clients add to a path by mistake: at its end, and at its start if the base URL ends with a slash
 //! and the path begins with one.
 //!
-//! The request is answered as without them. It is never redirected, because clients would send their secret along. A double
+//! The service answers the request as if it had been sent without them. It never redirects, because clients would send their
+//! secret with the redirected request. A double
 //! slash inside a path is not removed, and such a path does not exist: it comes from an empty variable, and the part after
 //! it would take that variable's place (`/api/systems/$ID/backups`).
 

@@ -5,7 +5,7 @@
 //! and the connection is kept. If there is more, the response says `Connection: close`, and its body owns the request's
 //! payload until it is flushed: then the server sees that the payload is unfinished, and continues to read for
 //! `client_disconnect_timeout` before it closes the connection. The middleware must set the header, not the server: if the
-//! whole body has arrived by then, the server would keep the connection, while what follows on it is discarded
+//! whole body has arrived by then, the server would keep the connection, although all further bytes on it are discarded
 //! ([`crate::http::framing::one_request_at_a_time`] goes by the header).
 
 use std::cell::RefCell;
@@ -27,7 +27,7 @@ use crate::http::guarded_body::GuardedBody;
 
 /// The most bytes of an unread body that are read and discarded.
 const MAX_DRAINED: usize = 64 * 1024;
-/// How often to let the server read more. It reads in steps of half of [`MAX_DRAINED`].
+/// How many times the middleware lets the server read more. The server reads in steps of half of [`MAX_DRAINED`].
 const MAX_YIELDS: usize = 4;
 
 /// The request's payload, shared by the handler and this middleware.

@@ -4,13 +4,13 @@ use serde_json::json;
 use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::openapi::{HeaderBuilder, ResponseBuilder};
 
-/// Sent only while a backup request is pending.
+/// The header that is sent only while a backup request is pending.
 pub const BACKUP_REQUESTED: &str = "X-Backup-Requested";
 
 struct HeaderDescription {
     name: &'static str,
     description: &'static str,
-    /// Shown where the value differs from response to response.
+    /// The value that the document shows where the value differs from response to response.
     example: &'static str,
 }
 

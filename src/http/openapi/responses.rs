@@ -18,7 +18,7 @@ use crate::http::errors::ApiError;
 use crate::http::errors::data::ErrorData;
 use crate::http::errors::gateway::{self, GatewayError};
 
-/// The responses of an operation by status, as `utoipa` wants them.
+/// The responses of an operation by status, in the type that `utoipa` needs.
 pub type ResponseMap = BTreeMap<String, RefOr<Response>>;
 
 /// A media type, its schema and an example.

@@ -4,7 +4,7 @@ use utoipa::ToSchema;
 use utoipa::openapi::schema::{AllOfBuilder, KnownFormat, ObjectBuilder, Schema, SchemaFormat, Type};
 use utoipa::openapi::{Ref, RefOr};
 
-/// `{"code", "message", "data"}` around `data`.
+/// The schema of `{"code", "message", "data"}` around `data`.
 pub fn envelope(status: u16, data: RefOr<Schema>) -> Schema {
     let code = ObjectBuilder::new()
         .schema_type(Type::Integer)
@@ -21,13 +21,13 @@ pub fn envelope(status: u16, data: RefOr<Schema>) -> Schema {
     object.build().into()
 }
 
-/// Any bytes.
+/// The schema of any bytes.
 pub fn binary() -> Schema {
     let format = SchemaFormat::KnownFormat(KnownFormat::Binary);
     ObjectBuilder::new().schema_type(Type::String).format(Some(format)).build().into()
 }
 
-/// Text for people.
+/// The schema of text for people.
 pub fn text() -> Schema {
     ObjectBuilder::new().schema_type(Type::String).build().into()
 }
@@ -37,7 +37,7 @@ pub fn schema_ref<T: ToSchema>() -> RefOr<Schema> {
     Ref::from_schema_name(T::name()).into()
 }
 
-/// The same where a schema is expected, not a reference.
+/// The schema of `T` by reference, for functions that accept only a schema.
 pub fn schema_all_of<T: ToSchema>() -> Schema {
     Schema::AllOf(AllOfBuilder::new().item(schema_ref::<T>()).build())
 }

@@ -57,7 +57,7 @@ fn certificates(blocks: Vec<Block>) -> Result<Vec<CertificateDer<'static>>, Stri
     let has = |label| labels.contains(&label);
     Err(if [Label::Pkcs8, Label::Pkcs1, Label::Sec1, Label::EncryptedKey].into_iter().any(has) {
         format!("a private key is in it and no certificate: {EXCHANGED}")
-    } else if has(Label::Request) {
+    } else if has(Label::CertificateRequest) {
         "a request for a certificate (CSR) is in it, and not the certificate".to_owned()
     } else if has(Label::TrustedCertificate) {
         "a certificate in OpenSSL's own form is in it: convert it with `openssl x509`".to_owned()

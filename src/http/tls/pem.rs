@@ -1,4 +1,4 @@
-//! Parses PEM files (RFC 7468), with error messages of its own.
+//! Parses PEM files (RFC 7468), with error messages that contain nothing secret.
 //!
 //! The errors of PEM libraries repeat the line that they failed on, and a key whose line breaks are lost is a single line.
 //! So the errors of this module repeat nothing of the file.
@@ -24,7 +24,7 @@ pub(super) enum Label {
     DsaKey,
     OpenSshKey,
     PublicKey,
-    Request,
+    CertificateRequest,
     /// A format of OpenSSL only.
     TrustedCertificate,
     Other,
@@ -32,11 +32,11 @@ pub(super) enum Label {
 
 pub(super) struct Block {
     pub label: Label,
-    /// Empty for labels that the service does not use.
+    /// The decoded bytes; empty for labels that the service does not use.
     pub der: Vec<u8>,
 }
 
-/// The longest file in bytes. A certificate chain has some ten thousand.
+/// The size in bytes of the largest file that is read. A certificate chain has some ten thousand bytes.
 const MAX_FILE_SIZE: u64 = 1 << 20;
 
 const EMPTY: &str = "it is empty";
@@ -139,7 +139,7 @@ impl OpenBlock {
             "DSA PRIVATE KEY" => Label::DsaKey,
             "OPENSSH PRIVATE KEY" => Label::OpenSshKey,
             "PUBLIC KEY" | "RSA PUBLIC KEY" => Label::PublicKey,
-            "CERTIFICATE REQUEST" | "NEW CERTIFICATE REQUEST" => Label::Request,
+            "CERTIFICATE REQUEST" | "NEW CERTIFICATE REQUEST" => Label::CertificateRequest,
             "TRUSTED CERTIFICATE" => Label::TrustedCertificate,
             _ => Label::Other,
         };

@@ -4,7 +4,7 @@ use chrono::{DateTime, NaiveDateTime, Utc};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct CertificateInfo {
-    /// 1 or 3.
+    /// The version: 1 or 3.
     pub version: u8,
     pub not_before: DateTime<Utc>,
     pub not_after: DateTime<Utc>,
@@ -14,7 +14,7 @@ const INTEGER: u8 = 0x02;
 const SEQUENCE: u8 = 0x30;
 const UTC_TIME: u8 = 0x17;
 const GENERALIZED_TIME: u8 = 0x18;
-/// `[0]`, which contains the version; absent in version 1.
+/// The tag `[0]`, which contains the version; absent in version 1.
 const VERSION: u8 = 0xa0;
 
 /// Parses a certificate in DER; `None` if it is malformed.

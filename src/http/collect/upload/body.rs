@@ -9,7 +9,7 @@ use crate::backups::{Backup, UploadError, UploadHandle};
 use crate::http::errors::ApiError;
 use crate::http::framing::Exchange;
 
-/// Sends the body to the upload's task until the body or the task ends, and waits for the task's result.
+/// Sends the body to the upload's task until the body or the task ends, and returns the task's result.
 pub(super) async fn send_body(
     mut body: Payload,
     handle: UploadHandle,

@@ -7,16 +7,16 @@ use crate::domain::filename::Filename;
 use crate::domain::media_type::MediaType;
 use crate::domain::transfer_damage::LossyClient;
 use crate::http::errors::ApiError;
-use crate::http::extractors::client_address::ClientAddress;
+use crate::http::extractors::remote_addr::RemoteAddr;
 use crate::http::headers::digest::{self, InvalidDigest};
 use crate::http::headers::unsupported::refuse_unsupported_upload;
 
 /// Returns what the headers say about the upload, or the error for the first invalid one.
 pub(super) fn parse_head(
     headers: &HeaderMap,
-    ClientAddress(remote_addr): ClientAddress,
+    RemoteAddr(remote_addr): RemoteAddr,
 ) -> Result<UploadHead, ApiError> {
-    // The server has parsed this header: it is one valid number, and absent if the body is chunked.
+    // `framing::head` has checked this header: it is one valid number, and absent if the body is chunked.
     let length = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.trim().parse().ok());
     let chunked = headers.contains_key("transfer-encoding");
     if !chunked && length.unwrap_or(0) == 0 {
@@ -35,7 +35,7 @@ pub(super) fn parse_head(
     })
 }
 
-/// Parses a SHA-256 from the lines of a header.
+/// A function that parses a SHA-256 from the lines of a header.
 type ParseDigest = fn(&[&[u8]]) -> Result<Option<[u8; 32]>, InvalidDigest>;
 
 /// The SHA-256 digests in the headers. The body must match all of them.
@@ -56,7 +56,7 @@ fn expected_digests(headers: &HeaderMap) -> Result<Vec<[u8; 32]>, ApiError> {
     Ok(digests)
 }
 
-/// The start of a malformed value, for the error.
+/// Returns the start of a malformed value, for the error.
 fn excerpt(value: &[u8]) -> String {
     String::from_utf8_lossy(value).chars().take(200).collect()
 }

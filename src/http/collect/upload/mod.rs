@@ -14,17 +14,17 @@ use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 use utoipa::IntoResponses;
 
-use super::backup_metadata::Metadata;
 use crate::auth::basic::SystemIdentity;
 use crate::domain::transfer_damage::TransferDamage;
 use crate::http::app_state::AppState;
 use crate::http::envelope;
 use crate::http::errors::ApiError;
-use crate::http::extractors::client_address::ClientAddress;
+use crate::http::extractors::remote_addr::RemoteAddr;
 use crate::http::framing::Exchange;
 use crate::http::headers::unsupported::NOT_A_PART;
 use crate::http::openapi::common_errors::basic_auth_errors;
 use crate::http::openapi::responses::{ResponseMap, Responses};
+use crate::http::shared::backup_metadata::Metadata;
 use body::send_body;
 use head::parse_head;
 
@@ -50,14 +50,14 @@ use head::parse_head;
     responses(UploadResponses),
     security(("basic" = [])),
 )]
-pub async fn upload(
+pub async fn upload_backup(
     identity: SystemIdentity,
-    client_address: ClientAddress,
+    remote_addr: RemoteAddr,
     request: HttpRequest,
     body: Payload,
     state: Data<AppState>,
 ) -> Result<HttpResponse, ApiError> {
-    let upload = parse_head(request.headers(), client_address)?;
+    let upload = parse_head(request.headers(), remote_addr)?;
     let handle = state.vault.begin_upload(&identity, upload).await?;
     let exchange = request.conn_data::<Rc<Exchange>>().cloned();
     let metadata = Metadata::from(send_body(body, handle, exchange).await?);

@@ -124,7 +124,7 @@ impl Tls {
 }
 
 impl HandshakeError {
-    /// For the metrics.
+    /// The name of the error in the metrics.
     fn name(&self) -> &'static str {
         match self {
             Self::TooManyConnections => "crowded",

@@ -47,7 +47,7 @@ impl Fixture {
         Self { tls, connector: TlsConnector::from(Arc::new(client)) }
     }
 
-    /// Whether a client that does as it should, and the server, both finish the handshake.
+    /// Whether a well-behaved client and the server both finish the handshake.
     async fn succeeds(&self, peer: &str) -> bool {
         let (client, server) = connection().await;
         let client = self.connector.connect(ServerName::try_from("localhost").unwrap(), client);

@@ -1,4 +1,4 @@
-//! Parses from a request's head where the request ends, and refuses heads that two servers could parse differently.
+//! Parses a request's head to find where the request ends, and refuses heads that two servers could parse differently.
 //!
 //! The library parses the same bytes again with the same parser. This module refuses at least what the library refuses, so
 //! that the client learns what is wrong: the library's own response has an empty body. If the two ever differed, the
@@ -11,13 +11,13 @@ use super::malformed::MalformedRequest;
 
 /// The longest head in bytes. The library panics at a header name of 64 KiB, which does not fit into such a head.
 pub(super) const MAX_LENGTH: usize = 64 * 1024;
-/// The library's own limit.
+/// The library's own limit of header lines.
 const MAX_HEADERS: usize = 96;
 
 /// How the body is delimited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Framing {
-    /// By its length in bytes; 0 if the request has no body.
+    /// The body has this length in bytes; 0 if the request has no body.
     Length(u64),
     Chunked,
 }
@@ -25,12 +25,12 @@ pub(super) enum Framing {
 /// A complete head.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Head {
-    /// In bytes, including the empty line at its end.
+    /// The length in bytes, including the empty line at the end of the head.
     pub length: usize,
     pub framing: Framing,
 }
 
-/// Replaces `upgrade` in a `Connection` header: a name of the same length without a meaning.
+/// The option that replaces `upgrade` in a `Connection` header: a word of the same length without a meaning.
 const IGNORED: &[u8] = b"ignored";
 
 /// Parses the head at the start of `bytes`; `None` if it is incomplete.
@@ -38,7 +38,7 @@ const IGNORED: &[u8] = b"ignored";
 /// A request for an upgrade is ignored (RFC 9110, 7.8). The library has no setting for that: it would announce an upgrade
 /// in its response and close the connection. So the option `upgrade` of `Connection` is overwritten here, as a proxy
 /// removes it.
-pub(super) fn read(bytes: &mut [u8]) -> Result<Option<Head>, MalformedRequest> {
+pub(super) fn parse(bytes: &mut [u8]) -> Result<Option<Head>, MalformedRequest> {
     let mut headers = [EMPTY_HEADER; MAX_HEADERS];
     let mut request = Request::new(&mut headers);
     let (head, upgrades) = match request.parse(bytes) {
@@ -71,7 +71,7 @@ fn upgrade_options(bytes: &[u8], headers: &[Header<'_>]) -> Vec<usize> {
 
 /// Translates the parser's error into what is wrong with the request.
 fn malformed(error: Error, bytes: &[u8]) -> MalformedRequest {
-    // The type of a TLS record with a handshake in it.
+    // The first byte of a TLS record that contains a handshake.
     const TLS_HANDSHAKE: u8 = 22;
     match error {
         _ if bytes.first() == Some(&TLS_HANDSHAKE) => MalformedRequest::Tls,
@@ -137,7 +137,8 @@ fn framing(request: &Request<'_, '_>) -> Result<Framing, MalformedRequest> {
     }
 }
 
-/// Whether the library would take everything that follows for the request's body. WebSocket is the only such protocol.
+/// Whether the request asks for WebSocket. It is the only upgrade after which the library would take everything that follows
+/// for the request's body.
 fn is_websocket(headers: &[Header<'_>]) -> bool {
     named(headers, "upgrade").any(|value| value.trim_ascii().eq_ignore_ascii_case(b"websocket"))
 }

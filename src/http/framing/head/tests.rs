@@ -1,7 +1,7 @@
 use super::*;
 
 fn read_text(text: &str) -> Result<Option<Head>, MalformedRequest> {
-    read(&mut text.as_bytes().to_vec())
+    parse(&mut text.as_bytes().to_vec())
 }
 
 /// A request with these lines after `Host`.
@@ -77,7 +77,7 @@ fn the_option_upgrade_is_overwritten_and_nothing_else() {
         let head =
             |lines: &str| format!("GET / HTTP/1.1\r\nHost: a\r\n{lines}\r\nConnection: upgrade").into_bytes();
         let mut bytes = head(lines);
-        assert!(matches!(read(&mut bytes), Ok(Some(_))), "{lines:?}");
+        assert!(matches!(parse(&mut bytes), Ok(Some(_))), "{lines:?}");
         assert_eq!(bytes, head(expected), "{lines:?}");
     }
 }

@@ -18,7 +18,7 @@ use super::head;
 use super::malformed_log::MalformedRequestLog;
 use super::request_tracker::{Position, RequestTracker};
 
-/// The most bytes that are read ahead of what follows a request before its response is encoded.
+/// The most bytes after a request that are read before the response to that request is encoded.
 const MAX_READ_AHEAD: usize = 8 * 1024;
 /// How long a client that is still sending may take to read its last response. If the connection were closed at once, the
 /// kernel would answer what the client sends with a reset, which could overtake the response.
@@ -31,9 +31,9 @@ pub struct SequentialStream<S> {
     tracker: RequestTracker,
     /// Bytes that have been read and that the library has not received.
     held: BytesMut,
-    /// How many of them the library may have.
+    /// How many of the held bytes the library may have.
     admitted: usize,
-    /// The library receives nothing more: the client has closed its side, or has sent a malformed request.
+    /// Whether the library receives nothing more: the client has closed its side, or has sent a malformed request.
     ended: bool,
     reported: bool,
     closing: Option<Closing>,
@@ -64,17 +64,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> SequentialStream<S> {
         }
     }
 
-    /// The stream below.
+    /// The stream that this one wraps.
     pub fn get_ref(&self) -> &S {
         &self.stream
     }
 
-    /// For the handlers of the connection's requests.
+    /// The exchange, for the handlers of the connection's requests.
     pub fn exchange(&self) -> Rc<Exchange> {
         Rc::clone(&self.exchange)
     }
 
-    /// Admits what it can of the held bytes.
+    /// Admits those of the held bytes that the library may have.
     fn admit_held(&mut self) {
         self.admitted += self.tracker.admit(&mut self.held[self.admitted..], &self.exchange);
         self.act_on_position();

@@ -49,7 +49,7 @@ impl From<&Backup> for SiteBackup {
 }
 
 impl SiteBackup {
-    /// For the documentation.
+    /// An example for the documentation.
     pub fn example() -> Self {
         Self {
             filename: example_id(),
@@ -68,7 +68,7 @@ impl SiteBackup {
     responses(ListResponses),
     security(("bearer" = ["backup:view"])),
 )]
-pub async fn list(
+pub async fn list_backups(
     Authorized { caller, .. }: Authorized<ViewScope>,
     site: Path<String>,
     state: Data<AppState>,

@@ -9,7 +9,7 @@ use utoipa::{IntoResponses, ToSchema};
 use crate::http::app_state::AppState;
 use crate::http::errors::ApiError;
 use crate::http::extractors::bearer::{Authorized, CreateScope};
-use crate::http::extractors::client_address::ClientAddress;
+use crate::http::extractors::remote_addr::RemoteAddr;
 use crate::http::openapi::common_errors::bearer_auth_errors;
 use crate::http::openapi::responses::{ResponseMap, Responses};
 use crate::http::openapi::schemas::schema_all_of;
@@ -35,7 +35,7 @@ const BACKUP_REQUESTED: BackupRequested = BackupRequested { message: "Backup req
 )]
 pub async fn request_backup(
     Authorized { caller, .. }: Authorized<CreateScope>,
-    ClientAddress(remote_addr): ClientAddress,
+    RemoteAddr(remote_addr): RemoteAddr,
     site: Path<String>,
     state: Data<AppState>,
 ) -> Result<HttpResponse, ApiError> {

@@ -11,15 +11,15 @@ use utoipa::{IntoResponses, ToSchema};
 
 use super::list::SiteBackup;
 use crate::http::app_state::AppState;
-use crate::http::collect::backup_response::{describe_backup_response, respond_with_backup};
 use crate::http::connections;
 use crate::http::envelope::NOT_CACHED;
 use crate::http::errors::ApiError;
 use crate::http::extractors::bearer::{Authorized, ViewScope};
-use crate::http::extractors::client_address::ClientAddress;
+use crate::http::extractors::remote_addr::RemoteAddr;
 use crate::http::openapi::common_errors::bearer_auth_errors;
 use crate::http::openapi::responses::ResponseMap;
 use crate::http::openapi::schemas::{schema_all_of, text};
+use crate::http::shared::backup_response::{describe_backup_response, respond_with_backup};
 
 /// The metadata of a backup.
 #[derive(Serialize, ToSchema)]
@@ -36,7 +36,7 @@ pub struct SiteBackupDetails {
 }
 
 impl SiteBackupDetails {
-    /// For the documentation.
+    /// An example for the documentation.
     pub fn example() -> Self {
         Self {
             file: SiteBackup::example(),
@@ -66,9 +66,9 @@ impl SiteBackupDetails {
     responses(ShowResponses),
     security(("bearer" = ["backup:view"])),
 )]
-pub async fn show(
+pub async fn show_backup(
     Authorized { caller, .. }: Authorized<ViewScope>,
-    ClientAddress(remote_addr): ClientAddress,
+    RemoteAddr(remote_addr): RemoteAddr,
     ids: Path<(String, String)>,
     request: HttpRequest,
     state: Data<AppState>,

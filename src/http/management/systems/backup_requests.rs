@@ -15,20 +15,22 @@ use crate::http::app_state::AppState;
 use crate::http::envelope;
 use crate::http::errors::ApiError;
 use crate::http::extractors::bearer::{Authorized, CreateScope};
-use crate::http::extractors::client_address::ClientAddress;
+use crate::http::extractors::remote_addr::RemoteAddr;
 use crate::http::openapi::common_errors::bearer_auth_errors;
 use crate::http::openapi::examples::example_id;
 use crate::http::openapi::responses::{ResponseMap, Responses};
 
 /// The backup requests of a system.
 #[derive(Serialize, ToSchema)]
-pub struct SystemRequests {
-    requests: Vec<SystemRequest>,
+#[schema(as = SystemRequests)]
+pub struct SystemBackupRequests {
+    requests: Vec<SystemBackupRequest>,
 }
 
 /// A backup request and its state.
 #[derive(Serialize, ToSchema)]
-pub struct SystemRequest {
+#[schema(as = SystemRequest)]
+pub struct SystemBackupRequest {
     #[schema(value_type = String, format = "uuid")]
     id: Uuid,
     /// `pending`, `seen` by the appliance, `fulfilled` by a stored backup, `expired` or `cancelled`.
@@ -58,11 +60,11 @@ pub struct Cancelled {
     id: Uuid,
 }
 
-impl SystemRequests {
-    /// For the documentation.
+impl SystemBackupRequests {
+    /// An example for the documentation.
     pub fn example() -> Self {
         let at = |seconds| envelope::timestamp(DateTime::from_timestamp(seconds, 0).unwrap_or_default());
-        let request = SystemRequest {
+        let request = SystemBackupRequest {
             id: example_id().uuid(),
             state: BackupRequestState::Fulfilled,
             requested_by: "portal".to_owned(),
@@ -77,13 +79,13 @@ impl SystemRequests {
 }
 
 impl Cancelled {
-    /// For the documentation.
+    /// An example for the documentation.
     pub fn example() -> Self {
         Self { id: example_id().uuid() }
     }
 }
 
-impl From<BackupRequest> for SystemRequest {
+impl From<BackupRequest> for SystemBackupRequest {
     fn from(request: BackupRequest) -> Self {
         Self {
             id: request.id,
@@ -107,15 +109,15 @@ impl From<BackupRequest> for SystemRequest {
     responses(ListResponses),
     security(("bearer" = ["backup:create"])),
 )]
-pub async fn list(
+pub async fn list_backup_requests(
     Authorized { caller, .. }: Authorized<CreateScope>,
     id: Path<String>,
     state: Data<AppState>,
 ) -> Result<HttpResponse, ApiError> {
     let system = state.vault.find_visible_system(&caller, &id).await?;
     let found = state.vault.list_backup_requests(system.id()).await?;
-    let requests = found.into_iter().map(SystemRequest::from).collect();
-    Ok(envelope::respond(StatusCode::OK, "requests listed", SystemRequests { requests }))
+    let requests = found.into_iter().map(SystemBackupRequest::from).collect();
+    Ok(envelope::respond(StatusCode::OK, "requests listed", SystemBackupRequests { requests }))
 }
 
 /// Cancel a backup request
@@ -130,15 +132,15 @@ pub async fn list(
     responses(CancelResponses),
     security(("bearer" = ["backup:create"])),
 )]
-pub async fn cancel(
+pub async fn cancel_backup_request(
     Authorized { caller, .. }: Authorized<CreateScope>,
-    ClientAddress(remote_addr): ClientAddress,
+    RemoteAddr(remote_addr): RemoteAddr,
     ids: Path<(String, String)>,
     state: Data<AppState>,
 ) -> Result<HttpResponse, ApiError> {
     let (system, request) = ids.into_inner();
-    let system = state.vault.find_visible_system(&caller, &system).await.map_err(request_not_found)?;
-    let id = Uuid::try_parse(&request).map_err(|_| ApiError::RequestNotFound)?;
+    let system = state.vault.find_visible_system(&caller, &system).await.map_err(backup_request_not_found)?;
+    let id = Uuid::try_parse(&request).map_err(|_| ApiError::BackupRequestNotFound)?;
     match state.vault.cancel_backup_request(system.id(), id, system.sub(), remote_addr).await {
         Ok(()) | Err(BackupRequestError::Ended(BackupRequestState::Cancelled)) => {}
         Err(error) => return Err(error.into()),
@@ -146,10 +148,11 @@ pub async fn cancel(
     Ok(envelope::respond(StatusCode::OK, "request cancelled", Cancelled { id }))
 }
 
-/// A system that the caller does not see is answered as an unknown request of a system that the caller sees.
-fn request_not_found(error: ReadError) -> ApiError {
+/// Makes the response for a system that the caller may not see the same as for an unknown backup request of a system that
+/// the caller may see.
+fn backup_request_not_found(error: ReadError) -> ApiError {
     match error {
-        ReadError::NoSystem => ApiError::RequestNotFound,
+        ReadError::NoSystem => ApiError::BackupRequestNotFound,
         error => error.into(),
     }
 }
@@ -163,7 +166,7 @@ impl IntoResponses for ListResponses {
                 200,
                 "The backup requests of the system.",
                 "requests listed",
-                &SystemRequests::example(),
+                &SystemBackupRequests::example(),
                 &[],
             )
             .errors(bearer_auth_errors("backup:create").chain([ApiError::SystemNotFound]))
@@ -175,11 +178,11 @@ struct CancelResponses;
 
 impl IntoResponses for CancelResponses {
     fn responses() -> ResponseMap {
-        let ended = ApiError::RequestEnded { state: BackupRequestState::Fulfilled };
+        let ended = ApiError::BackupRequestEnded { state: BackupRequestState::Fulfilled };
         let cancelled = "The request is cancelled.";
         Responses::default()
             .json(200, cancelled, "request cancelled", &Cancelled::example(), &[])
-            .errors(bearer_auth_errors("backup:create").chain([ApiError::RequestNotFound, ended]))
+            .errors(bearer_auth_errors("backup:create").chain([ApiError::BackupRequestNotFound, ended]))
             .into()
     }
 }

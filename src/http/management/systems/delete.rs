@@ -8,14 +8,14 @@ use utoipa::IntoResponses;
 use super::backup_not_found;
 use crate::domain::ids::BackupId;
 use crate::http::app_state::AppState;
-use crate::http::collect::delete::Deleted;
 use crate::http::envelope;
 use crate::http::errors::ApiError;
 use crate::http::extractors::bearer::{Authorized, DeleteScope};
-use crate::http::extractors::client_address::ClientAddress;
+use crate::http::extractors::remote_addr::RemoteAddr;
 use crate::http::headers::unsupported::{conditional_delete, refuse_conditional_delete};
 use crate::http::openapi::common_errors::bearer_auth_errors;
 use crate::http::openapi::responses::{ResponseMap, Responses};
+use crate::http::shared::deleted::Deleted;
 
 /// Delete a backup of a system
 ///
@@ -29,9 +29,9 @@ use crate::http::openapi::responses::{ResponseMap, Responses};
     responses(DeleteResponses),
     security(("bearer" = ["backup:delete"])),
 )]
-pub async fn delete(
+pub async fn delete_backup(
     Authorized { caller, .. }: Authorized<DeleteScope>,
-    ClientAddress(remote_addr): ClientAddress,
+    RemoteAddr(remote_addr): RemoteAddr,
     ids: Path<(String, String)>,
     request: HttpRequest,
     state: Data<AppState>,

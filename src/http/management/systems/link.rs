@@ -10,15 +10,15 @@ use utoipa::{IntoResponses, ToSchema};
 use super::backup_not_found;
 use crate::backups::{Backup, Link};
 use crate::http::app_state::AppState;
-use crate::http::collect::signed_downloads::signed_url;
 use crate::http::envelope;
 use crate::http::envelope::NOT_CACHED;
 use crate::http::errors::ApiError;
 use crate::http::extractors::bearer::{Authorized, ViewScope};
-use crate::http::extractors::client_address::ClientAddress;
+use crate::http::extractors::remote_addr::RemoteAddr;
 use crate::http::openapi::common_errors::bearer_auth_errors;
 use crate::http::openapi::examples::example_id;
 use crate::http::openapi::responses::{ResponseMap, Responses};
+use crate::http::shared::signed_downloads::signed_url;
 
 /// A URL with which a backup can be downloaded without a credential.
 #[derive(Serialize, ToSchema)]
@@ -42,9 +42,9 @@ pub struct DownloadAddress {
     responses(LinkResponses),
     security(("bearer" = ["backup:view"])),
 )]
-pub async fn link(
+pub async fn create_link(
     Authorized { caller, .. }: Authorized<ViewScope>,
-    ClientAddress(remote_addr): ClientAddress,
+    RemoteAddr(remote_addr): RemoteAddr,
     ids: Path<(String, String)>,
     request: HttpRequest,
     state: Data<AppState>,

@@ -7,12 +7,12 @@ use serde::Serialize;
 use utoipa::{IntoResponses, ToSchema};
 
 use crate::http::app_state::AppState;
-use crate::http::collect::backup_metadata::Metadata;
 use crate::http::envelope;
 use crate::http::errors::ApiError;
 use crate::http::extractors::bearer::{Authorized, ViewScope};
 use crate::http::openapi::common_errors::bearer_auth_errors;
 use crate::http::openapi::responses::{ResponseMap, Responses};
+use crate::http::shared::backup_metadata::Metadata;
 
 /// The backups of a system, and how much of its limits they use.
 #[derive(Serialize, ToSchema)]
@@ -31,7 +31,7 @@ pub struct SystemBackups {
     responses(ListResponses),
     security(("bearer" = ["backup:view"])),
 )]
-pub async fn list(
+pub async fn list_backups(
     Authorized { caller, .. }: Authorized<ViewScope>,
     id: Path<String>,
     state: Data<AppState>,

@@ -8,7 +8,8 @@ pub mod list;
 use crate::backups::ReadError;
 use crate::http::errors::ApiError;
 
-/// A system that the caller does not see is answered as an unknown backup of a system that the caller sees.
+/// Makes the response for a system that the caller may not see the same as for an unknown backup of a system that the caller
+/// may see.
 fn backup_not_found(error: ReadError) -> ApiError {
     match error {
         ReadError::NoSystem => ApiError::NotFound,

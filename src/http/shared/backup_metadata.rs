@@ -32,7 +32,7 @@ pub struct Metadata {
 }
 
 impl Metadata {
-    /// A value for the documentation's examples.
+    /// An example for the documentation.
     pub fn example() -> Self {
         let at = DateTime::from_timestamp(1_775_960_100, 0).unwrap_or_default();
         Self {

@@ -18,7 +18,7 @@ pub struct BackupIdPath {
     id: String,
 }
 
-/// Parses the id; 400 if it is malformed.
+/// Parses the id; the error is a 400.
 pub fn parse_backup_id(text: &str) -> Result<BackupId, ApiError> {
     BackupId::parse(text).map_err(|_| invalid_backup_id(&text.chars().take(100).collect::<String>()))
 }

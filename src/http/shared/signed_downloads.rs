@@ -27,9 +27,9 @@ pub fn signed_url(base_url: &str, link: &SignedLink) -> String {
     format!("{base_url}/api/downloads/{backup}?expires={expires}&signature={}", hex::encode(signature))
 }
 
-/// The route. Both listeners serve it: which of them a client can reach is the operator's choice.
+/// The route of signed downloads. Both listeners serve it: which of them a client can reach is the operator's choice.
 pub fn resource() -> Resource {
-    read_only("/api/downloads/{id}", download_signed)
+    read_only("/api/downloads/{id}", follow_link)
 }
 
 /// Download a backup with a signed URL
@@ -48,7 +48,7 @@ pub fn resource() -> Resource {
     ),
     responses(SignedDownloadResponses),
 )]
-pub async fn download_signed(
+pub async fn follow_link(
     id: Path<String>,
     request: HttpRequest,
     state: Data<AppState>,

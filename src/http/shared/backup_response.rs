@@ -1,4 +1,4 @@
-//! The response with the bytes of a backup, which several routes have in common.
+//! The response with the bytes of a backup: for the appliance, for signed URLs and for the gateway.
 
 use std::convert::Infallible;
 
@@ -66,7 +66,7 @@ pub async fn respond_with_backup(
     Ok(response.body(SizedStream::new(length, body)))
 }
 
-/// `Range` counts for `GET` only (RFC 9110, 14.2), and only if `If-Range` agrees.
+/// Resolves `Range`, which counts for `GET` only (RFC 9110, 14.2), and only if `If-Range` agrees.
 fn requested_range(request: &HttpRequest, row: &Backup, etag: &str) -> ResolvedRange {
     let header = |name| request.headers().get(name).map(HeaderValue::as_bytes);
     if request.method() == Method::GET && if_range_allows(header(IF_RANGE), etag) {
@@ -76,7 +76,7 @@ fn requested_range(request: &HttpRequest, row: &Backup, etag: &str) -> ResolvedR
     }
 }
 
-/// Adds the headers of every such response, with or without a body.
+/// Adds the headers of every response about this backup, with or without a body.
 fn add_common_headers(response: &mut HttpResponseBuilder, row: &Backup, etag: &str) {
     response
         .insert_header((ETAG, etag))
@@ -86,7 +86,7 @@ fn add_common_headers(response: &mut HttpResponseBuilder, row: &Backup, etag: &s
         .insert_header((CACHE_CONTROL, NOT_CACHED));
 }
 
-/// Describes this response. `alternatives` are the other bodies that the same operation returns with 200.
+/// Describes the response of [`respond_with_backup`]. `alternatives` are the other bodies that the same operation returns with 200.
 pub fn describe_backup_response(alternatives: &[Body]) -> Responses {
     let common = ["ETag", "Accept-Ranges", "Repr-Digest", "X-Content-Type-Options", "Cache-Control"];
     let named = [&common[..], &["Content-Disposition"]].concat();

@@ -14,9 +14,9 @@ use crate::http::headers::forwarded;
 
 /// The client's address, for events and for counting guesses of credentials.
 #[derive(Debug, Clone, Copy)]
-pub struct ClientAddress(pub Option<IpAddr>);
+pub struct RemoteAddr(pub Option<IpAddr>);
 
-impl ClientAddress {
+impl RemoteAddr {
     pub fn from_http_request(request: &HttpRequest) -> Self {
         let state = request.app_data::<Data<AppState>>();
         let trusted = state.map_or(&[][..], |state| &state.trusted_proxies);
@@ -28,7 +28,7 @@ impl ClientAddress {
     }
 }
 
-impl FromRequest for ClientAddress {
+impl FromRequest for RemoteAddr {
     type Error = Infallible;
     type Future = Ready<Result<Self, Infallible>>;
 
