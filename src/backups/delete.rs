@@ -2,13 +2,14 @@
 
 use std::net::IpAddr;
 
+use super::error::Outage;
 use super::{READ_TIMEOUT, ReadError, Vault, VisibleSystem};
 use crate::auth::basic::SystemIdentity;
 use crate::db::accounting::{Delete, DeletedBy, Operation, OperationOutcome};
 use crate::domain::ids::{BackupId, OrgId};
 
 impl Vault {
-    /// Deletes the backup: it is hidden, and no longer counts towards the quota, at once. The purger deletes its object.
+    /// Deletes the backup. It is hidden at once, and no longer counts towards the quota. The purge deletes its object.
     pub async fn delete(
         &self,
         identity: &SystemIdentity,
@@ -43,7 +44,8 @@ impl Vault {
                 Ok(())
             }
             OperationOutcome::Revoked => Err(ReadError::Revoked),
-            _ => Err(ReadError::NotFound),
+            OperationOutcome::NotFound => Err(ReadError::NotFound),
+            other => Err(ReadError::Unavailable(Outage::unexpected_outcome("a deletion", &other))),
         }
     }
 }

@@ -2,11 +2,12 @@
 
 use crate::auth::basic::CredentialCheckError;
 use crate::db::DbError;
+use crate::db::accounting::OperationOutcome;
 use crate::domain::backup_request::BackupRequestState;
 use crate::domain::transfer_damage::TransferDamage;
 use crate::store::{PutError, StoreError};
 
-/// What the service depends on.
+/// A service that this one depends on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dependency {
     Database,
@@ -14,7 +15,7 @@ pub enum Dependency {
 }
 
 impl Dependency {
-    /// The name for people; the same in logs and answers.
+    /// Returns the name for people, the same in logs and answers.
     pub fn name(self) -> &'static str {
         match self {
             Self::Database => "database",
@@ -28,7 +29,7 @@ impl Dependency {
 #[error("{}: {cause}", .dependency.name())]
 pub struct Outage {
     pub dependency: Dependency,
-    /// For the log, never for a client.
+    /// The cause, for the log and never for a client.
     pub cause: String,
 }
 
@@ -37,12 +38,17 @@ impl Outage {
         Self { dependency: Dependency::Database, cause: cause.to_string() }
     }
 
+    /// An operation of the accounting ended with the outcome of another kind of operation, which would be a bug.
+    pub(super) fn unexpected_outcome(operation: &str, outcome: &OperationOutcome) -> Self {
+        Self::database(&format!("{operation} ended as {outcome:?}"))
+    }
+
     pub fn store(cause: &impl ToString) -> Self {
         Self { dependency: Dependency::Store, cause: cause.to_string() }
     }
 }
 
-/// An upload that was not stored. Nothing of it is left.
+/// Why an upload was not stored. Nothing of it is left.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum UploadError {
     #[error("more uploads than the rate limit allows")]
@@ -51,7 +57,7 @@ pub enum UploadError {
     TooManyOpen,
     #[error("larger than the largest upload allowed")]
     TooLarge { max_bytes: u64 },
-    #[error("the organization's quota has no room")]
+    #[error("the organization's quota has no space")]
     QuotaExceeded,
     #[error("the body is empty")]
     Empty,
@@ -76,7 +82,7 @@ pub enum UploadError {
 }
 
 impl UploadError {
-    /// Whether the service caused it: then the upload costs no slot of the rate limit.
+    /// Whether the service caused the error: then the upload costs no slot of the rate limit.
     pub fn is_ours(&self) -> bool {
         matches!(self, Self::Unavailable(_) | Self::Aborted)
     }
@@ -111,13 +117,13 @@ pub enum ReadError {
     /// The system has no such backup: a foreign id is treated as an unknown one.
     #[error("no such backup")]
     NotFound,
-    /// No such system for this caller.
+    /// The caller may see no such system.
     #[error("no such system")]
     NoSystem,
-    /// A link that we have not signed, or that has expired.
+    /// The service has not signed the link, or the link has expired.
     #[error("the link is not valid")]
     InvalidLink,
-    /// There is a row, but its object is missing, or not the one that was stored.
+    /// The row exists, but its object is missing, or is not the one that was stored.
     #[error("the stored object is damaged")]
     Damaged,
     #[error("too many downloads of the system under way")]
@@ -128,7 +134,7 @@ pub enum ReadError {
     Unavailable(Outage),
 }
 
-/// Why a download broke off. The connection is closed, so that the client does not take a part for the whole.
+/// Why a download broke off. The connection is closed, so that the client does not mistake a part for the whole.
 #[derive(Debug, thiserror::Error)]
 pub enum DownloadError {
     #[error(transparent)]
@@ -140,7 +146,7 @@ pub enum DownloadError {
 /// Why a backup request was not made, found or cancelled.
 #[derive(Debug, thiserror::Error)]
 pub enum BackupRequestError {
-    /// No such system, or none of that organization.
+    /// The system is unknown, or is another organization's.
     #[error("no such system")]
     NoSystem,
     /// The system has no such backup request.
@@ -148,7 +154,7 @@ pub enum BackupRequestError {
     NotFound,
     #[error("the system is suspended")]
     Suspended,
-    /// It has already ended, in this state.
+    /// The backup request has already ended, in this state.
     #[error("the backup request is already {0}")]
     Ended(BackupRequestState),
     #[error("{0}")]

@@ -1,5 +1,5 @@
-//! Checks whether the dependencies can do what an upload needs, and whether the background tasks run. Clients learn which one
-//! can't, the log also why.
+//! Checks whether the dependencies can do what an upload needs, and whether the background tasks run. The answer names a
+//! dependency or task that can't; the log has the reason.
 
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -11,22 +11,22 @@ use super::Vault;
 use super::error::Outage;
 use crate::telemetry::TaskProblem;
 
-/// How long a dependency may take to answer.
+/// The longest time that a dependency may take to answer.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
-/// Health needs no credential, so it must not keep the database busy.
-const CACHED_FOR: Duration = Duration::from_secs(1);
+/// How long an answer is cached: health needs no credential, so it must not keep the database busy.
+const CACHE_TTL: Duration = Duration::from_secs(1);
 
-/// What a check found.
+/// The result of a check.
 #[derive(Debug)]
 pub struct Health {
-    /// `up`, or what is wrong.
+    /// `up`, or the problem.
     pub database: &'static str,
     pub store: &'static str,
     /// The background tasks that can't do their work.
     pub tasks: Vec<&'static str>,
 }
 
-/// The state of each dependency: `up`, or what is wrong.
+/// The state of each dependency: `up`, or the problem.
 #[derive(Debug, Clone, Copy)]
 struct Dependencies {
     database: &'static str,
@@ -50,19 +50,19 @@ impl Health {
     }
 }
 
-/// The last answer, and what was logged last.
+/// The last answer, and the last problem that was logged.
 #[derive(Default)]
 pub struct LastHealth(Mutex<Last>);
 
 #[derive(Default)]
 struct Last {
     answer: Option<(Instant, Dependencies)>,
-    /// What was wrong with the store.
+    /// The last problem of the store.
     store_error: Option<String>,
 }
 
 impl Last {
-    /// Logs what is wrong with the store when that changes.
+    /// Logs the problem of the store when it changes.
     fn log_store(&mut self, error: Option<String>) {
         if self.store_error == error {
             return;
@@ -93,7 +93,7 @@ impl Vault {
         // One check at a time: concurrent callers wait for its answer.
         let mut last = self.last_health.0.lock().await;
         if let Some((at, health)) = last.answer
-            && at.elapsed() < CACHED_FOR
+            && at.elapsed() < CACHE_TTL
         {
             return health;
         }

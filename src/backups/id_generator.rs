@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::domain::ids::next_after;
 
-/// `uuidv7` alone is not monotonic inside a millisecond: half of the neighbours would be in the wrong order.
+/// Generates ids. `uuidv7` alone is not monotonic inside a millisecond: half of the adjacent ids would be in the wrong order.
 #[derive(Default)]
 pub struct IdGenerator(Mutex<Uuid>);
 

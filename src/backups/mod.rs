@@ -2,10 +2,11 @@
 //! backups of the systems that they may see. No HTTP, no SQL.
 //!
 //! * `upload/` - from the admission to the commit, or to the abort
-//! * `list.rs`, `download/`, `links/` - what is stored, and how it is downloaded
-//! * `delete.rs` - hides a backup; the purger deletes its object
-//! * `backup_requests/` - how a backup is requested, and how the appliance learns of it
-//! * `visible_systems.rs` - which systems a portal may see
+//! * `list.rs`, `download/`, `links/` - stored backups, and their downloads
+//! * `delete.rs` - hides a backup; the purge deletes its object
+//! * `unchanged.rs` - records that a configuration is unchanged
+//! * `backup_requests/` - how a backup is requested, and how the appliance learns of the request
+//! * `visible_systems.rs` - the systems that a portal may see
 //! * `health.rs` - whether the dependencies work
 
 mod backup_requests;
@@ -16,6 +17,7 @@ mod health;
 mod id_generator;
 mod links;
 mod list;
+mod unchanged;
 mod upload;
 mod visible_systems;
 
@@ -44,18 +46,18 @@ pub use crate::db::backups::BackupRow as Backup;
 use crate::store::BlobStore;
 use crate::telemetry::Metrics;
 
-/// What an upload's body has to obey.
+/// The limits of an upload's body.
 #[derive(Debug, Clone)]
 pub struct BodyLimits {
-    /// Largest body in bytes (`BACKUP_MAX_UPLOAD_SIZE`).
+    /// The largest body in bytes (`BACKUP_MAX_UPLOAD_SIZE`).
     pub max_upload: u64,
-    /// Longest wait for the next bytes (`BACKUP_BODY_IDLE_TIMEOUT`).
+    /// The longest wait for the next bytes (`BACKUP_BODY_IDLE_TIMEOUT`).
     pub idle_timeout: Duration,
-    /// Fewest bytes a second over any minute of waiting (`BACKUP_BODY_MIN_RATE`; 0: off).
+    /// The fewest bytes a second over any minute of waiting (`BACKUP_BODY_MIN_RATE`; 0: off).
     pub min_rate: u64,
 }
 
-/// The service without its HTTP: everything that a use case needs.
+/// The service without its HTTP: everything that the use cases need.
 pub struct Vault {
     pub db: Db,
     pub store: Arc<dyn BlobStore>,
@@ -71,7 +73,7 @@ pub struct Vault {
     pub live: LiveUploads,
     /// The appliances that wait for a backup request.
     pub waiters: Waiters,
-    /// Wakes the purger.
+    /// Wakes the purge.
     pub purge: Arc<Notify>,
     /// The runtime on which uploads run, independent of their connections.
     pub runtime: Handle,
@@ -83,5 +85,6 @@ pub struct Vault {
     pub metrics: Metrics,
 }
 
-/// How long a read waits for a database that can't be reached. Several seconds, because some appliances ask once a day.
+/// How long a read waits for a database that can't be reached. It is several seconds, because some appliances call once a
+/// day.
 const READ_TIMEOUT: Duration = Duration::from_secs(4);

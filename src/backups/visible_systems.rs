@@ -34,7 +34,7 @@ impl VisibleSystem {
         &self.sub
     }
 
-    /// Returns the caller at this address, as the history names them.
+    /// Returns the caller as the reader of a backup.
     pub fn reader(&self, remote_addr: Option<IpAddr>) -> Reader {
         Reader::Caller { sub: self.sub.clone(), remote_addr }
     }
@@ -49,7 +49,7 @@ impl Vault {
     /// Returns the system with this id, if the caller may see it.
     ///
     /// # Errors
-    /// [`ReadError::NoSystem`] alike if that is not an id, or the system is unknown, another organization's, or being
+    /// [`ReadError::NoSystem`], whether `id` is not an id, or the system is unknown, another organization's, or being
     /// destroyed.
     pub async fn find_visible_system(&self, caller: &Caller, id: &str) -> Result<VisibleSystem, ReadError> {
         let id = parse_id(id).ok_or(ReadError::NoSystem)?;
@@ -70,14 +70,14 @@ impl Vault {
     /// Returns the system's stored backup with this id.
     ///
     /// # Errors
-    /// [`ReadError::NotFound`] also for what is not an id; [`ReadError::Damaged`] as for an appliance.
+    /// [`ReadError::NotFound`], also if `id` is not an id; [`ReadError::Damaged`] as for an appliance.
     pub async fn find_visible_backup(&self, system: &VisibleSystem, id: &str) -> Result<Backup, ReadError> {
         let id = BackupId::parse(id).map_err(|_| ReadError::NotFound)?;
         self.find_backup(system.id, id).await
     }
 }
 
-/// Accepts only the hyphenated form, in either letter case.
+/// Parses a system's id: only the hyphenated form, in either letter case.
 fn parse_id(text: &str) -> Option<Uuid> {
     (text.len() == 36).then(|| Uuid::try_parse(text).ok()).flatten()
 }

@@ -20,8 +20,8 @@ use crate::domain::size;
 use crate::store::ObjectInfo;
 use crate::tasks::orphans::{self, OrphanReport};
 use crate::tasks::purge::{self, PurgeReport};
-use crate::tasks::sweep::{SweepReport, Sweeper, new_process_id};
-use crate::tasks::{Lease, Supervisor};
+use crate::tasks::sweep::{SweepReport, Sweeper};
+use crate::tasks::{Lease, Supervisor, new_process_id};
 use crate::telemetry::Metrics;
 
 /// The pause between two checks whether it is known which uploads are abandoned.
@@ -142,7 +142,7 @@ fn sweep_once(context: &Context, tasks: &TaskContext, done: &mut Done) -> Result
     let SweepReport { uploads, leftovers, expired, failed } = tasks.runtime.block_on(sweeper.run_once())?;
     (done.uploads_rolled_back, done.leftovers_removed, done.requests_expired) = (uploads, leftovers, expired);
     done.failed += failed as u64;
-    let PurgeReport { backups, tombstones, systems, failed } =
+    let PurgeReport { backups, tombstones, systems, failed, panic: _ } =
         tasks.runtime.block_on(purge::run_once(&tasks.db, tasks.store.as_ref()))?;
     (done.backups_purged, done.tombstones_dropped, done.systems_dropped) = (backups, tombstones, systems);
     done.failed += failed as u64;

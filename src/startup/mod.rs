@@ -118,7 +118,7 @@ async fn serve(
     if config.uploads.default_quota.is_none() {
         log::warn!("BACKUP_MAX_SIZE_PER_ORG is 0: organizations without a quota of their own have none");
     }
-    let policy = policy(&config.uploads, tasks::sweep::new_process_id());
+    let policy = policy(&config.uploads, tasks::new_process_id());
 
     let db = Db::new(connector.clone(), runtime.handle().clone());
     let metrics = Metrics::new().map_err(|error| StartError::Io {

@@ -15,12 +15,14 @@
 //! `rejected_tokens` of `auth`. Work on demand has a name as well: `abort`, `group_commit`, `credential_lookup`.
 
 pub mod compare;
+mod delete_object;
 mod lease;
 mod leftovers;
 mod listen;
 mod memory;
 pub mod orphans;
 pub mod prepare;
+mod process_id;
 pub mod purge;
 pub mod revoke;
 pub mod supervisor;
@@ -34,6 +36,7 @@ pub use lease::Lease;
 pub use listen::BackupRequestListener;
 pub use memory::MemoryReturn;
 pub use prepare::Preparation;
+pub use process_id::new_process_id;
 pub use supervisor::{Period, Supervisor, TaskDefinition};
 
 /// Why a task could not finish.

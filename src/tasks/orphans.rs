@@ -1,10 +1,9 @@
-//! Finds objects without a row, and deletes them if the operator asks for it.
+//! Finds objects without a row, and deletes them for an operator.
 //!
 //! **Why an upload under way is never an orphan.** An upload's row is committed before its object exists, and deleted
-//! only after its object is gone; and keys are used once. The store is listed before the database is read. So if a
-//! listed object had a row at that time and has none now, the row was deleted meanwhile, and the object is gone, too:
-//! deleting it again does nothing. A process that created rows for existing objects must not run at the same time; none
-//! exists.
+//! only after its object; and keys are used once. The store is listed before the database is read. So if a
+//! listed object had a row at that time and has none now, both were deleted meanwhile, and deleting the object again does
+//! nothing. No code creates rows for existing objects: such a process must not run at the same time.
 
 use std::time::Duration;
 
@@ -13,7 +12,7 @@ use futures_util::stream::TryChunksError;
 use futures_util::{Stream, TryStreamExt};
 
 use super::TaskError;
-use super::purge::delete_object;
+use super::delete_object::delete_object;
 use crate::db::{Db, Lane, backups, lift_statement_timeout, objects};
 use crate::domain::orphans::Evidence;
 use crate::store::{BlobStore, ObjectInfo};
@@ -48,8 +47,8 @@ pub(super) fn checked_batches(
         let db = db.clone();
         async move {
             let keys: Vec<_> = batch.iter().map(|object| object.key.to_string()).collect();
-            let ask = move |conn: &mut _| objects::known_among(conn, &keys);
-            let known = db.run(Lane::Reads, QUERY_TIMEOUT, ask).await?;
+            let query = move |conn: &mut _| objects::known_among(conn, &keys);
+            let known = db.run(Lane::Reads, QUERY_TIMEOUT, query).await?;
             let (with_row, unknown): (Vec<_>, Vec<_>) =
                 batch.into_iter().partition(|object| known.contains(object.key.as_str()));
             let newest_known = with_row.iter().filter_map(|object| object.modified).max();
@@ -77,18 +76,18 @@ pub async fn gather_evidence(
         let keys: Vec<_> = part.unknown.into_iter().map(|object| object.key).collect();
         if !keys.is_empty() {
             // The history may be too long for the usual statement timeout.
-            let ask = move |conn: &mut _| {
+            let query = move |conn: &mut _| {
                 lift_statement_timeout(conn)?;
                 objects::never_seen(conn, &keys)
             };
-            evidence.never_seen += db.run_alone(ask).await?.len() as u64;
+            evidence.never_seen += db.run_alone(query).await?.len() as u64;
         }
     }
     evidence.any_stored = !db.run(Lane::Reads, QUERY_TIMEOUT, backups::none_stored).await?;
     Ok(evidence)
 }
 
-/// What a deletion of orphans has done.
+/// The result of a deletion of orphans.
 #[derive(Debug, Default)]
 pub struct OrphanReport {
     pub deleted: u64,
@@ -108,7 +107,7 @@ pub async fn delete(
     let mut report = OrphanReport::default();
     let mut batches = std::pin::pin!(checked_batches(db.clone(), store));
     while let Some(part) = batches.try_next().await? {
-        let mut gone = Vec::new();
+        let mut deleted_objects = Vec::new();
         for object in part.unknown {
             if object.modified.is_none_or(|modified| modified >= before) {
                 report.kept += 1;
@@ -117,11 +116,11 @@ pub async fn delete(
             match delete_object(store, object.key.as_str()).await {
                 Ok(()) => {
                     log::info!("deleted {}, an object without a row", object.key);
-                    gone.push((object.key.clone(), object.size));
+                    deleted_objects.push((object.key.clone(), object.size));
                     report.deleted += 1;
                     deleted(object);
                 }
-                // One bad item never stops the rest.
+                // A failure never stops the rest.
                 Err(error) => {
                     log::warn!("delete {}: {error}", object.key);
                     report.failed += 1;
@@ -129,7 +128,7 @@ pub async fn delete(
             }
         }
         // If the connection is lost, the history may have this twice. That is better than not at all.
-        let note = move |conn: &mut _| objects::note_deleted_orphans(conn, &gone);
+        let note = move |conn: &mut _| objects::note_deleted_orphans(conn, &deleted_objects);
         db.run(Lane::Reads, QUERY_TIMEOUT, note).await?;
     }
     Ok(report)

@@ -7,10 +7,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use uuid::Uuid;
-
+use super::delete_object::delete_object;
 use super::leftovers::without_upload;
-use super::purge::delete_object;
 use super::supervisor::{Period, Supervisor, TaskDefinition};
 use super::{TaskError, db_failure};
 use crate::backups::LiveUploads;
@@ -27,7 +25,7 @@ const EXPIRE_BATCH: i64 = 1000;
 /// A bucket with millions of objects takes long to list.
 const MAX_RUN: Duration = Duration::from_hours(1);
 
-/// What a sweep has done.
+/// The result of a sweep.
 #[derive(Debug, Default)]
 pub struct SweepReport {
     /// Uploads of dead processes that were rolled back.
@@ -36,7 +34,7 @@ pub struct SweepReport {
     pub leftovers: usize,
     /// Backup requests that were marked as expired.
     pub expired: usize,
-    /// What a later sweep tries again.
+    /// Steps that failed, and that a later sweep repeats.
     pub failed: usize,
 }
 
@@ -51,7 +49,7 @@ pub struct Sweeper {
 }
 
 impl Sweeper {
-    /// A sweeper for the command line: its process has no uploads of its own. Services may sweep at the same time.
+    /// Returns a sweeper for the command line, whose process has no uploads of its own. Services may sweep at the same time.
     pub fn by_hand(db: Db, store: Arc<dyn BlobStore>, policy: AccountingPolicy, lease: Duration) -> Self {
         Self { db, store, policy, lease, live: LiveUploads::default() }
     }
@@ -108,28 +106,28 @@ impl Sweeper {
         self.db.run(Lane::Reads, QUERY_TIMEOUT, find).await
     }
 
-    /// Returns how many uploads are neither known to be abandoned nor known to be alive: no process has held a lease for as
-    /// long as it takes to find out.
+    /// Returns the number of uploads that are neither known to be abandoned nor known to be alive: no process has held a lease
+    /// for long enough to tell.
     pub async fn undecided(&self) -> Result<usize, DbError> {
         Ok(self.find_abandoned().await?.iter().filter(|upload| !upload.proven).count())
     }
 
-    /// Marks the requests that are past their time. Every reader already treats them as expired.
+    /// Marks the backup requests that are past their time as expired. Every reader already treats them as expired.
     async fn expire_requests(&self) -> Result<usize, DbError> {
         let mut expired = 0;
         loop {
-            let some = self
+            let changed = self
                 .db
                 .run(Lane::Reads, QUERY_TIMEOUT, |conn| backup_requests::expire(conn, EXPIRE_BATCH))
                 .await?;
-            expired += some;
-            if i64::try_from(some).is_ok_and(|some| some < EXPIRE_BATCH) {
+            expired += changed;
+            if i64::try_from(changed).is_ok_and(|changed| changed < EXPIRE_BATCH) {
                 return Ok(expired);
             }
         }
     }
 
-    /// Removes unfinished writes that no upload owns from the store, and returns how many.
+    /// Removes the unfinished writes that no upload owns from the store, and returns their number.
     async fn remove_leftovers(&self) -> Result<usize, TaskError> {
         let found = self.store.find_leftovers().await?;
         let left = without_upload(&self.db, found).await?;
@@ -142,22 +140,17 @@ impl Sweeper {
         let AbandonedUpload { id, system_id, org_id, object_key, proven: _ } = upload;
         let org = OrgId::parse(&org_id).map_err(|e| DbError::Failed(e.to_string()))?;
         let abort = Operation::Abort(Abort { system_id, backup: id, release_rate_slot: true });
-        let share = OrgBatch::new(org, vec![abort]);
+        let batch = OrgBatch::new(org, vec![abort]);
         let policy = self.policy.clone();
-        let work = move |conn: &mut _| accounting::run(conn, &policy, &share);
+        let work = move |conn: &mut _| accounting::run(conn, &policy, &batch);
         let outcomes = self.db.run(Lane::Accounting, QUERY_TIMEOUT, work).await?;
         if outcomes != [OperationOutcome::Aborted] {
             return Ok(false);
         }
         fail_point!("sweep.retired");
         if let Err(error) = delete_object(self.store.as_ref(), &object_key).await {
-            log::warn!("sweep upload {id}: {error}; tried again with its row");
+            log::warn!("sweep upload {id}: {error}; the purge of its row tries again");
         }
         Ok(true)
     }
-}
-
-/// Returns a new process id; each start of a process uses its own.
-pub fn new_process_id() -> Uuid {
-    Uuid::from_bytes(uuidv7::create_raw())
 }

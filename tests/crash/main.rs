@@ -16,6 +16,7 @@ mod crash_fixture;
 mod panics;
 mod paused;
 mod points;
+mod purge_panics;
 mod random;
 mod removal;
 mod sweep;

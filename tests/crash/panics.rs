@@ -10,19 +10,19 @@ use crate::harness::{
 };
 
 /// A point that panics each time until this is dropped.
-struct Panicking(NamedTempFile);
+pub struct Panicking(NamedTempFile);
 
 impl Panicking {
-    fn new() -> Self {
+    pub fn new() -> Self {
         Self(NamedTempFile::new().expect("a file"))
     }
 
-    fn at(&self, point: &str) -> String {
+    pub fn at(&self, point: &str) -> String {
         format!("panic {point} while {}", self.0.path().display())
     }
 }
 
-fn runs(server: &Server, task: &str, result: &str) -> f64 {
+pub fn runs(server: &Server, task: &str, result: &str) -> f64 {
     // The library writes labels in the order of their names.
     let name = format!(r#"strongroom_task_runs_total{{result="{result}",task="{task}"}}"#);
     sample(&server.metrics(), &name)
@@ -34,7 +34,7 @@ fn is_up(server: &Server, task: &str) -> bool {
 
 /// Health names this task and no other one.
 #[track_caller]
-fn is_degraded(server: &Server, task: &str) {
+pub fn is_degraded(server: &Server, task: &str) {
     assert_eventually(&format!("health names {task}"), TIMEOUT, || {
         let health = server.get("/api/health").send();
         let named = health.data()["tasks"] == serde_json::json!([task]);
@@ -45,7 +45,7 @@ fn is_degraded(server: &Server, task: &str) {
 }
 
 #[track_caller]
-fn is_healthy(server: &Server) {
+pub fn is_healthy(server: &Server) {
     assert_eventually("health is up again", TIMEOUT * 3, || {
         let health = server.get("/api/health").send();
         health.status == 200
@@ -148,27 +148,8 @@ fn every_task_has_a_name_and_a_test() {
     assert_eq!(names.collect::<BTreeSet<_>>(), repeated.into_iter().chain(on_demand).collect());
 }
 
-/// Whatever a purge had claimed is purged in the end.
-#[test]
-fn purge_that_panicked_with_claims_in_hand_finishes_them() {
-    let mut fixture = CrashFixture::new();
-    let panicking = Panicking::new();
-    fixture.start_with_failpoint(panicking.at("purge.claimed"));
-    let body = bytes(3000);
-    let id = fixture.server.store(&fixture.system, &body);
-    is_degraded(&fixture.server, "purge");
-    drop(panicking);
-    fixture.server.db.execute(
-        "UPDATE backups SET purge_started_at = now() - interval '2 minutes' WHERE state = 'retired'",
-    );
-    let retired = "SELECT count(*) FROM backups WHERE state = 'retired'";
-    assert_eventually("the pruned backup is purged", TIMEOUT * 3, || fixture.server.db.number(retired) == 0);
-    is_healthy(&fixture.server);
-    fixture.assert_consistent(&[fixture.kept[1].clone(), (id, body)]);
-}
-
 /// Two uploads that end half-way.
-fn break_off_two(fixture: &CrashFixture) {
+pub fn break_off_two(fixture: &CrashFixture) {
     let wires = [(); 2].map(|()| {
         let mut raw = RawClient::upload(&fixture.server, &fixture.system, &["Content-Length: 2000000"]);
         raw.send(bytes(1000));
@@ -187,7 +168,7 @@ fn abort_that_panicked_is_tried_again_and_stops_no_other() {
     break_off_two(&fixture);
     assert_eventually("both are aborted", TIMEOUT, || fixture.server.receiving() == 0);
     assert!((runs(&fixture.server, "abort", "panic") - 1.0).abs() < 0.5, "{}", fixture.server.metrics());
-    assert!(!fixture.server.log().contains("left to the sweeper"));
+    assert!(!fixture.server.log().contains("the sweep will abort it"));
     is_healthy(&fixture.server);
     fixture.assert_consistent(&fixture.kept);
 }
@@ -212,7 +193,7 @@ fn abort_that_keeps_panicking_is_left_to_the_sweeper() {
     break_off_two(&fixture);
     is_degraded(&fixture.server, "abort");
     assert_eventually("both are given up", TIMEOUT * 3, || {
-        fixture.server.log().matches("it panicked 3 times; left to the sweeper").count() == 2
+        fixture.server.log().matches("the abort panicked 3 times; the sweep will abort it").count() == 2
     });
     is_healthy(&fixture.server);
     // A sweeper leaves young uploads of its own process alone.

@@ -1,14 +1,14 @@
 //! How an appliance waits for a backup request.
 //!
-//! An appliance learns of a backup request while it waits for one ([`Vault::wait_for_backup_requests`]), or by a header on
-//! any other answer ([`crate::auth::basic::Authenticator::pending_backup_request`]). An appliance that waits is registered
-//! before its first query, so whatever is committed after that query wakes it: by a notification (`tasks::listen`), or, if
-//! that is lost, by the query that each process makes every second for all of its waiters together. Both only wake. What
-//! the appliance is given is read from the table, under the lock of its system, after its credential was checked again.
+//! An appliance learns of a backup request while it waits for one ([`Vault::wait_for_backup_requests`]), or by a header of
+//! any other answer ([`crate::auth::basic::Authenticator::pending_backup_request`]). A waiting appliance is registered before
+//! its first query, so a backup request that is committed after that query wakes it: by a notification (`tasks::listen`), or,
+//! if the notification is lost, by the query that each process makes every second for all of its waiters together. Both only
+//! wake. The answer is read from the table, under the lock of the system, after its credential was checked again.
 //!
-//! A backup request that the appliance was given before, and has not answered yet, does not end a wait: an appliance that
-//! can't make its backup would otherwise poll without a pause. It is in the answer at the end of the wait, so an appliance
-//! that has lost an answer learns of it within a minute, and at once if it does not wait.
+//! A backup request that the appliance has received before, and has not fulfilled yet, does not end a wait: an appliance
+//! that can't make its backup would otherwise poll without a pause. The answer at the end of the wait contains it, so an
+//! appliance that has lost an answer learns of the backup request within a minute, or at once if it does not wait.
 
 use std::pin::pin;
 use std::time::Duration;
@@ -23,8 +23,8 @@ use crate::domain::backup_request::BackupRequestState;
 
 impl Vault {
     /// Returns the open backup requests for this appliance, oldest first, marked as seen. Waits up to `wait` for one that
-    /// the appliance has not been given yet, and then returns all that are open. When the process is about to end, the wait
-    /// ends at once, and what was open when it began is returned.
+    /// the appliance has not received yet, and then returns all open ones. When the process is about to end, the wait ends
+    /// at once, and returns the backup requests that were open at its start.
     ///
     /// # Errors
     /// [`ReadError::Revoked`] if the credential is no longer valid at the end of the wait.
@@ -37,15 +37,15 @@ impl Vault {
         let deadline = Instant::now() + wait;
         let mut open_at_start: Option<Vec<BackupRequest>> = None;
         loop {
-            // Enabled before the query: what is committed after the query wakes it, even before it is awaited.
+            // Enabled before the query: a commit after the query wakes the appliance, even before the wait begins.
             let mut woken = pin!(waiter.notify.notified());
             woken.as_mut().enable();
             let open = self.list_open_backup_requests(identity).await?;
             if Instant::now() >= deadline || has_news(open_at_start.as_deref(), &open) {
                 return self.deliver(identity, open).await;
             }
-            // Later results are compared with the first one. Another poll of the system may have marked a backup request
-            // meanwhile, and this one has to return it all the same.
+            // Compare later results with the first one. Another poll of the system may mark a backup request meanwhile, and
+            // this poll has to return it nevertheless.
             let open_at_start = open_at_start.get_or_insert(open);
             tokio::select! {
                 biased;
@@ -56,16 +56,16 @@ impl Vault {
         }
     }
 
-    /// Marks these open backup requests as seen, if the appliance may see them.
+    /// Marks these open backup requests as seen, and returns them, if the credential is still valid.
     async fn deliver(
         &self,
         identity: &SystemIdentity,
         open: Vec<BackupRequest>,
     ) -> Result<Vec<BackupRequest>, ReadError> {
-        // Nearly always none is open, or all are marked already. Neither case takes a lock, so thousands of appliances that
-        // are woken at once do not queue.
+        // Usually no backup request is open, or all are marked already. Neither case takes a lock, so thousands of appliances
+        // that are woken at once do not queue.
         if open.iter().all(|request| request.state == BackupRequestState::Seen) {
-            // The look-up costs nothing: the appliance's next HTTP request would begin with it.
+            // The look-up costs nothing: the next HTTP request of the appliance would make it.
             return if self.authenticator.is_still_valid(identity).await? {
                 Ok(open)
             } else {
@@ -78,8 +78,9 @@ impl Vault {
     }
 }
 
-/// Whether `open` ends an appliance's wait: by a backup request that it was never given, or by one that was made, or made
-/// again, since the wait began. `open_at_start` is what was open then; `None`: the wait begins now.
+/// Returns whether `open` ends an appliance's wait: it has a backup request that the appliance has never received, or one
+/// that was made, or made again, since the wait began. `open_at_start`: the backup requests that were open then; `None`: the
+/// wait begins now.
 fn has_news(open_at_start: Option<&[BackupRequest]>, open: &[BackupRequest]) -> bool {
     let is_known = |request: &BackupRequest| {
         // Requesting a backup again postpones the expiry.

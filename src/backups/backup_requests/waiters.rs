@@ -1,5 +1,5 @@
-//! The appliances that wait for a backup request. A waiter is an entry in a map with a [`Notify`]. It has no connection to
-//! the database, no thread, and no timer but its own.
+//! The appliances that wait for a backup request. A waiter is an entry in a map with a [`Notify`]. A waiter needs no
+//! database session, no thread, and only its own timer.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,14 +18,14 @@ struct WaiterTable {
     closed: CancellationToken,
 }
 
-/// A system that waits, on one connection or several.
+/// A waiting system, with one connection or several.
 #[derive(Default)]
 struct WaitingSystem {
     notify: Arc<Notify>,
     waiters: usize,
 }
 
-/// One connection of a system that waits. Dropping it ends the registration.
+/// The registration of one connection of a waiting system. Dropping it ends the registration.
 pub(super) struct Waiter {
     system: Uuid,
     pub notify: Arc<Notify>,
@@ -47,17 +47,17 @@ impl Waiters {
         }
     }
 
-    /// How many systems wait.
+    /// Returns the number of waiting systems.
     pub fn count(&self) -> usize {
         self.0.lock().len()
     }
 
-    /// The systems that wait.
+    /// Returns the waiting systems.
     pub fn systems(&self) -> Vec<Uuid> {
         self.0.lock().keys().copied().collect()
     }
 
-    /// Ends all waits, also those that begin later: the process is about to end.
+    /// Ends all waits, including later ones: the process is about to end.
     pub fn close(&self) {
         self.0.closed.cancel();
     }

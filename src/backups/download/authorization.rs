@@ -7,19 +7,19 @@ use crate::auth::basic::{SecretSha256, SystemIdentity};
 use crate::db::access_state::AccessState;
 use crate::domain::row_state::SystemState;
 
-/// Who reads a backup, for the history.
+/// The reader of a backup, for the history.
 #[derive(Clone)]
 pub enum Reader {
-    /// The appliance itself.
+    /// The appliance.
     System { remote_addr: Option<IpAddr>, authorization: DownloadAuthorization },
-    /// A portal, by the subject of its token.
+    /// A portal, named by the subject of its token.
     Caller { sub: String, remote_addr: Option<IpAddr> },
-    /// Whoever has a signed link. The download was recorded when the link was made.
+    /// A person or program with a signed link. The download was recorded when the link was made.
     Link(DownloadAuthorization),
 }
 
 impl Reader {
-    /// The system itself, at this address.
+    /// Returns the system as the reader.
     pub fn system(identity: &SystemIdentity, remote_addr: Option<IpAddr>) -> Self {
         let authorization = DownloadAuthorization::Credential(identity.secret_sha256().clone());
         Self::System { remote_addr, authorization }
@@ -36,11 +36,11 @@ impl Reader {
 /// What permits a download.
 #[derive(Clone)]
 pub enum DownloadAuthorization {
-    /// The secret of the system: as long as the system is active and has this secret.
+    /// The system's secret permits it while the system is active and has this secret.
     Credential(SecretSha256),
-    /// A token, for which nothing is looked up: as long as the system exists.
+    /// A token permits it while the system exists. The token is not checked again.
     Token,
-    /// A signed link: as long as the [`AccessState`] of its system is what it was when the link was made.
+    /// A signed link permits it while the [`AccessState`] of the system is the same as when the link was made.
     Link { access_state: Arc<AccessState>, signature: Vec<u8> },
 }
 
@@ -49,7 +49,7 @@ impl DownloadAuthorization {
         Self::Link { access_state: Arc::new(access_state), signature }
     }
 
-    /// Whether a download that it has permitted may go on. `now`: the system; `None` if it is gone.
+    /// Returns whether a permitted download may continue. `now`: the present state of the system; `None`: it does not exist.
     pub(super) fn is_valid(&self, now: Option<&AccessState>) -> bool {
         let Some(now) = now else { return false };
         match self {

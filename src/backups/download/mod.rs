@@ -1,6 +1,6 @@
-//! Downloads: finds a stored backup, opens its object, and records who read it.
+//! Downloads: finds a stored backup, opens its object, and records the reader.
 //!
-//! [`authorization`] says what permits a download, [`open_downloads`] which ones are under way, and [`stream`] is what the
+//! [`authorization`]: what permits a download. [`open_downloads`]: the downloads under way. [`stream`]: the bytes that the
 //! client receives.
 
 mod authorization;
@@ -26,13 +26,13 @@ use crate::domain::range::ByteRange;
 use crate::store::{ObjectBody, StoreError};
 
 /// The largest backup that is shown as text, in bytes.
-const MAX_TEXT: u64 = 1 << 20;
+const MAX_TEXT_SIZE: u64 = 1 << 20;
 
 impl Vault {
     /// Returns the system's stored backup with this id.
     ///
     /// # Errors
-    /// [`ReadError::Damaged`] if it is known to be damaged: it can't be downloaded.
+    /// [`ReadError::Damaged`] if the backup is known to be damaged: it can't be downloaded.
     pub async fn find(&self, identity: &SystemIdentity, id: BackupId) -> Result<Backup, ReadError> {
         self.find_backup(identity.id(), id).await
     }
@@ -53,11 +53,11 @@ impl Vault {
         let id = row.id;
         let permit = self.downloads.acquire(row.system_id, reader.authorization())?;
         let body = self.open_object(row, range).await?;
-        // The client sees a connection that breaks, and the HTTP library does not know which backup it was.
+        // The client sees a broken connection, and the HTTP library does not know the backup.
         let body =
-            body.inspect_err(move |error| log::error!("the download of backup {id} breaks off: {error}"));
-        // An appliance that fetches the rest of a download that broke off is recorded once. Of portals every part is
-        // recorded: support wants to know who has read what.
+            body.inspect_err(move |error| log::error!("the download of backup {id} broke off: {error}"));
+        // An appliance that fetches the rest of an interrupted download is recorded once. Every part that a portal reads is
+        // recorded: support has to know which person has read which backup.
         let first = range.is_none_or(|part| part.first == 0);
         if first || matches!(reader, Reader::Caller { .. }) {
             let part = range.map_or(json!({}), |part| json!({ "first": part.first, "last": part.last }));
@@ -66,15 +66,15 @@ impl Vault {
         Ok(DownloadStream::new(Box::pin(body), permit))
     }
 
-    /// Returns the backup as text, in one piece; `None` if it is not UTF-8, or larger than 1 MiB. Recorded if it is
-    /// `handed_out`.
+    /// Returns the backup as text, in one piece; `None` if it is not UTF-8, or larger than 1 MiB. Records the download if the
+    /// text is `handed_out`.
     pub async fn open_text(
         &self,
         row: &Backup,
         reader: Reader,
         handed_out: bool,
     ) -> Result<Option<DownloadStream>, ReadError> {
-        if row.size > MAX_TEXT {
+        if row.size > MAX_TEXT_SIZE {
             return Ok(None);
         }
         let permit = self.downloads.acquire(row.system_id, reader.authorization())?;
@@ -136,7 +136,7 @@ impl Vault {
         }
     }
 
-    /// Returns why the backup's object can't be downloaded.
+    /// Returns the reason why the backup's object can't be downloaded.
     async fn read_error(&self, row: &Backup, error: StoreError) -> ReadError {
         match error {
             StoreError::NotFound => self.missing_object(row).await,
@@ -148,7 +148,8 @@ impl Vault {
         }
     }
 
-    /// The object was not found. Either the backup was pruned or deleted since its row was read, or the object is lost.
+    /// Returns the reason why the object was not found: the backup was pruned or deleted since its row was read, or the object
+    /// is lost.
     async fn missing_object(&self, row: &Backup) -> ReadError {
         match self.find_backup(row.system_id, row.id).await {
             Ok(_) => {

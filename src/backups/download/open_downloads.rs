@@ -1,10 +1,9 @@
-//! The downloads under way in this process: limits how many there may be at once, and ends those that are not permitted
-//! any more.
+//! The downloads under way in this process: limits their number, and ends downloads that are no longer permitted.
 //!
-//! A download holds a descriptor of the store for as long as its client takes. So each needs a permit, which is released
-//! when its response's body is dropped, whether that was sent, broke off, or was never begun. What permitted a download
-//! may be withdrawn meanwhile: `tasks::revoke` checks that every second, and ends the download. (A client that takes
-//! nothing is the connection's concern: `http::connection`.)
+//! A download holds a descriptor of the store for as long as its client takes. So each download needs a permit, which is
+//! released when the body of its response is dropped, whether the body was sent, broke off, or was never begun. The
+//! authorization of a download may be withdrawn meanwhile: `tasks::revoke` checks that every second, and ends the download.
+//! (A client that reads nothing is ended by `http::connections::response_timeouts`.)
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,10 +15,10 @@ use super::authorization::DownloadAuthorization;
 use crate::backups::{DownloadError, ReadError};
 use crate::db::access_state::AccessState;
 
-/// OpenDownloads of one system at a time by its secret. By tokens there may be as many again, and by links, so that neither a
-/// portal nor whoever has a link can keep an appliance from being restored.
+/// Concurrent downloads of one system for each kind of authorization. The kinds are counted apart, so that neither a portal
+/// nor the owner of a link can prevent the restore of an appliance.
 const MAX_PER_KIND: usize = 8;
-/// OpenDownloads by one link at a time.
+/// Concurrent downloads by one link.
 const MAX_PER_LINK: usize = 4;
 
 /// The downloads under way in this process; cheap to clone.
@@ -28,16 +27,16 @@ pub struct OpenDownloads(Arc<Mutex<Entries>>);
 
 #[derive(Default)]
 struct Entries {
-    /// By system; no entry for a system without a download.
+    /// The downloads of each system; a system without a download has no entry.
     systems: HashMap<Uuid, Vec<Entry>>,
     next: u64,
 }
 
 /// The downloads that were under way at some moment.
 pub struct DownloadsSnapshot {
-    /// Each once.
+    /// The systems that had a download, without duplicates.
     pub systems: Vec<Uuid>,
-    /// Later downloads have this number or a higher one.
+    /// The number of the next download after the snapshot.
     before: u64,
 }
 
@@ -56,8 +55,10 @@ pub(super) struct DownloadPermit {
 }
 
 impl OpenDownloads {
+    /// Returns a permit for a download of the system.
+    ///
     /// # Errors
-    /// [`ReadError::TooManyDownloads`] if as many are under way as there may be.
+    /// [`ReadError::TooManyDownloads`] if a limit is reached.
     pub(super) fn acquire(
         &self,
         system: Uuid,
@@ -74,19 +75,19 @@ impl OpenDownloads {
         Ok(DownloadPermit { downloads: self.clone(), system, number, revoked })
     }
 
-    /// How many there are.
+    /// Returns the number of downloads under way.
     pub fn count(&self) -> usize {
         self.lock().systems.values().map(Vec::len).sum()
     }
 
-    /// Those under way at this moment.
+    /// Returns the downloads that are under way at this moment.
     pub fn snapshot(&self) -> DownloadsSnapshot {
         let open = self.lock();
         DownloadsSnapshot { systems: open.systems.keys().copied().collect(), before: open.next }
     }
 
-    /// Ends those downloads of `snapshot` that are not permitted any more. `found`: their systems, read after the snapshot
-    /// was taken. Later downloads go on: what permitted them may be newer than `found`.
+    /// Ends the downloads of `snapshot` that are no longer permitted. `found`: the states of their systems, read after the
+    /// snapshot. Later downloads continue: their authorization may be newer than `found`.
     pub fn end_revoked(&self, snapshot: &DownloadsSnapshot, found: &HashMap<Uuid, AccessState>) {
         let open = self.lock();
         for system in &snapshot.systems {

@@ -1,4 +1,4 @@
-//! The bytes of a download, which end early with an error when what permitted it is withdrawn.
+//! The bytes of a download. They end early, with an error, when the authorization is withdrawn.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -23,7 +23,7 @@ impl DownloadStream {
         Self { body, end: Box::pin(permit.revoked.clone().cancelled_owned()), permit }
     }
 
-    /// Cancelled when the download has to end, also while nobody reads its bytes.
+    /// Returns a token that is cancelled when the download has to end, even while its bytes are not read.
     pub fn revoked(&self) -> CancellationToken {
         self.permit.revoked.clone()
     }

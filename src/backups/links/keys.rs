@@ -1,10 +1,10 @@
 //! The keys that sign links, as this process last read them.
 //!
-//! A key is replaced in the database, by hand. Processes keep the keys in memory only to refuse links that somebody has
-//! made up: a link that passes is verified once more with the keys that are read together with its backup, and new links
-//! are signed with the key that is read for them. So a new key takes effect at once in every process. A link that does not
-//! pass may be signed with a key that is newer than those in memory, so it waits until they are read again. They are read
-//! at most twice a second, however many links wait.
+//! An operator replaces a key in the database. Processes keep the keys in memory only to refuse forged links: a link that
+//! passes is verified again with the keys that are read together with its backup, and a new link is signed with the key that
+//! is read for it. So a new key takes effect at once in every process. A link that does not pass may be signed with a key
+//! that is newer than those in memory, so it waits until the keys are read again. They are read at most twice a second,
+//! however many links wait.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -23,16 +23,16 @@ const READ_INTERVAL: Duration = Duration::from_millis(500);
 /// How long links are valid, and the keys that sign them.
 pub struct Links {
     valid_for: Duration,
-    /// As they were last read.
+    /// The keys that were read last.
     keys: Mutex<Option<SigningKeys>>,
-    /// Held while they are read.
+    /// Locked while the keys are read.
     last_read: tokio::sync::Mutex<LastRead>,
 }
 
 #[derive(Default)]
 struct LastRead {
     began: Option<Instant>,
-    /// `None`: the read was dropped before its end.
+    /// The result of the read; `None`: it was dropped before its end.
     result: Option<Result<(), DbError>>,
 }
 
@@ -45,8 +45,8 @@ impl Links {
         self.valid_for
     }
 
-    /// Returns the one of these keys that the link is signed with, if it still counts. What the previous key has signed, it
-    /// has signed before it was replaced. So nobody who has got hold of that key can make a link that is valid for longer.
+    /// Returns the key that the link is signed with, if it is one of these and still counts. The previous key counts only for
+    /// links that it may have signed before it was replaced: a thief of that key can't make a link that is valid for longer.
     pub(super) fn find_signing_key<'a>(
         &self,
         signed: &SignedLink,
@@ -58,7 +58,7 @@ impl Links {
         [Some(&keys.current), previous].into_iter().flatten().find(|key| signed.is_signed_with(key))
     }
 
-    /// Whether the link is signed with one of the keys in memory, or with a newer one.
+    /// Returns whether the link is signed with one of the keys in memory, or with a newer key.
     pub(super) async fn may_be_signed(&self, signed: &SignedLink, db: &Db) -> Result<bool, DbError> {
         let passes = |keys: &SigningKeys| self.find_signing_key(signed, keys).is_some();
         if self.lock().as_ref().is_some_and(passes) {
@@ -68,7 +68,7 @@ impl Links {
         Ok(self.lock().as_ref().is_some_and(passes))
     }
 
-    /// Reads the keys, unless they were read after this moment.
+    /// Reads the keys, unless a read began after this moment.
     async fn read_after(&self, moment: Instant, db: &Db) -> Result<(), DbError> {
         let mut last = self.last_read.lock().await;
         if let (Some(began), Some(result)) = (last.began, &last.result)

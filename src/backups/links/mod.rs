@@ -1,9 +1,9 @@
-//! Links: addresses with which anybody can download one backup for a short time.
+//! Links: addresses at which any client can download one backup for a short time.
 //!
-//! With an S3 store the link is a presigned URL, and the client gets the backup from the S3 server. With the local store
-//! the service serves it itself, at an address that carries a signature ([`signature`]).
+//! With an S3 store the link is a presigned URL, and the client downloads the backup from the S3 server. With the local
+//! store the service serves it, at an address that contains a signature ([`signature`]).
 //!
-//! Either way the download is recorded when the link is made, because an S3 server does not report when somebody uses it.
+//! Either way the download is recorded when the link is made, because an S3 server does not report its use.
 
 mod keys;
 mod signature;
@@ -21,7 +21,7 @@ use super::{Backup, READ_TIMEOUT, ReadError, Reader, Vault, VisibleSystem};
 use crate::db::{DbError, Lane, access_state, backups, signing_keys};
 use crate::domain::filename::Filename;
 
-/// By how much the clocks of the processes and of their database may differ.
+/// The largest difference between the clocks of the processes and of their database.
 const MAX_CLOCK_DIFFERENCE: Duration = Duration::from_secs(30);
 
 /// Where a backup can be downloaded.
@@ -32,7 +32,7 @@ pub enum Link {
     Own(SignedLink),
 }
 
-/// What a signed link leads to.
+/// The target of a signed link.
 pub struct ResolvedLink {
     pub row: Backup,
     /// The file name of the download.
@@ -41,14 +41,14 @@ pub struct ResolvedLink {
 }
 
 impl Vault {
-    /// Makes a link to the backup. Returns it, and for how many seconds it is valid.
+    /// Returns a new link to the backup, and the number of seconds for which it is valid.
     pub async fn link(
         &self,
         system: &VisibleSystem,
         row: &Backup,
         remote_addr: Option<IpAddr>,
     ) -> Result<(Link, u64), ReadError> {
-        // An S3 server would answer whoever follows the link with an error of its own, so check first.
+        // Without the object, an S3 server would answer a client that follows the link with an error of its own.
         self.check_object(row).await?;
         let valid_for = self.links.valid_for();
         let filename = system.download_filename(row);
@@ -63,7 +63,7 @@ impl Vault {
 
     async fn sign(&self, row: &Backup, expires: u64) -> Result<SignedLink, ReadError> {
         let system = row.system_id;
-        // Never with keys from memory: a link signed with a key that was replaced would be valid for too short a time.
+        // Read the keys: a link that is signed with a replaced key from memory would be valid for too short a time.
         let query = move |conn: &mut _| Ok((signing_keys::downloads(conn)?, access_state::of(conn, system)?));
         let (keys, access_state) = self.db.run(Lane::Reads, READ_TIMEOUT, query).await?;
         let access_state = access_state.ok_or(ReadError::NotFound)?;
@@ -74,17 +74,17 @@ impl Vault {
     /// Returns the backup that a signed link leads to.
     ///
     /// # Errors
-    /// [`ReadError::InvalidLink`] if we have not signed the link, it has expired, its key was withdrawn, or its system was
-    /// suspended or its secret replaced since.
+    /// [`ReadError::InvalidLink`] if the service has not signed the link, the link has expired, its key was withdrawn, or
+    /// since then its system was suspended or the system's secret replaced.
     pub async fn resolve_link(&self, signed: &SignedLink) -> Result<ResolvedLink, ReadError> {
-        // A link that anybody can make up costs no query of its own.
+        // A forged link must not cost a query of its own.
         if now() >= signed.expires || !self.links.may_be_signed(signed, &self.db).await? {
             return Err(ReadError::InvalidLink);
         }
         let id = signed.backup;
         let query = move |conn: &mut _| Ok((signing_keys::downloads(conn)?, backups::find_named(conn, id)?));
         let (keys, found) = self.db.run(Lane::Reads, READ_TIMEOUT, query).await?;
-        // With the keys as they are now: a withdrawn key ends its links at once.
+        // Use the present keys: a withdrawn key ends its links at once.
         let key = self.links.find_signing_key(signed, &keys).ok_or(ReadError::InvalidLink)?;
         let (row, system, access_state) = found.ok_or(ReadError::NotFound)?;
         if !signed.is_for(key, &access_state) {

@@ -1,9 +1,8 @@
-//! The signature of a link: two HMAC-SHA256, with a key from the database, so any process accepts what another one has
-//! signed.
+//! The signature of a link: two HMAC-SHA256, with a key from the database, so each process accepts the links of the others.
 //!
-//! The first one covers the backup's id and the second at which the link expires. Made-up links fail it, without a query.
-//! The second one covers the [`AccessState`] of the backup's system as well, as it was when the link was made: so the link
-//! ends when the system is suspended or its secret is replaced. It is verified after the system was looked up.
+//! The first HMAC covers the backup's id and the time at which the link expires. Forged links fail it, without a query. The
+//! second HMAC also covers the [`AccessState`] of the backup's system at the time when the link was made: so the link ends
+//! when the system is suspended or its secret is replaced. The second HMAC is verified after the system was looked up.
 
 use hmac::{Hmac, KeyInit, Mac};
 use secrecy::{ExposeSecret, SecretSlice};
@@ -15,13 +14,13 @@ use crate::domain::ids::BackupId;
 /// The length of one HMAC, in bytes.
 const MAC_LENGTH: usize = 32;
 
-/// The parts of a signed link: whoever presents them may download the backup.
+/// The parts of a signed link: a client that presents them may download the backup.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SignedLink {
     pub backup: BackupId,
     /// Seconds since the Unix epoch.
     pub expires: u64,
-    /// Both HMAC-SHA256, one after the other.
+    /// The two HMACs, one after the other.
     pub signature: Vec<u8>,
 }
 
@@ -37,14 +36,14 @@ impl SignedLink {
         Some(Self { backup, expires, signature })
     }
 
-    /// Whether it was signed with this key. It may have expired. The comparison takes constant time.
+    /// Returns whether the link was signed with this key. The link may have expired. The comparison takes constant time.
     pub(super) fn is_signed_with(&self, key: &SecretSlice<u8>) -> bool {
         let expected = mac(key, self.backup, self.expires);
         let given = self.signature.split_at_checked(MAC_LENGTH);
         expected.zip(given).is_some_and(|(mac, (first, _))| mac.verify_slice(first).is_ok())
     }
 
-    /// Whether it was signed with this key for a system whose access state is unchanged.
+    /// Returns whether the link was signed with this key for a system whose access state is unchanged.
     pub(super) fn is_for(&self, key: &SecretSlice<u8>, access_state: &AccessState) -> bool {
         let expected = mac_for(key, self.backup, self.expires, access_state);
         let given = self.signature.split_at_checked(MAC_LENGTH);
@@ -71,7 +70,7 @@ fn mac_for(
 }
 
 fn keyed(key: &SecretSlice<u8>, text: &str) -> Option<Hmac<Sha256>> {
-    // A key of any length will do.
+    // HMAC accepts a key of any length.
     let mut mac = Hmac::<Sha256>::new_from_slice(key.expose_secret()).ok()?;
     mac.update(text.as_bytes());
     Some(mac)

@@ -1,9 +1,9 @@
 //! Aborts uploads that failed or were dropped: retires the row first, and deletes the object after it.
 //!
-//! An abort does not run where the upload is dropped, because a future that is being dropped can't wait. It is a task of its own
-//! on the runtime of the uploads. Each abort is independent of all others. One that panics is tried again, up to
-//! [`ATTEMPTS`] times, and then left to the sweeper: its id leaves [`LiveUploads`] however the task ends, and an upload of
-//! this process that is not live is swept. If the process dies before the abort, the sweeper of another one does the same.
+//! An abort does not run where the upload is dropped, because a future that is being dropped can't wait. Each abort is a task
+//! of its own on the runtime of the uploads, and independent of all others. An abort that panics is tried [`ATTEMPTS`] times.
+//! After that the sweep aborts the upload: its id leaves [`LiveUploads`] however the task ends, and an upload of this process
+//! that is not live is swept. If the process dies before the abort, the sweep of another process aborts the upload.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,7 +37,7 @@ pub struct Aborter {
     pub orgs: OrgActors,
     pub store: Arc<dyn BlobStore>,
     pub live: LiveUploads,
-    /// Shutdown waits for these.
+    /// The tasks that a shutdown waits for.
     pub tasks: TaskTracker,
     pub runtime: Handle,
     pub status: TaskStatus,
@@ -53,7 +53,7 @@ const ATTEMPTS: u32 = 3;
 impl Aborter {
     pub(super) fn start(&self, pending: PendingAbort) {
         let aborter = self.clone();
-        // Made here: a runtime that has ended drops the task without running it.
+        // The guard is made before the task runs: a runtime that has ended drops the task without running it.
         let live = self.live.remove_when_dropped(pending.abort.backup);
         let task = async move {
             aborter.run(&pending).await;
@@ -78,7 +78,7 @@ impl Aborter {
         }
         self.status.clear();
         let id = pending.abort.backup;
-        log::error!("abort failed upload {id}: it panicked {ATTEMPTS} times; left to the sweeper");
+        log::error!("abort failed upload {id}: the abort panicked {ATTEMPTS} times; the sweep will abort it");
     }
 
     async fn abort(&self, pending: &PendingAbort) {
@@ -92,21 +92,25 @@ impl Aborter {
                     sleep(RETRY_PAUSE).await;
                 }
                 Err(error) => {
-                    log::error!("abort failed upload {id}: {error}; left to the sweeper");
+                    log::error!("abort failed upload {id}: {error}; the sweep will abort it");
                     break None;
                 }
             }
         };
-        // Only a retired backup may lose its object: a commit may have won after all.
+        // Only the object of a retired row may be deleted: the upload may have been committed after all.
         if outcome == Some(OperationOutcome::Aborted) {
             fail_point!("abort.retired");
             match timeout(ATTEMPT_TIMEOUT, self.store.delete(&pending.key)).await {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => {
-                    log::warn!("delete the object of failed upload {id}: {error}; left to the purger");
+                    log::warn!("delete the object of failed upload {id}: {error}; the purge will delete it");
                 }
                 Err(_) => {
-                    log::warn!("delete the object of failed upload {id}: no answer; left to the purger");
+                    let limit = ATTEMPT_TIMEOUT.as_secs();
+                    log::warn!(
+                        "delete the object of failed upload {id}: the store did not answer within {limit} s; \
+                         the purge will delete it"
+                    );
                 }
             }
         }

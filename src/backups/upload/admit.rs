@@ -1,4 +1,4 @@
-//! Has an upload admitted by its organization.
+//! Submits the admission of an upload to its organization.
 
 use std::time::{Duration, Instant};
 
@@ -13,11 +13,11 @@ use crate::domain::object_key::ObjectKey;
 /// How long an admission waits for a database that can't be reached. Some appliances upload once a day, so a needless 503
 /// may cost a day.
 pub(super) const ADMISSION_TIMEOUT: Duration = Duration::from_secs(5);
-/// A body of unknown length is granted this many bytes ahead of what has arrived.
+/// How many bytes beyond those received are requested for a body of unknown length.
 pub(super) const GRANT_STEP: u64 = 8 * 1024 * 1024;
 
 impl Vault {
-    /// Returns what the database is to admit: a new id, and the metadata from the headers.
+    /// Returns the admission to submit: a new id, and the metadata from the headers.
     pub(super) fn admission(&self, identity: &SystemIdentity, head: &UploadHead) -> Admission {
         let extension = head.filename.as_ref().map_or(Extension::Bin, Filename::ext);
         let backup = BackupId::new(self.ids.next(), extension);
@@ -35,8 +35,8 @@ impl Vault {
         }
     }
 
-    /// Has an upload admitted, and returns the bytes that it was granted. For a body of unknown length these are a first
-    /// step; or, if the quota has no space for one, a single byte: more is requested as the body arrives.
+    /// Submits the admission, and returns the number of bytes that were granted. A body of unknown length is granted a first
+    /// step, or, if the quota has no space for that, a single byte: more is requested as the body arrives.
     pub(super) async fn admit(
         &self,
         identity: &SystemIdentity,
@@ -68,7 +68,8 @@ impl Vault {
             }
             Ok(OperationOutcome::TooManyOpen) => Err(UploadError::TooManyOpen),
             Ok(OperationOutcome::QuotaExceeded { .. }) => Err(UploadError::QuotaExceeded),
-            Ok(_) => Err(UploadError::Revoked),
+            Ok(OperationOutcome::Revoked) => Err(UploadError::Revoked),
+            Ok(other) => Err(UploadError::Unavailable(Outage::unexpected_outcome("an admission", &other))),
             Err(error) => Err(UploadError::Unavailable(Outage::database(&error))),
         }
     }

@@ -1,5 +1,5 @@
-//! The channel through which a body goes from its handler to the upload's task. It is bounded in bytes, whatever the size of
-//! the chunks. While the store is busy the channel fills, and is then emptied in one go: so the faster a body arrives, the
+//! The channel that carries a body from its handler to the upload's task. The channel is bounded in bytes, whatever the size
+//! of the chunks. While the store is busy the channel fills, and is then emptied at once: the faster a body arrives, the
 //! less often the two threads wake each other.
 
 use std::sync::Arc;
@@ -8,23 +8,23 @@ use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::Instant;
 
-/// A message from the handler. If the channel is closed without `End`, the client is gone: a dropped sender must never look
-/// like the end of a body.
+/// A message from the handler. If the channel is closed without `End`, the client has disconnected: a dropped sender must
+/// never look like the end of a body.
 #[derive(Debug)]
 pub(super) enum BodyMessage {
-    /// A piece of the body, with the channel capacity that it holds until it is dropped.
+    /// A piece of the body, with the permit for the channel's capacity that it uses until it is dropped.
     Chunk(Bytes, OwnedSemaphorePermit),
-    /// The end, and when it came.
+    /// The end of the body, and when it arrived.
     End(Instant),
-    /// The body is malformed from here on, and why.
+    /// The rest of the body is malformed. Contains the reason.
     Malformed(&'static str),
 }
 
-/// Bytes of a body that may wait in the channel.
+/// The number of bytes that may wait in the channel.
 const CAPACITY: usize = 96 << 10;
-/// The longest piece, in bytes: a chunk of a connection may be larger than the capacity.
+/// The largest piece, in bytes: a chunk of a connection may be larger than the capacity.
 const MAX_PIECE: usize = 32 << 10;
-/// Pieces that may wait. Few, because a small piece may keep a large buffer alive that it is a part of.
+/// The number of pieces that may wait. It is low because a small piece may be a part of a large buffer, which it keeps alive.
 const MAX_PIECES: usize = 8;
 
 /// The handler's end of the channel.
@@ -33,7 +33,7 @@ pub struct BodySender {
     capacity: Arc<Semaphore>,
 }
 
-/// The upload takes nothing more of the body; its result says why.
+/// The upload accepts no more of the body. The upload's result is the reason.
 #[derive(Debug)]
 pub struct Closed;
 
@@ -43,7 +43,7 @@ impl BodySender {
         (Self { messages, capacity: Arc::new(Semaphore::new(CAPACITY)) }, received)
     }
 
-    /// Sends a chunk, as soon as there is capacity.
+    /// Sends a chunk as soon as the channel has capacity.
     pub async fn chunk(&self, mut chunk: Bytes) -> Result<(), Closed> {
         while !chunk.is_empty() {
             let piece = chunk.split_to(chunk.len().min(MAX_PIECE));
@@ -61,7 +61,7 @@ impl BodySender {
 
     /// Ends the body, after all of it was sent.
     pub async fn end(self) {
-        // The result of an upload that takes nothing more says why.
+        // If the upload accepts no more, its result is the reason.
         let _ = self.messages.send(BodyMessage::End(Instant::now())).await;
     }
 }

@@ -1,5 +1,5 @@
-//! Receives the body of an upload from the client, and checks it against its limits, its declared length and its digests. A
-//! body of unknown length is granted its bytes step by step.
+//! Receives the body of an upload from the client, and checks it against its limits, its declared length and its digests. For
+//! a body of unknown length the organization grants the bytes step by step.
 
 use bytes::Bytes;
 use tokio::sync::mpsc;
@@ -16,17 +16,17 @@ use crate::domain::ids::{BackupId, OrgId};
 use crate::domain::transfer_damage::TransferDamageCheck;
 use crate::store::{BodyMeter, BodySummary};
 
-/// The source of one upload's body, and what the body has to obey.
+/// Receives and checks the body of one upload.
 pub(super) struct BodyReceiver {
     pub messages: mpsc::Receiver<BodyMessage>,
     pub limits: BodyLimits,
     /// Declared length in bytes.
     pub length: Option<u64>,
-    /// SHA-256 digests that the client sent; all have to be the body's.
+    /// SHA-256 digests that the client sent; the body has to match all of them.
     pub digests: Vec<[u8; 32]>,
-    /// For clients that are known to damage files.
+    /// The check for damage, if the client is known to damage files.
     pub damage: Option<TransferDamageCheck>,
-    /// Bytes that the organization has granted so far.
+    /// The number of bytes that the organization has granted so far.
     pub granted: u64,
     pub backup: BackupId,
     pub system_id: uuid::Uuid,
@@ -37,13 +37,13 @@ pub(super) struct BodyReceiver {
 /// The next item of a body.
 pub(super) enum BodyItem {
     Chunk(Bytes),
-    /// The end, and when it came.
+    /// The end of the body, and when it arrived.
     End(Instant),
 }
 
 impl BodyReceiver {
-    /// Receives the next item from the client. The client's timeouts run only here: while the store is busy, nothing waits
-    /// for the client.
+    /// Receives the next item from the client. The timeouts of the client run only in this function: while the store is busy,
+    /// nothing waits for the client.
     pub async fn receive(&mut self, rate: &mut BodyRateCheck) -> Result<BodyItem, UploadError> {
         let started = Instant::now();
         let message = timeout_at(started + self.limits.idle_timeout, self.messages.recv()).await;
@@ -65,7 +65,7 @@ impl BodyReceiver {
         }
     }
 
-    /// Checks that the body may have `count` bytes in all. May request more from the organization.
+    /// Checks that the body may have `count` bytes in all, and requests more from the organization if necessary.
     pub async fn reserve_up_to(&mut self, count: u64) -> Result<(), UploadError> {
         if let Some(length) = self.length {
             return if count <= length { Ok(()) } else { Err(UploadError::Interrupted) };
@@ -77,7 +77,7 @@ impl BodyReceiver {
         if count <= self.granted {
             return Ok(());
         }
-        // A step ahead; or, if the quota has no space for that, exactly what has arrived.
+        // Request a step more; or, if the quota has no space for that, exactly the bytes that have arrived.
         if self.grow((count + GRANT_STEP).min(max_bytes)).await? || self.grow(count).await? {
             Ok(())
         } else {
@@ -95,7 +95,8 @@ impl BodyReceiver {
             }
             Ok(OperationOutcome::QuotaExceeded { .. }) => Ok(false),
             Ok(OperationOutcome::Revoked) => Err(UploadError::Revoked),
-            Ok(_) => Err(UploadError::Aborted),
+            Ok(OperationOutcome::RolledBack) => Err(UploadError::Aborted),
+            Ok(other) => Err(UploadError::Unavailable(Outage::unexpected_outcome("a growth", &other))),
             Err(error) => Err(UploadError::Unavailable(Outage::database(&error))),
         }
     }

@@ -1,4 +1,4 @@
-//! The body of an upload as the store pulls it. The last chunk is withheld until length and digests are verified, so that a
+//! The body of an upload as the store reads it. The last chunk is withheld until length and digests are verified, so that a
 //! bad upload never becomes an object.
 
 use bytes::Bytes;
@@ -11,45 +11,43 @@ use crate::backups::UploadError;
 use crate::domain::body_rate::BodyRateCheck;
 use crate::store::{BodyInterrupted, BodyMeter, BodySummary, PutBody, Watchdog};
 
-/// What was received, and when its last byte came; or why it can't be stored.
+/// The summary of a received body and the arrival time of its last byte; or why the body can't be stored.
 type ReceivedBody = Result<(BodySummary, Instant), UploadError>;
 
-/// What the caller of the store learns about the body meanwhile.
+/// Reports the progress of the body to the caller of the store.
 pub(super) struct BodyProgress {
     /// Sent at the end of the body; closed without a value if the store drops the body before.
     pub received: oneshot::Receiver<ReceivedBody>,
     pub watchdog: Watchdog,
 }
 
-impl BodyReceiver {
-    /// Returns the body for the store. It ends without an error only if the [`ReceivedBody`] is `Ok`.
-    ///
-    /// All work on a chunk is done when the store asks for it, so that a fast body does not change threads more often than
-    /// necessary.
-    pub fn into_body(self) -> (PutBody, BodyProgress) {
-        let (result, received) = oneshot::channel();
-        let watchdog = Watchdog::new();
-        let progress = BodyProgress { received, watchdog: watchdog.clone() };
-        let rate = BodyRateCheck::new(self.limits.min_rate);
-        let body = BodyStream { receiver: self, meter: BodyMeter::new(), rate, withheld: None, result };
-        let body = stream::unfold(Some(body), move |body| {
-            let watchdog = watchdog.clone();
-            async move {
-                watchdog.pause();
-                let next = body?.next().await;
-                watchdog.start();
-                next
-            }
-        });
-        (Box::pin(body), progress)
-    }
+/// Returns the body for the store. The body ends without an error only if the [`ReceivedBody`] is `Ok`.
+///
+/// All work on a chunk is done when the store polls for it, so that a fast body does not change threads more often than
+/// necessary.
+pub(super) fn body_for_store(receiver: BodyReceiver) -> (PutBody, BodyProgress) {
+    let (result, received) = oneshot::channel();
+    let watchdog = Watchdog::new();
+    let progress = BodyProgress { received, watchdog: watchdog.clone() };
+    let rate = BodyRateCheck::new(receiver.limits.min_rate);
+    let body = BodyStream { receiver, meter: BodyMeter::new(), rate, withheld: None, result };
+    let body = stream::unfold(Some(body), move |body| {
+        let watchdog = watchdog.clone();
+        async move {
+            watchdog.pause();
+            let next = body?.next().await;
+            watchdog.start();
+            next
+        }
+    });
+    (Box::pin(body), progress)
 }
 
 struct BodyStream {
     receiver: BodyReceiver,
     meter: BodyMeter,
     rate: BodyRateCheck,
-    /// The previous chunk: at the end it turns out to be the last one.
+    /// The previous chunk, which may be the last one.
     withheld: Option<Bytes>,
     result: oneshot::Sender<ReceivedBody>,
 }
@@ -70,7 +68,7 @@ impl BodyStream {
                 _ => Err(BodyInterrupted),
             };
             fail_point!("upload.received");
-            // Nobody waits for the result of an aborted upload.
+            // The result of an aborted upload has no receiver.
             let _ = self.result.send(received);
             return Some((last, None));
         }

@@ -1,11 +1,11 @@
-//! The uploads that this process is working on.
+//! The uploads that this process works on: the sweep leaves them alone.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use uuid::Uuid;
 
-/// An upload that is live until this is dropped.
+/// Removes an upload from the live ones when dropped.
 pub(super) struct LiveUpload {
     live: LiveUploads,
     upload: Uuid,
@@ -17,7 +17,7 @@ impl Drop for LiveUpload {
     }
 }
 
-/// The ids of the uploads that this process is working on; the sweeper leaves them alone. Cheap to clone.
+/// The ids of the uploads that this process works on; cheap to clone.
 #[derive(Clone, Default)]
 pub struct LiveUploads(Arc<Mutex<HashSet<Uuid>>>);
 

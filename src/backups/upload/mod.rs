@@ -1,13 +1,14 @@
-//! An upload, from its admission to its commit. Its story, file by file:
+//! An upload, from its admission to its commit. The steps, file by file:
 //!
 //! 1. This file: [`Vault::begin_upload`] makes the checks that cost no transaction, and spawns the upload's task.
-//! 2. `task.rs`: the task has the upload admitted (`admit.rs`), its body stored and committed.
-//! 3. `body_channel.rs`: the body goes from the HTTP handler to the task ([`BodySender`]).
-//! 4. `body_receiver.rs`: each chunk is checked against the limits, the quota, the declared length and the digests.
-//! 5. `body_stream.rs`: the store pulls the body chunk by chunk. `store_body.rs`: waits for the store, within timeouts.
+//! 2. `task.rs`: the task submits the admission (`admit.rs`), stores the body, and submits the commit. `live.rs`: the ids of
+//!    the uploads that have a task, which the sweep leaves alone.
+//! 3. `body_channel.rs`: carries the body from the HTTP handler to the task ([`BodySender`]).
+//! 4. `body_receiver.rs`: checks each chunk against the limits, the quota, the declared length and the digests.
+//! 5. `body_stream.rs`: the body, which the store reads chunk by chunk. `store_body.rs`: waits for the store, within timeouts.
 //! 6. `reservation.rs`, `aborter.rs`: if anything fails or is dropped, the upload is aborted.
 //!
-//! A task owns the upload, not the handler: the HTTP framework drops a handler's future at any await when the peer resets
+//! A task owns the upload, not the handler: the HTTP framework drops a handler's future at any await when the client resets
 //! the connection, and an admitted upload has to be finished or aborted.
 
 mod aborter;
@@ -36,7 +37,7 @@ use crate::domain::filename::Filename;
 use crate::domain::media_type::MediaType;
 use crate::domain::transfer_damage::LossyClient;
 
-/// What is known of an upload before its body.
+/// The parameters of an upload, from the head of its request.
 #[derive(Debug, Clone)]
 pub struct UploadHead {
     pub filename: Option<Filename>,
@@ -45,24 +46,24 @@ pub struct UploadHead {
     pub length: Option<u64>,
     /// SHA-256 digests that the client sent.
     pub digests: Vec<[u8; 32]>,
-    /// A client that is known to damage files.
+    /// Set if the client is known to damage files.
     pub lossy_client: Option<LossyClient>,
     pub remote_addr: Option<IpAddr>,
 }
 
 /// The handler's end of an admitted upload.
 pub struct UploadHandle {
-    /// Takes the body. Dropping it without [`BodySender::end`] aborts the upload.
+    /// Accepts the body. Dropping it without [`BodySender::end`] aborts the upload.
     pub body: BodySender,
     /// Sent when the upload is stored or has failed.
     pub result: oneshot::Receiver<Result<Backup, UploadError>>,
 }
 
 impl Vault {
-    /// Has an upload admitted, and spawns the task that owns it.
+    /// Spawns the task that owns the upload, and waits for its admission.
     ///
     /// # Errors
-    /// Why it was not admitted. Later errors are the result in the [`UploadHandle`].
+    /// The reason why the upload was not admitted. Later errors are the result in the [`UploadHandle`].
     pub async fn begin_upload(
         self: &Arc<Self>,
         identity: &SystemIdentity,
@@ -105,7 +106,7 @@ impl Vault {
         }
     }
 
-    /// Counts a refusal, and has it written to the history.
+    /// Counts a refusal, and submits it for the history.
     fn record_refusal(&self, identity: &SystemIdentity, error: &UploadError, remote_addr: Option<IpAddr>) {
         if let Some(reason) = error.refusal_reason() {
             self.metrics.refused(reason);

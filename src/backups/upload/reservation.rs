@@ -1,5 +1,4 @@
-//! What an upload holds in the organization's totals until it is committed, as a type that aborts the upload when it is
-//! dropped.
+//! `Reservation`: an upload's bytes in the organization's totals. Dropping it aborts the upload.
 
 use std::time::Duration;
 
@@ -13,7 +12,7 @@ use crate::db::accounting::Abort;
 use crate::domain::ids::OrgId;
 use crate::domain::object_key::ObjectKey;
 
-/// The longest time that an answer waits for the abort of its upload. After that the abort goes on without it.
+/// The longest time that an answer waits for the abort of its upload. The abort goes on after that.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The reservation of an upload. Unless it is disarmed, dropping it aborts the upload.
@@ -25,7 +24,7 @@ pub(super) struct Reservation {
 }
 
 impl Reservation {
-    /// Has to be made before the admission is submitted, because the answer to that may be lost.
+    /// Returns the reservation of an upload. Make it before the admission is submitted, because the outcome of that may be lost.
     pub fn new(
         org: OrgId,
         system_id: Uuid,
@@ -39,14 +38,14 @@ impl Reservation {
         Self { pending: Some(PendingAbort { org, key, abort, done: None }), id: backup, aborter, live }
     }
 
-    /// The upload holds nothing: it was refused, or its commit is known to be done.
+    /// Ends the reservation without an abort: the upload was refused, or is known to be committed.
     pub fn disarm(mut self) {
         self.pending = None;
         self.live.remove(self.id);
     }
 
-    /// Aborts the upload, and waits a moment for that, so that nothing is left when the client has its answer.
-    /// `release_rate_slot`: whether the upload shall not count for the rate limit.
+    /// Aborts the upload, and waits a moment for the abort, so that usually nothing is left when the client receives its
+    /// answer. `release_rate_slot`: whether the upload does not count towards the rate limit.
     pub async fn abort(mut self, release_rate_slot: bool) {
         let Some(mut pending) = self.pending.take() else { return };
         let (done, finished) = oneshot::channel();

@@ -6,19 +6,19 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
 use super::body_receiver::BodyReceiver;
-use super::body_stream::BodyProgress;
+use super::body_stream::{BodyProgress, body_for_store};
 use crate::backups::error::Outage;
 use crate::backups::{UploadError, Vault};
 use crate::db::accounting::Admission;
 use crate::store::{BodySummary, ObjectMetadata, PutError};
 
-/// The longest time that a store may handle a chunk without asking for the next one.
+/// The longest time that a store may take to handle a chunk before it polls for the next one.
 const STORE_STALL_TIMEOUT: Duration = Duration::from_secs(15);
-/// How long after the last byte the store may take to finish: well below the 30 s within which the client has its answer.
+/// How long after the last byte the store may take to finish: well below the 30 s within which the client receives its answer.
 const STORE_TIMEOUT: Duration = Duration::from_secs(18);
 
 impl Vault {
-    /// Streams the body into the store. Returns what was received, and when its last byte came.
+    /// Streams the body into the store. Returns the summary of the body, and when its last byte arrived.
     pub(super) async fn store_body(
         &self,
         admission: &Admission,
@@ -31,13 +31,13 @@ impl Vault {
             system_id: admission.system_id,
             sha256: None,
         };
-        let (body, BodyProgress { mut received, watchdog }) = receiver.into_body();
+        let (body, BodyProgress { mut received, watchdog }) = body_for_store(receiver);
         let mut put = pin!(self.store.put(&admission.object_key, length, &metadata, body));
         let mut stored = None;
         let received = loop {
             tokio::select! {
                 biased;
-                // Closed if the store dropped the body: then the store's own error says why, and counts below.
+                // Closed if the store dropped the body. The result of the put then has the cause, and is checked below.
                 received = &mut received => break received.unwrap_or(Err(UploadError::Interrupted)),
                 result = &mut put, if stored.is_none() => match result {
                     // The store failed before the end of the body.
@@ -55,7 +55,7 @@ impl Vault {
             Some(result) => Ok(result),
             None => timeout_at(last_byte + STORE_TIMEOUT, &mut put).await,
         };
-        // If the store failed, that is why the body was not received, and not the other way round.
+        // An error of the store takes precedence: it is the cause, and the interrupted body its effect.
         if let Ok(Err(error @ PutError::Store(_))) = stored {
             return Err(error.into());
         }

@@ -1,4 +1,4 @@
-//! The task that owns an upload: admission, body, commit; or the abort.
+//! The task that owns an upload: it is admitted, its body is received, and it is committed or aborted.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -16,8 +16,8 @@ use crate::backups::{Backup, UploadError, UploadHead, Vault};
 use crate::db::accounting::{Admission, Commit, Operation, OperationOutcome};
 use crate::domain::transfer_damage::TransferDamageCheck;
 
-/// How long after the last byte the commit may be tried. A client has its answer within 30 s of its last byte, whatever the
-/// engine and the database do: what is left of them is for the abort.
+/// How long after the last byte the commit may be tried. A client receives its answer within 30 s of its last byte, whatever
+/// the engine and the database do: the rest of that time is for the abort.
 const COMMIT_TIMEOUT: Duration = Duration::from_secs(22);
 
 impl Vault {
@@ -42,7 +42,7 @@ impl Vault {
         let granted = match self.admit(&identity, &admission, head.length).await {
             Ok(granted) => granted,
             Err(error @ UploadError::Unavailable(_)) => {
-                // It is unknown whether the upload was admitted, so it is aborted as if it was.
+                // The upload may have been admitted, so it is aborted.
                 log::error!("upload {backup} of system {} was not admitted: {error}", identity.id());
                 reservation.abort(true).await;
                 let _ = admitted.send(Err(error));
@@ -55,7 +55,7 @@ impl Vault {
             }
         };
         fail_point!("upload.admitted");
-        // If the handler is gone, the messages end without `BodyMessage::End`, and the upload is aborted.
+        // If the handler was dropped, the messages end without `BodyMessage::End`, and the upload is aborted.
         let _ = admitted.send(Ok(()));
         let remote_addr = head.remote_addr;
         let receiver = BodyReceiver {
@@ -76,10 +76,10 @@ impl Vault {
             Err(error) => {
                 self.record_refusal(&identity, error, remote_addr);
                 let level = if error.is_ours() { log::Level::Error } else { log::Level::Info };
-                let origin = origin(remote_addr);
+                let client = describe_client(remote_addr);
                 log::log!(
                     level,
-                    "upload {backup} of system {} {origin} was not stored: {error}",
+                    "upload {backup} of system {} {client} was not stored: {error}",
                     identity.id()
                 );
                 reservation.abort(error.is_ours()).await;
@@ -108,7 +108,10 @@ impl Vault {
             Ok(OperationOutcome::Committed(committed)) => committed,
             Ok(OperationOutcome::Revoked) => return Err(UploadError::Revoked),
             Ok(OperationOutcome::QuotaLowered) => return Err(UploadError::QuotaExceeded),
-            Ok(_) => return Err(UploadError::Aborted),
+            Ok(OperationOutcome::RolledBack) => return Err(UploadError::Aborted),
+            Ok(other) => {
+                return Err(UploadError::Unavailable(Outage::unexpected_outcome("a commit", &other)));
+            }
             Err(error) => return Err(UploadError::Unavailable(Outage::database(&error))),
         };
         self.authenticator.forget_backup_request(identity);
@@ -130,7 +133,7 @@ impl Vault {
     }
 }
 
-/// Where an upload comes from, for the log.
-fn origin(address: Option<IpAddr>) -> String {
-    address.map_or_else(|| "from an unknown address".to_owned(), |address| format!("from {address}"))
+/// Returns the client's address, for the log.
+fn describe_client(remote_addr: Option<IpAddr>) -> String {
+    remote_addr.map_or_else(|| "from an unknown address".to_owned(), |address| format!("from {address}"))
 }
