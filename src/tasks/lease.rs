@@ -1,5 +1,5 @@
-//! The lease of this process: its row in `writers`. It is renewed on a thread and a connection of its own, so that no
-//! amount of work can delay it.
+//! The lease of this process: its row in `writers`. A thread with a connection of its own renews it, so that no
+//! amount of work can delay a renewal.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ pub struct Lease(SupervisedThread);
 
 /// How long the end of the process waits for the release of its lease. A lease that is not released expires.
 const STOP_TIMEOUT: Duration = Duration::from_secs(3);
-/// A renewal that takes longer than this, and than a lease, is reported as stalled.
+/// A renewal is reported as stalled if it takes longer than this and longer than a lease.
 const MIN_MAX_RUN: Duration = Duration::from_secs(30);
 
 impl Lease {
@@ -42,7 +42,7 @@ impl Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         if !self.0.stop(STOP_TIMEOUT) {
-            log::warn!("the database does not answer: the lease is left to expire");
+            log::warn!("the database does not answer: the lease expires later");
         }
     }
 }
@@ -56,7 +56,7 @@ struct Renewal {
 
 impl Renewal {
     fn renew(&mut self) -> Result<(), DbError> {
-        // A lease in a former primary counts for nobody else.
+        // No other process sees a lease in a former primary.
         self.session.take_if(|open| open.is_outdated());
         let session = match &mut self.session {
             Some(open) => open,

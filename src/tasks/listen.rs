@@ -1,9 +1,9 @@
 //! Wakes the systems that wait for a backup request, on one thread and one connection, however many wait.
 //!
 //! Postgres' notifications are fast, but only a hint: one that is sent while no session listens is lost. So every second,
-//! and at once after connecting, one query finds which of the waiting systems have a backup request that they have not
-//! received. A lost notification costs a second. Only a notification tells that a backup was requested again after the
-//! system received the request: the table is the same as before.
+//! and at once after connecting, one query finds the waiting systems that have a backup request that they have not received.
+//! A lost notification costs a second. Only a notification shows that a backup was requested again after the system received
+//! the request: the query does not find that.
 
 use std::time::{Duration, Instant};
 
@@ -69,10 +69,10 @@ impl Listening {
             }
         };
         let conn = &mut session.conn;
-        let heard = notifications::received(conn)?;
+        let notified = notifications::received(conn)?;
         let waiting = self.waiters.systems();
-        // Only the table decides who is woken: a flood of forged notifications costs one query in each check.
-        let named: Vec<_> = waiting.iter().copied().filter(|system| heard.contains(system)).collect();
+        // Only the table decides which systems are woken: a flood of forged notifications costs one query in each check.
+        let named: Vec<_> = waiting.iter().copied().filter(|system| notified.contains(system)).collect();
         let mut requested =
             if named.is_empty() { vec![] } else { backup_requests::systems_with_open(conn, &named)? };
         if self.queried.is_none_or(|at| at.elapsed() >= QUERY_INTERVAL) {

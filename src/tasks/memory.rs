@@ -1,8 +1,8 @@
 //! Returns free memory to the kernel.
 //!
-//! The allocator keeps what is freed. It returns the end of a heap by itself, and nothing that lies before an allocation
-//! that lives: after thousands of connections have ended, that is nearly all of what they used, for ever. So a thread
-//! checks regularly how much is free, and returns all of it when there is much.
+//! The allocator keeps freed memory. It returns the end of a heap by itself, but no free memory below a live allocation:
+//! after thousands of connections have ended, that is nearly all that they used, for ever. So a thread checks regularly how
+//! much memory is free, and returns all of it when it is much.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -12,7 +12,7 @@ use crate::telemetry::TaskFailure;
 
 const CHECK_INTERVAL: Duration = Duration::from_secs(15);
 const MAX_RUN: Duration = Duration::from_mins(1);
-/// Memory is returned when this many bytes more than before are free. Less is soon used again.
+/// Memory is returned when at least this many bytes more are free than before. Less would soon be used again.
 const MIN_RETURN: usize = 16 * 1024 * 1024;
 
 /// The thread that returns memory. Dropping this stops it.
@@ -89,8 +89,8 @@ mod tests {
     fn memory_is_returned_when_much_more_is_free_than_at_any_time_since_the_last_return() {
         const MIB: usize = 1024 * 1024;
         let mut memory = FreeMemory::default();
-        let looks = [(40, false), (50, false), (30, false), (45, false), (46, true), (90, true)];
-        for (free, due) in looks {
+        let checks = [(40, false), (50, false), (30, false), (45, false), (46, true), (90, true)];
+        for (free, due) in checks {
             assert_eq!(memory.is_due(free * MIB), due, "{free} MiB free");
         }
         memory.fewest = Some(90 * MIB);

@@ -1,5 +1,5 @@
-//! Work that no request waits for: `run_once` functions, which the [`supervisor`] repeats; and what an operator starts, such as
-//! the comparison of rows with objects.
+//! Work that no request waits for: `run_once` functions, which the [`supervisor`] repeats, and the commands of an operator,
+//! such as the comparison of rows with objects.
 //!
 //! | task | does | when |
 //! |---|---|---|
@@ -11,7 +11,7 @@
 //! | `revoke` | ends downloads that are no longer permitted | every second |
 //! | `memory` | returns free memory to the kernel | every 15 s |
 //!
-//! The names are those in the log, in the metrics and in health. `startup/background.rs` adds `key_set` and
+//! The log, the metrics and health use these names. `startup/background.rs` adds `key_set` and
 //! `rejected_tokens` of `auth`. Work on demand has a name as well: `abort`, `group_commit`, `credential_lookup`.
 
 pub mod compare;

@@ -12,7 +12,7 @@ use crate::db::{Db, DbError, backups, migrations, service_defaults};
 use crate::store::{BlobStore, StoreError};
 use crate::telemetry::TaskFailure;
 
-/// What has to be prepared.
+/// The schema and the store to prepare.
 #[derive(Clone)]
 pub struct Preparation {
     pub db: Db,
@@ -22,11 +22,11 @@ pub struct Preparation {
     pub store: Arc<dyn BlobStore>,
 }
 
-/// The time between the starts of two attempts. One that took longer is followed by the next at once: the timeout of a
-/// dependency that does not answer has been pause enough.
+/// The time between the starts of two attempts. An attempt that took longer is followed by the next one at once: the timeout
+/// of a dependency that does not answer was a long enough pause.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// Why an attempt has failed.
+/// Why an attempt failed.
 enum Failure {
     Database(DbError),
     Store(StoreError),
@@ -66,8 +66,8 @@ impl Preparation {
     }
 }
 
-/// Starts to prepare schema and store, and sets `ready` when both are. Sends the reason to `refused` if the store refuses: the
-/// receiver may end the start. If the receiver is gone, a refusal is retried like any other failure.
+/// Starts to prepare schema and store, and sets `ready` when both are prepared. Sends the reason to `refused` if the store refuses: the
+/// receiver may end the start. If the receiver was dropped, a refusal is retried like any other failure.
 pub fn start(
     supervisor: &Supervisor,
     preparation: Preparation,
@@ -82,7 +82,7 @@ pub fn start(
         async move {
             let Err(failure) = preparation.attempt().await else {
                 ready.store(true, Ordering::Relaxed);
-                // The start waits for this.
+                // The start of the service waits until this sender is dropped.
                 lock(&refused).take();
                 return Ok(());
             };
@@ -90,7 +90,7 @@ pub fn start(
             if let Failure::Store(StoreError::Refused(line)) = failure {
                 let receiver = lock(&refused).take();
                 if receiver.is_some_and(|receiver| receiver.send(line).is_ok()) {
-                    // The process ends, and its one line has said why.
+                    // The process ends, and logs this line.
                     std::future::pending::<()>().await;
                 }
             }

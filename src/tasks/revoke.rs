@@ -1,5 +1,5 @@
-//! Ends downloads under way that are no longer permitted: those with a credential that was replaced, those of a system that
-//! was suspended, those by a link that ended with either, and those of a system that is being destroyed.
+//! Ends downloads under way that are no longer permitted: because the credential was replaced, the system was suspended or is
+//! being destroyed, or the link ended with any of these.
 
 use std::time::Duration;
 
@@ -8,14 +8,14 @@ use super::supervisor::{Period, Supervisor, TaskDefinition};
 use crate::backups::OpenDownloads;
 use crate::db::{Db, DbError, Lane, access_state};
 
-/// The time between two checks. Each looks up all systems with a download under way together.
+/// The time between two checks. A check looks up all systems that have a download under way, in one query.
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 /// How long a check waits for a database that can't be reached.
 const QUERY_TIMEOUT: Duration = Duration::from_secs(4);
 
 const MAX_RUN: Duration = Duration::from_mins(1);
 
-/// Starts to check. While the database can't be reached, downloads go on: they don't need it.
+/// Starts the checks. While the database can't be reached, downloads continue: they don't need it.
 pub fn start(supervisor: &Supervisor, db: Db, downloads: OpenDownloads) {
     let task = TaskDefinition::new("revoke", Period::SinceEnd(CHECK_INTERVAL)).max_run(MAX_RUN);
     supervisor.spawn(task, move || {

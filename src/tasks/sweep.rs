@@ -38,7 +38,7 @@ pub struct SweepReport {
     pub failed: usize,
 }
 
-/// What a sweep needs.
+/// Sweeps, once or at an interval.
 pub struct Sweeper {
     pub db: Db,
     pub store: Arc<dyn BlobStore>,
@@ -80,7 +80,7 @@ impl Sweeper {
             let id = upload.id;
             match self.roll_back(upload).await {
                 Ok(rolled_back) => report.uploads += usize::from(rolled_back),
-                // One bad item never stops the rest.
+                // A failure never stops the rest.
                 Err(error) => {
                     log::warn!("sweep upload {id}: {error}");
                     report.failed += 1;

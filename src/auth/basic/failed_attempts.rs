@@ -6,7 +6,7 @@ use crate::domain::client_network::ClientNetwork;
 use crate::domain::ids::SystemKey;
 use crate::domain::ttl_map::TtlMap;
 
-/// Failed attempts per minute for one user name from one network, up to which each has its own look-up.
+/// Failed attempts per minute for one user name from one network, up to which each attempt has its own look-up.
 const PER_KEY: u32 = 30;
 /// The same limit for all user names from one network.
 const PER_NETWORK: u32 = 300;
@@ -45,7 +45,7 @@ impl FailedAttempts {
         if tally.count > PER_NETWORK {
             return true;
         }
-        // Without room for this user name, only the network's count applies.
+        // If the table has no space for this user name, only the network's count applies.
         let Some(count) = self.keys.entry((network, key.clone()), now) else { return false };
         *count += 1;
         *count > PER_KEY
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn right_ones_do_not_count() {
+    fn right_credentials_do_not_count() {
         let (mut failed_attempts, now) = (FailedAttempts::new(), Instant::now());
         let fleet = network("192.0.2.1");
         for _ in 0..1000 {
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn the_tables_are_bounded_and_who_has_no_room_is_counted_with_the_others() {
+    fn the_tables_are_bounded_and_networks_that_do_not_fit_are_counted_together() {
         let (mut failed_attempts, now) = (FailedAttempts::new(), Instant::now());
         let many: u32 = 10_500;
         let too_many = (0..many)

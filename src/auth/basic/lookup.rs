@@ -22,16 +22,16 @@ const CACHE_TTL: Duration = Duration::from_millis(900);
 /// Capacity of the cache of existing names, and of that of unknown names. They are separate, so that guesses
 /// never evict the names that systems use.
 const CACHE_CAPACITY: usize = 10_000;
-/// How long a look-up waits for the database, and for another look-up of the same name.
+/// How long a look-up waits for the database, or for another look-up of the same name.
 const LOOK_UP_TIMEOUT: Duration = Duration::from_secs(4);
-/// Names share locks by hash; with this many locks they rarely collide.
+/// The number of locks, which names share by their hash: two names rarely collide.
 const STRIPES: u64 = 256;
 /// Time between two batched queries.
 const BATCH_INTERVAL: Duration = Duration::from_millis(250);
 
 type Found = Result<Option<CredentialRow>, DbError>;
 
-/// The names in the next batched query, and who waits for each of them.
+/// The names in the next batched query, each with its waiting callers.
 type BatchWaiters = HashMap<String, Vec<oneshot::Sender<Found>>>;
 
 pub(super) struct CredentialLookup(Arc<LookupState>);
@@ -73,22 +73,22 @@ impl CredentialLookup {
     /// Looks up one name. A name has at most one query at a time and one per second; concurrent callers share
     /// its result.
     pub async fn find(&self, key: &SystemKey) -> Found {
-        let asked = Instant::now();
-        if let Some(found) = self.remembered(key, asked) {
+        let started = Instant::now();
+        if let Some(found) = self.remembered(key, started) {
             return found;
         }
         let mut hasher = DefaultHasher::new();
         key.as_str().hash(&mut hasher);
         let stripe = &self.0.stripes[usize::try_from(hasher.finish() % STRIPES).unwrap_or(0)];
         let _turn = timeout(LOOK_UP_TIMEOUT, stripe.lock()).await.map_err(|_| DbError::Busy)?;
-        if let Some(found) = self.remembered(key, asked) {
+        if let Some(found) = self.remembered(key, started) {
             return found;
         }
-        let asked = Instant::now();
-        let row = self.0.ask(vec![key.as_str().to_owned()]).await?.pop();
+        let queried_at = Instant::now();
+        let row = self.0.query(vec![key.as_str().to_owned()]).await?.pop();
         match &row {
-            Some(row) => lock(&self.0.known).insert(key.as_str().to_owned(), row.clone(), asked),
-            None => lock(&self.0.unknown).insert(key.as_str().to_owned(), (), asked),
+            Some(row) => lock(&self.0.known).insert(key.as_str().to_owned(), row.clone(), queried_at),
+            None => lock(&self.0.unknown).insert(key.as_str().to_owned(), (), queried_at),
         }
         Ok(row)
     }
@@ -96,16 +96,16 @@ impl CredentialLookup {
     /// Looks up a name in the next batched query, which all waiting callers share. The name is queried even if
     /// it is cached, so that the response time reveals nothing.
     pub async fn find_batched(&self, key: &SystemKey) -> Found {
-        let (tell, told) = oneshot::channel();
+        let (reply, result) = oneshot::channel();
         {
             let mut waiting = lock(&self.0.waiting);
             if waiting.is_none() {
                 *waiting = Some(BatchWaiters::new());
                 self.0.runtime.spawn(run_batches(Arc::clone(&self.0)));
             }
-            waiting.get_or_insert_default().entry(key.as_str().to_owned()).or_default().push(tell);
+            waiting.get_or_insert_default().entry(key.as_str().to_owned()).or_default().push(reply);
         }
-        told.await.unwrap_or(Err(DbError::Busy))
+        result.await.unwrap_or(Err(DbError::Busy))
     }
 
     fn remembered(&self, key: &SystemKey, now: Instant) -> Option<Found> {
@@ -117,19 +117,19 @@ impl CredentialLookup {
 }
 
 impl LookupState {
-    async fn ask(&self, names: Vec<String>) -> Result<Vec<CredentialRow>, DbError> {
+    async fn query(&self, names: Vec<String>) -> Result<Vec<CredentialRow>, DbError> {
         let query = move |conn: &mut _| credentials::find(conn, &names);
         self.db.run(Lane::Reads, LOOK_UP_TIMEOUT, query).await
     }
 }
 
-/// Runs the batched queries, one at a time, until nobody waits. After a panic the callers of that batch are told that the
-/// database is busy, and the next batch goes on.
+/// Runs the batched queries, one at a time, until no caller waits. After a panic the callers of that batch receive
+/// `DbError::Busy`, and the next batch follows.
 async fn run_batches(state: Arc<LookupState>) {
     while !matches!(state.status.run(run_batch(&state)).await, Ok(ControlFlow::Break(()))) {}
 }
 
-/// Runs the next batched query; `Break` if nobody waits for one.
+/// Runs the next batched query. Returns `Break` if no caller waits for one.
 async fn run_batch(state: &LookupState) -> Result<ControlFlow<()>, TaskFailure> {
     sleep(BATCH_INTERVAL).await;
     let gathered = {
@@ -144,21 +144,21 @@ async fn run_batch(state: &LookupState) -> Result<ControlFlow<()>, TaskFailure> 
         }
     };
     fail_point!("credential_lookup.taken");
-    let asked = Instant::now();
-    let rows = state.ask(gathered.keys().cloned().collect()).await;
+    let queried_at = Instant::now();
+    let rows = state.query(gathered.keys().cloned().collect()).await;
     let rows =
         rows.map(|rows| rows.into_iter().map(|row| (row.system_key.clone(), row)).collect::<HashMap<_, _>>());
     if let Ok(rows) = &rows {
         let mut known = lock(&state.known);
         for (name, row) in rows {
-            known.insert(name.clone(), row.clone(), asked);
+            known.insert(name.clone(), row.clone(), queried_at);
         }
     }
-    for (name, askers) in gathered {
+    for (name, waiters) in gathered {
         let found = rows.as_ref().map(|rows| rows.get(&name).cloned()).map_err(Clone::clone);
-        for asker in askers {
-            // The caller may be gone.
-            let _ = asker.send(found.clone());
+        for waiter in waiters {
+            // The caller may have stopped waiting.
+            let _ = waiter.send(found.clone());
         }
     }
     Ok(ControlFlow::Continue(()))

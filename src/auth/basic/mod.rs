@@ -14,7 +14,7 @@
 //!   anything is counted, or it waits for the next batched query like the guesses around it and is accepted by
 //!   the same comparison. No code here answers 401 for a row that matches, and no count prevents a look-up. A
 //!   count that is too high, whether because of guesses, a full table, or a fleet behind one address that
-//!   returns all at once, costs a quarter of a second.
+//!   reconnects at once, costs a quarter of a second.
 //! * **The response time of a 401 reveals nothing.** Below the limits no wrong credential is answered before
 //!   [`MIN_REFUSAL_TIME`], which is longer than a look-up. Beyond them all answers come with the batched
 //!   query, which contains the name whether or not it exists, and whether or not it is cached.

@@ -15,7 +15,7 @@ use serde_json::Value;
 use super::claim_values::name;
 use super::claims::Claims;
 
-/// Not the library's message, which may repeat parts of the token.
+/// Used instead of the library's message, which may repeat parts of the token.
 const MALFORMED: &str = "it is malformed";
 
 /// The parts of a token.

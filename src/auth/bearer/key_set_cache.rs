@@ -4,13 +4,13 @@
 //!   refresh, whether that succeeded or not. So forged tokens cost the provider at most one request a minute.
 //! * The set is refreshed every ten minutes, so that a removed key is no longer accepted; and every two
 //!   seconds until the first success.
-//! * At most one refresh runs at a time, and all waiting callers share it: nobody waits longer than one takes.
+//! * At most one refresh runs at a time, and all waiting callers share it: no caller waits longer than a refresh takes.
 //!   A caller that joined a running refresh may miss a key that was published after its start; the next token
 //!   finds it.
 //! * A failed refresh changes nothing: the last good set stays.
 //!
 //! Tokens of known keys never wait. A refresh that a token causes is a task of its own on the runtime's threads, which
-//! finishes even if its callers are gone. The others run in the supervised task `key_set`.
+//! finishes even if its callers no longer wait. The other refreshes run in the supervised task `key_set`.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -52,7 +52,7 @@ struct Refreshes {
     ended: Option<Instant>,
 }
 
-/// What was logged last, so that the same lines are not repeated every time.
+/// The lines that were logged last: the same lines are not repeated every time.
 #[derive(Default)]
 struct Logged {
     failure: Option<String>,
@@ -72,7 +72,7 @@ struct Refresh {
     done: watch::Sender<()>,
 }
 
-/// What a caller who wants a refresh has to do.
+/// The part of a caller in a refresh.
 enum Turn {
     Run(Refresh),
     /// Wait for the running refresh.
@@ -174,7 +174,7 @@ impl Inner {
             Ok(set) => {
                 let set = Arc::new(set);
                 self.current.store(Some(Arc::clone(&set)));
-                // Logged after the set is in use: whoever reads the line may send a token.
+                // Logged after the set is in use: the reader of the line may send a token.
                 log::info!("token keys: {} read from {}", set.len(), self.source);
                 self.log_remarks(set.remarks());
                 Ok(())

@@ -1,5 +1,5 @@
 //! The source of a key set: a file or a URL. Reading is bounded in time and size. A fetch follows no redirect,
-//! because whoever controls the source of the keys can forge any token, and uses no proxy, because hyper's
+//! because an attacker who controls the source of the keys can forge any token, and uses no proxy, because hyper's
 //! client supports none.
 
 use std::io::Read;
@@ -96,7 +96,7 @@ async fn fetch(url: &str) -> Result<Vec<u8>, String> {
     Ok(text)
 }
 
-/// Returns the error with its causes: "error trying to connect" alone helps nobody.
+/// Returns the error with its causes: "error trying to connect" alone does not help.
 fn with_causes(error: &dyn std::error::Error) -> String {
     let mut line = error.to_string();
     let mut cause = error.source();

@@ -34,7 +34,7 @@ use key_set::KeySet;
 /// Maximum length of a token, in bytes. A longer one is refused without being parsed.
 const MAX_TOKEN_BYTES: usize = 8192;
 
-/// Which tokens are accepted.
+/// The tokens that are accepted.
 #[derive(Debug, Clone)]
 pub struct TokenSettings {
     pub keys: Option<KeySource>,
@@ -107,7 +107,7 @@ impl TokenVerifier {
         }
         let jws = Jws::parse(token).map_err(TokenError::Invalid)?;
         if jws.algorithm == Algorithm::HS256 {
-            let key = self.hs256.as_ref().ok_or(TokenError::Invalid("no secret is set for HS256"))?;
+            let key = self.hs256.as_ref().ok_or(TokenError::Invalid("no secret is configured for HS256"))?;
             if !jws.is_signed_by(key) {
                 return Err(TokenError::Invalid(WRONG_SIGNATURE));
             }
@@ -122,7 +122,7 @@ impl TokenVerifier {
     /// Finds the key that signed the token, and tries again if the set has changed. A signature that fits no
     /// key may be by a new one, even if the token names a known key: providers have reused ids.
     async fn verify_by_set(&self, jws: &Jws<'_>) -> Result<(), TokenError> {
-        let keys = self.keys.as_ref().ok_or(TokenError::Invalid("no key set is set for its algorithm"))?;
+        let keys = self.keys.as_ref().ok_or(TokenError::Invalid("no key set is configured"))?;
         let known = keys.current();
         let found = find_signer(known.as_deref(), jws);
         if found.is_ok() {

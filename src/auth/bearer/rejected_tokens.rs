@@ -1,5 +1,5 @@
-//! Counts refused tokens, and logs at most one line a minute with the count of each reason, for operators who
-//! wonder why all requests are answered 401. The reasons are a small fixed set, so little is kept.
+//! Counts refused tokens, and logs at most one line a minute with the count of each reason, so that an
+//! operator learns why requests are answered 401. The reasons are a small fixed set, so little is kept.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};

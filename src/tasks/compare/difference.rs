@@ -3,7 +3,7 @@
 use crate::db::objects::ObjectRow;
 use crate::store::{Leftover, ObjectInfo};
 
-/// What is wrong with an object.
+/// The kind of a difference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DifferenceKind {
     /// A stored backup has no object.
@@ -12,7 +12,7 @@ pub enum DifferenceKind {
     Size,
     /// An object has no row.
     Orphan,
-    /// Data of an unfinished write that no upload owns.
+    /// The data of an unfinished write belongs to no upload.
     Leftover,
 }
 
@@ -31,7 +31,7 @@ impl DifferenceKind {
 #[derive(Debug)]
 pub struct Difference {
     pub kind: DifferenceKind,
-    /// Empty if the organization is not known.
+    /// The organization; empty if it is not known.
     pub org_id: String,
     pub subject: String,
     pub problem: String,
@@ -46,12 +46,12 @@ pub(super) struct Suspect {
     pub found: ObjectState,
 }
 
-/// What the store has under the key of a stored row.
+/// The state of the object of a stored row.
 pub(super) enum ObjectState {
     Absent,
-    /// An object with this other size, in bytes.
+    /// The object has this other size, in bytes.
     OtherSize(u64),
-    /// Something that is not an object; the text says what.
+    /// Something other than an object has the key. The text describes it.
     NotAnObject(String),
 }
 

@@ -5,10 +5,10 @@
 //! store lists in another order, each apparent difference is checked by its key before it is reported.
 //!
 //! **Why live traffic causes no differences.** Objects follow rows (`docs/decisions/0009-rows-before-objects.md`), so for
-//! each key three periods are nested: that in which its row is `stored` lies within that in which its object exists, and
-//! that one within the period in which it has a row in any state. A key is used once, so each of them is one unbroken
-//! period. If something is seen in the inner period, then missing in the outer one, then seen in the inner period again, it
-//! was missing at a time at which it had to be there. The three checks for each kind of difference:
+//! each key three periods are nested: the period in which its row is `stored` lies within the period in which its object
+//! exists, which lies within the period in which it has a row in any state. A key is used once, so each of the three is
+//! unbroken. A real difference is seen in the inner period, then found missing in the outer one, then seen in the inner period
+//! again: it was missing at a time at which it had to exist. The three checks for each kind of difference:
 //!
 //! | difference | seen | not seen | still seen |
 //! |---|---|---|---|
@@ -38,9 +38,9 @@ use crate::db::{Db, DbError, Lane};
 use crate::domain::object_key::ObjectKey;
 use crate::store::{BlobStore, Leftover, ObjectInfo, StoreError};
 
-/// Rows read in one query, and objects taken from the listing at a time.
+/// The number of rows that one query reads, and of objects that are taken from the listing at a time.
 const PAGE: usize = 1000;
-/// Calls to the store at a time.
+/// The number of concurrent calls to the store.
 const CONCURRENT_CALLS: usize = 8;
 const QUERY_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -54,7 +54,7 @@ pub enum ComparisonStep {
     Difference(Difference),
 }
 
-/// The two sides.
+/// The two sides of a comparison.
 pub struct Comparison {
     pub db: Db,
     pub store: Arc<dyn BlobStore>,
@@ -64,9 +64,9 @@ impl Comparison {
     /// Compares everything, and reports each difference when it is found.
     ///
     /// # Errors
-    /// The database or the store became unavailable. What was reported before is true, but incomplete.
+    /// The database or the store became unavailable. The differences reported before are true, but incomplete.
     pub async fn run(&self, report: &mut dyn FnMut(ComparisonStep)) -> Result<(), TaskError> {
-        // First, so that writes that are being finished or rolled back have the most time to end.
+        // Find unfinished writes first, so that those of live uploads have the most time to end.
         let left = self.store.find_leftovers().await?;
         let listing = self.store.list("").try_chunks(PAGE);
         let mut batches = listing.map_err(|TryChunksError(_, error)| TaskError::from(error));
@@ -81,9 +81,9 @@ impl Comparison {
         self.leftovers(left, report).await
     }
 
-    /// Reads the rows after `last_key` up to `until`, advances `last_key`, reports those whose object is missing or has another
-    /// size, and returns the objects that none of them belongs to. `objects` were listed before, so each that has a row
-    /// finds it here.
+    /// Reads the rows after `last_key` up to `until`, advances `last_key`, reports the rows whose object is missing or has
+    /// another size, and returns the objects without a row. `objects` were listed before, so the row of each one is found if
+    /// it exists.
     async fn rows(
         &self,
         last_key: &mut String,
@@ -125,7 +125,7 @@ impl Comparison {
         Ok(listed.into_values().collect())
     }
 
-    /// Checks rows that look different by their keys, and reports those whose object is missing or has another size.
+    /// Checks the objects of rows that seem to differ, and reports the rows whose object is missing or has another size.
     async fn suspects(
         &self,
         rows: Vec<(ObjectRow, u64)>,
@@ -138,8 +138,8 @@ impl Comparison {
             return Ok(());
         }
         let keys: Vec<_> = suspects.iter().map(|suspect| suspect.row.object_key.clone()).collect();
-        let ask = move |conn: &mut _| objects::stored_among(conn, &keys);
-        let stored = self.db.run(Lane::Reads, QUERY_TIMEOUT, ask).await?;
+        let query = move |conn: &mut _| objects::stored_among(conn, &keys);
+        let stored = self.db.run(Lane::Reads, QUERY_TIMEOUT, query).await?;
         for suspect in suspects {
             if stored.contains(&suspect.row.object_key) {
                 report(ComparisonStep::Difference(suspect.into()));
@@ -148,7 +148,7 @@ impl Comparison {
         Ok(())
     }
 
-    /// Asks the store for one object. Returns `None` if it exists with the right size.
+    /// Checks one object in the store. Returns `None` if it exists with the right size.
     async fn suspect(&self, row: ObjectRow, stored: u64) -> Result<Option<Suspect>, TaskError> {
         let key = ObjectKey::parse(&row.object_key)
             .map_err(|_| DbError::Failed(format!("backup {} has no valid object key", row.id)))?;
@@ -172,8 +172,8 @@ impl Comparison {
             return Ok(());
         }
         let keys: Vec<_> = objects.iter().map(|object| object.key.to_string()).collect();
-        let ask = move |conn: &mut _| objects::known_among(conn, &keys);
-        let known = self.db.run(Lane::Reads, QUERY_TIMEOUT, ask).await?;
+        let query = move |conn: &mut _| objects::known_among(conn, &keys);
+        let known = self.db.run(Lane::Reads, QUERY_TIMEOUT, query).await?;
         let unknown = objects.into_iter().filter(|object| !known.contains(object.key.as_str()));
         let mut checked =
             stream::iter(unknown.map(|object| self.if_it_exists(object))).buffered(CONCURRENT_CALLS);

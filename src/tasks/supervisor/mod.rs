@@ -1,35 +1,36 @@
 //! Repeats the background tasks, and starts one again after a panic.
 //!
-//! A task is a function `run_once`; no task has a loop of its own that could end unnoticed. The supervisor waits for the task's
-//! turn, runs it inside [`TaskStatus::run`], and waits again:
+//! A task is a function `run_once`; no task has its own loop that could end unnoticed. The supervisor waits until the task is
+//! due, runs it inside [`TaskStatus::run`], and waits again:
 //!
 //! * after a success or an error, for the task's [`Period`] (or as long as the error says);
 //! * after a panic, for 1 s, then twice as long after each further panic, up to a minute (or the task's own maximum).
 //!
 //! **What a panic leaves behind.** An async task is a new future in each run, and shares only what the whole service shares: the
-//! pool of connections (a connection on which a query panicked is closed), the store, and locks whose content is right at
-//! any time. A task on a thread of its own is dropped after a panic, and made anew with a new connection. Everything that
-//! tasks do may be repeated, so an interrupted run needs no other repair.
+//! pool of connections (a connection on which a query panicked is closed), the store, and locks whose content is valid at
+//! any time. The state of a task on its own thread is dropped after a panic, and replaced with a new connection. All work of
+//! tasks may be repeated, so an interrupted run needs no other repair. A purge catches the panic of a single deletion, finishes
+//! the others, and panics at its end.
 //!
-//! A run that takes longer than its `max_run` is reported as stalled, and goes on.
+//! A run that takes longer than its `max_run` is reported as stalled, and continues.
 //!
 //! # Everything that is spawned, and what a panic in it does
 //!
 //! | spawned | where | after a panic |
 //! |---|---|---|
 //! | `prepare`, `purge`, `sweep`, `revoke`, `key_set`, `rejected_tokens` | here, on the runtime | started again |
-//! | `lease`, `listen`, `memory` | here, on threads of their own | made anew and started again |
-//! | `abort` | `backups/upload/aborter.rs` | tried three times, then left to `sweep` |
-//! | `group_commit` | `actors/group_commit.rs` | the batch is answered "outcome unknown", the next one goes on |
-//! | `credential_lookup` | `auth/basic/lookup.rs` | the waiting requests are answered 503, the next batch goes on |
+//! | `lease`, `listen`, `memory` | here, on threads of their own | started again with a new connection |
+//! | `abort` | `backups/upload/aborter.rs` | tried three times; after that `sweep` aborts the upload |
+//! | `group_commit` | `actors/group_commit.rs` | the batch is answered "outcome unknown", the next one follows |
+//! | `credential_lookup` | `auth/basic/lookup.rs` | the waiting requests are answered 503, the next batch follows |
 //! | an upload | `backups/upload` | its `Reservation` is dropped, which aborts it |
-//! | a refresh of the key set that a token caused | `auth/bearer/key_set_cache.rs` | the token is judged by the old set |
+//! | a refresh of the key set that a token caused | `auth/bearer/key_set_cache.rs` | the token is verified with the old set |
 //! | queries (`spawn_blocking`) | `db/pool.rs` | `DbError::Failed`; the connection is closed |
-//! | steps of the local store (`spawn_blocking`) | `store/local` | an error of that call; `sweep` removes a temporary file that is left |
+//! | steps of the local store (`spawn_blocking`) | `store/local` | an error of that call; `sweep` removes the temporary file |
 //! | a call to a bucket | `store/s3/calls.rs` | an error of that call |
-//! | a put into a bucket, its roll back, the abort of a multipart upload | `store/s3` | the put fails; `sweep` removes what is left |
+//! | a put into a bucket, its roll back, the abort of a multipart upload | `store/s3` | the put fails; `sweep` removes the leftover |
 //! | the reading of a key set (`spawn_blocking`) | `auth/bearer/key_source.rs` | that refresh fails |
-//! | the first checks of database and store | `startup/mod.rs` | the start goes on, and `prepare` checks again |
+//! | the first checks of database and store | `startup/mod.rs` | the start continues, and `prepare` checks again |
 //! | the check of a pooler, of each host (threads) | `db/pooler.rs`, `db/connector.rs` | that attempt to connect fails |
 //! | an organization's actor | `actors` | its operations are submitted again, to a new actor |
 //! | the cache of rate refusals | `actors` | the database alone decides until the next start |
@@ -54,9 +55,9 @@ pub(super) use thread::ThreadTask;
 /// When a task is run.
 #[derive(Debug, Clone, Copy)]
 pub enum Period {
-    /// At once, then this long after the start of the last run; at once if that run took longer.
+    /// Runs at once, then this long after the start of the last run; at once if that run took longer.
     SinceStart(Duration),
-    /// This long after the start of the supervisor, then this long after the end of the last run.
+    /// Runs this long after the start of the supervisor, then this long after the end of the last run.
     SinceEnd(Duration),
     /// Like `SinceStart`, until it succeeds.
     UntilSuccess(Duration),
@@ -70,7 +71,7 @@ impl Period {
         }
     }
 
-    /// The delay after a run that took this long.
+    /// Returns the delay after a run that took this long.
     fn delay(self, took: Duration) -> Duration {
         match self {
             Self::SinceStart(period) | Self::UntilSuccess(period) => period.saturating_sub(took),
@@ -78,7 +79,7 @@ impl Period {
         }
     }
 
-    /// How long to wait after a run; `None` if it was the last one.
+    /// Returns how long to wait after a run; `None` if it was the last one.
     fn next(
         self,
         result: &Result<(), RunError>,
@@ -94,7 +95,7 @@ impl Period {
     }
 }
 
-/// What the supervisor has to know of a task.
+/// The description of a task for the supervisor.
 #[derive(Debug, Clone, Copy)]
 pub struct TaskDefinition {
     /// The task's name in the log, in the metrics and in health.
@@ -139,7 +140,7 @@ impl Supervisor {
         self.spawn_with_wake(task, Arc::default(), run_once);
     }
 
-    /// The same; `wake` starts the next run before its time. It does not shorten the delay after a panic.
+    /// Like [`spawn`](Self::spawn); `wake` starts the next run before its time. It does not shorten the delay after a panic.
     pub fn spawn_with_wake<F>(
         &self,
         task: TaskDefinition,

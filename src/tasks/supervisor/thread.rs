@@ -1,4 +1,4 @@
-//! Tasks with a thread of their own: what must not wait for anything else, on a connection of its own.
+//! Tasks with a thread of their own: work that must not wait for other work, on a connection of its own.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -16,7 +16,7 @@ pub(in crate::tasks) trait ThreadTask: 'static {
     fn stop(self);
 }
 
-/// A handle on the thread. Dropping it stops the thread without waiting for its end.
+/// A handle to the thread. Dropping it stops the thread without waiting for its end.
 pub struct SupervisedThread {
     stop: Option<Sender<()>>,
     /// Closed when the thread has ended.
@@ -25,7 +25,7 @@ pub struct SupervisedThread {
 
 impl Supervisor {
     /// Starts a thread that repeats the work that `make` returns, until the handle is stopped. After a panic the work is
-    /// dropped, and made anew.
+    /// dropped, and `make` is called again.
     ///
     /// # Errors
     /// The thread can't be started.
@@ -59,7 +59,7 @@ fn repeat<T: ThreadTask>(
         let result = status.run_blocking(|| work.get_or_insert_with(&make).run_once());
         if let Err(RunError::Panicked(_)) = result {
             let panicked = work.take();
-            // A second panic, of what the first one has left: the status has the first already.
+            // The drop may panic as well, because of the first panic. The status already shows that one.
             let _ = catch_unwind(AssertUnwindSafe(|| drop(panicked)));
         }
         let Some(next) = task.period.next(&result, started.elapsed(), task.max_restart_delay) else { return };
