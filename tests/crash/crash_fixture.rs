@@ -1,4 +1,4 @@
-//! A vault with something in it, a process that upload_killed_at in it, and what has to be true afterwards.
+//! A server with stored backups, processes that are killed, and the checks afterwards.
 
 use std::collections::BTreeSet;
 use std::fmt::Display;
@@ -11,14 +11,14 @@ use crate::harness::{
 };
 
 pub const FAILPOINT: &str = "STRONGROOM_FAILPOINT";
-/// What a system keeps.
+/// How many backups a system keeps.
 pub const SLOTS: usize = 2;
 
-/// A system at its slot cap, so that the next upload prunes.
+/// A system with as many backups as it may have, so that the next upload prunes.
 pub struct CrashFixture {
     pub server: Server,
     pub system: System,
-    /// Oldest first.
+    /// Sorted from old to new.
     pub kept: Vec<(String, Vec<u8>)>,
 }
 
@@ -36,25 +36,25 @@ impl CrashFixture {
         Self { server, system, kept }
     }
 
-    /// The process is replaced by one that will die (or stop) at this point.
+    /// Replaces the process by one that is killed (or stops) at this point.
     pub fn start_with_failpoint(&mut self, point: impl Display) {
         assert!(self.server.stop_gracefully().success());
         self.server = self.server.sibling_with(FAILPOINT, point);
     }
 
-    /// It upload_killed_at, with or without an answer.
+    /// Waits until the process is killed, with or without an answer.
     #[track_caller]
     pub fn assert_killed(&self, answer: &Result<Answer, ureq::Error>) {
         assert_eventually("the process comes to the point", TIMEOUT, || self.server.died_of().is_some());
         assert_eq!(self.server.died_of(), Some(libc::SIGKILL), "{answer:?}");
     }
 
-    /// The next process starts, without a point.
+    /// Starts the next process, without a point.
     pub fn restart(&mut self) {
         self.server = self.server.sibling_with(FAILPOINT, "");
     }
 
-    /// Runs a command that upload_killed_at at this point.
+    /// Runs a command that is killed at this point.
     #[track_caller]
     pub fn assert_command_killed(&self, arguments: &[&str], point: &str) {
         use std::os::unix::process::ExitStatusExt as _;
@@ -64,8 +64,8 @@ impl CrashFixture {
         assert_eq!(done.status.signal(), Some(libc::SIGKILL), "{done:?}");
     }
 
-    /// The same while the service stands still: its purger, which looks around every few seconds, might be quicker, and
-    /// the command would never come to the point.
+    /// Runs a command that is killed at this point while the service is paused: its purger, which runs every few
+    /// seconds, might otherwise do the work first, and the command would never reach the point.
     #[track_caller]
     pub fn assert_command_killed_beside_a_paused_service(&self, arguments: &[&str], point: &str) {
         self.server.signal(libc::SIGSTOP);
@@ -74,7 +74,7 @@ impl CrashFixture {
         self.server.signal(libc::SIGCONT);
     }
 
-    /// Everything is as if nobody had died, and these backups are there, oldest first.
+    /// Checks that the service works, and that exactly these backups are stored, from old to new.
     #[track_caller]
     pub fn assert_consistent(&self, expected: &[(String, Vec<u8>)]) {
         assert_aborted(&self.server);
@@ -95,10 +95,12 @@ impl CrashFixture {
     }
 }
 
-/// Without a hand: no upload of the dead, no object without a row, no temporary file. Expected, with the tombstones' hour
-/// over: no object and no row but the stored ones. The audit has nothing to say.
+/// Without a command: no upload of the killed process, no object without a row, no temporary file. When the hour
+/// of the tombstones is over, and after a sweep: no object and no row but the stored ones, and the audit finds
+/// nothing.
 ///
-/// A process that upload_killed_at between retiring a failed upload and deleting its object leaves that to the tombstone's end.
+/// A process that is killed between retiring a failed upload and deleting its object leaves the object until the
+/// tombstone's end.
 #[track_caller]
 pub fn assert_cleaned_up(server: &Server) {
     assert_aborted(server);
@@ -108,7 +110,7 @@ pub fn assert_cleaned_up(server: &Server) {
         objects.retain(|key| !tombstones.contains(key));
         objects == stored(server)
     });
-    // The engine in this process cannot list its unfinished uploads, so nobody can clear them away.
+    // The engine in this process cannot list its unfinished uploads, so they cannot be removed.
     if !on_s3() || engine::is_real() {
         assert_eventually("nothing half-written is left", TIMEOUT, || {
             age_empty_files(server);
@@ -122,8 +124,8 @@ pub fn assert_cleaned_up(server: &Server) {
     run(&mut server.command(["audit", "--store"])).exits(0);
 }
 
-/// No upload of the dead is open, and what was pruned or deleted is gone. What a dead purger had claimed is free after
-/// a minute, and that minute is over.
+/// No upload of the killed process is open, and pruned or deleted backups are gone. The claim of a killed purger
+/// expires after a minute: let that minute be over.
 #[track_caller]
 fn assert_aborted(server: &Server) {
     assert_eventually("uploads of the dead are aborted", TIMEOUT, || server.receiving() == 0);
@@ -146,7 +148,7 @@ fn keys(server: &Server, state: &str) -> BTreeSet<String> {
     rows.into_iter().collect()
 }
 
-/// An empty temporary file may have been made just now, and is left alone for a minute: that minute is over.
+/// An empty temporary file may be new, so the sweep keeps it for a minute: let that minute be over.
 fn age_empty_files(server: &Server) {
     for name in server.temporary() {
         let Ok(file) = File::options().write(true).open(server.store.path().join(name)) else { continue };

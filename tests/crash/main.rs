@@ -1,6 +1,7 @@
-//! The real binary upload_killed_at at every step of what it does, and the next process puts everything right: nothing that was
-//! answered `201` is lost, nothing is left of the rest, and the totals are right. Needs the feature `failpoints`
-//! (src/failpoints.rs); run by `script/test`, on a bucket with `STRONGROOM_TEST_STORE=s3`.
+//! The real binary is killed at every step of its work, and the next process repairs everything: no backup that
+//! was answered `201` is lost, nothing of other uploads is left, and the totals are right. Needs the feature
+//! `failpoints` (`src/failpoints.rs`). `script/test` runs this suite; with `STRONGROOM_TEST_STORE=s3` it uses a
+//! bucket.
 
 #![expect(clippy::expect_used, reason = "a test that does not get what it needs ends there")]
 

@@ -1,10 +1,10 @@
-//! A process that stands still past its lease while another sweeps, and then goes on as if nothing had been: it is
-//! fenced, and harms nothing. (tests/api/crash.rs has the one that is paused in the middle of a body.)
+//! A process is paused until its lease is over and another process sweeps, and then continues: it is fenced, and
+//! does no harm. (`shutdown/killed_process.rs` tests a pause in the middle of a body.)
 
 use crate::crash_fixture::{CrashFixture, FAILPOINT};
 use crate::harness::{Answer, Server, TIMEOUT, assert_eventually, bytes, on_s3};
 
-/// An upload stands still at the point; `meanwhile` happens; the process goes on. Returns the answer.
+/// Pauses an upload at the point, calls `meanwhile`, and lets the process continue. Returns the answer.
 fn paused(
     fixture: &mut CrashFixture,
     point: &str,

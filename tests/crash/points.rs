@@ -1,4 +1,4 @@
-//! A point that no test comes to proves nothing.
+//! Every failpoint has a test.
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -1,5 +1,6 @@
-//! Processes are killed at random while appliances upload and delete. `STRONGROOM_CRASH_SECONDS` (20) says for how
-//! long, `STRONGROOM_CRASH_SEED` repeats the clients' choices and the killer's (the machine makes its own).
+//! Processes are killed at random while appliances upload and delete. `STRONGROOM_CRASH_SECONDS` (20) is the
+//! duration, `STRONGROOM_CRASH_SEED` repeats the choices of the clients and of the killer (but not the timing of
+//! the machine).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,18 +13,18 @@ use crate::harness::{
 };
 
 const CLIENTS: u64 = 5;
-/// Backups that a client keeps: retention never has a say.
+/// More than the test uploads: retention never removes a backup.
 const MOST_BACKUPS: usize = 200;
 
 /// What a client knows.
 #[derive(Default)]
 struct ClientRecord {
-    /// By id, what was answered `201`, and its hash.
+    /// Hashes by id, of backups whose upload was answered `201`.
     stored: BTreeMap<String, String>,
-    /// Hashes of all that was ever sent.
+    /// Hashes of all bodies that were ever sent.
     sent: BTreeSet<String>,
     deleted: BTreeSet<String>,
-    /// A deletion was sent, and no answer came.
+    /// Ids of backups whose deletion was sent and not answered.
     unknown: BTreeSet<String>,
     unanswered: u32,
 }
@@ -72,7 +73,7 @@ fn upload(server: &Server, system: &System, random: &mut Random, record: &mut Cl
     let request = if random.below(2) == 0 { request.body(body) } else { request.chunked(body) };
     match request.try_send() {
         Ok(answer) if answer.status == 201 => drop(record.stored.insert(answer.id(), sha256)),
-        // Uploads of the dead count as open until they are swept.
+        // Uploads of killed processes count as open until they are swept.
         Ok(answer) => assert!([429, 503].contains(&answer.status), "{answer}"),
         Err(_) => record.unanswered += 1,
     }
@@ -95,7 +96,7 @@ fn delete(server: &Server, system: &System, random: &mut Random, record: &mut Cl
     }
 }
 
-/// Half an upload, and then the connection is gone.
+/// Sends half of an upload, and disconnects.
 fn disconnect_in_body(server: &Server, system: &System, random: &mut Random) {
     let half = random.below(200_000);
     let Ok(mut raw) = RawClient::try_to(server) else { return };

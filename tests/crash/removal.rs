@@ -1,9 +1,10 @@
-//! A process that upload_killed_at while it takes something away: a deletion, a prune, the purge after either, the end of a system.
+//! A process is killed while it removes something: a deletion, a prune, the purge after either, the destruction
+//! of a system.
 
 use crate::crash_fixture::{CrashFixture, FAILPOINT, assert_cleaned_up};
 use crate::harness::{TIMEOUT, assert_eventually, bytes};
 
-/// The newest is deleted by its system; whether it is gone afterwards.
+/// A system deletes its newest backup; `gone`: whether the backup is gone afterwards.
 fn deletion_killed_at(point: &str, gone: bool) {
     let mut fixture = CrashFixture::new();
     fixture.start_with_failpoint(format!("kill {point}"));
@@ -44,7 +45,7 @@ fn purge_killed_between_file_and_folder_is_finished() {
     deletion_killed_at("local.removed", true);
 }
 
-/// An upload that prunes is answered, and then its purge upload_killed_at.
+/// An upload prunes and is answered; then the process is killed in its purge.
 fn prune_killed_at(point: &str) {
     let mut fixture = CrashFixture::new();
     fixture.start_with_failpoint(format!("kill {point}"));
@@ -52,7 +53,7 @@ fn prune_killed_at(point: &str) {
     let answer = fixture.server.upload(&fixture.system).body(body.clone()).try_send();
     assert_eventually("the purge comes to the point", TIMEOUT, || fixture.server.died_of().is_some());
     fixture.restart();
-    // Purge and answer race; the backup is there either way.
+    // The kill may come before or after the answer; the backup is stored either way.
     let id = fixture.server.ids(&fixture.system).swap_remove(0);
     if let Ok(answer) = answer {
         assert_eq!(answer.id(), id);
@@ -70,7 +71,7 @@ fn prune_killed_after_the_object_is_finished() {
     prune_killed_at("purge.deleted");
 }
 
-/// The command upload_killed_at; the service beside it finishes what was begun.
+/// The command is killed; the running service completes the work.
 fn manual_deletion_killed_at(point: &str, gone: bool) {
     let mut fixture = CrashFixture::new();
     let oldest = fixture.kept[0].0.clone();
@@ -98,7 +99,7 @@ fn manual_deletion_killed_after_the_object_is_finished() {
     manual_deletion_killed_at("delete.deleted", true);
 }
 
-/// The command upload_killed_at, is run again, and then nothing of the system is left, and everything of its sibling.
+/// The command is killed and run again; nothing of the system is left, and everything of its sibling.
 fn destruction_killed_at(point: &str) {
     let fixture = CrashFixture::new();
     let sibling = fixture.server.add_system(&fixture.system.org, "of the same organization");

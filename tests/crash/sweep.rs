@@ -1,9 +1,10 @@
-//! A sweep that upload_killed_at half-way: the next one finds what is left of it.
+//! A sweep is killed half-way: the next one completes it.
 
 use crate::crash_fixture::CrashFixture;
 use crate::harness::{RawClient, TIMEOUT, assert_eventually, bytes, on_s3};
 
-/// Half an upload upload_killed_at with its process; then a sweep of it upload_killed_at; then a process starts that is well.
+/// A process is killed with an upload under way; then another in its sweep; then a process starts that is not
+/// killed.
 fn sweep_killed_at(point: &str) {
     let mut fixture = CrashFixture::new();
     let mut raw = RawClient::upload(&fixture.server, &fixture.system, &["Content-Length: 2000000"]);

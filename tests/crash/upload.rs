@@ -1,19 +1,20 @@
-//! A process that upload_killed_at in an upload.
+//! A process is killed during an upload.
 
 use crate::crash_fixture::CrashFixture;
 use crate::harness::{bytes, on_s3};
 
-/// How the body comes.
+/// How the body is sent.
 #[derive(Clone, Copy, Debug)]
 enum Body {
     Small,
     Known,
     Chunked,
-    /// In more than one part, on an engine.
+    /// In an S3 store, more than one part.
     Long,
 }
 
-/// Before the commit: the upload never was. After it: it is there, though nobody was told.
+/// Before the commit, nothing of the upload is left. After it, the backup is stored, though the client got no
+/// answer.
 #[derive(Clone, Copy, PartialEq)]
 enum Expected {
     Gone,
@@ -47,7 +48,7 @@ fn upload_killed_at(point: &str, body: Body, then: Expected) {
     fixture.assert_consistent(&expected);
 }
 
-/// One test for each point, named after it.
+/// Makes one test for each point.
 macro_rules! killed_uploads {
     ($($name:ident: $point:literal, $body:ident, $then:ident;)*) => {
         $(#[test]
@@ -75,7 +76,7 @@ killed_uploads! {
     chunked_upload_killed_between_commit_and_answer: "accounting.committed 2", Chunked, Stored;
 }
 
-/// The same for points that one sort of store has.
+/// Makes tests for points that only one kind of store has.
 macro_rules! killed_uploads_in_a_store {
     ($on_s3:literal: $($name:ident: $point:literal, $body:ident;)*) => {
         $(#[test]

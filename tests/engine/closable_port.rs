@@ -1,5 +1,5 @@
-//! A port of the tests' own that can be shut: then nobody listens there, and the port stays the same. All the while a
-//! socket that never listens holds it, or another test's server could be given it meanwhile.
+//! A port of the tests that can be closed and opened again: while it is closed, connections are refused. A
+//! second socket, which never listens, keeps the port meanwhile, so that no other test's server gets it.
 
 use std::future::Future;
 use std::io;
@@ -18,11 +18,11 @@ pub struct ClosablePort {
     runtime: Option<Runtime>,
 }
 
-/// Whether to listen, and whom to tell that it is so.
+/// Whether to listen, and the channel that confirms it.
 type Order = (bool, mpsc::Sender<()>);
 
 impl ClosablePort {
-    /// Each connection is handed to `serve`, which is dropped with this value.
+    /// Calls `serve` for each connection. Dropping this value drops the calls, too.
     pub fn open<F, S>(serve: F) -> Self
     where
         F: Fn(TcpStream) -> S + Send + 'static,
@@ -42,7 +42,7 @@ impl ClosablePort {
         self.address
     }
 
-    /// Returns when it is so.
+    /// Opens or closes the port, and waits until it is done.
     pub fn set_open(&self, open: bool) {
         let (tell, told) = mpsc::channel();
         self.orders.send((open, tell)).expect("it runs");
@@ -58,7 +58,7 @@ impl Drop for ClosablePort {
     }
 }
 
-/// A socket that shares its address with others of this kind, and with nobody else.
+/// A socket that shares its address only with other sockets made here.
 fn bound(address: SocketAddr) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
     socket.set_reuse_address(true)?;

@@ -1,4 +1,4 @@
-//! Requests and answers of an engine, as far as the proxy has to read and write them.
+//! An engine's requests and responses, as far as the proxy has to read and write them.
 
 use std::time::Duration;
 
@@ -35,7 +35,7 @@ pub async fn drain(client: &mut TcpStream, head: &str, mut got: usize) {
     }
 }
 
-/// The answer to a list request, with its prefix as the only key.
+/// Returns the response to a list request, with the request's prefix as the only key.
 pub fn list_of(line: &str) -> String {
     let prefix =
         line.split(['?', '&', ' ']).find_map(|part| part.strip_prefix("prefix=")).unwrap_or_default();
@@ -49,7 +49,7 @@ pub fn list_of(line: &str) -> String {
 pub async fn say(client: &mut TcpStream, status: u16, body: &str) {
     let head = format!("HTTP/1.1 {status} x\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
     let _ = client.write_all(format!("{head}{body}").as_bytes()).await;
-    // Not so soon that the answer is lost in a reset.
+    // A connection that is closed too early is reset, and the response is lost.
     let _ = client.shutdown().await;
     let mut buffer = vec![0; 64 << 10];
     let rest = async { while client.read(&mut buffer).await.is_ok_and(|n| n > 0) {} };

@@ -1,6 +1,6 @@
-//! An S3 engine for tests: one in this process, whose buckets are folders, or the real one that
-//! `STRONGROOM_TEST_S3_ENDPOINT`, `_BUCKET`, `_ACCESS_KEY` and `_SECRET_KEY` name (its key must be
-//! allowed to make buckets). Each test has a bucket of its own.
+//! An S3 engine for tests: either one in this process, whose buckets are folders, or the real one named by
+//! `STRONGROOM_TEST_S3_ENDPOINT`, `_BUCKET`, `_ACCESS_KEY` and `_SECRET_KEY` (its key must be allowed to create
+//! buckets). Each test has a bucket of its own.
 
 #![allow(dead_code, unused_imports, reason = "each suite uses some of it")]
 #![allow(clippy::expect_used, reason = "a test that cannot go on fails")]
@@ -33,14 +33,14 @@ use tokio::runtime::Runtime;
 pub use closable_port::ClosablePort;
 pub use proxy::{Fault, Proxy};
 
-/// A bucket of its own, removed with this value.
+/// A bucket of the test's own; dropping this value removes it.
 pub struct Bucket {
     pub endpoint: String,
     pub name: String,
     pub access_key: String,
     pub secret_key: String,
     pub region: String,
-    /// Where it is, if its engine is in this process.
+    /// The bucket's folder, if the engine is in this process.
     folder: Option<PathBuf>,
 }
 
@@ -96,7 +96,7 @@ impl Bucket {
         bucket
     }
 
-    /// Asks the engine, from whatever thread.
+    /// Calls the engine, from any thread.
     pub fn ask<T: Send, F>(&self, question: impl FnOnce(S3Client) -> F + Send) -> T
     where
         F: Future<Output = T> + Send,
@@ -113,7 +113,7 @@ impl Bucket {
         })
     }
 
-    /// All keys, also those that are not of backups.
+    /// Returns all keys, also those that are not of backups.
     pub fn keys(&self) -> Vec<String> {
         let bucket = self.name.clone();
         self.ask(|client| async move {
@@ -135,8 +135,8 @@ impl Bucket {
         })
     }
 
-    /// Uploads that were begun and not ended: what the engine in this process keeps of them on disk (of
-    /// this bucket's alone, as far as that can be told), or what a real engine lists.
+    /// Returns the unfinished uploads: from the files of the engine in this process (of this bucket only, where
+    /// the file names show it), or as a real engine lists them.
     pub fn uploads(&self) -> Vec<(String, String)> {
         if let Some(folder) = &self.folder {
             let marker = format!(".bucket-{}.", base64_name(&self.name));
@@ -176,7 +176,7 @@ impl Bucket {
         self.ask(|client| async move { client.put_object(request).await }).expect("write an object");
     }
 
-    /// An upload in parts that nobody ends.
+    /// Begins a multipart upload and leaves it unfinished.
     pub fn begin_upload(&self, key: &str) {
         let request = CreateMultipartUploadRequest {
             bucket: self.name.clone(),
@@ -194,7 +194,7 @@ impl Bucket {
     }
 }
 
-/// As the engine in this process writes a bucket's name into names of files.
+/// Encodes a bucket's name as the engine in this process does for file names.
 fn base64_name(name: &str) -> String {
     use base64::Engine as _;
     base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(name)

@@ -1,5 +1,5 @@
-//! A link to the engine that the test can spoil. Each connection carries one request, so that a fault hits
-//! exactly the calls that it is meant for.
+//! A proxy in front of the engine that injects faults. Each connection carries one request, so that a fault
+//! affects exactly the calls that it is meant for.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,50 +12,50 @@ use tokio::time::{sleep, timeout};
 use super::closable_port::ClosablePort;
 use super::messages::{copy, drain, list_of, read_head, say};
 
-/// What goes wrong.
+/// The fault that the proxy injects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// Nobody listens.
+    /// Connections are refused.
     Refused,
-    /// The connection is reset once the request's head has come.
+    /// The connection is reset when the request's head has arrived.
     Reset,
-    /// Nothing is read any more, and nothing answered.
+    /// Nothing is read or answered any more.
     BlackHole,
-    /// The same, for good on those connections: also after the mend nobody is told.
+    /// Nothing is read or answered, and those connections stay silent also after the repair.
     PacketsLost,
     /// 500 without reading the body, for the first call only.
     Error500Once,
     /// 500 without reading the body.
     Error500,
-    /// Everything moves on by one byte a second.
+    /// Both directions transfer one byte a second.
     Trickle,
-    /// The engine does it, and its answer is lost.
+    /// The engine executes the call; its response is lost.
     AnswerLost,
-    /// The engine hears of it once the test changes something.
+    /// The engine receives the request when the test changes the fault.
     RequestHeld,
-    /// The engine does it, and its answer comes once the test changes something.
+    /// The engine executes the call; its response arrives when the test changes the fault.
     AnswerHeld,
-    /// The answer is cut in the middle of its body.
+    /// The response is cut off in the middle of its body.
     CutAnswer,
-    /// 200, and an error in the body; the engine does nothing.
+    /// 200 with an error in the body; the engine does nothing.
     ErrorIn200,
-    /// 200 with something that is not S3.
+    /// 200 with a body that is not S3's.
     Garbage,
-    /// A list that shows the one key that it was asked about, as if it were there.
+    /// A list shows the one key that was requested, whether it exists or not.
     ListedAllTheSame,
 }
 
-/// Which requests it hits, by what their first line contains.
+/// Selects the affected requests by their first line.
 pub type Hits = fn(&str) -> bool;
 
 struct State {
     fault: Option<(Fault, Hits)>,
     hits: usize,
-    /// Calls that wait for the next change.
+    /// The number of calls that wait for the next change.
     held: usize,
-    /// Counts changes: what hangs is let go by the next one.
+    /// The number of changes: each one releases the calls that wait.
     epoch: u64,
-    /// The first lines of the calls that go through unharmed.
+    /// The first lines of the unaffected calls under way.
     under_way: Vec<String>,
 }
 
@@ -76,7 +76,7 @@ fn lock(state: &Mutex<State>) -> std::sync::MutexGuard<'_, State> {
 }
 
 impl Proxy {
-    /// To an engine at `http://HOST:PORT`.
+    /// Starts a proxy to an engine at `http://HOST:PORT`.
     pub fn new(engine: &str) -> Self {
         let engine: SocketAddr =
             engine.trim_start_matches("http://").parse().expect("an engine behind plain HTTP");
@@ -91,7 +91,7 @@ impl Proxy {
         format!("http://{}", self.port.address())
     }
 
-    /// Returns when what was under way is cut off, too.
+    /// Sets the fault. Also cuts off the affected calls under way before it returns.
     pub fn inject(&self, fault: Fault, hits: Hits) {
         let mut state = lock(&self.state);
         (state.hits, state.held) = (0, 0);
@@ -103,17 +103,17 @@ impl Proxy {
         }
     }
 
-    /// How many calls the fault has hit so far.
+    /// Returns how many calls the fault has affected so far.
     pub fn hits(&self) -> usize {
         lock(&self.state).hits
     }
 
-    /// How many calls wait to be let go by the next change.
+    /// Returns how many calls wait for the next change.
     pub fn held(&self) -> usize {
         lock(&self.state).held
     }
 
-    /// Returns how many calls the fault has hit.
+    /// Ends the fault, and returns how many calls it has affected.
     pub fn repair(&self) -> usize {
         let mut state = lock(&self.state);
         state.change(None);
@@ -124,7 +124,7 @@ impl Proxy {
     }
 }
 
-/// Waits until the test changes something.
+/// Waits until the test changes the fault.
 async fn changed(state: &Mutex<State>, epoch: u64) {
     while lock(state).epoch == epoch {
         sleep(Duration::from_millis(20)).await;
@@ -152,7 +152,7 @@ async fn fault_on(state: &Mutex<State>, line: &str, epoch: u64) {
     }
 }
 
-/// A call that goes through unharmed, until it is dropped.
+/// Registers an unaffected call until it is dropped.
 struct UnderWay<'a> {
     state: &'a Mutex<State>,
     line: &'a str,

@@ -1,10 +1,10 @@
-//! The model: what is stored and under way, and the rules, as plainly as they can be put. Nothing is summed up along
-//! the way: every total is counted when it is asked for.
+//! The model: stored backups, uploads under way and the rules, as simple as possible. It keeps no sums: every
+//! total is computed when it is needed.
 
 pub const SLOTS: usize = 3;
 pub const SYSTEM_BYTES: u64 = 50_000;
 pub const MAX_UPLOAD: u64 = 60_000;
-/// Uploads of one system at once.
+/// The most uploads that a system may have under way.
 const OPEN: usize = 4;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,7 +16,7 @@ pub enum State {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stored {
-    /// The upload that it came from.
+    /// The upload that made the backup.
     pub tag: u64,
     pub size: u64,
     pub pledged_to: Option<u64>,
@@ -28,7 +28,7 @@ pub struct Open {
     pub want: u64,
 }
 
-/// A system; both lists oldest first.
+/// A system; both lists are sorted from old to new.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tenant {
     pub org: usize,
@@ -43,7 +43,7 @@ pub struct Accounting {
     pub systems: Vec<Tenant>,
 }
 
-/// How many of the oldest have to go.
+/// Returns how many of the oldest backups retention removes.
 fn prune(sizes: &[u64]) -> usize {
     let mut gone = 0;
     while sizes.len() - gone > 1
@@ -81,7 +81,7 @@ impl Accounting {
         self.stored(org) + self.reserved(org)
     }
 
-    /// 201 if it is admitted, and else the refusal.
+    /// Returns 201 if the upload is admitted, and otherwise the status of the refusal.
     pub fn admit(&mut self, system: usize, tag: u64, want: u64) -> u16 {
         let tenant = &mut self.systems[system];
         if tenant.state != State::Active {
@@ -98,7 +98,7 @@ impl Accounting {
         413
     }
 
-    /// Whether the upload may bring so much.
+    /// Whether the upload may have `want` bytes.
     pub fn grow(&mut self, system: usize, tag: u64, want: u64) -> bool {
         let before = self.clone();
         let tenant = &mut self.systems[system];
@@ -121,7 +121,7 @@ impl Accounting {
         granted
     }
 
-    /// What the client is told when all its bytes are stored.
+    /// Returns the status of the answer when all bytes are stored.
     pub fn commit(&mut self, system: usize, tag: u64, size: u64) -> u16 {
         let before = self.clone();
         let tenant = &mut self.systems[system];
@@ -177,13 +177,13 @@ impl Accounting {
         tenant.open.clear();
     }
 
-    /// Whether a body that grows to `size` is admitted step by step; `None`: it depends on the steps.
+    /// Whether a body that grows to `size` step by step is admitted; `None`: it depends on the steps.
     pub fn grow_in_steps(&mut self, system: usize, tag: u64, size: u64) -> Option<bool> {
         let tenant = &self.systems[system];
         let free = tenant.stored.iter().filter(|b| b.pledged_to.is_none_or(|to| to == tag));
         let all: Vec<u64> = free.map(|b| b.size).collect();
         let others: u64 = tenant.open.iter().filter(|u| u.tag != tag).map(|u| u.want).sum();
-        // The largest that retention frees no more for, for each number of those it may take.
+        // For each number of backups that retention may remove: the largest size at which that number is enough.
         let edges: Vec<u64> = (0..all.len())
             .map(|from| SYSTEM_BYTES.saturating_sub(all[from..].iter().sum::<u64>() + others))
             .filter(|edge| (1..size).contains(edge))

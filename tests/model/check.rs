@@ -1,4 +1,4 @@
-//! Is the server as the model says?
+//! Compares the server with the model.
 
 use std::collections::BTreeSet;
 use std::time::Instant;
@@ -8,7 +8,7 @@ use crate::harness::{TIMEOUT, eventually};
 use crate::model_fixture::ModelFixture;
 
 impl ModelFixture {
-    /// The totals of every organization, and how many uploads each system has under way.
+    /// Returns the totals of every organization, and each system's number of uploads under way.
     fn totals(accounting: &Accounting, orgs: &[String]) -> Vec<String> {
         let org = |(index, org)| format!("{org} {} {}", accounting.stored(index), accounting.reserved(index));
         let mut totals: Vec<_> = orgs.iter().enumerate().map(org).collect();
@@ -25,7 +25,7 @@ impl ModelFixture {
         )
     }
 
-    /// Ids, sizes and hashes of a system's backups, newest first.
+    /// Returns ids, sizes and hashes of a system's backups, newest first.
     fn list(&self, accounting: &Accounting, system: usize) -> Vec<String> {
         let line = |tag: &u64| {
             self.uploaded
@@ -45,19 +45,21 @@ impl ModelFixture {
         (0..self.systems.len()).filter(|system| self.state(*system) == State::Active)
     }
 
-    /// Whether these are the real accounting and lists, now.
+    /// Whether the server has this accounting and these lists at this moment.
     pub fn assert_equal(&self, accounting: &Accounting) -> bool {
         Self::totals(accounting, &self.orgs) == self.server_totals()
             && self.active().all(|system| self.list(accounting, system) == self.server_list(system))
     }
 
-    /// Broken connections are noticed and objects purged a moment later; everything else is so at once.
+    /// The server notices broken connections and purges objects a moment later; everything else must be equal at
+    /// once.
     pub fn check(&mut self) {
         let expected = Self::totals(&self.accounting, &self.orgs);
         if !eventually(TIMEOUT, || self.server_totals() == expected) {
             assert_eq!(self.server_totals(), expected, "accounting: {:#?}", self.accounting);
         }
-        // Who was refused in this step was so by now, and not when it was foreseen.
+        // The process has remembered this step's refusals at the latest by now, and later than the model noted
+        // them.
         let now = Instant::now();
         self.refused.values_mut().filter(|at| **at >= self.began).for_each(|at| *at = now);
         for system in self.active() {
@@ -79,7 +81,7 @@ impl ModelFixture {
         self.download(&stored);
     }
 
-    /// One of them, at random.
+    /// Downloads one of the stored backups, at random.
     fn download(&mut self, stored: &[(usize, u64)]) {
         if stored.is_empty() {
             return;

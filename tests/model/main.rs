@@ -1,7 +1,7 @@
-//! Long random sequences against the real server, and beside it a small model of what the papers promise: answers,
-//! lists, accounting and objects have to be the model's after each step. `STRONGROOM_MODEL_SECONDS` (15) says for how long
-//! each of the sequences runs, `STRONGROOM_MODEL_SEED` repeats them step by step. Run by `script/test`, on a bucket
-//! with `STRONGROOM_TEST_STORE=s3`.
+//! Long random sequences of steps against the real server, compared with a small model of the documented
+//! behaviour: answers, lists, accounting and objects must equal the model's after each step.
+//! `STRONGROOM_MODEL_SECONDS` (15) is the duration of each sequence, `STRONGROOM_MODEL_SEED` repeats one step by
+//! step. `script/test` runs this suite; with `STRONGROOM_TEST_STORE=s3` it uses a bucket.
 
 #![expect(clippy::expect_used, reason = "a test that does not get what it needs ends there")]
 

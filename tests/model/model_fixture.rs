@@ -1,4 +1,4 @@
-//! The real server, the model beside it, and what the test knows of both.
+//! The real server, its model, and what the test knows about both.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 use crate::accounting::{Accounting, MAX_UPLOAD, SLOTS, SYSTEM_BYTES, State, Tenant};
 use crate::harness::{Random, RawClient, Server, System, sha256_hex};
 
-/// For so long a process may repeat a refusal for lack of room from memory, while something else made room.
+/// How long a process may repeat a quota refusal from memory after another process has freed space.
 pub const REFUSAL_MEMORY: Duration = Duration::from_millis(1200);
 
-/// A backup that was answered 201 at some time.
+/// A backup whose upload was answered 201.
 #[derive(Clone)]
 pub struct UploadedBackup {
     pub id: String,
@@ -18,13 +18,13 @@ pub struct UploadedBackup {
 }
 
 impl UploadedBackup {
-    /// As a list shows it.
+    /// The backup as a list shows it.
     pub fn line(&self) -> String {
         format!("{} {} {}", self.id, self.body.len(), sha256_hex(&self.body))
     }
 }
 
-/// An upload that waits half-way.
+/// An upload of which only the first half was sent.
 pub struct PendingUpload {
     pub tag: u64,
     pub system: usize,
@@ -42,9 +42,9 @@ pub struct ModelFixture {
     pub systems: Vec<System>,
     pub uploaded: BTreeMap<u64, UploadedBackup>,
     pub pending: Vec<PendingUpload>,
-    /// Uploads of dead processes, not swept yet.
+    /// Uploads of killed processes that are not swept yet.
     pub dead: BTreeSet<(usize, u64)>,
-    /// When a system was last refused for lack of room.
+    /// When a system was last refused because of the quota.
     pub refused: BTreeMap<usize, Instant>,
     /// When the last step began.
     pub began: Instant,
@@ -53,7 +53,7 @@ pub struct ModelFixture {
 
 impl ModelFixture {
     pub fn new(random: Random) -> Self {
-        // Nothing happens by itself but the purge: sweeps are steps.
+        // Only the purge runs by itself: sweeps are steps.
         let server = Server::builder()
             .no_rate_limit()
             .set("BACKUP_MAX_PER_SYSTEM", SLOTS)
@@ -103,20 +103,20 @@ impl ModelFixture {
         self.accounting.systems[system].state
     }
 
-    /// One that was not destroyed.
+    /// Returns a random system that is not destroyed.
     pub fn some_system(&mut self) -> usize {
         let there: Vec<_> =
             (0..self.systems.len()).filter(|system| self.state(*system) != State::Destroyed).collect();
         there[self.random.below(there.len())]
     }
 
-    /// An active one whose process remembers no refusal, if there is one.
+    /// Returns a random active system whose process remembers no refusal, if there is one.
     pub fn some_system_without_remembered_refusal(&mut self) -> Option<usize> {
         let fit: Vec<_> = (0..self.systems.len()).filter(|of| self.is_predictable(*of)).collect();
         (!fit.is_empty()).then(|| fit[self.random.below(fit.len())])
     }
 
-    /// Whether what it is answered follows from the accounting alone.
+    /// Whether the accounting alone determines the answers to this system.
     pub fn is_predictable(&self, system: usize) -> bool {
         self.state(system) == State::Active && !self.remembers_refusal(system)
     }
@@ -129,7 +129,7 @@ impl ModelFixture {
         self.uploaded.insert(tag, UploadedBackup { id, system, body });
     }
 
-    /// Sizes that matter: any, the largest, and what just fits into the organization or just does not.
+    /// Returns a random size, the largest one, or one at the limit of the organization's free bytes.
     pub fn some_size(&mut self, system: usize) -> usize {
         let tenant = &self.accounting.systems[system];
         let room = self.accounting.quotas[tenant.org]
@@ -170,7 +170,7 @@ impl ModelFixture {
         }
     }
 
-    /// What is under way is given up, and nothing but the stored is left.
+    /// Breaks off the uploads under way; only stored backups may be left.
     pub fn end(mut self) {
         while !self.pending.is_empty() {
             self.disconnect_pending(0);

@@ -1,11 +1,12 @@
-//! Steps that do not upload: appliances that delete and ask for what is not theirs, operators, a power cut.
+//! Steps that do not upload: deletions and requests for missing backups by appliances, an operator's commands, a
+//! crash.
 
 use crate::accounting::State;
 use crate::harness::{BACKUPS, TIMEOUT, assert_eventually, run};
 use crate::model_fixture::ModelFixture;
 
 impl ModelFixture {
-    /// A stored backup of any system.
+    /// Returns a random stored backup of any system.
     fn some_stored(&mut self) -> Option<(usize, u64)> {
         let all: Vec<_> = (0..self.systems.len())
             .flat_map(|system| {
@@ -15,7 +16,7 @@ impl ModelFixture {
         (!all.is_empty()).then(|| all[self.random.below(all.len())])
     }
 
-    /// By its system, or by hand.
+    /// Deletes a backup, as its system or as an operator.
     pub fn delete(&mut self) {
         let Some((system, tag)) = self.some_stored() else {
             println!("nothing");
@@ -35,7 +36,7 @@ impl ModelFixture {
         self.accounting.delete(system, tag);
     }
 
-    /// What is gone, or another's, is not found, whatever is tried with it.
+    /// A backup that is deleted or belongs to another system is not found, by any method.
     pub fn request_missing_backup(&mut self) {
         let system = self.some_system();
         let stored = &self.accounting.systems[system].stored;
@@ -81,14 +82,14 @@ impl ModelFixture {
         self.seen(system, status);
     }
 
-    /// A credential is remembered for a second.
+    /// Waits until the system gets this status: the service caches a credential for a second.
     fn seen(&self, system: usize, status: u16) {
         assert_eventually("the process sees it", TIMEOUT, || {
             self.server.get(BACKUPS).user(&self.systems[system]).send().status == status
         });
     }
 
-    /// Another takes its place.
+    /// Destroys a system; a new one replaces it.
     pub fn destroy(&mut self) {
         let system = self.some_system();
         println!("destroy {system}");
@@ -99,7 +100,7 @@ impl ModelFixture {
         self.add_system(self.accounting.systems[system].org);
     }
 
-    /// Uploads under way die with the process, and count until they are swept.
+    /// Kills the process. Its uploads under way count until they are swept.
     pub fn crash(&mut self) {
         println!("crash");
         self.server.kill();
@@ -108,7 +109,7 @@ impl ModelFixture {
                 self.dead.insert((pending.system, pending.tag));
             }
         }
-        // Its lease is long; so much time has gone by.
+        // The lease is long; let it be over.
         self.server.db.execute("UPDATE writers SET lease_expires_at = clock_timestamp() - interval '1 hour'");
         self.server.db.execute(
             "UPDATE backups SET purge_started_at = purge_started_at - interval '1 minute' WHERE state = 'retired'",
@@ -118,7 +119,8 @@ impl ModelFixture {
         self.refused.clear();
     }
 
-    /// By hand, with a lease so short that the dead are seen to be dead; the living have renewed theirs.
+    /// Runs the command with a lease so short that killed processes are recognized; the running one has renewed
+    /// its own.
     pub fn sweep(&mut self) {
         println!("sweep");
         let young = "EXISTS (SELECT FROM backups JOIN writers ON process_id = writer WHERE state = 'receiving'

@@ -1,5 +1,5 @@
-//! Two uploads at the same moment: what comes of them is what comes of one of the orders in which their admissions and
-//! commits can follow each other, in the answers, the lists and the accounting.
+//! Two uploads at the same moment: the answers, lists and accounting equal those of one of the orders in which
+//! their admissions and commits can follow each other.
 
 use std::sync::Barrier;
 
@@ -7,7 +7,7 @@ use crate::accounting::{Accounting, MAX_UPLOAD};
 use crate::harness::Answer;
 use crate::model_fixture::ModelFixture;
 
-/// Which of the two goes on, step by step.
+/// The possible orders: in each step, the upload that makes progress.
 const ORDERS: [[usize; 4]; 6] =
     [[0, 0, 1, 1], [0, 1, 0, 1], [0, 1, 1, 0], [1, 0, 0, 1], [1, 0, 1, 0], [1, 1, 0, 0]];
 
@@ -17,7 +17,7 @@ struct One {
     body: Vec<u8>,
 }
 
-/// The answers and the accounting after one order.
+/// Returns the answers and the accounting after one order.
 fn play(mut accounting: Accounting, pair: &[One; 2], order: [usize; 4]) -> ([u16; 2], Accounting) {
     let mut answers = [None, None];
     for index in order {

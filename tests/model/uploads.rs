@@ -1,4 +1,4 @@
-//! Steps that upload: whole, wrong, one half and later the rest, or never.
+//! Steps that upload: a whole body, a wrong one, or one half of it and later (or never) the rest.
 
 use std::time::Instant;
 
@@ -11,7 +11,7 @@ fn length(body: &[u8]) -> u64 {
 }
 
 impl ModelFixture {
-    /// What the model makes of a whole upload of known length.
+    /// Returns the status that the model expects for a whole upload of known length.
     fn predict_known(&mut self, system: usize, tag: u64, body: &[u8], wrong: bool) -> u16 {
         if length(body) > MAX_UPLOAD {
             return if self.accounting.systems[system].state == crate::accounting::State::Active {
@@ -31,8 +31,8 @@ impl ModelFixture {
         }
     }
 
-    /// The same for a chunked one. First the most that it may become is asked for, then what comes. `None`: it depends
-    /// on the pieces in which it comes.
+    /// Returns the status that the model expects for a whole chunked upload. It first reserves the largest size
+    /// that it may have, then what arrives. `None`: the answer depends on the pieces in which the body arrives.
     fn predict_chunked(&mut self, system: usize, tag: u64, body: &[u8]) -> Option<u16> {
         let admitted = self.admit_chunked(system, tag);
         if admitted != 201 {
@@ -56,7 +56,7 @@ impl ModelFixture {
         }
     }
 
-    /// Whether a chunked upload may have come so far.
+    /// Whether a chunked upload may have `count` bytes so far.
     fn feed_chunked(&mut self, system: usize, tag: u64, count: u64) -> Option<bool> {
         let upload = self.accounting.systems[system].open.iter().find(|upload| upload.tag == tag);
         let want = upload.map_or(0, |upload| upload.want);
@@ -98,7 +98,7 @@ impl ModelFixture {
         };
         let mut answer = send();
         if answer.status == 413 && predicted.is_some_and(|status| status != 413) && remembers {
-            // Something made room, and the process has not noticed yet: it does within a second.
+            // Another step has freed space, and the process still remembers its refusal, for up to a second.
             eventually(TIMEOUT, || {
                 answer = send();
                 answer.status != 413
@@ -130,9 +130,10 @@ impl ModelFixture {
         }
     }
 
-    /// The first half of an upload. Whether it was admitted shows in the accounting.
+    /// Sends the first half of an upload. The accounting shows whether it was admitted.
     pub fn begin(&mut self) {
-        // Several of one system: what one is to replace, another may take.
+        // Prefers a system with an upload under way: two uploads may then compete for the same backup to
+        // replace.
         let near = self.pending.first().map(|pending| pending.system).filter(|of| self.is_predictable(*of));
         let system = near
             .filter(|_| self.random.below(3) > 0)
@@ -159,7 +160,7 @@ impl ModelFixture {
         let _ = raw.try_send(first);
         if chunked && predicted == 201 {
             let granted = self.feed_chunked(system, tag, sent as u64);
-            // So few bytes come in one piece.
+            // Few bytes arrive in one piece, so the answer is certain.
             if granted != Some(true) {
                 self.accounting.abort(system, tag);
                 predicted = 413;
@@ -203,7 +204,7 @@ impl ModelFixture {
         let predicted = if chunked && open {
             match self.feed_chunked(system, tag, length(&body)) {
                 Some(true) => self.accounting.commit(system, tag, length(&body)),
-                // Its pieces decide: what the server said goes.
+                // The answer depends on the pieces: the model follows the server's.
                 None if answer.status == 201 => {
                     assert!(self.accounting.grow(system, tag, length(&body)));
                     self.accounting.commit(system, tag, length(&body))
