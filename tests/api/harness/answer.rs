@@ -1,4 +1,4 @@
-//! An answer, whichever client received it, and what every answer of ours has in common.
+//! An answer, whichever client received it, and the checks for every answer of the service.
 
 use serde_json::Value;
 
@@ -10,7 +10,7 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// The value of a header; fails if it was sent twice.
+    /// Returns the value of a header; fails if it was sent twice.
     #[track_caller]
     pub fn header(&self, name: &str) -> Option<&str> {
         let mut all = self.headers.iter().filter(|(n, _)| n.eq_ignore_ascii_case(name));
@@ -35,7 +35,7 @@ impl Answer {
         serde_json::from_slice(&self.body).unwrap_or_else(|e| panic!("not JSON ({e}): {self}"))
     }
 
-    /// `data` of our envelope, after a look at the envelope itself.
+    /// Checks the envelope, and returns its `data`.
     #[track_caller]
     pub fn data(&self) -> Value {
         let content_type = self.must_have("content-type");
@@ -55,7 +55,7 @@ impl Answer {
         self.json()["message"].as_str().unwrap_or_default().to_owned()
     }
 
-    /// Whole seconds of `Retry-After`; 1 or more.
+    /// Returns the whole seconds of `Retry-After`; 1 or more.
     #[track_caller]
     pub fn retry_after(&self) -> u64 {
         let value = self.must_have("retry-after");
@@ -64,7 +64,7 @@ impl Answer {
         seconds
     }
 
-    /// 201: the id of the new backup.
+    /// Checks that the status is 201, and returns the id of the new backup.
     #[track_caller]
     pub fn id(&self) -> String {
         assert_eq!(self.status, 201, "not stored: {self}");
@@ -72,7 +72,7 @@ impl Answer {
         self.data()["id"].as_str().unwrap_or_else(|| panic!("no id in {self}")).to_owned()
     }
 
-    /// 400 with this one field named; gives back the error's message.
+    /// Checks that the answer is 400 and names only this field; returns the error's message.
     #[track_caller]
     pub fn is_validation_error(&self, key: &str) -> String {
         assert_eq!(self.status, 400, "unexpected answer: {self}");
@@ -96,7 +96,7 @@ impl Answer {
         assert_eq!(self.must_have("www-authenticate"), r#"Basic realm="systems""#);
     }
 
-    /// 401 of the management API, under `/api`.
+    /// Checks that the answer is the management API's 401, under `/api`.
     #[track_caller]
     pub fn is_bad_token(&self) {
         assert_eq!(self.status, 401, "unexpected answer: {self}");
@@ -105,7 +105,8 @@ impl Answer {
         assert_eq!(self.must_have("www-authenticate"), "Bearer");
     }
 
-    /// An error in the gateway's shape; `base` is what its page's address begins with.
+    /// Checks that the answer is an error in the gateway's format; `base` is the beginning of its page's
+    /// address.
     #[track_caller]
     pub fn is_gateway_error(&self, status: u16, code: &str, base: &str) {
         assert_eq!(self.status, status, "unexpected answer: {self}");
@@ -147,7 +148,7 @@ impl Answer {
         assert_eq!(self.data()["max_bytes"], max_bytes, "{self}");
     }
 
-    /// 429: gives back the whole seconds, the same in header and body.
+    /// Checks that the answer is 429; returns the whole seconds, which are equal in header and body.
     #[track_caller]
     pub fn is_rate_limited(&self) -> u64 {
         assert_eq!(self.status, 429, "unexpected answer: {self}");
@@ -156,7 +157,7 @@ impl Answer {
         seconds
     }
 
-    /// 503 that says nothing of what is inside, with a time to come back.
+    /// Checks that the answer is 503, shows nothing internal, and says when to try again.
     #[track_caller]
     pub fn is_unavailable(&self) {
         assert_eq!(self.status, 503, "unexpected answer: {self}");

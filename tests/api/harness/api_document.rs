@@ -1,4 +1,4 @@
-//! The OpenAPI document of a running server, and whether an answer is one that it describes.
+//! The OpenAPI document of a running server, and whether it describes an answer.
 
 use serde_json::{Value, json};
 
@@ -16,7 +16,7 @@ impl ApiDocument {
         &self.0
     }
 
-    /// Method (in capitals), path, and what is said of each operation.
+    /// Returns method (in capitals), path and description of each operation.
     pub fn operations(&self) -> impl Iterator<Item = (String, &str, &Value)> {
         let paths = self.0["paths"].as_object().expect("paths");
         paths.iter().flat_map(|(path, item)| {
@@ -26,7 +26,7 @@ impl ApiDocument {
         })
     }
 
-    /// Whether this value is one of the schema, which may refer to others of the document.
+    /// Whether this value matches the schema, which may refer to others of the document.
     pub fn fits(&self, schema: &Value, value: &Value) -> Result<(), String> {
         let root = json!({ "allOf": [schema], "components": self.0["components"] });
         let validator = jsonschema::draft202012::new(&root).expect("a schema");
@@ -34,14 +34,14 @@ impl ApiDocument {
         if errors.is_empty() { Ok(()) } else { Err(errors.join("; ")) }
     }
 
-    /// Fails if the document does not say that this operation may answer so.
+    /// Fails if the document does not describe this answer for this operation.
     #[track_caller]
     pub fn describes(&self, method: &str, path: &str, answer: &Answer) {
         let operation = &self.0["paths"][path][method.to_lowercase()];
         let said = &operation["responses"][answer.status.to_string()];
         assert!(!said.is_null(), "{method} {path} may not answer so: {answer}");
         for (name, header) in said["headers"].as_object().into_iter().flatten() {
-            // The one that comes and goes.
+            // The only optional header.
             if name == "X-Backup-Requested" && answer.header(name).is_none() {
                 continue;
             }

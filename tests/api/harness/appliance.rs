@@ -1,5 +1,5 @@
-//! A machine with the appliance's agent on it (`deploy/appliance/strongroom-agent`), as it is installed, in the system's
-//! own shell, with real `tar`, `gpg` and `curl`.
+//! A machine with the appliance's agent installed (`deploy/appliance/strongroom-agent`), run in the system's own
+//! shell with real `tar`, `gpg` and `curl`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use super::os::signal;
 use super::{Server, System, TIMEOUT, assert_eventually, bytes, eventually};
 
-/// A machine with a configuration, the agent, and its settings.
+/// A machine with a configuration to back up, the agent, and its settings.
 pub struct Appliance {
     home: tempfile::TempDir,
 }
@@ -64,15 +64,16 @@ impl Appliance {
         fs::write(self.path("agent.conf"), text).expect("write the configuration");
     }
 
-    /// Adds lines to its settings; the last word counts.
+    /// Adds lines to its settings; of repeated settings the last one counts.
     pub fn set(&self, lines: &str) {
         let file = self.path("agent.conf");
         let text = fs::read_to_string(&file).expect("the configuration");
         fs::write(file, format!("{text}{lines}\n")).expect("write the configuration");
     }
 
-    /// A program of the test's own that the agent finds before the system's. It is put there by another process:
-    /// what this one has open for writing can't be run while a child of another test still has it, too.
+    /// Installs a program of the test that the agent finds before the system's. Another process writes the file:
+    /// a file that this process has open for writing cannot be executed while a child of another test still has
+    /// it open, too.
     pub fn tool(&self, name: &str, script: &str) {
         let draft = self.path(name);
         fs::write(&draft, script).expect("write a script");
@@ -98,7 +99,7 @@ impl Appliance {
         Said { code: done.status.code().unwrap_or(-1), text }
     }
 
-    /// In the background, with what it says in a file.
+    /// Starts the agent in the background; its output goes to a file.
     pub fn start(&self, arguments: &[&str]) -> Running {
         let log = self.path("log");
         let file = fs::File::create(&log).expect("a log");
@@ -111,7 +112,7 @@ impl Appliance {
         fs::write(self.path("etc/network/interfaces"), text).expect("a configuration");
     }
 
-    /// What `restore` has unpacked below `to` is what is configured now.
+    /// Checks that `restore` has unpacked the present configuration below `to`.
     #[track_caller]
     pub fn is_restored_in(&self, to: &str) {
         let home = self.home.path().strip_prefix("/").expect("absolute");
@@ -144,7 +145,7 @@ impl Running {
         fs::read_to_string(&self.log).is_ok_and(|log| log.contains(words))
     }
 
-    /// Its curl holds a long poll.
+    /// Whether its curl holds a long poll.
     pub fn is_polling(&self) -> bool {
         let children = format!("/proc/{0}/task/{0}/children", self.child.id());
         let children = fs::read_to_string(children).unwrap_or_default();
@@ -168,7 +169,7 @@ impl Drop for Running {
     fn drop(&mut self) {
         if self.child.try_wait().is_ok_and(|ended| ended.is_none()) {
             signal(self.child.id(), libc::SIGTERM);
-            // A shell in the middle of a command does not hear it.
+            // A shell in the middle of a command does not receive the signal.
             if !eventually(TIMEOUT, || self.child.try_wait().is_ok_and(|ended| ended.is_some())) {
                 let _ = self.child.kill();
                 let _ = self.child.wait();

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::{Server, TIMEOUT, eventually, os, unique};
 
-/// An appliance as `system add` made it.
+/// An appliance as `system add` created it.
 #[derive(Clone, Debug)]
 pub struct System {
     pub id: String,
@@ -17,7 +17,7 @@ pub struct System {
     pub org: String,
 }
 
-/// What a command came to.
+/// The result of a command.
 #[derive(Debug)]
 pub struct Output {
     pub code: i32,
@@ -32,7 +32,7 @@ impl Output {
         self
     }
 
-    /// The one JSON document on stdout.
+    /// Returns the only JSON document on stdout.
     #[track_caller]
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.stdout).unwrap_or_else(|e| panic!("stdout is not JSON ({e}): {self:?}"))
@@ -44,14 +44,14 @@ impl Output {
     }
 }
 
-/// `strongroom` with nothing inherited but what a process needs to run.
+/// Returns `strongroom` with only those environment variables that a process needs.
 pub fn plain_command() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_strongroom"));
     clean(&mut command);
     command
 }
 
-/// Takes away every setting that the tests' own environment may have.
+/// Removes every setting that the tests' own environment may have.
 pub fn clean(command: &mut Command) {
     command.env_clear().stdin(Stdio::null());
     for name in ["PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH", "LLVM_PROFILE_FILE"] {
@@ -61,7 +61,7 @@ pub fn clean(command: &mut Command) {
     }
 }
 
-/// Runs to the end; what does not end is killed and fails the test.
+/// Runs the command to its end; kills it after a timeout and fails the test.
 #[track_caller]
 pub fn run(command: &mut Command) -> Output {
     os::die_with_parent(command);
@@ -89,14 +89,14 @@ fn read_aside(mut from: impl Read + Send + 'static) -> thread::JoinHandle<String
 }
 
 impl Server {
-    /// A command line with this server's settings.
+    /// Returns a command line with this server's settings.
     pub fn command<const N: usize>(&self, arguments: [&str; N]) -> Command {
         let mut command = plain_command();
         command.args(arguments).envs(self.settings());
         command
     }
 
-    /// Runs a command against this server's database and store.
+    /// Runs a command with this server's database and store.
     #[track_caller]
     pub fn cli<const N: usize>(&self, arguments: [&str; N]) -> Output {
         run(&mut self.command(arguments))
@@ -118,7 +118,7 @@ impl Server {
         System { id: text("id"), key: text("system_key"), secret: text("system_secret"), org: text("org_id") }
     }
 
-    /// This many systems of one organization.
+    /// Adds this many systems to one organization.
     #[track_caller]
     pub fn add_systems(&self, org: &str, count: usize) -> Vec<System> {
         let add = |first: usize| {
@@ -130,7 +130,7 @@ impl Server {
         })
     }
 
-    /// A system in an organization of its own without a quota to mention.
+    /// Adds a system in an organization of its own, with a very large quota.
     #[track_caller]
     pub fn system(&self) -> System {
         let number = unique();
@@ -139,7 +139,7 @@ impl Server {
         self.add_system(&org, &format!("fw-{number}"))
     }
 
-    /// A system in an organization with this quota.
+    /// Adds a system in an organization with this quota.
     #[track_caller]
     pub fn system_with_quota(&self, quota: u64) -> System {
         let number = unique();

@@ -9,7 +9,7 @@ use ureq::{Agent, SendBody, http};
 
 use super::{Answer, BACKUPS, Server, System, base64};
 
-/// A request on its way to a server.
+/// A request that is not sent yet.
 pub struct Request<'a> {
     server: &'a Server,
     head: http::request::Builder,
@@ -22,7 +22,7 @@ enum Body {
     Chunked(Vec<u8>),
 }
 
-/// No redirect is followed and no status is an error. Certificates are `RawClient`'s and curl's subject.
+/// Follows no redirect, and treats no status as an error. `RawClient` and curl test certificates.
 pub fn agent() -> Agent {
     Agent::config_builder()
         .http_status_as_error(false)
@@ -92,35 +92,35 @@ impl Server {
         self.request("GET", path)
     }
 
-    /// A request to the management API, to be completed and sent.
+    /// Prepares a request to the management API.
     pub fn manage(&self, method: &str, path: &str) -> Request<'_> {
         let head = http::Request::builder().method(method).uri(self.management_url(path));
         Request { server: self, head, body: Body::None }
     }
 
-    /// What is at an address that the service gave out, as anybody would fetch it.
+    /// Prepares a request without credentials to an address that the service issued.
     pub fn at(&self, url: &str) -> Request<'_> {
         Request { server: self, head: http::Request::builder().uri(url), body: Body::None }
     }
 
-    /// An upload, to be completed with a body and sent.
+    /// Prepares an upload, without its body.
     pub fn upload(&self, system: &System) -> Request<'_> {
         self.request("POST", BACKUPS).user(system)
     }
 
-    /// The answer to the upload of these bytes.
+    /// Uploads these bytes, and returns the answer.
     #[track_caller]
     pub fn put(&self, system: &System, bytes: &[u8]) -> Answer {
         self.upload(system).body(bytes).send()
     }
 
-    /// Uploads, and gives back the id.
+    /// Uploads these bytes, and returns the backup's id.
     #[track_caller]
     pub fn store(&self, system: &System, bytes: &[u8]) -> String {
         self.put(system, bytes).id()
     }
 
-    /// Ids of the system's backups, as the list has them.
+    /// Returns the ids of the system's backups, in the order of the list.
     #[track_caller]
     pub fn ids(&self, system: &System) -> Vec<String> {
         self.list(system).iter().map(|b| b["id"].as_str().expect("an id").to_owned()).collect()
@@ -132,7 +132,7 @@ impl Server {
         answer.data()["backups"].as_array().unwrap_or_else(|| panic!("no list: {answer}")).clone()
     }
 
-    /// A download, to be completed and sent.
+    /// Prepares a download.
     pub fn fetch(&self, system: &System, id: &str) -> Request<'_> {
         self.get(&format!("{BACKUPS}/{id}")).user(system)
     }

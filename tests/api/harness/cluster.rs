@@ -1,4 +1,7 @@
-//! A Postgres cluster of a test's own, that can die, come back, and have a standby that takes over.
+//! A Postgres cluster of a test's own, which can be stopped and started, and can have a standby that takes over.
+//!
+//! `script/test` names the folder of Postgres' programs and the command that runs them: they refuse to run as
+//! root.
 //!
 //! `script/test` says where Postgres' programs are and how they are run: they refuse to work for root.
 
@@ -12,13 +15,13 @@ const PROGRAMS: &str = "STRONGROOM_TEST_POSTGRES_PROGRAMS";
 const RUN: &str = "STRONGROOM_TEST_POSTGRES_RUN";
 
 pub struct Cluster {
-    /// Its data, and its socket.
+    /// The folder with its data and its socket.
     folder: PathBuf,
     server: Mutex<Option<Child>>,
 }
 
 impl Cluster {
-    /// A running one; `None`, with a word about it, where nobody has said how.
+    /// Starts a cluster. `None`, with a message, if the folder of Postgres' programs is not known.
     pub fn start_new() -> Option<Self> {
         if std::env::var_os(PROGRAMS).is_none() {
             println!("skipped: {PROGRAMS} is not set (script/test sets it)");
@@ -30,7 +33,7 @@ impl Cluster {
         Some(cluster)
     }
 
-    /// A running copy that follows this one.
+    /// Starts a replica that follows this cluster.
     pub fn start_standby(&self) -> Self {
         let standby = Self::somewhere();
         let source = self.url();
@@ -39,7 +42,7 @@ impl Cluster {
         standby
     }
 
-    /// From now on a commit is answered when the standby has it, too.
+    /// From now on a commit is answered when the standby has received it, too.
     pub fn wait_for_standby(&self) {
         let database = Database::at(&self.url());
         database.execute("ALTER SYSTEM SET synchronous_standby_names = '*'");
@@ -49,16 +52,16 @@ impl Cluster {
         });
     }
 
-    /// Makes a standby a cluster of its own.
+    /// Makes a standby a primary.
     pub fn promote(&self) {
         Database::at(&self.url()).execute("SELECT pg_promote()");
     }
 
-    /// Starts it and waits until it answers.
+    /// Starts Postgres and waits until it answers.
     pub fn start(&self) {
         let mut command = prefixed(&["setpriv", "--pdeathsig", "QUIT", &program("postgres")]);
         command.arg("-D").arg(self.folder.join("data")).arg("-k").arg(&self.folder);
-        // Nothing has to survive a power cut.
+        // The data need not survive a power failure.
         for setting in ["listen_addresses=", "fsync=off", "max_connections=100", "shared_buffers=32MB"] {
             command.args(["-c", setting]);
         }
@@ -67,7 +70,7 @@ impl Cluster {
         assert_eventually("Postgres answers", TIMEOUT, || Database::at(&self.url()).answers());
     }
 
-    /// Stops it at once, as `pg_ctl stop -m immediate` does: nothing is written any more.
+    /// Stops Postgres as `pg_ctl stop -m immediate` does: it writes nothing more.
     pub fn die(&self) {
         if let Some(mut server) = self.lock().take() {
             os::signal(server.id(), libc::SIGQUIT);
@@ -79,22 +82,22 @@ impl Cluster {
         format!("postgres:///postgres?host={}&user=strongroom", self.folder.display())
     }
 
-    /// Where it listens.
+    /// Returns the path of its socket.
     pub fn socket(&self) -> String {
         self.folder.join(".s.PGSQL.5432").display().to_string()
     }
 
-    /// Where its socket is: what `host` of a connection string may name.
+    /// Returns the folder of its socket, as `host` of a connection string.
     pub fn host(&self) -> String {
         self.folder.display().to_string()
     }
 
-    /// A service without a commit: each waits for a standby that is not there.
+    /// From now on no commit is answered: each waits for a standby that does not exist.
     pub fn wait_for_nobody(&self) {
         self.set_standby("nobody");
     }
 
-    /// The end of `wait_for_nobody`: whoever waits is let go.
+    /// Ends `wait_for_nobody`, and the waits of commits.
     pub fn wait_no_more(&self) {
         self.set_standby("");
     }
@@ -132,12 +135,12 @@ fn program(name: &str) -> String {
     format!("{}/{name}", std::env::var(PROGRAMS).expect("looked at before"))
 }
 
-/// A folder of the account that Postgres runs as, with a name that is short enough for a socket's path.
+/// Returns a folder of the account that Postgres runs as; its name is short enough for a socket's path.
 pub(super) fn folder_for_postgres() -> PathBuf {
     run(&mut prefixed(&["mktemp", "-d", "/tmp/strongroom-pg-XXXXXX"])).exits(0).stdout.trim().into()
 }
 
-/// A command as the account that Postgres runs as.
+/// Returns a command that runs as Postgres' account.
 pub(super) fn prefixed(words: &[&str]) -> Command {
     let prefix = std::env::var(RUN).unwrap_or_default();
     let mut all = prefix.split_whitespace().chain(words.iter().copied());

@@ -1,4 +1,4 @@
-//! The real curl: what the appliances' scripts use.
+//! The real curl, as appliances' scripts use it.
 
 use std::fs::File;
 use std::path::Path;
@@ -8,17 +8,17 @@ use tempfile::{NamedTempFile, TempDir};
 
 use super::{Answer, BACKUPS, Server, System};
 
-/// A call of curl, made like the ones in appliances' scripts.
+/// A call of curl, with the options that appliances' scripts use.
 pub struct Curl {
     command: Command,
     folder: TempDir,
 }
 
-/// What curl said and received.
+/// curl's exit and the response that it received.
 pub struct CurlResult {
     pub exit: i32,
     pub answer: Answer,
-    /// What `--write-out` was asked for.
+    /// The text that `--write-out` prints.
     pub stdout: String,
     pub stderr: String,
 }
@@ -34,7 +34,7 @@ impl Curl {
         Self { command, folder }
     }
 
-    /// An upload to the server, still without its body.
+    /// Prepares an upload to the server, without its body.
     pub fn upload(server: &Server, system: &System) -> Self {
         let user = format!("{}:{}", system.key, system.secret);
         Self::new()
@@ -47,13 +47,13 @@ impl Curl {
         self
     }
 
-    /// With `Content-Length`, as `--data-binary` sends it.
+    /// Sends the body with `Content-Length`, as `--data-binary` does.
     pub fn known(mut self, file: &Path) -> Self {
         self.command.arg("--data-binary").arg(format!("@{}", file.display()));
         self
     }
 
-    /// In chunks, read from standard input.
+    /// Sends the body in chunks, read from standard input.
     pub fn chunked(mut self, file: &Path) -> Self {
         self.command.args(["-T", "-"]).stdin(File::open(file).expect("open the file to send"));
         self
@@ -78,7 +78,7 @@ impl Curl {
 }
 
 impl CurlResult {
-    /// curl was content and has the answer.
+    /// Checks that curl succeeded, and returns the response.
     #[track_caller]
     pub fn arrived(self, what: &str) -> Answer {
         assert_eq!(self.exit, 0, "{what}: curl failed: {}; {}", self.stderr, self.answer);
@@ -86,7 +86,7 @@ impl CurlResult {
     }
 }
 
-/// A file of this many zero bytes that takes no room.
+/// Makes a file of this many zero bytes that uses no disk space.
 pub fn big_file(len: u64) -> NamedTempFile {
     let file = NamedTempFile::with_prefix("strongroom-body-").expect("make a file");
     file.as_file().set_len(len).expect("make it long");

@@ -1,4 +1,5 @@
-//! A migrated database for each test: made once with the real `strongroom migrate`, then copied.
+//! A migrated database for each test: the real `strongroom migrate` makes a template once, and each test copies
+//! it.
 
 use std::process::Command;
 use std::sync::{Mutex, OnceLock};
@@ -12,12 +13,12 @@ use super::{TIMEOUT, assert_eventually, eventually, unique};
 const VARIABLE: &str = "STRONGROOM_TEST_DATABASE_URL";
 const PREFIX: &str = "strongroom_test_";
 
-/// A database; usually one of its own.
+/// A database; usually one of the test's own.
 pub struct Database {
     name: String,
     url: String,
     connection: Mutex<Option<PgConnection>>,
-    /// It is dropped with this value.
+    /// Dropping this value drops the database.
     ours: bool,
 }
 
@@ -28,7 +29,7 @@ struct One {
 }
 
 impl Database {
-    /// A fresh database with the schema of this build.
+    /// Makes a database with the schema of this build.
     pub fn new() -> Self {
         static TEMPLATE: OnceLock<String> = OnceLock::new();
         let template = TEMPLATE.get_or_init(make_template);
@@ -37,7 +38,7 @@ impl Database {
         database
     }
 
-    /// A database with nothing in it, not even our tables.
+    /// Makes an empty database, without the service's tables.
     pub fn empty() -> Self {
         Self::create("")
     }
@@ -48,29 +49,29 @@ impl Database {
         Self { url: url_of(&name), name, connection: Mutex::new(None), ours: true }
     }
 
-    /// One that is there, and stays.
+    /// Uses an existing database, and keeps it.
     pub fn at(url: &str) -> Self {
         Self { url: url.to_owned(), name: String::new(), connection: Mutex::new(None), ours: false }
     }
 
-    /// The same as another role, whom the cluster of the tests believes.
+    /// Returns the URL for another role; the tests' cluster needs no password.
     pub fn url_as(&self, role: &str) -> String {
-        // Of a parameter that is there twice libpq takes the last one.
+        // libpq uses the last one of repeated parameters.
         let separator = if self.url.contains('?') { '&' } else { '?' };
         format!("{}{separator}user={role}", self.url)
     }
 
-    /// Ends the connection, with all that it holds.
+    /// Ends the connection, and releases its locks.
     pub fn disconnect(&self) {
         *self.lock() = None;
     }
 
-    /// Whether it can be asked.
+    /// Whether the database answers.
     pub fn answers(&self) -> bool {
         PgConnection::establish(&self.url).is_ok()
     }
 
-    /// After its Postgres was restarted, or is another one.
+    /// Connects again, after Postgres was restarted or replaced.
     pub fn connect_again(&self) {
         *self.lock() = None;
     }
@@ -79,12 +80,12 @@ impl Database {
         &self.url
     }
 
-    /// A session as the service has it.
+    /// Returns a session as the service uses it.
     pub fn session(&self) -> strongroom::db::Session {
         strongroom::db::Connector::new(&self.url).expect("a URL").connect().expect("connect")
     }
 
-    /// Runs SQL, one or more statements.
+    /// Runs one or more SQL statements.
     #[track_caller]
     pub fn execute(&self, sql: &str) {
         self.try_execute(sql).unwrap_or_else(|e| panic!("{e}: {sql}"));
@@ -94,7 +95,7 @@ impl Database {
         self.with(|connection| connection.batch_execute(sql))
     }
 
-    /// The only column of every row, as text; null is "null".
+    /// Returns the only column of every row, as text; null is "null".
     #[track_caller]
     pub fn all(&self, sql: &str) -> Vec<String> {
         let sql = format!("SELECT found.value::text FROM ({sql}) AS found (value)");
@@ -103,7 +104,7 @@ impl Database {
         rows.into_iter().map(|row| row.value.unwrap_or_else(|| "null".to_owned())).collect()
     }
 
-    /// The plan of a question, with what it cost.
+    /// Returns the plan of a query with its actual costs.
     #[track_caller]
     pub fn explain(&self, question: &str) -> String {
         #[derive(QueryableByName)]
@@ -118,7 +119,7 @@ impl Database {
         lines.into_iter().map(|line| line.line + "\n").collect()
     }
 
-    /// The only column of the only row.
+    /// Returns the only column of the only row.
     #[track_caller]
     pub fn one(&self, sql: &str) -> String {
         let mut rows = self.all(sql);
@@ -154,7 +155,7 @@ impl Database {
         row.value
     }
 
-    /// Transactions so far, of those connections that have reported theirs: all that have ended.
+    /// Returns the number of transactions so far, of connections that have reported theirs: all that have ended.
     #[track_caller]
     pub fn transactions(&self) -> i64 {
         self.number(
@@ -171,14 +172,14 @@ impl Database {
         )
     }
 
-    /// Waits until only the test is connected: what a connection did is counted for good when it is closed.
+    /// Waits until only the test is connected: Postgres counts a connection's work completely when it ends.
     #[track_caller]
     pub fn wait_until_alone(&self) {
         let others = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()";
         assert_eventually("nobody else is connected", TIMEOUT, || self.number(others) == 0);
     }
 
-    /// Nobody can reach the database any more, and who was connected is thrown out.
+    /// Refuses connections to the database from now on, and ends the existing ones.
     pub fn go_dark(&self) {
         *self.lock() = None;
         admin(&format!("ALTER DATABASE {} WITH ALLOW_CONNECTIONS false", self.name));
@@ -194,7 +195,7 @@ impl Database {
         assert!(gone, "somebody stays connected to {}", self.name);
     }
 
-    /// The end of `go_dark`.
+    /// Ends `go_dark`.
     pub fn come_back(&self) {
         admin(&format!("ALTER DATABASE {} WITH ALLOW_CONNECTIONS true", self.name));
     }
@@ -234,13 +235,13 @@ fn make_template() -> String {
         .output()
         .expect("run strongroom migrate");
     assert!(done.status.success(), "strongroom migrate: {}", String::from_utf8_lossy(&done.stderr));
-    // Postgres copies only what nobody is connected to, and a session ends a little later than its client.
+    // Postgres copies only a database without connections, and a session ends a little later than its client.
     let others = format!("SELECT count(*) AS value FROM pg_stat_activity WHERE datname = '{name}'");
     assert!(eventually(TIMEOUT, || count(&others) == 0), "somebody stays connected to {name}");
     name
 }
 
-/// Databases of test runs that are over: a killed run drops nothing, and templates live to the end of theirs.
+/// Drops the databases of earlier test runs: a killed run drops none, and templates stay until their run ends.
 fn drop_leftovers() {
     let mut connection = connect(&admin_url());
     let sql = format!("SELECT datname::text AS value FROM pg_database WHERE datname LIKE '{PREFIX}%'");
@@ -283,7 +284,7 @@ fn admin_url() -> String {
     })
 }
 
-/// The admin URL with another database name in it.
+/// Returns the admin URL with another database name.
 fn url_of(database: &str) -> String {
     let admin = admin_url();
     let (address, options) = admin.split_once('?').map_or((admin.as_str(), None), |(a, o)| (a, Some(o)));

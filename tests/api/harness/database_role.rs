@@ -1,4 +1,4 @@
-//! A role of a test's own. Roles belong to the whole cluster: it goes with this value.
+//! A role of a test's own. Roles belong to the whole cluster: dropping this value drops the role.
 
 use super::{Database, unique};
 
@@ -8,7 +8,7 @@ pub struct DatabaseRole<'a> {
 }
 
 impl<'a> DatabaseRole<'a> {
-    /// One that may connect, and nothing else.
+    /// Makes a role that may connect, and nothing else.
     pub fn new(database: &'a Database) -> Self {
         let name = format!("strongroom_test_{}_{}", std::process::id(), unique());
         database.execute(&format!("CREATE ROLE {name} LOGIN"));

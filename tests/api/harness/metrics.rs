@@ -1,4 +1,4 @@
-//! What `GET /metrics` says.
+//! Reads the response of `GET /metrics`.
 
 use super::Server;
 
@@ -12,7 +12,7 @@ impl Server {
     }
 }
 
-/// The value of this sample; 0 if it is not there.
+/// Returns the value of this sample; 0 if it does not exist.
 pub fn sample(metrics: &str, name: &str) -> f64 {
     let line = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
     line.map_or(0.0, |value| value.parse().expect("a number"))

@@ -1,5 +1,5 @@
-//! What the tests stand on: a database and a store folder of their own, the real binary as a process, clients that
-//! can be as rude as a broken link, and a look at what is left afterwards.
+//! What all API tests use: a database and a store folder for each test, the real binary as a process, clients
+//! that can also break off or send invalid requests, and checks of what is left afterwards.
 
 #![allow(dead_code, unused_imports, unused_macros, reason = "each suite uses some of it")]
 
@@ -60,15 +60,16 @@ pub use totals::SetOnDrop;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// How long what goes at once may still be seen: on a busy machine, and less than what looks of its own accord needs.
+/// How long the result of an immediate action may take: enough for a busy machine, and less than the interval of
+/// the background tasks.
 pub const PROMPT_TIMEOUT: Duration = Duration::from_secs(4);
-/// For whatever has no limit of its own: long enough for a busy machine, short enough to fail.
+/// For everything without a limit of its own: long enough for a busy machine, short enough to fail.
 pub const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Where backups are sent to.
+/// The address for uploads.
 pub const BACKUPS: &str = "/api/systems/backups";
 
-/// Random bytes, the same in every run and others in each call.
+/// Returns random bytes: the same in every run, and different in each call.
 pub fn bytes(len: usize) -> Vec<u8> {
     static SEED: AtomicU64 = AtomicU64::new(1);
     content(SEED.fetch_add(1, Ordering::Relaxed), len)
@@ -94,7 +95,7 @@ fn sha256(bytes: &[u8]) -> Vec<u8> {
     sha2::Sha256::digest(bytes).to_vec()
 }
 
-/// A number of its own for whatever needs a name of its own in this process.
+/// Returns a number that is unique in this process, for names.
 pub fn unique() -> u64 {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     NEXT.fetch_add(1, Ordering::Relaxed)

@@ -13,7 +13,8 @@ pub struct Nginx {
 }
 
 impl Nginx {
-    /// Listens on a socket file, so that no port has to be found. `buffering` is `proxy_request_buffering`.
+    /// Starts nginx on a socket file, so that no free port has to be found. `buffering` is
+    /// `proxy_request_buffering`.
     pub fn before(server: &Server, buffering: bool) -> Self {
         let folder = TempDir::with_prefix("strongroom-nginx-").expect("make a folder");
         let buffering = if buffering { "on" } else { "off" };
@@ -55,7 +56,7 @@ impl Nginx {
 
 impl Drop for Nginx {
     fn drop(&mut self) {
-        // The master must take its workers along, which it does only when asked.
+        // SIGTERM also ends nginx' workers; SIGKILL would end only the master.
         os::signal(self.child.id(), libc::SIGTERM);
         let _ = self.child.wait();
     }

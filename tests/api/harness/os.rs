@@ -7,12 +7,12 @@ use std::os::fd::AsRawFd as _;
 use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 
-/// How a client leaves in the middle of a request.
+/// How a client disconnects in the middle of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Disconnect {
-    /// Closes in good order: the server reads the end of the stream.
+    /// Closes the connection: the server reads the end of the stream.
     Fin,
-    /// Is killed or loses its address: the server is told by a reset.
+    /// Is killed or loses its address: the server receives a reset.
     Rst,
 }
 
@@ -60,7 +60,7 @@ pub fn die_with_parent(command: &mut Command) {
     }
 }
 
-/// The process can have so many descriptors open, and cannot raise the limit.
+/// Limits the process's open descriptors from its start; it cannot raise the limit.
 pub fn start_with_descriptors(command: &mut Command, most: u64) {
     let limit = libc::rlimit { rlim_cur: most, rlim_max: most };
     // SAFETY: setrlimit is safe to call between fork and exec; nothing is allocated.
@@ -74,7 +74,7 @@ pub fn start_with_descriptors(command: &mut Command, most: u64) {
     }
 }
 
-/// How many descriptors a process may have open from now on; gives how many it was before.
+/// Limits the open descriptors of a process; returns the limit before.
 pub fn limit_descriptors(pid: u32, most: u64) -> u64 {
     let pid = libc::pid_t::try_from(pid).expect("a process id");
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
@@ -88,7 +88,7 @@ pub fn limit_descriptors(pid: u32, most: u64) -> u64 {
     before
 }
 
-/// Lets this process have at least so many descriptors open.
+/// Lets this process have at least this many descriptors open.
 pub fn allow_descriptors(least: u64) {
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: the pointer is of one initialised `rlimit`.

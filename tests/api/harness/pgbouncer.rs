@@ -8,16 +8,16 @@ use super::cluster::{folder_for_postgres, prefixed};
 use super::{Database, TIMEOUT, assert_eventually, os};
 
 pub struct PgBouncer {
-    /// Its configuration, and its socket.
+    /// The folder with its configuration and its socket.
     folder: PathBuf,
-    /// Where Postgres' socket is, and who it is asked as.
+    /// The folder of Postgres' socket, and the user that pgbouncer connects as.
     upstream: String,
     database: String,
     child: Mutex<Option<Child>>,
 }
 
 impl PgBouncer {
-    /// Not running yet.
+    /// Prepares a pooler; `run` starts it.
     pub fn before(database: &Database) -> Self {
         let upstream = database.one(
             "SELECT format('host=%s port=%s user=%s', split_part(current_setting('unix_socket_directories'), ',', 1),
@@ -27,7 +27,7 @@ impl PgBouncer {
         Self { folder: folder_for_postgres(), upstream, database: name, child: Mutex::default() }
     }
 
-    /// Starts it, or starts it anew, with these settings.
+    /// Starts pgbouncer with these settings, or restarts it.
     pub fn run(&self, settings: &str) {
         self.stop();
         let folder = self.folder.display();
@@ -41,7 +41,7 @@ impl PgBouncer {
         assert!(write.arg(&file).status().expect("run sh").success());
         let mut command = prefixed(&["setpriv", "--pdeathsig", "TERM", "pgbouncer", "-q"]);
         command.arg(&file).stdout(Stdio::null()).stderr(Stdio::null());
-        // Debian keeps it where only root looks.
+        // Debian installs it in a folder that only root has in its PATH.
         let path = std::env::var("PATH").unwrap_or_default();
         command.env("PATH", format!("{path}:/usr/sbin"));
         *self.child.lock().expect("nobody panicked") = Some(command.spawn().expect("start pgbouncer"));
@@ -58,7 +58,7 @@ impl PgBouncer {
         }
     }
 
-    /// What the service is to be given.
+    /// The service's `DATABASE_URL`.
     pub fn url(&self) -> String {
         format!("postgres:///{}?host={}&port=6432&user=anybody", self.database, self.folder.display())
     }

@@ -1,4 +1,4 @@
-//! A link to Postgres that the test can spoil.
+//! A proxy in front of Postgres that injects faults.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,18 +10,18 @@ use tokio::sync::watch;
 use super::Database;
 use crate::engine::ClosablePort;
 
-/// What goes wrong.
+/// The fault that the link injects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LinkFault {
-    /// Nobody listens, and who was connected is thrown out.
+    /// New connections are refused, existing ones are closed.
     Refused,
     /// Every connection is reset, new ones at once.
     Reset,
-    /// Connections are made and stay, and nothing comes through.
+    /// Connections are accepted and stay open, and no data is forwarded.
     BlackHole,
-    /// The same, but it all comes through in the end.
+    /// As `BlackHole`, but the repair forwards the data.
     Frozen,
-    /// Nothing comes through, and on those connections never will: also after the mend nobody is told.
+    /// No data is forwarded, and those connections stay silent also after the repair.
     PacketsLost,
     /// The next COMMIT does not arrive.
     Commit(ConnectionEnd),
@@ -37,7 +37,7 @@ impl LinkFault {
     }
 }
 
-/// What then becomes of the connection.
+/// How the connection of the COMMIT ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConnectionEnd {
     Reset,
@@ -47,19 +47,19 @@ pub enum ConnectionEnd {
 #[derive(Clone, Copy, Default)]
 struct State {
     fault: Option<LinkFault>,
-    /// How often all connections were hit; each compares it with what it was at its beginning.
+    /// How often a fault affected all connections; each compares it with the value at its own start.
     hit: usize,
-    /// Counts changes: what hangs is let go, and reset, by the next one.
+    /// The number of changes: each one releases the connections that hang, and resets them.
     epoch: usize,
 }
 
 struct Shared {
     state: watch::Sender<State>,
-    /// Where Postgres is: a path, or an address and a port.
+    /// Postgres' address: a path, or an address and a port.
     upstream: Mutex<String>,
     commits_hit: AtomicUsize,
     swallowed: AtomicUsize,
-    /// Texts in what Postgres says, and what is said instead; of the same length.
+    /// Texts in Postgres' messages, and their replacements of the same length.
     translations: Mutex<Vec<(&'static str, &'static str)>>,
 }
 
@@ -102,7 +102,7 @@ impl PostgresLink {
         self.port.address().port()
     }
 
-    /// What the service is to be given.
+    /// The service's `DATABASE_URL`.
     pub fn url(&self) -> &str {
         &self.url
     }
@@ -112,34 +112,34 @@ impl PostgresLink {
         self.change(Some(fault), !fault.is_of_a_commit());
     }
 
-    /// What hangs ends in a reset. Returns how many COMMITs were hit.
+    /// Ends the fault; connections that hang are reset. Returns how many COMMITs were affected.
     pub fn repair(&self) -> usize {
         self.change(None, false);
         self.shared.commits_hit.load(Ordering::Relaxed)
     }
 
-    /// How many connections were swallowed.
+    /// Returns how many connections were swallowed.
     pub fn swallowed(&self) -> usize {
         self.shared.swallowed.load(Ordering::Relaxed)
     }
 
-    /// Resets all connections, as a restart of Postgres would; new ones are fine.
+    /// Resets all connections, as a restart of Postgres would; new ones work.
     pub fn cut(&self) {
         self.change(None, true);
     }
 
-    /// Whoever connects from now on gets to another Postgres: a path, or an address and a port.
+    /// Resets all connections, and forwards new ones to another Postgres: a path, or an address and a port.
     pub fn redirect_to(&self, upstream: String) {
         *lock(&self.shared.upstream) = upstream;
         self.cut();
     }
 
-    /// The same, and whoever is connected stays where he is.
+    /// Forwards new connections to another Postgres; existing ones stay.
     pub fn redirect_new_connections_to(&self, upstream: String) {
         *lock(&self.shared.upstream) = upstream;
     }
 
-    /// Postgres says `to` for `from` from now on.
+    /// Replaces `from` by `to` in Postgres' messages from now on.
     pub fn translate(&self, from: &'static str, to: &'static str) {
         assert_eq!(from.len(), to.len(), "a message's length stands before it");
         lock(&self.shared.translations).push((from, to));
@@ -154,7 +154,7 @@ impl PostgresLink {
     }
 }
 
-/// `user:password` of a URL that has it.
+/// Returns the `user:password` of a URL that has it.
 fn user_info(url: &str) -> Option<String> {
     let (_, rest) = url.split_once("://")?;
     let authority = rest.split(['/', '?']).next()?;
@@ -226,15 +226,15 @@ impl Shared {
         }
     }
 
-    /// Until the client has had enough.
+    /// Reads and drops data until the client disconnects.
     async fn swallow(&self, mut client: TcpStream) {
         self.swallowed.fetch_add(1, Ordering::Relaxed);
         let mut lost = vec![0; 1024];
         while client.read(&mut lost).await.is_ok_and(|n| n > 0) {}
     }
 
-    /// What is to become of these bytes if they are a COMMIT, and the epoch in which that was said. Each fault hits
-    /// one.
+    /// If these bytes are a COMMIT: returns the fault for it, and the epoch in which the fault was set. Each
+    /// fault affects one COMMIT.
     fn take_commit(&self, message: &[u8]) -> Option<(LinkFault, usize)> {
         if message.first() != Some(&b'Q') || !message.ends_with(b"COMMIT\0") {
             return None;
@@ -250,7 +250,7 @@ impl Shared {
         taken
     }
 
-    /// `released`: the test has changed something.
+    /// `released` ends when the test changes the fault.
     async fn spoil_commit(
         &self,
         fault: LinkFault,
@@ -289,7 +289,7 @@ impl Shared {
     }
 }
 
-/// Whoever drops it now resets it.
+/// Makes the connection end with a reset when it is dropped.
 fn reset(client: &TcpStream) {
     let _ = client.set_zero_linger();
 }

@@ -1,4 +1,4 @@
-//! A running server as the system sees it: its memory, its descriptors, its mounts.
+//! The operating system's view of a running server: memory, descriptors, mounts.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -6,29 +6,29 @@ use std::process::Command;
 use super::{Server, os};
 
 impl Server {
-    /// Resident memory, in KiB.
+    /// Returns the resident memory, in KiB.
     pub fn resident(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("it runs");
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("VmRSS");
         line.trim_end_matches("kB").trim().parse().expect("a number")
     }
 
-    /// From now on it gets no new descriptor; gives how many it might have had.
+    /// Lets the process open no further descriptor; returns the limit before.
     pub fn run_out_of_descriptors(&self) -> u64 {
         let fds = PathBuf::from(format!("/proc/{}/fd", self.pid()));
-        // Not below what it has: then `poll` would refuse it, too. The limit is on numbers, and
-        // the lowest free one is given out next.
+        // The limit is on numbers, and the lowest free one is the next. A limit below the descriptors in use
+        // would make `poll` fail, too.
         let free = (0..=u64::MAX).find(|fd| fds.join(fd.to_string()).symlink_metadata().is_err());
         self.limit_descriptors(free.expect("a number that is free"))
     }
 
-    /// How many descriptors it may have open from now on; gives how many before.
+    /// Limits the process's descriptors; returns the limit before.
     pub fn limit_descriptors(&self, most: u64) -> u64 {
         os::limit_descriptors(self.pid(), most)
     }
 
-    /// Mounts the disk of its own anew with these options (`ro`): the mount and not the file system, which
-    /// needs no root either.
+    /// Mounts the server's own disk again with these options (`ro`): the mount and not the file system, which
+    /// does not need root either.
     pub fn remount(&self, options: &str) {
         let pid = self.pid().to_string();
         let mut command = Command::new("nsenter");

@@ -1,4 +1,4 @@
-//! An identity provider's key set at an address, which counts who asks for it and can be damaged.
+//! An identity provider's key set at an address. It counts its requests, and can be made to fail.
 
 use std::io::{Read, Write};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -17,12 +17,12 @@ pub struct Provider {
 #[derive(Default)]
 struct Shared {
     answer: Mutex<Vec<u8>>,
-    /// What it shows of itself over TLS; `None`: it speaks plain HTTP.
+    /// Its certificate; `None`: it speaks plain HTTP.
     tls: Mutex<Option<Arc<ServerConfig>>>,
     asked: AtomicUsize,
     /// The head of the last request.
     head: Mutex<String>,
-    /// What it says is all that it says, and the connection stays open.
+    /// The connection stays open after the answer, and nothing follows.
     stalls: AtomicBool,
 }
 
@@ -48,7 +48,7 @@ impl Provider {
         format!("{scheme}://{}/keys", self.port.address())
     }
 
-    /// From now on it speaks TLS and shows this.
+    /// From now on it speaks TLS with this configuration.
     pub fn present(&self, tls: Arc<ServerConfig>) {
         *lock(&self.shared.tls) = Some(tls);
     }
@@ -57,41 +57,41 @@ impl Provider {
         self.answer("200 OK", "", &key_set(keys));
     }
 
-    /// From now on it says this.
+    /// From now on it sends this answer.
     pub fn answer(&self, status: &str, lines: &str, body: &str) {
         let length = body.len();
         let text = format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\n{lines}\r\n{body}");
         *lock(&self.shared.answer) = text.into_bytes();
     }
 
-    /// Nobody listens, until it is opened again.
+    /// Closes the port (connections are refused), or opens it again.
     pub fn set_open(&self, open: bool) {
         self.port.set_open(open);
     }
 
-    /// It takes connections and says nothing.
+    /// From now on it accepts connections and does not answer.
     pub fn hang(&self) {
         lock(&self.shared.answer).clear();
     }
 
-    /// It begins an answer with this body, and never ends it.
+    /// From now on it sends an answer with this body that is never complete.
     pub fn stall_after(&self, body: &str) {
         self.shared.stalls.store(true, Ordering::SeqCst);
         let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len() + 1);
         *lock(&self.shared.answer) = format!("{head}{body}").into_bytes();
     }
 
-    /// The head of the last request, in small letters.
+    /// Returns the head of the last request, in lower case.
     pub fn last_head(&self) -> String {
         lock(&self.shared.head).to_lowercase()
     }
 
-    /// How often it was asked for its keys.
+    /// Returns the number of requests for its keys.
     pub fn asked(&self) -> usize {
         self.shared.asked.load(Ordering::SeqCst)
     }
 
-    /// A server that takes this provider's tokens, and has read its keys.
+    /// Starts a server that accepts this provider's tokens, and waits until it has read the keys.
     pub fn server(&self) -> Server {
         let server = self.settings(Server::builder()).start();
         assert_eventually("the keys are read", TIMEOUT, || server.log().contains("token keys: "));
@@ -121,7 +121,7 @@ impl Shared {
         *lock(&self.head) = String::from_utf8_lossy(&head).into_owned();
         self.asked.fetch_add(1, Ordering::SeqCst);
         let answer = lock(&self.answer).clone();
-        // An empty answer is none: it holds the line.
+        // An empty answer means none: the connection stays open.
         if answer.is_empty() {
             let _ = client.read(&mut buffer);
         }

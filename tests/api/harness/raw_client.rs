@@ -1,4 +1,4 @@
-//! A connection in the hands of the test: half bodies, broken framing, and leaving without a word.
+//! A connection that a test controls byte by byte: partial bodies, broken framing, and disconnects.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -34,7 +34,7 @@ impl RawClient {
         Ok(Self { stream, unread: Vec::new() })
     }
 
-    /// The same to the management API, which speaks plain HTTP on loopback.
+    /// Connects to the management API, which speaks plain HTTP on loopback.
     #[track_caller]
     pub fn to_management(server: &Server) -> Self {
         let url = server.management_url("");
@@ -43,7 +43,7 @@ impl RawClient {
         Self { stream: Stream::Plain(stream), unread: Vec::new() }
     }
 
-    /// Begins an upload: the head, with these lines added, and nothing of the body.
+    /// Begins an upload: sends the head with these lines added, and no body.
     #[track_caller]
     pub fn upload(server: &Server, system: &System, lines: &[&str]) -> Self {
         let mut raw = Self::to(server);
@@ -63,7 +63,7 @@ impl RawClient {
         }
     }
 
-    /// Performs the TLS handshake, if there is one to perform, before the first byte is sent.
+    /// Performs the TLS handshake, if the server has TLS, before the first byte is sent.
     #[track_caller]
     pub fn shake_hands(&mut self) {
         if let Stream::Tls(stream) = &mut self.stream {
@@ -73,7 +73,7 @@ impl RawClient {
         }
     }
 
-    /// Says that nothing more will come, and can still read.
+    /// Ends the sending direction; the client can still read.
     #[track_caller]
     pub fn finish_sending(&mut self) {
         if let Stream::Tls(stream) = &mut self.stream {
@@ -83,12 +83,12 @@ impl RawClient {
         self.tcp().shutdown(Shutdown::Write).expect("shut down sending");
     }
 
-    /// Says that nothing more will come, if there is still somebody to hear it.
+    /// Ends the sending direction, if the connection is still open.
     pub fn end_sending(&mut self) {
         let _ = self.tcp().shutdown(Shutdown::Write);
     }
 
-    /// Leaves in the middle of whatever was going on.
+    /// Disconnects, whatever is under way.
     pub fn disconnect(self, how: Disconnect) {
         match self.stream {
             Stream::Plain(stream) => how.close(stream),
@@ -96,13 +96,13 @@ impl RawClient {
         }
     }
 
-    /// The next answer, without interim ones.
+    /// Reads the next answer, and skips interim ones.
     #[track_caller]
     pub fn answer(&mut self) -> Answer {
         self.try_answer().unwrap_or_else(|e| panic!("no answer: {e}"))
     }
 
-    /// The next answer, if it is one to `HEAD`, which has no body.
+    /// Reads the next answer, as one to `HEAD`, which has no body.
     #[track_caller]
     pub fn answer_to_head(&mut self) -> Answer {
         let (status, headers) = self.read_head().unwrap_or_else(|e| panic!("no answer: {e}"));
@@ -127,8 +127,8 @@ impl RawClient {
         }
     }
 
-    /// The status of the next answer, whatever its body is like (that of HEAD has none). What reads on
-    /// finds the next one behind it.
+    /// Reads the status of the next answer, whatever its body is (`HEAD` has none). The next read continues
+    /// behind its head.
     pub fn try_status(&mut self) -> io::Result<u16> {
         loop {
             let Some(start) = find(&self.unread, b"HTTP/1.") else {
@@ -143,17 +143,17 @@ impl RawClient {
         }
     }
 
-    /// So many bytes, whatever they belong to.
+    /// Reads this many bytes, whatever they belong to.
     pub fn try_read(&mut self, length: usize) -> io::Result<Vec<u8>> {
         self.read_exactly(length)
     }
 
-    /// Whether the server ends the connection without a further byte.
+    /// Whether the server closes the connection without a further byte.
     pub fn is_closed(&mut self) -> bool {
         self.unread.is_empty() && matches!(self.fill(), Err(e) if e.kind() != io::ErrorKind::WouldBlock)
     }
 
-    /// How much comes after the head of the answer until the server closes the connection.
+    /// Returns how many bytes follow the answer's head until the server closes the connection.
     #[track_caller]
     pub fn bytes_after_head(&mut self) -> usize {
         self.read_head().unwrap_or_else(|e| panic!("no answer: {e}"));
@@ -161,7 +161,7 @@ impl RawClient {
         self.unread.len()
     }
 
-    /// Whether the server has begun to answer, or has hung up.
+    /// Whether the server has begun to answer, or has disconnected.
     pub fn has_something_to_read(&self) -> bool {
         let tcp = self.tcp();
         tcp.set_nonblocking(true).expect("not wait");
@@ -242,19 +242,19 @@ fn connect(address: &str) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
-/// A request head with a right credential.
+/// Returns a request head with valid credentials.
 pub fn head(method: &str, path: &str, system: &System, lines: &[&str]) -> String {
     let authorization = format!("Authorization: {}", basic(&system.key, &system.secret));
     bare_head(method, path, &[&[authorization.as_str()], lines].concat())
 }
 
-/// A request head without any credential.
+/// Returns a request head without credentials.
 pub fn bare_head(method: &str, path: &str, lines: &[&str]) -> String {
     let lines: String = lines.iter().flat_map(|line| [line, "\r\n"]).collect();
     format!("{method} {path} HTTP/1.1\r\nHost: vault.example\r\n{lines}\r\n")
 }
 
-/// One chunk of a body in chunked coding; of nothing, the last.
+/// Returns one chunk of a chunked body; an empty one is the last.
 pub fn chunk(bytes: &[u8]) -> Vec<u8> {
     [format!("{:x}\r\n", bytes.len()).as_bytes(), bytes, b"\r\n"].concat()
 }

@@ -1,4 +1,4 @@
-//! The real binary, serving, as a process of its own.
+//! The real binary, serving in a process of its own.
 
 use std::collections::BTreeSet;
 use std::fmt::Display;
@@ -10,7 +10,7 @@ use std::thread;
 
 use super::{Builder, Certificate, Database, PostgresLink, Store, TIMEOUT, assert_eventually, os, store};
 
-/// A running server. Dropping it checks the totals, kills it and removes its database and store.
+/// A running server. Dropping it checks the totals, kills it, and removes its database and store.
 pub struct Server {
     pub db: Arc<Database>,
     pub store: Arc<Store>,
@@ -33,7 +33,7 @@ impl Server {
         settings.into_iter().fold(Builder::default(), |b, (name, value)| b.set(name, value)).start()
     }
 
-    /// One that takes as many uploads as are sent.
+    /// Starts a server without rate limit.
     pub fn unlimited() -> Self {
         Self::builder().no_rate_limit().start()
     }
@@ -42,12 +42,12 @@ impl Server {
         Builder::default()
     }
 
-    /// One whose connections to Postgres are in the hands of the test. The link comes first, because it has to
-    /// be dropped last.
+    /// Starts a server behind a link to Postgres. The link comes first in the pair, because it must be dropped
+    /// last.
     pub fn on_a_link() -> (PostgresLink, Self) {
         let database = Arc::new(Database::new());
         let link = PostgresLink::to(&database);
-        // A rate limit that is far away: with none at all no slots would be counted.
+        // A high rate limit: without any, no slots would be counted.
         let server = Self::builder()
             .database(&database)
             .set("DATABASE_URL", link.url())
@@ -56,12 +56,12 @@ impl Server {
         (link, server.start())
     }
 
-    /// A second process on the same database and store with the same settings.
+    /// Starts a second process with the same database, store and settings.
     pub fn sibling(&self) -> Self {
         self.builder.clone().start()
     }
 
-    /// The same with one setting changed.
+    /// Starts a second process with one setting changed.
     pub fn sibling_with(&self, name: &str, value: impl Display) -> Self {
         self.builder.clone().set(name, value).start()
     }
@@ -74,12 +74,12 @@ impl Server {
         format!("{}{path}", self.base_url)
     }
 
-    /// Of the management API.
+    /// Returns an address of the management API.
     pub fn management_url(&self, path: &str) -> String {
         format!("{}{path}", self.management_url)
     }
 
-    /// `127.0.0.1:PORT`.
+    /// Returns `127.0.0.1:PORT`.
     pub fn address(&self) -> &str {
         self.base_url.rsplit('/').next().unwrap_or_default()
     }
@@ -110,19 +110,19 @@ impl Server {
         os::signal(self.pid(), signal);
     }
 
-    /// SIGTERM; the exit status, once the process has ended.
+    /// Sends SIGTERM, and returns the exit status when the process has ended.
     pub fn stop_gracefully(&self) -> ExitStatus {
         self.signal(libc::SIGTERM);
         self.wait()
     }
 
-    /// Whether the process has ended by itself or by a signal, and which.
+    /// Returns the signal that ended the process, if one did.
     pub fn died_of(&self) -> Option<i32> {
         use std::os::unix::process::ExitStatusExt as _;
         self.child().try_wait().expect("wait for strongroom")?.signal()
     }
 
-    /// Whether the process stands still (SIGSTOP).
+    /// Whether the process is paused (SIGSTOP).
     pub fn is_stopped(&self) -> bool {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child().id())).unwrap_or_default();
         stat.rsplit_once(") ").is_some_and(|(_, state)| state.starts_with('T'))
@@ -138,7 +138,7 @@ impl Server {
         status.expect("it has ended")
     }
 
-    /// As a power cut would: no signal handler, no clean-up.
+    /// Kills the process as a crash would: no signal handler, no clean-up.
     pub fn kill(&self) {
         let _ = self.child().kill();
         let _ = self.child().wait();
@@ -152,8 +152,8 @@ impl Server {
         self.store.uploads_to_bucket().unwrap_or_else(|| store::temporary(&self.store_root()))
     }
 
-    /// Whether some bytes of an upload have reached the store: a file that was only made may be one of a process that is
-    /// about to lock it, and is no leftover yet.
+    /// Whether bytes of an upload have reached the store. An empty file does not count: it may belong to a
+    /// process that is about to lock it, and is no leftover yet.
     pub fn has_half_an_object(&self) -> bool {
         match self.store.uploads_to_bucket() {
             Some(uploads) => !uploads.is_empty(),
@@ -166,7 +166,7 @@ impl Server {
         }
     }
 
-    /// The store folder as the server sees it: with a disk of its own it lies in the server's mount namespace.
+    /// Returns the store folder as the server sees it: its own disk is mounted in the server's mount namespace.
     pub fn store_root(&self) -> PathBuf {
         let path = self.store.path();
         if self.builder.disk.is_none() {

@@ -1,4 +1,4 @@
-//! How a server is started: its settings, database, store and limits.
+//! Starts a server with a test's settings, database, store and limits.
 
 use std::fmt::Display;
 use std::io::{BufRead as _, BufReader};
@@ -9,7 +9,7 @@ use std::thread;
 
 use super::{Certificate, Database, Server, Store, TIMEOUT, assert_eventually, cli, client, eventually, os};
 
-/// A server that is to be started.
+/// A server that is not started yet.
 #[derive(Clone, Default)]
 pub struct Builder {
     settings: Vec<(String, String)>,
@@ -29,7 +29,7 @@ impl Builder {
         self
     }
 
-    /// For tests that upload much and are not about the rate limit.
+    /// For tests that upload much and do not test the rate limit.
     pub fn no_rate_limit(self) -> Self {
         self.set("BACKUP_RATE_LIMIT_PER_MINUTE", 0).set("BACKUP_RATE_LIMIT_PER_HOUR", 0)
     }
@@ -49,31 +49,31 @@ impl Builder {
         self
     }
 
-    /// The store gets a file system of its own of this size (`2m`).
+    /// Gives the store a file system of its own, of this size (`2m`).
     pub fn disk(mut self, size: &'static str) -> Self {
         self.disk = Some(size);
         self
     }
 
-    /// Options of `strongroom serve`.
+    /// Sets options of `strongroom serve`.
     pub fn arguments(mut self, arguments: &[&'static str]) -> Self {
         self.arguments = arguments.to_vec();
         self
     }
 
-    /// Does not wait until the server is healthy, only until it listens.
+    /// Waits only until the server listens, and not until it is healthy.
     pub fn unready(mut self) -> Self {
         self.unready = true;
         self
     }
 
-    /// The process can never have more descriptors open.
+    /// Limits the process's open descriptors from its start.
     pub fn descriptors(mut self, most: u64) -> Self {
         self.descriptors = Some(most);
         self
     }
 
-    /// The test's own settings say where the store is.
+    /// Leaves the store's settings to the test.
     pub fn no_store(mut self) -> Self {
         self.storeless = true;
         self
@@ -100,7 +100,7 @@ impl Builder {
             base_url,
             management_url,
             audit: AtomicBool::new(true),
-            // The file system of its own is seen by the server alone.
+            // Only the server sees a file system of its own.
             compare: AtomicBool::new(self.disk.is_none()),
             builder: self,
         };
@@ -163,7 +163,7 @@ fn follow(child: &mut Child) -> Arc<Mutex<String>> {
     log
 }
 
-/// Where the collect API and the management API listen, without a slash at the end.
+/// Returns the addresses of the collect API and of the management API, without a slash at the end.
 fn wait_until_it_listens(child: &mut Child, log: &Mutex<String>) -> (String, String) {
     let read = || log.lock().unwrap_or_else(PoisonError::into_inner).clone();
     let url_behind = |log: &str, words: &str| {

@@ -1,10 +1,10 @@
-//! What an upload left behind: rows, books, objects, temporary files, slots of the rate limit.
+//! The traces of an upload: rows, totals, objects, temporary files, slots of the rate limit.
 
 use std::collections::BTreeSet;
 
 use super::{Server, System, TIMEOUT, eventually};
 
-/// Everything that a refused or broken upload must leave as it was.
+/// The state that a refused or broken upload must not change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Snapshot {
     objects: BTreeSet<String>,
@@ -25,8 +25,9 @@ impl Server {
         }
     }
 
-    /// No object, no temporary file, no row and no byte in the totals more than before. Soon: where no test has shortened
-    /// that, what looks for them of its own accord does so after a minute, or an hour. Tombstones (`retired`, `failed`) may stay.
+    /// Checks that there is no object, temporary file, row or counted byte more than before. Waits only briefly:
+    /// unless a test shortens their intervals, the background tasks clean up after a minute or an hour.
+    /// Tombstones (`retired`, `failed`) may be left.
     #[track_caller]
     pub fn assert_nothing_left(&self, before: &Snapshot) {
         if !eventually(TIMEOUT, || &self.snapshot() == before) {
@@ -34,20 +35,20 @@ impl Server {
         }
     }
 
-    /// Uploads of the system that the rate limit counts.
+    /// Returns how many uploads of the system the rate limit counts.
     pub fn slots_used(&self, system: &System) -> i64 {
         self.db
             .number(&format!("SELECT cardinality(recent_admissions) FROM systems WHERE id = '{}'", system.id))
     }
 
-    /// The most telling check of a refusal: nothing is left, and it cost this many slots.
+    /// Checks a refusal: nothing is left, and it used this many slots.
     #[track_caller]
     pub fn assert_refused(&self, before: &Snapshot, system: &System, slots: i64) {
         self.assert_nothing_left(before);
         assert_eq!(self.slots_used(system), slots, "slots of the rate limit");
     }
 
-    /// `stored_bytes` and `reserved_bytes` of the organization.
+    /// Returns `stored_bytes` and `reserved_bytes` of the organization.
     pub fn totals(&self, org: &str) -> (i64, i64) {
         let column =
             |name: &str| self.db.number(&format!("SELECT {name} FROM org_usage WHERE org_id = '{org}'"));
@@ -58,12 +59,12 @@ impl Server {
         self.db.number("SELECT count(*) FROM backups WHERE state = 'receiving'")
     }
 
-    /// Events of a kind; with `reason`, only those.
+    /// Returns the number of events of a kind; with `reason`, only of those with this reason.
     pub fn events(&self, kind: &str) -> i64 {
         self.db.number(&format!("SELECT count(*) FROM backup_events WHERE kind = '{kind}'"))
     }
 
-    /// `object_key` of a backup that the API called `id`.
+    /// Returns the `object_key` of a backup, by the `id` that the API returned.
     pub fn object_key(&self, id: &str) -> String {
         let uuid = id.split('.').next().unwrap_or_default();
         self.db.one(&format!("SELECT object_key FROM backups WHERE id = '{uuid}'"))

@@ -1,4 +1,4 @@
-//! The store, looked at from outside.
+//! The test's view of the store.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -7,8 +7,8 @@ use tempfile::TempDir;
 
 use crate::engine::{Bucket, Fault, Proxy};
 
-/// A store of its own: a folder, or with `STRONGROOM_TEST_STORE=s3` a bucket. The server is given `data`, one
-/// level below the folder, or the address of a link to the engine, so that it can be taken away.
+/// A store of the test's own: a folder, or with `STRONGROOM_TEST_STORE=s3` a bucket. The server uses `data`, one
+/// level below the folder, or the address of a proxy to the engine, so that the test can make it unavailable.
 pub struct Store {
     folder: TempDir,
     bucket: Option<(Bucket, Proxy)>,
@@ -19,7 +19,7 @@ pub fn on_s3() -> bool {
     std::env::var("STRONGROOM_TEST_STORE").is_ok_and(|store| store == "s3")
 }
 
-/// Ends a test that is about files, with a word about it, when there are none.
+/// Ends a test that needs files, with a message, on a bucket.
 macro_rules! needs_a_folder {
     () => {
         if $crate::harness::on_s3() {
@@ -41,7 +41,7 @@ impl Store {
         Self { folder, bucket }
     }
 
-    /// The settings that lead to it.
+    /// Returns the settings for this store.
     pub fn settings(&self) -> Vec<(String, String)> {
         let set = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         match &self.bucket {
@@ -56,7 +56,7 @@ impl Store {
         }
     }
 
-    /// What `BACKUP_DATA_DIR` names.
+    /// Returns the folder for `BACKUP_DATA_DIR`.
     pub fn path(&self) -> PathBuf {
         self.folder.path().join("data")
     }
@@ -68,7 +68,7 @@ impl Store {
         }
     }
 
-    /// Behind the service's back.
+    /// Writes an object without the service.
     pub fn write(&self, key: &str, bytes: &[u8]) {
         match &self.bucket {
             None => {
@@ -80,7 +80,7 @@ impl Store {
         }
     }
 
-    /// Behind the service's back.
+    /// Deletes an object without the service.
     pub fn remove(&self, key: &str) {
         match &self.bucket {
             None => std::fs::remove_file(self.path().join(key)).expect("remove the object"),
@@ -88,25 +88,25 @@ impl Store {
         }
     }
 
-    /// Begins an upload to the bucket that nobody ends, behind the service's back; only on a real engine.
+    /// Begins an upload to the bucket without the service, and leaves it unfinished; only on a real engine.
     pub fn begin_upload(&self, key: &str) {
         let (bucket, _) = self.bucket.as_ref().expect("a bucket");
         bucket.begin_upload(key);
     }
 
-    /// Keys of all objects in the bucket, if it is one; the store's own are not objects.
+    /// Returns the keys of all objects in the bucket, if it is one, except the store's own.
     pub fn objects_in_bucket(&self) -> Option<BTreeSet<String>> {
         let (bucket, _) = self.bucket.as_ref()?;
         Some(bucket.keys().into_iter().filter(|key| !has_dot_name(key)).collect())
     }
 
-    /// Uploads to the bucket that have not ended.
+    /// Returns the unfinished uploads to the bucket.
     pub fn uploads_to_bucket(&self) -> Option<BTreeSet<String>> {
         let (bucket, _) = self.bucket.as_ref()?;
         Some(bucket.uploads().into_iter().map(|(key, _)| key).collect())
     }
 
-    /// Puts a plain file where the folder was; the engine answers 500 to everything.
+    /// Replaces the folder by a plain file; the engine answers 500 to every call.
     pub fn break_store(&self) {
         if let Some((_, link)) = &self.bucket {
             link.inject(Fault::Error500, |_| true);
@@ -116,7 +116,7 @@ impl Store {
         std::fs::write(self.path(), "not a folder").expect("put a file in its place");
     }
 
-    /// The end of `break_store` or `take_away`.
+    /// Ends `break_store` or `take_away`.
     pub fn repair_store(&self) {
         if let Some((_, link)) = &self.bucket {
             link.repair();
@@ -126,7 +126,7 @@ impl Store {
         std::fs::rename(self.aside(), self.path()).expect("move the store folder back");
     }
 
-    /// Moves the folder away, with nothing in its place; nobody listens at the engine's address.
+    /// Moves the folder away, without a replacement; the engine's address refuses connections.
     pub fn take_away(&self) {
         if let Some((_, link)) = &self.bucket {
             link.inject(Fault::Refused, |_| true);
@@ -140,12 +140,12 @@ impl Store {
     }
 }
 
-/// Keys of all objects: files without a dot name on their way.
+/// Returns the keys of all objects: files without a dot name in their path.
 pub fn objects(root: &Path) -> BTreeSet<String> {
     files(root).into_iter().filter(|key| !has_dot_name(key)).collect()
 }
 
-/// Files that are on their way to become objects, or were left on it.
+/// Returns files that may become objects, or are leftovers.
 pub fn temporary(root: &Path) -> BTreeSet<String> {
     files(root).into_iter().filter(|key| key.starts_with(".tmp/")).collect()
 }
@@ -154,7 +154,7 @@ fn has_dot_name(key: &str) -> bool {
     key.split('/').any(|part| part.starts_with('.'))
 }
 
-/// All plain files below `root`, as paths relative to it. What vanishes meanwhile is not there.
+/// Returns all plain files below `root`, as paths relative to it. Files that disappear meanwhile are skipped.
 fn files(root: &Path) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     let mut folders = vec![root.to_path_buf()];

@@ -1,4 +1,4 @@
-//! A terminal at which somebody answers.
+//! A terminal with an answer typed in.
 
 #![expect(unsafe_code, reason = "pseudo terminals that std does not have")]
 
@@ -9,7 +9,7 @@ use std::process::Command;
 
 use super::{Output, run};
 
-/// Runs the command with a terminal as its standard input, at which this answer has been typed.
+/// Runs the command with a terminal as its standard input, which holds this answer.
 #[track_caller]
 pub fn run_at_terminal(command: &mut Command, answer: &str) -> Output {
     let (mut keyboard, terminal) = open();
@@ -20,7 +20,7 @@ pub fn run_at_terminal(command: &mut Command, answer: &str) -> Output {
 
 fn open() -> (File, OwnedFd) {
     let (mut ours, mut theirs) = (-1, -1);
-    // SAFETY: the two pointers are to integers of ours, and the others may be null.
+    // SAFETY: the first two pointers are to our integers, and the others may be null.
     let done = unsafe {
         libc::openpty(
             &raw mut ours,
@@ -31,6 +31,6 @@ fn open() -> (File, OwnedFd) {
         )
     };
     assert_eq!(done, 0, "open a terminal: {}", std::io::Error::last_os_error());
-    // SAFETY: both were just opened, and nobody else knows them.
+    // SAFETY: both descriptors were just opened, and nothing else owns them.
     unsafe { (File::from_raw_fd(ours), OwnedFd::from_raw_fd(theirs)) }
 }

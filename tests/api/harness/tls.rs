@@ -1,4 +1,4 @@
-//! Certificates made for a test, and the client's side of TLS.
+//! Certificates for tests, and a TLS client.
 
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig, StreamOwned};
 use tempfile::TempDir;
 
-/// A certificate for 127.0.0.1 and its key, in files that a server can be given and that can be written over.
+/// A certificate for 127.0.0.1 and its key, in files that a server reads and a test replaces.
 pub struct Certificate {
     folder: TempDir,
     current: RwLock<Pair>,
@@ -37,25 +37,25 @@ impl Certificate {
         self.folder.path().join("key.pem")
     }
 
-    /// Puts a new pair into the files; clients trust only the new one from now on.
+    /// Writes a new pair into the files; clients trust only the new one from now on.
     pub fn renew(&self) {
         let new = Pair::new();
         self.write(&new, &new);
         *self.current.write().expect("not poisoned") = new;
     }
 
-    /// Puts a new certificate beside a key that is not its own; clients trust the old one as before.
+    /// Writes a new certificate beside a key that does not belong to it; clients trust the old one as before.
     pub fn corrupt(&self) {
         self.write(&Pair::new(), &Pair::new());
     }
 
-    /// Puts these texts into the files, whatever they are; clients trust the old one as before.
+    /// Writes these texts into the files, whatever they are; clients trust the old certificate as before.
     pub fn put(&self, certificate: &str, key: &str) {
         std::fs::write(self.cert_file(), certificate).expect("write the certificate");
         std::fs::write(self.key_file(), key).expect("write the key");
     }
 
-    /// Leaves nothing in the file of the certificate.
+    /// Empties the certificate's file.
     pub fn blank(&self) {
         std::fs::write(self.cert_file(), "").expect("write the certificate");
     }
@@ -69,7 +69,7 @@ impl Certificate {
         self.current.read().expect("not poisoned").clone()
     }
 
-    /// A TLS client that trusts this certificate and no other. The handshake happens with the first byte.
+    /// Returns a TLS client that trusts only this certificate. The handshake happens with the first byte.
     pub fn client(&self, stream: TcpStream) -> StreamOwned<ClientConnection, TcpStream> {
         let mut roots = RootCertStore::empty();
         roots.add(self.pair().der).expect("trust the certificate");
@@ -97,7 +97,7 @@ impl Pair {
     }
 }
 
-/// An authority of a test's own, as an operator may have one.
+/// A certificate authority of the test's own.
 pub struct Authority(rcgen::CertifiedIssuer<'static, rcgen::KeyPair>);
 
 impl Authority {
@@ -109,12 +109,12 @@ impl Authority {
         Self(rcgen::CertifiedIssuer::self_signed(about, key).expect("make an authority"))
     }
 
-    /// Puts its certificate, and no other, into a file of those who are trusted.
+    /// Writes only this authority's certificate into a file of trusted ones.
     pub fn write_to(&self, file: &Path) {
         std::fs::write(file, self.0.pem()).expect("write the authority");
     }
 
-    /// A server that shows a certificate of this authority for that name or address.
+    /// Returns a TLS server with a certificate of this authority for that name or address.
     pub fn server(&self, name: &str) -> Arc<ServerConfig> {
         let key = rcgen::KeyPair::generate().expect("a key");
         let about = rcgen::CertificateParams::new([name.to_owned()]).expect("a name");

@@ -1,4 +1,5 @@
-//! What an identity provider does: keys, key sets, tokens. Signed by other means than the service verifies with.
+//! The work of an identity provider: keys, key sets, tokens. Another library signs them than the one that the
+//! service verifies with.
 
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -54,7 +55,7 @@ impl SigningKey {
         }
     }
 
-    /// The public half, as it stands in a key set.
+    /// Returns the public half as a member of a key set.
     pub fn jwk(&self) -> Value {
         let mut jwk = match &self.pair {
             Pair::Rsa(pair) => {
@@ -76,7 +77,7 @@ impl SigningKey {
         jwk
     }
 
-    /// The public half as bytes: what somebody might take for a secret.
+    /// Returns the public half as bytes, as an attacker might use it for a secret.
     pub fn public_bytes(&self) -> Vec<u8> {
         match &self.pair {
             Pair::Rsa(pair) => pair.public_key().as_der().expect("DER").as_ref().to_vec(),
@@ -93,7 +94,7 @@ impl SigningKey {
         self.sign_with(&self.header(), claims)
     }
 
-    /// Whatever the header says, it is signed with this key.
+    /// Signs with this key, whatever the header says.
     pub fn sign_with(&self, header: &Value, claims: &Value) -> String {
         token(header, claims, |message| match &self.pair {
             Pair::Rsa(pair) => {
@@ -110,7 +111,7 @@ impl SigningKey {
     }
 }
 
-/// A token with any signature.
+/// Makes a token with any signature.
 pub fn token(header: &Value, claims: &Value, sign: impl FnOnce(&[u8]) -> Vec<u8>) -> String {
     let message =
         format!("{}.{}", encode(header.to_string().as_bytes()), encode(claims.to_string().as_bytes()));
@@ -132,7 +133,7 @@ pub fn now() -> i64 {
     i64::try_from(since.as_secs()).expect("before the end of time")
 }
 
-/// Claims that are good for a quarter of an hour.
+/// Returns claims that are valid for a quarter of an hour.
 pub fn claims(org: &str, scope: &str) -> Value {
     json!({
         "iss": ISSUER, "aud": AUDIENCE, "sub": "portal@example.org", "org": org, "scope": scope,
@@ -140,7 +141,7 @@ pub fn claims(org: &str, scope: &str) -> Value {
     })
 }
 
-/// The same with some of them changed; `null` takes one away.
+/// Returns the claims with some of them changed; `null` removes one.
 pub fn changed(mut claims: Value, changes: &Value) -> Value {
     for (name, value) in changes.as_object().expect("an object") {
         claims[name] = value.clone();
@@ -153,7 +154,7 @@ pub fn key_set(keys: &[&SigningKey]) -> String {
     json!({ "keys": keys.iter().map(|key| key.jwk()).collect::<Vec<_>>() }).to_string()
 }
 
-/// A provider whose key set lies in a file.
+/// A provider whose key set is in a file.
 pub struct Login {
     pub key: SigningKey,
     folder: TempDir,

@@ -1,18 +1,18 @@
-//! The totals of an organization, checked again and again while something runs.
+//! Checks an organization's totals again and again while other work runs.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::Server;
 
-/// One look: a statement of its own, so all figures are of the same moment.
+/// One sample: the figures of a single statement, so all are of the same moment.
 #[derive(Clone, Copy, Debug)]
 pub struct TotalsSample {
     pub reserved: i64,
 }
 
 impl Server {
-    /// Runs `work` and checks the totals all the while: they must say what the rows say, and never more than the
-    /// quota. Returns what `work` gave, and every look.
+    /// Runs `work`, and checks meanwhile that the totals equal the rows and never exceed the quota. Returns the
+    /// result of `work`, and every sample.
     #[track_caller]
     pub fn with_totals_checked<T>(
         &self,
@@ -29,7 +29,7 @@ impl Server {
                 }
                 looks
             });
-            // Also when `work` fails: else nothing would end the looking.
+            // Also set when `work` fails: otherwise the checks would never end.
             let end = SetOnDrop(&over);
             let done = work();
             drop(end);
@@ -52,7 +52,7 @@ impl Server {
     }
 }
 
-/// Says that it is over when it is dropped, by a failure, too.
+/// Sets the flag when it is dropped, also after a failure.
 pub struct SetOnDrop<'a>(pub &'a AtomicBool);
 
 impl Drop for SetOnDrop<'_> {
