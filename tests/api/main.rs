@@ -1,5 +1,5 @@
-//! Black-box tests: the real binary over HTTP, on a real Postgres, with a real store folder, or with
-//! `STRONGROOM_TEST_STORE=s3` on a bucket of an S3 engine. Run by `script/test`.
+//! Black-box tests: the real binary over HTTP, with a real Postgres, and a real store folder or, with
+//! `STRONGROOM_TEST_STORE=s3`, a bucket of an S3 engine. `script/test` runs them.
 
 #![expect(clippy::expect_used, reason = "a test that does not get what it needs ends there")]
 

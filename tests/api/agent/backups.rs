@@ -1,4 +1,4 @@
-//! The appliance's agent: what it stores, when it does not, and what comes back.
+//! The appliance's agent: when it stores a backup, and what it restores.
 
 use std::fs;
 use std::process::Command;
@@ -18,7 +18,7 @@ fn agent_uploads_a_changed_configuration_and_reports_an_unchanged_one() {
     assert_eq!(server.ids(&system).len(), 1);
 
     appliance.run(&["backup"]).done("unchanged since ");
-    // Written again, with the same in it.
+    // The file is written again with the same content.
     appliance.change("lan 192.0.2.1/24\n");
     appliance.run(&["backup"]).done("unchanged since ");
     assert_eq!(server.ids(&system).len(), 1);
@@ -86,7 +86,7 @@ fn agent_restores_with_a_passphrase_or_the_private_key() {
 #[test]
 fn agent_refuses_to_restore_a_damaged_download() {
     if on_s3() {
-        return; // The bytes of an object can't be changed there without its length or its key.
+        return; // In a bucket, the bytes of an object can't be changed without changing its length or its key.
     }
     let server = Server::unlimited();
     server.skip_comparison();
@@ -155,7 +155,7 @@ fn agent_answers_a_backup_request_with_an_unchanged_configuration() {
     appliance.run(&["backup"]).done("stored ");
     let first = server.ids(&system);
 
-    // A portal asks one process; the appliance hears of it from another.
+    // The portal calls one process; the appliance is connected to another.
     let waiting = appliance.start(&["wait"]);
     assert_eventually("it waits", TIMEOUT, || waiting.is_polling());
     let token = login.token(&system.org, "backup:create backup:view");
@@ -174,7 +174,7 @@ fn agent_answers_a_backup_request_with_an_unchanged_configuration() {
     appliance.run(&["restore", "--to", &appliance.path("there").to_string_lossy()]).done(&ids[0]);
     appliance.is_restored_in("there");
 
-    // It waits again, and ends when it is told to, also in the middle of a poll.
+    // The agent waits again, and ends on a signal also in the middle of a poll.
     assert_eventually("it waits again", TIMEOUT * 3, || waiting.says("stored ") && waiting.is_polling());
     drop(waiting);
     appliance.left_nothing_behind();

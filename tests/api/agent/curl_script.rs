@@ -1,4 +1,4 @@
-//! The lines of an appliance's script, as they are in the field, through a real shell.
+//! The lines of a typical appliance's script, run by a real shell.
 
 use std::process::Command;
 

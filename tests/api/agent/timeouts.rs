@@ -1,6 +1,5 @@
-//! How long the appliance's agent waits before it tries again, and for how long it waits for an answer. Nobody waits
-//! here: its `sleep` writes down what it was told, and where the limits of its `curl` are the subject, a minute of them is
-//! as short as the test says.
+//! The pauses of the appliance's agent between attempts, and its timeouts. The tests do not wait: its `sleep`
+//! only records its argument, and where the timeouts of its `curl` are tested, their minutes are shortened.
 
 use std::fs;
 use std::io::{Read as _, Write as _};
@@ -10,14 +9,14 @@ use std::sync::{Arc, Mutex};
 
 use crate::harness::{Appliance, Server, System, TIMEOUT, assert_eventually};
 
-/// Writes down for how long it should sleep. The twelfth time it does: the test has seen enough.
+/// Records its argument. The twelfth call really sleeps: the test has seen enough by then.
 const SLEEP: &str = r#"#!/bin/sh
 home=${0%/bin/sleep} PATH=${PATH#*:}
 echo "$1" >>"$home/slept"
 [ "$(wc -l <"$home/slept")" -lt 12 ] || exec sleep 600
 "#;
 
-/// The real one with each minute of its limits as some seconds, and a record of its arguments.
+/// Calls the real curl with each minute of its timeouts shortened, and records its arguments.
 const CURL: &str = r#"#!/bin/sh
 home=${0%/bin/curl} PATH=${PATH#*:}
 echo "$*" >>"$home/asked"
@@ -38,18 +37,18 @@ fn appliance(server: &Server, system: &System) -> Appliance {
     appliance
 }
 
-/// From now on its `curl` counts a minute as so many seconds.
+/// From now on a minute of the timeouts of its `curl` has this many seconds.
 fn hurry(appliance: &Appliance, minute: u64) {
     appliance.tool("curl", &CURL.replace("MINUTE", &minute.to_string()));
 }
 
-/// The pauses so far, in seconds.
+/// Returns the pauses so far, in seconds.
 fn slept(appliance: &Appliance) -> Vec<u64> {
     let text = fs::read_to_string(appliance.path("slept")).unwrap_or_default();
     text.lines().map(|line| line.parse().expect("whole seconds")).collect()
 }
 
-/// As long as this, and up to seven seconds longer, so that a fleet does not come at once.
+/// Returns the permitted pauses: up to seven seconds longer, so that a fleet does not come at once.
 fn about(seconds: u64) -> RangeInclusive<u64> {
     seconds..=seconds + 7
 }
@@ -61,7 +60,7 @@ fn were(pauses: &[u64], expected: &[u64]) {
     assert!(right, "{pauses:?}, and not about {expected:?}");
 }
 
-/// The pauses of an agent that waits for requests, until there were so many.
+/// Returns the pauses of an agent that waits for requests, when there are this many.
 fn pauses_of_waiting(appliance: &Appliance, count: usize) -> Vec<u64> {
     let waiting = appliance.start(&["wait"]);
     assert_eventually("it tries again and again", TIMEOUT * 4, || slept(appliance).len() >= count);
@@ -75,11 +74,11 @@ fn answer(status: &str, lines: &str, body: &str) -> String {
     format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n{lines}\r\n{body}", body.len())
 }
 
-/// What the clients of such a server asked for.
+/// The heads of the requests to such a server.
 type Asked = Arc<Mutex<Vec<String>>>;
 
-/// Returns these answers in turn, the last one again and again, and holds the line after each: one that is
-/// shorter than it says never ends.
+/// Sends these answers in turn, and the last one again and again. Keeps each connection open: an answer that is
+/// shorter than its length never ends.
 fn answers_in_turn(answers: Vec<String>) -> (String, Asked) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let url = format!("http://{}", listener.local_addr().expect("an address"));
@@ -104,7 +103,7 @@ fn answers_in_turn(answers: Vec<String>) -> (String, Asked) {
 fn agent_polls_again_with_pauses_that_grow_to_a_quarter_of_an_hour() {
     let server = Server::start();
     let appliance = appliance(&server, &server.system());
-    // Nobody listens there.
+    // A port that refuses connections.
     appliance.set("URL=http://127.0.0.1:1");
     let pauses = pauses_of_waiting(&appliance, 12);
     were(&pauses, &[2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 1024, 1024]);
@@ -162,7 +161,7 @@ fn failed_packing_is_retried_at_most_once_a_minute() {
     were(&pauses[5..], &[64, 128]);
 }
 
-/// Ends in a while, and not well.
+/// The agent ends by itself and fails with these words.
 #[track_caller]
 fn gives_up(appliance: &Appliance, arguments: &[&str], words: &str) {
     let mut agent = appliance.start(arguments);
@@ -177,7 +176,7 @@ fn every_call_of_the_agent_has_a_timeout() {
     let appliance = appliance(&server, &system);
     appliance.run(&["backup"]).done("stored ");
     hurry(&appliance, 1);
-    // Takes every connection and every word.
+    // A server that accepts every connection and never answers.
     let (url, asked) = answers_in_turn(vec![String::new()]);
     appliance.set(&format!("URL={url}\nATTEMPTS=1"));
     gives_up(&appliance, &["list"], "can't list the backups: no answer from");
@@ -187,7 +186,7 @@ fn every_call_of_the_agent_has_a_timeout() {
     assert_eventually("it is tired of waiting", TIMEOUT * 3, || waiting.says("no answer from"));
     drop(waiting);
     assert!(asked.lock().expect("not poisoned").len() >= 4);
-    // Nor for a connection.
+    // Connecting has a timeout, too.
     let calls = fs::read_to_string(appliance.path("asked")).expect("calls");
     assert!(calls.lines().all(|call| call.contains("--connect-timeout 30 ")), "{calls}");
     appliance.left_nothing_behind();
@@ -197,7 +196,7 @@ fn every_call_of_the_agent_has_a_timeout() {
 fn stalled_download_of_the_agent_is_resumed_where_it_stopped() {
     let server = Server::unlimited();
     let appliance = appliance(&server, &server.system());
-    // Two answers stand still, and the others must not seem to.
+    // Two answers stall; the minute is long enough that the others do not seem to.
     hurry(&appliance, 6);
     let entry = format!(
         r#"{{"id":"a.gpg","filename":"a.gpg","size":10,"sha256":"{}","uploaded_at":"now"}}"#,

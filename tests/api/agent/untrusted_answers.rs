@@ -1,4 +1,4 @@
-//! The appliance's agent and answers that are forged, lost, or were never encrypted.
+//! The appliance's agent with answers that are forged or lost, and backups that were never encrypted.
 
 use std::fs;
 use std::io::{Read as _, Write as _};
@@ -10,8 +10,8 @@ use base64::engine::general_purpose::STANDARD;
 
 use crate::harness::{Appliance, Server};
 
-/// Reads one request to its end: what is left unread when a connection is closed may cost the answer. Gives its head, in
-/// small letters, and all of it; `None` if the client has left.
+/// Reads one request completely: closing a connection with unread bytes may lose the answer. Returns its head,
+/// in lower case, and all of it; `None` if the client has disconnected.
 fn whole_request(client: &mut TcpStream) -> Option<(String, Vec<u8>)> {
     let (mut request, mut piece) = (vec![], [0; 8192]);
     let mut head = None;
@@ -30,7 +30,7 @@ fn whole_request(client: &mut TcpStream) -> Option<(String, Vec<u8>)> {
     }
 }
 
-/// Answers every request with this status, and a body in which `SHA256` is the digest that was sent along.
+/// Answers every request with this status and body, in which `SHA256` is replaced by the digest of the request.
 fn answers(status: &'static str, body: String) -> String {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let url = format!("http://{}", listener.local_addr().expect("an address"));
@@ -69,7 +69,7 @@ fn answers_of_a_forged_vault_are_never_run_by_the_agents_shell() {
         appliance.run(&["backup"]).exits(1, "not an answer from Strongroom");
         assert!(!mark.exists());
     }
-    // A list like that is none either.
+    // Such a list is not accepted either.
     let entry = format!(r#"{{"id":"{id}","filename":"a","size":1,"sha256":"x","uploaded_at":"y"}}"#);
     at(&answers("200 OK", format!(r#"{{"data":{{"backups":[{entry}]}}}}"#)));
     let to = appliance.path("restored");
@@ -112,7 +112,7 @@ fn agent_excludes_its_state_and_credential_from_backups() {
     assert!(!there.join("credential").exists() && !there.join("state").exists());
 }
 
-/// A proxy that passes everything on, and answers uploads with 504 although they were stored.
+/// A proxy that forwards everything, and answers uploads with 504 although they were stored.
 fn forgetful_proxy(to: String) -> String {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let url = format!("http://{}", listener.local_addr().expect("an address"));

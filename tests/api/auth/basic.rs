@@ -1,4 +1,4 @@
-//! 401: who may not come in, and that nobody learns why.
+//! 401: which credentials are refused, and that the answer does not say why.
 
 use crate::harness::{Answer, BACKUPS, RawClient, Server, System, bare_head, base64, bytes, digest_field};
 
@@ -67,7 +67,7 @@ fn an_unknown_key_and_a_wrong_secret_cannot_be_told_apart() {
     let send = |key: &str, secret: &str| {
         let credential = format!("Authorization: Basic {}", base64(format!("{key}:{secret}").as_bytes()));
         let mut raw = RawClient::to(&server);
-        // In one piece: whether the connection can be kept depends on the body's arrival.
+        // Head and body are sent in one piece: whether the connection can be kept depends on the body's arrival.
         raw.send(bare_head("POST", BACKUPS, &[&credential, "Content-Length: 1"]) + "x");
         let mut answer = raw.answer().status(401);
         answer.headers.retain(|(name, _)| name != "date");
@@ -127,7 +127,7 @@ fn the_name_of_the_scheme_is_matched_without_case() {
 fn a_credential_is_read_as_clients_write_it() {
     let server = Server::start();
     server.add_org("acme", None);
-    // Its base64 has letters in which the two alphabets differ, and padding.
+    // The base64 of this pair has padding, and letters in which the two alphabets differ.
     let (key, secret) = ("fw", ">>>???~~~>>>???~~~>>>???~~~>>>???~~~x");
     server.cli(["system", "add", "--org", "acme", "--name", "fw", "--key", key, "--secret", secret]).exits(0);
     let standard = base64(format!("{key}:{secret}").as_bytes());

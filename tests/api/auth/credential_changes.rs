@@ -1,4 +1,4 @@
-//! What the operator does to a system shows at the service within a second.
+//! The service applies an operator's change of a system within a second.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use crate::harness::{
     BACKUPS, RawClient, Server, System, TIMEOUT, assert_eventually, bytes, chunk, eventually,
 };
 
-/// A second, and a little for the machine.
+/// A second, and time for a busy machine.
 const SOON: Duration = Duration::from_millis(1500);
 
 fn is_refused(server: &Server, system: &System) -> bool {

@@ -1,17 +1,17 @@
-//! Guessed credentials: what they cost, whom they harm (nobody), and what is said of them.
+//! Guessed credentials: their cost, their effect on other clients (none), and their log lines.
 
 use std::time::{Duration, Instant};
 
 use crate::harness::{Answer, BACKUPS, Server, TIMEOUT, assert_eventually, base64};
 
-/// Says that a request comes from this address, as a trusted proxy would.
+/// Sends a request as a trusted proxy would, from this address.
 fn from(server: &Server, address: &str, key: &str, secret: &str) -> Answer {
     let credential = format!("Basic {}", base64(format!("{key}:{secret}").as_bytes()));
     let request = server.get(BACKUPS).header("x-forwarded-for", address);
     request.header("authorization", credential).send()
 }
 
-/// Guesses at so many names from this address, some at a time.
+/// Sends this many guesses from this address, some at a time.
 fn guess(server: &Server, address: &str, name: impl Fn(usize) -> String + Sync, times: usize) {
     const AT_ONCE: usize = 60;
     std::thread::scope(|scope| {
@@ -30,12 +30,12 @@ fn behind_a_proxy() -> Server {
     Server::with([("TRUSTED_PROXIES", "127.0.0.0/8")])
 }
 
-/// Minutes that have begun since then; with each of them guesses are counted anew.
+/// Returns how many minutes have begun since `start`; guesses are counted anew in each minute.
 fn minutes_since(start: Instant) -> i64 {
     i64::try_from(start.elapsed().as_secs() / 60).expect("not for ever") + 1
 }
 
-/// Lines about guesses from this address.
+/// Returns the number of log lines about guesses from this address.
 fn told(server: &Server, address: &str) -> i64 {
     let says = format!("too many wrong credentials from {address}");
     i64::try_from(server.log().lines().filter(|line| line.contains(&says)).count()).expect("a few")
@@ -146,7 +146,7 @@ fn guessing_address_is_logged_once_and_without_its_guesses() {
     guess(&server, "192.0.2.1", |_| "fw-another".to_owned(), 100);
     guess(&server, "2001:db8::1", |_| "fw-guessed".to_owned(), 20);
     guess(&server, "2001:db8::2", |_| "fw-guessed".to_owned(), 20);
-    // The last line; a log comes in order, and a little late.
+    // The log is in order and a little late: wait for the last line.
     assert_eventually("one host is told of", TIMEOUT, || told(&server, "2001:db8::/64") == 1);
     assert!((1..=minutes_since(start)).contains(&told(&server, "192.0.2.1")), "one line a minute");
     assert_eq!(told(&server, "192.0.2.2"), 0, "few enough");

@@ -1,4 +1,4 @@
-//! Who may call: credentials of systems, and what is said of wrong ones.
+//! Authentication of systems, and the answers to wrong credentials.
 
 mod basic;
 mod credential_changes;

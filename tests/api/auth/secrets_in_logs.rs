@@ -1,8 +1,8 @@
-//! Secrets stay secret, however much is logged and whatever goes wrong.
+//! Secrets are not logged, at the highest log level and in any failure.
 
 use crate::harness::{BACKUPS, RawClient, Server, System, base64, bytes, digest_field, head};
 
-/// Everything there is to do, right and wrong.
+/// Sends every kind of request, valid and invalid.
 fn do_everything(server: &Server, system: &System, wrong: &System) {
     let id = server.store(system, &bytes(1000));
     for who in [system, wrong] {

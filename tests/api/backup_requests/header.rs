@@ -1,4 +1,4 @@
-//! `X-Backup-Requested` on all other answers, and what it costs.
+//! `X-Backup-Requested` on all other answers, and its cost.
 
 use crate::harness::{
     Answer, BACKUPS, PROMPT_TIMEOUT, RawClient, Server, System, TIMEOUT, assert_eventually, eventually,
@@ -7,8 +7,8 @@ use crate::harness::{
 const HEADER: &str = "x-backup-requested";
 const UNKNOWN: &str = "01934fab-bc33-7890-a1b2-c3d4e5f6a7b8.bin";
 
-/// Everything that a system may be answered but 201, until it is answered with that in the header. It is a hint, and
-/// left out where the database is slow.
+/// Checks every answer that a system can get except 201: its header must become `requested`. The header is a
+/// hint, which is omitted when the database is slow.
 #[track_caller]
 fn every_answer_has(server: &Server, system: &System, id: &str, requested: Option<&str>) {
     let asks: [&dyn Fn() -> Answer; 9] = [
@@ -71,7 +71,7 @@ fn answer_201_announces_a_backup_request_made_during_the_upload() {
         let mut upload = RawClient::upload(&server, &system, &["Content-Length: 1"]);
         assert_eventually("it was admitted", TIMEOUT, || server.receiving() == 1);
         let request = server.ask(&system);
-        // As long as it takes until the service looks again.
+        // Waits until the service has read the requests again.
         assert_eventually("known", TIMEOUT, || {
             server.get(BACKUPS).user(&system).send().header(HEADER).is_some()
         });
@@ -81,7 +81,7 @@ fn answer_201_announces_a_backup_request_made_during_the_upload() {
         assert!(told.is_none_or(|told| told == request), "it is not fulfilled by this one: {stored}");
         told.is_some()
     };
-    // Where the database is slow the hint is left out.
+    // When the database is slow, the hint is omitted.
     assert!((0..5).any(|_| is_told()), "it is not told of");
 }
 
@@ -103,7 +103,7 @@ fn other_processes_stop_announcing_a_fulfilled_or_cancelled_request() {
 
 #[test]
 fn pending_request_adds_no_query_to_a_flood_of_refusals() {
-    // By the hour: a flood may take a minute.
+    // A limit for the hour: the flood may take a minute.
     let server = Server::with([("BACKUP_RATE_LIMIT_PER_MINUTE", "0"), ("BACKUP_RATE_LIMIT_PER_HOUR", "1")]);
     let system = server.system();
     server.store(&system, b"x");
@@ -126,7 +126,7 @@ fn pending_request_adds_no_query_to_a_flood_of_refusals() {
         server.put(&system, b"x").is_rate_limited();
     }
     let seconds = i64::try_from(start.elapsed().as_secs()).expect("a short time");
-    // Postgres writes its figures later: those of a few look-ups before the flood are among these.
+    // Postgres publishes its counters late: they include a few look-ups before the flood.
     let after = settled(-1);
     assert!(after - before <= 10 + 2 * seconds, "{} look-ups in {seconds} s", after - before);
 }

@@ -1,15 +1,15 @@
-//! A request from the question to its end: joined, seen, fulfilled, expired, cancelled.
+//! A backup request from its creation to its end: joined, seen, fulfilled, expired, cancelled.
 
 use std::collections::BTreeSet;
 
 use crate::harness::{REQUESTS, RawClient, Server, System, TIMEOUT, assert_eventually};
 
-/// The part of a backup's id that the table has.
+/// Returns the part of a backup's id that the table contains.
 fn uuid(id: &str) -> &str {
     id.split('.').next().unwrap_or_default()
 }
 
-/// An upload that was admitted and waits for its only byte.
+/// Begins an upload that is admitted and lacks only its last byte.
 fn open_upload(server: &Server, system: &System) -> RawClient {
     let before = server.receiving();
     let raw = RawClient::upload(server, system, &["Content-Length: 1"]);
@@ -158,7 +158,7 @@ fn clock_set_back_does_not_reorder_requests_and_uploads() {
     upload.send("x");
     upload.answer().id();
     assert_eq!(server.answer_to(&request), "null", "it was admitted before the question");
-    // And now it is an hour behind the request.
+    // As if the clock were an hour behind the request now.
     let backup = server.store(&system, b"y");
     assert_eq!(server.answer_to(&request), uuid(&backup), "it was admitted after the question");
 }

@@ -1,4 +1,4 @@
-//! Backup requests: made by a portal, waited for and fulfilled by an appliance.
+//! Backup requests: a portal creates them, an appliance waits for them and fulfils them.
 
 mod header;
 mod lifecycle;

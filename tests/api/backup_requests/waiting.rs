@@ -1,11 +1,11 @@
-//! Waiting for a request: told through any process, with no connection to the database each, and at an end at once
-//! when nobody may wait any more.
+//! Waiting for a request: any process can end the wait, waits hold no database connection, and a wait ends at
+//! once when the system may not wait any more.
 
 use std::time::{Duration, Instant};
 
 use crate::harness::{REQUESTS, RawClient, Server, System, TIMEOUT, assert_eventually, head, request_ids};
 
-/// The connections of the process that listens.
+/// Counts the connections that listen for requests.
 const LISTENS: &str =
     "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query ~ '^LISTEN'";
 
@@ -13,7 +13,7 @@ fn connections(server: &Server) -> i64 {
     server.db.number("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()")
 }
 
-/// A wait that has begun: since it was asked for, the service has looked for requests and found none.
+/// Begins a wait. Returns when the service has looked for requests since then, and found none.
 fn begun(server: &Server, system: &System, seconds: u64) -> RawClient {
     let moment = server.db.one("SELECT clock_timestamp()::text");
     let raw = server.waiting(system, seconds);
@@ -69,7 +69,7 @@ fn wait_without_a_request_ends_empty_at_its_timeout() {
     let mut raw = server.waiting(&system, 1);
     assert!(request_ids(&raw.answer()).is_empty());
     assert!(start.elapsed() >= Duration::from_secs(1));
-    // And the connection is good for more.
+    // The connection can be used again.
     let request = server.ask(&system);
     raw.send(head("GET", &format!("{REQUESTS}?wait=60"), &system, &[]));
     assert_eq!(request_ids(&raw.answer()), [request.as_str()], "at once");
@@ -90,7 +90,7 @@ fn wait_parameter_is_a_whole_number_of_seconds_up_to_60() {
     let server = Server::start();
     let system = server.system();
     server.ask(&system);
-    // The first one, which is the longest, has something to tell.
+    // There is a request, so the first wait, which is the longest, ends at once.
     for right in ["?wait=60", "", "?", "?wait=0", "?wait=1&other=x", "?other"] {
         assert_eq!(
             request_ids(&server.get(&format!("{REQUESTS}{right}")).user(&system).send()).len(),
@@ -155,7 +155,7 @@ fn listener_reconnects_to_the_database() {
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
              WHERE datname = current_database() AND pid <> pg_backend_pid()",
         );
-        // The ask comes by a connection of its own, and is not heard by anybody before the listener is back.
+        // The request is created on another connection, before the listener is connected again.
         let request = server.ask(&system);
         assert_eq!(request_ids(&raw.answer()), [request.as_str()]);
         assert_eventually("stored", TIMEOUT, || server.put(&system, b"x").status == 201);
@@ -206,7 +206,7 @@ fn repeated_request_ends_a_wait() {
     let request = server.ask(&system);
     assert_eq!(server.requested(&system), [request.as_str()]);
     let mut wires = [begun(&server, &system, 60), begun(&server, &system, 60)];
-    // Whoever asked has repaired what kept the appliance from its backup.
+    // The appliance's problem may be solved by now, so a repeated request ends the wait.
     let start = Instant::now();
     assert_eq!(server.ask(&system), request);
     for raw in &mut wires {

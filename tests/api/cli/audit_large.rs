@@ -1,4 +1,4 @@
-//! `strongroom audit` where there is much to look at.
+//! `strongroom audit` with many rows and objects.
 
 use crate::harness::{Server, System, bytes};
 
@@ -31,7 +31,7 @@ fn audit_compares_rows_and_objects_across_pages() {
     let system = server.system();
     let keys = many(&server, &system, 2500);
     server.cli(["audit", "--store"]).exits(0).says("stored backups: 2500, objects: 2500");
-    // At both ends, and on both sides of where pages of a thousand meet.
+    // Keys at both ends, and on both sides of the border between two pages of a thousand.
     let lost = [0, 999, 1000, 1001, 1999, 2000, 2499];
     for index in lost {
         server.store.remove(&keys[index]);
@@ -71,7 +71,7 @@ fn audit_of_an_empty_store_reports_every_row() {
 fn audit_has_no_statement_timeout() {
     let server = Server::start();
     server.store(&server.system(), &bytes(10));
-    // Fails, as a statement over many millions of rows does, unless its time limit is lifted.
+    // Fails, as a statement over many millions of rows does, unless its timeout is removed.
     server.db.execute(
         "CREATE FUNCTION is_unlimited() RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN
              IF current_setting('statement_timeout') <> '0' THEN

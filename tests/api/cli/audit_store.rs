@@ -1,4 +1,4 @@
-//! `strongroom audit --store`: rows and objects compared, also while both change.
+//! `strongroom audit --store` compares rows and objects, also while both change.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 use crate::engine;
 use crate::harness::{RawClient, Server, SetOnDrop, TIMEOUT, assert_eventually, bytes, on_s3};
 
-/// A key that nothing of ours has.
+/// A key that no backup has.
 const STRANGER: &str = "lost-org/lost-system/01934fab-bc33-7890-a1b2-c3d4e5f6a7b8.gpg";
 
-/// The one difference of this kind in the document; there is no other.
+/// Returns the only difference in the document, which must be of this kind.
 #[track_caller]
 fn only_difference(server: &Server, kind: &str) -> Value {
     let report = server.cli(["audit", "--store", "--json"]).exits(1).json();
@@ -127,7 +127,7 @@ fn audit_ignores_uploads_and_deletions_under_way() {
 fn audit_reports_unfinished_writes_and_keeps_them() {
     let server = Server::start();
     server.skip_comparison();
-    // It sweeps when it starts, and may still be at it.
+    // The server sweeps at its start, and may not be done yet.
     server.kill();
     if !on_s3() {
         std::fs::write(server.store.path().join(".tmp/left-by-the-dead"), b"half of it").expect("a file");

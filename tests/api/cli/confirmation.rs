@@ -1,4 +1,4 @@
-//! What can't be undone is asked about at a terminal, needs `--yes` elsewhere, and says how far it came.
+//! Commands that can't be undone ask at a terminal, need `--yes` elsewhere, and report how far they came.
 
 use std::io::Write as _;
 use std::process::Stdio;
@@ -6,7 +6,8 @@ use std::process::Stdio;
 use crate::engine::{Bucket, Fault, Proxy};
 use crate::harness::{Server, System, TIMEOUT, assert_eventually, bytes, run, run_at_terminal};
 
-/// A system with one backup, an object without a row, and the commands that would erase them.
+/// Returns a server, a system with one backup and an object without a row, and the commands that would delete
+/// them.
 fn fixture() -> (Server, System, String, [Vec<String>; 3]) {
     let server = Server::start();
     let system = server.system();
@@ -91,7 +92,7 @@ fn deletion_without_the_store_changes_no_totals() {
     is_untouched(&server, &system, &id);
 }
 
-/// Commands on a bucket of which the test holds the link. The service does not run beside them.
+/// Runs commands on a bucket behind a proxy. The service does not run meanwhile.
 fn on_a_bucket(test: impl FnOnce(&Server, &System, &Bucket, &Proxy, &[String; 2])) {
     let bucket = Bucket::new();
     let link = Proxy::new(&bucket.endpoint);
@@ -110,7 +111,7 @@ fn on_a_bucket(test: impl FnOnce(&Server, &System, &Bucket, &Proxy, &[String; 2]
         |name: &str| server.upload(&system).header("X-Filename", name).body(b"x").send().status(201).id();
     let ids = [store("first.tar.gz"), store("second.gpg")];
     server.kill();
-    // The look whether anything can be deleted is at a name that ends in `.bin`.
+    // The check whether the store can delete uses a name that ends in `.bin`.
     link.inject(Fault::Error500, |line| line.starts_with("DELETE") && line.contains(".gpg"));
     test(&server, &system, &bucket, &link, &ids);
 }

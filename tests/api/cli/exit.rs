@@ -1,4 +1,4 @@
-//! How processes end: without the exit handlers of libraries, under which a thread that connects to Postgres would
+//! Processes end without the exit handlers of libraries, under which a thread that connects to Postgres would
 //! abort.
 
 use std::os::unix::process::ExitStatusExt as _;
@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use crate::harness::Server;
 
-/// A library that aborts the process whose exit handlers are run.
+/// Builds a library whose exit handler aborts the process.
 fn tripwire(folder: &Path) -> PathBuf {
     let (source, library) = (folder.join("tripwire.c"), folder.join("tripwire.so"));
     let text = "#include <stdlib.h>\n__attribute__((destructor)) static void end(void) { abort(); }\n";

@@ -1,12 +1,12 @@
-//! `audit --store` and `sweep --orphans` while rows and objects come and go at the worst moment: the link to
-//! the engine holds a listing until it has happened.
+//! `audit --store` and `sweep --orphans` while rows and objects change at the worst moment: a proxy to the
+//! engine holds a listing until the change has happened.
 
 use std::thread;
 
 use crate::engine::{Bucket, Fault, Proxy};
 use crate::harness::{Output, Server, TIMEOUT, assert_eventually, bytes};
 
-/// A server on a bucket, and the link between the two. The server has to go first.
+/// A server on a bucket, and the proxy between them. The server must be dropped first.
 fn on_a_link() -> (Bucket, Proxy, Server) {
     let bucket = Bucket::new();
     let link = Proxy::new(&bucket.endpoint);
@@ -29,7 +29,7 @@ fn looks_at_an_object(line: &str) -> bool {
     line.starts_with("HEAD ")
 }
 
-/// Runs a command, and `meanwhile` while its first listing of that sort is held.
+/// Runs a command, and `meanwhile` while its first matching listing is held.
 fn held<const N: usize>(
     server: &Server,
     link: &Proxy,

@@ -1,4 +1,4 @@
-//! Secrets that the command line is given, and the one copy of those that it makes.
+//! Secrets that the command line reads, and the one copy of those that it makes.
 
 use std::fs::File;
 use std::path::Path;
@@ -10,7 +10,7 @@ use crate::harness::{BACKUPS, Output, Server, base64, run, sha256_hex};
 
 const SECRET: &str = "0123456789abcdef 0123456789abcdef";
 
-/// `system add` with this file; what it says never has the secret.
+/// Runs `system add` with this file; checks that its output never has the secret.
 fn add(server: &Server, key: &str, file: &str, stdin: Option<&Path>) -> Output {
     let mut command = server.command(["system", "add", "--org", "acme", "--name", "x", "--key", key]);
     command.args(["--secret-file", file, "--json"]);
@@ -79,7 +79,7 @@ fn invalid_secret_is_refused_and_not_repeated() {
     std::fs::write(&file, b"hunter2\xff hunter2 hunter2 hunter2 hunter2").expect("write the secret");
     let refused = add(&server, "x", file.to_str().expect("a name"), None).exits(2);
     assert!(!refused.stderr.contains("hunter2"), "{refused:?}");
-    // Somebody takes the option for another.
+    // A user mistakes the option for another.
     let refused = add(&server, "x", "hunter2hunter2hunter2hunter2hunter2", None).exits(2);
     assert!(!refused.stderr.contains("hunter2"), "{refused:?}");
     let mut both = server.command(["system", "rotate-secret", "x", "--secret-file", "-", "--secret", SECRET]);
@@ -117,7 +117,7 @@ fn new_secret_that_could_not_be_printed_is_reported_as_lost() {
     lost(&mut server.command(["system", "rotate-secret", &system.key, "--json"]), closed());
     lost(&mut server.command(["system", "add", "--org", &system.org, "--name", "x"]), closed());
     server.put(&system, b"x").is_invalid_token();
-    // Whoever has seen enough of a list is not told so.
+    // A reader that closes the pipe of a list early gets no error message.
     let child = server.command(["system", "list"]).stdout(closed()).spawn().expect("start strongroom");
     assert_eq!(child.wait_with_output().expect("wait").status.code(), Some(0));
 }

@@ -1,10 +1,10 @@
-//! `strongroom sweep`: by hand what the service does by itself.
+//! `strongroom sweep` does by hand what the service does by itself.
 
 use std::time::Duration;
 
 use crate::harness::{RawClient, Server, System, TIMEOUT, assert_eventually, bytes, on_s3};
 
-/// A server whose death is noticed after a second or two, and that does not sweep by itself again.
+/// Starts a server whose death is noticed after a second or two, and that sweeps only at its start.
 fn idle() -> Server {
     idle_with_lease(1)
 }
@@ -25,12 +25,12 @@ fn half_an_upload(server: &Server, system: &System) -> RawClient {
 
 #[test]
 fn sweep_beside_an_idle_server_changes_nothing() {
-    // A living process may be late with the renewal of its lease by a lease and more.
+    // A running process may renew its lease late, by more than a lease.
     let server = idle_with_lease(10);
     let system = server.system();
     let id = server.store(&system, &bytes(10));
     let mut raw = half_an_upload(&server, &system);
-    // Only uploads that are older than a lease are looked at.
+    // The sweep checks only uploads that are older than a lease.
     server.db.execute("UPDATE backups SET admitted_at = admitted_at - interval '1 hour'");
     let before = server.snapshot();
     let swept = server.cli(["sweep", "--json"]).exits(0).json();
@@ -92,7 +92,7 @@ fn sweep_purges_only_what_is_due() {
 fn sweep_removes_leftovers_of_unfinished_writes() {
     needs_a_folder!();
     let server = idle();
-    // It sweeps when it starts, and may still be at it.
+    // The server sweeps at its start, and may not be done yet.
     server.kill();
     let left = server.store.path().join(".tmp/left-by-the-dead");
     std::fs::write(&left, b"half of it").expect("a file");
@@ -125,7 +125,7 @@ fn object_that_the_store_fails_to_delete_is_reported_and_swept_later() {
         "UPDATE backups SET state = 'retired', retired_reason = 'slots', retired_at = now(), purge_after = now();
          UPDATE org_usage SET stored_bytes = 0",
     );
-    // A folder where the object was can't be deleted as a file.
+    // A folder in place of the object can't be deleted as a file.
     server.store.remove(&key);
     let folder = server.store.path().join(&key);
     std::fs::create_dir_all(folder.join("x")).expect("make a folder");

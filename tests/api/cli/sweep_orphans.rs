@@ -95,7 +95,7 @@ fn an_empty_database_does_not_empty_the_store() {
     confused.skip_comparison();
     let refused = confused.cli(["sweep", "--orphans", "--older-than", "0s"]).exits(1);
     assert!(refused.stderr.contains("no stored backup") && refused.stdout.is_empty(), "{refused:?}");
-    // One backup of its own does not make it the right one.
+    // One of its own backups does not prove that it is the right database.
     let own = confused.system();
     confused.store(&own, b"x");
     server.store(&system, &bytes(20));
@@ -116,14 +116,14 @@ fn restored_old_database_does_not_delete_newer_objects() {
         server.store(&system, &bytes(10));
     }
     let objects = server.objects();
-    // As after the restore of a dump that was taken before the last upload.
+    // As after restoring a dump from before the last upload.
     lose(&server, "SELECT id FROM backups ORDER BY seq DESC LIMIT 1");
     let refused = server.cli(["sweep", "--orphans", "--older-than", "0s"]).exits(1);
     assert!(refused.stderr.contains("older than"), "{refused:?}");
     assert_eq!(server.objects(), objects);
 }
 
-/// Makes the database one that was restored from a dump which lacks this backup.
+/// Makes the database one that was restored from a dump without this backup.
 fn lose(server: &Server, backup: &str) {
     server.db.execute(&format!(
         "DELETE FROM backup_events WHERE backup_id = ({backup});
@@ -139,7 +139,7 @@ fn upload_under_a_wrong_clock_does_not_make_an_old_database_look_new() {
     let system = server.system();
     let id = server.store(&system, &bytes(10));
     let key = server.object_key(&id);
-    // As if the process that made the id had had a clock that is centuries ahead.
+    // As if the clock of the process that made the id had been centuries ahead.
     let ahead = "ffffffff-ffff-7fff-8fff-ffffffffffff";
     let uuid = id.split('.').next().expect("a UUID");
     server.db.execute(&format!(

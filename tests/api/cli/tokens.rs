@@ -4,7 +4,7 @@ use crate::harness::{AUDIENCE, ISSUER, Output, Server, plain_command, run};
 
 const SECRET: &str = "a secret for development, long enough";
 
-/// Without a database, and with these settings.
+/// Runs the command without a database, with these settings.
 fn issue(settings: &[(&str, &str)], arguments: &[&str]) -> Output {
     let mut command = plain_command();
     command.args(["token", "issue", "--sub", "me"]).args(arguments).envs(settings.iter().copied());

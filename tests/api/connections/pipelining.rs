@@ -7,7 +7,7 @@ use crate::harness::{
 
 const UNKNOWN: &str = "/api/systems/backups/01934fab-bc33-7890-a1b2-c3d4e5f6a7b8.gpg";
 
-/// A request, and what its answer is like.
+/// A request, and its expected answer.
 struct Sent {
     name: &'static str,
     bytes: Vec<u8>,
@@ -20,7 +20,7 @@ fn sent(name: &'static str, head: &str, body: &[u8], status: u16) -> Sent {
     Sent { name, bytes: [head.as_bytes(), body].concat(), status, is_head }
 }
 
-/// One of each kind that is answered in a way of its own.
+/// Returns one request of each kind of answer.
 fn kinds(server: &Server, system: &System) -> Vec<Sent> {
     let one = format!("{BACKUPS}/{}", server.store(system, &bytes(20_000)));
     let chunks = [chunk(b"hello"), chunk(&bytes(3000)), chunk(b"")].concat();
@@ -47,12 +47,12 @@ fn kinds(server: &Server, system: &System) -> Vec<Sent> {
     ]
 }
 
-/// A server that keeps all that is uploaded.
+/// Builds a server that keeps all uploads.
 fn roomy() -> Builder {
     Server::builder().no_rate_limit().set("BACKUP_MAX_PER_SYSTEM", 10_000)
 }
 
-/// Reads the answer to a request, and looks whether it is that request's.
+/// Reads an answer, and checks that it belongs to this request.
 #[track_caller]
 fn is_answered(raw: &mut RawClient, request: &Sent, among: &str) -> Answer {
     let answer = if request.is_head { raw.answer_to_head() } else { raw.answer() };
@@ -95,7 +95,8 @@ fn requests_that_arrive_in_pieces_are_answered_in_order() {
     let server = roomy().start();
     let system = server.system();
     let mut kinds = kinds(&server, &system);
-    // Answered before their body is there, and so with `Connection: close`, if the next piece is late.
+    // These are answered before their body has arrived, and so with `Connection: close`, if the next piece is
+    // late.
     kinds.retain(|request| !["stranger's upload", "wrong method"].contains(&request.name));
     let all: Vec<u8> = kinds.iter().flat_map(|request| request.bytes.clone()).collect();
     for piece in [1, 7, 100, 1460, 100_000] {
@@ -153,7 +154,7 @@ fn request_after_connection_close_is_not_answered() {
         (head("GET", BACKUPS, &system, &["Connection: close"]), &b""[..], 200),
         (head("GET", BACKUPS, &system, &[]).replace("HTTP/1.1", "HTTP/1.0"), b"", 200),
         (head("POST", BACKUPS, &system, &["Connection: close", "Content-Length: 5"]), b"hello", 201),
-        // Answered before its body is read, so that it is not known what would follow it.
+        // Answered before its body is read, so the server cannot know what follows it.
         (head("POST", BACKUPS, &stranger, &["Content-Length: 3000000"]), &big, 401),
     ] {
         for next in [deletion.as_str(), "GARBAGE\r\n\r\n"] {

@@ -1,11 +1,11 @@
-//! Requests to go on in another protocol: ignored, but for the one that would make a body of everything that follows.
+//! Requests for another protocol are ignored, except the one that would make everything that follows a body.
 
 use crate::harness::{BACKUPS, Curl, RawClient, Server, bare_head, chunk, head, sha256_hex};
 
 const H2C: [&str; 3] =
     ["Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA"];
 
-/// What clients and proxies send, each of which changes nothing.
+/// Headers that clients and proxies send, and that change nothing.
 const IGNORED: [&[&str]; 6] = [
     &H2C,
     &["Connection: upgrade"],
@@ -32,7 +32,7 @@ fn an_upload_that_asks_for_an_upgrade_is_stored_and_its_connection_is_kept() {
             assert_eq!((answer.header("connection"), answer.header("upgrade")), (None, None), "{answer}");
         }
     }
-    // In chunks the end of a body is known, whatever else is asked for.
+    // A chunked body has a known end, whatever else the head requests.
     let mut raw = RawClient::to(&server);
     raw.send(head("POST", BACKUPS, &system, &["Upgrade: websocket", "Transfer-Encoding: chunked"]));
     raw.send([chunk(b"hello"), chunk(b"")].concat());

@@ -1,10 +1,10 @@
-//! Whatever is asked for: our envelope, and never a redirect, which would carry the secret elsewhere.
+//! Every path gets the service's envelope, and never a redirect, which would send the secret elsewhere.
 
 use crate::harness::{Answer, BACKUPS, RawClient, Server, head};
 
 const SOME_ID: &str = "01934fab-bc33-7890-a1b2-c3d4e5f6a7b8.tar.gz";
 
-/// Asks with exactly this path, which a tidy client would not let through.
+/// Sends exactly this path, which a normal client would change.
 fn ask(server: &Server, request: &str) -> Answer {
     let mut raw = RawClient::to(server);
     raw.send(request);

@@ -1,4 +1,4 @@
-//! A slash too many at an address's end, or in front of it, is understood; never by a redirect.
+//! A superfluous slash at the end or at the beginning of a path is accepted, never by a redirect.
 
 use crate::harness::{BACKUPS, Login, RawClient, Server, assert_eventually, head, sample};
 

@@ -1,4 +1,4 @@
-//! How backups go: deleted, pruned by retention, purged.
+//! How backups end: deleted, pruned by retention, purged.
 
 mod delete;
 mod purge;

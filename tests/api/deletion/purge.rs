@@ -1,4 +1,5 @@
-//! What is retired goes in bounded steps, many at a time, and what can't go keeps nothing else.
+//! Retired backups are purged in bounded steps, many at a time, and one that can't be deleted does not delay the
+//! others.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +9,7 @@ use crate::harness::{Cluster, Database, Server, TIMEOUT, assert_eventually};
 /// More than one step of the purger.
 const BACKLOG: usize = 120;
 
-/// A server that was killed before it purged anything, with this many backups to be purged.
+/// Starts and kills a server that has this many backups to purge.
 fn with_a_backlog() -> Server {
     let server = Server::builder().set("BACKUP_SWEEP_INTERVAL", 3600).start();
     let system = server.system();
@@ -21,10 +22,10 @@ fn with_a_backlog() -> Server {
     server
 }
 
-/// The rows of so many retired backups, like the one that is stored.
+/// Adds this many rows of retired backups, like the stored one.
 fn retire(server: &Server, id: &str, rows: usize) {
     let uuid = id.strip_suffix(".bin").expect("no name, no extension");
-    // Statistics of a table in which hardly anything was retired.
+    // The statistics are of a table with hardly any retired rows.
     server.db.execute(&format!(
         "ALTER TABLE backups SET (autovacuum_enabled = off);
          ANALYZE backups;
@@ -42,7 +43,7 @@ fn keys(server: &Server) -> Vec<String> {
     server.db.all("SELECT object_key FROM backups WHERE state = 'retired' ORDER BY object_key")
 }
 
-/// Writes down how many rows each statement of this kind changes.
+/// Records how many rows each statement of this kind changes.
 fn watch(server: &Server, kind: &str, rows: &str) {
     server.db.execute(&format!(
         "CREATE TABLE {kind}s (rows bigint);
@@ -70,8 +71,8 @@ fn backlog_is_purged_in_steps_with_stale_planner_statistics() {
 #[test]
 fn uploads_do_not_visit_dead_rows_before_the_next_vacuum() {
     let gone = 2_000;
-    // Of its own: as long as anybody in a cluster, also in another database, has a transaction open that has written
-    // something and is older than the deletion, index entries are not marked.
+    // A cluster of its own: while any database of a cluster has an open transaction that has written and is
+    // older than the deletion, Postgres does not mark index entries as dead.
     let Some(cluster) = Cluster::start_new() else { return };
     let database = Arc::new(Database::at(&cluster.url()));
     let server = Server::builder().database(&database).no_rate_limit().start();
@@ -118,7 +119,7 @@ fn uploads_do_not_visit_dead_rows_before_the_next_vacuum() {
 fn undeletable_object_does_not_delay_other_purges() {
     needs_a_folder!();
     let server = with_a_backlog();
-    // Folders where objects were can't be deleted as files.
+    // Folders in place of objects can't be deleted as files.
     let bad: Vec<_> = keys(&server).into_iter().step_by(40).collect();
     for key in &bad {
         server.store.remove(key);

@@ -1,4 +1,4 @@
-//! What a system keeps: so many backups and so many bytes, the oldest goes first and the newest never.
+//! Retention: a system keeps a number of backups and of bytes; the oldest is pruned first, and the newest never.
 
 use crate::harness::{PROMPT_TIMEOUT, RawClient, Server, TIMEOUT, assert_eventually, bytes};
 

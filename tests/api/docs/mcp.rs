@@ -1,4 +1,4 @@
-//! MCP over plain HTTP; `script/test-api` does the same with a client of the protocol's own.
+//! MCP over plain HTTP; `script/test-api` tests it with a real MCP client.
 
 use serde_json::{Value, json};
 
@@ -28,7 +28,7 @@ fn result(server: &Server, method: &str, params: &Value) -> Value {
     json["result"].clone()
 }
 
-/// What a tool says, as text; whether that is an error comes first.
+/// Returns whether a tool's result is an error, and its text.
 #[track_caller]
 fn call(server: &Server, tool: &str, arguments: &Value) -> (bool, String) {
     let result = result(server, "tools/call", &json!({ "name": tool, "arguments": arguments }));

@@ -1,4 +1,4 @@
-//! The OpenAPI document says what the server does: all of it, and nothing else.
+//! The OpenAPI document describes everything that the server does, and nothing else.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -12,7 +12,7 @@ use crate::harness::{
 
 const ONE: &str = "/api/systems/backups/{id}";
 
-/// Every value in the document, with where it is.
+/// Calls `see` for every value in the document, with its path.
 fn walk<'a>(value: &'a Value, at: &str, see: &mut impl FnMut(&str, &'a Value)) {
     see(at, value);
     match value {
@@ -87,8 +87,8 @@ fn every_openapi_example_fits_its_schema() {
     assert!(seen > 30, "{seen} examples");
 }
 
-/// The paths in the route tables of both APIs: what `web::resource` and `read_only` are called with. The documentation's
-/// own routes are not in the document.
+/// Returns the paths in the route tables of both APIs: the arguments of `web::resource` and `read_only`. The
+/// document omits the documentation's own routes.
 fn routes() -> BTreeSet<String> {
     let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src/http")];
     let mut found = BTreeSet::new();
@@ -101,7 +101,7 @@ fn routes() -> BTreeSet<String> {
                 continue;
             }
             let text = std::fs::read_to_string(entry.path()).expect("a source file");
-            // What stands behind a scope is in it; there is at most one, and it comes last.
+            // The routes after a scope belong to it; there is at most one scope, and it comes last.
             let (outside, scope) = text.split_once("web::scope(\"").unwrap_or((&text, ""));
             assert!(!scope.contains("web::scope("), "a second scope");
             let prefix = scope.split('"').next().unwrap_or_default();
@@ -190,7 +190,7 @@ fn answers_of_the_collect_api_match_the_openapi_document() {
     api.describes("DELETE", ONE, &server.delete(&system, &foreign).status(404));
     api.describes("DELETE", ONE, &server.request("DELETE", &one).send().status(401));
     api.describes("DELETE", ONE, &server.delete(&system, &id).status(200));
-    // On a busy machine the disk may be slow for a moment; what was found is good for a second.
+    // On a busy machine the disk may be slow for a moment; a result is cached for a second.
     assert_eventually("healthy", TIMEOUT, || server.get("/api/health").send().status == 200);
     for path in ["/api/health", "/api/health/live"] {
         api.describes("GET", path, &server.get(path).send().status(200));

@@ -1,4 +1,4 @@
-//! What a portal is answered stands in the OpenAPI document, too, and every error's page is there.
+//! The OpenAPI document describes a portal's answers, and every error has its page.
 
 use serde_json::json;
 
@@ -103,7 +103,7 @@ fn answers_about_backup_requests_match_the_openapi_document() {
     api.describes("GET", &requests, &server.get(&requests).send().status(401));
     let say = || server.request("POST", &unchanged).user(&system).send().status(200);
     let mut told = say();
-    // The header is a hint, and left out where the database is slow.
+    // The header is a hint, which is omitted when the database is slow.
     eventually(TIMEOUT, || {
         if told.header("x-backup-requested").is_none() {
             told = say();
@@ -132,7 +132,7 @@ fn every_error_names_a_page_that_exists() {
         let link = format!("\"/docs/errors/{}\"", error.code);
         assert!(String::from_utf8_lossy(&pages.body).contains(&link), "{link}");
     }
-    // All codes that an example shows are in the table.
+    // The table has all codes that the examples show.
     let codes: Vec<&str> =
         strongroom::http::errors::gateway_codes::ERROR_CODES.iter().map(|error| error.code).collect();
     for (method, path, operation) in ApiDocument::of(&server).operations() {
@@ -149,7 +149,7 @@ fn every_error_names_a_page_that_exists() {
     }
 }
 
-/// What the document shows of each header that always has the same value is what was sent.
+/// The document's constant headers equal those of a real answer.
 #[track_caller]
 fn shows_what_was_sent(api: &ApiDocument, method: &str, path: &str, answer: &Answer) {
     const FIXED: [&str; 4] = ["Accept-Ranges", "Cache-Control", "WWW-Authenticate", "X-Content-Type-Options"];

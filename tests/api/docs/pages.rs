@@ -1,4 +1,4 @@
-//! The documentation for people: it works without any other host, and it tells of no tenant.
+//! The documentation for people works without any other host, and shows nothing of tenants.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::harness::{Answer, ApiDocument, RawClient, Server, bare_head};
 
-/// The values of these attributes.
+/// Returns the values of these attributes.
 fn attributes<'a>(html: &'a str, name: &str) -> Vec<&'a str> {
     let opening = format!(" {name}=\"");
     html.split(opening.as_str()).skip(1).filter_map(|rest| Some(rest.split_once('"')?.0)).collect()
@@ -16,8 +16,8 @@ fn text(answer: &Answer) -> String {
     String::from_utf8(answer.body.clone()).expect("UTF-8")
 }
 
-/// All pages that can be reached from `/docs`, with their addresses. Fails at a link that leads nowhere or
-/// to another host.
+/// Returns all pages that can be reached from `/docs`, with their addresses. Fails at a link that leads nowhere
+/// or to another host.
 fn pages(server: &Server) -> Vec<(String, Answer)> {
     let mut pages: Vec<(String, Answer)> = Vec::new();
     let mut open = vec!["/docs".to_owned()];
@@ -60,7 +60,7 @@ fn documentation_pages_need_no_other_host_and_have_no_dead_link() {
         assert!(policy.starts_with("default-src 'none'; style-src 'self';"), "{path}: {policy}");
         assert!(!policy.contains("unsafe"), "{path}: {policy}");
         assert_eq!(answer.must_have("x-content-type-options"), "nosniff", "{path}");
-        // What repeats the `Host` is not for caches that others share.
+        // A page that contains the `Host` must not be stored by shared caches.
         let repeats = ["/openapi.json", "/llms.txt", "/docs", "/docs/reference"].contains(&path.as_str());
         let who = if repeats { "private" } else { "public" };
         assert_eq!(answer.must_have("cache-control"), format!("{who}, max-age=300"), "{path}");

@@ -54,7 +54,7 @@ fn head_returns_the_headers_of_get() {
     assert_eq!(raw.bytes_after_head(), 0, "no body after the head of a HEAD");
 }
 
-/// A well-formed id that nobody has.
+/// A well-formed id of no backup.
 fn other_than(id: &str) -> String {
     let last = if id.as_bytes()[35] == b'0' { "1" } else { "0" };
     format!("{}{last}{}", &id[..35], &id[36..])

@@ -1,4 +1,4 @@
-//! How many downloads there may be at once, and what ends those that are under way.
+//! The limit of concurrent downloads, and what ends those that are under way.
 
 use crate::download::stalled_clients::{LARGE, descriptors, large_backup, stalled};
 use crate::harness::{
@@ -15,7 +15,7 @@ fn becomes(server: &Server, count: f64) {
     assert_eventually(&format!("{count} downloads"), TIMEOUT, || (under_way(server) - count).abs() < 0.5);
 }
 
-/// A download by a signed address whose client takes nothing.
+/// Begins a download by a signed address that the client does not read.
 fn stalled_by_link(server: &Server, url: &str) -> RawClient {
     let path = url.strip_prefix(&server.management_url("")).expect("an address of this server");
     let mut raw = RawClient::to_management(server);
@@ -23,7 +23,7 @@ fn stalled_by_link(server: &Server, url: &str) -> RawClient {
     raw
 }
 
-/// A portal's download whose client takes nothing.
+/// Begins a portal's download that the client does not read.
 fn stalled_by_token(server: &Server, token: &str, system: &System, id: &str) -> RawClient {
     let mut raw = RawClient::to_management(server);
     let authorization = format!("Authorization: Bearer {token}");
@@ -41,7 +41,7 @@ fn system_and_its_portals_have_at_most_eight_downloads_each() {
     let token = login.token(&system.org, "backup:view");
     let by_token: Vec<RawClient> = (0..8).map(|_| stalled_by_token(&server, &token, &system, &id)).collect();
     becomes(&server, 8.0);
-    // Whoever has a token can't keep the appliance from its own backups.
+    // The downloads of a token's owner do not prevent the appliance's own.
     server.fetch(&system, &id).header("range", "bytes=0-9").send().status(206);
     let mut wires: Vec<RawClient> = (0..8).map(|_| stalled(&server, &system, &id)).collect();
     becomes(&server, 16.0);
@@ -58,7 +58,7 @@ fn system_and_its_portals_have_at_most_eight_downloads_each() {
             assert_eq!(portal.status, 415, "it is too large to be shown: {portal}");
         }
     }
-    // Nothing is opened for these.
+    // These requests open no object.
     server.request("HEAD", &format!("/api/systems/backups/{id}")).user(&system).send().status(200);
     server.list(&system);
     server.fetch(&other, &small).send().status(200);
@@ -85,7 +85,7 @@ fn download_limit_is_released_however_a_download_ends() {
         server.fetch(&system, &id).header("range", "bytes=99999999-").send().status(416);
         server.request("HEAD", &format!("/api/systems/backups/{id}")).user(&system).send().status(200);
         let mut raw = RawClient::to(&server);
-        // Two on one connection, and the client leaves before it has read either.
+        // Two requests on one connection; the client disconnects before it has read either answer.
         let again = head("GET", &format!("/api/systems/backups/{id}"), &system, &[]);
         raw.send([again.as_str(), again.as_str()].concat());
         raw.disconnect(Disconnect::Fin);
@@ -99,7 +99,7 @@ fn one_link_has_at_most_four_downloads_apart_from_its_systems() {
     let login = Login::new();
     let server = local(&login).start();
     let (system, id) = large_backup(&server);
-    // They differ in the second at which they expire.
+    // The addresses differ in the second at which they expire.
     let (one, _) = link(&server, &login, &system, &id);
     let other = || link(&server, &login, &system, &id).0;
     assert_eventually("a second goes by", TIMEOUT, || other() != one);
@@ -115,8 +115,8 @@ fn one_link_has_at_most_four_downloads_apart_from_its_systems() {
     becomes(&server, 0.0);
 }
 
-/// The appliance's download and that by a link end when this is done to the system. The portal's goes on while there is
-/// the system.
+/// Checks that this change of the system ends the appliance's download and the one by a link. The portal's
+/// continues while the system exists.
 fn end_after(command: &[&str]) {
     let login = Login::new();
     let server = local(&login).start();
@@ -130,7 +130,7 @@ fn end_after(command: &[&str]) {
     becomes(&server, 3.0);
     assert_eventually("their files are open", TIMEOUT, || descriptors(&server, &id) == 3);
     run(server.command(["system"]).args(command).arg(&system.id)).exits(0);
-    // Far sooner than a client may be idle.
+    // Much sooner than the idle timeout.
     assert_eventually("those of the appliance and by the link end", TIMEOUT, || under_way(&server) < 1.5);
     for raw in &mut wires[1..] {
         assert!(raw.try_answer().is_err(), "a short answer must not look whole");

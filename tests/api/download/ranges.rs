@@ -1,4 +1,4 @@
-//! Parts of a backup, and conditions: how a broken download is resumed.
+//! Ranges and conditions: how a client resumes an interrupted download.
 
 use crate::harness::{Answer, Server, System, bytes, digest_field, sha256_hex};
 

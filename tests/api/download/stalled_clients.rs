@@ -1,4 +1,4 @@
-//! Clients that take nothing more of a download, or too little: they hold what it needs for a limited time only.
+//! Clients that stop reading a download, or read too slowly: they hold its resources for a limited time only.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -10,28 +10,28 @@ use crate::harness::{
 /// More than the buffers of both ends of a connection hold.
 pub const LARGE: usize = 24 << 20;
 
-/// A system with a large backup, and the backup's id.
+/// Returns a system with a large backup, and the backup's id.
 pub fn large_backup(server: &Server) -> (System, String) {
     let system = server.system();
     let id = server.store(&system, &bytes(LARGE));
     (system, id)
 }
 
-/// A download whose client has asked, and takes nothing.
+/// Begins a download that the client does not read.
 pub fn stalled(server: &Server, system: &System, id: &str) -> RawClient {
     let mut raw = RawClient::to(server);
     raw.send(head("GET", &format!("/api/systems/backups/{id}"), system, &[]));
     raw
 }
 
-/// How many descriptors the process has open on what the store keeps of this backup, or kept.
+/// Returns how many descriptors the process has open on this backup's file, also if it is deleted.
 pub fn descriptors(server: &Server, id: &str) -> usize {
     let all = fs::read_dir(format!("/proc/{}/fd", server.pid())).expect("the descriptors of a process");
     let files = all.filter_map(|entry| fs::read_link(entry.ok()?.path()).ok());
     files.filter(|file| file.to_string_lossy().contains(id)).count()
 }
 
-/// Long enough for all that a test does before somebody may be given up, also on a busy machine.
+/// Long enough for all steps of a test before a client may be aborted, also on a busy machine.
 fn idle_for(seconds: u64) -> Builder {
     Server::builder().no_rate_limit().set("BACKUP_BODY_IDLE_TIMEOUT", seconds)
 }
@@ -47,13 +47,13 @@ fn is_given_up(builder: &Builder) {
     let (system, id) = large_backup(&server);
     let mut wires: Vec<RawClient> = (0..3).map(|_| stalled(&server, &system, &id)).collect();
     assert_eventually("it is opened", TIMEOUT, || descriptors(&server, &id) == 3);
-    // Its file is gone, and its disk space is in use as long as somebody has it open.
+    // The file is deleted, and its disk space is in use until the last descriptor is closed.
     server.delete(&system, &id).status(200);
     assert_eventually("it is given up", TIMEOUT, || descriptors(&server, &id) == 0);
     for raw in &mut wires {
         assert!(raw.try_answer().is_err(), "a short answer must not look whole");
     }
-    // A line a minute, of all that come from one address.
+    // One line a minute for all clients at one address.
     let told = server.log().matches("BACKUP_BODY_IDLE_TIMEOUT").count();
     assert!((1..=2).contains(&told), "{}", server.log());
 }
@@ -76,7 +76,7 @@ fn download_by_a_slow_client_that_keeps_reading_continues() {
     let (system, id) = large_backup(&server);
     let mut raw = stalled(&server, &system, &id);
     let start = Instant::now();
-    // For longer than it may be idle. The buffers on the way are filled again only once much of them is free.
+    // For longer than the idle timeout. The buffers on the way are filled again only when much of them is free.
     while start.elapsed() < Duration::from_secs(30) {
         raw.try_read(32 << 10).expect("the next bytes");
         pass(Duration::from_millis(200));
@@ -95,7 +95,7 @@ fn download_below_the_minimum_rate_is_aborted_within_a_minute() {
     while raw.try_read(16 << 10).is_ok() {
         taken += 16 << 10;
         assert!(start.elapsed() < TIMEOUT * 6, "still served at 80 KiB a second");
-        // What was on its way when it was given up is still to be read.
+        // The bytes that were on their way at the abort can still be read.
         if !server.log().contains("BACKUP_BODY_MIN_RATE") {
             pass(Duration::from_millis(200));
         }

@@ -1,4 +1,4 @@
-//! Bodies whose end is not where it was said to be, and heads that are no HTTP.
+//! Bodies that end elsewhere than their head says, and heads that are not HTTP.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::harness::{
     sha256_hex,
 };
 
-/// Head and body in one piece: who answers the head and hangs up must have read both, or the answer may be lost.
+/// Sends head and body in one piece: a server that closes with unread bytes may lose its answer.
 fn at_once(server: &Server, system: &System, lines: &[&str], body: &[u8]) -> RawClient {
     let mut raw = RawClient::to(server);
     raw.send([head("POST", BACKUPS, system, lines).as_bytes(), body].concat());
@@ -182,7 +182,7 @@ fn client_that_shuts_down_its_write_side_during_a_wait_is_answered() {
                 raw
             });
             assert_eventually("it waits", TIMEOUT, || server.db.waits_for_a_lock());
-            // The kernel takes all of it, unless its buffers are small.
+            // The kernel accepts all of it, unless its buffers are small.
             eventually(Duration::from_millis(500), || sender.is_finished());
             other.batch_execute("ROLLBACK").expect("unlock");
             sender.join().expect("all is sent")

@@ -1,4 +1,4 @@
-//! What is not HTTP is answered with the reason, counted, and logged once in a while.
+//! Bytes that are not HTTP are answered with the reason, counted, and logged once a minute.
 
 use crate::harness::{
     BACKUPS, LinkFault, Login, Random, RawClient, Server, System, TIMEOUT, assert_eventually, bare_head,
@@ -6,7 +6,7 @@ use crate::harness::{
 };
 use crate::hostile::request_generator;
 
-/// Sends a head that is broken, and gives the error's message, for this key.
+/// Sends a malformed head, and returns the error's message for this key.
 #[track_caller]
 fn refused(mut raw: RawClient, head: &str, key: &str) -> String {
     raw.send(head);
@@ -70,7 +70,7 @@ fn malformed_head_is_answered_with_the_reason() {
 fn credential_with_a_line_break_is_answered_with_advice() {
     let server = Server::start();
     let system = server.system();
-    // What `base64` prints without `-w0`: lines of 76 characters.
+    // The output of `base64` without `-w0`: lines of 76 characters.
     let credential = basic(&system.key, &system.secret);
     let (first, rest) = credential.split_at("Basic ".len() + 76);
     assert!(!rest.is_empty());
@@ -102,14 +102,14 @@ fn client_that_goes_on_sending_after_a_malformed_head_is_answered() {
     let server = Server::start();
     let mut raw = RawClient::to(&server);
     raw.send(line("no colon"));
-    // A connection that was closed at once would be reset by this, and a reset can overtake the answer.
+    // A connection that was closed at once would be reset by these bytes, and a reset can overtake the answer.
     raw.send(bytes(5_000_000));
     raw.answer().status(400).is_validation_error("head");
     raw.send(bytes(5_000_000));
     assert!(raw.is_closed());
 }
 
-/// Lines of the log that a person is to be woken for.
+/// Returns the log's warnings and errors.
 fn alarms(server: &Server) -> Vec<String> {
     let log = server.log();
     log.lines()
@@ -146,7 +146,7 @@ fn malformed_requests_are_counted_and_logged_once_a_minute_for_each_address() {
     assert!(!log.contains("S3CRET"), "{log}");
     for (api, reason) in [("collect", "first line is not"), ("management", "first line is not")] {
         let lines: Vec<_> = log.lines().filter(|l| l.contains("broken request") && l.contains(api)).collect();
-        // A second one if a minute has passed meanwhile.
+        // There is a second line if a minute has ended meanwhile.
         assert!((1..=2).contains(&lines.len()), "{lines:?}");
         assert!(
             lines[0].contains(" INFO ") && lines[0].contains("127.0.0.1") && lines[0].contains(reason),
@@ -189,7 +189,7 @@ fn unauthenticated_input_is_never_logged_as_an_error() {
             raw.answer();
         }
     }
-    // What gathers guesses is said once a minute for each address.
+    // The line about guesses is logged once a minute for each address.
     let alarms: Vec<_> =
         alarms(&server).into_iter().filter(|l| !l.contains("too many wrong credentials")).collect();
     assert_eq!(alarms, [""; 0]);

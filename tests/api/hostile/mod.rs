@@ -1,4 +1,4 @@
-//! Requests that are not well-formed or not well-meant.
+//! Malformed and malicious requests.
 
 mod framing;
 mod malformed_requests;

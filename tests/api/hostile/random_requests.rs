@@ -1,4 +1,7 @@
-//! Whatever is sent, the service lives, keeps its memory, and serves who means well.
+//! Random invalid requests: the service keeps running, keeps its memory bounded, and serves other clients.
+//!
+//! Everything follows from a seed, which is printed: `STRONGROOM_HOSTILE_SEED` repeats the requests,
+//! `STRONGROOM_HOSTILE_REQUESTS` sets their number in a round.
 //!
 //! Everything follows from a seed, which is printed: `STRONGROOM_HOSTILE_SEED` sends the same again,
 //! `STRONGROOM_HOSTILE_REQUESTS` sets how many requests a round has.
@@ -14,7 +17,7 @@ use crate::harness::{
 };
 use crate::hostile::request_generator;
 
-/// What the allocator may keep of one round after another that was the same, in KiB.
+/// The growth that a repeated round may cause in the allocator, in KiB.
 const KEPT: u64 = 16 * 1024;
 const CLIENTS: u64 = 6;
 
@@ -22,7 +25,7 @@ fn from_environment(name: &str, default: u64) -> u64 {
     std::env::var(name).map_or(default, |text| text.parse().unwrap_or_else(|_| panic!("{name}: {text}")))
 }
 
-/// Sends a request, all of it or a part, and reads what is answered. Returns the statuses.
+/// Sends a request, all of it or a part, and reads the answers. Returns their statuses.
 fn play(server: &Server, random: &mut Random, system: &System) -> Vec<u16> {
     let mut request = request_generator::request(random, system);
     let leaves = random.one_in(4);
@@ -31,7 +34,7 @@ fn play(server: &Server, random: &mut Random, system: &System) -> Vec<u16> {
     }
     let how = if random.one_in(2) { Disconnect::Fin } else { Disconnect::Rst };
     let mut raw = RawClient::to(server);
-    // Who is refused early may not be able to send all of it.
+    // A client that is refused early may not be able to send everything.
     let (first, rest) = request.split_at(random.below(request.len() + 1));
     let _ = raw.try_send(first).and_then(|()| raw.try_send(rest));
     if leaves {
@@ -46,7 +49,8 @@ fn play(server: &Server, random: &mut Random, system: &System) -> Vec<u16> {
     statuses
 }
 
-/// A round of hostile requests by a few clients at once; each client's random are its own, so it can be had again.
+/// Runs a round of hostile requests by a few clients at once; each client has a seed of its own, so it can be
+/// repeated.
 fn round(server: &Server, systems: &[System], seed: u64, requests: u64) -> BTreeSet<u16> {
     let statuses = Mutex::new(BTreeSet::new());
     std::thread::scope(|scope| {
@@ -73,7 +77,7 @@ fn round(server: &Server, systems: &[System], seed: u64, requests: u64) -> BTree
     statuses.into_inner().expect("not poisoned")
 }
 
-/// One who uploads, looks and fetches until told to stop; how often.
+/// Uploads and fetches until `over`; returns how often.
 fn good_client(server: &Server, system: &System, over: &AtomicBool) -> u64 {
     let mut times = 0;
     while !over.load(Ordering::Relaxed) || times == 0 {
@@ -87,7 +91,7 @@ fn good_client(server: &Server, system: &System, over: &AtomicBool) -> u64 {
     times
 }
 
-/// Every object has a key of ours, of one of these systems.
+/// Checks that every object has the key of a backup of one of these systems.
 fn objects_are_where_they_belong(server: &Server, systems: &[System]) {
     for key in server.objects() {
         let parts: Vec<&str> = key.split('/').collect();
@@ -158,7 +162,7 @@ fn hundreds_of_slow_clients_over_tls_do_not_delay_others() {
 }
 
 fn slow_clients_hold_nobody_up(builder: Builder) {
-    // However long the test takes, the slow are not turned out.
+    // The slow clients are not ended, however long the test takes.
     let server = builder
         .no_rate_limit()
         .set("BACKUP_MAX_SIZE_PER_ORG", 0)
@@ -188,7 +192,7 @@ fn slow_clients_hold_nobody_up(builder: Builder) {
                 _ => chunk(b"x"),
             };
             let sent = raw.try_send(drop);
-            // A head is not waited for that long.
+            // The timeout for a head is shorter.
             if number < 160 {
                 sent.unwrap_or_else(|e| panic!("turn {turn}, slow client {number}: {e}"));
             }

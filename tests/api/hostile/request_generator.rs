@@ -1,4 +1,4 @@
-//! Requests that nobody means well with, made by chance.
+//! Random invalid and malicious requests.
 
 use crate::harness::{BACKUPS, Random, System, bare_head, chunk, digest_field, head};
 
@@ -173,7 +173,7 @@ const CHUNKS: &[&str] = &[
     "\0",
 ];
 
-/// One request, or what looks a little like one.
+/// Returns one request, or bytes that resemble one.
 pub fn request(random: &mut Random, system: &System) -> Vec<u8> {
     match random.below(8) {
         0 => anywhere(random, system),
@@ -244,7 +244,7 @@ fn with_headers(random: &mut Random, system: &System) -> Vec<u8> {
     [replace(&head, "LINES\r\n", &lines), random.bytes_up_to(50)].concat()
 }
 
-/// A good request with a few of its bytes changed.
+/// Returns a valid request with a few of its bytes changed.
 fn changed(random: &mut Random, system: &System) -> Vec<u8> {
     let mut request = upload(random, system);
     for _ in 0..=random.below(4) {

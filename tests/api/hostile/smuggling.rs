@@ -1,9 +1,9 @@
-//! Requests that two servers could read differently: a proxy in front of us must never be made to believe that a
-//! request ends elsewhere than we do. Whatever is ambiguous is refused, and what follows it is not looked at.
+//! Requests that two servers could read differently: a proxy in front of the service must never see another end
+//! of a request than the service does. An ambiguous request is refused, and what follows it is not read.
 
 use crate::harness::{BACKUPS, RawClient, Server, System, chunk, head};
 
-/// The request that must not be found in another's body.
+/// The request that must not be executed as part of another's body.
 fn deletion(system: &System, id: &str) -> String {
     head("DELETE", &format!("{BACKUPS}/{id}"), system, &["Content-Length: 0"])
 }
@@ -104,7 +104,7 @@ fn trailers_are_not_read_as_requests() {
     let system = server.system();
     let id = server.store(&system, b"to be there afterwards");
     let trailer = format!("DELETE {BACKUPS}/{id} HTTP/1.1");
-    // Some servers take a lone line feed after the last chunk for the end of the body.
+    // Some servers accept a lone line feed after the last chunk as the end of the body.
     let lone = ["\n", &format!("\n{trailer}\r\nHost: a\r\n")].map(str::to_owned);
     let trailers = ["X: y\r\n", "Content-Length: 300\r\n", &format!("X: y\r\n{trailer}\r\n")];
     for trailers in trailers.map(str::to_owned).into_iter().chain(lone) {

@@ -1,4 +1,4 @@
-//! Download addresses of a bucket, fetched from the engine as anybody would: with plain curl, and without Strongroom.
+//! Download addresses of a bucket, fetched from the engine with plain curl, and without Strongroom.
 
 use std::process::Command;
 
@@ -35,7 +35,7 @@ fn curl_downloads_a_backup_whole_and_in_part_from_the_engine() {
     server.db.execute("UPDATE backups SET uploaded_at = '2026-04-12 23:59:59Z'");
     let (url, _) = link(&server, &login, &system, &id);
     assert!(url.starts_with(&format!("{}/", bucket.endpoint)), "{url}");
-    // The address is all that is needed: neither the service nor a credential.
+    // The address is enough: neither the service nor a credential is needed.
     server.kill();
     server.skip_audit();
 
@@ -48,7 +48,7 @@ fn curl_downloads_a_backup_whole_and_in_part_from_the_engine() {
         let answer = get(&url, ["--range", range]).status(206);
         assert!(answer.body == part, "{range}");
     }
-    // curl takes the name from the answer.
+    // curl saves the file under the name in the answer.
     let folder = TempDir::with_prefix("strongroom-curl-").expect("make a folder");
     let mut curl = Command::new("curl");
     curl.args(["-q", "--silent", "--fail", "--remote-name", "--remote-header-name", &url]);
@@ -110,7 +110,7 @@ fn links_use_the_presign_endpoint_of_the_engine() {
     assert!(url.starts_with(&format!("{}/", public.endpoint())), "{url}");
     assert_eq!(get(&url, []).status(200).body, b"by another way");
     assert_eq!(get(&url, ["--range", "3-9"]).status(206).body, b"another");
-    // The host is signed, too.
+    // The signature covers the host, too.
     let elsewhere = url.replace(&public.endpoint(), &bucket.endpoint);
     assert_eq!(get(&elsewhere, []).status, 403);
 }

@@ -1,5 +1,5 @@
-//! What ends a download address before its time: its system is suspended, its secret replaced, or the key withdrawn that
-//! it is signed with.
+//! A download address ends early when its system is suspended, when the system's secret is replaced, or when the
+//! signing key is withdrawn.
 
 use std::time::Instant;
 
@@ -35,7 +35,7 @@ impl LinkFixture {
     }
 }
 
-/// The statement in the operator's guide that has these words in it.
+/// Returns the SQL statement in the operator's guide that contains these words.
 fn documented(words: &str) -> &'static str {
     let guide = include_str!("../../../docs/operations.md");
     let statements = guide.split("```sql\n").skip(1).filter_map(|rest| rest.split("```").next());
@@ -43,7 +43,7 @@ fn documented(words: &str) -> &'static str {
     found.next().unwrap_or_else(|| panic!("no statement with {words}"))
 }
 
-/// The same address at another process.
+/// Returns the same address at another process.
 fn at(url: &str, from: &Server, to: &Server) -> String {
     url.replace(&from.management_url(""), &to.management_url(""))
 }
@@ -56,7 +56,7 @@ fn suspension_revokes_earlier_links_for_good() {
     fixture.server.at(&url).send().status(200);
     fixture.cli("suspend");
     is_refused(&fixture.server.at(&url).send());
-    // What portals may fetch of a suspended system they may fetch by an address, too.
+    // Portals may fetch a suspended system's backups, so they may also use an address.
     fixture.server.at(&fixture.link()).send().status(200);
     fixture.cli("resume");
     is_refused(&fixture.server.at(&url).send());
@@ -80,7 +80,7 @@ fn links_outlive_a_replaced_signing_key_and_new_ones_work_at_once_in_every_proce
     let fixture = LinkFixture::new();
     let sibling = fixture.server.sibling();
     let old = fixture.link();
-    // Both have the old key in memory.
+    // Both processes have the old key in memory.
     fixture.server.at(&old).send().status(200);
     sibling.at(&at(&old, &fixture.server, &sibling)).send().status(200);
     fixture.server.db.execute(documented("previous_key = key"));
@@ -98,7 +98,8 @@ fn previous_signing_key_signs_nothing_that_lives_longer() {
     let url = fixture.link();
     fixture.server.db.execute(documented("previous_key = key"));
     fixture.server.at(&url).send().status(200);
-    // As if that had been a whole validity ago: a thief of the key could have signed it just now.
+    // As if the replacement were a whole validity ago: a thief of the key could have signed the address just
+    // now.
     fixture.server.db.execute("UPDATE signing_keys SET created_at = created_at - interval '331 seconds'");
     is_refused(&fixture.server.at(&url).send());
 }

@@ -1,9 +1,9 @@
-//! Download addresses: signed by the service for the local store, by the engine's rules for a bucket.
+//! Download addresses: signed by the service for the local store, or as the engine requires for a bucket.
 
 use crate::engine::Bucket;
 use crate::harness::{Answer, Login, Server, System, TIMEOUT, assert_eventually, bytes, now};
 
-/// The address of a backup, and for how long it holds.
+/// Returns the address of a backup, and its validity in seconds.
 pub fn link(server: &Server, login: &Login, system: &System, id: &str) -> (String, u64) {
     let path = format!("/api/systems/{}/backups/{id}/download", system.id);
     let answer =
@@ -21,7 +21,7 @@ pub fn is_refused(answer: &Answer) {
     assert_eq!(answer.data(), serde_json::json!({}));
 }
 
-/// Like one of a fleet: with a login, on the local store whatever the suite runs on.
+/// Builds a server with a login, always on the local store.
 pub fn local(login: &Login) -> crate::harness::Builder {
     Server::builder().no_rate_limit().login(login)
 }
@@ -50,7 +50,7 @@ fn link_downloads_the_backup_without_credentials() {
     server.at(&url).header("range", "bytes=5000-").send().status(416);
     let etag = whole.must_have("etag");
     server.at(&url).header("if-none-match", etag).send().status(304);
-    // The other listener serves it, too.
+    // The collect API's listener serves it, too.
     let elsewhere = url.replace(&server.management_url(""), &server.url(""));
     assert!(server.at(&elsewhere).send().status(200).body == body);
     let signature = url.rsplit('=').next().expect("a signature");
@@ -239,7 +239,7 @@ fn link_of_a_bucket_leads_to_the_engine() {
     let tampered = server.at(&url.replace("X-Amz-Expires=77", "X-Amz-Expires=78")).send();
     assert_eq!(tampered.status, 403, "{tampered}");
     assert_eq!(server.events("downloaded"), 1);
-    // Clients may reach the engine at another address than the service.
+    // Clients may use another address of the engine than the service.
     let public = server.sibling_with("BACKUP_S3_PRESIGN_ENDPOINT", "https://s3.example.org");
     let (url, _) = link(&public, &login, &system, &id);
     assert!(url.starts_with("https://s3.example.org/"), "{url}");

@@ -1,4 +1,4 @@
-//! A portal asks for a backup: `POST /backup/{siteId}`, and what became of it.
+//! A portal requests a backup: `POST /backup/{siteId}`, and the state of the request.
 
 use serde_json::{Value, json};
 
@@ -117,7 +117,7 @@ fn every_request_operation_needs_its_scope() {
         let path = format!("/api/systems/{}/requests{path}", system.id);
         server.manage(method, &path).bearer(login.token(&system.org, "backup:view")).send().status(403);
     }
-    // A body is not looked at, and does not harm.
+    // A body is ignored, and does no harm.
     let with_body = server.manage("POST", &path).bearer(login.token(&system.org, "backup:create")).body("{}");
     with_body.send().status(202);
     assert_eventually("the appliance is asked", crate::harness::TIMEOUT, || {

@@ -1,4 +1,4 @@
-//! What is not the caller's is not there: every route with every id that is not its own, byte for byte the same.
+//! Systems and backups of others do not exist for a caller: every route with every such id gives the same bytes.
 
 use crate::harness::{Answer, Login, Server, bytes};
 
@@ -25,7 +25,7 @@ const ROUTES: &[Route] = &[
 
 const UNKNOWN: &str = "018f3a5c-7b1e-7c3d-9a2b-0123456789ab";
 
-/// Everything of an answer that does not tell the time.
+/// Returns the parts of an answer that do not depend on the time.
 fn face(answer: &Answer) -> (u16, Vec<(String, String)>, Vec<u8>) {
     let mut headers = answer.headers.clone();
     headers.retain(|(name, _)| name != "date");
@@ -47,7 +47,7 @@ fn foreign_ids_are_404_on_every_route() {
     let gone = server.store(&own, &bytes(10));
     server.delete(&own, &gone).status(200);
     let doomed = server.store(&destroyed, &bytes(10));
-    // As the command leaves it while its objects are being deleted.
+    // The state in which the command leaves the system while its objects are deleted.
     server.db.execute(&format!("UPDATE systems SET state = 'destroying' WHERE id = '{}'", destroyed.id));
     let (asked, theirs_asked, siblings_asked) =
         (server.ask(&own), server.ask(&foreign), server.ask(&sibling));
@@ -88,7 +88,7 @@ fn foreign_ids_are_404_on_every_route() {
             let path =
                 path.replace("{system}", system).replace("{backup}", backup).replace("{request}", backup);
             let request = server.manage(method, &path).bearer(&token);
-            // With a body in chunks it depends on its arrival whether the connection can be kept.
+            // With a chunked body, its arrival decides whether the connection can be kept.
             let request = if *method == "POST" { request.body("") } else { request };
             headers.iter().fold(request, |request, (name, value)| request.header(name, value)).send()
         };
@@ -105,7 +105,7 @@ fn foreign_ids_are_404_on_every_route() {
             pairs.extend(backups.iter().map(|backup| (own.id.as_str(), *backup)));
         }
         for (system, backup) in pairs {
-            // The gateway has a page for "no such site" and "no such backup" alike, but names which it is.
+            // The gateway uses one page for "no such site" and "no such backup", but the code names which it is.
             let mut answer = face(&ask(system, backup));
             if system == own.id && path.starts_with("/backup/") {
                 let text = String::from_utf8_lossy(&answer.2).replace("backup not found", "system not found");

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::harness::{Certificate, Login, Server, System, bytes, sha256_hex};
 
-/// A server, a login, and a system with one backup of these bytes.
+/// Starts a server with a login, and a system with one backup of these bytes.
 fn fixture(body: &[u8]) -> (Login, Server, System, String) {
     let login = Login::new();
     let server = Server::builder().no_rate_limit().login(&login).start();

@@ -1,4 +1,4 @@
-//! The key set at an address: when it is asked for, and what becomes of tokens when it can't be had.
+//! The key set at an address: when it is fetched, and the answers to tokens while it cannot be.
 
 use crate::harness::{
     Answer, Login, Provider, Server, SigningKey, TIMEOUT, assert_eventually, claims, key_set, plain_command,
@@ -51,7 +51,7 @@ fn many_tokens_with_a_new_key_cause_one_request() {
 #[test]
 fn failing_provider_keeps_the_known_keys_and_is_not_asked_again_at_once() {
     type Spoil = fn(&Provider, &str, &Provider);
-    // What each of them says would be a good key set, were it not for what is wrong with it.
+    // Each of these answers would be a valid key set without its fault.
     let sources: [(&str, Spoil); 8] = [
         ("it is gone", |provider, _, _| provider.set_open(false)),
         ("it fails", |provider, set, _| provider.answer("500 Oh", "", set)),
@@ -86,7 +86,8 @@ fn failing_provider_keeps_the_known_keys_and_is_not_asked_again_at_once() {
 
 #[test]
 fn hanging_provider_delays_only_tokens_with_unknown_keys_and_only_for_seconds() {
-    // Whether known keys were faster, and an answer to the unknown one. The provider is given up after five seconds.
+    // Whether tokens with known keys were answered before the one with an unknown key. The fetch has a timeout
+    // of five seconds.
     let known_is_first = || {
         let key = SigningKey::ed();
         let provider = Provider::new(&[&key]);
@@ -105,7 +106,7 @@ fn hanging_provider_delays_only_tokens_with_unknown_keys_and_only_for_seconds() 
             first
         })
     };
-    // A busy machine can only make the known ones late.
+    // A busy machine can only delay the known ones.
     assert!((0..3).any(|_| known_is_first()), "the known key waited for the unknown one");
 }
 
@@ -117,10 +118,11 @@ fn server_starts_without_its_provider_and_accepts_tokens_once_it_answers() {
     let server = provider.server();
     assert!(server.log().contains("token keys: read http://"), "one line says so: {}", server.log());
     let system = server.system();
-    // Who has never had keys does not know a bad token from a good one; what can't be a token is bad all the same.
+    // Without any keys, a valid token cannot be distinguished from an invalid one; what cannot be a token is
+    // refused.
     let nonsense = server.manage("GET", &format!("/api/systems/{}/backups", system.id)).bearer("x.y.z");
     nonsense.send().is_bad_token();
-    // Neither a token that came too early nor the want of any holds that up.
+    // An early token and the lack of keys do not delay the fetch.
     list(&server, &system, &key).is_unavailable();
     provider.set_open(true);
     assert_eventually("they are read without being asked for", TIMEOUT, || provider.asked() > 0);

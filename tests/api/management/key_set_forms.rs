@@ -1,4 +1,5 @@
-//! The forms in which providers write keys and key sets: what can be used is used, and what can't be is named in the log.
+//! The forms in which providers write keys and key sets: usable keys are used, and the others are named in the
+//! log.
 
 use ::base64::Engine as _;
 use ::base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -18,7 +19,7 @@ fn decode(jwk: &Value, member: &str) -> Vec<u8> {
     URL_SAFE_NO_PAD.decode(jwk[member].as_str().expect("text")).expect("base64")
 }
 
-/// A key one of whose coordinates begins with a zero, which is left out.
+/// Makes a key one of whose coordinates begins with a zero, and omits that zero.
 fn shortened(member: &str) -> (SigningKey, Value) {
     loop {
         let key = SigningKey::ec();
@@ -30,13 +31,13 @@ fn shortened(member: &str) -> (SigningKey, Value) {
     }
 }
 
-/// The same key with these members instead; `null` takes one away.
+/// Replaces members of the key; `null` removes one.
 fn with(key: SigningKey, changes: &Value) -> (SigningKey, Value) {
     let jwk = changed(key.jwk(), changes);
     (key, jwk)
 }
 
-/// The same numbers with zeros before them.
+/// Puts zeros before the numbers of the key.
 fn with_zeros(key: SigningKey, members: [&str; 2]) -> (SigningKey, Value) {
     let mut jwk = key.jwk();
     for member in members {
@@ -45,7 +46,7 @@ fn with_zeros(key: SigningKey, members: [&str; 2]) -> (SigningKey, Value) {
     (key, jwk)
 }
 
-/// The same numbers in the usual alphabet, with padding.
+/// Encodes the numbers in the standard alphabet, with padding.
 fn in_usual_base64(key: SigningKey, members: &[&str]) -> (SigningKey, Value) {
     let mut jwk = key.jwk();
     for member in members {
@@ -76,7 +77,7 @@ fn keys_are_accepted_in_the_forms_that_providers_write() {
     ];
     let login = Login::new();
     let jwks: Vec<_> = keys.iter().map(|(_, jwk)| jwk.clone()).collect();
-    // A mark of the encoding, as some editors write it.
+    // A byte order mark, as some editors write it.
     login.publish(&format!("\u{feff}{}", set(&jwks)));
     let server = Server::builder().login(&login).start();
     let system = server.system();
@@ -109,7 +110,7 @@ fn every_candidate_key_of_a_token_is_tried() {
         SigningKey::ed(),
     ];
     let login = Login::new();
-    // Two pairs have one id each, the last two have none.
+    // The first two pairs share an id each, the last two keys have none.
     let ids = [json!("a"), json!("a"), json!("a"), json!("a"), Value::Null, Value::Null];
     let jwks: Vec<_> =
         keys.iter().zip(&ids).map(|(key, id)| changed(key.jwk(), &json!({ "kid": id }))).collect();
@@ -119,11 +120,11 @@ fn every_candidate_key_of_a_token_is_tried() {
     for (key, id) in keys.iter().zip(&ids) {
         let alg = key.algorithm();
         ask(&server, &system, key, &json!({ "alg": alg, "kid": id })).status(200);
-        // Without an id it may be any; with one that the set does not have, one without.
+        // A token without an id may use any key; one with an unknown id may use a key without id.
         ask(&server, &system, key, &json!({ "alg": alg })).status(200);
         let unknown = ask(&server, &system, key, &json!({ "alg": alg, "kid": "b" }));
         assert_eq!(unknown.status, if id.is_null() { 200 } else { 401 }, "{alg} {id}");
-        // By whatever name: the algorithm is the key's.
+        // The key determines the algorithm, not the token.
         let other = if alg == "RS256" { "ES256" } else { "RS256" };
         ask(&server, &system, key, &json!({ "alg": other, "kid": id })).is_bad_token();
     }
@@ -152,7 +153,7 @@ fn at_most_eight_keys_are_tried_for_a_token() {
     );
 }
 
-/// What the log says of keys that are left out, with its level.
+/// Returns the log lines about skipped keys, with their level.
 fn left_out(server: &Server) -> Vec<String> {
     let log = server.log();
     let lines = log.lines().filter(|line| line.contains("token keys: ") && line.contains("left out"));
@@ -230,7 +231,7 @@ fn unusable_keys_are_logged_with_the_reason_and_hide_no_others() {
     for secret in ["c2VjcmV0", "AQAB", &encode(&[0x81; 9])] {
         assert!(!server.log().contains(secret), "{secret} is in the log: {}", server.log());
     }
-    // The same set says the same again, and so the log does not.
+    // The same set is not logged a second time.
     let stranger = SigningKey::ed();
     ask(&server, &system, &stranger, &stranger.header()).is_bad_token();
     assert_eventually("it is read again", TIMEOUT, || {

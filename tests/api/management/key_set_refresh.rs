@@ -1,4 +1,4 @@
-//! When the key set is read again, who waits for that, and how it is asked for.
+//! When the key set is fetched again, which requests wait for it, and how it is requested.
 
 use crate::harness::{
     Answer, Provider, Server, SigningKey, System, TIMEOUT, assert_eventually, claims, token,
@@ -50,7 +50,7 @@ fn request_waits_for_at_most_one_refresh_of_a_hanging_provider() {
     let key = SigningKey::ed();
     let provider = Provider::new(&[&key]);
     provider.set_open(false);
-    // The line about the failure says that it was tried.
+    // The log line about the failure shows that the first fetch is over.
     let server = provider.server();
     let system = server.system();
     provider.hang();
@@ -64,14 +64,14 @@ fn request_waits_for_at_most_one_refresh_of_a_hanging_provider() {
         });
         provider.asked() - before
     };
-    // A busy machine can be late with some of the tokens, and then it is another reading that these wait for.
+    // On a busy machine some tokens may be late; these wait for another fetch.
     let several: Vec<_> = std::iter::repeat_with(readings).take(3).collect();
     assert!(several.iter().any(|count| *count <= TOKENS / 2), "each waited for its own: {several:?}");
 }
 
 #[test]
 fn tokens_with_known_keys_do_not_wait_for_a_refresh() {
-    // Whether known keys were faster than all of the others. The provider is given up after five seconds.
+    // Whether tokens with known keys were answered before all others. The fetch has a timeout of five seconds.
     let known_are_first = || {
         let key = SigningKey::rsa();
         let provider = Provider::new(&[&key]);
@@ -104,7 +104,7 @@ fn tokens_with_known_keys_do_not_wait_for_a_refresh() {
 fn request_for_keys_has_a_user_agent_and_uses_no_proxy() {
     let key = SigningKey::ed();
     let provider = Provider::new(&[&key]);
-    // A proxy that is not there.
+    // A proxy that does not exist.
     let server = provider.settings(Server::builder()).set("http_proxy", "http://127.0.0.1:1").start();
     let said = |line: &str| line.contains("WARN") && line.contains("http_proxy is set and not used");
     assert_eventually("the log says so", TIMEOUT, || server.log().lines().any(said));

@@ -1,4 +1,5 @@
-//! The key set of a provider that is reached over TLS: whom that trusts, and what becomes of keys from somebody else.
+//! The key set of a provider over TLS: which certificates are trusted, and that keys from other servers are not
+//! used.
 
 use std::path::PathBuf;
 
@@ -6,7 +7,7 @@ use tempfile::TempDir;
 
 use crate::harness::{Authority, Provider, Server, SigningKey, System, TIMEOUT, assert_eventually, claims};
 
-/// A provider over TLS, the authority that it has its certificate from, and the file that says whom to trust.
+/// A provider over TLS, the authority of its certificate, and the file of trusted authorities.
 struct TlsProviderFixture {
     authority: Authority,
     provider: Provider,
@@ -39,13 +40,13 @@ impl TlsProviderFixture {
     }
 }
 
-/// The status of a request with a token of this key.
+/// Returns the status of a request with a token of this key.
 fn status(server: &Server, system: &System, key: &SigningKey) -> u16 {
     let token = key.sign(&claims(&system.org, "backup:view"));
     server.manage("GET", &format!("/api/systems/{}/backups", system.id)).bearer(token).send().status
 }
 
-/// What the log says of readings that failed.
+/// Returns the log lines about failed fetches.
 fn complaints(server: &Server) -> Vec<String> {
     let log = server.log();
     log.lines().filter(|line| line.contains("token keys: read https://")).map(str::to_owned).collect()
@@ -72,7 +73,7 @@ fn keys_of_an_untrusted_provider_are_refused_until_it_is_trusted() {
     assert!(told[0].contains("SSL_CERT_FILE"), "it says where to look: {told:?}");
     assert_eq!(status(&server, &system, &fixture.key), 503);
     assert_eq!(fixture.provider.asked(), 0, "nothing was said to a stranger");
-    // Without a restart.
+    // The service must not need a restart.
     fixture.authority.write_to(&fixture.trusted());
     assert_eventually("the keys are taken", TIMEOUT, || status(&server, &system, &fixture.key) == 200);
 }

@@ -1,4 +1,4 @@
-//! The management API: tokens, key sets, and what a portal may do.
+//! The management API: tokens, key sets, and a portal's requests.
 
 mod backup_requests;
 mod foreign_ids;

@@ -1,4 +1,4 @@
-//! The management API while the database or the store is away: the caller gets a 5xx, never a 4xx.
+//! The management API during an outage of the database or the store: the caller gets a 5xx, never a 4xx.
 
 use crate::harness::{Answer, LinkFault, Login, PostgresLink, Server, TIMEOUT, assert_eventually};
 
@@ -51,7 +51,7 @@ fn without_postgres_api_routes_are_503_and_gateway_routes_are_500() {
                 answer.is_gateway_error(500, "service_unavailable", &server.management_url(""));
             }
         });
-        // A wrong token is told without a database.
+        // A wrong token is refused without a database.
         server.manage("GET", &list).bearer("x.y.z").send().is_bad_token();
         link.repair();
         assert_eventually("it is well again", TIMEOUT, || ask("GET", &list).status == 200);
@@ -59,7 +59,7 @@ fn without_postgres_api_routes_are_503_and_gateway_routes_are_500() {
     assert_eq!(server.ids(&system), [id]);
 }
 
-/// An address that nobody has signed: it can't be told before the key is known.
+/// Returns an address with an invalid signature: the service can refuse it only when it has the key.
 fn now_and_forever(id: &str) -> String {
     format!("/api/downloads/{id}?expires=9999999999&signature={}", "00".repeat(32))
 }

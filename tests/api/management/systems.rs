@@ -1,4 +1,4 @@
-//! `/api/systems/{id}/backups` of the management API: what a portal sees and takes away.
+//! `/api/systems/{id}/backups` of the management API: a portal lists, fetches and deletes.
 
 use serde_json::json;
 
@@ -49,7 +49,7 @@ fn deletion_by_a_portal_is_recorded_with_its_caller() {
         let request = server.manage("DELETE", &path).bearer(login.token(&system.org, ALL));
         request.header("x-forwarded-for", "203.0.113.9").send()
     };
-    // The purger must not drop the row before it was looked at.
+    // The purger may delete the row before the test reads it, so a trigger records the reason.
     server.db.execute(
         "CREATE TABLE reasons (reason text);
          CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS

@@ -1,5 +1,5 @@
-//! The forms in which providers write claims: what can mean one thing only is understood, what contradicts itself is
-//! refused, and none permits more than is literally in it.
+//! The forms in which providers write claims: an unambiguous claim is accepted, a contradictory one is refused,
+//! and none permits more than it literally contains.
 
 use serde_json::{Value, json};
 
@@ -11,7 +11,7 @@ fn list(server: &Server, system: &System, token: &str) -> Answer {
     server.manage("GET", &format!("/api/systems/{}/backups", system.id)).bearer(token).send()
 }
 
-/// A token that permits nothing by itself.
+/// A token without any permission.
 fn bare(org: &str) -> Value {
     changed(claims(org, ""), &json!({ "scope": null }))
 }
@@ -33,7 +33,7 @@ fn claims_are_accepted_in_the_forms_that_providers_write() {
         json!({ "scope": "backup:view", "exp": 0.5 + f64::from(u32::try_from(later).expect("32 bits")) }),
         json!({ "scope": "backup:view", "sub": 42 }),
         json!({ "scope": "backup:view", "aud": [7, "strongroom"] }),
-        // What is not needed may be anything.
+        // Claims that are not needed may have any form.
         json!({ "scope": "backup:view", "permissions": { "rsid": ["backup:admin"] }, "roles": 7, "scp": {} }),
         json!({ "scope": "backup:view", "permissions": [{ "rsname": "x", "scopes": ["y"] }] }),
         json!({ "scope": "backup:view", "iat": "yesterday", "jti": 7, "email": [null], "azp": { "a": [] } }),
@@ -70,7 +70,7 @@ fn claims_that_contradict_themselves_or_cannot_be_read_are_401() {
         json!({ "org": 7.5 }),
         json!({ "org": { "id": system.org } }),
         json!({ "exp": (now() - 60).to_string() }),
-        // As seconds, milliseconds would be thousands of years.
+        // Milliseconds, read as seconds, would be thousands of years.
         json!({ "exp": (now() - 60) * 1000 }),
         json!({ "exp": format!("{}000", now() - 60) }),
         json!({ "exp": true }),
@@ -98,7 +98,7 @@ fn no_form_of_a_claim_permits_more_than_it_says() {
         json!({ "scope": { "backup:view": true } }),
         json!({ "scope": "backup:delete,backup:view" }),
         json!({ "scope": "BACKUP:VIEW backup:* backup:viewer" }),
-        // What a person may do is not what this program may do for them.
+        // The permissions of a person are not those of the program that acts for them.
         json!({ "scp": "openid", "roles": ["backup:view", "backup:admin"] }),
         json!({ "scope": "openid", "scp": ["backup:view"] }),
         json!({ "permissions": [], "roles": ["backup:view"] }),
@@ -143,7 +143,7 @@ fn refused_tokens_are_counted_by_reason_in_one_line() {
         list(&server, &system, &login.key.sign(&changed(good.clone(), &changes))).is_bad_token();
     }
     list(&server, &system, &login.key.sign(&good)).status(200);
-    // What the minute under way has counted is said at the end.
+    // The refusals of the current minute are logged at the stop.
     assert!(server.stop_gracefully().success());
     let log = server.log();
     let lines: Vec<_> = log.lines().filter(|line| line.contains("tokens refused")).collect();

@@ -1,4 +1,4 @@
-//! Which tokens are taken, and which are not: every other is 401, whatever is wrong with it.
+//! Which tokens are accepted: every other one is 401, whatever is wrong with it.
 
 use serde_json::{Value, json};
 
@@ -23,7 +23,7 @@ fn keys_of_every_kind_verify_tokens() {
     for key in &keys {
         let good = claims(&system.org, "backup:view");
         list(&server, &system.id, &key.sign(&good)).status(200);
-        // There is one key for each algorithm, so a token need not say which.
+        // With one key for each algorithm, a token need not name its key.
         let header = json!({ "alg": key.algorithm() });
         list(&server, &system.id, &key.sign_with(&header, &good)).status(200);
     }
@@ -113,7 +113,7 @@ fn signature_by_another_key_or_algorithm_is_refused() {
         for public in [key.public_bytes(), jwk.into_bytes()] {
             tokens.push(("HS256 with a public key", hs256(&public, &header("HS256", &key.kid), &good)));
         }
-        // A key that comes with the token.
+        // A key that the token itself contains.
         let mut with_key = stranger.header();
         with_key["jwk"] = stranger.jwk();
         with_key["jku"] = json!("http://127.0.0.1:1/keys");

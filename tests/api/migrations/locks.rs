@@ -1,4 +1,4 @@
-//! Migrations and whoever stands in their way, and a service that may not migrate at all.
+//! Migrations while other sessions hold locks, and a service without the right to migrate.
 
 use std::sync::Arc;
 
@@ -35,7 +35,7 @@ fn role_without_rights_to_migrate_does_not_delay_migrations() {
     for shared in ["", "_shared"] {
         onlooker.execute(&format!("SELECT pg_advisory_lock{shared}({LOCK})"));
     }
-    // Once without any table, once with the table of versions.
+    // First without any table, then with the table of versions.
     for done in ["20261121000000", "up to date"] {
         let mut command = plain_command();
         let migrated = run(command.arg("migrate").env("DATABASE_URL", database.url())).exits(0);
@@ -48,7 +48,7 @@ fn role_without_rights_to_migrate_does_not_delay_migrations() {
     onlooker.disconnect();
 }
 
-/// Undoes the newest migrations.
+/// Reverts the newest migrations.
 fn revert_migrations(database: &Database, count: usize) {
     for script in scripts("down.sql").iter().rev().take(count) {
         database.execute(script);
@@ -69,7 +69,7 @@ fn migration_waits_for_a_table_lock_in_steps_that_let_others_through() {
         let migration = scope.spawn(migrate);
         for _ in 0..2 {
             assert_eventually("the migration waits", TIMEOUT, || database.waits_for_a_lock());
-            // Behind the one that waits.
+            // This query waits behind the migration, which waits itself.
             database.execute("SET lock_timeout = '20s'; SELECT count(*) FROM systems");
         }
         forgotten.execute("ROLLBACK");
@@ -82,7 +82,7 @@ fn migration_waits_for_a_table_lock_in_steps_that_let_others_through() {
 #[test]
 fn service_runs_as_a_role_without_rights_to_create_tables() {
     let database = Arc::new(Database::new());
-    // Without the second right health finds out in another way whether commits return.
+    // Without the second right, health uses another way to check whether commits return.
     database.execute(
         "REVOKE CREATE ON SCHEMA public FROM PUBLIC;
          REVOKE EXECUTE ON FUNCTION pg_logical_emit_message(boolean, text, text) FROM PUBLIC",

@@ -1,4 +1,4 @@
-//! The tables: there and back again, several at once, and every one explained.
+//! The tables: migrated up and down, by several processes at once, and each with a comment.
 
 use std::path::{Path, PathBuf};
 
@@ -8,7 +8,7 @@ fn migrate(database: &Database) -> Output {
     run(plain_command().arg("migrate").env("DATABASE_URL", database.url()))
 }
 
-/// `up.sql` or `down.sql` of every migration, oldest first.
+/// Returns `up.sql` or `down.sql` of every migration, oldest first.
 pub fn scripts(name: &str) -> Vec<String> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations");
     let mut all: Vec<PathBuf> = std::fs::read_dir(&folder)
@@ -20,7 +20,7 @@ pub fn scripts(name: &str) -> Vec<String> {
     all.iter().map(|path| std::fs::read_to_string(path.join(name)).expect("a script")).collect()
 }
 
-/// Everything that a migration can make, one line each.
+/// Returns everything that a migration can create, one line each.
 fn schema(database: &Database) -> Vec<String> {
     database.all(
         "SELECT what FROM (
@@ -188,7 +188,7 @@ fn unknown_state_in_a_row_is_an_error_that_names_it() {
         assert!(refused.stderr.contains(&format!("\"odd\" is no state of {of}")), "{refused:?}");
     }
     server.get(BACKUPS).user(&other).send().status(503);
-    // Nothing else was hurt.
+    // The other rows are unchanged.
     server.db.execute("UPDATE systems SET state = 'active'; UPDATE backups SET state = 'stored'");
     server.get(BACKUPS).user(&other).send().status(200);
 }

@@ -1,4 +1,5 @@
-//! `GET /api/health` and `/api/health/live`, and what clients hear while Postgres is away: 503, never 401.
+//! `GET /api/health` and `/api/health/live`, and the answers to clients during an outage of Postgres: 503, never
+//! 401.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -7,10 +8,10 @@ use crate::harness::{
     Answer, BACKUPS, Database, Disconnect, RawClient, Server, System, TIMEOUT, assert_eventually,
 };
 
-/// How soon the service must be back once Postgres and the store are: after two or three seconds, and what a machine
-/// may stumble for.
+/// How soon the service must work after Postgres and the store have returned: two or three seconds, and time for
+/// a busy machine.
 const RECOVERED: Duration = Duration::from_secs(10);
-/// Nobody listens there.
+/// A port that refuses connections.
 const DEAD: &str = "postgres://nobody@127.0.0.1:1/none?connect_timeout=1";
 
 fn anybody() -> System {
@@ -18,7 +19,7 @@ fn anybody() -> System {
     System { id: String::new(), key: "fw-1".to_owned(), secret, org: String::new() }
 }
 
-/// Asks for everything there is, at the same time: each answer takes the seconds in which Postgres might come back.
+/// Sends every kind of request at the same time: each answer takes the seconds in which Postgres might return.
 pub fn everything_is_unavailable(server: &Server, system: &System, id: &str) {
     std::thread::scope(|scope| {
         let answers = [
@@ -80,7 +81,7 @@ fn requests_without_postgres_are_503_with_retry_after_and_count_for_no_limit() {
     assert_eventually("the outage is noticed", TIMEOUT, || server.get("/api/health").send().status == 503);
     server.get("/api/health/live").send().status(200);
     everything_is_unavailable(&server, &system, &id);
-    // Who cannot be known cannot be refused as unknown.
+    // Without Postgres an unknown credential must not be refused either.
     let wrong = System { secret: "wrong".to_owned(), ..system.clone() };
     everything_is_unavailable(&server, &wrong, &id);
     server.db.come_back();
@@ -182,7 +183,7 @@ fn server_on_a_read_only_postgres_is_unhealthy() {
         let answer = server.get("/api/health").send();
         answer.status == 503 && answer.data() == serde_json::json!({ "database": "down", "store": "up" })
     });
-    // What has a session that could only read gets rid of it by itself: nobody sends an upload there.
+    // The service closes a read-only session by itself: no upload is sent until it is healthy.
     read_only("off");
     assert_eventually("healthy", TIMEOUT, || server.get("/api/health").send().status == 200);
     server.store(&system, b"x");

@@ -4,7 +4,7 @@ use crate::harness::{
     BACKUPS, Login, RawClient, Server, TIMEOUT, assert_eventually, bare_head, bytes, sample,
 };
 
-/// A request is counted when its answer is out, which the client may see a moment before.
+/// A request is counted when its answer is sent, which the client may see a moment before.
 #[track_caller]
 fn becomes(server: &Server, name: &str, expected: f64) {
     let mut last = String::new();
@@ -48,7 +48,7 @@ fn metrics_count_requests_bytes_refusals_batches_and_store_operations() {
 
     let metrics = server.metrics();
     let received = sample(&metrics, &format!("strongroom_http_received_bytes_total{{{posts}}}"));
-    // What is drained of a body that was refused is counted too.
+    // The bytes that are drained after a refusal count, too.
     assert!((301_000.0..=301_000.0 + 10.0 + 500_001.0).contains(&received), "{received}");
     assert!(
         sample(&metrics, "strongroom_batch_items_count") >= 4.0,
@@ -97,7 +97,7 @@ fn metrics_count_store_errors() {
     let id = server.store(&system, &bytes(1000));
     let folder = server.store.path();
     if crate::harness::on_s3() {
-        return; // The fault suite has the means to break an engine.
+        return; // The fault suite can make an engine fail.
     }
     server.skip_comparison();
     std::fs::rename(&folder, folder.with_extension("away")).expect("take it away");

@@ -1,4 +1,4 @@
-//! What systemd is told, and what its units say.
+//! Notifications to systemd, and the units.
 
 use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use crate::harness::{Certificate, Server, TIMEOUT, unique};
 
-/// A service with this socket is started, reloaded and stopped.
+/// Starts, reloads and stops a service that has this notification socket.
 fn is_told(server_side: &UnixDatagram, name: &str) {
     server_side.set_read_timeout(Some(TIMEOUT)).expect("set a time-out");
     let hear = || {

@@ -1,5 +1,5 @@
-//! COMMITs that do not arrive, and COMMITs whose answer is lost: the truth is found out, and what was done is
-//! done once.
+//! COMMITs that do not arrive, and COMMITs whose answer is lost: the service finds out the outcome, and does its
+//! work once.
 
 use crate::harness::{
     ConnectionEnd, LinkFault, PostgresLink, RawClient, Server, System, TIMEOUT, assert_eventually, bytes,
@@ -10,7 +10,7 @@ const RESETS: [LinkFault; 2] =
 const HANGS: [LinkFault; 2] =
     [LinkFault::Commit(ConnectionEnd::Hangs), LinkFault::CommitAnswer(ConnectionEnd::Hangs)];
 
-/// Nothing but so many backups of 1000 bytes is there, and everything works.
+/// Checks that the system has this many backups of 1000 bytes and nothing else, and that everything works.
 #[track_caller]
 fn is_well(server: &Server, system: &System, backups: usize) {
     assert_eventually("nothing is being received", TIMEOUT * 2, || server.receiving() == 0);
@@ -23,7 +23,8 @@ fn is_well(server: &Server, system: &System, backups: usize) {
     assert_eventually("gone", TIMEOUT, || server.objects().len() == backups);
 }
 
-/// Each on a server of its own, all at the same time: what hangs takes its time.
+/// Runs the test for each fault at the same time, each on a server of its own: a hanging connection takes its
+/// time.
 fn during_each(faults: [LinkFault; 2], test: impl Fn(&Server, &PostgresLink, LinkFault) + Sync) {
     std::thread::scope(|scope| {
         for fault in faults {
@@ -102,7 +103,7 @@ fn deletion_whose_commit_loses_its_connection_happens_once() {
     });
 }
 
-/// Its locks are still held when it is tried again.
+/// The first attempt still holds its locks when the second begins.
 #[test]
 fn deletion_whose_commit_is_still_under_way_happens_once() {
     let (link, server) = Server::on_a_link();
@@ -148,7 +149,7 @@ fn lost_commit_does_not_let_another_process_exceed_the_quota() {
         assert_eventually("admitted", TIMEOUT, || server.receiving() == 1);
         link.inject(fault);
         raw.send(&body[500..]);
-        // Half of the room is free, and no more, however far the lost one is.
+        // Half of the quota is free, and no more, whether the lost commit took place or not.
         let kept = other.store(&second, &bytes(1000));
         other.put(&second, &bytes(1)).status(413);
         let id = raw.answer().id();

@@ -1,18 +1,18 @@
-//! A Postgres that is there and does not answer: every request is answered, and a locked organization delays no other.
+//! A Postgres that hangs: every request is answered, and a locked organization delays no other.
 
 use std::time::{Duration, Instant};
 
 use crate::harness::{BACKUPS, Server, TIMEOUT, assert_eventually};
 
-/// How soon a client has its answer after its last byte, whatever the engine does; and a little for the machine.
+/// How soon a client must have its answer after its last byte, and time for a busy machine.
 const ANSWERED: Duration = Duration::from_secs(33);
 
 #[test]
 fn locked_organizations_do_not_delay_another() {
-    // A rate limit that is far away: with none at all no slots would be counted.
+    // A high rate limit: without any, no slots would be counted.
     let server = Server::with([("BACKUP_RATE_LIMIT_PER_MINUTE", "600")]);
     let free = server.system();
-    // More than there are connections for.
+    // More than there are connections.
     let stuck: Vec<_> = (0..9).map(|_| server.system()).collect();
     server.db.execute("BEGIN");
     for (system, kind) in stuck.iter().zip((0..3).cycle()) {
@@ -24,7 +24,7 @@ fn locked_organizations_do_not_delay_another() {
         };
         server.db.execute(&format!("SELECT FROM {row} FOR UPDATE"));
     }
-    // The longest that the free one was held up meanwhile.
+    // Returns the longest time that a request of the unlocked system took meanwhile.
     let held_up = || {
         std::thread::scope(|scope| {
             let start = Instant::now();

@@ -1,4 +1,4 @@
-//! A former primary that is back, and writes, beside the one that took its place: it is not taken for the database.
+//! A former primary that runs again, and accepts writes, beside the new primary: the service does not use it.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ fn can_be_written_to(cluster: &Cluster) {
     assert_eventually("it can be written to", TIMEOUT, || database.holds("NOT pg_is_in_recovery()"));
 }
 
-/// A cluster, and a copy of it that was promoted while the first one lives.
+/// Returns a copy of the cluster that is promoted while the first one still runs.
 fn two_primaries(first: &Cluster) -> Cluster {
     let second = first.start_standby();
     assert_eventually("the copy has caught up", TIMEOUT, || {
@@ -66,7 +66,7 @@ fn sessions_on_a_former_primary_are_dropped_once_the_new_one_is_seen() {
     let Some(first) = Cluster::start_new() else { return };
     let (link, server) = server_on(&first, 5);
     let system = server.system();
-    // Many sessions lie in the pool.
+    // The pool has many sessions.
     std::thread::scope(|scope| {
         for _ in 0..20 {
             scope.spawn(|| server.list(&system));
@@ -75,7 +75,7 @@ fn sessions_on_a_former_primary_are_dropped_once_the_new_one_is_seen() {
     server.store(&system, &bytes(1000));
     let second = two_primaries(&first);
     link.redirect_new_connections_to(second.socket());
-    // One session is lost. Whoever had it gets to the new primary.
+    // One session is lost; its next connection is to the new primary.
     let on_first = Database::at(&first.url());
     on_first.execute(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
@@ -120,7 +120,7 @@ fn newest_of_several_writable_hosts_is_the_primary() {
         0,
         "commands go there, too"
     );
-    // The new primary is gone, and the old one answers.
+    // The new primary is unavailable, and the old one answers.
     second.die();
     server.db.connect_again();
     server.skip_audit();
@@ -135,7 +135,7 @@ fn database_of_another_cluster_is_refused() {
     let system = server.system();
     server.store(&system, &bytes(1000));
     let Some(other) = Cluster::start_new() else { return };
-    // With the same tables and nothing in them, a wrong credential would be 401.
+    // The tables must exist: without this check a wrong credential would be 401.
     {
         let (_link, server) = server_on(&other, 5);
         drop(server);

@@ -1,9 +1,8 @@
-//! Connections to Postgres notice a peer that is gone without a word.
+//! Connections to Postgres notice a peer that disappears without closing.
 
 use crate::harness::{Server, TIMEOUT, assert_eventually, bytes};
 
-/// The timers of the connections to this port, as the system shows them: which one, and in how many
-/// hundredths of a second.
+/// Returns the kernel's timers of the connections to this port: their kind, and their hundredths of a second.
 fn timers(port: u16) -> Vec<(u8, u64)> {
     let table = std::fs::read_to_string("/proc/net/tcp").expect("the system's connections");
     let remote = format!(":{port:04X}");

@@ -1,4 +1,4 @@
-//! What a lease that is over proves: nothing, if nobody could renew one.
+//! An expired lease proves nothing if no process could renew its lease.
 
 use std::time::{Duration, Instant};
 
@@ -18,7 +18,8 @@ fn half_an_upload(server: &Server, system: &System, open: i64) -> RawClient {
     raw
 }
 
-/// A writer that is gone for good by this time: whoever sweeps forgets it.
+/// Adds a writer whose lease ends in this many seconds. Returns the condition that its row exists: any sweep
+/// deletes it.
 fn long_gone(database: &Database, in_seconds: u32) -> String {
     let gone = Uuid::now_v7();
     database.execute(&format!(
@@ -28,9 +29,9 @@ fn long_gone(database: &Database, in_seconds: u32) -> String {
     format!("EXISTS (SELECT FROM writers WHERE process_id = '{gone}')")
 }
 
-/// A standby that has been up for long takes over after an outage of more than two leases. Of the processes only one
-/// renews its lease at once, and sweeps. Returns whether all that came within a lease of that: if not, it is right that
-/// uploads were aborted.
+/// A standby that has been running for long takes over after an outage of more than two leases. Only one of the
+/// processes renews its lease at once, and sweeps. Returns whether all that happened within a lease: if not, it
+/// is right that uploads were aborted.
 fn a_takeover_spares_the_living() -> bool {
     let Some(first) = Cluster::start_new() else { return true };
     let standby = first.start_standby();
@@ -92,7 +93,7 @@ fn manual_sweep_after_an_outage_waits_until_living_processes_renew_their_leases(
     let system = server.system();
     let mut raw = half_an_upload(&server, &system, 1);
     server.signal(libc::SIGSTOP);
-    // As if the database had been away for an hour.
+    // As if the database had been unavailable for an hour.
     server.db.execute(
         "UPDATE writers SET lease_expires_at = lease_expires_at - interval '1 hour';
          UPDATE backups SET admitted_at = admitted_at - interval '1 hour'",

@@ -1,4 +1,5 @@
-//! Other sessions in the way, and a Postgres that only reads: waits, then 503, then fine again.
+//! Locks of other sessions, and a read-only Postgres: the service waits, answers 503, and works again
+//! afterwards.
 
 use std::time::{Duration, Instant};
 
@@ -7,7 +8,7 @@ use diesel::{Connection as _, PgConnection};
 
 use crate::harness::{BACKUPS, RawClient, Server, System, TIMEOUT, assert_eventually, bytes};
 
-/// A session of somebody else.
+/// Returns a session that is not the service's.
 fn session(server: &Server) -> PgConnection {
     PgConnection::establish(server.db.url()).expect("connect")
 }
@@ -16,10 +17,9 @@ fn lock_system(system: &System) -> String {
     format!("BEGIN; SELECT FROM systems WHERE id = '{}' FOR UPDATE", system.id)
 }
 
-/// Whether a session of the service waits for a lock.
-/// The service's transaction is the victim of a deadlock: it has the organization and waits for the system, which
-/// somebody else has who wants the organization. Returns whether that came in time: Postgres looks for a deadlock once,
-/// after a second, and without one the service gives its wait up after three.
+/// Makes the service's transaction the victim of a deadlock: it has locked the organization and waits for the
+/// system, which another session has locked that wants the organization. Returns whether that came in time:
+/// Postgres looks for a deadlock once, after a second, and without one the service ends its wait after three.
 fn a_deadlock_meets_an_upload(server: &Server) -> bool {
     let system = server.system();
     let mut other = session(server);
@@ -43,8 +43,8 @@ fn a_deadlock_is_survived_by(server: &Server) {
     assert_eventually("there was one", TIMEOUT * 2, || server.db.number(deadlocks) > 0);
 }
 
-/// A lock is held for longer than a statement waits for it, and shorter than an upload does. Returns whether it was: where
-/// it was not, a refusal is right.
+/// Holds a lock for longer than a statement waits for it, and shorter than an upload does. Returns whether it
+/// was shorter: if not, a refusal is right.
 fn a_lock_is_waited_for_again(server: &Server) -> bool {
     let system = server.system();
     let mut other = session(server);
@@ -144,7 +144,7 @@ fn read_only_postgres_serves_reads_and_writes_are_503() {
             answer.join().expect("an answer").is_unavailable();
         }
     });
-    // The sessions are still those that only read.
+    // The service still has its read-only sessions.
     read_only("off");
     server.put(&system, &bytes(1000)).id();
     server.delete(&system, &id).status(200);
@@ -156,7 +156,7 @@ fn read_only_postgres_serves_reads_and_writes_are_503() {
 fn changes_during_the_wait_for_a_lock_are_seen() {
     let server = Server::start();
     let system = server.system();
-    // A quota, set under the organization's lock.
+    // A quota that is set under the organization's lock.
     let mut other = session(&server);
     let (org, id) = (&system.org, &system.id);
     let lower = format!(
@@ -171,7 +171,7 @@ fn changes_during_the_wait_for_a_lock_are_seen() {
         upload.join().expect("an answer").is_over_quota();
     });
     assert_eq!(server.db.number("SELECT count(*) FROM backups"), 0, "it was not even admitted");
-    // The time: an upload is admitted, and stored, after the wait for its system.
+    // The times: an upload is admitted, and stored, after the wait for its system.
     let free = |other: &mut PgConnection, name: &str| {
         other
             .batch_execute(&format!("CREATE TABLE {name} AS SELECT clock_timestamp() AS at; COMMIT"))

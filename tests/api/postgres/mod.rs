@@ -1,4 +1,4 @@
-//! Postgres that is away, hangs, fails over, or refuses.
+//! Postgres is unavailable, hangs, fails over, or refuses.
 
 mod commit;
 mod database_hang;

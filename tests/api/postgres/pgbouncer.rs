@@ -1,4 +1,4 @@
-//! Behind pgbouncer: session mode works, and with a pooler that shares sessions nothing is begun.
+//! Behind pgbouncer: session mode works, and a pooler that shares sessions is refused at the start.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::harness::{
     run,
 };
 
-/// Exit code 2, and one line that says what to set.
+/// Checks that the exit code is 2, and that one line says what to set.
 #[track_caller]
 fn is_refused(what: &str, output: Output) {
     let output = output.exits(2);
@@ -51,7 +51,7 @@ fn pooler_that_shares_sessions_is_refused_by_serve_and_by_commands() {
     }
 }
 
-/// Has the pooler open this many sessions, which it then has to spare.
+/// Makes the pooler open this many sessions, which it then has in reserve.
 fn warm_up(bouncer: &PgBouncer, sessions: usize) {
     let mut all: Vec<_> =
         (0..sessions).map(|_| PgConnection::establish(&bouncer.url()).expect("connect")).collect();
@@ -92,7 +92,7 @@ fn pooler_that_starts_to_share_sessions_later_gets_no_queries() {
         .unready()
         .start();
     let system = {
-        // Through the front door, beside the pooler.
+        // A server that is connected directly, without the pooler.
         let direct = Server::builder().database(&database).store(&store).start();
         let system = direct.system();
         direct.store(&system, &bytes(10));

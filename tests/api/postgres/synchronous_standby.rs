@@ -1,5 +1,5 @@
-//! A synchronous standby that is away: commits take place here and wait for it for ever. No time-out of Postgres ends that
-//! wait.
+//! The synchronous standby is unavailable: commits take place on the primary and wait for it forever. No timeout
+//! of Postgres ends that wait.
 
 use std::time::{Duration, Instant};
 
@@ -8,10 +8,10 @@ use crate::harness::{
 };
 use crate::postgres::takeover::server_on;
 
-/// How soon a client has its answer after its last byte; and a little for the machine.
+/// How soon a client must have its answer after its last byte, and time for a busy machine.
 const ANSWERED: Duration = Duration::from_secs(33);
 
-/// Sessions that wait in a commit of this statement.
+/// Returns the number of sessions that wait in a commit of this statement.
 fn waiting(cluster: &Cluster, statement: &str) -> i64 {
     Database::at(&cluster.url()).number(&format!(
         "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND query LIKE '%{statement}%'"
@@ -24,7 +24,7 @@ fn health_reports_hanging_commits_with_one_session() {
     let (_link, server) = server_on(&cluster, 120);
     cluster.wait_for_nobody();
     assert_eventually("unhealthy", TIMEOUT, || server.get("/api/health").send().status == 503);
-    // Each answer is good for a second: these are several looks.
+    // Each answer is cached for a second: these are several probes.
     let end = Instant::now() + Duration::from_secs(7);
     assert_eventually("some seconds go by", TIMEOUT, || {
         let health = server.get("/api/health").send();
@@ -45,7 +45,7 @@ fn health_probe_on_a_dead_connection_times_out() {
     cluster.wait_for_nobody();
     assert_eventually("unhealthy", TIMEOUT, || server.get("/api/health").send().status == 503);
     assert_eq!(waiting(&cluster, "strongroom.health"), 1);
-    // The answer to the probe will be lost, and nobody is ever told.
+    // The answer to the probe will be lost, without an error.
     link.inject(LinkFault::PacketsLost);
     link.repair();
     cluster.wait_no_more();
@@ -53,7 +53,7 @@ fn health_probe_on_a_dead_connection_times_out() {
     assert_eventually("healthy", TIMEOUT, || server.get("/api/health").send().status == 200);
 }
 
-/// Each upload of so many is answered 503 in time, at whatever step it hangs.
+/// Uploads for each system: each is answered 503 in time, at whatever step it hangs.
 fn uploads_are_unavailable(server: &Server, systems: &[System]) {
     std::thread::scope(|scope| {
         for system in systems {
@@ -86,12 +86,12 @@ fn uploads_during_hanging_commits_are_503_and_nothing_is_lost() {
         uploads_are_unavailable(&server, &systems[1..]);
         half.join().expect("an answer");
     });
-    // What is known of the appliances may be asked for all the time.
+    // Requests for what the service has cached are answered all the time.
     server.get(BACKUPS).user(&systems[0]).send().status(200);
     cluster.wait_no_more();
     assert_eventually("healthy", TIMEOUT, || server.get("/api/health").send().status == 200);
-    // What was answered 503 because nobody knew may have been stored all the same. What was begun and is known to nobody
-    // is found when it is a minute old.
+    // An upload that was answered 503 without a known outcome may be stored. The sweep finds one whose outcome
+    // no process knows when it is a minute old.
     assert_eventually("nothing is being received", TIMEOUT * 6, || server.receiving() == 0);
     for (system, kept) in systems.iter().zip(&kept) {
         let ids = server.ids(system);

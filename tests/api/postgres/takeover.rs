@@ -1,4 +1,4 @@
-//! A real Postgres that dies and comes back, or whose standby takes over, while uploads run.
+//! A real Postgres that stops and starts again, or whose standby takes over, while uploads run.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -8,10 +8,10 @@ use crate::harness::{
     BACKUPS, Cluster, Database, PostgresLink, RawClient, Server, System, TIMEOUT, assert_eventually, bytes,
 };
 
-/// How soon the service must be back once Postgres is: two seconds, and much for a busy machine.
+/// How soon the service must work after Postgres has returned: two seconds, and time for a busy machine.
 const RECOVERED: Duration = Duration::from_secs(15);
 
-/// A service on a cluster of its own, behind a link.
+/// Starts a service on a cluster of its own, behind a link.
 pub fn server_on(cluster: &Cluster, lease: u32) -> (PostgresLink, Server) {
     let link = PostgresLink::to(&Database::at(&cluster.url()));
     let server = Server::builder()
@@ -20,14 +20,14 @@ pub fn server_on(cluster: &Cluster, lease: u32) -> (PostgresLink, Server) {
         .set("BACKUP_MAX_PER_SYSTEM", 10_000)
         .set("BACKUP_LEASE", lease)
         .set("BACKUP_SWEEP_INTERVAL", 1)
-        // An upload is half-way while Postgres goes and comes.
+        // The test holds an upload open while Postgres stops and starts.
         .set("BACKUP_BODY_IDLE_TIMEOUT", 600)
         .set("BACKUP_BODY_MIN_RATE", 0)
         .start();
     (link, server)
 }
 
-/// Uploads until it is told to stop; gives what was answered 201, and how often the answer was 503.
+/// Uploads until `done`; returns the ids that were answered 201, and the number of 503.
 fn upload_until(
     server: &Server,
     system: &System,
@@ -87,7 +87,7 @@ fn promoted_standby_has_every_upload_answered_201() {
         println!("{} stored, {} listed, {unavailable} times 503", ids.len(), listed.len());
         server.fetch(system, &ids[0]).send().status(200);
     }
-    // What was under way and is known to nobody is found when it is a minute old.
+    // The sweep finds an upload whose outcome no process knows when it is a minute old.
     assert_eventually("nothing is being received", TIMEOUT * 5, || server.receiving() == 0);
     for system in &systems {
         let stored = i64::try_from(server.ids(system).len()).expect("some");
@@ -109,7 +109,7 @@ fn service_on_a_standby_is_unhealthy_until_promotion() {
         answer.status == 503 && answer.data() == serde_json::json!({ "database": "down", "store": "up" })
     });
     server.get(BACKUPS).user(&system).send().status(200);
-    // Else its commits would wait for a standby.
+    // Otherwise the commits of the new primary would wait for a standby.
     first.die();
     standby.promote();
     assert_eventually("healthy", TIMEOUT, || server.get("/api/health").send().status == 200);

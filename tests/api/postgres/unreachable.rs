@@ -1,4 +1,4 @@
-//! Postgres that is away, or hangs, at each step of a request: the answer, and what is left of it.
+//! Postgres is unavailable, or hangs, at each step of a request: the answer, and what is left of the request.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,13 +11,14 @@ use crate::monitoring::health::everything_is_unavailable;
 
 const EACH: [LinkFault; 3] = [LinkFault::Refused, LinkFault::Reset, LinkFault::BlackHole];
 
-/// How soon the service must be back once Postgres is; and a little for the machine, which has several tries.
+/// How soon the service must work after Postgres has returned, and time for a busy machine, which has several
+/// attempts.
 const RECOVERED: Duration = Duration::from_secs(4);
 
-/// How soon a client has its answer after its last byte; and a little for the machine.
+/// How soon a client must have its answer after its last byte, and time for a busy machine.
 const ANSWERED: Duration = Duration::from_secs(33);
 
-/// Nothing but these backups is there, and everything works.
+/// Checks that these backups exist and nothing else, and that everything works.
 #[track_caller]
 fn is_well(server: &Server, system: &System, backups: &[String]) {
     assert_eventually("nothing is being received", TIMEOUT, || server.receiving() == 0);
@@ -40,7 +41,7 @@ fn server_started_without_postgres_recovers_soon_after_its_return() {
     let system = first.system();
     let id = first.store(&system, &bytes(1000));
     first.kill();
-    // From the return of Postgres until a backup is stored.
+    // Returns the time from Postgres' return until a backup is stored.
     let recovered_within = |fault| {
         let link = PostgresLink::to(&first.db);
         link.inject(fault);
@@ -71,20 +72,20 @@ fn server_started_without_postgres_recovers_soon_after_its_return() {
 #[test]
 fn start_does_not_wait_for_lost_packets_to_postgres() {
     let database = Arc::new(Database::new());
-    // From its return until the start is done.
+    // Returns the time from Postgres' return until the start is done.
     let recovered_within = || {
         let link = PostgresLink::to(&database);
         link.inject(LinkFault::PacketsLost);
         std::thread::scope(|scope| {
             let mending = scope.spawn(|| {
-                // One is the pool's, the other that of the start.
+                // One connection is the pool's, the other the start's.
                 assert_eventually("it is asked", TIMEOUT, || link.swallowed() >= 2);
                 link.repair();
                 Instant::now()
             });
             let server =
                 Server::builder().database(&database).set("DATABASE_URL", link.url()).unready().start();
-            // It listens when it is ready, or has waited for long.
+            // The server listens when it is ready, or after a long wait.
             let took = mending.join().expect("mended").elapsed();
             assert_eventually("healthy", TIMEOUT, || server.get("/api/health").send().status == 200);
             took
@@ -100,7 +101,7 @@ fn every_request_without_postgres_is_503_with_retry_after() {
     let system = server.system();
     let id = server.store(&system, &bytes(1000));
     for fault in EACH {
-        // Whom the service has not seen yet, it has to look up.
+        // The service has not cached this system, so it has to query it.
         let stranger = server.system();
         link.inject(fault);
         let start = Instant::now();
@@ -129,7 +130,7 @@ fn requests_with_a_cached_credential_are_503_without_postgres() {
     }
 }
 
-/// It goes away under an upload's body, and stays away (or comes back in a moment).
+/// Makes Postgres fail during an upload's body, for the rest of the upload or (`back`) for a moment.
 fn under_a_body(fault: LinkFault, back: bool) {
     let (link, server) = Server::on_a_link();
     let system = server.system();
@@ -195,7 +196,7 @@ fn request_after_a_restart_of_postgres_succeeds() {
     let (link, server) = Server::on_a_link();
     let system = server.system();
     for _ in 0..3 {
-        // Many connections lie in the pool.
+        // The pool has many connections.
         std::thread::scope(|scope| {
             for _ in 0..20 {
                 scope.spawn(|| server.list(&system));
@@ -216,10 +217,10 @@ fn request_after_a_restart_of_postgres_succeeds() {
             let answers: Vec<Answer> = answers.into_iter().map(|a| a.join().expect("an answer")).collect();
             assert!(answers.iter().all(|answer| answer.status == 200), "{answers:?}");
         });
-        // Of the database alone: on a busy machine the disk may be slow for a moment.
+        // Only the database: on a busy machine the disk may be slow for a moment.
         assert_eq!(server.get("/api/health").send().data()["database"], "up");
     }
-    // A purge that was cut off is begun again after a minute.
+    // An interrupted purge begins again after a minute.
     assert_eventually("no object is left", TIMEOUT * 5, || server.objects().is_empty());
     is_well(&server, &system, &[]);
 }
@@ -257,9 +258,9 @@ fn late_effects_of_postgres_are_corrected() {
     everything_is_unavailable(&server, &system, &id);
     raw.answer().is_unavailable();
     link.repair();
-    // What was answered 503 because nobody knew may have been done all the same: the deletion, and the commit of
-    // the upload that was under way. The other two were not stored, and cost nothing. An admission that comes through
-    // after its undo, which may be a while after the mending, is found by the sweeper when it is a minute old.
+    // What was answered 503 without a known outcome may have happened: the deletion, and the commit of the
+    // upload that was under way. The other two uploads were not stored, and used no slot. An admission may
+    // arrive after its abort, a while after the repair; the sweeper finds it when it is a minute old.
     let put_right = || {
         let left = server.ids(&system);
         let stored = i64::try_from(left.len()).expect("two") * 1000;

@@ -1,5 +1,5 @@
-//! Operations on the totals have the same result in one transaction, of one organization or of several, as in one
-//! transaction each.
+//! Operations on the totals have the same result in one transaction, of one organization or of several, as in
+//! one transaction each.
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -23,7 +23,7 @@ use crate::harness::{Database, unique};
 const SYSTEMS: usize = 2;
 const BACKUPS: usize = 12;
 
-/// What to do to backup `n` of a system.
+/// An operation on backup `n` of a system.
 #[derive(Debug, Clone, Copy)]
 enum Act {
     Admit(u64),
@@ -46,7 +46,7 @@ fn step() -> impl Strategy<Value = Step> {
     (0..SYSTEMS, 0..BACKUPS, act)
 }
 
-/// An organization with systems of its own. The same for each but for the ids.
+/// An organization with systems of its own. All are equal except for their ids.
 struct Org {
     id: OrgId,
     systems: Vec<(Uuid, SystemKey)>,
@@ -59,7 +59,7 @@ impl Org {
         organizations::add(conn, &id, "of a test", Quota::Bytes(150)).expect("add");
         let system = |number| {
             let key = SystemKey::parse(&format!("{}-{number}", id.as_str())).expect("a key");
-            // In the same order in every organization.
+            // The ids have the same order in every organization.
             let uuid = Uuid::now_v7();
             let new = NewSystem { id: uuid, key: &key, org: &id, name: "fw", secret_sha256: [0; 32] };
             systems::add(conn, &new).expect("add");
@@ -101,7 +101,7 @@ impl Org {
         }
     }
 
-    /// What stands in the tables, with numbers for ids.
+    /// Returns the rows of the tables, with numbers for ids.
     fn rows(&self, db: &Database) -> Vec<String> {
         let mut sql = format!(
             "SELECT concat_ws('|', id, state,
@@ -128,7 +128,7 @@ impl Org {
     }
 }
 
-/// Without what differs by the time of day.
+/// Returns the outcome without what depends on the time of day.
 fn essence(outcome: OperationOutcome) -> String {
     match outcome {
         OperationOutcome::Committed(committed) => format!("committed, pruned: {}", committed.pruned),
@@ -137,21 +137,21 @@ fn essence(outcome: OperationOutcome) -> String {
     }
 }
 
-/// The outcomes of each share.
+/// The outcomes of each organization's batch.
 type Outcomes = Result<Vec<Vec<OperationOutcome>>, DbError>;
 
-/// One transaction for each organization.
+/// Runs one transaction for each organization.
 fn apart(conn: &mut Conn, policy: &AccountingPolicy, shares: &[OrgBatch]) -> Outcomes {
     shares.iter().map(|share| run(conn, policy, share)).collect()
 }
 
-/// One for all.
+/// Runs one transaction for all.
 fn together(conn: &mut Conn, policy: &AccountingPolicy, shares: &[OrgBatch]) -> Outcomes {
     let outcomes = run_shared(conn, policy, shares)?;
     Ok(outcomes.into_iter().map(|outcomes| outcomes.expect("nobody else is here")).collect())
 }
 
-/// One for each operation.
+/// Runs one transaction for each operation.
 fn one_by_one(conn: &mut Conn, policy: &AccountingPolicy, shares: &[OrgBatch]) -> Outcomes {
     let single = |share: &OrgBatch, op: &Operation| OrgBatch::new(share.org.clone(), vec![op.clone()]);
     let each = |share: &OrgBatch| share.operations.iter().map(|op| single(share, op)).collect::<Vec<_>>();
@@ -206,7 +206,7 @@ fn comes_to_the_same_as_one_by_one(
                 set.iter().enumerate().map(share).collect()
             };
             let expected = one_by_one(&mut conn, &policy, &shares(&single));
-            // An operation that fails on its data fails its batch, which is then run one by one.
+            // An operation that fails on its data fails its batch, whose operations are then run one by one.
             let found = way(&mut conn, &policy, &shares(&batched))
                 .or_else(|_| one_by_one(&mut conn, &policy, &shares(&batched)));
             prop_assert_eq!(found.is_ok(), expected.is_ok());

@@ -1,4 +1,5 @@
-//! Many at once: the quota stays exact to the byte and the totals are right, in one process and in two.
+//! Many concurrent uploads: the quota stays exact to the byte and the totals are right, in one process and in
+//! two.
 
 use std::sync::Barrier;
 
@@ -6,7 +7,8 @@ use crate::harness::{Server, System, TIMEOUT, assert_eventually, bytes};
 
 const SIZE: usize = 65_536;
 
-/// Uploads of all systems at the same moment; how many were stored. The others must have been over the quota.
+/// Uploads for all systems at the same moment; returns how many were stored. The others must have been over the
+/// quota.
 fn all_at_once(servers: &[&Server], systems: &[System], chunked: bool) -> usize {
     let start = Barrier::new(systems.len());
     std::thread::scope(|scope| {
@@ -60,7 +62,7 @@ fn chunked_uploads_together_never_exceed_the_quota() {
     let systems: Vec<System> = (0..20).map(|n| server.add_system("acme", &format!("fw-{n}"))).collect();
     let late = server.add_system("acme", "late");
     let stored = all_at_once(&[&server], &systems, true);
-    // Those who have come half the way all at once may keep each other out.
+    // Concurrent chunked uploads that are half done may refuse each other.
     assert!(stored <= 10, "{stored} were stored");
     assert_eventually("the refused hold nothing", TIMEOUT, || server.totals("acme").1 == 0);
     let (books, reserved) = server.totals("acme");

@@ -1,5 +1,5 @@
-//! The last bytes of a quota, asked for by many at once at three processes. All the while the test asks Postgres: the totals
-//! are those of the rows, and never above the quota.
+//! Many uploads at three processes compete for the last bytes of a quota. Meanwhile the test checks in Postgres
+//! that the totals equal the rows and never exceed the quota.
 
 use std::sync::Barrier;
 
@@ -9,7 +9,7 @@ use crate::harness::{
 
 const MIB: usize = 1024 * 1024;
 
-/// One process, and two more on the same database and store.
+/// Starts three processes on the same database and store.
 fn three(slots: usize) -> [Server; 3] {
     let first = Server::builder().no_rate_limit().set("BACKUP_MAX_PER_SYSTEM", slots).start();
     let (second, third) = (first.sibling(), first.sibling());
@@ -20,7 +20,7 @@ fn figure(bytes: usize) -> i64 {
     i64::try_from(bytes).expect("a total")
 }
 
-/// Uploads of these sizes at the same moment, each by the system beside it; by turns at each of the servers.
+/// Uploads these sizes at the same moment, each for its system; distributed over the servers.
 fn at_once(servers: &[Server], uploads: &[(&System, usize)], chunked: bool) -> Vec<Answer> {
     let start = Barrier::new(uploads.len());
     std::thread::scope(|scope| {
@@ -39,7 +39,7 @@ fn at_once(servers: &[Server], uploads: &[(&System, usize)], chunked: bool) -> V
     })
 }
 
-/// How many were stored; the others must have been over the quota.
+/// Returns how many were stored; the others must have been over the quota.
 fn stored(answers: &[Answer]) -> usize {
     let (stored, refused): (Vec<_>, Vec<_>) = answers.iter().partition(|answer| answer.status == 201);
     for answer in refused {
@@ -57,14 +57,14 @@ fn quota_for_one_admits_exactly_one_of_fifty_uploads_at_three_processes() {
     let (other, systems) = systems.split_last().expect("51");
     let mut looked = 0;
     for round in 0..8 {
-        // Less room each time: from a refusal each process remembers that there is none for more.
+        // Less space in each round: each process remembers its refusals of larger sizes.
         servers[0].store(other, b"x");
         let free = quota - 1 - round;
         let uploads: Vec<_> = systems.iter().map(|system| (system, free)).collect();
         let (answers, looks) =
             servers[0].with_totals_checked("acme", figure(quota), || at_once(&servers, &uploads, false));
         assert_eq!(stored(&answers), 1, "round {round}");
-        // The first was before anything began.
+        // The first sample was taken before the uploads.
         looked += looks.len() - 1;
         assert_eq!(servers[0].totals("acme"), (figure(quota), 0), "round {round}");
         assert_eq!(servers[0].receiving(), 0, "round {round}");
@@ -111,7 +111,7 @@ fn quota_admits_two_of_two_halves_and_one_byte() {
         let org = format!("acme-{round}");
         servers[0].add_org(&org, Some(2 * half as u64));
         let systems = servers[0].add_systems(&org, 3);
-        // The one byte sits between the halves, before them and after them.
+        // The one byte comes between the halves, before them, and after them.
         let mut sizes = [half, half, 1];
         sizes.rotate_left(round % 3);
         let uploads: Vec<_> = systems.iter().zip(sizes).collect();
@@ -135,8 +135,8 @@ fn all_systems_of_a_full_organization_replace_backups_at_once() {
     }
     assert_eq!(servers[0].totals("acme"), (figure(quota), 0), "it is full to the last byte");
     for round in 0..4 {
-        // Each system with both its slots at once, at different processes, and a little smaller each time: then
-        // books that were read too early are seen.
+        // Each system replaces both its backups at once, at different processes, with slightly smaller ones:
+        // then totals that were read too early would show.
         let sizes = (0..count * slots).map(|number| size - round * 10 - number % 7);
         let uploads: Vec<_> = systems.iter().cycle().zip(sizes).collect();
         let before: Vec<_> = systems.iter().map(|system| servers[0].ids(system)).collect();
@@ -145,7 +145,7 @@ fn all_systems_of_a_full_organization_replace_backups_at_once() {
         assert_eq!(stored(&answers), uploads.len(), "round {round}: somebody was refused");
         quota = uploads.iter().map(|(_, size)| size).sum();
         assert_eq!(servers[0].totals("acme"), (figure(quota), 0), "round {round}");
-        // Full again: for the next round only what it replaces is free.
+        // The quota is full again: in the next round only the replaced bytes are free.
         servers[0].cli(["org", "set-quota", "acme", &quota.to_string()]).exits(0);
         for (system, old) in systems.iter().zip(before) {
             let kept = servers[0].ids(system);
@@ -174,7 +174,7 @@ fn chunked_uploads_racing_for_the_last_bytes_never_exceed_the_quota() {
     assert_eventually("nothing is held any more", TIMEOUT, || {
         servers[0].totals("acme") == (figure(count * size), 0)
     });
-    // What is left is exactly what the totals say.
+    // Exactly the bytes are free that the totals show.
     let left = quota - count * size;
     servers[1].upload(&systems[6]).chunked(bytes(left + 1)).send().is_over_quota();
     servers[2].upload(&systems[6]).chunked(bytes(left)).send().id();

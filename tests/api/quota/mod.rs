@@ -1,4 +1,4 @@
-//! Quota and accounting: exact to the byte, also for many at once.
+//! Quota and accounting: exact to the byte, also with many concurrent uploads.
 
 mod batched_operations;
 mod concurrency;

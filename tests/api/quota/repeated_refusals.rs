@@ -1,4 +1,4 @@
-//! A system that goes on asking for room that its organization does not have.
+//! A system repeats uploads for which its organization's quota has no space.
 
 use std::time::Instant;
 
@@ -32,10 +32,10 @@ fn loop_of_quota_refusals_does_not_starve_other_systems() {
             thread.join().expect("all were refused");
         }
     });
-    // Its connections report what they did when they end.
+    // Connections report their transactions when they end.
     assert!(server.stop_gracefully().success());
     let cost = server.db.transactions() - before;
-    // A few are made each second: a refused system may ask again, credentials are looked up, tasks run.
+    // Each second permits a few: a refused system may try again, credentials are looked up, tasks run.
     let seconds = i64::try_from(start.elapsed().as_secs()).expect("a short time");
     assert!(cost < 200 + 5 * seconds, "{cost} transactions for 600 refusals in {seconds} s");
 }

@@ -25,7 +25,7 @@ fn organizations_that_upload_at_once_share_transactions() {
     });
 }
 
-/// An operation that changes nothing: there is no such upload.
+/// Returns an operation that changes nothing: its upload does not exist.
 fn nothing(system: &System) -> OrgBatch {
     let system_id = Uuid::parse_str(&system.id).expect("an id");
     let abort = Abort { system_id, backup: Uuid::now_v7(), release_rate_slot: false };
@@ -44,7 +44,7 @@ fn locked_organization_is_left_out_of_a_shared_transaction_and_delays_nobody() {
         writer: Uuid::from_u128(1),
     };
     let mut conn = server.db.session().conn;
-    // Whoever waits all the same is told so.
+    // A wait for a lock fails at once.
     conn.batch_execute("SET lock_timeout = '1ms'").expect("set");
     let shares = [nothing(&locked), nothing(&free)];
     let done = || Some(vec![OperationOutcome::NotFound]);
@@ -69,7 +69,7 @@ fn organization_locked_by_another_process_is_retried_together_before_it_waits_al
     let server = Server::start();
     let system = server.system();
     let left_out = || sample(&server.metrics(), r#"strongroom_batch_seconds_count{result="left_out"}"#);
-    // Twice: once it has waited, it is tried together again.
+    // Two rounds: after an organization has waited alone, it is tried together again.
     for round in 0..2 {
         let before = left_out();
         let mut other = server.db.session().conn;

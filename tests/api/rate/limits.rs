@@ -1,10 +1,10 @@
-//! 429: the sliding window of a system, and how many uploads it may have open.
+//! 429: the sliding window of a system, and the number of uploads that it may have open.
 
 use std::time::{Duration, Instant};
 
 use crate::harness::{RawClient, Server, System, TIMEOUT, assert_eventually, bytes};
 
-/// Makes the system's uploads so far look this much older.
+/// Makes the system's admissions so far look this much older.
 fn age(server: &Server, system: &System, by: &str) {
     server.db.execute(&format!(
         "UPDATE systems SET recent_admissions = ARRAY(SELECT at - interval '{by}' FROM unnest(recent_admissions) at)
@@ -56,7 +56,7 @@ fn window_slides_and_retry_after_is_the_time_until_the_next_slot() {
     for _ in 0..6 {
         server.store(&system, b"x");
     }
-    // However long that took: it was 50 seconds ago.
+    // Sets the age, however long the steps before took: 50 seconds.
     server.db.execute(
         "UPDATE systems SET recent_admissions = ARRAY(
              SELECT at + (clock_timestamp() - interval '50 seconds' - recent_admissions[1])

@@ -1,8 +1,9 @@
-//! The sliding window over a system's whole history: three processes, a restart, slots given back, a clock that jumps.
+//! The sliding window over a system's whole history: three processes, a restart, released slots, a clock that
+//! jumps.
 
 use crate::harness::{RawClient, Server, System, TIMEOUT, assert_eventually, bytes};
 
-/// Lets time go by for the system: all its admissions look this much older.
+/// Makes all admissions of the system look this much older.
 fn pass(server: &Server, system: &System, time: &str) {
     server.db.execute(&format!(
         "BEGIN;
@@ -14,7 +15,8 @@ fn pass(server: &Server, system: &System, time: &str) {
     ));
 }
 
-/// So many uploads at the same moment, by turns at each server; how many were stored. The others were 429.
+/// Sends this many uploads at the same moment, distributed over the servers; returns how many were stored. The
+/// others must be 429.
 fn burst(servers: &[&Server], system: &System, count: usize) -> usize {
     std::thread::scope(|scope| {
         let send = |number: usize| {
@@ -29,7 +31,7 @@ fn burst(servers: &[&Server], system: &System, count: usize) -> usize {
     })
 }
 
-/// Stores as many as the window takes: what is open at the same time is refused for another reason.
+/// Stores as many uploads as the window permits, in bursts: a burst may also reach the limit of open uploads.
 fn fill(servers: &[&Server], system: &System) -> usize {
     let mut stored = 0;
     loop {
@@ -41,7 +43,7 @@ fn fill(servers: &[&Server], system: &System) -> usize {
     }
 }
 
-/// The most backups that any span of this length holds, of all that were ever stored.
+/// Returns the largest number of backups that any span of this length holds.
 fn most_within(server: &Server, system: &System, seconds: u32) -> i64 {
     server.db.number(&format!(
         "SELECT max(held) FROM (
@@ -65,8 +67,8 @@ fn no_minute_and_no_hour_has_more_uploads_than_its_limit() {
     pass(&one, &system, "59 seconds");
     assert_eq!(burst(&[&one, &two, &three], &system, 12), 0, "a second too soon");
     pass(&one, &system, "2 seconds");
-    // A process remembers until when it refused, and for it that minute is not over. One that starts anew has
-    // forgotten that, and nothing else.
+    // A process remembers the end of its refusals, and refuses until then. A restarted one does not remember it,
+    // but still counts the admissions.
     two.kill();
     let two = two.sibling();
     two.put(&system, b"x").id();

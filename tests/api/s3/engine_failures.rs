@@ -1,14 +1,14 @@
-//! An S3 engine that fails under an upload: the answer, the rows, the bucket, and the next upload.
+//! An S3 engine that fails during an upload: the answer, the rows, the bucket, and the next upload.
 
 use std::time::{Duration, Instant};
 
 use crate::engine::{Bucket, Fault, Proxy};
 use crate::harness::{Answer, Server, System, TIMEOUT, assert_eventually, bytes};
 
-/// Whatever the engine does, the client has its answer this soon after its last byte.
+/// How soon after its last byte a client must have its answer, whatever the engine does.
 const IN_TIME: Duration = Duration::from_secs(30);
 
-/// An upload while everything fails, in each way.
+/// Uploads while every call fails, with each fault.
 fn upload_during_each_fault(upload: fn(&Server, &System) -> Answer) {
     let bucket = Bucket::new();
     let link = Proxy::new(&bucket.endpoint);
@@ -59,7 +59,7 @@ fn large_upload_to_a_failing_engine_is_refused_and_leaves_nothing() {
 
 #[test]
 fn chunked_upload_to_a_failing_engine_is_refused_and_leaves_nothing() {
-    // Ends within the first part: the uploads of an engine in this process can't be listed, and what it has
-    // begun when its answers are lost could not be found.
+    // The body fits into the first part: the engine in this process can't list its unfinished uploads, so an
+    // upload that it has begun and whose answer was lost could not be found.
     upload_during_each_fault(|server, system| server.upload(system).chunked(bytes(5 << 20)).send());
 }

@@ -1,4 +1,4 @@
-//! S3 engines that fail, at the start and under uploads.
+//! S3 engines that fail, at the start and during uploads.
 
 mod engine_failures;
 mod startup;

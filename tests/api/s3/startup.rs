@@ -1,4 +1,4 @@
-//! Starting on a bucket: what will not get better ends the start, what may is waited for.
+//! Starting on a bucket: permanent errors end the start, and temporary ones are waited for.
 
 use std::time::{Duration, Instant};
 
@@ -45,7 +45,7 @@ fn start_waits_for_an_unreachable_engine() {
             .into_iter()
             .fold(Server::builder().unready(), |builder, (name, value)| builder.set(name, value));
         let server = builder.no_store().start();
-        // The next one has a database of its own.
+        // The next server needs a database of its own.
         server.skip_comparison();
         let answer = server.get("/api/health").send().status(503);
         assert!(answer.data().to_string().contains("store"), "{answer}");
@@ -59,7 +59,7 @@ fn start_waits_for_an_unreachable_engine() {
 #[test]
 fn start_does_not_wait_for_lost_packets_to_the_engine() {
     let bucket = Bucket::new();
-    // From its return until the start is done.
+    // Returns the time from the engine's return until the start is done.
     let recovered_within = || {
         let link = Proxy::new(&bucket.endpoint);
         link.inject(Fault::PacketsLost, |_| true);
@@ -75,14 +75,15 @@ fn start_does_not_wait_for_lost_packets_to_the_engine() {
                 .fold(Server::builder().unready(), |builder, (name, value)| builder.set(name, value))
                 .no_store()
                 .start();
-            // It listens when it is ready, or has waited for long.
+            // The server listens when it is ready, or after a long wait.
             let took = mending.join().expect("mended").elapsed();
             server.skip_comparison();
             assert_eventually("healthy", TIMEOUT, || server.get("/api/health").send().status == 200);
             took
         })
     };
-    // A busy machine can only make it longer. Who waits for the swallowed one needs five seconds.
+    // A busy machine can only make it longer. A start that waits for the swallowed connection needs five
+    // seconds.
     assert!((0..5).any(|_| recovered_within() < Duration::from_secs(4)));
 }
 
@@ -93,7 +94,7 @@ fn useless_proxy_to_the_engine_is_named() {
     let mut command = plain_command();
     command.arg("serve").env("LISTEN_ADDRESS", "127.0.0.1:0").env("DATABASE_URL", database.url());
     command.env("MANAGEMENT_LISTEN_ADDRESS", "127.0.0.1:0").env(scheme, "http://127.0.0.1:1");
-    // A bucket that is not there ends the start.
+    // A missing bucket ends the start.
     command.envs(settings(&bucket, &bucket.endpoint)).env("BACKUP_S3_BUCKET", "no-such-bucket-either");
     let stopped = run(&mut command).exits(3);
     assert!(stopped.stderr.contains(&format!("{scheme} is set and not used")), "{stopped:?}");

@@ -1,8 +1,8 @@
-//! Settings that are wrong stop the start with one line that names them.
+//! Wrong settings stop the start with one line that names them.
 
 use crate::harness::{Output, Store, plain_command, run};
 
-/// A URL at which nobody listens: the settings are looked at before anybody is called.
+/// A URL that refuses connections: the settings are checked before any connection.
 const DATABASE: &str = "postgres://strongroom:a-database-password@127.0.0.1:1/none?connect_timeout=1";
 
 fn serve_with(settings: &[(&str, &str)]) -> Output {

@@ -1,4 +1,4 @@
-//! Secrets in settings that are not what they should be: no line repeats them.
+//! Secrets in wrong settings: no line repeats them.
 
 use tempfile::TempDir;
 
@@ -9,7 +9,7 @@ const HIDDEN: &str = "hunter2";
 fn serve_with(settings: &[(&str, &str)]) -> Output {
     let mut command = plain_command();
     command.arg("serve").env("LISTEN_ADDRESS", "127.0.0.1:0").env("MANAGEMENT_LISTEN_ADDRESS", "127.0.0.1:0");
-    // Nothing that is written in another place is a reason to stop.
+    // Settings without effect do not stop the start.
     command.env("DATABASE_URL", "postgres://nobody@127.0.0.1:1/none?connect_timeout=2");
     command.env("RUST_LOG", "trace").envs(settings.iter().copied());
     run(&mut command)

@@ -1,4 +1,4 @@
-//! SIGTERM: nothing new, but what was begun is finished.
+//! SIGTERM: the server accepts nothing new, and finishes what was begun.
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::TcpStream;
@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::harness::{Builder, Certificate, RawClient, Server, TIMEOUT, assert_eventually, bytes, head};
 
-/// For so long an accepted connection that has sent nothing is kept when the server stops.
+/// How long a stopping server keeps an accepted connection that has sent nothing.
 const FIRST_REQUEST: Duration = Duration::from_millis(500);
 
 fn with_tls() -> Builder {
@@ -83,8 +83,11 @@ fn restarted_server_has_the_state_of_the_previous_one() {
     assert_eq!(next.slots_used(&system), 2);
 }
 
-/// Asks again and again, on a new connection whenever the last answer said that its own will be closed, until nobody
-/// listens any more. Returns how often it was answered.
+/// Sends request after request until connections are refused, on a new connection when an answer announces that
+/// its own closes. Returns the number of answers.
+///
+/// A busy machine may delay a client for as long as the server waits for it: that request does not count as
+/// lost.
 ///
 /// On a busy machine a client may be kept from asking for as long as the server waits for it: that one was not lost.
 fn ask_until_refused(server: &Server, line: &str) -> usize {
@@ -146,8 +149,8 @@ fn kept_connections_over_tls_are_told_to_close_before_they_end() {
     stop_while_asked(&with_tls(), "");
 }
 
-/// All who are in the middle of a handshake when the server stops are answered. `false`: the test was too slow for it,
-/// which a busy machine may make it.
+/// Clients in the middle of a handshake when the server stops are answered. `false`: the test was too slow for
+/// it, as it may be on a busy machine.
 fn those_in_the_middle_of_a_handshake_are_answered() -> bool {
     let server = with_tls().start();
     let tls = server.certificate().expect("TLS");
@@ -156,7 +159,7 @@ fn those_in_the_middle_of_a_handshake_are_answered() -> bool {
             let mut stream = TcpStream::connect(server.address()).expect("connect");
             stream.set_read_timeout(Some(TIMEOUT)).expect("a time-out");
             let mut client = tls.client(stream.try_clone().expect("the same"));
-            // The first flight is out, and nobody has looked at what came back.
+            // The client has sent its first message, and not read the server's.
             client.conn.write_tls(&mut stream).expect("say hello");
             client
         })
@@ -183,7 +186,7 @@ fn client_in_the_middle_of_a_handshake_is_answered() {
     assert!((0..10).any(|_| those_in_the_middle_of_a_handshake_are_answered()));
 }
 
-/// Finishes a handshake and asks when the listener is closed already. `false`: the test was too slow for it.
+/// Finishes a handshake and sends a request after the listener is closed. `false`: the test was too slow for it.
 fn a_handshake_that_ends_after_the_listener_is_answered() -> bool {
     let server = with_tls().start();
     let tls = server.certificate().expect("TLS");

@@ -1,14 +1,15 @@
-//! Processes that are killed or paused: the next one, or another, puts everything right, and guesses nothing.
+//! Processes that are killed or paused: the next process, or another one, cleans up, and does so only with
+//! proof.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::harness::{Database, RawClient, Server, System, TIMEOUT, assert_eventually, bytes, on_s3};
 
-/// Seconds. A living process whose signs of life stop for nearly two of them is taken for dead.
+/// Seconds. A running process that does not renew its lease for nearly two of them is taken for dead.
 const LEASE: u64 = 4;
 
-/// A server whose death is noticed after two leases.
+/// Starts a server whose death is noticed after two leases.
 fn short_lease() -> Server {
     Server::builder().set("BACKUP_LEASE", LEASE).set("BACKUP_SWEEP_INTERVAL", 1).start()
 }

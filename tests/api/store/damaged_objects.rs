@@ -1,4 +1,4 @@
-//! Objects that are not what their row says: never a clean short answer.
+//! Objects that differ from their row are never sent as a complete answer.
 
 use crate::harness::{BACKUPS, Server, System, TIMEOUT, assert_eventually, bytes};
 
@@ -27,7 +27,7 @@ fn missing_object_is_reported_as_damaged() {
     assert_eq!(server.ids(&system), [whole]);
 }
 
-/// Whole, in parts, and looked at only: not one byte of it, and the log says which backup it is.
+/// Requests the backup whole, in parts and by `HEAD`: not one byte of it is sent, and the log names the backup.
 #[track_caller]
 fn is_damaged(server: &Server, system: &System, id: &str) {
     for range in [None, Some("bytes=0-"), Some("bytes=0-0"), Some("bytes=500-999"), Some("bytes=-1")] {
@@ -79,7 +79,7 @@ fn object_that_is_no_regular_file_is_damaged_and_not_followed() {
                 assert!(made.success());
             }
         }
-        // As many at a time as a system may have, and none of them waits for the pipe.
+        // As many downloads at a time as a system may have, and none of them waits for the pipe.
         for _ in 0..4 {
             std::thread::scope(|scope| {
                 let asked: Vec<_> =
@@ -92,7 +92,7 @@ fn object_that_is_no_regular_file_is_damaged_and_not_followed() {
         is_damaged(&server, &system, &id);
     }
     server.cli(["audit", "--store"]).exits(1).says("a named pipe");
-    // Deleting removes the name, and not what it led to.
+    // Deleting removes the link, and not its target.
     server.delete(&system, &id).status(200);
     assert_eventually("the name is gone", TIMEOUT, || path.symlink_metadata().is_err());
     assert_eq!(std::fs::read(outside.path()).expect("the other file"), content);

@@ -1,4 +1,4 @@
-//! A store that cannot take a backup: 503, nothing kept, nothing counted. One that is not safe is not started on.
+//! A store that cannot store a backup: 503, nothing kept, nothing counted. An unsafe store stops the start.
 
 use std::fs::{Permissions, set_permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -131,7 +131,7 @@ fn store_that_fails_during_an_upload_keeps_nothing_of_it() {
     server.store.repair_store();
     answer.is_unavailable();
     assert_eventually("the slot is given back", TIMEOUT, || server.slots_used(&system) == 0);
-    // The store could not delete it either: it is asked again some seconds later.
+    // The store could not delete it either: the purge tries again some seconds later.
     assert_eventually("what was begun is swept away", TIMEOUT, || server.snapshot() == before);
 }
 
@@ -242,7 +242,7 @@ fn exhausted_file_descriptors_are_503_and_recover() {
     let kept = server.store(&system, b"x");
     let before = server.snapshot();
     let mut wires: Vec<_> = (0..3).map(|_| RawClient::to(&server)).collect();
-    // All three are accepted: who has an answer has a descriptor.
+    // All three connections are accepted: an answered one has its descriptor.
     let list = crate::harness::head("GET", BACKUPS, &system, &[]);
     for raw in &mut wires {
         raw.send(&list);
@@ -258,7 +258,7 @@ fn exhausted_file_descriptors_are_503_and_recover() {
         raw.send(&list);
         assert_eq!(raw.answer().status(200).data()["backups"][0]["id"], kept.as_str());
     }
-    // Who comes now waits to be admitted.
+    // A new connection waits to be accepted.
     let mut late = RawClient::upload(&server, &system, &["Content-Length: 4"]);
     late.send("late");
     server.limit_descriptors(limit);

@@ -1,4 +1,4 @@
-//! Stores that fail, and objects that are damaged.
+//! Stores that fail, and damaged objects.
 
 mod damaged_objects;
 mod failures;

@@ -1,4 +1,4 @@
-//! The role `support`: what it may not do, and that what nobody can take from it does no harm.
+//! The role `support`: its limits, and that the rights which cannot be revoked do no harm.
 
 use std::path::Path;
 use std::process::Command;
@@ -8,7 +8,7 @@ use crate::harness::{
     Database, Output, REQUESTS, Server, TIMEOUT, assert_eventually, plain_command, request_ids, run,
 };
 
-/// As an operator would, without `ON_ERROR_STOP`.
+/// Runs the script as an operator would, without `ON_ERROR_STOP`.
 fn support_sql(url: &str, options: &[&str]) -> Output {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/postgres/support.sql");
     let mut command = Command::new("psql");
@@ -46,7 +46,7 @@ fn support_role_writes_nothing_and_takes_no_lock_even_in_read_write_sessions() {
     support.execute(
         "SELECT * FROM support_systems; SELECT * FROM support_orgs; SELECT * FROM support_recent_events",
     );
-    // Whoever owns the tables still migrates.
+    // The owner of the tables can still migrate.
     run(plain_command().arg("migrate").env("DATABASE_URL", database.url())).exits(0);
 }
 
@@ -119,7 +119,7 @@ fn support_script_tells_an_owner_without_superuser_rights_what_remains() {
     }
     assert!(done.stderr.lines().filter(|line| line.contains("WARNING")).count() < 3, "{done:?}");
     support_sql(database.url(), &[]).exits(0);
-    // The owner of the tables still migrates: the locks are his, and so are new tables.
+    // The owner of the tables can still migrate: the locks are the owner's, and so are new tables.
     database.execute(&format!("ALTER DATABASE {name} OWNER TO CURRENT_USER"));
     for right in [
         "function_privilege('{}', 'pg_advisory_xact_lock(bigint)', 'EXECUTE')",

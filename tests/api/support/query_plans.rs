@@ -1,8 +1,8 @@
-//! What a question of support staff costs: as many rows as are shown, however much has happened.
+//! The cost of a query by support staff: as many rows as it shows, however long the history is.
 
 use crate::harness::{Database, Server};
 
-/// Many organizations with many events each, most of them old.
+/// Adds many organizations with many events each, most of them old.
 fn much_history() -> Server {
     let server = Server::start();
     server.db.execute(

@@ -1,4 +1,4 @@
-//! What support staff see with SQL, and what they do not.
+//! What support staff see with SQL, and what they do not see.
 
 use std::process::Command;
 
@@ -83,7 +83,7 @@ fn events_view_shows_the_latest_events() {
     assert_eq!(from, "127.0.0.1");
 }
 
-/// As an operator does, after the tables are there.
+/// Runs the script as an operator does, after the migration.
 fn create_support_role(server: &Server) {
     let script = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/postgres/support.sql");
     let applied = Command::new("psql")

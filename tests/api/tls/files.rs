@@ -1,4 +1,4 @@
-//! Certificates and keys that can't be used: the right reason, at the start and on SIGHUP, and nothing of the files.
+//! Unusable certificates and keys: the right reason, at the start and on SIGHUP, without the files' content.
 
 use std::process::Command;
 
@@ -6,7 +6,7 @@ use tempfile::TempDir;
 
 use crate::harness::{Certificate, RawClient, Server, TIMEOUT, assert_eventually, head, plain_command, run};
 
-/// A good pair, and what `openssl` makes of it, or instead of it.
+/// A valid pair, and variants that `openssl` makes of it.
 struct CertificateWriter {
     folder: TempDir,
     cert: String,
@@ -22,7 +22,7 @@ impl CertificateWriter {
         Self { cert, key, ..this }
     }
 
-    /// What `openssl` with these arguments writes to its standard output.
+    /// Returns the standard output of `openssl` with these arguments.
     fn make(&self, arguments: &str) -> String {
         let mut command = Command::new("openssl");
         let made = run(command.args(arguments.split(' ')).current_dir(self.folder.path())).exits(0);
@@ -38,7 +38,7 @@ impl CertificateWriter {
         self.make(&format!("req -new -x509 -key key -subj /CN=localhost {options}"))
     }
 
-    /// Of version 1, as `openssl x509 -req` makes them without extensions.
+    /// Returns a certificate of version 1, as `openssl x509 -req` makes it without extensions.
     fn version_1(&self) -> String {
         self.write("key", &self.key);
         let request = self.make("req -new -key key -subj /CN=localhost");
@@ -47,7 +47,7 @@ impl CertificateWriter {
     }
 }
 
-/// One that was valid in these years.
+/// Returns a certificate that is valid in these years.
 fn dated(from: i32, to: i32) -> (String, String) {
     let mut about = rcgen::CertificateParams::new(["127.0.0.1".to_owned()]).expect("a name");
     about.not_before = rcgen::date_time_ymd(from, 1, 1);
@@ -56,7 +56,7 @@ fn dated(from: i32, to: i32) -> (String, String) {
     (about.self_signed(&key).expect("a certificate").pem(), key.serialize_pem())
 }
 
-/// The content of the two files, and what is said of which.
+/// The content of the two files, and the expected message.
 struct Case {
     cert: String,
     key: String,
@@ -127,7 +127,7 @@ fn cases() -> Vec<Case> {
     ]
 }
 
-/// Pairs that are fine, whatever their editor has done to them; some are warned about.
+/// Returns valid pairs, as various editors save them; some cause a warning.
 fn good_ones() -> Vec<(String, String, Option<&'static str>)> {
     let shop = CertificateWriter::new();
     let (cert, key) = (shop.cert.clone(), shop.key.clone());
@@ -145,7 +145,8 @@ fn good_ones() -> Vec<(String, String, Option<&'static str>)> {
     ]
 }
 
-/// Neither as text nor as the numbers of its bytes; of each line of a file that is long enough to mean something.
+/// Checks that the output contains no line of the file that is long enough to be a secret, neither as text nor
+/// as the numbers of its bytes.
 #[track_caller]
 fn shows_nothing(said: &str, file: &str) {
     let secrets =

@@ -1,4 +1,4 @@
-//! What strangers do to a listener that speaks TLS, before any of them has sent a request.
+//! Connections to a TLS listener that have not sent a request yet.
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::TcpStream;
@@ -9,7 +9,7 @@ use crate::harness::{
     bytes, sample,
 };
 
-/// A handshake that is not done within this time is given up.
+/// The timeout of a handshake.
 const HANDSHAKE: Duration = Duration::from_secs(5);
 /// The first bytes of a handshake: the header of a record, and a message that never ends.
 const HALF_A_HELLO: [u8; 9] = [22, 3, 1, 2, 0, 1, 0, 1, 252];
@@ -30,7 +30,7 @@ fn is_open(stream: &TcpStream) -> bool {
     matches!(stream.peek(&mut [0]), Err(error) if error.kind() == ErrorKind::WouldBlock)
 }
 
-/// Waits until the server closes the connection; what it has sent before.
+/// Waits until the server closes the connection; returns the bytes that it sent before.
 fn read_to_the_end(mut stream: &TcpStream) -> Vec<u8> {
     let mut read = Vec::new();
     match stream.read_to_end(&mut read) {
@@ -52,7 +52,7 @@ fn counted(server: &Server, result: &str, times: u32) {
     assert_eventually(&format!("{times} handshakes have ended as {result}"), TIMEOUT, reached);
 }
 
-/// Lines about handshakes; none of the log may be an error.
+/// Returns the number of log lines about handshakes; the log must have no error.
 fn lines_about_handshakes(server: &Server) -> usize {
     let log = server.log();
     assert!(!log.contains("ERROR"), "{log}");
@@ -73,7 +73,7 @@ fn uploads_beside(address: &str, server: &Server, said: &[u8]) -> bool {
     let mut raw = RawClient::upload(server, &system, &["Content-Length: 1000"]);
     raw.send(bytes(1000));
     raw.answer().id();
-    // Nobody had to be turned out for it.
+    // No connection was closed in favour of the upload.
     begun.elapsed() < HANDSHAKE && strangers.iter().all(is_open)
 }
 
@@ -91,7 +91,7 @@ fn thousands_of_stalled_handshakes_do_not_delay_an_upload() {
     assert!((0..5).any(|_| uploads_beside(server.address(), &server, &HALF_A_HELLO)));
 }
 
-/// The management API speaks TLS where it can be reached from other machines.
+/// The management API speaks TLS on an address that other machines can reach.
 #[test]
 fn silent_connections_do_not_delay_the_management_api() {
     allow_descriptors(4096);
@@ -128,7 +128,7 @@ fn stalled_handshake_times_out_and_is_counted() {
     }
     counted(&server, "timeout", 20);
     assert_eventually("none is open any more", TIMEOUT, || open() < 0.5);
-    // A second one if a minute has passed meanwhile.
+    // There is a second line if a minute has ended meanwhile.
     assert!((1..=2).contains(&lines_about_handshakes(&server)), "{}", server.log());
 }
 
@@ -143,7 +143,7 @@ fn plain_http_on_a_tls_port_is_not_served_and_logged_once_a_minute() {
         }
     }
     counted(&server, "plain_http", 20);
-    // A second one if a minute has passed meanwhile.
+    // There is a second line if a minute has ended meanwhile.
     assert!((1..=2).contains(&lines_about_handshakes(&server)), "{}", server.log());
     assert!(server.log().contains("its URL has to begin with https://"), "{}", server.log());
 }
@@ -168,7 +168,7 @@ fn garbage_and_alerts_are_not_served_and_logged_once_a_minute() {
     assert!(stream.write_all(b"GET / HTTP/1.1\r\n\r\n").is_err());
     drop(stream);
     counted(&server, "failed", 51);
-    // A second one if a minute has passed meanwhile.
+    // There is a second line if a minute has ended meanwhile.
     assert!((1..=2).contains(&lines_about_handshakes(&server)), "{}", server.log());
     let system = server.system();
     server.store(&system, b"the others are served");
@@ -186,7 +186,7 @@ fn client_that_disconnects_during_a_handshake_is_counted_and_not_logged() {
             }
         }
     }
-    // A connection that was reset before it was accepted is none any more.
+    // A connection that was reset before it was accepted does not count.
     let begun = || handshakes(&server, "closed");
     assert_eventually("they are counted", TIMEOUT, || begun() >= 10.0);
     assert_eq!(lines_about_handshakes(&server), 0, "{}", server.log());
@@ -213,7 +213,7 @@ fn metrics_show_connections_until_they_end() {
     assert!(sample(&server.metrics(), r#"strongroom_http_connections_max{api="collect"}"#) > 1.0);
 }
 
-/// A client that is connected and does not send its head, or not all of it.
+/// A client connects and does not send its head, or not all of it.
 fn a_head_that_does_not_come_is_not_waited_for(builder: Builder) {
     let server = builder.start();
     for said in ["", "POST /api/systems/backups HTTP/1.1\r\nHost: vault.example\r\nAuthoriz"] {
@@ -246,7 +246,7 @@ fn unauthenticated_connections_leave_descriptors_for_uploads() {
     let mut raw = RawClient::upload(&server, &system, &["Content-Length: 1000"]);
     raw.send("x");
     assert_eventually("it was admitted", TIMEOUT, || server.receiving() == 1);
-    // More than there are descriptors: the rest waits in the kernel's queue.
+    // More connections than descriptors: the rest waits in the kernel's queue.
     let strangers: Vec<TcpStream> = (0..900).map(|_| connect(server.address())).collect();
     let metrics = server.metrics();
     let most = sample(&metrics, r#"strongroom_http_connections_max{api="collect"}"#);
@@ -261,7 +261,7 @@ fn unauthenticated_connections_leave_descriptors_for_uploads() {
     assert!(!server.log().contains("ERROR"), "{}", server.log());
 }
 
-/// KiB beside those before.
+/// The growth that is permitted, in KiB.
 const KEPT: u64 = 12 * 1024;
 
 #[test]

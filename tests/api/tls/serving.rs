@@ -1,4 +1,4 @@
-//! TLS: serving, changing the certificate while running, and refusing a pair that is none.
+//! TLS: serving, changing the certificate at runtime, and refusing a wrong pair.
 
 use crate::harness::{
     Certificate, Curl, RawClient, Server, TIMEOUT, assert_eventually, bytes, head, plain_command, run,

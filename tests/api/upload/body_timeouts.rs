@@ -1,4 +1,4 @@
-//! 408: clients that stall, and slow ones that do not.
+//! 408: clients that stall are refused, and slow ones are not.
 
 use std::time::{Duration, Instant};
 
@@ -6,7 +6,7 @@ use crate::harness::{
     Builder, Certificate, RawClient, Server, TIMEOUT, assert_eventually, bytes, chunk, eventually,
 };
 
-/// Time itself is the subject here: lets some of it go by.
+/// Lets real time pass: these tests are about time.
 fn pass(time: Duration) {
     let end = Instant::now() + time;
     eventually(time, || Instant::now() >= end);
@@ -71,7 +71,7 @@ fn sending_slowly_is_not_idle(builder: Builder) {
     let length = idle + 2;
     let mut known = RawClient::upload(&server, &system, &[&format!("Content-Length: {length}")]);
     let mut chunked = RawClient::upload(&server, &system, &["Transfer-Encoding: chunked"]);
-    // All of it takes longer than it may be idle; each pause is much shorter, also on a machine that stumbles.
+    // All of it takes longer than the idle timeout; each pause is much shorter, also on a busy machine.
     for _ in 0..length {
         pass(Duration::from_secs(1));
         known.send("x");
@@ -118,7 +118,7 @@ fn minimum_rate_is_enforced_while_others_wait_for_reserved_bytes() {
         assert!(start.elapsed() < TIMEOUT * 6, "still served at 5 bytes a second");
         pass(Duration::from_millis(200));
         if start.elapsed() > Duration::from_secs(5) {
-            // Until the slow one has been turned out.
+            // These refused uploads repeat until the slow one has been ended.
             let _ = server.put(&fast, b"no room for a byte");
         }
     }

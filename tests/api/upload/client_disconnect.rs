@@ -1,4 +1,4 @@
-//! Clients that are gone before their answer: soon nothing may be left of them.
+//! Clients that disconnect before their answer: nothing may be left of them soon after.
 
 use crate::harness::{
     Builder, Certificate, Disconnect, RawClient, Server, System, TIMEOUT, assert_eventually, bytes, chunk,
@@ -7,7 +7,7 @@ use crate::harness::{
 const LEN: usize = 1_000_000;
 const SHARES: [usize; 3] = [0, 50, 99];
 
-/// Sends this many percent of a body and is gone, once the upload was admitted.
+/// Sends this many percent of a body, and disconnects when the upload is admitted.
 fn disconnect(server: &Server, system: &System, how: Disconnect, percent: usize, chunked: bool) {
     let before = server.snapshot();
     let length = format!("Content-Length: {LEN}");

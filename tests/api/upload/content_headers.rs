@@ -1,11 +1,11 @@
-//! Heads that say that the body is something else than the backup, or ask for a check that is not made: refused before they
-//! cost anything, and after the credential was looked at.
+//! Heads which say that the body is not the plain backup, or which request a check that the service does not
+//! make: refused at no cost, and after the credential check.
 
 use crate::harness::{
     BACKUPS, Curl, Login, RawClient, Server, System, bytes, chunk, digest_field, head, sha256_hex,
 };
 
-/// What is refused, and the header that the answer names.
+/// Refused headers, as the answer names them.
 const REFUSED: &[(&str, &str)] = &[
     ("Content-Range", "bytes 50000-99999/100000"),
     ("Content-Range", "bytes 0-99999/100000"),
@@ -39,7 +39,7 @@ const REFUSED: &[(&str, &str)] = &[
     ("If-Unmodified-Since", "Wed, 25 Nov 2026 10:00:00 GMT"),
 ];
 
-/// What changes nothing, and is answered 201.
+/// Headers that change nothing; the answer is 201.
 const HARMLESS: &[(&str, &str)] = &[
     ("Content-Encoding", "identity"),
     ("Content-Encoding", ""),
@@ -166,7 +166,7 @@ fn conditional_deletion_is_refused() {
     delete("if-match", "*").status(200);
 }
 
-/// The real curl, as people call it.
+/// The real curl, with common options.
 fn curl(server: &Server, system: &System) -> Curl {
     let user = format!("{}:{}", system.key, system.secret);
     Curl::new().args(["--insecure", "--user", &user, &server.url(BACKUPS)])

@@ -1,4 +1,4 @@
-//! Clients that damage a file on its way: what arrives is no backup. The real programs, as people call them.
+//! Clients that damage a file on its way: the result is no backup. The real programs, with common options.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -20,7 +20,7 @@ fn curl(server: &Server, system: &System, data: &str, path: &Path) -> Answer {
     curl.args([data, &format!("@{}", path.display())]).run().answer
 }
 
-/// Whether a wget was content; it does not show what it was answered.
+/// Whether wget succeeded; it does not show the answer.
 fn wget(server: &Server, system: &System, program: &[&str], path: &Path) -> bool {
     let credential = crate::harness::basic(&system.key, &system.secret);
     let mut command = Command::new(program[0]);
@@ -38,9 +38,9 @@ fn file_whose_line_breaks_curl_removed_is_refused() {
     let answer = curl(&server, &system, "-d", &file(folder.path(), &bytes(100_000)));
     let message = answer.is_validation_error("body");
     assert!(message.contains("--data-binary"), "{message}");
-    // It is seen only in the body, so it costs a slot, as a wrong digest does.
+    // The damage shows only in the body, so it uses a slot, as a wrong digest does.
     server.assert_refused(&before, &system, 1);
-    // Support learns of it, too.
+    // Support staff see it, too.
     let counted = sample(&server.metrics(), r#"strongroom_refusals_total{reason="damaged"}"#);
     assert!((counted - 1.0).abs() < 0.5, "{counted}");
     let shown = format!(

@@ -1,4 +1,4 @@
-//! Bodies that are not what was announced: empty ones and wrong digests.
+//! Bodies that differ from what the head announces: empty ones and wrong digests.
 
 use sha2::Digest as _;
 

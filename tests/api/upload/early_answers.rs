@@ -1,4 +1,5 @@
-//! An answer given before the body was read reaches the real curl: plain and TLS, direct and behind nginx.
+//! An answer that is sent before the body was read reaches the real curl: plain and TLS, direct and behind
+//! nginx.
 
 use std::path::Path;
 
@@ -9,7 +10,7 @@ use crate::harness::{
 
 const BIG: u64 = 64 * 1024 * 1024;
 
-/// How curl sends a body.
+/// The ways in which curl sends a body.
 const FORMS: [&str; 4] = ["known", "known without Expect", "chunked", "chunked without Expect"];
 
 fn send(mut curl: Curl, form: &str, body: &Path) -> Curl {
@@ -19,7 +20,7 @@ fn send(mut curl: Curl, form: &str, body: &Path) -> Curl {
     if form.starts_with("known") { curl.known(body) } else { curl.chunked(body) }
 }
 
-/// Refuses a big body for each reason there is before its end, in each form, and looks at what arrives.
+/// Refuses a big body before its end, for each reason and in each form, and checks the answers.
 fn every_refusal_arrives(builder: Builder, through: impl Fn(&Server, Curl) -> Curl) {
     // All of it may take longer than a minute.
     let server = builder.no_rate_limit().set("BACKUP_RATE_LIMIT_PER_HOUR", 1).start();
@@ -41,7 +42,7 @@ fn every_refusal_arrives(builder: Builder, through: impl Fn(&Server, Curl) -> Cu
     assert_eq!(server.objects().len(), 1);
 }
 
-/// The same for the size limit, which would hide the other refusals.
+/// Does the same for the size limit, which would hide the other refusals.
 fn too_large_arrives(builder: Builder, through: impl Fn(&Server, Curl) -> Curl) {
     let server = builder.no_rate_limit().set("BACKUP_MAX_UPLOAD_SIZE", 1_000_000).start();
     let system = server.system();
@@ -78,7 +79,7 @@ fn curl_over_tls_learns_of_too_large_a_body() {
     too_large_arrives(Server::builder().tls(&Certificate::new()), direct);
 }
 
-/// nginx is started with the first request, when the server's address is known.
+/// Starts nginx with the first request, when the server's address is known.
 fn behind_nginx(buffering: bool) -> impl Fn(&Server, Curl) -> Curl {
     let nginx = std::cell::OnceCell::new();
     move |server, curl| {
@@ -130,7 +131,7 @@ fn a_small_unread_body_is_drained(builder: Builder) {
             raw.answer().status(200);
             true
         };
-        // Only what is there at once is read, and the kernel may be late with the end of it.
+        // The server reads only what has arrived, and the kernel may deliver the end late.
         assert!((0..10).any(|_| is_kept()), "{len} unread bytes");
     }
 }
@@ -140,7 +141,7 @@ fn a_connection_that_is_kept_after_an_early_answer_serves_its_next_request() {
     for builder in [Server::builder(), Server::builder().tls(&Certificate::new())] {
         let server = builder.no_rate_limit().start();
         let system = server.system();
-        // More than is drained, and little enough to have all arrived when the answer is given.
+        // More than is drained, and little enough that all has arrived when the answer is sent.
         for len in [64 * 1024 + 1, 80_000, 100_000, 128 * 1024, 180_000] {
             for _ in 0..5 {
                 let mut raw = RawClient::to(&server);

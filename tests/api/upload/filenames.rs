@@ -1,4 +1,4 @@
-//! What an appliance may call its backup, and what becomes of it.
+//! Which names an appliance may give its backup, and how they are stored.
 
 use crate::harness::Server;
 

@@ -1,4 +1,4 @@
-//! Uploads: what is stored, what is refused, and what a broken one leaves.
+//! Uploads: which are stored, which are refused, and what a broken one leaves.
 
 mod accepted;
 mod body_timeouts;

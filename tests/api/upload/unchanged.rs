@@ -1,4 +1,4 @@
-//! `POST /api/systems/backups/unchanged`: heard from, without a backup.
+//! `POST /api/systems/backups/unchanged`: a sign of activity without a backup.
 
 use crate::harness::{BACKUPS, RawClient, Server, System, bytes, head};
 
@@ -69,7 +69,7 @@ fn body_of_an_unchanged_report_is_ignored() {
     let system = server.system();
     server.request("POST", UNCHANGED).user(&system).body(bytes(10_000)).send().status(200);
     let mut raw = RawClient::to(&server);
-    // In one piece: a body that is not there yet when the answer is given costs the connection.
+    // Head and body are sent in one piece: a body that arrives after the answer costs the connection.
     let head_of_1000 = head("POST", UNCHANGED, &system, &["Content-Length: 1000"]);
     raw.send([head_of_1000.as_bytes(), &bytes(1000)].concat());
     raw.answer().status(200);
