@@ -22,8 +22,8 @@ pub(super) struct BackgroundThreads {
     _memory: MemoryReturn,
 }
 
-/// Starts all tasks of the vault. Waits a little for schema and store to be prepared, so that the first request usually finds
-/// them ready.
+/// Starts all tasks of the vault. Waits a short time for the preparation of schema and store, so that they are usually ready
+/// for the first request.
 pub(super) async fn start(
     supervisor: &Supervisor,
     config: &Config,

@@ -11,7 +11,7 @@ use socket2::SockRef;
 use super::StartError;
 use crate::auth::bearer::TokenVerifier;
 use crate::backups::Vault;
-use crate::config::{Config, HttpConfig};
+use crate::config::{Config, HttpConfig, ManagementConfig};
 use crate::http::{
     self, Api, ApiAddress, ApiAddresses, ApiServer, AppState, Certificates, ListenerDrain, ResponseTimeouts,
     ServerSettings,
@@ -20,6 +20,11 @@ use crate::http::{
 /// Length of the kernel's accept queue, in connections: a fleet that reconnects all at once must not be rejected. The kernel
 /// limits it to `net.core.somaxconn`, which is 4096 by default.
 const BACKLOG: i32 = 4096;
+
+/// The connections that each API may have, in eighths of the descriptors that the process may have open. Two eighths remain
+/// for objects and database sessions: clients that open connections must not prevent uploads.
+const COLLECT_EIGHTHS: usize = 5;
+const MANAGEMENT_EIGHTHS: usize = 1;
 
 /// The listening sockets, before they are served.
 pub(super) struct Listeners {
@@ -35,8 +40,7 @@ impl Listeners {
         })
     }
 
-    /// Builds the servers; they run when they are awaited. A quarter of the `max_files` that the process may have open is
-    /// left for objects and database connections: clients that open connections must not prevent uploads.
+    /// Builds the servers; they run when they are awaited. `max_files`: the descriptors that the process may have open.
     pub(super) fn serve(
         self,
         config: Config,
@@ -45,16 +49,7 @@ impl Listeners {
         certificates: Option<Arc<Certificates>>,
         max_files: usize,
     ) -> Result<Vec<(Server, ListenerDrain)>, StartError> {
-        // Tokens must not cross a network in the clear. Loopback is not a network, and clients there would reject a
-        // certificate for the public name.
-        let exposed = !config.management.listen.ip().is_loopback();
-        let for_management = certificates.clone().filter(|_| exposed);
-        if exposed && for_management.is_none() {
-            log::warn!(
-                "the management API listens on {} without TLS: tokens cross the network in the clear",
-                config.management.listen
-            );
-        }
+        let for_management = management_certificates(&config.management, certificates.clone());
         let addresses = ApiAddresses {
             collect: api_address(&self.collect, certificates.is_some(), config.http.public_url)?,
             management: api_address(
@@ -68,20 +63,37 @@ impl Listeners {
         let shutdown_grace = config.http.shutdown_grace;
         let response_timeouts =
             ResponseTimeouts { idle_timeout: config.uploads.idle_timeout, min_rate: config.uploads.min_rate };
-        let settings = |listener, certificates, max_connections| ServerSettings {
+        let settings = |listener, certificates, eighths| ServerSettings {
             listener,
             certificates,
-            max_connections,
+            max_connections: max_files / 8 * eighths,
             response_timeouts,
             shutdown_grace,
         };
-        let management = settings(self.management, for_management, max_files / 8);
-        let collect = settings(self.collect, certificates, max_files / 8 * 5);
+        let management = settings(self.management, for_management, MANAGEMENT_EIGHTHS);
+        let collect = settings(self.collect, certificates, COLLECT_EIGHTHS);
         [(Api::Management, management), (Api::Collect, collect)]
             .map(|(api, settings)| serve(api, state.clone(), settings))
             .into_iter()
             .collect()
     }
+}
+
+/// Returns the certificates for the management API, if it uses TLS. Tokens must not cross a network in the clear. Loopback is
+/// not a network, and clients there would reject a certificate for the public name.
+fn management_certificates(
+    config: &ManagementConfig,
+    certificates: Option<Arc<Certificates>>,
+) -> Option<Arc<Certificates>> {
+    let is_exposed = !config.listen.ip().is_loopback();
+    let certificates = certificates.filter(|_| is_exposed);
+    if is_exposed && certificates.is_none() {
+        log::warn!(
+            "the management API listens on {} without TLS: tokens cross the network in the clear",
+            config.listen
+        );
+    }
+    certificates
 }
 
 fn serve(
@@ -99,8 +111,8 @@ fn serve(
     Ok((server, drain))
 }
 
-/// An address of another machine, or a port that needs a privilege, is a wrong setting. An address in use may be free a moment
-/// later.
+/// Binds a socket. An address of another machine, or a port that needs a privilege, is a wrong setting. An address that is in
+/// use may be free a moment later.
 fn bind(variable: &str, address: SocketAddr) -> Result<TcpListener, StartError> {
     let listener = TcpListener::bind(address).map_err(|source| match source.kind() {
         ErrorKind::AddrNotAvailable | ErrorKind::PermissionDenied => {
@@ -108,14 +120,14 @@ fn bind(variable: &str, address: SocketAddr) -> Result<TcpListener, StartError> 
         }
         _ => StartError::Io { doing: format!("{variable}: listen on {address}"), source },
     })?;
-    // The standard library asks for 128.
+    // The standard library sets 128.
     SockRef::from(&listener)
         .listen(BACKLOG)
         .map_err(|source| StartError::Io { doing: format!("{variable}: lengthen the queue"), source })?;
     Ok(listener)
 }
 
-/// Returns the address that the listener has: with port 0 in the setting, the kernel has chosen the port.
+/// Returns the address of the listener: with port 0 in the setting, the kernel has chosen the port.
 fn api_address(
     listener: &TcpListener,
     tls: bool,

@@ -31,7 +31,7 @@ pub enum StartError {
     /// A setting can't be used. The line names the variable.
     #[error("{0}")]
     Setting(String),
-    /// The object store works, but does not let us do what has to be done.
+    /// The object store works, but refuses a call that the service needs.
     #[error("{0}")]
     Refused(String),
     #[error("{doing}: {source}")]
@@ -66,13 +66,13 @@ pub fn run(config: Config, migrate: bool) -> Result<(), StartError> {
     let result =
         System::new().block_on(serve(config, connector, migrate, &runtime, disk.handle(), max_files));
     disk.shutdown_background();
-    // Work that still runs on it has had its time.
+    // The work that still runs has had enough time to end.
     runtime.shutdown_timeout(Duration::from_secs(1));
     result
 }
 
-/// Returns a connector to the database in the settings. Refuses what is not a connection string: a wrong setting must not
-/// look like a database that is down.
+/// Returns a connector to the database in the settings. Refuses a text that is not a connection string: a wrong setting must
+/// not look like a database that is down.
 pub fn connector(config: &Config) -> Result<Connector, StartError> {
     Connector::new(config.database_url.expose_secret()).ok_or_else(|| {
         StartError::Setting(
@@ -83,8 +83,8 @@ pub fn connector(config: &Config) -> Result<Connector, StartError> {
     })
 }
 
-/// Raises the soft limit of open files to the hard one: an upload holds a socket and a file. Processes start with a low
-/// soft limit only for the sake of programs that use `select`. Returns the limit.
+/// Raises the soft limit of open files to the hard one, and returns it: an upload holds a socket and a file. The usual soft
+/// limit is low only for programs that use `select`.
 fn raise_file_limit() -> usize {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let before = getrlimit(Resource::Nofile);
@@ -108,7 +108,7 @@ async fn serve(
     disk: &Handle,
     max_files: usize,
 ) -> Result<(), StartError> {
-    // First: a signal without a handler ends the process.
+    // The handlers come first: a signal without a handler ends the process.
     let mut signals = Signals::listen()?;
     #[cfg(feature = "failpoints")]
     log::warn!("built with fail points, for tests: not for use");
@@ -138,11 +138,11 @@ async fn serve(
     let threads = background::start(&supervisor, &config, migrate, policy, &connector, &vault).await?;
     let servers = listeners.serve(config, Arc::clone(&vault), tokens, certificates.clone(), max_files)?;
     notify_systemd(&[sd_notify::NotifyState::Ready]);
-    // Systems that wait for a backup request must not hold up the uploads that are in flight.
+    // Systems that wait for a backup request must not delay the uploads in flight.
     let stopping = || vault.waiters.close();
     run_until_signal(servers, &mut signals, certificates, stopping).await?;
 
-    // The connections are closed. The uploads that they have left behind are committed or aborted now.
+    // The connections are closed. Their last uploads are committed or aborted now.
     vault.tasks.close();
     let _ = timeout_at(Instant::now() + LAST_TASKS_TIMEOUT, vault.tasks.wait()).await;
     drop(threads);
@@ -151,8 +151,8 @@ async fn serve(
     Ok(())
 }
 
-/// Fails if the pooler in front of the database can't be used. `tasks::prepare` waits for a database that can't be reached; if
-/// it turns out to have such a pooler, there are no sessions until the pooler is configured correctly.
+/// Fails if the pooler in front of the database can't be used. `tasks::prepare` waits for a database that can't be reached. If
+/// such a pooler is found only then, there are no sessions until the pooler is configured correctly.
 async fn check_database(connector: Connector, runtime: &Runtime) -> Result<(), StartError> {
     let check = runtime.handle().spawn_blocking(move || connector.connect());
     match timeout(FIRST_PREPARATION_TIMEOUT, check).await {
@@ -161,7 +161,7 @@ async fn check_database(connector: Connector, runtime: &Runtime) -> Result<(), S
     }
 }
 
-/// Fails if the store refuses. `tasks::prepare` waits for a store that can't be reached.
+/// Fails if the store refuses a call. `tasks::prepare` waits for a store that can't be reached.
 async fn check_store(store: Arc<dyn BlobStore>, runtime: &Runtime) -> Result<(), StartError> {
     let check = runtime.spawn(async move { timeout(FIRST_PREPARATION_TIMEOUT, store.prepare(false)).await });
     match check.await {

@@ -32,7 +32,7 @@ impl Signals {
 
 /// Runs the servers until a signal ends them, or one of them ends by itself.
 ///
-/// * SIGTERM: requests in flight may finish. `stopping` ends those that would not end by themselves.
+/// * SIGTERM: requests in flight may finish. `stopping` ends the requests that would not end by themselves.
 /// * SIGINT, or a second SIGTERM: requests in flight are cut off.
 /// * SIGHUP: the certificate is read again.
 pub(super) async fn run_until_signal(
@@ -96,7 +96,7 @@ fn reload(certificates: Option<&Certificates>) {
     notify_systemd(&[sd_notify::NotifyState::Ready]);
 }
 
-/// Does nothing without systemd.
+/// Sends these states to systemd. Does nothing without it.
 pub(super) fn notify_systemd(states: &[sd_notify::NotifyState]) {
     if let Err(error) = super::systemd::notify(states) {
         log::warn!("could not notify systemd (NOTIFY_SOCKET): {error}");

@@ -13,7 +13,7 @@ pub struct ConnectionMetrics {
     handshakes: IntCounterVec,
 }
 
-/// Counts as open until it is dropped.
+/// Counts a connection as open until this is dropped.
 pub struct Open(IntGauge);
 
 impl Open {
@@ -66,7 +66,7 @@ impl ConnectionMetrics {
         Open::new(self.handshakes_open.with_label_values(&[api]))
     }
 
-    /// A TLS handshake has ended, with one of the results of `http/connections/handshake/mod.rs`.
+    /// Counts a TLS handshake that has ended, with one of the results of `http/connections/handshake/mod.rs`.
     pub fn handshake_ended(&self, api: &str, result: &str) {
         self.handshakes.with_label_values(&[api, result]).inc();
     }

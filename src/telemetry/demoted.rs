@@ -1,5 +1,5 @@
-//! Log lines of libraries that report as an error what any client can cause, any number of times. We count and log such events
-//! ourselves. The libraries' own lines are logged at level debug.
+//! Demotes log lines of libraries: any client can cause these errors, any number of times. The service counts and logs such
+//! events itself, so the libraries' lines are logged at level debug.
 
 use env_logger::Logger;
 use log::{Level, Log, Metadata, Record};

@@ -12,7 +12,7 @@ use prometheus::{
 
 /// Buckets in seconds, from a lookup in memory to a large upload on a slow link.
 const SECONDS: &[f64] = &[0.001, 0.005, 0.025, 0.1, 0.5, 2.5, 10.0, 60.0, 600.0];
-/// Buckets for the operations of a batch, of which there are 64 at most.
+/// Buckets for the number of operations in a batch, which is 64 at most.
 const ITEMS: &[f64] = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0];
 
 /// The process's counters; cheap to clone.
@@ -33,7 +33,7 @@ pub struct Metrics {
     downloads_open: IntGauge,
     systems_waiting: IntGauge,
     database_connections: IntGaugeVec,
-    /// Of both listeners.
+    /// The connections of both listeners.
     pub connections: ConnectionMetrics,
     pub tasks: TaskTable,
 }
@@ -62,10 +62,10 @@ impl Metrics {
     /// Registers all metrics, in a registry of their own.
     ///
     /// # Errors
-    /// Two of them have the same name, which would be a bug in this module.
+    /// Two metrics have the same name, which would be a bug in this module.
     pub fn new() -> prometheus::Result<Self> {
         let registry = Registry::new();
-        // Processor time, memory, descriptors.
+        // The collector has processor time, memory and descriptors.
         registry.register(Box::new(ProcessCollector::for_self()))?;
         let route = &["api", "method", "route", "status"];
         let counter = |name: &str, help: &str, labels: &[&str]| {
@@ -186,7 +186,7 @@ impl Metrics {
         move |bytes| counter.inc_by(bytes)
     }
 
-    /// Counts a request that has ended: its answer was sent, or its client is gone. `sent`: bytes of the answer's body.
+    /// Counts a request that has ended: its answer was sent, or its client has disconnected. `sent`: bytes of the answer's body.
     pub fn answered(&self, request: &RequestLabels, status: u16, sent: u64, took: Duration) {
         let status = status.to_string();
         let labels = &[request.api, request.method, request.route.as_str(), status.as_str()];

@@ -3,7 +3,7 @@
 use prometheus::Registry;
 use prometheus::core::Collector;
 
-/// Registers the metric and returns it.
+/// Registers a metric, and returns it.
 pub(super) fn registered<C: Collector + Clone + 'static>(
     registry: &Registry,
     metric: C,

@@ -1,7 +1,7 @@
 //! The status of each background task, for the log, the metrics and health.
 //!
-//! A task is work that no request waits for: `tasks/supervisor` repeats most of it. Some modules run theirs on demand (the
-//! abort of a failed upload, the shared transactions). All of it runs inside [`TaskStatus::run`], which catches a panic,
+//! A task is work that no request waits for: `tasks/supervisor` repeats most tasks. Some modules run tasks on demand (the
+//! abort of a failed upload, the shared transactions). Every run is inside [`TaskStatus::run`], which catches a panic,
 //! logs it once with the name of the task, and counts it.
 
 mod state;
@@ -23,16 +23,16 @@ use state::{RunResult, State};
 #[error("{text}")]
 pub struct TaskFailure {
     pub text: String,
-    /// The database or the store is down, which health says itself.
+    /// Whether the cause is that the database or the store is down: health shows that anyway.
     pub is_outage: bool,
-    /// When to run the task again, if not at its next turn.
+    /// When to run the task again, if not after its usual period.
     pub retry_after: Option<Duration>,
-    /// The task has logged it.
+    /// Whether the task has logged the failure.
     pub is_logged: bool,
 }
 
 impl TaskFailure {
-    /// A failure for a reason of the task's own.
+    /// Returns a failure that is not an outage's.
     pub fn new(text: impl Into<String>) -> Self {
         Self { text: text.into(), is_outage: false, retry_after: None, is_logged: false }
     }
@@ -46,11 +46,11 @@ impl TaskFailure {
     }
 }
 
-/// How a run ended that has not succeeded.
+/// How a run ended that did not succeed.
 #[derive(Debug)]
 pub enum RunError {
     Failed(TaskFailure),
-    /// It panicked, for this many times since the last success.
+    /// The run panicked. Contains the number of panics since the last success.
     Panicked(u32),
 }
 
@@ -137,7 +137,7 @@ impl TaskStatus {
         self.name
     }
 
-    /// Runs `work` once. Catches a panic; what `work` has borrowed must be usable or replaced afterwards.
+    /// Runs `work` once. Catches a panic: the values that `work` has borrowed must be usable or replaced afterwards.
     pub async fn run<T>(&self, work: impl Future<Output = Result<T, TaskFailure>>) -> Result<T, RunError> {
         self.start();
         let work = async {
@@ -157,7 +157,7 @@ impl TaskStatus {
         self.end(catch_unwind(AssertUnwindSafe(work)))
     }
 
-    /// The work that failed was left to another task: this one has no problem any more.
+    /// Forgets all failures of this task, because another task does the work that failed.
     pub fn clear(&self) {
         lock(&self.state).clear();
     }
@@ -213,7 +213,7 @@ impl TaskStatus {
     }
 }
 
-/// A panic under one of these locks leaves nothing half done: each change is a single assignment.
+/// Locks a mutex, also after a holder has panicked: each change is a single assignment, so nothing is left half done.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

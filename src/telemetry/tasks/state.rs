@@ -1,8 +1,8 @@
-//! What is known of one background task, and the decisions on it: pure functions of the state and the time.
+//! The state of one background task, and the decisions about it: pure functions of the state and the time.
 
 use std::time::{Duration, Instant};
 
-/// How long a task may fail before it counts as failing, if its failures are not an outage's.
+/// How long a task may fail before it counts as failing, if the cause is not an outage.
 const FAILING_AFTER: Duration = Duration::from_mins(1);
 /// The delay before the first restart after a panic; it doubles with each further panic in a row.
 const FIRST_RESTART_DELAY: Duration = Duration::from_secs(1);
@@ -20,7 +20,7 @@ pub fn restart_delay(panics: u32, max: Duration) -> Duration {
 pub enum TaskProblem {
     /// Its last run panicked.
     Panicked,
-    /// It has failed for a minute, and not because a dependency is down.
+    /// It has failed for a minute, but not because a dependency is down.
     Failing,
     /// Its current run takes much longer than a run should.
     Stalled,
@@ -30,7 +30,7 @@ pub enum TaskProblem {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum RunResult {
     Ok,
-    /// It failed because the database or the store is down: health already says so.
+    /// The database or the store is down: health already shows that.
     Outage,
     Error,
     Panic,
@@ -45,9 +45,9 @@ pub(super) struct State {
     last: Option<RunResult>,
     /// Panics since the last success.
     pub panics: u32,
-    /// Runs since the last success that failed for reasons of their own, and when the first of them ended.
+    /// The number of runs since the last success that failed, but not because of an outage, and when the first of them ended.
     errors: Option<(u32, Instant)>,
-    /// What was logged of the last failure; the same line is not logged again.
+    /// The last failure that was logged; the same line is not logged again.
     logged: Option<String>,
 }
 
