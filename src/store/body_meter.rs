@@ -5,14 +5,14 @@ use sha2::{Digest, Sha256};
 
 use crate::domain::openpgp::{LOOK, looks_encrypted};
 
-/// What is known of a body after all of it has passed.
+/// The summary of a complete body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BodySummary {
-    /// Its size in bytes.
+    /// The size of the body in bytes.
     pub size: u64,
-    /// The SHA-256 of all of it.
+    /// The SHA-256 of the body.
     pub sha256: [u8; 32],
-    /// Whether it [looks encrypted](looks_encrypted).
+    /// Whether the body [looks encrypted](looks_encrypted).
     pub encrypted: bool,
 }
 
@@ -24,7 +24,7 @@ pub struct BodyMeter {
     start: Start,
 }
 
-/// The start of the body, until it is long enough to be judged. So only bodies that have just begun take up this memory.
+/// The start of the body, until it is long enough for a decision. So only bodies that have just begun use this memory.
 enum Start {
     Gathering(Vec<u8>),
     Judged(bool),

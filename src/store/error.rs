@@ -15,12 +15,12 @@ pub enum StoreError {
     /// The store works, and has no such object.
     #[error("object not found")]
     NotFound,
-    /// What is under the key is not the object that was stored: it has another size, or is not even a regular file.
-    /// The message is for the log.
+    /// The object under the key is not the stored one: it has another size, or is not even a regular file. The message is for
+    /// the log.
     #[error("not the object that was stored: {0}")]
     Damaged(String),
-    /// The store works, but refuses a call that is needed: the key is wrong, or the bucket or a permission is missing. One
-    /// line that says which. Only [`prepare`](super::BlobStore::prepare) fails in this way.
+    /// The store works, but refuses a necessary call: the key is wrong, or the bucket or a permission is missing. The message
+    /// is one line. Only [`prepare`](super::BlobStore::prepare) fails in this way.
     #[error("the object store refuses: {0}")]
     Refused(String),
     /// The store can't do it now, or its answer can't be trusted: fail closed. The message is for the log, never for a
@@ -52,9 +52,9 @@ pub enum PutError {
     /// The body was not as long as it was declared to be.
     #[error("the body had {got} bytes, {declared} were declared")]
     Length {
-        /// Bytes.
+        /// The declared number of bytes.
         declared: u64,
-        /// The bytes received; of a body that was too long, those until that was noticed.
+        /// The number of bytes received; the rest of a body that is too long is not received.
         got: u64,
     },
     /// The store failed.

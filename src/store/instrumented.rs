@@ -90,7 +90,7 @@ impl BlobStore for InstrumentedStore {
     }
 
     async fn prepare(&self, new: bool) -> Result<(), StoreError> {
-        // Not counted: at the start it is called before it is known whether there should be a store, and may fail.
+        // Not counted: at the start this may fail, because it is called before it is known whether the store should exist.
         self.store.prepare(new).await
     }
 

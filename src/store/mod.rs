@@ -81,18 +81,18 @@ pub struct ObjectMetadata {
 /// The data that an unfinished put has written so far: not an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Leftover {
-    /// The key of the object that it was to become. `None`: the store itself has checked that nobody writes it.
+    /// The key of the object that it would have become. `None`: the store has checked that no process writes it.
     pub key: Option<ObjectKey>,
-    /// Its name in the store.
+    /// The leftover's name in the store.
     pub id: String,
 }
 
 /// One object of a listing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ObjectInfo {
-    /// Its key.
+    /// The object's key.
     pub key: ObjectKey,
-    /// Its size in bytes.
+    /// The object's size in bytes.
     pub size: u64,
     /// When it was written, by the store's clock; `None` if the store does not say.
     pub modified: Option<DateTime<Utc>>,
@@ -143,14 +143,14 @@ pub trait BlobStore: Send + Sync + 'static {
     /// See [`StoreError`].
     async fn head(&self, key: &ObjectKey) -> Result<u64, StoreError>;
 
-    /// Removes an object. If it is gone already, that is success.
+    /// Deletes an object. Deleting a missing object succeeds.
     ///
     /// # Errors
     /// Only `Unavailable`.
     async fn delete(&self, key: &ObjectKey) -> Result<(), StoreError>;
 
     /// Lists all objects whose keys start with `prefix` (`""`: all), in the byte order of their keys. (Callers rely on the
-    /// order for speed, never for correctness: an engine might list in another.) What is not an object of ours is skipped.
+    /// order for speed, never for correctness: an engine might list in another.) Objects of other programs are skipped.
     /// Objects that are stored or deleted meanwhile may be listed or not. Memory does not grow with the number of objects,
     /// except for the names in the largest folder of a local store.
     fn list(&self, prefix: &str) -> Listing;
@@ -165,8 +165,8 @@ pub trait BlobStore: Send + Sync + 'static {
     /// See [`StoreError`]; `NotFound` if there is no `from`.
     async fn copy(&self, from: &ObjectKey, to: &ObjectKey) -> Result<(), StoreError>;
 
-    /// Checks, by writing, whether the store could take an object now. What it writes is not an object, even if it is left
-    /// over. It may rely on a check some seconds ago, as long as the store answers.
+    /// Checks, by writing, whether the store could take an object now. The written data is not an object, even if the check
+    /// leaves it behind. A check may rely on one some seconds ago, as long as the store answers.
     ///
     /// # Errors
     /// Only `Unavailable`.
@@ -174,14 +174,14 @@ pub trait BlobStore: Send + Sync + 'static {
 
     /// Makes the store ready for use, once at start. May be repeated.
     ///
-    /// `new` says that by the database nothing is in the store: only then may it be created. A store that should contain
-    /// something and is missing (such as a disk that is not mounted) must not be replaced by an empty one.
+    /// `new`: the database has no stored backup. Only then may the store be created. A missing store that should contain
+    /// objects (such as a disk that is not mounted) must not be replaced by an empty one.
     ///
     /// # Errors
     /// `Unavailable`, or `Refused` if trying again would not help.
     async fn prepare(&self, new: bool) -> Result<(), StoreError>;
 
-    /// Finds what may be left of puts that nobody finishes any more. Changes nothing.
+    /// Finds the data of puts that may be abandoned. Changes nothing.
     ///
     /// Leftovers with a key may belong to puts that are still in progress, because the store does not know the database. So
     /// **after** this has returned, the caller looks up which of the keys are in use, and passes the others to

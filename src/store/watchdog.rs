@@ -10,24 +10,24 @@ use tokio::time::{Instant, sleep_until};
 pub struct Watchdog(Arc<Mutex<Option<Instant>>>);
 
 impl Watchdog {
-    /// Returns a running watchdog: the store has to ask for the first chunk.
+    /// Returns a running watchdog: the store has to poll for the first chunk.
     #[must_use]
     #[allow(clippy::new_without_default, reason = "it starts to run here")]
     pub fn new() -> Self {
         Self(Arc::new(Mutex::new(Some(Instant::now()))))
     }
 
-    /// The store was given a chunk.
+    /// Starts to run: the store has received a chunk.
     pub fn start(&self) {
         self.set(Some(Instant::now()));
     }
 
-    /// The store asks for the next chunk.
+    /// Pauses: the store polls for the next chunk.
     pub fn pause(&self) {
         self.set(None);
     }
 
-    /// Returns when the store has not asked for a chunk for `limit`.
+    /// Returns when the store has not polled for a chunk for `limit`.
     pub async fn expired(&self, limit: Duration) {
         loop {
             let since = *self.0.lock().unwrap_or_else(PoisonError::into_inner);

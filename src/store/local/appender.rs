@@ -14,18 +14,18 @@ use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 /// Addresses, lengths and offsets of direct writes are multiples of this, in bytes. No disk in use requires more; one that
 /// did would be written in the ordinary way.
 const BLOCK: usize = 4096;
-/// Bytes of one write.
+/// The number of bytes in one write.
 const WRITE_SIZE: usize = 128 << 10;
 
-/// Appends to a file that nobody else writes.
+/// Appends to a file that no other process writes.
 pub(super) struct Appender {
     file: Arc<File>,
     direct: bool,
-    /// As large as the largest write so far, with space to start at a multiple of [`BLOCK`] in memory.
+    /// A buffer as large as the largest write so far, with space to start at a multiple of [`BLOCK`] in memory.
     buffer: Vec<u8>,
     /// The offset in the buffer at which the blocks start.
     start: usize,
-    /// Bytes in the buffer that are not written yet.
+    /// The number of bytes in the buffer that are not written yet.
     pending: usize,
 }
 
@@ -51,7 +51,7 @@ impl Appender {
         Ok(())
     }
 
-    /// Called when the body pauses: writes all whole blocks, and keeps only as much memory as the rest needs. Blocks.
+    /// Writes all whole blocks, because the body pauses, and keeps only as much memory as the rest needs. Blocks.
     pub(super) fn pause(&mut self) -> io::Result<()> {
         self.flush(self.pending / BLOCK * BLOCK)?;
         self.buffer.drain(..self.start);
@@ -61,7 +61,7 @@ impl Appender {
         Ok(())
     }
 
-    /// Called at the end of the body: writes the rest. Blocks.
+    /// Writes the rest at the end of the body. Blocks.
     pub(super) fn finish(mut self) -> io::Result<()> {
         self.flush(self.pending / BLOCK * BLOCK)?;
         if self.pending > 0 {

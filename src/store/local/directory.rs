@@ -17,9 +17,9 @@ const LOST_AND_FOUND: &str = "lost+found";
 
 /// Why the directory can't be used.
 pub(super) enum PrepareError {
-    /// Until somebody changes it. One line says what to do.
+    /// The directory can't be used until an operator changes it. The line describes the change.
     Refused(String),
-    /// Possibly only for now.
+    /// The error may be temporary.
     Unavailable(io::Error),
 }
 
@@ -29,7 +29,7 @@ impl From<io::Error> for PrepareError {
     }
 }
 
-/// Prepares the directory. `new`: by the database nothing is in the store, so it may be created. Blocks.
+/// Prepares the directory. `new`: the database has no stored backup, so the directory may be created. Blocks.
 pub(super) fn prepare(disk: &Disk, new: bool) -> Result<(), PrepareError> {
     if new {
         make_with_parents(&disk.root)?;
@@ -59,7 +59,7 @@ pub(super) fn prepare(disk: &Disk, new: bool) -> Result<(), PrepareError> {
     )))
 }
 
-/// Checks that nobody but the user of this process can change or see what is in the directory. Returns its owner.
+/// Checks that only the user of this process can read or change the directory's content. Returns its owner.
 fn check_private(root: &Folder, new: bool) -> Result<u32, PrepareError> {
     let (metadata, path) = (root.metadata()?, root.path_of("."));
     let (own, owner, path) = (rustix::process::geteuid().as_raw(), metadata.uid(), path.display());
@@ -76,7 +76,7 @@ fn check_private(root: &Folder, new: bool) -> Result<u32, PrepareError> {
     if new && is_empty(root)? {
         let folder = root.open_folder(".")?;
         fchmod(&folder, Mode::RWXU).map_err(at(&root.path_of(".")))?;
-        // Until the change others may have put something there.
+        // Other users may have written to the directory before the change.
         if is_empty(root)? {
             log::info!("{path} was open to other users (mode {mode:04o}): it has mode 0700 now");
             return Ok(owner);

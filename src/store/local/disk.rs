@@ -14,7 +14,7 @@ use crate::store::StoreError;
 /// The folder of the files that are being written.
 pub(super) const TMP: &str = ".tmp";
 
-/// What all steps share.
+/// The state that all steps share.
 pub(super) struct Disk {
     /// Absolute, so that a line in the log says where it is.
     pub(super) root: PathBuf,
@@ -42,7 +42,7 @@ impl Disk {
         done.map_err(io::Error::other).flatten().map_err(unavailable(doing))
     }
 
-    /// Opens the store's directory for one step: at the next step it may be another one.
+    /// Opens the store's directory for one step: at the next step another directory may have this path.
     pub(super) fn open(&self) -> io::Result<Folder> {
         Folder::root(&self.root).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => not_mounted(&self.root),

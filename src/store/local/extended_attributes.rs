@@ -9,7 +9,7 @@ use crate::store::ObjectMetadata;
 
 const NAMES: [&str; 3] =
     ["user.strongroom.filename", "user.strongroom.mimetype", "user.strongroom.system-id"];
-/// Bytes of the longest value that is read; file names have at most 255.
+/// The size of the longest value that is read, in bytes; file names have at most 255.
 const MAX_VALUE: usize = 1024;
 
 /// The values of [`NAMES`].

@@ -1,7 +1,7 @@
 //! The store's folders, each opened below another one. All file operations go through them.
 //!
 //! The operator chooses the path of the store's directory, and links in it are followed. Below it no link is followed, in
-//! any component of a name: a link that somebody puts there must not lead a download or a deletion out of the store.
+//! any component of a name: a link that another user creates there must not lead a download or a deletion out of the store.
 //!
 //! Every error names its path.
 
@@ -78,7 +78,7 @@ impl Folder {
         self.file.metadata().map_err(at(&self.path))
     }
 
-    /// Whether both are the same folder.
+    /// Returns whether both are the same folder.
     pub(super) fn is_same(&self, other: &Self) -> io::Result<bool> {
         let (one, two) = (self.metadata()?, other.metadata()?);
         Ok((one.dev(), one.ino()) == (two.dev(), two.ino()))
@@ -156,7 +156,7 @@ fn open_beneath(folder: &File, name: &str, flags: OFlags) -> Result<OwnedFd, Err
     }
 }
 
-/// The same with one system call for each component.
+/// Like `open_beneath`, with one system call for each component.
 fn open_by_components(folder: &File, name: &str, flags: OFlags) -> Result<OwnedFd, Errno> {
     let mut opened: Option<OwnedFd> = None;
     let mut parts = name.split('/').peekable();

@@ -89,7 +89,7 @@ pub(super) fn make_with_parents(folder: &Path) -> io::Result<()> {
 }
 
 /// Removes the folder called `name`, from which an object was removed, and its parents below `root` if they are empty, and
-/// syncs what is left.
+/// syncs the folders that remain.
 pub(super) fn remove_empty(root: &Folder, mut name: &str) -> io::Result<()> {
     while name != "." {
         // Only an empty folder is removed: a put that is faster keeps it.

@@ -8,10 +8,10 @@ use super::disk::{Disk, tmp_of};
 use super::folder::{Folder, at};
 use crate::store::Leftover;
 
-/// For how long an empty file may be one that is created and not locked yet.
+/// How long an empty file may have been created without being locked yet.
 const CREATION_GRACE: Duration = Duration::from_mins(1);
 
-/// Returns the files in `.tmp` that nobody writes any more. Blocks.
+/// Returns the files in `.tmp` that no process writes any more. Blocks.
 pub(super) fn find(disk: &Disk) -> io::Result<Vec<Leftover>> {
     let tmp = tmp_of(&disk.open()?)?.open_folder(".")?;
     let mut left = Vec::new();
@@ -30,13 +30,13 @@ pub(super) fn find(disk: &Disk) -> io::Result<Vec<Leftover>> {
     Ok(left)
 }
 
-/// Whether it can be logged, and names something in the folder itself.
+/// Returns whether the name can be logged, and has no folder in it.
 fn is_plain(name: &str) -> bool {
     !matches!(name, "." | "..") && !name.contains('/') && !name.contains(char::is_control)
 }
 
-/// Whether nobody writes it. A file is locked before its first byte is written. So an empty one may have just been created,
-/// and is ignored for a while.
+/// Returns whether no process writes the file. A file is locked before its first byte is written. So an empty file may have
+/// just been created, and is ignored for a while.
 fn is_leftover(tmp: &Folder, name: &str) -> io::Result<bool> {
     let metadata = tmp.metadata_of(name)?;
     let is_new = || metadata.modified().is_ok_and(|at| at.elapsed().unwrap_or_default() < CREATION_GRACE);
@@ -47,7 +47,7 @@ fn is_leftover(tmp: &Folder, name: &str) -> io::Result<bool> {
     Ok(try_lock(tmp, name)?.is_some())
 }
 
-/// Removes those leftovers that still nobody writes, and returns how many. Blocks.
+/// Removes the leftovers that no process writes, and returns their number. Blocks.
 pub(super) fn remove(disk: &Disk, left: &[Leftover]) -> io::Result<usize> {
     let tmp = tmp_of(&disk.open()?)?;
     let mut removed = 0;

@@ -97,12 +97,12 @@ impl Walk {
     }
 }
 
-/// Whether keys with the prefix can be in this folder, whose name ends with a slash.
+/// Returns whether this folder, whose name ends with a slash, can contain keys with the prefix.
 fn may_contain(prefix: &str, folder: &str) -> bool {
     folder.starts_with(prefix) || prefix.starts_with(folder)
 }
 
-/// Opens a folder, unless it is gone or not a folder.
+/// Opens a folder. Returns `None` if it does not exist or is not a folder.
 fn open_level(parent: &Folder, folder: &str, name: String) -> io::Result<Option<Level>> {
     match parent.open_folder(folder).and_then(|folder| Ok((names_in(&folder)?, folder))) {
         Ok((mut names, folder)) => {
@@ -115,7 +115,7 @@ fn open_level(parent: &Folder, folder: &str, name: String) -> io::Result<Option<
     }
 }
 
-/// Returns the names in a folder. Names that are not UTF-8 are not ours.
+/// Returns the names in a folder. Names that are not UTF-8 are not the store's.
 fn names_in(folder: &Folder) -> io::Result<Vec<String>> {
     let mut names = Vec::new();
     for entry in folder.entries()? {
@@ -141,18 +141,18 @@ fn object(folder: &Folder, name: &str, key: &str) -> io::Result<Option<ObjectInf
     }
 }
 
-/// Whether it is not a folder, but for example a link to one.
+/// Returns whether the error means that the name is not a folder, but for example a link to one.
 fn is_not_folder(parent: &Folder, name: &str) -> bool {
     parent.metadata_of(name).is_ok_and(|metadata| !metadata.is_dir())
 }
 
-/// Whether a folder can be an organization's or a system's (both names have the same alphabet). `lost+found` can't, and
+/// Returns whether a folder can be an organization's or a system's (both names have the same alphabet). `lost+found` can't, and
 /// might not even be readable.
 fn is_org_or_system_name(folder: &str) -> bool {
     OrgId::parse(folder).is_ok()
 }
 
-/// Whether the entry was removed meanwhile, or is a file where a folder should be.
+/// Returns whether the error means that the entry was removed, or is a file where a folder should be.
 fn is_gone(error: &io::Error) -> bool {
     use io::ErrorKind::{NotADirectory, NotFound};
     matches!(error.kind(), NotFound | NotADirectory)

@@ -6,7 +6,7 @@
 //! the kernel may have dropped the pages, and would then report success.
 //!
 //! Below the root no link is followed, and only a regular file of the right size is an object (`folder.rs`, `read.rs`):
-//! other files that somebody puts there are not served, and nothing outside is changed through them.
+//! other files in the directory are not served, and nothing outside of it is changed through them.
 //!
 //! Several processes may share a directory. What makes each pair safe:
 //! * two puts: names in `.tmp` are random, and files there are created exclusively;
@@ -86,7 +86,7 @@ fn delete(disk: &Disk, key: &str) -> io::Result<()> {
     let root = disk.open()?;
     root.remove(key).or_else(|error| confirm_missing(&root, error))?;
     fail_point!("local.removed");
-    // Also when the file is already gone: the process that removed it may have died before it synced the folder.
+    // Sync the folder even if the file does not exist: the process that removed it may have died before its sync.
     folders::remove_empty(&root, parent_of(key))
 }
 
@@ -128,7 +128,7 @@ impl BlobStore for LocalStore {
         const DOING: &str = "copy the object";
         let source = read::open(&self.disk, from, None).await?;
         let (size, attributes) = (source.size(), source.attributes(&self.disk).await?);
-        // The body of a put can't say why it was interrupted, so the error is kept beside it.
+        // The body of a put can't carry the reason of its interruption, so the error is kept beside it.
         let read_error = Arc::new(Mutex::new(None));
         let kept = Arc::clone(&read_error);
         let body = source.body(&self.disk, None).map(move |item| {

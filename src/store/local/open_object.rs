@@ -17,11 +17,11 @@ use super::folder::at;
 use crate::domain::range::ByteRange;
 use crate::store::{ObjectBody, StoreError};
 
-/// Bytes of one read. A download holds twice as many, because it reads one chunk ahead.
+/// The number of bytes in one read. A download holds twice as many, because it reads one chunk ahead.
 const CHUNK: usize = 128 << 10;
 pub(super) const DOING: &str = "read the object";
 
-/// An object that was opened.
+/// An open object.
 pub(super) struct OpenObject {
     shared: Arc<OpenFile>,
 }
@@ -33,7 +33,7 @@ struct OpenFile {
     state: FileState,
 }
 
-/// Changes when somebody writes to the file.
+/// Values that change when the file is written to.
 #[derive(PartialEq, Eq)]
 struct FileState {
     size: u64,
@@ -51,12 +51,12 @@ impl OpenObject {
         Self { shared: Arc::new(OpenFile { file, name, state: FileState::of(metadata) }) }
     }
 
-    /// Its path, for messages.
+    /// Returns the object's path, for messages.
     pub(super) fn name(&self) -> &str {
         &self.shared.name
     }
 
-    /// The size in bytes.
+    /// Returns the size in bytes.
     pub(super) fn size(&self) -> u64 {
         self.shared.state.size
     }
@@ -79,7 +79,7 @@ impl OpenObject {
 struct ReadAhead {
     shared: Arc<OpenFile>,
     offset: u64,
-    /// Bytes for which no read was started yet.
+    /// The number of bytes for which no read was started yet.
     left: u64,
     ahead: Option<JoinHandle<io::Result<Bytes>>>,
     blocking: Handle,

@@ -1,7 +1,7 @@
 //! Checks whether uploads could put objects into the folders of organizations: some folders with each check of the store.
 //!
-//! The probe checks the store as a whole. If somebody has moved the folder of an organization to another disk, or given it to
-//! another user, only the uploads of this organization fail.
+//! The probe checks the store as a whole. If the folder of an organization was moved to another disk, or belongs to another
+//! user, only the uploads of this organization fail.
 
 use std::io;
 use std::sync::Mutex;
@@ -12,12 +12,12 @@ use super::folder::{Folder, at};
 use super::mutex::lock;
 use crate::domain::ids::OrgId;
 
-/// Folders that one check inspects: it must not take long, however many there are.
+/// The number of folders that one check inspects: a check must not take long.
 const MAX_FOLDERS: usize = 64;
-/// Entries that one check reads: not all need be folders of organizations.
+/// The number of entries that one check reads: some may not be folders of organizations.
 const MAX_ENTRIES: usize = 512;
 
-/// Where the next check continues.
+/// The position at which the next check continues.
 #[derive(Default)]
 pub(super) struct OrgFolderChecks(Mutex<Position>);
 
@@ -25,8 +25,8 @@ pub(super) struct OrgFolderChecks(Mutex<Position>);
 struct Position {
     /// The directory offset of the entry after which to continue; 0: at the beginning.
     offset: i64,
-    /// The folder that failed the last check. It is checked first again, so that its error is reported until somebody has
-    /// repaired it.
+    /// The folder that failed the last check. It is checked first again, so that its error is reported until it is
+    /// repaired.
     failed: Option<String>,
 }
 
@@ -34,7 +34,7 @@ impl OrgFolderChecks {
     /// Checks some folders. Blocks.
     ///
     /// # Errors
-    /// One of them can't take an object.
+    /// One of the folders can't store an object.
     pub(super) fn check(&self, root: &Folder) -> io::Result<()> {
         let mut position = lock(&self.0);
         if let Some(name) = &position.failed {

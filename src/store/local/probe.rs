@@ -1,8 +1,8 @@
 //! Checks whether an upload would succeed, by doing what one does: writes and syncs a temporary file, renames it into a
 //! folder that it creates, and syncs the folders. Then it removes all of that.
 //!
-//! The folder's name starts with a dot, so it is not an organization's. The file's name is always the same: a file that a
-//! process left when it died is replaced by the next probe, and removed with it.
+//! The folder's name starts with a dot, so it is not an organization's. The file's name is always the same: the file of
+//! a process that died is replaced by the next probe, and removed with it.
 
 use std::io;
 
@@ -36,7 +36,8 @@ pub(super) fn probe(disk: &Disk) -> io::Result<()> {
     disk.org_folder_checks.check(&root)
 }
 
-/// Another process may probe at the same time: what it has removed is gone, and its file keeps the folder.
+/// Accepts the effects of a probe of another process at the same time: it may have removed a name, or its file may be in the
+/// folder.
 fn remove(root: &Folder) -> io::Result<()> {
     use io::ErrorKind::{DirectoryNotEmpty, NotFound};
     let removed = [root.remove(FILE), root.remove_folder(FOLDER)];

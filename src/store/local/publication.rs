@@ -24,10 +24,10 @@ pub(super) struct Publication {
 
 #[derive(Default)]
 enum PublicationState {
-    /// Not published yet, or confirmed: in both cases there is nothing to retract.
+    /// The object is not published yet, or is confirmed: in both cases there is nothing to retract.
     #[default]
     NothingToRetract,
-    /// Renamed from this temporary file to this folder, and not confirmed yet. Both folders are open, so it can be renamed
+    /// The object was renamed from this temporary file to this folder, and is not confirmed yet. Both folders are open, so it can be renamed
     /// back even when no descriptors are left.
     Published {
         from: TempName,
@@ -55,12 +55,12 @@ impl Publication {
     pub(super) fn publish(&self, disk: &Disk, temp: &TempFile) -> io::Result<()> {
         let root = disk.open_with(temp.name().folder())?;
         let folder = self.rename_into_place(&root, temp)?;
-        // Not in `rename_into_place`, which a probe calls as well.
+        // This is not in `rename_into_place`, which a probe calls as well.
         fail_point!("local.renamed");
         disk.durable_folders.sync(&root, self.folder(), &folder)
     }
 
-    /// The same, but syncs no folder. Returns the object's folder. Blocks.
+    /// Renames the file like `publish`, but syncs no folder. Returns the object's folder. Blocks.
     pub(super) fn rename_into_place(&self, root: &Folder, temp: &TempFile) -> io::Result<Arc<Folder>> {
         let mut attempts = 0;
         loop {
@@ -104,7 +104,7 @@ pub(super) struct PublicationGuard {
 }
 
 impl PublicationGuard {
-    /// For an object with this name.
+    /// Returns a guard for an object with this name.
     pub(super) fn new(disk: &Disk, to: &str) -> Self {
         Self { publication: Arc::new(Publication::new(to)), blocking: disk.blocking.clone() }
     }
@@ -114,7 +114,7 @@ impl PublicationGuard {
         Arc::clone(&self.publication)
     }
 
-    /// The put has succeeded: the object stays.
+    /// Confirms the object, because the put has succeeded: the object is not retracted.
     pub(super) fn confirm(self) {
         *lock(&self.publication.state) = PublicationState::NothingToRetract;
     }

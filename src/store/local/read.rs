@@ -15,11 +15,11 @@ use crate::domain::object_key::ObjectKey;
 use crate::domain::range::ByteRange;
 use crate::store::{ObjectBody, StoreError};
 
-/// What is stored under a key.
+/// The result of the look-up of a key.
 enum Lookup<T> {
     Object(T),
     Nothing,
-    /// Something that is not an object, and what it is.
+    /// Something other than an object has the key. The text describes it.
     Other(String),
 }
 
@@ -59,7 +59,7 @@ pub(super) async fn get(
     Ok(opened.body(disk, range))
 }
 
-/// Opens an object. If `size` is given it has to be the object's.
+/// Opens an object. Checks its size if `size` is set.
 pub(super) async fn open(
     disk: &Arc<Disk>,
     key: &ObjectKey,

@@ -34,7 +34,7 @@ impl TempName {
         folder.rename(name, &self.tmp, &self.name)
     }
 
-    /// The folder that it is in.
+    /// The folder that contains the file.
     pub(super) fn folder(&self) -> &Folder {
         &self.tmp
     }
@@ -65,7 +65,7 @@ impl TempFile {
                 appender: None,
                 blocking: disk.blocking.clone(),
             };
-            // Before it was locked, it may have been removed as a leftover: then create another one.
+            // If the file was removed as a leftover before it was locked, create another one.
             match temp.file.try_lock() {
                 Ok(()) if temp.file.metadata()?.nlink() > 0 => return Ok(temp),
                 Ok(()) | Err(TryLockError::WouldBlock) => {}
@@ -87,7 +87,7 @@ impl TempFile {
         &self.file
     }
 
-    /// Makes its bytes durable. A failed sync is never repeated.
+    /// Makes the file's bytes durable. A failed sync is never repeated.
     pub(super) fn sync(&self) -> io::Result<()> {
         self.file.sync_all().map_err(|error| self.at(error))
     }
@@ -124,7 +124,7 @@ impl Drop for TempFile {
     }
 }
 
-/// A file to be removed when this is dropped.
+/// Removes a file when this is dropped.
 pub(super) struct RemovalOnDrop {
     name: TempName,
     /// Closed after the removal: freeing the blocks of a large file takes a while, and happens when the last descriptor is
@@ -133,7 +133,7 @@ pub(super) struct RemovalOnDrop {
 }
 
 impl RemovalOnDrop {
-    /// For a file that may exist, and that this process has not opened.
+    /// Returns a guard for a file that may exist, and that this process has not opened.
     pub(super) fn new(name: TempName) -> Self {
         Self { name, _file: None }
     }

@@ -18,11 +18,11 @@ use crate::store::{PutBody, PutError};
 
 /// A step waits for this many bytes, unless the body is over.
 const MIN_BATCH: u64 = 32 << 10;
-/// A step takes no more chunks than this: each keeps the buffer alive that it is a part of.
+/// The largest number of chunks in a step: each chunk keeps alive the buffer that it is a part of.
 const MAX_CHUNKS: usize = 64;
 /// How long a blocking thread waits for the next chunk of a fast body.
 const NEXT_CHUNK_WAIT: Duration = Duration::from_millis(2);
-/// Bytes after which a fast body releases its thread, so that others get their turn.
+/// The number of bytes after which a fast body releases its thread, so that other bodies can continue.
 const MAX_STEP: u64 = 1 << 20;
 
 pub(super) async fn put(
@@ -87,7 +87,7 @@ fn temp_file(temp: Option<TempFile>, disk: &Disk) -> io::Result<TempFile> {
 struct LengthCheckedBody {
     body: PutBody,
     length: Option<u64>,
-    /// Bytes so far.
+    /// The number of bytes so far.
     size: u64,
 }
 
@@ -114,7 +114,7 @@ struct Batch {
     last: bool,
 }
 
-/// Waits until [`MIN_BATCH`] bytes have arrived or the body is over, and then takes what else has arrived.
+/// Waits until [`MIN_BATCH`] bytes have arrived or the body is over, and returns all chunks that have arrived.
 async fn gather(body: &mut LengthCheckedBody) -> Result<Batch, PutError> {
     let mut batch = Batch::default();
     let before = body.size;

@@ -21,7 +21,7 @@ pub(super) enum CallError {
         /// S3's error code; empty if there was none.
         code: String,
     },
-    /// Another attempt may succeed: there was no answer, or none that can be understood, or one that says so.
+    /// Another attempt may succeed: the answer is missing, can't be understood, or says so.
     Transient(io::Error),
 }
 
@@ -74,17 +74,17 @@ impl CallError {
         matches!(self, Self::Transient(_))
     }
 
-    /// Whether the engine, and not something in front of it, answered that there is no such object (or upload).
+    /// Returns whether the engine, and not a proxy in front of it, answered that there is no such object (or upload).
     pub(super) fn is_missing(&self) -> bool {
         matches!(self, Self::Rejected { status: 404, code, .. } if code == "NoSuchKey" || code == "NoSuchUpload")
     }
 
-    /// Converts it for the store's caller.
+    /// Converts the error for the store's caller.
     pub(super) fn into_store_error(self, doing: &'static str) -> StoreError {
         if self.is_missing() { StoreError::NotFound } else { self.into_unavailable(doing) }
     }
 
-    /// Converts it for the store's caller, where nothing can be missing.
+    /// Converts the error for the store's caller, for a call about which nothing can be missing.
     pub(super) fn into_unavailable(self, doing: &'static str) -> StoreError {
         let source = match self {
             Self::Rejected { call, status, code } if call.is_empty() => {
@@ -105,7 +105,7 @@ pub(super) fn describe_answer(status: u16, code: &str) -> String {
     format!("the engine answered {status} {code}")
 }
 
-/// Returns what is between `<Code>` and `</Code>`.
+/// Returns the text between `<Code>` and `</Code>`.
 fn code_in(body: &str) -> String {
     let code = body.split_once("<Code>").and_then(|(_, rest)| rest.split_once("</Code>"));
     code.map(|(code, _)| alphanumeric(code)).unwrap_or_default()

@@ -19,23 +19,23 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// How long a call to the S3 server may take.
 #[derive(Clone, Copy)]
 pub(super) struct CallTimeouts {
-    /// For one attempt, up to the first byte of a body.
+    /// The time for one attempt, up to the first byte of a body.
     pub(super) attempt: Duration,
-    /// For all attempts together.
+    /// The time for all attempts together.
     pub(super) total: Duration,
 }
 
-/// For calls that a client waits for: well below the 30 s within which it has its answer.
+/// The timeouts of calls that a client waits for: well below the 30 s within which the client receives its answer.
 pub(super) const DEFAULT_TIMEOUTS: CallTimeouts =
     CallTimeouts { attempt: Duration::from_secs(10), total: Duration::from_secs(15) };
 
 impl CallTimeouts {
-    /// For a single attempt.
+    /// Returns the timeouts of a call with a single attempt.
     pub(super) const fn once(limit: Duration) -> Self {
         Self { attempt: limit, total: limit }
     }
 
-    /// Shortens them so that the call ends by `deadline`.
+    /// Shortens the timeouts so that the call ends by `deadline`.
     pub(super) fn until(self, deadline: Instant) -> Self {
         let left = deadline.saturating_duration_since(Instant::now());
         Self { attempt: self.attempt.min(left), total: self.total.min(left) }

@@ -12,7 +12,7 @@ use rusoto_core::signature::SignedRequest;
 use rusoto_core::{DispatchSignedRequest, HttpDispatchError};
 use xml::reader::EventReader;
 
-/// Bytes of the longest answer that is read into memory: a page of a thousand keys has less than 1 MiB.
+/// The size of the longest answer that is read into memory, in bytes: a page of a thousand keys has less than 1 MiB.
 const MAX_ANSWER: usize = 16 << 20;
 
 pub(super) struct CheckedDispatcher<D>(pub(super) D);

@@ -28,13 +28,14 @@ const MIN_THREADS: usize = 2;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// Engines close idle connections after some time, but not so soon.
 const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(5);
-/// Bytes that a connection may hold on their way in or out.
+/// The size of a connection's buffer in each direction, in bytes.
 const CONNECTION_BUFFER: usize = 128 << 10;
 
 pub(super) struct Client {
-    /// For requests that are small or can be repeated.
+    /// The client for requests that are small or can be repeated.
     pub(super) pooled: S3Client,
-    /// For bodies that can be sent only once: opens a new connection each time, because an idle one may just be closing.
+    /// The client for bodies that can be sent only once: opens a new connection each time, because an idle one may be about to
+    /// close.
     pub(super) unpooled: S3Client,
     pub(super) signing: RusotoClient,
     pub(super) region: Region,
@@ -84,7 +85,7 @@ impl Client {
         })
     }
 
-    /// Spawns work that runs to its end whether or not somebody waits for it.
+    /// Spawns work that runs to its end even if its result has no receiver.
     pub(super) fn spawn<F>(&self, work: F) -> tokio::task::JoinHandle<F::Output>
     where
         F: Future<Output: Send> + Send + 'static,

@@ -7,10 +7,10 @@
 //! * a put and a get: an object exists once its request, or the completion of its upload, has been answered; engines show
 //!   nothing of it before;
 //! * a put that failed and the same key: keys are used once, so deleting an object that may have been stored (`put.rs`)
-//!   hits nothing else; one that appears later still is deleted by the caller, together with its row;
+//!   hits nothing else; the caller deletes an object that appears later still, together with its row;
 //! * a put and the removal of leftovers: uploads are listed first, then the caller looks up which keys are in use. A key
-//!   has a row before its upload begins and until it has ended, so nobody will finish an upload that was listed and whose
-//!   key is not in use.
+//!   has a row before its upload begins and until it has ended, so no process finishes a listed upload whose key is not in
+//!   use.
 
 mod call_error;
 mod calls;

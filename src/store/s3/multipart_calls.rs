@@ -10,7 +10,7 @@ use super::client::Client;
 use crate::domain::object_key::ObjectKey;
 
 impl Client {
-    /// Aborting an upload that is gone succeeds.
+    /// Aborts a multipart upload. Aborting a missing upload succeeds.
     pub(super) async fn abort_multipart(
         &self,
         timeouts: CallTimeouts,

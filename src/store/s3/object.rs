@@ -37,7 +37,7 @@ impl Client {
         request
     }
 
-    /// Deletes an object. If it is gone already, that is success.
+    /// Deletes an object. Deleting a missing object succeeds.
     pub(super) async fn delete(&self, timeouts: CallTimeouts, key: &str) -> Result<(), CallError> {
         let request = DeleteObjectRequest {
             bucket: self.bucket.clone(),
@@ -86,8 +86,8 @@ impl Client {
         })
     }
 
-    /// Returns an object's size from the answer to a GET: an engine of which a node was away may for minutes list what was
-    /// deleted meanwhile, so a list alone does not prove that an object exists. Empty objects are not stored.
+    /// Returns an object's size from the answer to a GET: an engine with a node that was unreachable may list objects
+    /// for minutes that were deleted meanwhile, so a list alone does not prove that an object exists. Empty objects are not stored.
     async fn size_of_first_byte(&self, timeouts: CallTimeouts, key: &str) -> Result<u64, CallError> {
         let request = GetObjectRequest {
             bucket: self.bucket.clone(),

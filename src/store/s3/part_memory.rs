@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
-/// Bytes for all part buffers together. The largest part is half of it.
+/// The memory for all part buffers together, in bytes. The largest part is half of it.
 pub(super) const CAPACITY: usize = 64 << 20;
 
 pub(super) struct PartMemory {
@@ -101,7 +101,7 @@ mod tests {
     fn one_buffer_can_always_be_filled() {
         let memory = PartMemory::new(100);
         let mut claims: Vec<_> = (0..30).map(|_| memory.claim(20)).collect();
-        // All grow a little at a time, as far as they may.
+        // All buffers grow a little at a time, as far as they may.
         for bytes in 1..=20 {
             for claim in &mut claims {
                 claim.try_grow(bytes);
@@ -110,7 +110,7 @@ mod tests {
         let full = claims.iter().filter(|claim| claim.held == 20).count();
         assert!(full >= 1, "{:?}", claims.iter().map(|claim| claim.held).collect::<Vec<_>>());
         assert!(claims.iter().map(|claim| claim.held).sum::<usize>() <= 100);
-        // Each one that is released lets another one be filled.
+        // When a buffer is released, another one can be filled.
         while !claims.is_empty() {
             let done = claims.iter_mut().position(|claim| claim.held == 20 || claim.try_grow(20)).unwrap();
             claims.swap_remove(done);

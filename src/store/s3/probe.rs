@@ -1,7 +1,7 @@
 //! Checks whether bucket and key work: fully at the start, and briefly for the health check.
 //!
 //! A write and a deletion cost money at some engines, and fill the history of a bucket with versions. So a check writes
-//! only if the last write is a while ago or has failed; in between it asks whether the bucket exists.
+//! only if the last write is a while ago or has failed; otherwise it checks that the bucket exists.
 //! (`docs/decisions/0022-what-a-check-of-the-store-does.md`)
 
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use super::calls::CallTimeouts;
 use super::client::Client;
 use crate::store::StoreError;
 
-/// What a probe writes.
+/// The content that a probe writes.
 const PROBE: &[u8] = b"Strongroom checks whether it can write here.\n";
 const LIST: &str = "list it";
 const TIMEOUTS: CallTimeouts = CallTimeouts::once(Duration::from_secs(5));
@@ -81,7 +81,7 @@ async fn write(client: &Arc<Client>) -> Result<(), CallError> {
     Ok(())
 }
 
-/// A small object. If it may still exist when this is dropped, it is deleted.
+/// A small object. Dropping this deletes the object if it may still exist.
 struct Probe {
     client: Arc<Client>,
     /// A key that no backup has.

@@ -3,10 +3,10 @@
 //! A task on the client's runtime owns everything that is in progress with the engine. A body that is streamed moves into
 //! that task; of any other body the caller's future sends chunk after chunk, and `End` when the body has ended with its
 //! declared length. A put is aborted, for whatever reason (a broken body, a wrong length, a dropped future), by the end of
-//! the caller's future: the receiver of the result is gone, or the channel closes without `End`. The task then cleans up by
+//! the caller's future: the receiver of the result is dropped, or the channel closes without `End`. The task then cleans up by
 //! itself.
 //!
-//! Three ways to send, by what is known:
+//! Three ways to send, by the length of the body:
 //! * up to [`SMALL`] bytes, and a body of unknown length that fits into one part: gathered, and sent with a signed hash,
 //!   which the engine verifies; may be repeated;
 //! * longer, known length: streamed as it comes (`stream.rs`); can't be repeated;
@@ -28,7 +28,7 @@ use super::{multipart, stream};
 use crate::domain::object_key::ObjectKey;
 use crate::store::{ObjectMetadata, PutBody, PutError, StoreError};
 
-/// Bytes of the largest body of known length that is gathered: as much as a stream may cost.
+/// The largest body of known length that is gathered, in bytes: as much memory as a stream may use.
 const SMALL: u64 = 64 << 10;
 /// How long an answer waits for the roll back, which goes on without it.
 const ROLL_BACK_TIMEOUT: Duration = Duration::from_secs(2);

@@ -1,4 +1,4 @@
-//! What all ways to send an object share.
+//! The parts that all ways to send an object share.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,11 +14,11 @@ use crate::domain::object_key::ObjectKey;
 use crate::store::ObjectMetadata;
 
 pub(super) const DOING: &str = "write the object";
-/// For everything between the body's end and the engine's last answer.
+/// The timeouts of all calls between the body's end and the engine's last answer.
 pub(super) const FINISH_TIMEOUTS: CallTimeouts =
     CallTimeouts { attempt: Duration::from_secs(10), total: Duration::from_secs(15) };
 
-/// What the task that owns a put works with.
+/// The state of the task that owns a put.
 pub(super) struct PutContext {
     pub(super) client: Arc<Client>,
     pub(super) memory: Arc<PartMemory>,
@@ -26,7 +26,7 @@ pub(super) struct PutContext {
     pub(super) metadata: ObjectMetadata,
 }
 
-/// From the caller's future to the task that owns the put.
+/// A message from the caller's future to the task that owns the put.
 pub(super) enum PutMessage {
     Chunk(Bytes),
     End,

@@ -1,4 +1,4 @@
-//! The caller's side of a put: receives the result of its task, and rolls back an object that nobody waits for.
+//! The caller's side of a put: receives the result of its task, and rolls back an object whose result has no receiver.
 
 use std::sync::Arc;
 

@@ -20,25 +20,26 @@ use crate::store::{PutBody, PutError, StoreError, Watchdog};
 
 /// The call itself has no limit: [`STALL_TIMEOUT`] holds until the body's end, and then [`FINISH_TIMEOUTS`].
 const UNLIMITED: Duration = Duration::from_secs(366 * 86_400);
-/// The longest time in which the engine takes no bytes.
+/// The longest time in which the engine may read no bytes.
 const STALL_TIMEOUT: Duration = Duration::from_secs(15);
 
 struct StreamProgress {
     /// Runs until the body's end.
     watchdog: Watchdog,
-    /// `true`: the connection was given all bytes; `false`: it never will be. Unset: neither is decided yet.
+    /// `true`: the connection has received all bytes; `false`: it never will. Unset: this is not decided yet.
     complete: OnceLock<bool>,
-    /// Notified when the connection was given all bytes.
+    /// Notified when the connection has received all bytes.
     ended: Notify,
 }
 
 impl StreamProgress {
-    /// Whether the connection may have the last bytes: not those of a put that was closed.
+    /// Returns whether the connection may receive the last bytes, which is not so after the put was closed.
     fn try_complete(&self) -> bool {
         *self.complete.get_or_init(|| true)
     }
 
-    /// Whether the connection has the last bytes. If not, it never will, although its task may live a little longer.
+    /// Returns whether the connection has received the last bytes. If not, it never will, although its task may live a little
+    /// longer.
     fn close(&self) -> bool {
         *self.complete.get_or_init(|| false)
     }
@@ -71,8 +72,8 @@ pub(super) async fn run(
             Err(CallError::timed_out(FINISH_TIMEOUTS.total))
         }
         () = progress.watchdog.expired(STALL_TIMEOUT) => Err(CallError::timed_out(STALL_TIMEOUT)),
-        // Aborted. A body that is on its way is cut off, by dropping the call. If the engine has all of it, it may become an
-        // object at any moment, so wait for its answer.
+        // The put is aborted. Dropping the call cuts off an unfinished body. If the engine has the whole body, it may store
+        // the object at any moment, so wait for its answer.
         () = result.closed() => {
             let maybe_stored = progress.close();
             if maybe_stored {
@@ -95,16 +96,16 @@ pub(super) async fn run(
 /// A body from which the connection takes its chunks.
 pub(super) struct StreamedBody {
     body: PutBody,
-    /// Its declared length in bytes.
+    /// The body's declared length in bytes.
     declared: u64,
-    /// Bytes so far.
+    /// The number of bytes so far.
     got: u64,
     progress: Arc<StreamProgress>,
     broke: oneshot::Sender<PutError>,
 }
 
 impl StreamedBody {
-    /// Also returns a receiver of the error with which the body broke. The caller then has to abort the put.
+    /// Returns the body, and a receiver of the error that interrupts it. The caller then has to abort the put.
     pub(super) fn new(body: PutBody, declared: u64) -> (Self, oneshot::Receiver<PutError>) {
         let (broke, broken) = oneshot::channel();
         let progress =
