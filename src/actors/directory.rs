@@ -1,4 +1,4 @@
-//! Which organizations have an actor at the moment.
+//! The directory: the organizations that have a running actor.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};

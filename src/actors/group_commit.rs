@@ -1,10 +1,10 @@
-//! Transactions that organizations share.
+//! Runs the transactions that organizations share (group commit).
 //!
-//! A commit costs the disk about the same for one organization as for twenty. While the permitted number of shared
-//! transactions is under way, what arrives waits, and goes together into the next one. A shared transaction never waits for an
-//! organization, a system or a backup that another transaction has locked: it skips the organization. That one is tried again
-//! in the next, or runs alone, where it may wait for locks and delays only others that run alone. If a shared transaction fails
-//! and any one of its organizations may be the cause, each of them has to run alone.
+//! A commit costs the disk about the same for one organization as for twenty. While [`SHARED_AT_ONCE`] shared transactions are
+//! under way, new batches wait, and then run together in the next one. A shared transaction never waits for a row that another
+//! transaction has locked: it skips the organization. The skipped organization is tried again in the next shared transaction,
+//! or it runs alone. An organization that runs alone may wait for locks, and delays only others that run alone. If a shared
+//! transaction fails, and any one of its organizations may be the cause, each of them has to run alone.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,25 +18,27 @@ use crate::db::accounting::{self, AccountingPolicy, Operation, OperationOutcome,
 use crate::db::{CONNECTIONS_PER_LANE, Conn, Db, DbError, Lane};
 use crate::telemetry::{Metrics, TaskStatus};
 
-/// Shared transactions under way at a time: while one waits for the disk, the next one is decided.
+/// The number of shared transactions at a time: while one waits for the disk, the next one makes its decisions.
 const SHARED_AT_ONCE: usize = 2;
 /// The most operations of a shared transaction. The batch of a single organization may have as many.
 const MAX_OPERATIONS: usize = 64;
-/// Transactions of single organizations at a time. If all of them wait for locks, the shared ones still have connections.
+/// The number of transactions of single organizations at a time. If all of them wait for locks, the shared transactions still
+/// have connections.
 const ALONE_AT_ONCE: usize = CONNECTIONS_PER_LANE as usize - SHARED_AT_ONCE;
-/// A batch that has waited for longer than this beyond its deadline is not started any more.
-const LATE: Duration = Duration::from_millis(500);
+/// A batch is not started any more when its deadline is over by more than this.
+const MAX_OVERDUE: Duration = Duration::from_millis(500);
 
 /// The outcomes of each batch in a transaction; `None`: the batch was skipped.
 type Outcomes = Vec<Option<Vec<OperationOutcome>>>;
 
-/// What has become of an organization's batch. `maybe_committed`: an attempt may have been committed all the same.
+/// The outcome of an organization's batch. `maybe_committed`: an attempt failed, but may have been committed.
 pub(super) enum BatchOutcome {
     Done(Vec<OperationOutcome>),
-    /// Another transaction has locked rows of the organization, or has removed them.
+    /// Another transaction has locked or removed rows of the organization.
     Skipped {
         maybe_committed: bool,
     },
+    /// The shared transaction failed, and this organization may be the cause.
     MustRunAlone {
         maybe_committed: bool,
     },
@@ -46,36 +48,36 @@ pub(super) enum BatchOutcome {
     },
 }
 
-/// Runs transactions; cheap to clone.
+/// Runs the batches of organizations; cheap to clone.
 #[derive(Clone)]
 pub(super) struct GroupCommit {
     db: Db,
     policy: AccountingPolicy,
     metrics: Metrics,
-    waiting: Arc<Mutex<VecDeque<Waiting>>>,
-    /// For [`SHARED_AT_ONCE`] transactions.
+    waiting: Arc<Mutex<VecDeque<WaitingBatch>>>,
+    /// Permits for [`SHARED_AT_ONCE`] shared transactions.
     shared: Arc<Semaphore>,
-    /// Of [`run_until_empty`](Self::run_until_empty).
+    /// The status of [`run_until_empty`](Self::run_until_empty).
     status: TaskStatus,
-    /// For [`ALONE_AT_ONCE`] transactions.
+    /// Permits for [`ALONE_AT_ONCE`] transactions of single organizations.
     alone: Arc<Semaphore>,
 }
 
 /// A batch that waits for a shared transaction.
-struct Waiting {
+struct WaitingBatch {
     batch: OrgBatch,
-    /// Until then a failed attempt is repeated.
+    /// The time until which a failed attempt is repeated.
     deadline: Instant,
     reply: oneshot::Sender<BatchOutcome>,
 }
 
-impl Waiting {
-    /// Its part of [`MAX_OPERATIONS`]: a refused upload is a row, too.
+impl WaitingBatch {
+    /// Returns how many of the [`MAX_OPERATIONS`] the batch uses: a refused upload counts, because it is a row, too.
     fn size(&self) -> usize {
         self.batch.operations.len() + self.batch.refusals.len()
     }
 
-    /// Answers. The actor may be gone; the accounting is right either way.
+    /// Sends the outcome to the actor. The actor may be gone; the accounting is right either way.
     fn answer(self, outcome: BatchOutcome) {
         let _ = self.reply.send(outcome);
     }
@@ -84,19 +86,20 @@ impl Waiting {
 impl GroupCommit {
     pub fn new(db: Db, policy: AccountingPolicy, metrics: Metrics) -> Self {
         let status = metrics.tasks.register("group_commit", None);
-        let of = |permits| Arc::new(Semaphore::new(permits));
-        let (shared, alone) = (of(SHARED_AT_ONCE), of(ALONE_AT_ONCE));
+        let semaphore = |permits| Arc::new(Semaphore::new(permits));
+        let (shared, alone) = (semaphore(SHARED_AT_ONCE), semaphore(ALONE_AT_ONCE));
         Self { db, policy, metrics, waiting: Arc::default(), shared, status, alone }
     }
 
-    /// Runs the batch in a transaction with those of other organizations.
+    /// Runs the batch in a transaction together with the batches of other organizations.
     pub async fn run_shared(&self, batch: OrgBatch, retry_for: Duration) -> BatchOutcome {
         let (reply, outcome) = oneshot::channel();
-        let batch = Waiting { batch, deadline: Instant::now() + retry_for, reply };
+        let batch = WaitingBatch { batch, deadline: Instant::now() + retry_for, reply };
         let permit = {
             let mut waiting = self.lock();
             waiting.push_back(batch);
-            // With the queue locked: a permit is released only after its holder has seen an empty queue.
+            // The queue is locked here, and also when a holder finds it empty and releases its permit. So a batch can't be
+            // left in the queue without a holder.
             Arc::clone(&self.shared).try_acquire_owned()
         };
         if let Ok(permit) = permit {
@@ -106,7 +109,7 @@ impl GroupCommit {
         outcome.await.unwrap_or_else(lost)
     }
 
-    /// Runs the batch in a transaction of its own, which waits for rows that others have locked.
+    /// Runs the batch in a transaction of its own, which waits for rows that other transactions have locked.
     pub async fn run_alone(&self, batch: OrgBatch, retry_for: Duration) -> BatchOutcome {
         let run = |conn: &mut _, policy: &_, batches: &[OrgBatch]| {
             batches.iter().map(|batch| accounting::run(conn, policy, batch).map(Some)).collect()
@@ -123,8 +126,8 @@ impl GroupCommit {
         }
     }
 
-    /// Runs one shared transaction after the other until no batch waits. After a panic [`run_shared`](Self::run_shared)
-    /// answers the batches of that transaction, because their replies are dropped. The waiting ones go on at once.
+    /// Runs one shared transaction after the other until no batch waits. A panic drops the replies of the transaction's
+    /// batches, so [`run_shared`](Self::run_shared) returns an error for them. The batches that wait are run at once.
     async fn run_until_empty(self, permit: OwnedSemaphorePermit) {
         let mut permit = Some(permit);
         while permit.is_some() {
@@ -136,10 +139,11 @@ impl GroupCommit {
         }
     }
 
+    /// Runs one shared transaction after the other until no batch waits.
     async fn run_waiting(&self, permit: &mut Option<OwnedSemaphorePermit>) {
         while let Some(group) = self.next_group(permit) {
             fail_point!("group_commit.taken");
-            // The longest of all. An actor answers an operation with an earlier deadline in time itself.
+            // The latest deadline counts. An actor itself answers operations with an earlier deadline in time.
             let left = group.iter().map(|waiting| waiting.deadline.saturating_duration_since(Instant::now()));
             let retry_for = left.max().unwrap_or_default();
             let batches = group.iter().map(|waiting| waiting.batch.clone()).collect();
@@ -167,13 +171,13 @@ impl GroupCommit {
         }
     }
 
-    /// Removes the next batches from the queue. `None` if it is empty: then the permit is released.
-    fn next_group(&self, permit: &mut Option<OwnedSemaphorePermit>) -> Option<Vec<Waiting>> {
+    /// Removes the batches of the next transaction from the queue. If there are none, releases the permit and returns `None`.
+    fn next_group(&self, permit: &mut Option<OwnedSemaphorePermit>) -> Option<Vec<WaitingBatch>> {
         let mut queue = self.lock();
         let now = Instant::now();
         let (mut group, mut size) = (vec![], 0);
         while let Some(waiting) = queue.pop_front() {
-            if waiting.deadline + LATE < now {
+            if waiting.deadline + MAX_OVERDUE < now {
                 waiting.answer(BatchOutcome::Failed { error: DbError::Busy, maybe_committed: false });
                 continue;
             }
@@ -191,7 +195,8 @@ impl GroupCommit {
         Some(group)
     }
 
-    /// Returns the outcomes of each batch, and whether an attempt may have been committed although it failed.
+    /// Runs a transaction, and repeats it after a transient error. Returns the outcomes of each batch, and whether a failed
+    /// attempt may have been committed.
     async fn transaction(
         &self,
         mut batches: Vec<OrgBatch>,
@@ -222,12 +227,12 @@ impl GroupCommit {
         (result, maybe_committed)
     }
 
-    fn lock(&self) -> MutexGuard<'_, VecDeque<Waiting>> {
+    fn lock(&self) -> MutexGuard<'_, VecDeque<WaitingBatch>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Marks a deletion as attempted before: if the next attempt finds nothing, the earlier one has done it.
+/// Marks a deletion as attempted before: if the next attempt does not find the backup, an earlier attempt has deleted it.
 pub(super) fn mark_attempted(operation: &mut Operation) {
     if let Operation::Delete(delete) = operation {
         delete.attempted_before = true;

@@ -1,7 +1,7 @@
-//! The only module that names actix actors. To others it offers handles with plain async methods.
+//! The only module that uses actix actors. Other modules use handles with plain async methods.
 //!
-//! Actors make accounting fast and orderly. They do not make it correct: the locked transactions in `db::accounting` do, and
-//! those hold for any number of processes.
+//! The actors make accounting fast and order it within this process. Its correctness does not depend on them: it comes from
+//! the locked transactions in `db::accounting`, and holds for any number of processes.
 
 mod directory;
 mod group_commit;
@@ -22,7 +22,7 @@ use crate::db::Db;
 use crate::db::accounting::AccountingPolicy;
 use crate::telemetry::Metrics;
 
-/// The actors of this process and the thread that they live on.
+/// The actors of this process, and the thread that they run on.
 pub struct Actors {
     pub orgs: OrgActors,
     pub rate_refusals: RateRefusalCache,
@@ -30,14 +30,14 @@ pub struct Actors {
 }
 
 impl Actors {
-    /// Starts the actors. Has to be called within the HTTP server's actix system.
+    /// Starts the actors. The caller has to be within the HTTP server's actix system.
     pub fn start(db: Db, policy: AccountingPolicy, metrics: Metrics) -> Self {
         let arbiter = Arbiter::new();
         let orgs = OrgActors::new(db, policy, metrics, arbiter.handle());
         Self { orgs, rate_refusals: RateRefusalCache::start(&arbiter.handle()), arbiter }
     }
 
-    /// Ends the actors' thread. Messages to them fail afterwards.
+    /// Ends the actors' thread. Messages to the actors fail afterwards.
     pub fn stop(self) {
         self.arbiter.stop();
     }

@@ -1,7 +1,7 @@
-//! One actor for each organization in use: it orders what this process does to the organization's accounting.
+//! One actor for each organization in use: it orders the operations of this process on the organization's accounting.
 //!
-//! It keeps one transaction in flight. What arrives meanwhile goes together into the next one (group commit): a busy
-//! organization costs one row lock and one fsync a batch. Organizations share transactions, too: `group_commit`.
+//! An actor has one transaction in flight. Operations that arrive meanwhile run together in the next one: a busy organization
+//! costs one row lock and one fsync for each batch. Organizations share transactions, too (`group_commit`).
 
 use std::future::ready;
 use std::sync::Arc;
@@ -23,27 +23,28 @@ use crate::db::DbError;
 use crate::db::accounting::{Operation, OperationOutcome, OrgBatch, RefusedUpload};
 use crate::domain::ids::OrgId;
 
-/// After this long without work the actor stops; the next operation starts another one.
-const IDLE: Duration = Duration::from_mins(5);
-/// How long one transaction is tried before what has arrived meanwhile joins it: an operation with a long deadline must not
-/// delay one with a short deadline.
-const ATTEMPT: Duration = Duration::from_secs(1);
-/// How long an operation may take beyond its deadline, when its last attempt is under way. A wait for a lock has ended by
-/// then (the connections' `lock_timeout`), and the outcome is known.
-const GRACE: Duration = Duration::from_millis(3500);
+/// How long an actor without work runs before it stops. The next operation starts another actor.
+const IDLE_STOP: Duration = Duration::from_mins(5);
+/// How long one batch is tried before it is put back, and runs together with the operations that have arrived meanwhile: an
+/// operation with a long deadline must not delay one with a short deadline.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long a caller waits beyond the deadline of its operation for the last attempt. By then a wait for a lock has ended (the
+/// connections' `lock_timeout`), and the outcome is known.
+const ANSWER_GRACE: Duration = Duration::from_millis(3500);
 /// An operation with a shorter deadline still gets one attempt within this time.
-const SHORTEST: Duration = Duration::from_millis(500);
-/// How many times an organization is skipped in shared transactions because of locked rows before it waits for them alone.
-/// Another process that works for the organization holds them for some milliseconds.
+const MIN_ATTEMPT_TIME: Duration = Duration::from_millis(500);
+/// How many times shared transactions may skip an organization before it runs alone and waits for the locked rows. Another
+/// process that works for the organization holds them for some milliseconds.
 const SHARED_ATTEMPTS: u32 = 4;
-/// Between two such attempts.
-const PAUSE: Duration = Duration::from_millis(3);
-/// How long an organization runs alone after a shared transaction that it may have made fail.
+/// The pause after a shared transaction has skipped the organization.
+const SKIPPED_RETRY_PAUSE: Duration = Duration::from_millis(3);
+/// How long an organization runs alone after a shared transaction failed that it may have caused to fail.
 const ALONE_FOR: Duration = Duration::from_secs(1);
-/// Refused uploads that no transaction takes along are written by one of their own after this time.
-const TICK: Duration = Duration::from_secs(1);
+/// How often refused uploads are written that no batch of operations has taken along. The actor also checks then whether it
+/// is idle.
+const REFUSAL_FLUSH_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Asks for one operation.
+/// The message that runs one operation.
 #[derive(Message)]
 #[rtype(result = "Result<OperationOutcome, DbError>")]
 pub(super) struct Submit {
@@ -51,13 +52,13 @@ pub(super) struct Submit {
     pub retry_for: Duration,
 }
 
-/// An upload was refused.
+/// The message that records a refused upload.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(super) struct RecordRefusal(pub RefusedUpload);
 
-/// What the actors of all organizations share.
-pub(super) struct Shared {
+/// The resources that the actors of all organizations share.
+pub(super) struct ActorResources {
     pub directory: Directory<OrgActor>,
     pub contention: QuotaContention,
     pub commits: GroupCommit,
@@ -65,21 +66,21 @@ pub(super) struct Shared {
 
 pub(super) struct OrgActor {
     org: OrgId,
-    shared: Arc<Shared>,
+    shared: Arc<ActorResources>,
     queue: PendingQueue,
     refusals: RefusedUploads,
     quota_refusals: QuotaRefusalCache,
-    /// A transaction is under way, or waits for its next attempt.
+    /// Whether a transaction is under way, or waits for its next attempt.
     in_flight: bool,
     /// How many times in a row shared transactions have skipped the organization.
     skipped: u32,
-    /// Until then it runs alone.
+    /// The time until which the organization runs alone.
     alone_until: Instant,
     last_work: Instant,
 }
 
 impl OrgActor {
-    pub fn new(org: OrgId, shared: Arc<Shared>) -> Self {
+    pub fn new(org: OrgId, shared: Arc<ActorResources>) -> Self {
         Self {
             org,
             shared,
@@ -108,7 +109,7 @@ impl OrgActor {
         let refusals = self.refusals.take();
         let transaction = self.transaction(&batch, refusals.clone());
         let done = transaction.into_actor(self).map(move |outcome, actor, ctx| {
-            // A batch of nothing but refused uploads that could not be written waits for the next tick.
+            // If a batch with refused uploads only could not be written, it is tried again at the next tick.
             let wait = batch.is_empty() && matches!(outcome, BatchOutcome::Failed { .. });
             actor.finish(batch, refusals, outcome);
             let go_on = move |actor: &mut Self, ctx: &mut Context<Self>| {
@@ -117,9 +118,10 @@ impl OrgActor {
                     actor.start_next(ctx);
                 }
             };
-            // Alone it waits for the locked rows. In a shared transaction it would find them locked again at once.
+            // A batch that runs alone waits for the locked rows. A shared transaction would find them locked again, so
+            // the next one starts after a pause.
             if (1..SHARED_ATTEMPTS).contains(&actor.skipped) {
-                ctx.run_later(PAUSE, go_on);
+                ctx.run_later(SKIPPED_RETRY_PAUSE, go_on);
             } else {
                 go_on(actor, ctx);
             }
@@ -127,7 +129,7 @@ impl OrgActor {
         ctx.spawn(done);
     }
 
-    /// A transaction shared with other organizations, unless the batch has to run alone.
+    /// Runs the batch: shared with other organizations, unless it has to run alone.
     fn transaction(
         &self,
         batch: &[Pending],
@@ -135,7 +137,7 @@ impl OrgActor {
     ) -> impl Future<Output = BatchOutcome> + use<> {
         let now = Instant::now();
         let nearest = batch.iter().map(|pending| pending.deadline.saturating_duration_since(now)).min();
-        let retry_for = nearest.map_or(ATTEMPT, |nearest| nearest.min(ATTEMPT));
+        let retry_for = nearest.map_or(ATTEMPT_TIMEOUT, |nearest| nearest.min(ATTEMPT_TIMEOUT));
         let operations = batch.iter().map(|pending| pending.operation.clone()).collect();
         let org_batch = OrgBatch { org: self.org.clone(), operations, refusals };
         let alone = self.skipped >= SHARED_ATTEMPTS
@@ -184,27 +186,29 @@ impl OrgActor {
         failed.into_iter().for_each(|pending| pending.answer(Err(error.clone())));
     }
 
+    /// Puts the operations and refusals of a transaction back for the next one.
     fn put_back(&mut self, batch: Vec<Pending>, refusals: Vec<RefusedUpload>, maybe_committed: bool) {
         self.refusals.put_back(refusals);
         let again = |pending: Pending| if maybe_committed { pending.maybe_committed() } else { pending };
         self.queue.put_back(batch.into_iter().map(again));
     }
 
+    /// Sends the outcomes to the callers, and updates the caches.
     fn answer(&mut self, batch: Vec<Pending>, outcomes: Vec<OperationOutcome>, now: Instant) {
         for (pending, outcome) in batch.into_iter().zip(outcomes) {
             self.quota_refusals.observe(&pending.operation, &outcome, now);
-            if matches!(outcome, OperationOutcome::QuotaExceeded { contended: true, .. }) {
+            if matches!(outcome, OperationOutcome::QuotaExceeded { blocked_by_reservations: true, .. }) {
                 self.shared.contention.record(&self.org, Instant::now());
             }
             pending.answer(Ok(outcome));
         }
-        // What has queued up behind a refusal that holds for it, too.
+        // Answers queued operations that the same refusal applies to.
         self.queue.answer_known(|operation| self.quota_refusals.get(operation, now));
     }
 
     fn tick(&mut self, ctx: &mut Context<Self>) {
         self.start_next(ctx);
-        let idle = !self.in_flight && self.queue.is_empty() && self.last_work.elapsed() > IDLE;
+        let idle = !self.in_flight && self.queue.is_empty() && self.last_work.elapsed() > IDLE_STOP;
         if idle {
             self.shared.directory.remove(&self.org, &ctx.address());
             ctx.stop();
@@ -217,7 +221,7 @@ impl Actor for OrgActor {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.set_mailbox_capacity(1024);
-        ctx.run_interval(TICK, Self::tick);
+        ctx.run_interval(REFUSAL_FLUSH_INTERVAL, Self::tick);
     }
 }
 
@@ -234,15 +238,15 @@ impl Handler<Submit> for OrgActor {
             operation: message.operation,
             reply,
             deadline: now + message.retry_for,
-            expires: now + message.retry_for.max(SHORTEST),
+            expires: now + message.retry_for.max(MIN_ATTEMPT_TIME),
             alone: false,
             tried: false,
         });
         self.start_next(ctx);
-        // A database that hangs in the middle of a transaction must not make the caller hang. The outcome is then unknown
-        // to the caller.
+        // The caller must not hang if the database hangs in the middle of a transaction. After this timeout the caller does
+        // not know the outcome.
         Box::pin(async move {
-            match timeout(message.retry_for + GRACE, outcome).await {
+            match timeout(message.retry_for + ANSWER_GRACE, outcome).await {
                 Ok(answered) => answered.unwrap_or(Err(DbError::Busy)),
                 Err(_) => Err(DbError::Unavailable("no answer in time".to_owned())),
             }

@@ -9,32 +9,33 @@ use super::group_commit::mark_attempted;
 use crate::db::DbError;
 use crate::db::accounting::{Operation, OperationOutcome};
 
-/// Operations that share a transaction.
+/// The most operations of one batch.
 const MAX_BATCH: usize = 64;
 
-/// An operation that waits for its turn.
+/// An operation that waits for its transaction.
 pub(super) struct Pending {
     pub operation: Operation,
     pub reply: oneshot::Sender<Result<OperationOutcome, DbError>>,
-    /// Until then a failed attempt is repeated.
+    /// The time until which a failed attempt is repeated.
     pub deadline: Instant,
-    /// From then on no attempt is started.
+    /// The time from which no attempt is started.
     pub expires: Instant,
-    /// It was in a batch that failed on its data. It runs alone, so that an operation that can't succeed fails only itself.
+    /// Whether the operation runs alone: it was in a batch that failed because of one of its operations. So an operation that
+    /// can't succeed fails alone.
     pub alone: bool,
-    /// It was in a batch that failed: only another attempt tells what has become of it.
+    /// Whether the operation was in a batch that failed. Only another attempt shows whether it was done.
     pub tried: bool,
 }
 
 impl Pending {
-    /// An attempt may have been committed.
+    /// Marks the operation: an attempt may have been committed.
     pub fn maybe_committed(mut self) -> Self {
         mark_attempted(&mut self.operation);
         self.tried = true;
         self
     }
 
-    /// Answers. The caller may be gone; the accounting is right either way.
+    /// Sends the outcome to the caller. The caller may be gone; the accounting is right either way.
     pub fn answer(self, outcome: Result<OperationOutcome, DbError>) {
         let _ = self.reply.send(outcome);
     }
@@ -52,12 +53,13 @@ impl PendingQueue {
         self.0.is_empty()
     }
 
-    /// Puts operations back in front, in their order.
+    /// Puts operations back at the front of the queue, in their order.
     pub fn put_back(&mut self, batch: impl DoubleEndedIterator<Item = Pending>) {
         batch.rev().for_each(|pending| self.0.push_front(pending));
     }
 
-    /// Removes and returns the operations of the next transaction: those that free space before those that need it.
+    /// Removes and returns the operations of the next transaction. Operations that may free space come before those that need
+    /// space.
     pub fn next_batch(&mut self) -> Vec<Pending> {
         self.0.make_contiguous().sort_by_key(|pending| pending.operation.needs_space());
         if self.0.front().is_some_and(|first| first.alone) {
@@ -67,12 +69,12 @@ impl PendingQueue {
         self.0.drain(..together.min(MAX_BATCH)).collect()
     }
 
-    /// Drops operations that nobody waits for any more. Their callers were told that they were not done.
+    /// Drops operations for which nobody waits any more: their callers have received an error.
     pub fn drop_expired(&mut self, now: Instant) {
         self.0.retain(|pending| pending.expires > now);
     }
 
-    /// Answers the operations whose outcome is known without a query. One that was tried before is not among them: its
+    /// Answers the operations whose outcome is known without a query. An operation that was tried before is not answered: its
     /// attempt may have been committed.
     pub fn answer_known(&mut self, known: impl Fn(&Operation) -> Option<OperationOutcome>) {
         for pending in std::mem::take(&mut self.0) {

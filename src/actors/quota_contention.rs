@@ -1,5 +1,5 @@
-//! Organizations in which uploads are refused for what open uploads have reserved. A slow open upload has to be faster there
-//! (`domain::body_rate`), or a few that trickle in could keep the rest of a fleet out for hours.
+//! The organizations in which uploads are refused because open uploads have reserved the space. There an open upload needs a
+//! higher rate (`domain::body_rate`): otherwise a few slow uploads could block the rest of a fleet for hours.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 
 use crate::domain::ids::OrgId;
 
-/// How long a refused upload is expected to be tried again.
+/// How long a refused client is expected to try its upload again.
 const RETRIED_FOR: Duration = Duration::from_mins(1);
 
-/// When an upload was last refused, by organization.
+/// The time of the last such refusal, by organization.
 #[derive(Default)]
 pub(super) struct QuotaContention(Mutex<HashMap<OrgId, Instant>>);
 

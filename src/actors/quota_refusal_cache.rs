@@ -1,16 +1,15 @@
-//! Which uploads the database has just refused for the organization's quota: a system that tries again and again costs its
-//! siblings one transaction a second.
+//! The quota refusal cache: remembers for a second which uploads the database has refused for the organization's quota. So a
+//! system that tries again and again costs the other systems only one transaction a second.
 //!
-//! For a second, what the database has answered is repeated to the same system for the same size and for larger ones, up to
-//! the size for which retention would free more. Until something changes, the database would answer the same. This process
-//! knows of these changes:
-//! * a deletion, or an upload that is rolled back, frees space: everything is forgotten. An upload that was itself refused (when
-//!   it grew) had no part in the answer, and its end changes nothing;
-//! * a commit changes what retention would choose from its system: that system's refusal is forgotten. It may free space for
-//!   siblings as well, which they see within the second. A busy organization commits all the time, and if every commit
-//!   admitted the refused system to the database again the cache would be useless.
+//! A refusal is repeated to the same system for the same size and for larger ones, up to the size from which retention would
+//! free more space. Without a change the database would decide the same. This process knows of two kinds of changes:
+//! * A deletion or an abort frees space, so every refusal is forgotten. The exception is the abort of the refused upload itself
+//!   (one that was refused when it grew): the refusal did not depend on its bytes, and stays.
+//! * A commit changes what retention would choose for its system, so that system's refusal is forgotten. A commit may also free
+//!   space for other systems. They notice it within the second: a busy organization commits all the time, and if every commit
+//!   cleared the cache, the cache would be useless.
 //!
-//! What other processes change is seen within the second.
+//! Changes by other processes are noticed within the second.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -28,31 +27,43 @@ pub(super) struct QuotaRefusalCache(HashMap<Uuid, QuotaRefusal>);
 struct QuotaRefusal {
     /// The refused upload.
     upload: Uuid,
-    /// The bytes that it wanted.
-    from: u64,
-    /// The refusal does not hold for this size and larger ones.
-    below: u64,
-    contended: bool,
+    /// The smallest size to which the refusal applies: the bytes that the upload needed.
+    from_bytes: u64,
+    /// The refusal does not apply to this size and larger ones.
+    below_bytes: u64,
+    blocked_by_reservations: bool,
     until: Instant,
 }
 
 impl QuotaRefusalCache {
-    /// Returns the outcome of an operation that has not been run, if it is known.
+    /// Returns the outcome that an operation would have, if it is known.
     pub fn get(&self, operation: &Operation, now: Instant) -> Option<OperationOutcome> {
         let Operation::Admit(op) = operation else { return None };
         let refused = self.0.get(&op.system_id)?;
-        let same = (refused.from..refused.below).contains(&op.want) && now < refused.until;
-        same.then_some(OperationOutcome::QuotaExceeded { below: refused.below, contended: refused.contended })
+        let applies =
+            (refused.from_bytes..refused.below_bytes).contains(&op.wanted_bytes) && now < refused.until;
+        applies.then_some(OperationOutcome::QuotaExceeded {
+            refused_below_bytes: refused.below_bytes,
+            blocked_by_reservations: refused.blocked_by_reservations,
+        })
     }
 
     /// Updates the cache with the outcome of an operation.
     pub fn observe(&mut self, operation: &Operation, outcome: &OperationOutcome, now: Instant) {
         match (operation, outcome) {
-            (Operation::Admit(op), OperationOutcome::QuotaExceeded { below, contended }) => {
-                self.insert(op.system_id, op.backup.uuid(), op.want, (*below, *contended), now);
+            (
+                Operation::Admit(op),
+                &OperationOutcome::QuotaExceeded { refused_below_bytes, blocked_by_reservations },
+            ) => {
+                let refused = (refused_below_bytes, blocked_by_reservations);
+                self.insert(op.system_id, op.backup.uuid(), op.wanted_bytes, refused, now);
             }
-            (Operation::Grow(op), OperationOutcome::QuotaExceeded { below, contended }) => {
-                self.insert(op.system_id, op.backup.uuid(), op.want, (*below, *contended), now);
+            (
+                Operation::Grow(op),
+                &OperationOutcome::QuotaExceeded { refused_below_bytes, blocked_by_reservations },
+            ) => {
+                let refused = (refused_below_bytes, blocked_by_reservations);
+                self.insert(op.system_id, op.backup.uuid(), op.wanted_bytes, refused, now);
             }
             (Operation::Delete(_), _) => self.0.clear(),
             (Operation::Abort(op), _) => self.0.retain(|_, refused| refused.upload == op.backup),
@@ -65,12 +76,14 @@ impl QuotaRefusalCache {
         &mut self,
         system: Uuid,
         upload: Uuid,
-        from: u64,
-        (below, contended): (u64, bool),
+        from_bytes: u64,
+        (below_bytes, blocked_by_reservations): (u64, bool),
         now: Instant,
     ) {
         self.0.retain(|_, refused| now < refused.until);
-        self.0.insert(system, QuotaRefusal { upload, from, below, contended, until: now + CACHED_FOR });
+        let until = now + CACHED_FOR;
+        self.0
+            .insert(system, QuotaRefusal { upload, from_bytes, below_bytes, blocked_by_reservations, until });
     }
 }
 
@@ -86,7 +99,7 @@ mod tests {
     const SYSTEM: Uuid = Uuid::from_u128(1);
     const OTHER: Uuid = Uuid::from_u128(2);
 
-    fn admit(system_id: Uuid, want: u64) -> Operation {
+    fn admit(system_id: Uuid, wanted_bytes: u64) -> Operation {
         let backup = BackupId::new(Uuid::now_v7(), Extension::Bin);
         let key = ObjectKey::new(&OrgId::parse("o").unwrap(), &SystemKey::parse("s").unwrap(), backup);
         Operation::Admit(Box::new(Admission {
@@ -96,7 +109,7 @@ mod tests {
             filename: Filename::default_for(backup.uuid(), Extension::Bin),
             mimetype: MediaType::of_header(None),
             remote_addr: None,
-            want,
+            wanted_bytes,
         }))
     }
 
@@ -105,11 +118,11 @@ mod tests {
         let (mut cache, start) = (QuotaRefusalCache::default(), Instant::now());
         cache.observe(
             &admit(SYSTEM, 100),
-            &OperationOutcome::QuotaExceeded { below: 500, contended: false },
+            &OperationOutcome::QuotaExceeded { refused_below_bytes: 500, blocked_by_reservations: false },
             start,
         );
         let soon = start + Duration::from_millis(999);
-        for (system, want, now, known) in [
+        for (system, wanted_bytes, now, known) in [
             (SYSTEM, 99, soon, false),
             (SYSTEM, 100, soon, true),
             (SYSTEM, 499, soon, true),
@@ -117,8 +130,8 @@ mod tests {
             (OTHER, 100, soon, false),
             (SYSTEM, 100, start + CACHED_FOR, false),
         ] {
-            let answer = cache.get(&admit(system, want), now);
-            assert_eq!(answer.is_some(), known, "{want}");
+            let answer = cache.get(&admit(system, wanted_bytes), now);
+            assert_eq!(answer.is_some(), known, "{wanted_bytes}");
         }
         cache.observe(&admit(SYSTEM, 10), &OperationOutcome::Admitted, soon);
         assert!(cache.get(&admit(SYSTEM, 100), soon).is_some());
@@ -128,7 +141,7 @@ mod tests {
     fn what_frees_space_in_this_process_ends_a_refusal() {
         let now = Instant::now();
         let backup = BackupId::new(Uuid::now_v7(), Extension::Bin);
-        let growth = Operation::Grow(Growth { system_id: SYSTEM, backup, want: 100 });
+        let growth = Operation::Grow(Growth { system_id: SYSTEM, backup, wanted_bytes: 100 });
         let delete = |system_id| {
             let (by, attempted_before) = (DeletedBy::System, false);
             Operation::Delete(Delete { system_id, backup, by, remote_addr: None, attempted_before })
@@ -148,7 +161,10 @@ mod tests {
             let mut cache = QuotaRefusalCache::default();
             cache.observe(
                 &growth,
-                &OperationOutcome::QuotaExceeded { below: u64::MAX, contended: false },
+                &OperationOutcome::QuotaExceeded {
+                    refused_below_bytes: u64::MAX,
+                    blocked_by_reservations: false,
+                },
                 now,
             );
             cache.observe(&operation, &OperationOutcome::NotFound, now);

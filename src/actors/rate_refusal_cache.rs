@@ -1,7 +1,7 @@
-//! Which systems the database has refused for their rate limit, and until when: a flood is refused from memory and never
-//! reaches Postgres.
+//! The rate refusal cache: remembers which systems the database has refused for their rate limit, and until when. So a flood is
+//! refused from memory and does not reach Postgres.
 //!
-//! When a slot of a system's rate limit is released, its `window_epoch` is raised, and an older refusal is forgotten.
+//! When a slot of a system's rate limit is released, the system's `window_epoch` increases, and an older refusal is forgotten.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -78,17 +78,17 @@ impl RateRefusalCache {
         Self(RateRefusalActor::start_in_arbiter(arbiter, |_| RateRefusalActor::default()))
     }
 
-    /// Returns how long the system has to wait, in whole seconds rounded up; `None`: the database decides.
-    /// `epoch` is the system's `window_epoch` as its credential was last read.
+    /// Returns how long the system has to wait, in whole seconds rounded up; `None`: the database decides. `epoch` is the
+    /// system's `window_epoch`, as it was last read with the credential.
     pub async fn check(&self, system: Uuid, epoch: i64) -> Option<u64> {
-        // If the actor is gone, the database decides, and exactly.
+        // If the actor is gone, the database decides.
         let left = self.0.send(Get { system, epoch }).await.ok().flatten()?;
         Some(left.as_secs() + u64::from(left.subsec_nanos() > 0))
     }
 
-    /// Records that the database has refused the system; `asked` is when the query was sent.
-    pub fn refused(&self, system: Uuid, epoch: i64, asked: Instant, retry_after_seconds: u64) {
-        let until = asked + Duration::from_secs(retry_after_seconds);
+    /// Records that the database has refused the system. `queried_at` is the time when the query was sent.
+    pub fn refused(&self, system: Uuid, epoch: i64, queried_at: Instant, retry_after_seconds: u64) {
+        let until = queried_at + Duration::from_secs(retry_after_seconds);
         self.0.do_send(Insert { system, refusal: RateRefusal { until, epoch } });
     }
 }

@@ -1,5 +1,5 @@
 //! Refused uploads that the next transaction writes to the history: at most one a minute for each system and reason, so that
-//! a flood writes nothing.
+//! a flood does not fill the history.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -9,11 +9,12 @@ use uuid::Uuid;
 
 use crate::db::accounting::RefusedUpload;
 
-const ONCE_IN: Duration = Duration::from_mins(1);
+/// The least time between two recorded refusals of the same system and reason.
+const RECORD_INTERVAL: Duration = Duration::from_mins(1);
 
 #[derive(Default)]
 pub(super) struct RefusedUploads {
-    /// When each was last recorded.
+    /// When a refusal was last recorded, by system and reason.
     recorded: HashMap<(Uuid, &'static str), Instant>,
     waiting: Vec<RefusedUpload>,
 }
@@ -21,19 +22,19 @@ pub(super) struct RefusedUploads {
 impl RefusedUploads {
     /// Records a refused upload, unless one of the same system and reason was recorded within the last minute.
     pub fn record(&mut self, refusal: RefusedUpload, now: Instant) {
-        self.recorded.retain(|_, at| now.duration_since(*at) < ONCE_IN);
+        self.recorded.retain(|_, at| now.duration_since(*at) < RECORD_INTERVAL);
         if let Entry::Vacant(vacant) = self.recorded.entry((refusal.system_id, refusal.reason)) {
             vacant.insert(now);
             self.waiting.push(refusal);
         }
     }
 
-    /// Removes and returns what the next transaction has to write.
+    /// Removes and returns the refusals that the next transaction has to write.
     pub fn take(&mut self) -> Vec<RefusedUpload> {
         std::mem::take(&mut self.waiting)
     }
 
-    /// Keeps what a failed transaction has not written, for the next one.
+    /// Puts back refusals that a failed transaction has not written.
     pub fn put_back(&mut self, refusals: Vec<RefusedUpload>) {
         self.waiting.extend(refusals);
     }

@@ -1,4 +1,4 @@
-//! The handle of the organizations' actors: finds the actor of an organization, or starts it.
+//! The handle to the organizations' actors. It finds the actor of an organization, or starts one.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -7,7 +7,7 @@ use actix::{Actor, Addr, ArbiterHandle};
 
 use super::directory::Directory;
 use super::group_commit::GroupCommit;
-use super::org_actor::{OrgActor, RecordRefusal, Shared, Submit};
+use super::org_actor::{ActorResources, OrgActor, RecordRefusal, Submit};
 use super::quota_contention::QuotaContention;
 use crate::db::accounting::{AccountingPolicy, Operation, OperationOutcome, RefusedUpload};
 use crate::db::{Db, DbError};
@@ -17,17 +17,17 @@ use crate::telemetry::Metrics;
 /// The actors of all organizations in this process; cheap to clone.
 #[derive(Clone)]
 pub struct OrgActors {
-    shared: Arc<Shared>,
+    shared: Arc<ActorResources>,
     arbiter: ArbiterHandle,
 }
 
-/// An actor may stop between the look-up and the message; then another one is started.
+/// How many times an actor is looked up for one message: it may stop before the message arrives, and then another is started.
 const LOOKUPS: usize = 3;
 
 impl OrgActors {
-    /// Actors will live on `arbiter`.
+    /// Makes the handle. The actors will run on `arbiter`.
     pub fn new(db: Db, policy: AccountingPolicy, metrics: Metrics, arbiter: ArbiterHandle) -> Self {
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(ActorResources {
             directory: Directory::default(),
             contention: QuotaContention::default(),
             commits: GroupCommit::new(db, policy, metrics),
@@ -35,8 +35,8 @@ impl OrgActors {
         Self { shared, arbiter }
     }
 
-    /// Runs one accounting operation, in order with all others that this process runs for the organization. What fails for
-    /// a transient reason is tried again for `retry_for`.
+    /// Runs one operation of accounting, in order with all others of this process for the organization. After a transient
+    /// error the operation is tried again until `retry_for` is over.
     pub async fn submit(
         &self,
         org: &OrgId,
@@ -45,7 +45,7 @@ impl OrgActors {
     ) -> Result<OperationOutcome, DbError> {
         for _ in 0..LOOKUPS {
             let message = Submit { operation: operation.clone(), retry_for };
-            // An error means that the actor has stopped; it stops only when it has nothing to do.
+            // An error means that the actor has stopped without running the operation: it stops only without work.
             if let Ok(outcome) = self.actor_of(org).send(message).await {
                 return outcome;
             }
@@ -53,12 +53,12 @@ impl OrgActors {
         Err(DbError::Busy)
     }
 
-    /// Whether uploads have lately been refused for what open uploads have reserved.
+    /// Whether uploads were refused within the last minute because open uploads have reserved the space.
     pub fn is_contended(&self, org: &OrgId) -> bool {
         self.shared.contention.is_contended(org, Instant::now())
     }
 
-    /// Records that an upload was refused; the next transaction writes it to the history.
+    /// Records that an upload was refused. The next transaction writes it to the history.
     pub fn record_refusal(&self, org: &OrgId, refusal: RefusedUpload) {
         self.actor_of(org).do_send(RecordRefusal(refusal));
     }

@@ -14,6 +14,6 @@ impl Vault {
     }
 
     pub(super) async fn list_stored(&self, system: Uuid) -> Result<Vec<Backup>, ReadError> {
-        Ok(self.db.run(Lane::Reads, READ_TIMEOUT, move |conn| backups::list(conn, system)).await?)
+        Ok(self.db.run(Lane::General, READ_TIMEOUT, move |conn| backups::list(conn, system)).await?)
     }
 }

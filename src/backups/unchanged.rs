@@ -13,7 +13,7 @@ impl Vault {
         }
         let system = identity.id();
         let query = move |conn: &mut _| systems::note_unchanged(conn, system);
-        if !self.db.run(Lane::Reads, READ_TIMEOUT, query).await? {
+        if !self.db.run(Lane::General, READ_TIMEOUT, query).await? {
             return Err(ReadError::Revoked);
         }
         self.authenticator.forget(identity);

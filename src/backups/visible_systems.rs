@@ -54,7 +54,7 @@ impl Vault {
     pub async fn find_visible_system(&self, caller: &Caller, id: &str) -> Result<VisibleSystem, ReadError> {
         let id = parse_id(id).ok_or(ReadError::NoSystem)?;
         let query = move |conn: &mut _| systems::brief(conn, id);
-        let found = self.db.run(Lane::Reads, READ_TIMEOUT, query).await?;
+        let found = self.db.run(Lane::General, READ_TIMEOUT, query).await?;
         let SystemBrief { org_id, name } =
             found.filter(|system| caller.sees(&system.org_id)).ok_or(ReadError::NoSystem)?;
         let org = OrgId::parse(&org_id)

@@ -46,7 +46,7 @@ impl BackupRequestArgs {
         if let Some(id) = self.cancel {
             return cancel(context, &system, id);
         }
-        let request = ask(context, &system)?;
+        let request = create(context, &system)?;
         match self.wait {
             None => {
                 let human = |r: &BackupRequest| format!("requested {}, until {}", r.id, time(r.expires_at));
@@ -58,16 +58,16 @@ impl BackupRequestArgs {
     }
 }
 
-fn ask(context: &mut Context, system: &SystemSummary) -> Result<BackupRequest, Failure> {
-    let ask = NewBackupRequest {
+fn create(context: &mut Context, system: &SystemSummary) -> Result<BackupRequest, Failure> {
+    let new = NewBackupRequest {
         id: Uuid::from_bytes(uuidv7::create_raw()),
         system_id: system.id,
         org: None,
-        by: OPERATOR.to_owned(),
-        from: None,
+        requested_by: OPERATOR.to_owned(),
+        remote_addr: None,
     };
-    match backup_requests::create(&mut context.conn, &ask)? {
-        Creation::Open(request) => Ok(request),
+    match backup_requests::create(&mut context.conn, &new)? {
+        Creation::Request(request) => Ok(request),
         Creation::Suspended => Err(Failure::Refused(format!("system {} is suspended", system.system_key))),
         Creation::NoSystem => {
             Err(Failure::Refused(format!("system {} is being destroyed", system.system_key)))

@@ -90,7 +90,7 @@ impl Context {
     ) -> Result<Vec<OperationOutcome>, Failure> {
         let policy = self.accounting_policy();
         let org = OrgId::parse(org).map_err(|e| Failure::Refused(e.to_string()))?;
-        let share = OrgBatch::new(org, operations.to_vec());
-        Ok(accounting::run(&mut self.conn, &policy, &share)?)
+        let batch = OrgBatch::new(org, operations.to_vec());
+        Ok(accounting::run(&mut self.conn, &policy, &batch)?)
     }
 }

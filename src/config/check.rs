@@ -49,7 +49,7 @@ pub fn count(text: &str, range: RangeInclusive<u64>) -> Result<usize, String> {
 }
 
 pub fn rate(text: &str) -> Result<usize, String> {
-    count(text, 0..=RateLimits::MOST as u64)
+    count(text, 0..=RateLimits::MAX as u64)
 }
 
 pub fn seconds(text: &str, range: RangeInclusive<u64>) -> Result<Duration, String> {

@@ -1,5 +1,5 @@
--- `proven`: some process has renewed its lease without a gap for a whole lease, so the writer could have done it, too. While
--- the database was away (or another one took its place, or its clock jumped) no process could, whatever the leases say.
+-- `proven`: some process has renewed its lease without a gap for a whole lease, so the writer could have renewed its own,
+-- too. While the database was unreachable (or replaced by another one, or its clock jumped), no process could renew a lease.
 SELECT b.id, b.system_id, b.org_id, b.object_key,
   b.writer IS NOT DISTINCT FROM $1 OR EXISTS (
     SELECT FROM writers witness
@@ -9,7 +9,7 @@ SELECT b.id, b.system_id, b.org_id, b.object_key,
 FROM backups b
 LEFT JOIN writers w ON w.process_id = b.writer
 WHERE b.state = 'receiving'
-  -- The calling process knows its own open uploads: they are alive, whatever its lease says.
+  -- The calling process knows its own open uploads: they are alive even if its lease has expired.
   AND (b.writer IS DISTINCT FROM $1 OR b.id <> ALL ($2))
   AND (
     (b.writer = $1 AND b.admitted_at < clock_timestamp() - interval '1 minute')
@@ -18,6 +18,6 @@ WHERE b.state = 'receiving'
       AND b.admitted_at < clock_timestamp() - make_interval(secs => $3)
     )
   )
--- Rows that can't be decided yet must not hide those that can.
+-- Proven rows first: the others can't be decided yet, and must not use up the limit.
 ORDER BY proven DESC, b.org_id, b.id
 LIMIT 500

@@ -1,4 +1,4 @@
-//! Whether the totals balance. One statement, so that everything is seen as it was at one moment.
+//! Checks that the totals equal the sums of the rows. The check is one statement, so it sees one moment.
 
 use diesel::prelude::*;
 use diesel::sql_types::Text;
@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::{Conn, DbError};
 
-/// A place where the totals and the rows do not balance.
+/// A difference between the totals and the rows.
 #[derive(Debug, QueryableByName, Serialize)]
 pub struct Imbalance {
     #[diesel(sql_type = Text)]
@@ -17,7 +17,7 @@ pub struct Imbalance {
     pub problem: String,
 }
 
-/// Returns all places where the totals and the rows do not balance.
+/// Returns all differences between the totals and the rows.
 pub fn imbalances(conn: &mut Conn) -> Result<Vec<Imbalance>, DbError> {
     Ok(diesel::sql_query(include_str!("audit.sql")).load(conn)?)
 }

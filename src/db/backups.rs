@@ -1,4 +1,4 @@
-//! `backups`: queries. What changes the accounting is in [`super::accounting`].
+//! Queries of the table `backups`. They change nothing: [`super::accounting`] does.
 
 use std::collections::HashSet;
 
@@ -25,7 +25,7 @@ pub struct BackupRow {
     pub size: u64,
     pub sha256: [u8; 32],
     pub uploaded_at: DateTime<Utc>,
-    /// What is wrong with its object, if anything.
+    /// The damage that was found in the backup's object, if any.
     pub damage: Option<String>,
 }
 
@@ -70,7 +70,7 @@ impl TryFrom<Row> for BackupRow {
     }
 }
 
-/// The stored backups of a system, newest first.
+/// Returns the stored backups of a system, newest first.
 pub fn list(conn: &mut Conn, system: Uuid) -> Result<Vec<BackupRow>, DbError> {
     let rows: Vec<Row> = backups::table
         .filter(backups::system_id.eq(system).and(backups::state.eq(BackupState::Stored)))
@@ -80,12 +80,12 @@ pub fn list(conn: &mut Conn, system: Uuid) -> Result<Vec<BackupRow>, DbError> {
     rows.into_iter().map(BackupRow::try_from).collect()
 }
 
-/// The stored backup with this id, if it is this system's.
+/// Returns the stored backup with this id, if it belongs to this system.
 pub fn find(conn: &mut Conn, system: Uuid, id: BackupId) -> Result<Option<BackupRow>, DbError> {
     Ok(find_any(conn, id)?.filter(|row| row.system_id == system))
 }
 
-/// The stored backup with this id, of any system: for operators.
+/// Returns the stored backup with this id, of any system: for operators.
 pub fn find_any(conn: &mut Conn, id: BackupId) -> Result<Option<BackupRow>, DbError> {
     let row: Option<Row> = backups::table
         .find(id.uuid())
@@ -96,7 +96,8 @@ pub fn find_any(conn: &mut Conn, id: BackupId) -> Result<Option<BackupRow>, DbEr
     row.map(BackupRow::try_from).transpose()
 }
 
-/// The stored backup with this id, and the name and access state of its system, unless that system is being destroyed.
+/// Returns the stored backup with this id, and the name and access state of its system. `None` also if that system is being
+/// destroyed.
 pub fn find_named(
     conn: &mut Conn,
     id: BackupId,
@@ -108,17 +109,17 @@ pub fn find_named(
         .select((Row::as_select(), systems::name, AccessState::as_select()))
         .first(conn)
         .optional()?;
-    found.map(|(row, name, standing)| Ok((row.try_into()?, name, standing))).transpose()
+    found.map(|(row, name, access)| Ok((row.try_into()?, name, access))).transpose()
 }
 
-/// Whether no backup at all is stored.
+/// Returns `true` if there is no stored backup at all.
 pub fn none_stored(conn: &mut Conn) -> Result<bool, DbError> {
     let stored = backups::table.filter(backups::state.eq(BackupState::Stored));
     let any: bool = diesel::select(diesel::dsl::exists(stored)).get_result(conn)?;
     Ok(!any)
 }
 
-/// Which of the object keys belong to an upload under way.
+/// Returns those of the object keys that belong to an upload under way.
 pub fn receiving_among(conn: &mut Conn, keys: &[String]) -> Result<HashSet<String>, DbError> {
     super::objects::among(conn, keys, Some(BackupState::Receiving))
 }

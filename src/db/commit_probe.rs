@@ -1,12 +1,12 @@
-//! A transaction that shows for health whether COMMIT works.
+//! The commit probe: a transaction that shows the health check whether COMMIT works.
 //!
-//! While a synchronous standby is away, every COMMIT waits for it. No timeout of Postgres ends that wait, and a session whose
-//! client is gone goes on waiting. So a probe that hangs is left alone, and no second one is started beside it.
+//! While a synchronous standby is unavailable, every COMMIT waits for it. No timeout of Postgres ends that wait, and a session
+//! goes on waiting after its client is gone. So a probe that hangs is not interrupted, and no second one is started.
 //!
-//! The probe is a message in the write-ahead log that nobody reads. It is committed like an upload, changes no table, leaves no
-//! dead row, and locks nothing that another process's probe would wait for. A role without the right to that writes the row
-//! of `service_defaults` unchanged. Then the probes of all processes wait for one another, and while commits hang the answer
-//! is the same.
+//! The probe writes a message, which nobody reads, into the write-ahead log. It is committed like an upload. It changes no
+//! table, leaves no dead row, and takes no lock that another process's probe would wait for. If the role may not write such
+//! messages, the probe updates the row of `service_defaults` without changing it. Then the probes of all processes wait for
+//! one another. The result is the same: while commits hang, each of them hangs.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -16,11 +16,11 @@ use diesel::sql_types::{Bool, Integer, Timestamptz};
 
 use super::{Conn, DbError};
 
-/// A session, as Postgres lists it.
+/// The identity of a session in `pg_stat_activity`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct ProbeSession {
     pid: i32,
-    /// Process ids are reused.
+    /// Tells sessions apart whose process id is the same: ids are reused.
     started: DateTime<Utc>,
 }
 
@@ -37,7 +37,7 @@ impl CommitProbe {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(session);
     }
 
-    /// A probe that was given up may end when another one is under way.
+    /// Clears the session if it is still the current one: a probe that nobody waits for may end while another is under way.
     pub(super) fn end(&self, session: ProbeSession) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take_if(|under_way| *under_way == session);
     }
@@ -57,10 +57,10 @@ impl CommitProbe {
     }
 }
 
-/// Returns this session, and whether it may write messages into the log.
+/// Returns this session, and whether it may write messages into the write-ahead log.
 ///
-/// A read-only session (a standby's, or by `default_transaction_read_only`) is `Unavailable`, as for a statement that writes:
-/// so it is discarded, and the next caller gets a new one.
+/// A read-only session (on a standby, or by `default_transaction_read_only`) is [`DbError::Unavailable`], as it is for any
+/// statement that writes. So the pool discards it, and the next caller gets a new one.
 fn writable_session(conn: &mut Conn) -> Result<(ProbeSession, bool), DbError> {
     #[derive(QueryableByName)]
     struct Row {
@@ -73,8 +73,8 @@ fn writable_session(conn: &mut Conn) -> Result<(ProbeSession, bool), DbError> {
         #[diesel(sql_type = Bool)]
         may_emit: bool,
     }
-    // The right is looked up by the function's name: in Postgres 17 it has one more argument.
-    // Also read-only in recovery, whatever was set.
+    // The function is found by its name and second argument: in Postgres 17 it has one more argument.
+    // In recovery `transaction_read_only` is always on.
     let Row { pid, started, read_only, may_emit } = diesel::sql_query(
         "SELECT pid, backend_start AS started, current_setting('transaction_read_only')::boolean AS read_only, \
          EXISTS (SELECT FROM pg_proc WHERE pronamespace = 'pg_catalog'::regnamespace \
@@ -91,7 +91,7 @@ fn writable_session(conn: &mut Conn) -> Result<(ProbeSession, bool), DbError> {
     Ok((ProbeSession { pid, started }, may_emit))
 }
 
-/// Whether the session still runs its statement. `idle`: it has answered, and the answer is lost.
+/// Whether the session still runs its statement. A session that is `idle` has answered, and the answer was lost.
 pub(super) fn is_active(
     conn: &mut Conn,
     ProbeSession { pid, started }: ProbeSession,

@@ -6,11 +6,11 @@ use diesel::{Connection, PgConnection};
 use super::connection_string::ConnectionString;
 use super::error::{DbError, one_line};
 
-/// A connection, for the query functions of this module.
+/// A connection to Postgres, as all query functions of this module take it.
 pub type Conn = PgConnection;
 
-/// Set on every connection: a hung server, or a lock that is never released, must not make a client wait for longer than its
-/// answer may take.
+/// The settings of every session. The timeouts keep a client from waiting too long for its answer when a server hangs or a
+/// lock is never released.
 ///
 /// No bitmap scans: until the next vacuum each of them visits the dead rows that a system's uploads and pruning leave. A
 /// plain index scan marks the entries of rows that are dead to all transactions, and later scans skip them. A system has
@@ -23,12 +23,12 @@ const SESSION: &str = "SET timezone = 'UTC'; SET statement_timeout = '10s'; SET 
      SET enable_bitmapscan = off; SET jit = off";
 
 /// libpq's own timeouts.
-/// * Seconds to connect, to each address of the host. The minimum is 2. Who waits for Postgres to return finds it with the
-///   next attempt after one that met nobody.
-/// * Milliseconds for a peer that does not acknowledge.
-/// * Keepalives. A machine that lost its power sends nothing, so the kernel asks every few seconds whether it is still there.
-///   By default it would ask after two hours, and for so long the thread and its place in the pool would be lost. Keepalives
-///   also prevent firewalls from forgetting idle connections of the pool.
+/// * `connect_timeout`: seconds to connect to each address of the host. The minimum is 2. It is short so that the next attempt
+///   soon finds a Postgres that has returned.
+/// * `tcp_user_timeout`: milliseconds until a peer that does not acknowledge counts as lost.
+/// * Keepalives: a machine without power sends nothing, so the kernel probes it every few seconds. By default it would begin
+///   after two hours. Until then the thread and its place in the pool would be lost. Keepalives also prevent firewalls from
+///   forgetting idle connections of the pool.
 const LIBPQ_OPTIONS: [(&str, &str); 5] = [
     ("connect_timeout", "2"),
     ("tcp_user_timeout", "10000"),
@@ -37,7 +37,7 @@ const LIBPQ_OPTIONS: [(&str, &str); 5] = [
     ("keepalives_count", "3"),
 ];
 
-/// Opens a connection. It may lead to any server: `Connector` checks which one it is.
+/// Opens a connection. It may lead to any server: `Connector` checks to which.
 pub(super) fn open(address: &ConnectionString) -> Result<Conn, DbError> {
     let address = LIBPQ_OPTIONS
         .iter()
@@ -48,14 +48,14 @@ pub(super) fn open(address: &ConnectionString) -> Result<Conn, DbError> {
     Ok(conn)
 }
 
-/// Removes the time limit of statements on this connection, for commands: a person waits for them and can interrupt them,
-/// and a query over millions of rows takes longer than a client of the service may wait. Waits for locks stay limited.
+/// Removes the time limit of statements on this connection. This is for commands: a person can interrupt them, and a query
+/// over millions of rows takes longer than a client of the service may wait. Waits for locks stay limited.
 pub fn lift_statement_timeout(conn: &mut Conn) -> Result<(), DbError> {
     Ok(conn.batch_execute("SET statement_timeout = 0")?)
 }
 
-/// Returns the lines about servers, which name an address. Every other line may repeat a part of the connection string that
-/// libpq takes for a host or a port (`u:sec/ret@host` has the port "sec").
+/// Returns the lines about servers, which name an address. Any other line may contain a part of the connection string that
+/// libpq takes for a host or a port (in `u:sec/ret@host` it takes "sec" for the port).
 fn without_secrets(message: &str) -> String {
     let of_servers: Vec<_> =
         message.lines().filter(|line| line.starts_with("connection to server ")).collect();

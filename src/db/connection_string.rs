@@ -1,18 +1,18 @@
-//! A connection string, read by libpq itself: `?`, `@`, `://` and spaces mean different things in its two forms and
-//! in the parts of each, so text is never searched for them here.
+//! Connection strings. libpq itself parses them: `?`, `@`, `://` and spaces mean different things in the two forms of a
+//! connection string and in the parts of each.
 
 use std::ffi::{CStr, CString};
 
-/// Characters that stand for themselves in a URL. All others are written as bytes, whatever they mean to libpq.
+/// Characters that stand for themselves in a URL. All others are percent-encoded, even where libpq does not require it.
 const PLAIN: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
 
-/// What a connection string sets. The password is among it, so it can't be printed.
+/// The options of a connection string. One of them is the password, so this type can't be printed.
 #[derive(Clone)]
 pub struct ConnectionString(Vec<(String, Vec<u8>)>);
 
 impl ConnectionString {
-    /// `None` if libpq does not understand it. Asked first, because libpq's own message would repeat parts of it, the
-    /// password among them.
+    /// Parses a connection string; `None` if libpq does not understand it. Called before connecting, because libpq's own
+    /// error would contain parts of the string, perhaps the password.
     #[expect(unsafe_code, reason = "diesel has no wrapper for libpq's parser")]
     pub fn parse(text: &str) -> Option<Self> {
         if has_a_plain_at_in_its_password(text) {
@@ -20,9 +20,9 @@ impl ConnectionString {
         }
         let text = CString::new(text).ok()?;
         let mut options = Vec::new();
-        // SAFETY: `text` is a C string that lives through the call, and no message is asked for. What is returned is
-        // null or an array that ends with an option without a keyword; its keywords and values are C strings that live
-        // until it is given back to libpq, which happens once, after they are copied.
+        // SAFETY: `text` is a C string that lives through the call, and a null pointer requests no error message. The
+        // result is null or an array that ends with an option without a keyword. Its keywords and values are C strings
+        // that live until the array is freed. It is freed once, after they were copied.
         unsafe {
             let parsed = pq_sys::PQconninfoParse(text.as_ptr(), std::ptr::null_mut());
             if parsed.is_null() {
@@ -41,22 +41,22 @@ impl ConnectionString {
         Some(Self(options))
     }
 
-    /// The same with this option, unless it is set already.
+    /// Returns the same string with this option, unless the option is set already.
     pub(super) fn with_default(self, keyword: &str, value: &str) -> Self {
         if self.get(keyword).is_some() { self } else { self.with(keyword, value.as_bytes()) }
     }
 
-    /// The same with this option, whether it was set or not.
+    /// Returns the same string with this option, which replaces one with this keyword.
     pub(super) fn with(mut self, keyword: &str, value: &[u8]) -> Self {
         self.0.retain(|(set, _)| set != keyword);
         self.0.push((keyword.to_owned(), value.to_vec()));
         self
     }
 
-    /// One for each host that it names, which are tried in this order.
+    /// Returns one connection string for each host, in the order in which libpq tries them.
     pub(super) fn each_host(&self) -> Vec<Self> {
         let lists = ["host", "hostaddr", "port"].map(|keyword| (keyword, self.list(keyword)));
-        // A single port is that of all hosts.
+        // A single port applies to all hosts.
         let hosts = lists[..2].iter().map(|(_, list)| list.len()).max().unwrap_or_default().max(1);
         let one = |at: usize| {
             lists.iter().fold(self.clone(), |one, (keyword, list)| {
@@ -67,7 +67,7 @@ impl ConnectionString {
         (0..hosts).map(one).collect()
     }
 
-    /// As a URL that libpq understands. Every option is a parameter of it: nothing depends on its place.
+    /// Returns a URL that libpq understands. Every option is a query parameter, so no option depends on its position.
     pub(super) fn url(&self) -> String {
         let parameters: Vec<_> =
             self.0.iter().map(|(word, value)| format!("{word}={}", encode(value))).collect();
@@ -83,8 +83,8 @@ impl ConnectionString {
     }
 }
 
-/// libpq takes what stands between the first @ of a URL's authority and the last one for a part of the host's name, and
-/// would tell everybody.
+/// Whether a URL has an unencoded `@` in its password. libpq takes the text between the first and the last `@` of the authority
+/// for a part of the host's name, and would show it in errors.
 fn has_a_plain_at_in_its_password(text: &str) -> bool {
     let url = text.strip_prefix("postgres://").or_else(|| text.strip_prefix("postgresql://"));
     let authority = url.and_then(|rest| rest.split(['/', '?']).next()).unwrap_or_default();

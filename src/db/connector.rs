@@ -1,9 +1,11 @@
-//! The only way to a database session: opens it, and checks which server it leads to before any query.
+//! The connector: the only way to a database session. It opens the session, and checks which server it leads to before any
+//! query.
 //!
-//! * The first session of a process is checked closely: is there a pooler that shares it ([`pooler`]), and do other hosts of
-//!   `DATABASE_URL` know of a newer timeline ([`server`])? Until that check has succeeded once there are no sessions.
-//! * Every session is compared with what was seen before: a former primary and another cluster are refused.
-//! * When a newer timeline is seen, sessions on older ones are not used any more: [`Session::is_outdated`].
+//! * The first session of a process is checked closely: does a pooler share it ([`pooler`]), and do other hosts of
+//!   `DATABASE_URL` know a newer timeline ([`server`])? No session is returned before that check has succeeded once.
+//! * Every session's server is compared with the primary that was seen before. A former primary and another cluster are
+//!   refused.
+//! * When a newer timeline is seen, sessions on older timelines are not used any more ([`Session::is_outdated`]).
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,17 +17,17 @@ use super::connection_string::ConnectionString;
 use super::server::{self, KnownPrimary, Server, ServerRefusal};
 use super::{Conn, DbError, pooler};
 
-/// Between two log lines about a refused server.
+/// The least time between two log lines about a refused server.
 const LOG_EVERY: Duration = Duration::from_secs(60);
 
-/// Opens sessions, and remembers which servers it has seen; cheap to clone, and then the same.
+/// Opens sessions, and remembers which servers it has seen. Clones are cheap and share that memory.
 #[derive(Clone)]
-pub struct Connector(Arc<Shared>);
+pub struct Connector(Arc<ConnectorState>);
 
-struct Shared {
+struct ConnectorState {
     address: ConnectionString,
     known: Mutex<Option<KnownPrimary>>,
-    /// The timeline of `known`, to be read without a lock.
+    /// The timeline of `known`, which sessions read without a lock.
     newest: Arc<AtomicI64>,
     /// Whether the first session was checked.
     checked: Mutex<bool>,
@@ -36,41 +38,41 @@ struct Shared {
 /// A session on a server that is not known to be a former primary.
 pub struct Session {
     pub conn: Conn,
-    /// `None`: a standby's, or a server's that does not tell.
+    /// The timeline that the server writes; `None` for a standby, and for a server that does not report it.
     timeline: Option<i64>,
     newest: Arc<AtomicI64>,
 }
 
 impl Session {
-    /// Whether a newer timeline was seen since: what it leads to is no longer the primary.
+    /// Whether a newer timeline was seen since. Then this session's server is no longer the primary.
     pub fn is_outdated(&self) -> bool {
         self.timeline.is_some_and(|timeline| timeline < self.newest.load(Ordering::Relaxed))
     }
 }
 
 impl Connector {
-    /// Does not connect yet. `None` if libpq does not understand the connection string.
+    /// Makes a connector. Does not connect. `None` if libpq does not understand the connection string.
     pub fn new(database_url: &str) -> Option<Self> {
         let address = ConnectionString::parse(database_url)?;
         let newest = Arc::new(AtomicI64::new(i64::MIN));
-        let shared = Shared {
+        let state = ConnectorState {
             address,
             known: Mutex::default(),
             newest,
             checked: Mutex::default(),
             logged: Mutex::default(),
         };
-        Some(Self(Arc::new(shared)))
+        Some(Self(Arc::new(state)))
     }
 
     /// Opens a session; blocks for some seconds at most for each address of each host.
     pub fn connect(&self) -> Result<Session, DbError> {
         let conn = open(&self.0.address)?;
         let mut conn = self.check_first(conn)?;
-        let server = server::ask(&mut conn)?;
+        let server = server::identify(&mut conn)?;
         match self.admit(server) {
             Ok(()) => Ok(self.session(conn, server)),
-            // libpq takes the first host that answers to what was asked for. Another one may be the primary.
+            // libpq uses the first host that answers and has the requested attributes. Another host may be the primary.
             Err(refusal) => {
                 let refused = || self.log_error(DbError::Unavailable(refusal.to_string()));
                 self.connect_elsewhere().ok_or_else(refused)
@@ -83,7 +85,7 @@ impl Connector {
         Session { conn, timeline, newest: Arc::clone(&self.0.newest) }
     }
 
-    /// Compares a server with what was seen before, and remembers it.
+    /// Compares a server with the known primary, and remembers it.
     fn admit(&self, server: Option<Server>) -> Result<(), ServerRefusal> {
         let Some(server) = server else { return Ok(()) };
         let mut known = lock(&self.0.known);
@@ -93,8 +95,8 @@ impl Connector {
         Ok(())
     }
 
-    /// Checks the first session; other callers wait meanwhile. `conn` is open, so under the lock only a server that answers is
-    /// waited for.
+    /// Checks the first session. Other callers wait meanwhile: not long, because `conn` is already open, so its server
+    /// answers.
     fn check_first(&self, conn: Conn) -> Result<Conn, DbError> {
         let mut checked = lock(&self.0.checked);
         if *checked {
@@ -104,7 +106,7 @@ impl Connector {
             Err(error @ DbError::Setting(_)) => return Err(self.log_error(error)),
             checked => checked?,
         };
-        let server = server::ask(&mut conn)?;
+        let server = server::identify(&mut conn)?;
         // The first server contradicts nothing: no other is known.
         if self.admit(server).is_ok() {
             self.check_hosts();
@@ -113,21 +115,21 @@ impl Connector {
         Ok(conn)
     }
 
-    /// Asks every host which timeline it knows, also those that are read-only. A host that does not answer is ignored.
+    /// Queries the timeline of every host, also of read-only hosts. A host that does not answer is ignored.
     fn check_hosts(&self) {
         let hosts = self.0.address.each_host();
         if hosts.len() < 2 {
             return;
         }
-        let ask = |host: ConnectionString| {
+        let query = |host: ConnectionString| {
             let mut conn = open(&host.with("target_session_attrs", b"any")).ok()?;
-            server::ask(&mut conn).ok()?
+            server::identify(&mut conn).ok()?
         };
         thread::scope(|scope| {
-            let asked =
-                hosts.into_iter().map(|host| thread::Builder::new().spawn_scoped(scope, move || ask(host)));
-            let asked: Vec<_> = asked.flatten().collect();
-            for server in asked.into_iter().filter_map(|host| host.join().ok()) {
+            let queries =
+                hosts.into_iter().map(|host| thread::Builder::new().spawn_scoped(scope, move || query(host)));
+            let queries: Vec<_> = queries.flatten().collect();
+            for server in queries.into_iter().filter_map(|query| query.join().ok()) {
                 if let Err(refusal) = self.admit(server) {
                     log::warn!("ignoring one host in DATABASE_URL: {refusal}");
                 }
@@ -135,6 +137,7 @@ impl Connector {
         });
     }
 
+    /// Opens a session on the first of the hosts that is not refused; `None` if there is none, or only one host.
     fn connect_elsewhere(&self) -> Option<Session> {
         let hosts = self.0.address.each_host();
         if hosts.len() < 2 {
@@ -142,12 +145,12 @@ impl Connector {
         }
         hosts.iter().find_map(|host| {
             let mut conn = open(host).ok()?;
-            let server = server::ask(&mut conn).ok()?;
+            let server = server::identify(&mut conn).ok()?;
             self.admit(server).ok().map(|()| self.session(conn, server))
         })
     }
 
-    /// Returns the error. It needs an operator, so it is logged, once a minute.
+    /// Returns the error, and logs it at most once a minute, because an operator has to act on it.
     fn log_error(&self, error: DbError) -> DbError {
         let mut logged = lock(&self.0.logged);
         if logged.is_none_or(|at| at.elapsed() >= LOG_EVERY) {
@@ -158,7 +161,7 @@ impl Connector {
     }
 }
 
-/// A panic under the lock leaves no broken state: values are only ever replaced.
+/// Locks, also after a panic under the lock: it leaves no broken state, because values are only replaced.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,4 +1,4 @@
-//! The credentials of systems, for authentication.
+//! Queries the credentials of systems, for authentication.
 
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Binary, Bool, Nullable, Text, Uuid as SqlUuid};
@@ -8,7 +8,7 @@ use super::prepared::prepared;
 use super::{Conn, DbError};
 use crate::domain::row_state::SystemState;
 
-/// What authentication, and the answers to an authenticated system, need to know of it.
+/// The columns of a system that authentication, and the answers to an authenticated system, need.
 #[derive(Debug, Clone, QueryableByName)]
 pub struct CredentialRow {
     #[diesel(sql_type = SqlUuid)]
@@ -23,10 +23,10 @@ pub struct CredentialRow {
     pub state: SystemState,
     #[diesel(sql_type = BigInt)]
     pub window_epoch: i64,
-    /// The oldest request for a backup that is still awaited.
+    /// The system's oldest open backup request.
     #[diesel(sql_type = Nullable<SqlUuid>)]
     pub requested: Option<Uuid>,
-    /// Whether it has said within the last minute that nothing has changed.
+    /// Whether the system has reported within the last minute that nothing has changed.
     #[diesel(sql_type = Bool)]
     pub unchanged_lately: bool,
 }
@@ -37,7 +37,7 @@ impl CredentialRow {
     }
 }
 
-/// The rows of those system keys that exist.
+/// Returns the rows of those system keys that exist.
 pub fn find(conn: &mut Conn, keys: &[String]) -> Result<Vec<CredentialRow>, DbError> {
     let sql = "SELECT id, system_key, org_id, secret_sha256, state, window_epoch, \
              (SELECT r.id FROM backup_requests r WHERE r.system_id = systems.id AND r.state IN ('pending', 'seen') \

@@ -1,4 +1,4 @@
-//! What can go wrong with the database, by what the caller can do next.
+//! The errors of the database, by what the caller can do next.
 
 use std::error::Error as _;
 
@@ -7,26 +7,26 @@ use diesel::result::{DatabaseErrorKind, Error};
 /// A failed query or transaction.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum DbError {
-    /// The database can't be asked now; it may be asked again. A COMMIT that ended so may have
-    /// taken place.
+    /// The database can't run the query now; the query may be tried again. A COMMIT that ended with this error may have taken
+    /// place.
     #[error("the database can't be reached: {0}")]
     Unavailable(String),
-    /// The connection was lost in COMMIT: whether it took place has to be found out.
+    /// The connection was lost in COMMIT: the caller has to find out whether it took place.
     #[error("the outcome is unknown: {0}")]
     OutcomeUnknown(String),
-    /// Another transaction was in the way; the same may work when repeated.
+    /// Another transaction was in conflict with this one. Repeating it may help.
     #[error("the transaction met another one: {0}")]
     Conflict(String),
-    /// A statement took longer than it may: it may have waited for another one, or have had too much to do.
-    #[error("the statement was given up after its time limit: {0}")]
+    /// A statement exceeded its time limit: it may have waited for another one, or have had too much to do.
+    #[error("the statement was cancelled after its time limit: {0}")]
     TimedOut(String),
-    /// All connections stayed busy for as long as the caller wanted to wait.
+    /// No connection became free before the caller's deadline.
     #[error("every database connection is busy")]
     Busy,
     /// A name that has to be unique is taken.
     #[error("it exists already")]
     Exists,
-    /// `DATABASE_URL` can't be used as it is. The line names it.
+    /// `DATABASE_URL` can't be used as it is. The text names it.
     #[error("{0}")]
     Setting(String),
     /// The statement itself failed; repeating it would not help.
@@ -35,7 +35,7 @@ pub enum DbError {
 }
 
 impl DbError {
-    /// Whether the same may work a moment later.
+    /// Whether the same query may succeed a moment later.
     pub fn is_transient(&self) -> bool {
         matches!(
             self,
@@ -50,7 +50,7 @@ impl DbError {
 
 impl From<Error> for DbError {
     fn from(error: Error) -> Self {
-        // Of a value that can't be read diesel itself names the column alone.
+        // If a value can't be read, diesel's own text names only the column; the cause is in `source`.
         let text = match error.source() {
             Some(cause) => one_line(&format!("{error}: {cause}")),
             None => one_line(&error),
@@ -66,9 +66,10 @@ impl From<Error> for DbError {
             | Error::BrokenTransactionManager => Self::Unavailable(text),
             Error::DatabaseError(DatabaseErrorKind::SerializationFailure, _) => Self::Conflict(text),
             Error::DatabaseError(DatabaseErrorKind::UniqueViolation, _) => Self::Exists,
-            // Diesel has no kinds for these and does not give the code. In another language than English they
-            // are told by the time that they took: `pool`.
-            // Another version's migration has changed a table under a prepared statement: a new session prepares it anew.
+            // The kinds below are recognized by Postgres' English text: diesel has no kinds for them and does not expose
+            // the code. If Postgres uses another language, `pool` recognizes them by the time that they took.
+            //
+            // Another version's migration has changed a table under a prepared statement: a new session prepares it again.
             Error::DatabaseError(_, info)
                 if info.message().contains("cached plan must not change result type") =>
             {
@@ -92,7 +93,7 @@ impl From<Error> for DbError {
     }
 }
 
-/// libpq's messages have several lines and end in one; a log's line is one.
+/// Joins the lines of an error, because an entry in the log is one line.
 pub(super) fn one_line(error: &impl ToString) -> String {
     error.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
 }

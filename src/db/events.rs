@@ -1,4 +1,4 @@
-//! `backup_events`: the history, for what a person may ask about later.
+//! The table `backup_events`: the history of systems and backups, for support.
 
 use std::net::IpAddr;
 
@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::prepared::{column, prepared};
 use super::{Conn, DbError};
 
-/// One line of history, written in the transaction of what it tells of.
+/// One entry of the history. It is written in the transaction that makes the change it describes.
 #[derive(Debug, Clone)]
 pub struct Event {
     pub kind: &'static str,
@@ -24,7 +24,7 @@ pub struct Event {
     pub detail: Value,
 }
 
-/// Writes the events in their order.
+/// Writes the events in this order.
 pub fn write(conn: &mut Conn, events: &[Event]) -> Result<(), DbError> {
     if events.is_empty() {
         return Ok(());

@@ -1,8 +1,8 @@
--- Sessions that may hold up a migration: who holds the advisory lock $1, and who has been holding a lock on one of our
--- tables for longer than a migration waits for one. For other roles' sessions the time may be hidden.
+-- Sessions that may block a migration: those that hold the advisory lock $1, and those that have held a lock on one of our
+-- tables for longer than a migration waits for a lock. The start time of other roles' transactions may be hidden.
 SELECT a.pid, a.usename::text AS role, coalesce(a.application_name, '') AS application,
     bool_or(l.locktype = 'advisory') AS advisory,
-    -- What every migration does: it records its version in this table, or makes it.
+    -- Every migration records its version in this table, or creates the table.
     coalesce(CASE WHEN to_regclass('__diesel_schema_migrations') IS NULL
         THEN has_schema_privilege(a.usesysid, current_schema(), 'CREATE')
         ELSE has_table_privilege(a.usesysid, to_regclass('__diesel_schema_migrations')::oid, 'INSERT')

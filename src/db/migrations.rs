@@ -1,15 +1,17 @@
-//! The schema, embedded and applied at start, safe when several processes start at once.
+//! The migrations of the schema: embedded in the program, applied at start, and safe when several processes start at once.
 //!
-//! A schema that is current is only read: that takes no lock, and no right but to read diesel's table of versions.
+//! If the schema is current, it is only read. That takes no lock, and needs only the right to read diesel's table of versions.
 //!
-//! Each missing migration is a transaction of its own. It takes two locks, checks again what is missing, and applies one:
-//! * the advisory lock under which versions before this one migrate. Any role may take it, so one that may not migrate is
-//!   passed over: what it holds can be no migration's;
-//! * the table of versions itself. Only a role that may write it can take that lock, and a version before this one that
-//!   holds neither can't record its migration beside us.
+//! Each missing migration is a transaction of its own. It takes two locks, checks again what is missing, and applies one
+//! migration:
+//! * The advisory lock, under which older versions of the program migrate. Any role may take it. If a role holds it that may
+//!   not migrate, no migration is under way, and the lock is not waited for.
+//! * The lock of the table of versions. Only a role that may write the table can take it. While it is held, an older version
+//!   that does not hold the advisory lock can't record its migration.
 //!
-//! No wait for a lock is longer than [`LOCK_TIMEOUT`], neither for these nor in a migration: all others that need
-//! the same table would wait, too, so uploads would stop. A migration that did not get its lock is rolled back and tried again.
+//! No wait for a lock is longer than [`LOCK_TIMEOUT`], neither for these locks nor for those of a migration. Otherwise all
+//! others that need the same table would wait as well, so uploads would stop. A migration that does not get its lock is rolled
+//! back and tried again.
 
 use std::collections::HashSet;
 use std::thread::sleep;
@@ -26,18 +28,18 @@ use super::{Conn, DbError};
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");
 
-/// Key of the advisory lock, the same in every version: "strongrm" in ASCII.
+/// The key of the advisory lock, the same in every version: "strongrm" in ASCII.
 const LOCK: i64 = 0x7374_726f_6e67_726d;
 
-/// Longer than Postgres leaves its own vacuum in our way (`deadlock_timeout`), shorter than an upload waits.
+/// Longer than Postgres lets its own vacuum block us (`deadlock_timeout`), and shorter than an upload waits.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(3);
-/// Between two attempts, for those who waited behind the last one.
+/// The pause between two attempts, in which the sessions that waited behind the last attempt can run.
 const PAUSE: Duration = Duration::from_secs(1);
-/// Between two log lines about the same wait.
+/// The least time between two log lines about the same wait.
 const LOG_EVERY: Duration = Duration::from_secs(60);
 
-/// Applies what is missing and returns the versions applied. A second process waits for the first, for as long as it
-/// takes, and then finds nothing to do.
+/// Applies the missing migrations and returns their versions. A second process waits for the first without a limit, and then
+/// finds nothing to do.
 pub fn migrate(conn: &mut Conn) -> Result<Vec<String>, DbError> {
     let mut applied = Vec::new();
     if is_current(conn)? {
@@ -63,7 +65,7 @@ pub fn migrate(conn: &mut Conn) -> Result<Vec<String>, DbError> {
     }
 }
 
-/// Whether the schema has every migration of this program. A role that may only read can ask.
+/// Whether the schema has every migration of this program. A role that may only read can run this check.
 pub fn is_current(conn: &mut Conn) -> Result<bool, DbError> {
     let applied = applied(conn)?;
     Ok(all()?.iter().all(|migration| applied.contains(&migration.name().version().to_string())))
@@ -73,8 +75,8 @@ fn all() -> Result<Vec<Box<dyn Migration<Pg>>>, DbError> {
     MIGRATIONS.migrations().map_err(|error| DbError::Failed(format!("migration: {error}")))
 }
 
-/// The versions that are recorded. Diesel's own look at them makes their table first, for which the role would need the
-/// right to make tables even if it is there.
+/// Returns the recorded versions. Diesel's own function is not used: it first creates the table, for which the role would need
+/// the right to create tables even if the table exists.
 fn applied(conn: &mut Conn) -> Result<HashSet<String>, DbError> {
     #[derive(QueryableByName)]
     struct Version {
@@ -98,7 +100,7 @@ fn apply_next(conn: &mut Conn) -> Result<Option<String>, DbError> {
         ))?;
         let started = Instant::now();
         lock(conn).map_err(|error| match error {
-            // In whatever language Postgres says it.
+            // A lock timeout, in whatever language Postgres reports it.
             DbError::Failed(text) if started.elapsed() >= LOCK_TIMEOUT => DbError::Conflict(text),
             error => error,
         })?;
@@ -117,7 +119,7 @@ fn apply_next(conn: &mut Conn) -> Result<Option<String>, DbError> {
 
 /// Takes both locks until the end of the transaction.
 fn lock(conn: &mut Conn) -> Result<(), DbError> {
-    // `support.sql` takes the functions for advisory locks away from everybody but the owner of the tables.
+    // `support.sql` revokes the functions for advisory locks from everybody except the owner of the tables.
     let may_lock =
         truth(conn, "has_function_privilege('pg_catalog.pg_advisory_xact_lock(bigint)', 'EXECUTE')")?;
     if may_lock && !truth(conn, &format!("pg_try_advisory_xact_lock({LOCK})"))? {
@@ -135,7 +137,7 @@ fn lock(conn: &mut Conn) -> Result<(), DbError> {
     Ok(conn.batch_execute("LOCK TABLE __diesel_schema_migrations IN SHARE ROW EXCLUSIVE MODE")?)
 }
 
-/// A session that may be what is waited for.
+/// A session that may hold the lock for which a migration waits.
 #[derive(QueryableByName)]
 struct Holder {
     #[diesel(sql_type = Integer)]
@@ -144,7 +146,7 @@ struct Holder {
     role: Option<String>,
     #[diesel(sql_type = Text)]
     application: String,
-    /// It holds the advisory lock.
+    /// Whether the session holds the advisory lock.
     #[diesel(sql_type = Bool)]
     advisory: bool,
     #[diesel(sql_type = Bool)]

@@ -1,7 +1,7 @@
-//! The only module that names diesel: the connections, the pool through which async code runs blocking queries, and one file
+//! The only module that uses diesel: the connections, the pool through which async code runs blocking queries, and one file
 //! of named query functions per table.
 //!
-//! Everything that changes the accounting goes through [`accounting`], under its locks.
+//! Only the transactions in [`accounting`] change the accounting.
 
 pub mod access_state;
 pub mod accounting;
@@ -38,12 +38,12 @@ pub use connector::{Connector, Session};
 pub use error::DbError;
 pub use pool::{CONNECTIONS_PER_LANE, Db, Lane};
 
-/// Bytes as Postgres keeps them. Sizes are checked against settings that are far below the limit.
+/// Converts bytes to Postgres' type. Settings limit sizes far below the largest `bigint`.
 pub(crate) fn to_bigint(bytes: u64) -> i64 {
     i64::try_from(bytes).unwrap_or(i64::MAX)
 }
 
-/// Bytes as the code counts them; the tables have no negative ones.
+/// Converts bytes from Postgres' type. The tables have no negative sizes.
 pub(crate) fn from_bigint(bytes: i64) -> u64 {
     u64::try_from(bytes).unwrap_or(0)
 }

@@ -1,5 +1,5 @@
-//! What the rows of `backups` say about the objects in the store, for the tasks that compare the two.
-//! Nothing here changes the accounting.
+//! Queries of `backups` by object key, for the tasks that compare rows with the objects in the store. Nothing here changes the
+//! accounting.
 
 use std::collections::HashSet;
 
@@ -16,14 +16,14 @@ use super::{Conn, DbError, from_bigint};
 use crate::domain::object_key::ObjectKey;
 use crate::domain::row_state::BackupState;
 
-/// What a row says of its object.
+/// What a row says about its object.
 #[derive(Debug, Clone)]
 pub struct ObjectRow {
-    /// Of the backup.
+    /// The backup's id.
     pub id: Uuid,
     pub org_id: String,
     pub object_key: String,
-    /// Its size in bytes, if the backup is stored; a row in another state promises no object.
+    /// The object's size in bytes if the backup is stored. In another state the object need not exist.
     pub stored: Option<u64>,
 }
 
@@ -37,8 +37,8 @@ struct Row {
     stored: Option<i64>,
 }
 
-/// The next page of rows whose keys come after `after` and, if there is an upper bound, not after `until`: at most
-/// `limit`, in the byte order of their keys.
+/// Returns the next page of rows whose keys come after `after` and, if `until` is set, not after that: at most `limit` rows,
+/// in the byte order of their keys.
 pub fn rows_between(
     conn: &mut Conn,
     after: &str,
@@ -60,22 +60,24 @@ pub fn rows_between(
     Ok(rows.into_iter().map(object).collect())
 }
 
-/// The database's clock. Ages are measured by it and by the store's, because a process's own clock may be wrong.
+/// Returns the time by the database's clock. Ages are measured by this clock and the store's, because a process's own clock
+/// may be wrong.
 pub fn now(conn: &mut Conn) -> Result<DateTime<Utc>, DbError> {
     Ok(diesel::select(sql::<Timestamptz>("clock_timestamp()")).get_result(conn)?)
 }
 
-/// Which of the keys belong to a stored backup.
+/// Returns those of the keys that belong to a stored backup.
 pub fn stored_among(conn: &mut Conn, keys: &[String]) -> Result<HashSet<String>, DbError> {
     among(conn, keys, Some(BackupState::Stored))
 }
 
-/// Which of the keys have a row, in whatever state.
+/// Returns those of the keys that have a row, in any state.
 pub fn known_among(conn: &mut Conn, keys: &[String]) -> Result<HashSet<String>, DbError> {
     among(conn, keys, None)
 }
 
-/// Those of the keys that have a row, in this state if one is given. They are compared in the collation of their index.
+/// Returns those of the keys that have a row; if `state` is set, a row in this state. The keys are compared in the collation
+/// of their index.
 pub(super) fn among(
     conn: &mut Conn,
     keys: &[String],
@@ -94,9 +96,8 @@ pub(super) fn among(
     Ok(found.into_iter().map(|row| row.object_key).collect())
 }
 
-/// Those of the keys that belong to a system of this database of whose backup the history says nothing: the database has
-/// never had a row for them, or has lost what it had. Keys that are not well-formed and those of systems that are gone are
-/// not among them.
+/// Returns the backups of those keys that belong to a system of this database, but do not occur in its history: the database
+/// has never had a row for them, or has lost it. Keys of systems that do not exist are ignored.
 pub fn never_seen(conn: &mut Conn, keys: &[ObjectKey]) -> Result<HashSet<Uuid>, DbError> {
     #[derive(QueryableByName)]
     struct Unseen {
@@ -104,13 +105,14 @@ pub fn never_seen(conn: &mut Conn, keys: &[ObjectKey]) -> Result<HashSet<Uuid>, 
         backup: Uuid,
     }
     // The history of each system is read once, however many keys it has: no index finds a backup's events.
-    let sql = "WITH asked AS MATERIALIZED ( \
+    let sql = "WITH candidate AS MATERIALIZED ( \
              SELECT s.id AS system_id, k.backup FROM unnest($1, $2, $3) AS k (org, system_key, backup) \
              JOIN systems AS s ON s.org_id = k.org AND s.system_key = k.system_key), \
          seen AS MATERIALIZED ( \
              SELECT DISTINCT e.backup_id FROM backup_events AS e \
-             WHERE e.system_id IN (SELECT DISTINCT system_id FROM asked) AND e.backup_id IS NOT NULL) \
-         SELECT asked.backup FROM asked LEFT JOIN seen ON seen.backup_id = asked.backup WHERE seen.backup_id IS NULL";
+             WHERE e.system_id IN (SELECT DISTINCT system_id FROM candidate) AND e.backup_id IS NOT NULL) \
+         SELECT candidate.backup FROM candidate LEFT JOIN seen ON seen.backup_id = candidate.backup \
+         WHERE seen.backup_id IS NULL";
     let rows: Vec<Unseen> = diesel::sql_query(sql)
         .bind::<Array<Text>, _>(keys.iter().map(ObjectKey::org).collect::<Vec<_>>())
         .bind::<Array<Text>, _>(keys.iter().map(ObjectKey::system).collect::<Vec<_>>())
@@ -119,7 +121,7 @@ pub fn never_seen(conn: &mut Conn, keys: &[ObjectKey]) -> Result<HashSet<Uuid>, 
     Ok(rows.into_iter().map(|row| row.backup).collect())
 }
 
-/// Records that an operator deleted these objects, which had no row; sizes in bytes.
+/// Records in the history that an operator deleted these objects, which had no row. Sizes are in bytes.
 pub fn note_deleted_orphans(conn: &mut Conn, orphans: &[(ObjectKey, u64)]) -> Result<(), DbError> {
     let event = |(key, size): &(ObjectKey, u64)| Event {
         kind: "orphan_deleted",

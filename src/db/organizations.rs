@@ -1,4 +1,4 @@
-//! `organizations`, and their totals in `org_usage`.
+//! The tables `organizations` and `org_usage`: organizations, their quotas and their totals.
 
 use diesel::prelude::*;
 use serde::Serialize;
@@ -34,7 +34,7 @@ impl Quota {
         }
     }
 
-    /// The quota in force, in bytes; `None`: unlimited.
+    /// Returns the quota that applies, in bytes; `None`: unlimited.
     pub fn effective(self, default: Option<u64>) -> Option<u64> {
         match self {
             Self::Default => default,
@@ -44,12 +44,12 @@ impl Quota {
     }
 }
 
-/// The quota in force, from the column.
+/// Returns the quota that applies, in bytes, from the column `organizations.quota_bytes`; `None`: unlimited.
 pub(super) fn quota_of(column: Option<i64>, default: Option<u64>) -> Option<u64> {
     Quota::from_column(column).effective(default)
 }
 
-/// An organization with its totals, for people.
+/// An organization with its totals, as the command line shows it.
 #[derive(Debug, Serialize)]
 pub struct OrgSummary {
     pub id: String,
@@ -57,9 +57,9 @@ pub struct OrgSummary {
     pub systems: i64,
     pub stored_bytes: u64,
     pub reserved_bytes: u64,
-    /// The quota in force; null: unlimited.
+    /// The quota that applies; `None`: unlimited.
     pub quota_bytes: Option<u64>,
-    /// Whether it is the service's default.
+    /// Whether that quota is the service's default.
     pub quota_is_default: bool,
 }
 
@@ -78,8 +78,8 @@ pub fn add(conn: &mut Conn, id: &OrgId, name: &str, quota: Quota) -> Result<(), 
     })
 }
 
-/// Sets the quota; `false` if there is no such organization. Under the lock of the totals, so
-/// that an admission sees the old quota or the new one.
+/// Sets the quota; `false` if there is no such organization. Holds the lock of the totals, so that an admission sees the old
+/// quota or the new one.
 pub fn set_quota(conn: &mut Conn, id: &OrgId, quota: Quota) -> Result<bool, DbError> {
     conn.transaction(|conn| {
         lock(conn, id.as_str())?;
@@ -95,7 +95,7 @@ pub fn exists(conn: &mut Conn, id: &OrgId) -> Result<bool, DbError> {
     Ok(diesel::select(diesel::dsl::exists(organizations::table.find(id.as_str()))).get_result(conn)?)
 }
 
-/// Locks the organization's totals: the first of all locks. Returns stored and reserved bytes.
+/// Locks the organization's totals, the first lock of every transaction that takes several. Returns stored and reserved bytes.
 pub(super) fn lock(conn: &mut Conn, id: &str) -> Result<Option<(i64, i64)>, DbError> {
     Ok(org_usage::table
         .find(id)
@@ -105,7 +105,7 @@ pub(super) fn lock(conn: &mut Conn, id: &str) -> Result<Option<(i64, i64)>, DbEr
         .optional()?)
 }
 
-/// All organizations, or one, by id.
+/// Returns all organizations, or only the one with this id, in the order of their ids.
 pub fn list(conn: &mut Conn, only: Option<&OrgId>) -> Result<Vec<OrgSummary>, DbError> {
     let default = service_defaults::default_quota(conn)?;
     let mut query = organizations::table

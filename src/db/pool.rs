@@ -1,7 +1,8 @@
-//! A pool of connections: the only way from async code to blocking queries.
+//! The pool of connections: the only way from async code to blocking queries.
 //!
-//! In front of the pool stand two semaphores, one for each lane, which together have as many permits as there are
-//! connections. So readers, however many, can't delay a commit, and `Pool::get` never waits for another query.
+//! A caller first takes a permit from its lane's semaphore. The two semaphores together have as many permits as there are
+//! connections. So the general lane can't delay a commit, however many callers it has, and `Pool::get` never waits for
+//! another query.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,13 +17,13 @@ use super::commit_probe::CommitProbe;
 use super::pool_manager::Manager;
 use super::{Conn, Connector, DbError};
 
-/// Which share of the connections a piece of work may use.
+/// The part of the connections that a piece of work may use.
 #[derive(Debug, Clone, Copy)]
 pub enum Lane {
-    /// What changes the accounting.
+    /// Transactions of [`accounting`](super::accounting).
     Accounting,
-    /// Credentials, lists, look-ups, tasks.
-    Reads,
+    /// Everything else: credentials, lists, backup requests, tasks.
+    General,
 }
 
 /// Connections of each lane.
@@ -32,21 +33,21 @@ pub const CONNECTIONS_PER_LANE: u32 = 8;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
 impl Lane {
-    /// How long a caller waits, after its deadline, for a query that is under way. A change of the accounting is not given up
-    /// before Postgres' own timeouts have ended it: until then it may still take place.
+    /// Returns how long a caller waits, after its deadline, for a query that is under way. For a change of the accounting it
+    /// waits until Postgres' own timeouts must have ended the transaction: until then the change may still take place.
     fn wait_beyond_deadline(self) -> Duration {
         match self {
             Self::Accounting => Duration::from_secs(12),
-            Self::Reads => Duration::from_secs(1),
+            Self::General => Duration::from_secs(1),
         }
     }
 }
 
-/// A statement that fails after this time has waited for another session: Postgres checks for deadlocks after a second
-/// (`deadlock_timeout`), and our own timeouts are longer.
+/// A statement that fails after at least this time has waited for another session: Postgres checks for deadlocks after a
+/// second (`deadlock_timeout`), and our own timeouts are longer.
 const WAITED_FOR_LOCK: Duration = Duration::from_millis(900);
 
-/// If a connection that is older than this turns out to be lost, it was lost before it was used.
+/// A connection that is older than this and turns out to be lost counts as lost before it was used.
 const FRESH: Duration = Duration::from_secs(1);
 
 /// A handle on the database; cheap to clone.
@@ -54,15 +55,15 @@ const FRESH: Duration = Duration::from_secs(1);
 pub struct Db {
     pool: Pool<Manager>,
     accounting: Arc<Semaphore>,
-    reads: Arc<Semaphore>,
+    general: Arc<Semaphore>,
     blocking: Handle,
     connector: Connector,
     pub(super) probe: CommitProbe,
 }
 
 impl Db {
-    /// Makes the pool without connecting: the service starts while the database is down. Queries
-    /// run on the blocking threads of `blocking`.
+    /// Makes the pool without connecting, so that the service can start while the database is down. Queries run on the
+    /// blocking threads of `blocking`.
     pub fn new(connector: Connector, blocking: Handle) -> Self {
         let pool = Pool::builder()
             .max_size(2 * CONNECTIONS_PER_LANE)
@@ -72,18 +73,17 @@ impl Db {
             .error_handler(Box::new(QuietErrors))
             .build_unchecked(Manager { connector: connector.clone() });
         let lane = || Arc::new(Semaphore::new(CONNECTIONS_PER_LANE as usize));
-        Self { pool, accounting: lane(), reads: lane(), blocking, connector, probe: CommitProbe::default() }
+        Self { pool, accounting: lane(), general: lane(), blocking, connector, probe: CommitProbe::default() }
     }
 
-    /// How many connections each lane uses at this moment, of [`CONNECTIONS_PER_LANE`].
+    /// Returns how many of its [`CONNECTIONS_PER_LANE`] connections each lane uses at this moment.
     pub fn used(&self) -> [(&'static str, usize); 2] {
         let used =
             |lane: &Semaphore| (CONNECTIONS_PER_LANE as usize).saturating_sub(lane.available_permits());
-        [("accounting", used(&self.accounting)), ("reads", used(&self.reads))]
+        [("accounting", used(&self.accounting)), ("reads", used(&self.general))]
     }
 
-    /// Runs `work` once on a connection of its own, which is closed afterwards: for what changes
-    /// the session or takes long.
+    /// Runs `work` once on a new connection, which is closed afterwards: for work that changes the session or takes long.
     pub async fn run_alone<T, F>(&self, work: F) -> Result<T, DbError>
     where
         T: Send + 'static,
@@ -94,8 +94,8 @@ impl Db {
         task.await.map_err(|e| DbError::Failed(format!("a query panicked: {e}")))?
     }
 
-    /// Runs `work` on a connection. If it fails for a transient reason, it is run again, for as long as `retry_for`. One such
-    /// reason is a connection lost in COMMIT, so `work` has to find out by itself whether it was done already.
+    /// Runs `work` on a connection. If it fails for a transient reason, it is run again until `retry_for` is over. One such
+    /// reason is a connection that is lost in COMMIT, so `work` has to find out by itself whether it was done already.
     pub async fn run<T, F>(&self, lane: Lane, retry_for: Duration, work: F) -> Result<T, DbError>
     where
         T: Send + 'static,
@@ -108,8 +108,8 @@ impl Db {
             let attempt = self.attempt(lane, deadline, work).await?;
             work = attempt.work;
             match attempt.result {
-                // Postgres was restarted, and this was an old connection. The next one may be another old one; in the
-                // end it is a new one.
+                // Postgres was restarted, and this connection is from before. The next attempt may get another old
+                // connection, and in the end a new one.
                 Err(_) if attempt.stale && Instant::now() < deadline => {}
                 Err(error) if error.is_transient() && Instant::now() + pause < deadline => {
                     log::debug!("database: {error}; trying again");
@@ -121,7 +121,7 @@ impl Db {
         }
     }
 
-    /// Runs `work` once. The outer error means that it was not run, or is not known to have ended.
+    /// Runs `work` once. The outer error means that `work` was not run, or is not known to have ended.
     async fn attempt<T, F>(
         &self,
         lane: Lane,
@@ -134,7 +134,7 @@ impl Db {
     {
         let semaphore = match lane {
             Lane::Accounting => &self.accounting,
-            Lane::Reads => &self.reads,
+            Lane::General => &self.general,
         };
         let permit = timeout_at(deadline, Arc::clone(semaphore).acquire_owned())
             .await
@@ -147,7 +147,7 @@ impl Db {
             let (result, stale) = on_connection(&pool, &mut work);
             Attempt { result, stale, work }
         });
-        // A frozen server does not keep its own timeouts either. The thread that waits for it keeps the permit.
+        // A frozen server does not enforce its own timeouts. The thread that waits for it keeps the permit.
         match timeout_at(deadline + lane.wait_beyond_deadline(), task).await {
             Ok(done) => done.map_err(|e| DbError::Failed(format!("a query panicked: {e}"))),
             Err(_) => Err(DbError::OutcomeUnknown("it does not answer".to_owned())),
@@ -158,9 +158,9 @@ impl Db {
 /// The result of one attempt.
 struct Attempt<T, F> {
     result: Result<T, DbError>,
-    /// The connection had been lost before it was used.
+    /// Whether the connection had been lost before it was used.
     stale: bool,
-    /// For the next attempt.
+    /// The work, returned for the next attempt.
     work: F,
 }
 
@@ -175,17 +175,17 @@ fn on_connection<T>(
     };
     if pooled.session.is_outdated() {
         pooled.lost = true;
-        return (Err(DbError::Unavailable("it leads to a former primary".to_owned())), true);
+        return (Err(DbError::Unavailable("the connection leads to a former primary".to_owned())), true);
     }
     let conn = &mut pooled.session.conn;
     let started = std::time::Instant::now();
     let result = match work(conn) {
-        // A lost connection can look like a failed statement: another statement tells them apart.
+        // An error of a lost connection can look like that of a statement: another statement shows which it is.
         Err(DbError::Failed(text)) if conn.batch_execute("SELECT 1").is_err() => {
             Err(DbError::Unavailable(text))
         }
-        // Another session held a lock, in whatever language Postgres says so (only a superuser may choose it). If the cause
-        // was another one, the next attempt fails sooner.
+        // Another session held a lock. The text is not checked, because only a superuser may choose the language of
+        // Postgres' errors. If the cause was a different one, the next attempt fails sooner.
         Err(DbError::Failed(text)) if started.elapsed() >= WAITED_FOR_LOCK => Err(DbError::Conflict(text)),
         result => result,
     };
@@ -194,7 +194,7 @@ fn on_connection<T>(
     (result, stale)
 }
 
-/// The pool would log each failed attempt to connect as an error. Callers report the outcome.
+/// Logs failed attempts to connect for debugging only. By default the pool logs each as an error; here the callers report it.
 #[derive(Debug)]
 struct QuietErrors;
 

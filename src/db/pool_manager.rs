@@ -1,4 +1,4 @@
-//! How the pool makes its connections, and which it discards.
+//! Opens the pool's connections, and decides which of them the pool discards.
 
 use std::time::Instant;
 
@@ -11,7 +11,7 @@ use super::connector::{Connector, Session};
 /// A connection of the pool.
 pub(super) struct PooledSession {
     pub session: Session,
-    /// Whether it was found to be lost.
+    /// Whether the connection was found to be lost.
     pub lost: bool,
     pub opened: Instant,
 }

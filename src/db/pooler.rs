@@ -1,10 +1,10 @@
-//! Whether a session is ours alone.
+//! Checks that no connection pooler shares our session with other clients.
 //!
-//! A connection pooler may give each transaction (or statement) another session. What was set for one client would hold
-//! for another, and what one has prepared another would execute: wrong answers, not only errors. Such a pooler can't be
-//! asked how it is set, so two sessions are marked, and each mark is checked again while the other session is used.
+//! A pooler may use another session for each transaction or statement. Then one client's settings would apply to another
+//! client, and one client would execute what another has prepared: wrong results, not only errors. A pooler does not report
+//! its mode. So two sessions are marked, and each mark is checked again while the other session is used.
 //!
-//! Everything here is one statement in one message: it has to mean the same in every mode of a pooler.
+//! Each command here is one statement in one message, so that it means the same in every mode of a pooler.
 
 use std::sync::mpsc::channel;
 use std::thread;
@@ -17,26 +17,26 @@ use super::connection::open;
 use super::connection_string::ConnectionString;
 use super::{Conn, DbError};
 
-/// A pooler lets a client wait for minutes when it has no session to give.
+/// A pooler that has no free session lets a client wait for minutes.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Enough for a pooler that hands out few sessions in turn: the order of the two is changed each time.
+/// Enough rounds to recognize a pooler that uses few sessions in turn: the order of the two checks alternates.
 const ROUNDS: usize = 4;
 
 const SHARED: &str = "DATABASE_URL: it leads to a connection pooler that lets clients share sessions (pgbouncer: pool_mode \
      is transaction or statement); Strongroom works with pool_mode = session";
 
-/// In the message of our own exception.
+/// The text of the exception that a check raises in a session without its mark.
 const FOREIGN: &str = "strongroom: not the session that was marked";
 
-/// Returns the session if no other client gets it. A pooler that shares sessions is [`DbError::Setting`].
+/// Returns the session if no other client uses it. If a pooler shares sessions, the error is [`DbError::Setting`].
 pub(super) fn check(first: Conn, address: &ConnectionString) -> Result<Conn, DbError> {
     let (done, checked) = channel();
     let address = address.clone();
     let work = move || {
         let mut first = first;
         let kept = are_kept(&mut first, &address);
-        // The receiver may have given up.
+        // After its timeout nobody receives the result.
         let _ = done.send(kept.map(|()| first));
     };
     thread::Builder::new()
@@ -65,7 +65,7 @@ fn are_kept(first: &mut Conn, address: &ConnectionString) -> Result<(), DbError>
             has_mark(first, first_mark)?;
         }
     }
-    // A pooler with sessions to spare hands out the other client's session while this client is in a transaction.
+    // A pooler with spare sessions uses the other client's session while this client is in a transaction.
     run(&mut second, "BEGIN")?;
     has_mark(first, first_mark)?;
     run(&mut second, "COMMIT")?;
@@ -88,7 +88,7 @@ fn has_mark(conn: &mut Conn, mark: Uuid) -> Result<(), DbError> {
 
 fn run(conn: &mut Conn, sql: &str) -> Result<(), DbError> {
     conn.batch_execute(sql).map_err(|error| {
-        // The second is pgbouncer's own, in mode `statement`.
+        // The second text is an error of pgbouncer in the mode `statement`.
         let shared = [FOREIGN, "statement pooling mode"].iter().any(|text| error.to_string().contains(text));
         if shared { DbError::Setting(SHARED.to_owned()) } else { error.into() }
     })

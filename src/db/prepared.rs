@@ -1,8 +1,8 @@
-//! Statements that are parsed and planned once per connection.
+//! Statements that are parsed and planned only once per connection.
 //!
-//! Diesel keeps prepared statements only of queries of whose text it knows that there are few variants: not of `UPDATE`, nor
-//! of an `INSERT` of several rows, nor of `sql_query`. The hot statements here have one constant text each, however many
-//! rows they are given (by arrays and `unnest`), so they can be kept.
+//! Diesel keeps a prepared statement only if it knows that the query's text has few variants: not for `UPDATE`, nor for an
+//! `INSERT` of several rows, nor for `sql_query`. The frequent statements here have a constant text, however many rows they
+//! take (as arrays, with `unnest`), so they can be kept.
 
 use diesel::pg::Pg;
 use diesel::prelude::*;
@@ -11,13 +11,13 @@ use diesel::sql_types::Untyped;
 
 use super::Conn;
 
-/// A constant text with values for its `$*`, which becomes `$1, $2, ...`.
+/// A constant SQL text with the values for its `$*`, which becomes `$1, $2, ...`.
 pub(super) struct Prepared<B> {
     sql: &'static str,
     binds: B,
 }
 
-/// `binds`: a tuple of values with their types (`IntoSql`); tuples in it are taken as their members.
+/// Makes a prepared statement. `binds` is a tuple of values with their types (`IntoSql`); nested tuples are flattened.
 pub(super) fn prepared<B>(sql: &'static str, binds: B) -> Prepared<B> {
     Prepared { sql, binds }
 }
@@ -32,7 +32,7 @@ impl<B: QueryFragment<Pg>> QueryFragment<Pg> for Prepared<B> {
     }
 }
 
-// Without a static id diesel keeps it by its text.
+// Without a static id diesel keeps the statement by its text.
 impl<B> QueryId for Prepared<B> {
     type QueryId = ();
     const HAS_STATIC_QUERY_ID: bool = false;
@@ -44,7 +44,7 @@ impl<B> Query for Prepared<B> {
 
 impl<B> RunQueryDsl<Conn> for Prepared<B> {}
 
-/// One value of each row, for an array.
+/// Returns one value of each row, to bind them as an array.
 pub(super) fn column<'a, T, U>(rows: &'a [T], value: impl Fn(&'a T) -> U) -> Vec<U> {
     rows.iter().map(value).collect()
 }

@@ -1,4 +1,4 @@
-//! The end of a retired backup: its row is claimed, the caller deletes the object, and the row is dropped.
+//! The queries of a purge: it claims a retired row, deletes the object, and then drops the row.
 
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Bool, Double, Nullable, Text, Timestamptz, Uuid as SqlUuid};
@@ -7,23 +7,23 @@ use uuid::Uuid;
 use super::prepared::prepared;
 use super::{Conn, DbError, to_bigint};
 
-/// A retired row whose object may be deleted: the claim is committed.
+/// A retired row that was claimed: the claim is committed, so its object may be deleted.
 #[derive(Debug, QueryableByName)]
 pub struct Claimed {
     #[diesel(sql_type = SqlUuid)]
     pub id: Uuid,
     #[diesel(sql_type = Text)]
     pub object_key: String,
-    /// Whether it is the tombstone of a failed upload.
+    /// Whether the row is the tombstone of a failed upload.
     #[diesel(sql_type = Bool)]
     pub failed: bool,
 }
 
-/// Claims up to `limit` rows that are due. Rows whose claim is older than a minute and was not
-/// finished are claimed again: deleting an object twice does no harm.
+/// Claims up to `limit` rows that are due. A row whose claim is older than a minute is claimed again: deleting an object twice
+/// does no harm.
 ///
-/// The rows are chosen once, before any is written (`ARRAY`). Joined to `IN (SELECT ... LIMIT ...)` the
-/// planner may choose again for every row, each time past those that are locked by then: without a limit.
+/// `ARRAY` makes Postgres choose the rows once, before it writes any. With `IN (SELECT ... LIMIT ...)` the planner may run the
+/// subquery again for every row. Each run skips the rows that are locked by then, so the limit would have no effect.
 pub fn claim_due(conn: &mut Conn, limit: usize) -> Result<Vec<Claimed>, DbError> {
     let sql = "UPDATE backups SET purge_started_at = clock_timestamp() WHERE id = ANY(ARRAY( \
            SELECT id FROM backups WHERE state = 'retired' AND purge_after <= statement_timestamp() \
@@ -33,7 +33,7 @@ pub fn claim_due(conn: &mut Conn, limit: usize) -> Result<Vec<Claimed>, DbError>
     Ok(prepared(sql, to_bigint(limit as u64).into_sql::<BigInt>()).load(conn)?)
 }
 
-/// Claims the retired rows of one system, due or not: it is being destroyed. Tombstones stay.
+/// Claims the retired rows of a system that is being destroyed, due or not. Tombstones that are not due stay.
 pub fn claim_of_system(conn: &mut Conn, system: Uuid) -> Result<Vec<Claimed>, DbError> {
     Ok(diesel::sql_query(
         "UPDATE backups SET purge_started_at = clock_timestamp() \
@@ -45,7 +45,7 @@ pub fn claim_of_system(conn: &mut Conn, system: Uuid) -> Result<Vec<Claimed>, Db
     .load(conn)?)
 }
 
-/// Claims one retired row; `false` if it is gone.
+/// Claims one retired row; `false` if there is no such row.
 pub fn claim(conn: &mut Conn, id: Uuid) -> Result<bool, DbError> {
     let claimed = diesel::sql_query(
         "UPDATE backups SET purge_started_at = clock_timestamp() WHERE id = $1 AND state = 'retired'",
@@ -55,15 +55,15 @@ pub fn claim(conn: &mut Conn, id: Uuid) -> Result<bool, DbError> {
     Ok(claimed == 1)
 }
 
-/// Drops claimed rows whose objects are gone. Only retired rows can be claimed (the table says so), and
-/// `state` is not asked for: it would lead the planner through all that is to be purged.
+/// Drops claimed rows whose objects are gone. Only retired rows can be claimed (a constraint of the table), so the statement
+/// has no condition on `state`: with one the planner might read every row that is to be purged.
 pub fn drop_rows(conn: &mut Conn, ids: &[Uuid]) -> Result<(), DbError> {
     let sql = "DELETE FROM backups WHERE id = ANY($*) AND purge_started_at IS NOT NULL";
     prepared(sql, ids.into_sql::<Array<SqlUuid>>()).execute(conn)?;
     Ok(())
 }
 
-/// The objects of claimed rows could not be deleted: try again after `pause` seconds.
+/// Releases the claims of rows whose objects could not be deleted. The rows are due again after `pause` seconds.
 pub fn postpone(conn: &mut Conn, ids: &[Uuid], pause: f64) -> Result<(), DbError> {
     diesel::sql_query(
         "UPDATE backups SET purge_after = clock_timestamp() + make_interval(secs => $2), \
@@ -75,16 +75,17 @@ pub fn postpone(conn: &mut Conn, ids: &[Uuid], pause: f64) -> Result<(), DbError
     Ok(())
 }
 
-/// When the last tombstone of a system may go.
+/// The tombstones of a system that are not due.
 #[derive(Debug, QueryableByName)]
 pub struct Tombstones {
     #[diesel(sql_type = BigInt)]
     pub count: i64,
+    /// When the last of them is due.
     #[diesel(sql_type = Nullable<Timestamptz>)]
     pub until: Option<chrono::DateTime<chrono::Utc>>,
 }
 
-/// The failed uploads of a system whose objects might still land late.
+/// Counts the failed uploads of a system whose objects may still be written.
 pub fn tombstones(conn: &mut Conn, system: Uuid) -> Result<Tombstones, DbError> {
     Ok(diesel::sql_query(
         "SELECT count(*) AS count, max(purge_after) AS until FROM backups \
@@ -95,7 +96,7 @@ pub fn tombstones(conn: &mut Conn, system: Uuid) -> Result<Tombstones, DbError> 
     .get_result(conn)?)
 }
 
-/// Drops the rows of destroyed systems that have no backup left in any state, and says how many they were.
+/// Drops the rows of destroyed systems that have no backup left in any state. Returns their number.
 pub fn drop_destroyed_systems(conn: &mut Conn) -> Result<usize, DbError> {
     let sql = "DELETE FROM systems s WHERE state = 'destroying' \
          AND NOT EXISTS (SELECT 1 FROM backups b WHERE b.system_id = s.id)";

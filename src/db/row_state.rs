@@ -1,4 +1,4 @@
-//! The states of rows, as columns of text.
+//! Reads and writes the states of rows as text columns.
 
 use diesel::deserialize::{self, FromSql, Queryable};
 use diesel::expression::AsExpression;
@@ -26,7 +26,7 @@ macro_rules! as_text {
             }
         }
 
-        // Bound like any other text, so the statements stay the same.
+        // Bound like any other text.
         impl AsExpression<Text> for $state {
             type Expression = <&'static str as AsExpression<Text>>::Expression;
 

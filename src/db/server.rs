@@ -1,38 +1,39 @@
-//! Which Postgres server a session leads to: an old primary that comes back must not be used as the database.
+//! Identifies the Postgres server that a session leads to, so that a former primary that comes back is not used.
 //!
-//! A promotion begins a new timeline, so of two servers that could both be written to the one with the higher timeline
-//! is the primary. The old one does not know the new timeline, so a process that has seen it has to remember it.
+//! A promotion begins a new timeline. If two servers accept writes, the one with the higher timeline is the primary. The former
+//! primary does not know the new timeline, so a process that has seen the new timeline has to remember it.
 
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool};
 
 use super::{Conn, DbError};
 
-/// What a server says of itself.
+/// What a server reports about itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, QueryableByName)]
 pub(super) struct Server {
-    /// Made by `initdb`, and the same in all copies of a cluster.
+    /// The system identifier: made by `initdb`, and the same in all copies of a cluster.
     #[diesel(sql_type = BigInt)]
     pub system: i64,
-    /// Where it writes; of a standby, one that exists.
+    /// The timeline that a primary writes. For a standby, the timeline of its last checkpoint.
     #[diesel(sql_type = BigInt)]
     pub timeline: i64,
     #[diesel(sql_type = Bool)]
     pub standby: bool,
 }
 
-/// Asks a server who it is; `None` if it does not say (a role without the right, a service that is not quite Postgres).
+/// Identifies a server. `None` if it does not report its identity: the role lacks the right, or the service only resembles
+/// Postgres.
 ///
-/// The control file says on which timeline the last checkpoint was: after a promotion that is the old one for a while. So a
-/// primary is asked where it writes now.
-pub(super) fn ask(conn: &mut Conn) -> Result<Option<Server>, DbError> {
-    let asked = diesel::sql_query(
+/// The control file has the timeline of the last checkpoint: after a promotion that is the old timeline for a while. So for a
+/// primary the timeline of the current write position is read.
+pub(super) fn identify(conn: &mut Conn) -> Result<Option<Server>, DbError> {
+    let identified = diesel::sql_query(
         "SELECT (pg_control_system()).system_identifier AS system, pg_is_in_recovery() AS standby, \
          CASE WHEN pg_is_in_recovery() THEN (pg_control_checkpoint()).timeline_id::bigint \
          ELSE ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::bigint END AS timeline",
     )
     .get_result(conn);
-    match asked.map_err(DbError::from) {
+    match identified.map_err(DbError::from) {
         Ok(server) => Ok(Some(server)),
         Err(DbError::Failed(text)) => {
             log::debug!("which server this is: {text}");
@@ -42,7 +43,7 @@ pub(super) fn ask(conn: &mut Conn) -> Result<Option<Server>, DbError> {
     }
 }
 
-/// The newest primary that was seen.
+/// The primary with the highest timeline that was seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct KnownPrimary {
     pub system: i64,
@@ -64,8 +65,8 @@ pub(super) enum ServerRefusal {
     OtherCluster { system: i64, known: i64 },
 }
 
-/// What is known after a session was opened on `server`. A standby is never behind: it may follow a primary whose
-/// timeline it has not written a checkpoint of.
+/// Returns what is known after a session was opened on `server`, or why the server is refused. A standby is never refused for
+/// its timeline: it may follow a primary on whose timeline it has not written a checkpoint yet.
 pub(super) fn judge(known: Option<KnownPrimary>, server: Server) -> Result<KnownPrimary, ServerRefusal> {
     let Server { system, timeline, standby } = server;
     let Some(known) = known else { return Ok(KnownPrimary { system, timeline }) };

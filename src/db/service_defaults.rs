@@ -1,11 +1,11 @@
-//! `service_defaults`: what the support views need to know of the service's settings.
+//! The table `service_defaults`: the settings of the service that the support views need.
 
 use diesel::prelude::*;
 
 use super::schema::service_defaults;
 use super::{Conn, DbError, to_bigint};
 
-/// Writes the default quota that this process was started with; `None`: unlimited.
+/// Writes the default quota of this process; `None`: unlimited.
 pub fn set_default_quota(conn: &mut Conn, quota: Option<u64>) -> Result<(), DbError> {
     let bytes = to_bigint(quota.unwrap_or(0));
     diesel::update(service_defaults::table)
@@ -15,7 +15,7 @@ pub fn set_default_quota(conn: &mut Conn, quota: Option<u64>) -> Result<(), DbEr
     Ok(())
 }
 
-/// The default quota as the service was last started with; `None`: unlimited.
+/// Returns the default quota of the process that was started last; `None`: unlimited.
 pub fn default_quota(conn: &mut Conn) -> Result<Option<u64>, DbError> {
     let bytes: i64 = service_defaults::table.select(service_defaults::org_quota_bytes).first(conn)?;
     Ok(u64::try_from(bytes).ok().filter(|&bytes| bytes > 0))

@@ -1,4 +1,4 @@
-//! `signing_keys`: the keys that download addresses are signed with, the same in every process.
+//! The table `signing_keys`: the keys that sign links, the same in every process.
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -7,17 +7,17 @@ use secrecy::SecretSlice;
 use super::schema::signing_keys;
 use super::{Conn, DbError};
 
-/// The keys of download addresses: 32 bytes each.
+/// The keys that sign links: 32 bytes each.
 #[derive(Clone)]
 pub struct SigningKeys {
     pub current: SecretSlice<u8>,
     /// When the current key replaced the previous one.
     pub replaced_at: DateTime<Utc>,
-    /// `None`: what it signed is not valid any more.
+    /// The key before the current one; `None` if its links are no longer valid.
     pub previous: Option<SecretSlice<u8>>,
 }
 
-/// The keys of download addresses.
+/// Returns the keys that sign links.
 pub fn downloads(conn: &mut Conn) -> Result<SigningKeys, DbError> {
     let (current, replaced_at, previous): (Vec<u8>, DateTime<Utc>, Option<Vec<u8>>) = signing_keys::table
         .find("downloads")

@@ -1,4 +1,4 @@
-//! `systems`: the appliances, as operators and portals see them. Authentication reads them in [`super::credentials`].
+//! The table `systems`, for operators and portals. Authentication reads it in [`super::credentials`].
 
 use std::collections::HashMap;
 
@@ -15,7 +15,7 @@ use super::{Conn, DbError, from_bigint};
 use crate::domain::ids::{BackupId, Extension, OrgId, SystemKey};
 use crate::domain::row_state::{BackupState, SystemState};
 
-/// Records that the system has said that its configuration is unchanged; `false` if it is not active.
+/// Records that the system has reported its configuration as unchanged; `false` if the system is not active.
 pub fn note_unchanged(conn: &mut Conn, system: Uuid) -> Result<bool, DbError> {
     let noted = diesel::update(systems::table.find(system))
         .filter(systems::state.eq(SystemState::Active))
@@ -24,7 +24,7 @@ pub fn note_unchanged(conn: &mut Conn, system: Uuid) -> Result<bool, DbError> {
     Ok(noted == 1)
 }
 
-/// A system as people see it.
+/// A system with the sums of its stored backups, as the command line shows it.
 #[derive(Debug, Clone, Serialize)]
 pub struct SystemSummary {
     pub id: Uuid,
@@ -63,7 +63,7 @@ pub fn add(conn: &mut Conn, system: &NewSystem) -> Result<(), DbError> {
     })
 }
 
-/// All systems, or those of one organization, or those with `only` as their id or key: at most two.
+/// Returns all systems, or those of one organization, or those whose id or key is `only` (at most two).
 pub fn list(conn: &mut Conn, org: Option<&OrgId>, only: Option<&str>) -> Result<Vec<SystemSummary>, DbError> {
     let mut query = systems::table
         .select((
@@ -80,7 +80,7 @@ pub fn list(conn: &mut Conn, org: Option<&OrgId>, only: Option<&str>) -> Result<
         query = query.filter(systems::org_id.eq(org.as_str()));
     }
     if let Some(only) = only {
-        // What is no id is no system's: the nil id is never given out.
+        // No system has the nil id.
         let id = only.parse::<Uuid>().unwrap_or_default();
         query = query.filter(systems::id.eq(id).or(systems::system_key.eq(only)));
     }
@@ -105,7 +105,7 @@ pub fn list(conn: &mut Conn, org: Option<&OrgId>, only: Option<&str>) -> Result<
     Ok(rows.into_iter().map(summary).collect())
 }
 
-/// The sums over a system's stored backups.
+/// The sums of a system's stored backups.
 #[derive(QueryableByName)]
 struct Kept {
     #[diesel(sql_type = SqlUuid)]
@@ -128,21 +128,21 @@ fn kept(conn: &mut Conn, ids: &[Uuid]) -> Result<Vec<Kept>, DbError> {
     .load(conn)?)
 }
 
-/// The system with this id or key. A key may look like the id of another system: then the id wins.
+/// Returns the system with this id or key. If one system's key is another system's id, the system with the id is returned.
 pub fn find(conn: &mut Conn, id_or_key: &str) -> Result<Option<SystemSummary>, DbError> {
     let found = list(conn, None, Some(id_or_key))?;
     let by_id = found.iter().position(|system| system.id.to_string().eq_ignore_ascii_case(id_or_key));
     Ok(found.into_iter().nth(by_id.unwrap_or(0)))
 }
 
-/// Whose a system is and what it is called: enough to decide who may see it.
+/// A system's organization and name: enough to decide who may see it.
 #[derive(Debug, Clone, Queryable)]
 pub struct SystemBrief {
     pub org_id: String,
     pub name: String,
 }
 
-/// The system with this id; `None` also for one that is being destroyed.
+/// Returns the organization and name of a system; `None` also if the system is being destroyed.
 pub fn brief(conn: &mut Conn, id: Uuid) -> Result<Option<SystemBrief>, DbError> {
     Ok(systems::table
         .find(id)
@@ -162,8 +162,8 @@ pub fn rotate_secret(conn: &mut Conn, system: &SystemSummary, sha256: [u8; 32]) 
     })
 }
 
-/// Suspends or resumes a system; `false` if it is being destroyed, or gone. The download addresses that were made before
-/// do not come back when it is resumed.
+/// Suspends or resumes a system; `false` if it is being destroyed or does not exist. Links from before a suspension stay
+/// invalid when the system is resumed.
 pub fn set_suspended(conn: &mut Conn, system: &SystemSummary, suspended: bool) -> Result<bool, DbError> {
     let (state, kind) =
         if suspended { (SystemState::Suspended, "suspended") } else { (SystemState::Active, "resumed") };
@@ -184,7 +184,7 @@ pub fn set_suspended(conn: &mut Conn, system: &SystemSummary, suspended: bool) -
     })
 }
 
-/// Marks a system as being destroyed: its credential and its uploads are refused from now on, for good.
+/// Marks a system as being destroyed: from now on its credential and its uploads are refused for good.
 pub fn mark_destroying(conn: &mut Conn, system: &SystemSummary) -> Result<(), DbError> {
     conn.transaction(|conn| {
         let marked = diesel::update(systems::table.find(system.id))
@@ -205,7 +205,7 @@ pub enum OpenRow {
     Receiving(Uuid),
 }
 
-/// The backups of a system that count in the totals.
+/// Returns the backups of a system that count in the totals.
 pub fn open_rows(conn: &mut Conn, system: Uuid) -> Result<Vec<OpenRow>, DbError> {
     let rows: Vec<(Uuid, String, BackupState)> = backups::table
         .filter(backups::system_id.eq(system).and(backups::state.ne(BackupState::Retired)))

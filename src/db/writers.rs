@@ -1,4 +1,4 @@
-//! `writers`: the leases of the processes that write, by the database's clock.
+//! The table `writers`: the leases of processes, by the database's clock.
 
 use std::time::Duration;
 
@@ -8,7 +8,8 @@ use uuid::Uuid;
 
 use super::{Conn, DbError};
 
-/// Takes or renews the process's lease. If it had expired, or not begun by this clock, it is a new one.
+/// Takes or renews the process's lease. If the lease has expired, or begins in the future by the database's clock, a new lease
+/// begins.
 pub fn renew(conn: &mut Conn, process: Uuid, lease: Duration) -> Result<(), DbError> {
     diesel::sql_query(
         "INSERT INTO writers (process_id, lease_expires_at) \
@@ -23,8 +24,8 @@ pub fn renew(conn: &mut Conn, process: Uuid, lease: Duration) -> Result<(), DbEr
     Ok(())
 }
 
-/// Releases the lease at the process's end, unless it has an open upload left: then the lease has to expire, so that the
-/// upload is rolled back.
+/// Releases the lease at the end of the process. If one of its uploads is still `receiving`, the lease is kept until it
+/// expires, so that a sweep rolls that upload back.
 pub fn leave(conn: &mut Conn, process: Uuid) -> Result<(), DbError> {
     diesel::sql_query(
         "DELETE FROM writers w WHERE process_id = $1 \
@@ -35,7 +36,7 @@ pub fn leave(conn: &mut Conn, process: Uuid) -> Result<(), DbError> {
     Ok(())
 }
 
-/// An upload that no running process seems to work on any more.
+/// An upload on which no running process seems to work any more.
 #[derive(Debug, QueryableByName)]
 pub struct AbandonedUpload {
     #[diesel(sql_type = SqlUuid)]
@@ -46,17 +47,17 @@ pub struct AbandonedUpload {
     pub org_id: String,
     #[diesel(sql_type = Text)]
     pub object_key: String,
-    /// Whether its process could have renewed its lease. If not, the upload may be alive.
+    /// Whether the upload's process could have renewed its lease. If not, the upload may be alive.
     #[diesel(sql_type = Bool)]
     pub proven: bool,
 }
 
-/// Returns the uploads that no process seems to work on any more, at most 500:
-/// * `receiving` rows whose writer's lease ran out at least one whole lease ago. That proves nothing unless some lease has
-///   been renewed without a gap for a whole lease: nobody could renew theirs while the database was away. A start time of the
-///   server is no measure of that: a standby that takes over has been up for long;
-/// * `receiving` rows of `process` itself that are not among `alive`, the uploads that it knows to be under way. Only
-///   rows older than a minute, so that a fresh admission is not taken for lost.
+/// Returns the uploads on which no process seems to work any more, at most 500:
+/// * `receiving` rows whose writer's lease expired at least one whole lease ago. That is a proof only if some process has
+///   renewed its lease without a gap for a whole lease: while the database was unreachable, no process could renew its lease.
+///   The start time of the server does not show that: a standby that takes over may have run for long.
+/// * `receiving` rows of `process` itself that are not among `alive`, the uploads that it knows to be under way. Only rows
+///   older than a minute are returned, so that a new admission does not count as abandoned.
 pub fn abandoned(
     conn: &mut Conn,
     process: Option<Uuid>,
@@ -70,7 +71,7 @@ pub fn abandoned(
         .load(conn)?)
 }
 
-/// Drops the leases of processes that ended long ago and have no upload left that has to be rolled back.
+/// Drops the leases of processes that ended long ago and have no open upload left.
 pub fn forget_gone(conn: &mut Conn, lease: Duration) -> Result<(), DbError> {
     diesel::sql_query(
         "DELETE FROM writers w WHERE lease_expires_at < clock_timestamp() - 2 * make_interval(secs => $1) \

@@ -10,7 +10,7 @@ use std::fmt;
 
 /// How much of the start is inspected, in bytes. Of random bytes, as ciphertext is made of, so many are without one of
 /// three certain values once in 10^21 files.
-const LOOK: usize = 4096;
+const INSPECTED_BYTES: usize = 4096;
 
 const FORM: &[u8] = b"application/x-www-form-urlencoded";
 
@@ -74,13 +74,13 @@ impl TransferDamageCheck {
 
     /// Adds the next chunk of the body.
     pub fn push(&mut self, chunk: &[u8]) {
-        let missing = LOOK - self.start.len();
+        let missing = INSPECTED_BYTES - self.start.len();
         self.start.extend_from_slice(&chunk[..chunk.len().min(missing)]);
     }
 
     /// Returns what is wrong with the body, at its end.
     ///
-    /// Missing line breaks are found only in a binary file of at least [`LOOK`] bytes: with a shorter one it is not certain.
+    /// Missing line breaks are found only in a binary file of at least [`INSPECTED_BYTES`] bytes: with a shorter one it is not certain.
     /// A binary file without a zero byte counts as cut off; a small one that never had any is refused for it, too. A text
     /// has no zero bytes and may be of one line, so nothing is found in it.
     #[must_use]
@@ -89,8 +89,10 @@ impl TransferDamageCheck {
         let without = |bytes: &[u8]| !start.iter().any(|byte| bytes.contains(byte));
         match self.client {
             LossyClient::Form if is_form(start) => Some(TransferDamage::FormEncoding),
-            LossyClient::Form => (start.len() == LOOK && without(b"\n\r\0") && has_controls(start))
-                .then_some(TransferDamage::LineBreaks),
+            LossyClient::Form => {
+                (start.len() == INSPECTED_BYTES && without(b"\n\r\0") && has_controls(start))
+                    .then_some(TransferDamage::LineBreaks)
+            }
             LossyClient::BusyBox => {
                 (without(b"\0") && (has_controls(start) || !is_utf8(start))).then_some(TransferDamage::CutOff)
             }
@@ -167,8 +169,12 @@ mod tests {
         stripped.retain(|byte| !b"\n\r\0".contains(byte));
         assert_eq!(found(LossyClient::Form, &whole), None);
         assert_eq!(found(LossyClient::Form, &stripped), Some(TransferDamage::LineBreaks));
-        assert_eq!(found(LossyClient::Form, &stripped[..LOOK]), Some(TransferDamage::LineBreaks));
-        assert_eq!(found(LossyClient::Form, &stripped[..LOOK - 1]), None, "too short to be certain");
+        assert_eq!(found(LossyClient::Form, &stripped[..INSPECTED_BYTES]), Some(TransferDamage::LineBreaks));
+        assert_eq!(
+            found(LossyClient::Form, &stripped[..INSPECTED_BYTES - 1]),
+            None,
+            "too short to be certain"
+        );
     }
 
     #[test]
@@ -213,7 +219,7 @@ mod tests {
         fn a_file_with_a_zero_byte_at_its_start_is_not_damaged(
             mut body in proptest::collection::vec(any::<u8>(), 1..6000), at in any::<prop::sample::Index>(),
         ) {
-            let at = at.index(body.len().min(LOOK));
+            let at = at.index(body.len().min(INSPECTED_BYTES));
             body[at] = 0;
             prop_assert_eq!(found(LossyClient::BusyBox, &body), None);
             prop_assert_eq!(found(LossyClient::Form, &body), None);

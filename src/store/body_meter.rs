@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
-use crate::domain::openpgp::{LOOK, looks_encrypted};
+use crate::domain::openpgp::{INSPECTED_BYTES, looks_encrypted};
 
 /// The summary of a complete body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,9 +39,9 @@ impl Default for Start {
 impl Start {
     fn push(&mut self, chunk: &[u8]) {
         if let Self::Gathering(start) = self {
-            let missing = LOOK - start.len();
+            let missing = INSPECTED_BYTES - start.len();
             start.extend_from_slice(&chunk[..chunk.len().min(missing)]);
-            if start.len() == LOOK {
+            if start.len() == INSPECTED_BYTES {
                 *self = Self::Judged(looks_encrypted(start));
             }
         }
@@ -107,8 +107,16 @@ mod tests {
     #[test]
     fn whether_a_body_looks_encrypted_does_not_depend_on_its_chunks() {
         let mut message = b"-----BEGIN PGP MESSAGE-----\n".to_vec();
-        message.resize(3 * LOOK, b'A');
-        for size in [1, 7, LOOK - 1, LOOK, LOOK + 1, 2 * LOOK, 3 * LOOK] {
+        message.resize(3 * INSPECTED_BYTES, b'A');
+        for size in [
+            1,
+            7,
+            INSPECTED_BYTES - 1,
+            INSPECTED_BYTES,
+            INSPECTED_BYTES + 1,
+            2 * INSPECTED_BYTES,
+            3 * INSPECTED_BYTES,
+        ] {
             let receipt = metered(message.chunks(size));
             assert!(receipt.encrypted, "{size}");
             assert_eq!(receipt, metered([&message[..]]));

@@ -70,7 +70,7 @@ pub async fn run_once(db: &Db, store: &dyn BlobStore) -> Result<PurgeReport, DbE
     let mut report = PurgeReport::default();
     loop {
         let claim = |conn: &mut _| purge::claim_due(conn, BATCH);
-        let claimed = db.run(Lane::Reads, QUERY_TIMEOUT, claim).await?;
+        let claimed = db.run(Lane::General, QUERY_TIMEOUT, claim).await?;
         let is_last = claimed.len() < BATCH;
         let purged = purge_batch(db, store, claimed, &mut report).await;
         // If the store deletes nothing at all, stop: postponed backups would be due again before the end is reached.
@@ -78,7 +78,7 @@ pub async fn run_once(db: &Db, store: &dyn BlobStore) -> Result<PurgeReport, DbE
             break;
         }
     }
-    report.systems = db.run(Lane::Reads, QUERY_TIMEOUT, purge::drop_destroyed_systems).await?;
+    report.systems = db.run(Lane::General, QUERY_TIMEOUT, purge::drop_destroyed_systems).await?;
     Ok(report)
 }
 
@@ -154,7 +154,7 @@ async fn write(
         return true;
     }
     let count = ids.len();
-    let written = db.run(Lane::Reads, QUERY_TIMEOUT, move |conn| query(conn, &ids)).await;
+    let written = db.run(Lane::General, QUERY_TIMEOUT, move |conn| query(conn, &ids)).await;
     if let Err(error) = &written {
         log::warn!("purge {count} backups: {error}; trying again");
     }

@@ -31,7 +31,7 @@ async fn run_once(db: &Db, downloads: &OpenDownloads) -> Result<(), DbError> {
     }
     let ids = snapshot.systems.clone();
     let found =
-        db.run(Lane::Reads, QUERY_TIMEOUT, move |conn: &mut _| access_state::of_all(conn, &ids)).await?;
+        db.run(Lane::General, QUERY_TIMEOUT, move |conn: &mut _| access_state::of_all(conn, &ids)).await?;
     downloads.end_revoked(&snapshot, &found);
     Ok(())
 }

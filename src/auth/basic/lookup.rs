@@ -119,7 +119,7 @@ impl CredentialLookup {
 impl LookupState {
     async fn query(&self, names: Vec<String>) -> Result<Vec<CredentialRow>, DbError> {
         let query = move |conn: &mut _| credentials::find(conn, &names);
-        self.db.run(Lane::Reads, LOOK_UP_TIMEOUT, query).await
+        self.db.run(Lane::General, LOOK_UP_TIMEOUT, query).await
     }
 }
 

@@ -38,12 +38,12 @@ impl Vault {
             id,
             system_id: system,
             org: org.cloned(),
-            by: requested_by.to_owned(),
-            from: remote_addr,
+            requested_by: requested_by.to_owned(),
+            remote_addr,
         };
         let query = move |conn: &mut _| backup_requests::create(conn, &new);
-        match self.db.run(Lane::Reads, READ_TIMEOUT, query).await? {
-            Creation::Open(request) => Ok(request),
+        match self.db.run(Lane::General, READ_TIMEOUT, query).await? {
+            Creation::Request(request) => Ok(request),
             Creation::NoSystem => Err(BackupRequestError::NoSystem),
             Creation::Suspended => Err(BackupRequestError::Suspended),
         }
@@ -53,7 +53,7 @@ impl Vault {
     /// exists, and that it may be seen.
     pub async fn list_backup_requests(&self, system: Uuid) -> Result<Vec<BackupRequest>, BackupRequestError> {
         let query = move |conn: &mut _| backup_requests::of_system(conn, system, HISTORY);
-        Ok(self.db.run(Lane::Reads, READ_TIMEOUT, query).await?)
+        Ok(self.db.run(Lane::General, READ_TIMEOUT, query).await?)
     }
 
     /// Cancels a backup request. The caller has to check that the system may be seen.
@@ -77,7 +77,7 @@ impl Vault {
                 result => result,
             }
         };
-        match self.db.run(Lane::Reads, READ_TIMEOUT, query).await? {
+        match self.db.run(Lane::General, READ_TIMEOUT, query).await? {
             Cancellation::Done => Ok(()),
             Cancellation::NotFound => Err(BackupRequestError::NotFound),
             Cancellation::Ended(state) => Err(BackupRequestError::Ended(state)),
@@ -91,6 +91,6 @@ impl Vault {
     ) -> Result<Vec<BackupRequest>, ReadError> {
         let system = identity.id();
         let query = move |conn: &mut _| backup_requests::open_of(conn, system);
-        Ok(self.db.run(Lane::Reads, READ_TIMEOUT, query).await?)
+        Ok(self.db.run(Lane::General, READ_TIMEOUT, query).await?)
     }
 }

@@ -74,7 +74,7 @@ impl Vault {
         }
         let (system, secret) = (identity.id(), *identity.secret_sha256().bytes());
         let query = move |conn: &mut _| backup_requests::deliver(conn, system, &secret);
-        self.db.run(Lane::Reads, READ_TIMEOUT, query).await?.ok_or(ReadError::Revoked)
+        self.db.run(Lane::General, READ_TIMEOUT, query).await?.ok_or(ReadError::Revoked)
     }
 }
 

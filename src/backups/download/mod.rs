@@ -39,7 +39,7 @@ impl Vault {
 
     pub(super) async fn find_backup(&self, system: Uuid, id: BackupId) -> Result<Backup, ReadError> {
         let query = move |conn: &mut _| backups::find(conn, system, id);
-        let row = self.db.run(Lane::Reads, READ_TIMEOUT, query).await?.ok_or(ReadError::NotFound)?;
+        let row = self.db.run(Lane::General, READ_TIMEOUT, query).await?.ok_or(ReadError::NotFound)?;
         if row.damage.is_some() { Err(ReadError::Damaged) } else { Ok(row) }
     }
 
@@ -118,7 +118,7 @@ impl Vault {
             detail,
         };
         let query = move |conn: &mut _| events::write(conn, std::slice::from_ref(&event));
-        if let Err(error) = self.db.run(Lane::Reads, READ_TIMEOUT, query).await {
+        if let Err(error) = self.db.run(Lane::General, READ_TIMEOUT, query).await {
             log::warn!("record the download of backup {}: {error}", row.id);
         }
     }

@@ -80,7 +80,7 @@ impl Links {
             sleep_until(began + READ_INTERVAL).await;
         }
         (last.began, last.result) = (Some(Instant::now()), None);
-        let keys = db.run(Lane::Reads, READ_TIMEOUT, signing_keys::downloads).await;
+        let keys = db.run(Lane::General, READ_TIMEOUT, signing_keys::downloads).await;
         let result = keys.map(|keys| *self.lock() = Some(keys));
         last.result = Some(result.clone());
         result

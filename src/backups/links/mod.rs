@@ -65,7 +65,7 @@ impl Vault {
         let system = row.system_id;
         // Read the keys: a link that is signed with a replaced key from memory would be valid for too short a time.
         let query = move |conn: &mut _| Ok((signing_keys::downloads(conn)?, access_state::of(conn, system)?));
-        let (keys, access_state) = self.db.run(Lane::Reads, READ_TIMEOUT, query).await?;
+        let (keys, access_state) = self.db.run(Lane::General, READ_TIMEOUT, query).await?;
         let access_state = access_state.ok_or(ReadError::NotFound)?;
         let signed = SignedLink::new(&keys.current, row.id, expires, &access_state);
         Ok(signed.ok_or_else(|| DbError::Failed("a signing key that can't be used".to_owned()))?)
@@ -83,7 +83,7 @@ impl Vault {
         }
         let id = signed.backup;
         let query = move |conn: &mut _| Ok((signing_keys::downloads(conn)?, backups::find_named(conn, id)?));
-        let (keys, found) = self.db.run(Lane::Reads, READ_TIMEOUT, query).await?;
+        let (keys, found) = self.db.run(Lane::General, READ_TIMEOUT, query).await?;
         // Use the present keys: a withdrawn key ends its links at once.
         let key = self.links.find_signing_key(signed, &keys).ok_or(ReadError::InvalidLink)?;
         let (row, system, access_state) = found.ok_or(ReadError::NotFound)?;

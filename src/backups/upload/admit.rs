@@ -31,7 +31,7 @@ impl Vault {
                 .unwrap_or_else(|| Filename::default_for(backup.uuid(), extension)),
             mimetype: head.mimetype.clone(),
             remote_addr: head.remote_addr,
-            want: head.length.unwrap_or(GRANT_STEP.min(self.limits.max_upload)),
+            wanted_bytes: head.length.unwrap_or(GRANT_STEP.min(self.limits.max_upload)),
         }
     }
 
@@ -45,7 +45,7 @@ impl Vault {
     ) -> Result<u64, UploadError> {
         match self.try_admit(identity, admission).await {
             Err(UploadError::QuotaExceeded) if length.is_none() => {
-                let smallest = Admission { want: 1, ..admission.clone() };
+                let smallest = Admission { wanted_bytes: 1, ..admission.clone() };
                 self.try_admit(identity, &smallest).await
             }
             result => result,
@@ -56,7 +56,7 @@ impl Vault {
         let submitted = Instant::now();
         let operation = Operation::Admit(Box::new(admission.clone()));
         match self.orgs.submit(identity.org(), operation, ADMISSION_TIMEOUT).await {
-            Ok(OperationOutcome::Admitted) => Ok(admission.want),
+            Ok(OperationOutcome::Admitted) => Ok(admission.wanted_bytes),
             Ok(OperationOutcome::RateLimited { retry_after_seconds }) => {
                 self.rate_refusals.refused(
                     identity.id(),

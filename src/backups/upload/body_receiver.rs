@@ -85,17 +85,17 @@ impl BodyReceiver {
         }
     }
 
-    /// Requests `want` bytes in all from the organization. Returns `false` if its quota has no space for them.
-    async fn grow(&mut self, want: u64) -> Result<bool, UploadError> {
-        let growth = Growth { system_id: self.system_id, backup: self.backup, want };
+    /// Requests `wanted_bytes` bytes in all from the organization. Returns `false` if its quota has no space for them.
+    async fn grow(&mut self, wanted_bytes: u64) -> Result<bool, UploadError> {
+        let growth = Growth { system_id: self.system_id, backup: self.backup, wanted_bytes };
         match self.orgs.submit(&self.org, Operation::Grow(growth), ADMISSION_TIMEOUT).await {
             Ok(OperationOutcome::Granted) => {
-                self.granted = want;
+                self.granted = wanted_bytes;
                 Ok(true)
             }
             Ok(OperationOutcome::QuotaExceeded { .. }) => Ok(false),
             Ok(OperationOutcome::Revoked) => Err(UploadError::Revoked),
-            Ok(OperationOutcome::RolledBack) => Err(UploadError::Aborted),
+            Ok(OperationOutcome::NotUnderWay) => Err(UploadError::Aborted),
             Ok(other) => Err(UploadError::Unavailable(Outage::unexpected_outcome("a growth", &other))),
             Err(error) => Err(UploadError::Unavailable(Outage::database(&error))),
         }

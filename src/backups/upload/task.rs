@@ -108,7 +108,7 @@ impl Vault {
             Ok(OperationOutcome::Committed(committed)) => committed,
             Ok(OperationOutcome::Revoked) => return Err(UploadError::Revoked),
             Ok(OperationOutcome::QuotaLowered) => return Err(UploadError::QuotaExceeded),
-            Ok(OperationOutcome::RolledBack) => return Err(UploadError::Aborted),
+            Ok(OperationOutcome::NotUnderWay) => return Err(UploadError::Aborted),
             Ok(other) => {
                 return Err(UploadError::Unavailable(Outage::unexpected_outcome("a commit", &other)));
             }

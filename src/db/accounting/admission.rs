@@ -1,10 +1,11 @@
-//! Admits uploads, and grants them more bytes.
+//! Admits uploads, and grants open uploads more bytes.
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 
 use super::super::DbError;
 use super::super::schema::backups;
+use super::locked_systems::SystemIndex;
 use super::operation::{Admission, Growth, OperationOutcome};
 use super::transaction::Transaction;
 use crate::domain::accounting::{self, QuotaExceeded};
@@ -15,7 +16,7 @@ use crate::domain::row_state::BackupState;
 const MAX_OPEN_UPLOADS: usize = 4;
 
 impl Transaction<'_> {
-    pub(super) fn admit(&mut self, index: usize, op: &Admission) -> Result<OperationOutcome, DbError> {
+    pub(super) fn admit(&mut self, index: SystemIndex, op: &Admission) -> Result<OperationOutcome, DbError> {
         let system = &self.systems[index];
         if !system.is_active() {
             return Ok(OperationOutcome::Revoked);
@@ -28,7 +29,7 @@ impl Transaction<'_> {
         let system = &self.systems[index];
         let rate = self.policy.rate;
         let (entry, entries) =
-            match rate_window::decide(&system.row.recent_admissions, system.row.clock, rate) {
+            match rate_window::decide(&system.row.recent_admissions, system.row.db_time, rate) {
                 RateDecision::Admit { entry, entries } => (entry, entries),
                 RateDecision::Refuse { retry_after_seconds } => {
                     return Ok(OperationOutcome::RateLimited { retry_after_seconds });
@@ -37,35 +38,35 @@ impl Transaction<'_> {
         if system.uploads.len() >= MAX_OPEN_UPLOADS {
             return Ok(OperationOutcome::TooManyOpen);
         }
-        let after = match accounting::admit(&self.usage(index), self.limits(index), id, op.want) {
+        let after = match accounting::admit(&self.usage(index), self.limits(index), id, op.wanted_bytes) {
             Ok(after) => after,
-            Err(QuotaExceeded { below, contended }) => {
-                return Ok(OperationOutcome::QuotaExceeded { below, contended });
+            Err(QuotaExceeded { refused_below_bytes, blocked_by_reservations }) => {
+                return Ok(OperationOutcome::QuotaExceeded { refused_below_bytes, blocked_by_reservations });
             }
         };
         self.set_usage(index, after);
         self.decisions.admitted.push((op.clone(), entry));
         // The next admission of this transaction must not be earlier, or this entry would lie in its future.
-        self.systems[index].row.clock = entry;
-        // Without a rate limit no window has to be kept.
+        self.systems[index].row.db_time = entry;
+        // The window is kept only for a rate limit.
         if !rate.are_off() {
             self.set_admissions(index, entries);
         }
         Ok(OperationOutcome::Admitted)
     }
 
-    /// Moves entries of the system's window that lie in the future back to the clock, which was set back. They are written
-    /// even if the upload is refused: otherwise the next one would find them as far ahead.
-    fn clamp_window(&mut self, index: usize) -> Result<(), DbError> {
+    /// If the database's clock was set back, moves the window's entries that lie in the future back to it. The moved entries
+    /// are written even if the upload is refused: otherwise the next admission would find them in the future again.
+    fn clamp_window(&mut self, index: SystemIndex) -> Result<(), DbError> {
         let system = &self.systems[index].row;
         let (id, mut entries) = (system.id, system.recent_admissions.clone());
-        let moved = rate_window::clamp_to_clock(&mut entries, system.clock);
+        let moved = rate_window::clamp_to_clock(&mut entries, system.db_time);
         if moved.is_empty() {
             return Ok(());
         }
         let conn = self.flushed_connection()?;
         for (from, to) in &moved {
-            // An open upload has to find its entry when its slot is released. Its row is locked.
+            // An open upload's row names its entry, so that its slot can be released. The row is locked.
             let of_entry = backups::system_id.eq(id).and(backups::window_entry.eq(from));
             diesel::update(backups::table.filter(of_entry.and(backups::state.eq(BackupState::Receiving))))
                 .set(backups::window_entry.eq(to))
@@ -80,24 +81,30 @@ impl Transaction<'_> {
         Ok(())
     }
 
-    pub(super) fn set_admissions(&mut self, index: usize, entries: Vec<DateTime<Utc>>) {
+    pub(super) fn set_admissions(&mut self, index: SystemIndex, entries: Vec<DateTime<Utc>>) {
         let system = &mut self.systems[index];
         system.row.recent_admissions = entries;
-        (system.changed, system.slides) = (true, true);
+        (system.changed, system.window_changed) = (true, true);
     }
 
-    pub(super) fn grow(&mut self, index: usize, op: &Growth) -> OperationOutcome {
+    pub(super) fn grow(&mut self, index: SystemIndex, op: &Growth) -> OperationOutcome {
         let id = op.backup.uuid();
         let system = &self.systems[index];
         if system.upload(id).is_none() {
-            return if system.is_active() { OperationOutcome::RolledBack } else { OperationOutcome::Revoked };
+            return if system.is_active() {
+                OperationOutcome::NotUnderWay
+            } else {
+                OperationOutcome::Revoked
+            };
         }
-        match accounting::grow(&self.usage(index), self.limits(index), id, op.want) {
+        match accounting::grow(&self.usage(index), self.limits(index), id, op.wanted_bytes) {
             Ok(after) => {
                 self.set_usage(index, after);
                 OperationOutcome::Granted
             }
-            Err(QuotaExceeded { below, contended }) => OperationOutcome::QuotaExceeded { below, contended },
+            Err(QuotaExceeded { refused_below_bytes, blocked_by_reservations }) => {
+                OperationOutcome::QuotaExceeded { refused_below_bytes, blocked_by_reservations }
+            }
         }
     }
 }

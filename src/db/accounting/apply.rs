@@ -23,17 +23,17 @@ use crate::domain::accounting::OpenUpload;
 struct NewUpload<'a> {
     admission: &'a Admission,
     org: &'a str,
-    /// Its entry in the rate limit's window.
+    /// The upload's entry in the rate limit's window.
     entry: DateTime<Utc>,
     upload: OpenUpload,
 }
 
 parameters! {
-    /// All that a transaction writes, but for its events.
+    /// All that a transaction writes, except its events.
     Written for "apply.sql" {
         values {
             writer: Uuid as SqlUuid,
-            clock: DateTime<Utc> as Timestamptz,
+            db_time: DateTime<Utc> as Timestamptz,
         }
         rows org(totals: OrgTotals) {
             id: Text = totals.org_id.as_str(),
@@ -50,14 +50,14 @@ parameters! {
             mimetype: Text = new.admission.mimetype.as_str(),
             addr: Nullable<Inet> = new.admission.remote_addr.map(IpNet::from),
             entry: Timestamptz = new.entry,
-            want: BigInt = to_bigint(new.upload.want),
+            wanted_bytes: BigInt = to_bigint(new.upload.wanted_bytes),
             reserved: BigInt = to_bigint(new.upload.reserved),
         }
         rows change(change: BackupChange<'a>) {
             id: SqlUuid = change.row.id,
             was: Text = change.row.state.as_str(),
             state: Text = change.state.as_str(),
-            want: Nullable<BigInt> = change.want.map(to_bigint),
+            wanted_bytes: Nullable<BigInt> = change.wanted_bytes.map(to_bigint),
             reserved: BigInt = to_bigint(change.reserved),
             pledged_to: Nullable<SqlUuid> = change.pledged_to,
             seq: Nullable<BigInt> = change.stored.map(|stored| stored.seq),
@@ -65,13 +65,13 @@ parameters! {
             sha256: Nullable<Bytea> = change.stored.map(|stored| stored.sha256.as_slice()),
             encrypted: Nullable<Bool> = change.stored.map(|stored| stored.encrypted),
             reason: Nullable<Text> = change.retired.map(RetireReason::as_str),
-            pause: Nullable<Double> = change.retired.map(RetireReason::pause),
+            purge_delay: Nullable<Double> = change.retired.map(RetireReason::purge_delay_seconds),
         }
         rows system(system: &'a LockedSystem) {
             id: SqlUuid = system.row.id,
             last_seq: BigInt = system.row.last_seq,
             released_slots: BigInt = system.released_slots,
-            slides: Bool = system.slides,
+            window_changed: Bool = system.window_changed,
         }
         rows entry(entry: (Uuid, DateTime<Utc>)) {
             system: SqlUuid = entry.0,
@@ -80,39 +80,48 @@ parameters! {
     }
 }
 
-/// Writes all that differs from what was read.
-pub(super) fn all(
+/// Writes everything that differs from what was read.
+pub(super) fn write_changes(
     conn: &mut Conn,
-    (org, writer, clock): (&[OrgTotals], Uuid, DateTime<Utc>),
+    (writer, db_time): (Uuid, DateTime<Utc>),
+    totals: &[OrgTotals],
     systems: &[LockedSystem],
     decisions: &Decisions,
 ) -> Result<(), DbError> {
-    let change = systems
+    let changes = systems
         .iter()
         .flat_map(|system| system.rows.iter().map(move |row| BackupChange::of(row, system, decisions)))
         .filter_map(Result::transpose)
         .collect::<Result<Vec<_>, _>>()?;
-    let new = decisions.admitted.iter().map(|(admission, entry)| {
+    let uploads = decisions.admitted.iter().map(|(admission, entry)| {
         let id = admission.backup.uuid();
-        let found = systems.iter().find_map(|system| Some((system.org, system.upload(id)?)));
+        let found = systems.iter().find_map(|system| Some((system, system.upload(id)?)));
         let missing = || DbError::Failed(format!("upload {id} was rolled back before it was written"));
-        let (place, upload) = found.ok_or_else(missing)?;
-        Ok(NewUpload { admission, org: &org[place].org_id, entry: *entry, upload })
+        let (system, upload) = found.ok_or_else(missing)?;
+        Ok(NewUpload { admission, org: &system.row.org_id, entry: *entry, upload })
     });
-    let new = new.collect::<Result<Vec<_>, DbError>>()?;
-    let system: Vec<_> = systems.iter().filter(|system| system.changed).collect();
-    let slides = system.iter().filter(|system| system.slides);
-    let entries = |system: &&LockedSystem| {
+    let uploads = uploads.collect::<Result<Vec<_>, DbError>>()?;
+    let changed_systems: Vec<_> = systems.iter().filter(|system| system.changed).collect();
+    let changed_windows = changed_systems.iter().filter(|system| system.window_changed);
+    let entries_of = |system: &&LockedSystem| {
         let id = system.row.id;
         system.row.recent_admissions.iter().map(move |at| (id, *at)).collect::<Vec<_>>()
     };
-    let entry: Vec<_> = slides.flat_map(entries).collect();
-    let written = Written { writer, clock, org, new: &new, change: &change, system: &system, entry: &entry };
+    let entries: Vec<_> = changed_windows.flat_map(entries_of).collect();
+    let written = Written {
+        writer,
+        db_time,
+        org: totals,
+        new: &uploads,
+        change: &changes,
+        system: &changed_systems,
+        entry: &entries,
+    };
     let rows: Rows = prepared(Written::sql(), written.values()).get_result(conn)?;
-    if rows.changed == i64::try_from(change.len()).unwrap_or(i64::MAX) {
+    if rows.changed == i64::try_from(changes.len()).unwrap_or(i64::MAX) {
         Ok(())
     } else {
-        Err(DbError::Failed("a locked row was not as it had been read".to_owned()))
+        Err(DbError::Failed("a locked row has changed since it was read".to_owned()))
     }
 }
 

@@ -1,33 +1,33 @@
--- All that a transaction writes, but for its events. Every row is locked already, or new, and is written once: the parts of
--- one statement do not see each other's rows. `apply.rs` declares what stands in braces.
+-- All that a transaction writes, except its events. Every row is locked already or new, and is written only once: the parts
+-- of one statement do not see each other's rows. `apply.rs` declares the names in braces.
 WITH {given},
 admitted AS (
     INSERT INTO backups (id, system_id, org_id, object_key, extension, state, filename, mimetype, writer, remote_addr,
         admitted_at, window_entry, want_bytes, reserved_bytes)
     SELECT new.id, new.system, new.org, new.key, new.extension, 'receiving', new.filename, new.mimetype, given.writer,
-        -- Later than every backup request that it may answer, even if the clock was set back. The system is locked, so
-        -- such a request is either among these or will be made after this (db/backup_requests).
-        new.addr, greatest(given.clock, (SELECT max(r.requested_at) + interval '1 microsecond' FROM backup_requests AS r
+        -- The time of admission is later than every backup request that the upload may fulfil, even if the clock was set
+        -- back. The system is locked: a request is either found here, or made after this admission (db/backup_requests).
+        new.addr, greatest(given.db_time, (SELECT max(r.requested_at) + interval '1 microsecond' FROM backup_requests AS r
             WHERE r.system_id = new.system AND r.state IN ('pending', 'seen'))),
-        new.entry, new.want, new.reserved
+        new.entry, new.wanted_bytes, new.reserved
     FROM given, {new}
 ),
 changed AS (
     UPDATE backups AS b SET
         state = change.state,
-        want_bytes = coalesce(change.want, b.want_bytes),
+        want_bytes = coalesce(change.wanted_bytes, b.want_bytes),
         reserved_bytes = change.reserved,
         pledged_to = change.pledged_to,
-        -- Null unless the backup is stored now.
+        -- These values are null unless this transaction stores the backup.
         seq = coalesce(change.seq, b.seq),
         size_bytes = coalesce(change.size, b.size_bytes),
         sha256 = coalesce(change.sha256, b.sha256),
         encrypted = coalesce(change.encrypted, b.encrypted),
-        uploaded_at = CASE WHEN change.seq IS NULL THEN b.uploaded_at ELSE given.clock END,
-        -- Null unless the backup is retired now.
+        uploaded_at = CASE WHEN change.seq IS NULL THEN b.uploaded_at ELSE given.db_time END,
+        -- These values are null unless this transaction retires the backup.
         retired_reason = change.reason,
         retired_at = CASE WHEN change.reason IS NOT NULL THEN clock_timestamp() END,
-        purge_after = clock_timestamp() + make_interval(secs => change.pause)
+        purge_after = clock_timestamp() + make_interval(secs => change.purge_delay)
     FROM given, {change}
     WHERE b.id = change.id AND b.state = change.was
     RETURNING b.id
@@ -51,7 +51,7 @@ counted AS (
     UPDATE systems AS s SET
         last_seq = system.last_seq,
         window_epoch = s.window_epoch + system.released_slots,
-        recent_admissions = CASE WHEN system.slides
+        recent_admissions = CASE WHEN system.window_changed
             THEN ARRAY(SELECT entry.at FROM {entry} WHERE entry.system = s.id ORDER BY entry.at)
             ELSE s.recent_admissions END
     FROM given, {system}

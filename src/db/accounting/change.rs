@@ -1,15 +1,15 @@
-//! How a row of `backups` changes: the difference between the rows as they were read and as the operations have left them,
-//! and what that difference does not show.
+//! The changes of rows in `backups`: the difference between a row as it was read and as the operations have left it, and the
+//! facts that this difference does not show.
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::super::DbError;
-use super::locked_systems::{BackupRow, LockedSystem};
+use super::locked_systems::{LockedBackup, LockedSystem};
 use super::operation::Admission;
 use crate::domain::row_state::BackupState;
 
-/// Why a backup is retired, as in `backups.retired_reason`.
+/// The reason for which a backup is retired: the values of `backups.retired_reason`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum RetireReason {
     Slots,
@@ -30,16 +30,16 @@ impl RetireReason {
         }
     }
 
-    /// The seconds after which the object may be deleted.
-    pub fn pause(self) -> f64 {
+    /// Returns the seconds until the object may be deleted.
+    pub fn purge_delay_seconds(self) -> f64 {
         if self == Self::Failed { TOMBSTONE_SECONDS } else { 0.0 }
     }
 }
 
-/// How long a failed upload's row is kept: its object may still appear, from a paused process or an aborted PUT.
+/// How long a failed upload's row is kept: a paused process or an aborted PUT may still write the object afterwards.
 const TOMBSTONE_SECONDS: f64 = 3600.0;
 
-/// What the difference between the rows as they were read and as they have to be does not show.
+/// Facts that the difference between the rows before and after does not show.
 #[derive(Default)]
 pub(super) struct Decisions {
     /// New uploads, with their entries in the rate limit's window.
@@ -48,7 +48,7 @@ pub(super) struct Decisions {
     pub retired: Vec<(Uuid, RetireReason)>,
 }
 
-/// What is known of an upload when it is complete.
+/// The facts about an upload that are known when it is complete.
 pub(super) struct StoredUpload {
     pub id: Uuid,
     pub seq: i64,
@@ -57,11 +57,11 @@ pub(super) struct StoredUpload {
     pub encrypted: bool,
 }
 
-/// A row of `backups` as it has to be.
+/// A row of `backups` with its new values.
 pub(super) struct BackupChange<'a> {
-    pub row: &'a BackupRow,
+    pub row: &'a LockedBackup,
     pub state: BackupState,
-    pub want: Option<u64>,
+    pub wanted_bytes: Option<u64>,
     pub reserved: u64,
     pub pledged_to: Option<Uuid>,
     pub stored: Option<&'a StoredUpload>,
@@ -69,9 +69,9 @@ pub(super) struct BackupChange<'a> {
 }
 
 impl<'a> BackupChange<'a> {
-    /// `None` if there is nothing to write.
+    /// Returns the change of one row; `None` if the row has not changed.
     pub fn of(
-        row: &'a BackupRow,
+        row: &'a LockedBackup,
         system: &LockedSystem,
         decisions: &'a Decisions,
     ) -> Result<Option<Self>, DbError> {
@@ -79,15 +79,15 @@ impl<'a> BackupChange<'a> {
         let change = Self {
             row,
             state: BackupState::Retired,
-            want: None,
+            wanted_bytes: None,
             reserved: 0,
             pledged_to: None,
             stored,
             retired: None,
         };
         if let Some(upload) = system.upload(row.id) {
-            let (want, reserved) = (Some(upload.want), upload.reserved);
-            let change = Self { state: BackupState::Receiving, want, reserved, ..change };
+            let (wanted_bytes, reserved) = (Some(upload.wanted_bytes), upload.reserved);
+            let change = Self { state: BackupState::Receiving, wanted_bytes, reserved, ..change };
             return Ok((upload != row.as_upload()).then_some(change));
         }
         if let Some(backup) = system.backups.iter().find(|backup| backup.id == row.id) {
@@ -96,7 +96,8 @@ impl<'a> BackupChange<'a> {
             return Ok((stored.is_some() || pledged_to != row.pledged_to).then_some(change));
         }
         let reason = decisions.retired.iter().find(|(id, _)| *id == row.id).map(|(_, reason)| *reason);
-        let unknown = || DbError::Failed(format!("backup {} was removed for no reason", row.id));
+        let unknown =
+            || DbError::Failed(format!("backup {} was removed from the accounting without a reason", row.id));
         Ok(Some(Self { retired: Some(reason.ok_or_else(unknown)?), ..change }))
     }
 }

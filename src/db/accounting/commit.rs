@@ -1,4 +1,4 @@
-//! The commit of an upload: it becomes visible, old backups are pruned for it, events are written.
+//! Commits an upload: makes it visible, prunes backups, and records both in the history.
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -7,23 +7,24 @@ use serde_json::json;
 use super::super::DbError;
 use super::super::schema::backups;
 use super::change::{RetireReason, StoredUpload};
+use super::locked_systems::SystemIndex;
 use super::operation::{Commit, Committed, OperationOutcome};
 use super::transaction::Transaction;
 use crate::domain::accounting;
 use crate::domain::retention::PruneReason;
 use crate::domain::row_state::BackupState;
 
-/// The row of an upload that is not under way.
+/// State, SHA-256 and time of an upload that is not under way.
 type EndedUpload = (BackupState, Option<Vec<u8>>, Option<DateTime<Utc>>);
 
 impl Transaction<'_> {
-    pub(super) fn commit(&mut self, index: usize, op: &Commit) -> Result<OperationOutcome, DbError> {
+    pub(super) fn commit(&mut self, index: SystemIndex, op: &Commit) -> Result<OperationOutcome, DbError> {
         let id = op.backup.uuid();
         let Some(upload) = self.systems[index].upload(id) else {
             return self.committed_before(index, op);
         };
-        if op.size > upload.want {
-            return Err(DbError::Failed(format!("backup {id} is larger than what it was granted")));
+        if op.size > upload.wanted_bytes {
+            return Err(DbError::Failed(format!("backup {id} has more bytes than it was granted")));
         }
         if !self.systems[index].is_active() {
             self.roll_back(index, id);
@@ -47,11 +48,12 @@ impl Transaction<'_> {
         }
         let pruned = !after.pruned.is_empty();
         self.set_usage(index, after);
-        Ok(OperationOutcome::Committed(Committed { uploaded_at: self.clock, pruned }))
+        Ok(OperationOutcome::Committed(Committed { uploaded_at: self.db_time, pruned }))
     }
 
-    /// The row is not `receiving`: either this commit was done and its answer lost, or the upload was rolled back.
-    fn committed_before(&mut self, index: usize, op: &Commit) -> Result<OperationOutcome, DbError> {
+    /// Returns the outcome for a row that is not `receiving`: either an earlier attempt was committed and its answer was lost,
+    /// or the upload was rolled back.
+    fn committed_before(&mut self, index: SystemIndex, op: &Commit) -> Result<OperationOutcome, DbError> {
         let row: Option<EndedUpload> = backups::table
             .find(op.backup.uuid())
             .select((backups::state, backups::sha256, backups::uploaded_at))
@@ -61,12 +63,12 @@ impl Transaction<'_> {
             Some((BackupState::Stored, Some(sha256), Some(uploaded_at))) if sha256 == op.sha256 => {
                 OperationOutcome::Committed(Committed { uploaded_at, pruned: true })
             }
-            _ if self.systems[index].is_active() => OperationOutcome::RolledBack,
+            _ if self.systems[index].is_active() => OperationOutcome::NotUnderWay,
             _ => OperationOutcome::Revoked,
         })
     }
 
-    fn mark_stored(&mut self, index: usize, op: &Commit) {
+    fn mark_stored(&mut self, index: SystemIndex, op: &Commit) {
         let system = &mut self.systems[index];
         system.row.last_seq += 1;
         system.changed = true;
@@ -79,7 +81,7 @@ impl Transaction<'_> {
         });
     }
 
-    fn record_upload(&mut self, index: usize, op: &Commit) {
+    fn record_upload(&mut self, index: SystemIndex, op: &Commit) {
         let row = self.systems[index].row_of(op.backup.uuid());
         let remote = row.and_then(|row| row.remote_addr).map(|net| net.addr());
         let id = op.backup.uuid();

@@ -1,5 +1,7 @@
 //! Locks systems and their backups, and reads them.
 
+use std::ops::{Index, IndexMut};
+
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Nullable, Text, Timestamptz, Uuid as SqlUuid};
@@ -9,34 +11,35 @@ use uuid::Uuid;
 use super::super::prepared::prepared;
 use super::super::schema::backups;
 use super::super::{Conn, DbError, from_bigint};
-use super::org_totals::{LockMode, OrgTotals};
+use super::org_totals::{LockMode, OrgIndex, OrgTotals};
 use crate::domain::accounting::{OpenUpload, StoredBackup};
 use crate::domain::row_state::{BackupState, SystemState};
 
 macro_rules! lock_systems {
     () => {
-        "SELECT locked.*, clock_timestamp() AS clock, \
+        "SELECT locked.*, clock_timestamp() AS db_time, \
              (SELECT quota_bytes FROM organizations WHERE organizations.id = locked.org_id) AS quota_bytes \
          FROM (SELECT id, org_id, state, last_seq, recent_admissions FROM systems \
              WHERE id = ANY($*) ORDER BY id FOR NO KEY UPDATE"
     };
 }
 
-/// A system while its row is locked: the rows as they were read, and as the operations so far have left them.
+/// A system while its row is locked: its rows as they were read, and as the operations so far have left them.
 pub(super) struct LockedSystem {
-    /// Its organization, as an index into the transaction's totals.
-    pub org: usize,
+    /// The system's organization.
+    pub org: OrgIndex,
     pub row: SystemRow,
-    /// Its backups and uploads as they were read.
-    pub rows: Vec<BackupRow>,
-    /// Oldest first.
+    /// The system's backups and uploads as they were read.
+    pub rows: Vec<LockedBackup>,
+    /// The stored backups as they are now, oldest first.
     pub backups: Vec<StoredBackup>,
-    /// Oldest first.
+    /// The open uploads as they are now, oldest first.
     pub uploads: Vec<OpenUpload>,
-    /// Whether `row` has to be written, and whether its window has to be.
+    /// Whether `row` has to be written.
     pub changed: bool,
-    pub slides: bool,
-    /// Slots of the rate limit that were released.
+    /// Whether `row.recent_admissions` has to be written.
+    pub window_changed: bool,
+    /// How many slots of the rate limit were released since the last write.
     pub released_slots: i64,
 }
 
@@ -49,9 +52,33 @@ impl LockedSystem {
         self.uploads.iter().find(|upload| upload.id == id).copied()
     }
 
-    /// As it was read.
-    pub fn row_of(&self, id: Uuid) -> Option<&BackupRow> {
+    /// Returns the backup or upload as it was read.
+    pub fn row_of(&self, id: Uuid) -> Option<&LockedBackup> {
         self.rows.iter().find(|row| row.id == id)
+    }
+}
+
+/// The place of a system among the transaction's systems.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct SystemIndex(usize);
+
+impl SystemIndex {
+    pub fn find(systems: &[LockedSystem], system: Uuid, org: OrgIndex) -> Option<Self> {
+        systems.iter().position(|other| other.row.id == system && other.org == org).map(Self)
+    }
+}
+
+impl Index<SystemIndex> for Vec<LockedSystem> {
+    type Output = LockedSystem;
+
+    fn index(&self, SystemIndex(index): SystemIndex) -> &LockedSystem {
+        &self[index]
+    }
+}
+
+impl IndexMut<SystemIndex> for Vec<LockedSystem> {
+    fn index_mut(&mut self, SystemIndex(index): SystemIndex) -> &mut LockedSystem {
+        &mut self[index]
     }
 }
 
@@ -60,7 +87,7 @@ pub(super) struct SystemRow {
     #[diesel(sql_type = SqlUuid)]
     pub id: Uuid,
     #[diesel(sql_type = Text)]
-    org_id: String,
+    pub org_id: String,
     #[diesel(sql_type = Text)]
     state: SystemState,
     #[diesel(sql_type = BigInt)]
@@ -70,17 +97,19 @@ pub(super) struct SystemRow {
     /// The organization's own quota.
     #[diesel(sql_type = Nullable<BigInt>)]
     pub quota_bytes: Option<i64>,
-    /// The database's clock, read when this row was locked; or the entry of the last admission, which is not earlier.
+    /// The time by the database's clock when this row was locked; later the entry of the last admission, which is not
+    /// earlier.
     #[diesel(sql_type = Timestamptz)]
-    pub clock: DateTime<Utc>,
+    pub db_time: DateTime<Utc>,
 }
 
-/// Locks the systems by id. One that has moved to another organization is treated as gone.
+/// Locks the systems, in the order of their ids. A system that has moved to another organization is treated as gone.
 ///
-/// The clock is read for rows that the sub-select returns, and those are locked. (A `FOR UPDATE` in the outer select would
-/// lock rows whose clock has been read already.) The quota changes only under the lock of the organization. This statement
-/// begins when that lock is held, so it sees the last change, and no other follows. The statement that waits for that lock
-/// could read a quota from before the wait.
+/// The time is read for rows that the sub-select returns, and those are locked already. (With `FOR UPDATE` in the outer
+/// select the time would be read before the lock.)
+///
+/// The quota changes only under the organization's lock. This statement begins after that lock was taken, so it reads the
+/// current quota. Read in the statement that waits for the lock, the quota could be older than the lock.
 pub(super) fn lock_systems(
     conn: &mut Conn,
     totals: &[OrgTotals],
@@ -93,7 +122,7 @@ pub(super) fn lock_systems(
     };
     let rows: Vec<SystemRow> = prepared(sql, ids.into_sql::<Array<SqlUuid>>()).load(conn)?;
     let system = |row: SystemRow| {
-        let org = totals.iter().position(|totals| totals.org_id == row.org_id)?;
+        let org = OrgIndex::find(totals, &row.org_id)?;
         let (rows, backups, uploads) = (vec![], vec![], vec![]);
         Some(LockedSystem {
             org,
@@ -102,17 +131,17 @@ pub(super) fn lock_systems(
             backups,
             uploads,
             changed: false,
-            slides: false,
+            window_changed: false,
             released_slots: 0,
         })
     };
     Ok(rows.into_iter().filter_map(system).collect())
 }
 
-/// A stored backup or an open upload as it was read.
+/// A row of a stored backup or an open upload as it was read.
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = backups)]
-pub(super) struct BackupRow {
+pub(super) struct LockedBackup {
     pub id: Uuid,
     system_id: Uuid,
     pub state: BackupState,
@@ -127,11 +156,11 @@ pub(super) struct BackupRow {
     size_bytes: Option<i64>,
 }
 
-impl BackupRow {
+impl LockedBackup {
     pub fn as_upload(&self) -> OpenUpload {
         OpenUpload {
             id: self.id,
-            want: from_bigint(self.want_bytes),
+            wanted_bytes: from_bigint(self.want_bytes),
             reserved: from_bigint(self.reserved_bytes),
         }
     }
@@ -142,7 +171,7 @@ impl BackupRow {
     }
 }
 
-/// Locks the systems' backups and uploads by id, and reads them.
+/// Locks the systems' backups and uploads in the order of their ids, reads them, and stores them in `systems`.
 pub(super) fn read(
     conn: &mut Conn,
     systems: &mut [LockedSystem],
@@ -152,24 +181,24 @@ pub(super) fn read(
     let query = backups::table
         .filter(backups::system_id.eq_any(ids).and(backups::state.ne(BackupState::Retired)))
         .order(backups::id)
-        .select(BackupRow::as_select())
+        .select(LockedBackup::as_select())
         .for_no_key_update();
     let mut rows = match lock_mode {
         LockMode::Wait => query.load(conn)?,
-        // A skipped row would look like one that does not exist.
+        // An error, and not `SKIP LOCKED`: a skipped row would seem not to exist.
         LockMode::SkipLocked => query.no_wait().load(conn)?,
     };
-    rows.sort_by_key(|row: &BackupRow| (row.seq, row.admitted_at, row.id));
+    rows.sort_by_key(|row: &LockedBackup| (row.seq, row.admitted_at, row.id));
     for system in systems {
         let (own, others) = rows.into_iter().partition(|row| row.system_id == system.row.id);
         (system.rows, rows) = (own, others);
-        // It may have been read before.
+        // The rows may have been read before.
         (system.uploads, system.backups) = (vec![], vec![]);
         for row in &system.rows {
             match row.state {
                 BackupState::Receiving => system.uploads.push(row.as_upload()),
                 BackupState::Stored => system.backups.push(row.as_backup()),
-                // It counts nowhere, and the query leaves it out.
+                // The query does not return retired rows.
                 BackupState::Retired => {}
             }
         }

@@ -1,39 +1,39 @@
-//! The transactions that change the accounting. Nothing else in the program does.
+//! The transactions that change the accounting: the organization totals and the states of backups. Nothing else changes them.
 //!
-//! A transaction runs a batch of operations of one organization ([`run`]), or those of several ([`run_shared`]):
-//! 1. It locks the organizations' rows in `org_usage` by id, then the systems by id (with the quota, and the clock read when
-//!    they are locked), then their backups by id. Each lock is a statement of its own, so that what follows reads what was
-//!    committed before it (READ COMMITTED). A transaction of one organization waits for locks. A shared one waits for none,
-//!    and skips an organization for which it would have to.
-//! 2. For each operation it builds the [`SystemUsage`](crate::domain::accounting::SystemUsage) as the operations before have
-//!    left it, and lets `domain::accounting` decide. Before an operation on a row that is not among those read, or that this
-//!    transaction has made, it writes what was decided so far.
-//! 3. It writes all that differs from what was read, and the events, and commits.
+//! A transaction runs a batch of operations of one organization ([`run`]), or the batches of several ([`run_shared`]):
+//! 1. It takes its locks: first the organizations' rows in `org_usage`, by id. Then the systems, by id; this statement also
+//!    reads the quota, and the clock once a system is locked. Then the systems' backups, by id. Each of these is a statement
+//!    of its own, so that what follows reads what was committed before it (READ COMMITTED). A transaction of one organization
+//!    waits for locks. A shared transaction never waits for a lock: it skips an organization whose rows are locked.
+//! 2. For each operation it builds the [`SystemUsage`](crate::domain::accounting::SystemUsage) that the earlier operations
+//!    have left, and lets `domain::accounting` decide. If an operation needs a row that was not read, or one that this
+//!    transaction has made, the transaction first writes what was decided so far.
+//! 3. It writes everything that differs from what was read, then the events, and commits.
 //!
-//! To read the rows once is safe because they are locked: no other transaction changes them, and the organization's rows are
-//! neither added nor removed without the lock of its row in `org_usage`.
+//! The rows are read once. That is safe because they are locked: no other transaction changes them, and rows of the
+//! organization are added or removed only under the lock of its row in `org_usage`.
 //!
-//! With the organization's row locked, all that any number of processes do to one organization is a sequence of such steps,
-//! and the proof in `domain::accounting` is about sequences.
+//! That lock also makes everything that any number of processes do to one organization a sequence of such transactions. The
+//! proof in `domain::accounting` is about sequences.
 //!
-//! | may run at the same time | why it is safe |
+//! | two things at the same time | why that is safe |
 //! |---|---|
-//! | two transactions of one organization | the second waits for the lock and reads what the first wrote |
-//! | two transactions of different organizations | they share no row |
-//! | a shared transaction, and another that has locked a row of one of its organizations | it does not wait: it skips that organization, which in the end waits alone |
-//! | two shared transactions | neither waits for a row while it holds others: no deadlock. What they have in common is in one of them only |
-//! | a commit, and a deletion of what is pledged to it | one of the two is first; the pledge goes with the row, and the upload reserves what it loses |
-//! | a transaction and a new quota | the quota is set under the organization's lock, and read after the lock was taken |
-//! | a transaction and the purger | the purger changes retired rows only, which count nowhere |
-//! | two purgers | a claim skips locked rows and is committed before the object is deleted; to delete it twice does no harm |
-//! | a transaction and suspend, rotate | both lock the system's row: the commit sees one state or the other |
-//! | a commit and destroy | the system is marked under its lock first: a commit before that is retired with the rest, one after it rolls its upload back |
-//! | a commit and a new backup request | both lock the system's row: an upload fulfils what was requested before it was admitted (`db::backup_requests`) |
-//! | a commit, and a backup request that is seen or cancelled | the same lock: a request has one end |
-//! | a commit and the sweep | both need the row `receiving` under the lock; the second finds that it is not |
-//! | a process that was paused, and all that happened meanwhile | its commit finds the row no longer `receiving`; its object is deleted with the tombstone |
-//! | an audit and anything | it is one statement, and sees one moment |
-//! | the same operation twice, after a COMMIT of unknown outcome | the lock waits for the lost transaction to end, then the row says whether it was done |
+//! | two transactions of one organization | The second waits for the lock, and then reads what the first has written. |
+//! | two transactions of different organizations | They share no row. |
+//! | a shared transaction, and another transaction that has locked rows of one of its organizations | The shared transaction does not wait. It skips that organization, which is tried again, and in the end runs alone and waits for the lock. (If only a backup is locked, the shared transaction fails, and each of its organizations runs alone.) |
+//! | two shared transactions | Neither waits for a row while it holds locks, so they can't deadlock. An organization that both need runs in one of them only. |
+//! | a commit, and a deletion of a backup that is pledged to it | One of the two is first. Deleting the backup ends its pledge, and the upload reserves those bytes instead. |
+//! | a transaction and a new quota | The quota is set under the organization's lock, and is read after that lock was taken. |
+//! | a transaction and a purge | A purge changes retired rows only. They count in no total. |
+//! | two purges | A claim skips locked rows, and is committed before the object is deleted. Deleting an object twice does no harm. |
+//! | a commit, and a suspension or a new secret | Both lock the system's row. The commit sees the state before or after. |
+//! | a commit and the destruction of its system | The destruction first marks the system under its lock. A backup that was committed before is retired with the others; a commit after it rolls its upload back. |
+//! | a commit and a new backup request | Both lock the system's row. An upload fulfils the requests that were made before it was admitted (`db::backup_requests`). |
+//! | a commit, and a backup request that is delivered or cancelled | Both lock the system's row, so a request ends only once. |
+//! | a commit and a sweep | Both need the row to be `receiving` under the lock. The second finds that it is not. |
+//! | a process that resumes after a pause, and everything that others did meanwhile | Its commit finds that the row is no longer `receiving`. Its object is deleted with the tombstone. |
+//! | an audit and anything else | An audit is one statement, and sees one moment. |
+//! | an operation and its repetition after a COMMIT of unknown outcome | The lock waits until the lost transaction has ended. Then the row shows whether the operation was done. |
 
 mod admission;
 mod apply;

@@ -17,13 +17,13 @@ use crate::domain::retention::Retention;
 pub struct AccountingPolicy {
     pub retention: Retention,
     pub rate: RateLimits,
-    /// For organizations without a quota of their own, in bytes; `None`: unlimited.
+    /// The quota in bytes of an organization that has none of its own; `None`: unlimited.
     pub default_quota: Option<u64>,
-    /// This process, as in `writers`.
+    /// The id of this process in the table `writers`.
     pub writer: Uuid,
 }
 
-/// One change of an organization's accounting. All are safe to repeat.
+/// One change of an organization's accounting. Every operation is safe to repeat.
 #[derive(Debug, Clone)]
 pub enum Operation {
     Admit(Box<Admission>),
@@ -33,7 +33,7 @@ pub enum Operation {
     Delete(Delete),
 }
 
-/// A new upload wants to be admitted.
+/// An upload to admit.
 #[derive(Debug, Clone)]
 pub struct Admission {
     pub system_id: Uuid,
@@ -42,8 +42,8 @@ pub struct Admission {
     pub filename: Filename,
     pub mimetype: MediaType,
     pub remote_addr: Option<IpAddr>,
-    /// Declared length in bytes, or the first step of a body of unknown length.
-    pub want: u64,
+    /// The declared length in bytes, or the first step of a body of unknown length.
+    pub wanted_bytes: u64,
 }
 
 /// An open upload of unknown length needs more bytes.
@@ -51,11 +51,11 @@ pub struct Admission {
 pub struct Growth {
     pub system_id: Uuid,
     pub backup: BackupId,
-    /// Bytes in all.
-    pub want: u64,
+    /// The bytes that the whole upload needs so far, not only the additional ones.
+    pub wanted_bytes: u64,
 }
 
-/// An upload is complete and its object durable: it becomes visible.
+/// An upload to commit: it is complete, and its object is durable.
 #[derive(Debug, Clone)]
 pub struct Commit {
     pub system_id: Uuid,
@@ -65,23 +65,23 @@ pub struct Commit {
     pub encrypted: bool,
 }
 
-/// An upload failed or was given up.
+/// An upload to abort: it has failed, or nobody works on it any more.
 #[derive(Debug, Clone)]
 pub struct Abort {
     pub system_id: Uuid,
     pub backup: Uuid,
-    /// Whether the service is at fault: then its slot of the rate limit is released.
+    /// Whether the upload's slot of the rate limit is released: `true` if the service is at fault.
     pub release_rate_slot: bool,
 }
 
-/// A stored backup is deleted.
+/// A stored backup to delete.
 #[derive(Debug, Clone)]
 pub struct Delete {
     pub system_id: Uuid,
     pub backup: BackupId,
     pub by: DeletedBy,
     pub remote_addr: Option<IpAddr>,
-    /// Whether an earlier attempt's COMMIT may have taken place: then it is a success if the backup is gone.
+    /// Whether an earlier attempt may have been committed. Then the outcome is a success if the backup is gone.
     pub attempted_before: bool,
 }
 
@@ -97,7 +97,7 @@ pub enum DeletedBy {
 }
 
 impl DeletedBy {
-    /// As events name it.
+    /// Returns the value of `backup_events.actor`.
     pub fn actor(&self) -> &str {
         match self {
             Self::System => "system",
@@ -111,7 +111,7 @@ impl DeletedBy {
 #[derive(Debug, Clone)]
 pub struct RefusedUpload {
     pub system_id: Uuid,
-    /// rate, size, quota, digest, damaged, timeout or malformed.
+    /// `rate`, `size`, `quota`, `digest`, `damaged`, `timeout` or `malformed`.
     pub reason: &'static str,
     pub remote_addr: Option<IpAddr>,
 }
@@ -120,52 +120,57 @@ pub struct RefusedUpload {
 #[derive(Debug, Clone)]
 pub struct OrgBatch {
     pub org: OrgId,
-    /// In this order.
+    /// The operations in the order in which they run.
     pub operations: Vec<Operation>,
-    /// Written to the history with them.
+    /// Refused uploads that the same transaction writes to the history.
     pub refusals: Vec<RefusedUpload>,
 }
 
 impl OrgBatch {
-    /// A batch without refused uploads.
+    /// Makes a batch without refused uploads.
     pub fn new(org: OrgId, operations: Vec<Operation>) -> Self {
         Self { org, operations, refusals: vec![] }
     }
 }
 
-/// The answer to an [`Operation`].
+/// The outcome of an [`Operation`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OperationOutcome {
+    /// The upload may begin.
     Admitted,
-    RateLimited {
-        retry_after_seconds: u64,
-    },
+    /// The rate limit refuses the upload.
+    RateLimited { retry_after_seconds: u64 },
+    /// The system has as many open uploads as it may have.
     TooManyOpen,
-    /// A larger upload of fewer than `below` bytes would be refused, too.
+    /// The quota has no space for the bytes that an admission or a growth needs.
     QuotaExceeded {
-        below: u64,
-        /// Whether there would be room without what other open uploads have reserved.
-        contended: bool,
+        /// A larger upload is refused, too, if it has fewer bytes than this.
+        refused_below_bytes: u64,
+        /// Whether there would be enough space without the reservations of other open uploads.
+        blocked_by_reservations: bool,
     },
+    /// The open upload may use the bytes that it needs.
     Granted,
+    /// The upload is a stored backup now, or was one already.
     Committed(Committed),
-    /// The upload's row is retired as failed: its object may be deleted.
+    /// The abort succeeded: the upload's row is retired as failed, and its object may be deleted.
     Aborted,
+    /// The backup is retired, and its object may be deleted.
     Deleted,
     /// The system has no such backup, or no such open upload.
     NotFound,
-    /// The system is suspended, being destroyed or gone.
+    /// The system is suspended, being destroyed or gone. An upload that was to be committed was rolled back.
     Revoked,
-    /// The upload is no longer open: it was rolled back.
-    RolledBack,
-    /// A lowered quota has no room for the upload, which was rolled back.
+    /// A growth or a commit found that the upload is not open any more: it was rolled back before.
+    NotUnderWay,
+    /// The quota was lowered and has no space for the upload. The commit rolled it back.
     QuotaLowered,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Committed {
     pub uploaded_at: DateTime<Utc>,
-    /// Whether backups were retired: there is something to purge.
+    /// Whether backups were retired, so that there is something to purge.
     pub pruned: bool,
 }
 
@@ -180,7 +185,7 @@ impl Operation {
         }
     }
 
-    /// The backup or upload that it is about.
+    /// Returns the id of the backup or upload that the operation changes.
     pub fn backup(&self) -> Uuid {
         match self {
             Self::Admit(op) => op.backup.uuid(),

@@ -1,4 +1,6 @@
-//! The totals of organizations, under their locks.
+//! Locks organizations, and reads their totals.
+
+use std::ops::{Index, IndexMut};
 
 use diesel::prelude::*;
 use diesel::sql_types::{Array, Text};
@@ -9,11 +11,11 @@ use super::super::{Conn, DbError, from_bigint};
 use super::operation::{AccountingPolicy, OrgBatch};
 use crate::domain::accounting::StorageLimits;
 
-/// What to do about rows that another transaction has locked.
+/// What a transaction does about rows that another one has locked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum LockMode {
     Wait,
-    /// Skip the organizations that need them.
+    /// Skips the organizations that need them.
     SkipLocked,
 }
 
@@ -25,6 +27,30 @@ pub(super) struct OrgTotals {
     pub limits: StorageLimits,
 }
 
+/// The place of an organization in the transaction's totals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct OrgIndex(usize);
+
+impl OrgIndex {
+    pub fn find(totals: &[OrgTotals], org: &str) -> Option<Self> {
+        totals.iter().position(|totals| totals.org_id == org).map(Self)
+    }
+}
+
+impl Index<OrgIndex> for Vec<OrgTotals> {
+    type Output = OrgTotals;
+
+    fn index(&self, OrgIndex(index): OrgIndex) -> &OrgTotals {
+        &self[index]
+    }
+}
+
+impl IndexMut<OrgIndex> for Vec<OrgTotals> {
+    fn index_mut(&mut self, OrgIndex(index): OrgIndex) -> &mut OrgTotals {
+        &mut self[index]
+    }
+}
+
 #[derive(QueryableByName)]
 #[diesel(table_name = org_usage)]
 struct Totals {
@@ -33,7 +59,7 @@ struct Totals {
     reserved_bytes: i64,
 }
 
-/// Locks the organizations of the batches by id.
+/// Locks the organizations of the batches, in the order of their ids.
 pub(super) fn lock(
     conn: &mut Conn,
     policy: &AccountingPolicy,
@@ -52,7 +78,7 @@ pub(super) fn lock(
         }
     };
     let rows: Vec<Totals> = prepared(sql, ids.into_sql::<Array<Text>>()).load(conn)?;
-    // The quota is read when the row is locked.
+    // The quota is read later, with the systems (`lock_systems`). Until then nothing fits.
     let limits = StorageLimits { retention: policy.retention, quota: Some(0) };
     let totals = |row: Totals| {
         let (stored, reserved) = (from_bigint(row.stored_bytes), from_bigint(row.reserved_bytes));

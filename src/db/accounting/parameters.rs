@@ -1,14 +1,14 @@
-//! The parameters of a statement that is given several sets of rows, each column of a set as an array.
+//! The parameters of a statement that takes several sets of rows, each column of a set as an array.
 //!
-//! One list declares them: [`parameters!`] makes from it the struct that the caller fills, the values that are bound, and the
-//! names that the SQL uses for them. So the order of names and values can't differ.
+//! One list declares them. [`parameters!`] makes from it the struct that the caller fills, the values that are bound, and the
+//! names that the SQL uses. So the order of names and values can't differ.
 
-/// Declares the parameters of the statement in `$file`. In the statement stand for them
-/// * `{given}`: the common table expression `given`, a row of all parameters. Plain values are its columns by their names;
-/// * `{SET}`, or `{SET(COLUMN, ...)}` for some of its columns: a set of rows, for a `FROM` list that has `given` as well.
+/// Declares the parameters of the statement in `$file`. The statement refers to them by
+/// * `{given}`: the common table expression `given`, one row of all parameters. Each plain value is a column with its name;
+/// * `{SET}`, or `{SET(COLUMN, ...)}` for some of its columns: a set of rows, for a `FROM` list that also has `given`.
 ///
-/// All parameters come through `given`, and not directly as `unnest($1, $2)`: Postgres then can't see their values when it
-/// plans, so that the plan of a prepared statement is soon kept for good.
+/// All parameters come through `given`, and not directly as `unnest($1, $2)`. So Postgres can't see their values when it
+/// plans, and soon keeps one plan of a prepared statement for good.
 macro_rules! parameters {
     (
         $(#[$about:meta])*
@@ -49,7 +49,7 @@ macro_rules! parameters {
 
 pub(super) use parameters;
 
-/// Puts names in the place of what stands in braces.
+/// Replaces the references in braces.
 pub(super) fn expand(template: &str, values: &[&str], sets: &[(&str, &[&str])]) -> String {
     let in_given = |set: &str, column: &str| format!("{set}_{column}");
     let columns =
@@ -69,7 +69,7 @@ pub(super) fn expand(template: &str, values: &[&str], sets: &[(&str, &[&str])]) 
             some.trim_end_matches(')').split(", ").filter(|column| !column.is_empty()).collect();
         sql += &match sets.iter().find(|(set, _)| *set == name) {
             Some((set, all)) => rows(set, if some.is_empty() { all } else { &some }),
-            // Anything else is left as it is, and refused by Postgres.
+            // An unknown reference stays as it is, and Postgres refuses the statement.
             None if name == "given" => format!("given ({}) AS (SELECT $*)", names.join(", ")),
             None => format!("{{{reference}}}"),
         };

@@ -1,4 +1,4 @@
-//! Removes uploads that failed, and backups that are deleted.
+//! Aborts uploads and deletes backups.
 
 use diesel::prelude::*;
 use serde_json::json;
@@ -7,12 +7,13 @@ use uuid::Uuid;
 use super::super::DbError;
 use super::super::schema::backups;
 use super::change::RetireReason;
+use super::locked_systems::SystemIndex;
 use super::operation::{Abort, Delete, DeletedBy, OperationOutcome};
 use super::transaction::Transaction;
 use crate::domain::accounting;
 
 impl Transaction<'_> {
-    pub(super) fn abort(&mut self, index: usize, op: &Abort) -> Result<OperationOutcome, DbError> {
+    pub(super) fn abort(&mut self, index: SystemIndex, op: &Abort) -> Result<OperationOutcome, DbError> {
         if self.systems[index].upload(op.backup).is_none() {
             let reason: Option<Option<String>> = backups::table
                 .find(op.backup)
@@ -34,13 +35,13 @@ impl Transaction<'_> {
         Ok(OperationOutcome::Aborted)
     }
 
-    pub(super) fn roll_back(&mut self, index: usize, upload: Uuid) {
+    pub(super) fn roll_back(&mut self, index: SystemIndex, upload: Uuid) {
         let after = accounting::abort(&self.usage(index), upload);
         self.set_usage(index, after);
         self.decisions.retired.push((upload, RetireReason::Failed));
     }
 
-    pub(super) fn delete(&mut self, index: usize, op: &Delete) -> Result<OperationOutcome, DbError> {
+    pub(super) fn delete(&mut self, index: SystemIndex, op: &Delete) -> Result<OperationOutcome, DbError> {
         let id = op.backup.uuid();
         let reason = if op.by == DeletedBy::System { RetireReason::System } else { RetireReason::Operator };
         let Some(after) = accounting::delete(&self.usage(index), id) else {
@@ -57,7 +58,8 @@ impl Transaction<'_> {
         Ok(OperationOutcome::Deleted)
     }
 
-    /// The backup is not stored. If the outcome of an earlier attempt's COMMIT is unknown, that attempt may have deleted it.
+    /// Returns the outcome for a backup that is not stored. An earlier attempt, whose COMMIT had an unknown outcome, may have
+    /// deleted it.
     fn deleted_before(&mut self, op: &Delete, reason: RetireReason) -> Result<OperationOutcome, DbError> {
         let row: Option<(String, Option<String>)> = backups::table
             .find(op.backup.uuid())

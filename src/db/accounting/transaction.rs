@@ -11,12 +11,12 @@ use super::super::events::{self, Event};
 use super::super::{Conn, DbError, organizations};
 use super::apply;
 use super::change::Decisions;
-use super::locked_systems::{self, LockedSystem};
+use super::locked_systems::{self, LockedSystem, SystemIndex};
 use super::operation::{AccountingPolicy, Operation, OperationOutcome, OrgBatch, RefusedUpload};
-use super::org_totals::{self, LockMode, OrgTotals};
+use super::org_totals::{self, LockMode, OrgIndex, OrgTotals};
 use crate::domain::accounting::{StorageLimits, SystemUsage};
 
-/// Runs one organization's operations and returns an outcome for each.
+/// Runs the operations of one organization. Waits for locks. Returns one outcome for each operation.
 pub fn run(
     conn: &mut Conn,
     policy: &AccountingPolicy,
@@ -27,9 +27,9 @@ pub fn run(
     Ok(outcomes.into_iter().next().flatten().unwrap_or_else(gone))
 }
 
-/// Runs the operations of several organizations, without waiting for locked rows. `None`: the organization was skipped,
-/// because another transaction has locked some of its rows, or because some are gone, which only a transaction of its own
-/// can find out. Any one of the organizations may be the cause of an error.
+/// Runs the operations of several organizations in one transaction. Never waits for a lock: an organization whose rows are
+/// locked or missing is skipped, and its outcome is `None`. (Only [`run`] can tell a missing row from a locked one.) Any one
+/// of the organizations may be the cause of an error.
 pub fn run_shared(
     conn: &mut Conn,
     policy: &AccountingPolicy,
@@ -54,26 +54,26 @@ fn transact(
         Ok(outcomes)
     });
     fail_point!("accounting.committed");
-    // Everything was written, so the COMMIT failed, and it may have taken place.
+    // If everything was written, COMMIT itself failed, and the database may have committed all the same.
     result.map_err(|error| match error {
         DbError::Unavailable(text) | DbError::Failed(text) if decided => DbError::OutcomeUnknown(text),
         error => error,
     })
 }
 
-/// A transaction under way, its locks held. The files named after the operations run them.
+/// A transaction that holds its locks. Each kind of operation is a method in a file of its own.
 ///
-/// Operations read and change `totals` and `systems`; what differs is written when all operations are decided.
+/// Operations read and change `totals` and `systems`. The differences are written when all operations are decided.
 pub(super) struct Transaction<'a> {
     conn: &'a mut Conn,
     pub policy: &'a AccountingPolicy,
     lock_mode: LockMode,
-    /// The database's clock, read when all systems were locked.
-    pub clock: DateTime<Utc>,
+    /// The latest `db_time` of the locked systems.
+    pub db_time: DateTime<Utc>,
     pub totals: Vec<OrgTotals>,
     pub systems: Vec<LockedSystem>,
     pub decisions: Decisions,
-    /// Whether there is something to write.
+    /// Whether `totals` or `systems` have changed since the last write.
     pub changed: bool,
     events: Vec<Event>,
 }
@@ -86,33 +86,31 @@ impl<'a> Transaction<'a> {
         lock_mode: LockMode,
     ) -> Result<Self, DbError> {
         let mut totals = org_totals::lock(conn, policy, batches, lock_mode)?;
-        // Only systems of organizations that are locked themselves: so the order of locks is kept.
-        let found = |batch: &&OrgBatch| totals.iter().any(|totals| totals.org_id == batch.org.as_str());
-        let operations = batches.iter().filter(found).flat_map(|batch| &batch.operations);
+        // A system is locked only if its organization is locked: this keeps the order of locks.
+        let is_locked = |batch: &&OrgBatch| OrgIndex::find(&totals, batch.org.as_str()).is_some();
+        let operations = batches.iter().filter(is_locked).flat_map(|batch| &batch.operations);
         let ids: Vec<Uuid> = operations.map(Operation::system_id).collect();
         let mut systems = vec![];
-        // A batch of nothing but refused uploads needs no row.
+        // A batch with refusals only needs no system's row.
         if !ids.is_empty() {
             systems = locked_systems::lock_systems(conn, &totals, &ids, lock_mode)?;
             locked_systems::read(conn, &mut systems, lock_mode)?;
         }
         for system in &systems {
-            // The quota is that of the organization, the same with each of its systems.
+            // The quota is the organization's: every system that was read has the same.
             totals[system.org].limits.quota =
                 organizations::quota_of(system.row.quota_bytes, policy.default_quota);
         }
-        let clock = systems.iter().map(|system| system.row.clock).max().unwrap_or_default();
+        let db_time = systems.iter().map(|system| system.row.db_time).max().unwrap_or_default();
         let (decisions, events) = (Decisions::default(), vec![]);
-        Ok(Self { conn, policy, lock_mode, clock, totals, systems, decisions, changed: false, events })
+        Ok(Self { conn, policy, lock_mode, db_time, totals, systems, decisions, changed: false, events })
     }
 
-    /// `None` if the organization does not exist, or is skipped.
+    /// Runs the operations of one batch. `None` if the organization does not exist or is skipped.
     fn run(&mut self, batch: &OrgBatch) -> Result<Option<Vec<OperationOutcome>>, DbError> {
-        let Some(org) = self.totals.iter().position(|totals| totals.org_id == batch.org.as_str()) else {
-            return Ok(None);
-        };
-        let here = |op: &Operation| self.index_of(op.system_id(), org).is_some();
-        if self.lock_mode == LockMode::SkipLocked && !batch.operations.iter().all(here) {
+        let Some(org) = OrgIndex::find(&self.totals, batch.org.as_str()) else { return Ok(None) };
+        let is_locked = |op: &Operation| SystemIndex::find(&self.systems, op.system_id(), org).is_some();
+        if self.lock_mode == LockMode::SkipLocked && !batch.operations.iter().all(is_locked) {
             return Ok(None);
         }
         for refusal in &batch.refusals {
@@ -121,15 +119,12 @@ impl<'a> Transaction<'a> {
         batch.operations.iter().map(|op| self.operate(org, op)).collect::<Result<_, _>>().map(Some)
     }
 
-    fn index_of(&self, system: Uuid, org: usize) -> Option<usize> {
-        self.systems.iter().position(|other| other.row.id == system && other.org == org)
-    }
-
-    fn operate(&mut self, org: usize, operation: &Operation) -> Result<OperationOutcome, DbError> {
-        let Some(index) = self.index_of(operation.system_id(), org) else {
+    fn operate(&mut self, org: OrgIndex, operation: &Operation) -> Result<OperationOutcome, DbError> {
+        let Some(index) = SystemIndex::find(&self.systems, operation.system_id(), org) else {
             return Ok(OperationOutcome::Revoked);
         };
-        // A statement writes a row only once. (The service never has both in one batch.)
+        // A statement writes a row only once, so the new row is written before another operation changes it. (The service
+        // never puts two operations on one upload into a batch.)
         if self.decisions.admitted.iter().any(|(new, _)| new.backup.uuid() == operation.backup()) {
             self.flush()?;
         }
@@ -142,8 +137,8 @@ impl<'a> Transaction<'a> {
         }
     }
 
-    /// The system's rows and the organization's totals, as they are now.
-    pub(super) fn usage(&self, index: usize) -> SystemUsage {
+    /// Returns the system's rows and the organization's totals, as the operations so far have left them.
+    pub(super) fn usage(&self, index: SystemIndex) -> SystemUsage {
         let LockedSystem { org, backups, uploads, .. } = &self.systems[index];
         SystemUsage {
             stored_bytes: self.totals[*org].stored,
@@ -154,13 +149,13 @@ impl<'a> Transaction<'a> {
         }
     }
 
-    /// What bounds the system.
-    pub(super) fn limits(&self, index: usize) -> StorageLimits {
+    /// Returns the limits that apply to the system.
+    pub(super) fn limits(&self, index: SystemIndex) -> StorageLimits {
         self.totals[self.systems[index].org].limits
     }
 
-    /// Replaces the system's rows and the organization's totals.
-    pub(super) fn set_usage(&mut self, index: usize, after: SystemUsage) {
+    /// Sets the system's rows and the organization's totals.
+    pub(super) fn set_usage(&mut self, index: SystemIndex, after: SystemUsage) {
         let system = &mut self.systems[index];
         let totals = &mut self.totals[system.org];
         (totals.stored, totals.reserved) = (after.stored_bytes, after.reserved_bytes);
@@ -168,13 +163,13 @@ impl<'a> Transaction<'a> {
         self.changed = true;
     }
 
-    /// Returns the connection, for rows that were not read. What was decided so far is written first.
+    /// Writes what was decided so far, then returns the connection, for queries of rows that were not read and locked.
     pub(super) fn flushed_connection(&mut self) -> Result<&mut Conn, DbError> {
         self.flush()?;
         Ok(self.conn)
     }
 
-    /// Writes what was decided, and reads the rows again.
+    /// Writes what was decided so far, and reads the rows again.
     fn flush(&mut self) -> Result<(), DbError> {
         if self.write()? {
             locked_systems::read(self.conn, &mut self.systems, self.lock_mode)?;
@@ -182,26 +177,28 @@ impl<'a> Transaction<'a> {
         Ok(())
     }
 
-    /// Returns whether there was anything to write: a refusal must not cost a statement.
+    /// Writes what was decided so far. Returns `false` if nothing has changed: then it runs no statement, because a refusal
+    /// must not cost one.
     fn write(&mut self) -> Result<bool, DbError> {
         if !self.changed {
             return Ok(false);
         }
         let decisions = std::mem::take(&mut self.decisions);
-        apply::all(
+        apply::write_changes(
             self.conn,
-            (self.totals.as_slice(), self.policy.writer, self.clock),
+            (self.policy.writer, self.db_time),
+            &self.totals,
             &self.systems,
             &decisions,
         )?;
         for system in &mut self.systems {
-            (system.changed, system.slides, system.released_slots) = (false, false, 0);
+            (system.changed, system.window_changed, system.released_slots) = (false, false, 0);
         }
         self.changed = false;
         Ok(true)
     }
 
-    fn record_refusal(&mut self, org: usize, refusal: &RefusedUpload) {
+    fn record_refusal(&mut self, org: OrgIndex, refusal: &RefusedUpload) {
         self.events.push(Event {
             kind: "refused",
             org_id: self.totals[org].org_id.clone(),
@@ -216,7 +213,7 @@ impl<'a> Transaction<'a> {
     /// Adds an event of a system to the history.
     pub(super) fn record_event(
         &mut self,
-        index: usize,
+        index: SystemIndex,
         kind: &'static str,
         actor: &str,
         backup: Uuid,

@@ -1,30 +1,30 @@
-//! `backup_requests`: an operator or a portal asks an appliance for a backup.
+//! The table `backup_requests`: the wish that a system uploads a backup, from its creation to its end.
 //!
-//! `pending` -> `seen` (the appliance was given it) -> `fulfilled`; or `expired`, or `cancelled`. A transaction that changes a
-//! request holds the lock of its system's row. The exception is [`expire`]: it skips locked rows, and changes only requests
-//! that every other query already treats as expired.
+//! A request is `pending`, then `seen` (the appliance has received it), then `fulfilled`; or it ends as `expired` or
+//! `cancelled`. A transaction that changes a request holds the lock of its system's row. The exception is [`expire`]: it skips
+//! locked rows, and changes only requests that every other query already treats as expired.
 //!
-//! **Which upload fulfils a request**: the first one to be stored of those that were admitted after the request was made. A
-//! backup that was packed before may lack just what the requester wants to see. So the order of requests and admissions must
-//! be known, and a clock that is set back must not reverse it. Both hold the lock of the system's row, and each gets a time
-//! behind those of the other kind that it finds (by the same clock, the database's):
+//! **Which upload fulfils a request**: of the uploads that were admitted after the request was made, the first to be stored. A
+//! backup that was packed before may lack what the requester wants to see. So the order of requests and admissions must be
+//! known, and a clock that is set back must not reverse it. Making a request and admitting an upload both hold the lock of the
+//! system's row, and both take the time of the same clock, the database's:
 //! * a request is not earlier than the admission of any open upload (`backup_requests/create.sql`);
 //! * an admission is later than any open request (`accounting/apply.sql`).
 //!
-//! An upload that is no longer open can't be stored any more, so no others matter. The commit of an upload fulfils the open
-//! requests that are earlier than its admission, in the same statement that makes it `stored`: one transaction, and no further
-//! round trip.
+//! Only open uploads matter, because no other can be stored any more. The commit of an upload fulfils the open requests that
+//! are earlier than its admission. It does so in the statement that makes the upload `stored`: one transaction, and no
+//! further round trip.
 //!
-//! **When two requests are one**: a new request joins an open one, unless an upload is under way that may fulfil the open one.
-//! Such an upload began before the new request; joined, the new request would be fulfilled by a backup from before it was
-//! made. So it becomes a row of its own, which that upload does not fulfil, and the old one is still fulfilled by it. Hence
-//! there are at most as many open requests as one and the uploads admitted since the first of them: in practice one, rarely
-//! two. Two processes that create requests at the same time take turns at the system's row, so the second finds what the
-//! first has made. Joining extends the expiry: the request that joins has the whole
-//! [`LIFETIME`](crate::domain::backup_request::LIFETIME), too.
+//! **When a request joins another**: a new request joins an open one, unless an upload is under way that may fulfil the open
+//! one. That upload began before the new request, so its backup must not fulfil the new request. Then the new request becomes
+//! a row of its own, which that upload does not fulfil; the old request is still fulfilled by it. So the number of open
+//! requests is at most one more than the number of uploads admitted since the oldest of them: in practice one, rarely two. If
+//! two processes create requests at the same time, the lock of the system's row orders them, and the second finds the request
+//! of the first. Joining extends the expiry, so a request that joins also has the whole
+//! [`LIFETIME`](crate::domain::backup_request::LIFETIME).
 //!
-//! **Who is notified**: the transaction that makes or joins a request sends a `NOTIFY` ([`super::notifications`]), which is only
-//! a hint. Nothing that an upload does sends one, because transactions that notify are committed one after the other.
+//! **Notifications**: the transaction that makes or joins a request sends a `NOTIFY` ([`super::notifications`]), which is only
+//! a hint. Uploads send none, because transactions that notify are committed one after the other.
 
 use std::net::IpAddr;
 
@@ -52,7 +52,7 @@ macro_rules! columns {
     };
 }
 
-/// The condition for open requests: a backup is still awaited.
+/// The condition for open requests.
 macro_rules! open {
     () => {
         "state IN ('pending', 'seen') AND expires_at > clock_timestamp()"
@@ -60,12 +60,12 @@ macro_rules! open {
 }
 
 mod create;
-mod end;
+mod transitions;
 
 pub use create::{Creation, NewBackupRequest, create};
-pub use end::{Cancellation, cancel, deliver, expire};
+pub use transitions::{Cancellation, cancel, deliver, expire};
 
-/// A request as it is now. One whose time is over counts as expired, whether or not the row says so yet.
+/// A backup request. After `expires_at` its state is `expired`, even if the row does not say so yet.
 #[derive(Debug, Clone, Serialize)]
 pub struct BackupRequest {
     pub id: Uuid,
@@ -75,11 +75,11 @@ pub struct BackupRequest {
     pub requested_by: String,
     pub requested_at: DateTime<Utc>,
     pub expires_at: DateTime<Utc>,
-    /// When the appliance was first given it.
+    /// When the appliance first received the request.
     pub seen_at: Option<DateTime<Utc>>,
-    /// When it was fulfilled, cancelled, or found to have expired.
+    /// When the request was fulfilled, cancelled, or found to have expired.
     pub ended_at: Option<DateTime<Utc>>,
-    /// The backup that fulfilled it; it may have been pruned since.
+    /// The backup that fulfilled the request. It may have been pruned since.
     pub backup_id: Option<BackupId>,
 }
 
@@ -141,7 +141,7 @@ pub fn of_system(conn: &mut Conn, system: Uuid, limit: i64) -> Result<Vec<Backup
     Ok(all(diesel::sql_query(sql).bind::<SqlUuid, _>(system).bind::<BigInt, _>(limit).load(conn)?))
 }
 
-/// One request of a system.
+/// Returns one request of a system.
 pub fn find(conn: &mut Conn, system: Uuid, id: Uuid) -> Result<Option<BackupRequest>, DbError> {
     let sql = concat!("SELECT ", columns!(), " FROM backup_requests WHERE id = $1 AND system_id = $2");
     let row: Option<Row> = diesel::sql_query(sql)
@@ -152,7 +152,7 @@ pub fn find(conn: &mut Conn, system: Uuid, id: Uuid) -> Result<Option<BackupRequ
     Ok(row.map(BackupRequest::from))
 }
 
-/// Returns the open requests of a system, oldest first. Nothing is locked, and nothing is marked as seen.
+/// Returns the open requests of a system, oldest first. Takes no lock, and does not mark the requests as seen.
 pub fn open_of(conn: &mut Conn, system: Uuid) -> Result<Vec<BackupRequest>, DbError> {
     let sql = concat!(
         "SELECT ",
@@ -170,7 +170,7 @@ struct SystemId {
     system_id: Uuid,
 }
 
-/// Returns the systems that have an open request which they were not given yet.
+/// Returns those of the systems that have an open request which their appliance has not received yet.
 pub fn systems_with_pending(conn: &mut Conn, among: &[Uuid]) -> Result<Vec<Uuid>, DbError> {
     let sql = concat!(
         "SELECT DISTINCT system_id FROM backup_requests WHERE system_id = ANY($*) AND state = 'pending' AND ",
@@ -179,8 +179,7 @@ pub fn systems_with_pending(conn: &mut Conn, among: &[Uuid]) -> Result<Vec<Uuid>
     systems_where(conn, sql, among)
 }
 
-/// Returns the systems that have an open request, whether or not they were given it: a new request may join one that they
-/// were given.
+/// Returns those of the systems that have an open request, received or not: a new request may join one that was received.
 pub fn systems_with_open(conn: &mut Conn, among: &[Uuid]) -> Result<Vec<Uuid>, DbError> {
     let sql =
         concat!("SELECT DISTINCT system_id FROM backup_requests WHERE system_id = ANY($*) AND ", open!());
@@ -192,20 +191,20 @@ fn systems_where(conn: &mut Conn, sql: &'static str, among: &[Uuid]) -> Result<V
     Ok(rows.into_iter().map(|row| row.system_id).collect())
 }
 
-/// A system whose row is locked.
+/// The system of a request, while its row is locked.
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = systems)]
-struct LockedSystem {
+struct TargetSystem {
     state: SystemState,
     org_id: String,
     secret_sha256: Vec<u8>,
 }
 
-/// Locks the system's row: the first of all locks in this module.
-fn lock_system(conn: &mut Conn, system: Uuid) -> Result<Option<LockedSystem>, DbError> {
+/// Locks the system's row, the first lock of every transaction in this module.
+fn lock_system(conn: &mut Conn, system: Uuid) -> Result<Option<TargetSystem>, DbError> {
     Ok(systems::table
         .find(system)
-        .select(LockedSystem::as_select())
+        .select(TargetSystem::as_select())
         .for_no_key_update()
         .first(conn)
         .optional()?)
@@ -216,7 +215,7 @@ fn write_event(
     conn: &mut Conn,
     kind: &'static str,
     request: &BackupRequest,
-    (by, from): (&str, Option<IpAddr>),
+    (actor, remote_addr): (&str, Option<IpAddr>),
     mut detail: Value,
 ) -> Result<(), DbError> {
     detail["request"] = json!(request.id);
@@ -225,8 +224,8 @@ fn write_event(
         org_id: request.org_id.clone(),
         system_id: Some(request.system_id),
         backup_id: None,
-        actor: by.to_owned(),
-        remote_addr: from,
+        actor: actor.to_owned(),
+        remote_addr,
         detail,
     };
     events::write(conn, &[event])

@@ -11,31 +11,31 @@ use crate::domain::retention::{Candidate, Retention, prune};
 pub struct QuotaExceeded {
     /// Larger uploads of the system have no room either, up to this size in bytes: from here on retention would free
     /// more for them.
-    pub below: u64,
+    pub refused_below_bytes: u64,
     /// Whether there would be room without what other open uploads have reserved.
-    pub contended: bool,
+    pub blocked_by_reservations: bool,
 }
 
-/// Admits a new upload of `want` bytes, or refuses it.
+/// Admits a new upload of `wanted_bytes` bytes, or refuses it.
 pub fn admit(
     before: &SystemUsage,
     limits: StorageLimits,
     upload: Uuid,
-    want: u64,
+    wanted_bytes: u64,
 ) -> Result<SystemUsage, QuotaExceeded> {
     let mut after = before.clone();
-    after.uploads.push(OpenUpload { id: upload, want: 0, reserved: 0 });
-    raise(after, limits, upload, want)
+    after.uploads.push(OpenUpload { id: upload, wanted_bytes: 0, reserved: 0 });
+    raise(after, limits, upload, wanted_bytes)
 }
 
-/// Grants an open upload `want` bytes in all. Never lowers what it has been granted.
+/// Grants an open upload `wanted_bytes` bytes in all. Never lowers what it has been granted.
 pub fn grow(
     before: &SystemUsage,
     limits: StorageLimits,
     upload: Uuid,
-    want: u64,
+    wanted_bytes: u64,
 ) -> Result<SystemUsage, QuotaExceeded> {
-    raise(before.clone(), limits, upload, want)
+    raise(before.clone(), limits, upload, wanted_bytes)
 }
 
 /// Pledges to the upload what retention would free for it, and reserves the rest.
@@ -46,11 +46,11 @@ fn raise(
     mut after: SystemUsage,
     limits: StorageLimits,
     upload: Uuid,
-    want: u64,
+    wanted_bytes: u64,
 ) -> Result<SystemUsage, QuotaExceeded> {
     let before = after.total();
     if let Some(open) = after.uploads.iter_mut().find(|u| u.id == upload) {
-        open.want = open.want.max(want);
+        open.wanted_bytes = open.wanted_bytes.max(wanted_bytes);
     }
     let prunable = Prunable::new(&after, limits.retention, upload);
     let victims = prunable.victims();
@@ -60,8 +60,8 @@ fn raise(
         return Ok(after);
     }
     let own = after.uploads.iter().find(|u| u.id == upload).map_or(0, |u| u.reserved);
-    let contended = after.stored_bytes.saturating_add(own) <= quota;
-    Err(QuotaExceeded { below: prunable.more_victims_from(), contended })
+    let blocked_by_reservations = after.stored_bytes.saturating_add(own) <= quota;
+    Err(QuotaExceeded { refused_below_bytes: prunable.more_victims_from(), blocked_by_reservations })
 }
 
 /// Pledges backups to the upload, whichever they are. Only backups that are pledged to no other upload may be given.
@@ -90,7 +90,8 @@ impl Prunable {
         let mut candidates: Vec<_> = free.map(|b| Candidate { id: b.id, size: b.size }).collect();
         let stored = candidates.len();
         let (this, others): (Vec<&OpenUpload>, Vec<_>) = usage.uploads.iter().partition(|u| u.id == upload);
-        candidates.extend(others.into_iter().chain(this).map(|u| Candidate { id: u.id, size: u.want }));
+        candidates
+            .extend(others.into_iter().chain(this).map(|u| Candidate { id: u.id, size: u.wanted_bytes }));
         Self { candidates, stored, keep }
     }
 

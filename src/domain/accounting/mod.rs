@@ -4,7 +4,7 @@
 //! afterwards. `db::accounting` writes the rows that differ in the same transaction.
 //!
 //! Invariants (`strongroom audit` checks the first two):
-//! * an open upload's `reserved` is max(0, `want` - the bytes of the backups pledged to it);
+//! * an open upload's `reserved` is max(0, `wanted_bytes` - the bytes of the backups pledged to it);
 //! * `stored_bytes` is the sum of the organization's stored sizes, `reserved_bytes` the sum of its open uploads' `reserved`;
 //! * no operation leaves `stored_bytes + reserved_bytes` above max(quota, its value before). Only [`admit`] and [`grow`] can
 //!   raise the sum, and they compare it with the quota; [`commit()`] retires pledged backups until the sum is low enough,
@@ -45,7 +45,7 @@ pub struct StoredBackup {
 pub struct OpenUpload {
     pub id: Uuid,
     /// Its declared length in bytes; or, if there is none, what it has been granted so far.
-    pub want: u64,
+    pub wanted_bytes: u64,
     /// Bytes held from the organization's quota.
     pub reserved: u64,
 }
@@ -75,7 +75,7 @@ impl SystemUsage {
     fn rereserve(&mut self) {
         for index in 0..self.uploads.len() {
             let upload = self.uploads[index];
-            let reserved = upload.want.saturating_sub(self.pledged(upload.id));
+            let reserved = upload.wanted_bytes.saturating_sub(self.pledged(upload.id));
             self.reserved_bytes = self.reserved_bytes - upload.reserved + reserved;
             self.uploads[index].reserved = reserved;
         }

@@ -85,7 +85,7 @@ fn a_deleted_pledge_has_to_be_reserved() {
     let open = admit(&usage(&[30], 70), limits, id(9), 30).unwrap();
     let after = delete(&open, id(1)).unwrap();
     assert_eq!((after.stored_bytes, after.reserved_bytes), (70, 30));
-    assert_eq!(after.uploads, [OpenUpload { id: id(9), want: 30, reserved: 30 }]);
+    assert_eq!(after.uploads, [OpenUpload { id: id(9), wanted_bytes: 30, reserved: 30 }]);
     assert_eq!(delete(&after, id(1)), None);
 }
 
@@ -148,8 +148,8 @@ impl Step {
 
 fn step(choice: BoxedStrategy<Choice>) -> impl Strategy<Value = Step> {
     prop_oneof![
-        4 => (0..3usize, 1..60u64, choice.clone()).prop_map(|(s, want, choice)| Step::Admit(s, want, choice)),
-        1 => (0..3usize, 0..4usize, 1..90u64).prop_map(|(s, u, want)| Step::Grow(s, u, want)),
+        4 => (0..3usize, 1..60u64, choice.clone()).prop_map(|(s, wanted_bytes, choice)| Step::Admit(s, wanted_bytes, choice)),
+        1 => (0..3usize, 0..4usize, 1..90u64).prop_map(|(s, u, wanted_bytes)| Step::Grow(s, u, wanted_bytes)),
         4 => (0..3usize, 0..4usize, 0..20u64, choice)
             .prop_map(|(s, u, less, choice)| Step::Commit(s, u, less, choice)),
         1 => (0..3usize, 0..4usize).prop_map(|(s, u)| Step::Abort(s, u)),
@@ -168,17 +168,17 @@ fn chosen(usage: &SystemUsage, bits: u8) -> Vec<Uuid> {
 fn apply(usage: &SystemUsage, limits: StorageLimits, step: &Step, fresh: Uuid) -> Option<SystemUsage> {
     let upload = |n: usize| usage.uploads.get(n).copied();
     match *step {
-        Step::Admit(_, want, None) => admit(usage, limits, fresh, want).ok(),
-        Step::Admit(_, want, Some(bits)) => {
+        Step::Admit(_, wanted_bytes, None) => admit(usage, limits, fresh, wanted_bytes).ok(),
+        Step::Admit(_, wanted_bytes, Some(bits)) => {
             let mut after = usage.clone();
-            after.uploads.push(OpenUpload { id: fresh, want, reserved: 0 });
+            after.uploads.push(OpenUpload { id: fresh, wanted_bytes, reserved: 0 });
             pledge(&mut after, fresh, &chosen(usage, bits));
             (after.total() <= limits.quota.unwrap_or(u64::MAX).max(usage.total())).then_some(after)
         }
-        Step::Grow(_, n, want) => grow(usage, limits, upload(n)?.id, want).ok(),
+        Step::Grow(_, n, wanted_bytes) => grow(usage, limits, upload(n)?.id, wanted_bytes).ok(),
         Step::Commit(_, n, less, choice) => {
             let u = upload(n)?;
-            let size = u.want.saturating_sub(less).max(1);
+            let size = u.wanted_bytes.saturating_sub(less).max(1);
             let done = match choice {
                 None => commit(usage, limits, u.id, size),
                 Some(bits) => {
@@ -196,10 +196,10 @@ fn apply(usage: &SystemUsage, limits: StorageLimits, step: &Step, fresh: Uuid) -
 
 #[test]
 fn a_refusal_says_for_which_sizes_it_holds() {
-    let refused = |sizes: &[u64], slots, want| {
+    let refused = |sizes: &[u64], slots, wanted_bytes| {
         let full = usage(sizes, 100);
         let quota = Some(full.total());
-        admit(&full, limits(slots, 50, quota), id(9), want).unwrap_err().below
+        admit(&full, limits(slots, 50, quota), id(9), wanted_bytes).unwrap_err().refused_below_bytes
     };
     assert_eq!(refused(&[20], 5, 10), 31, "from 31 on the size cap takes the 20");
     assert_eq!(refused(&[20, 10], 5, 25), 41, "the 20 is taken for 25, and from 41 on the 10, too");
@@ -213,23 +213,23 @@ proptest! {
         sizes in prop::collection::vec(1u64..60, 0..6),
         opened in prop::collection::vec(1u64..60, 0..3),
         (slots, bytes, room) in (1usize..5, 20u64..200, 0u64..60),
-        want in 1u64..120,
+        wanted_bytes in 1u64..120,
     ) {
         let mut before = usage(&sizes, 0);
-        for (n, want) in (50u128..).zip(opened) {
-            before = admit(&before, limits(slots, bytes, None), id(n), want).unwrap();
+        for (n, wanted_bytes) in (50u128..).zip(opened) {
+            before = admit(&before, limits(slots, bytes, None), id(n), wanted_bytes).unwrap();
         }
         let limits = limits(slots, bytes, Some(before.total() + room));
-        if let Err(QuotaExceeded { below, .. }) = admit(&before, limits, id(9), want) {
-            for larger in want..below.min(300) {
-                prop_assert!(admit(&before, limits, id(9), larger).is_err(), "{want} {larger} {below}");
+        if let Err(QuotaExceeded { refused_below_bytes, .. }) = admit(&before, limits, id(9), wanted_bytes) {
+            for larger in wanted_bytes..refused_below_bytes.min(300) {
+                prop_assert!(admit(&before, limits, id(9), larger).is_err(), "{wanted_bytes} {larger} {refused_below_bytes}");
             }
-            let pledges = |want| {
-                let admitted = admit(&before, StorageLimits { quota: None, ..limits }, id(9), want).unwrap();
+            let pledges = |wanted_bytes| {
+                let admitted = admit(&before, StorageLimits { quota: None, ..limits }, id(9), wanted_bytes).unwrap();
                 admitted.backups.iter().filter(|b| b.pledged_to == Some(id(9))).count()
             };
-            let more_from = (want..600).find(|&larger| pledges(larger) > pledges(want));
-            prop_assert_eq!(below, more_from.unwrap_or(u64::MAX));
+            let more_from = (wanted_bytes..600).find(|&larger| pledges(larger) > pledges(wanted_bytes));
+            prop_assert_eq!(refused_below_bytes, more_from.unwrap_or(u64::MAX));
         }
     }
 }
@@ -259,7 +259,7 @@ fn invariants_hold(steps: &[Step], slots: usize, bytes: u64) -> Result<(), TestC
         systems[s] = after;
         for usage in &systems {
             for u in &usage.uploads {
-                prop_assert_eq!(u.reserved, u.want.saturating_sub(usage.pledged(u.id)));
+                prop_assert_eq!(u.reserved, u.wanted_bytes.saturating_sub(usage.pledged(u.id)));
             }
             for b in &usage.backups {
                 prop_assert!(b.pledged_to.is_none_or(|to| usage.uploads.iter().any(|u| u.id == to)));

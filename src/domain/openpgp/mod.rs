@@ -6,7 +6,7 @@
 //! `gpg --store` write is compressed and can be read by anyone.
 
 /// How much of the start is inspected, in bytes.
-pub const LOOK: usize = 4096;
+pub const INSPECTED_BYTES: usize = 4096;
 
 // Packet types, RFC 9580, 5. 9 and 20 are what old and new versions of gpg
 // write in the place of 18.
@@ -18,14 +18,14 @@ const ENCRYPTED_INTEGRITY: u8 = 18;
 const ENCRYPTED_OCB: u8 = 20;
 const PADDING: u8 = 21;
 
-/// Whether a file that starts with `prefix` (its first [`LOOK`] bytes, or all
+/// Whether a file that starts with `prefix` (its first [`INSPECTED_BYTES`] bytes, or all
 /// of it) is an encrypted `OpenPGP` message, binary or armored.
 ///
 /// Of an armored one only the first line is inspected, which signed messages
 /// have too.
 #[must_use]
 pub fn looks_encrypted(prefix: &[u8]) -> bool {
-    let prefix = &prefix[..prefix.len().min(LOOK)];
+    let prefix = &prefix[..prefix.len().min(INSPECTED_BYTES)];
     is_armored(prefix) || is_message(prefix)
 }
 

@@ -147,13 +147,13 @@ fn markers_and_padding_are_looked_past() {
 
 #[test]
 fn only_the_first_bytes_are_looked_at() {
-    let mut body = vec![0; LOOK - 4];
+    let mut body = vec![0; INSPECTED_BYTES - 4];
     body[0] = 3;
     let mut long = vec![0x85];
     long.extend(u16::try_from(body.len()).unwrap().to_be_bytes());
     long.extend(body);
     long.push(0x84);
-    assert_eq!(long.len(), LOOK);
+    assert_eq!(long.len(), INSPECTED_BYTES);
     long.extend(b"\x01not a session key");
     assert!(looks_encrypted(&long));
 }

@@ -15,7 +15,7 @@ pub struct RateLimits {
 
 impl RateLimits {
     /// The most that the settings accept: it bounds the array kept with each system.
-    pub const MOST: usize = 600;
+    pub const MAX: usize = 600;
 
     /// Whether neither limit is on.
     pub fn are_off(self) -> bool {
@@ -49,9 +49,9 @@ pub type ClampedEntry = (DateTime<Utc>, DateTime<Utc>);
 /// before, and the system would be refused until the clock has caught up. Entries stay different from each other, so that
 /// each can still be removed. Returns the moves, earliest entry first: in this order none of them collides with an entry that
 /// has yet to be moved.
-pub fn clamp_to_clock(entries: &mut [DateTime<Utc>], clock: DateTime<Utc>) -> Vec<ClampedEntry> {
+pub fn clamp_to_clock(entries: &mut [DateTime<Utc>], db_time: DateTime<Utc>) -> Vec<ClampedEntry> {
     entries.sort_unstable();
-    let (mut latest, mut moved) = (clock, Vec::new());
+    let (mut latest, mut moved) = (db_time, Vec::new());
     for entry in entries.iter_mut().rev() {
         if *entry > latest {
             moved.push((*entry, latest));
@@ -65,11 +65,11 @@ pub fn clamp_to_clock(entries: &mut [DateTime<Utc>], clock: DateTime<Utc>) -> Ve
 
 /// Decides on one more admission. `clock` is the database's clock, read after the system's row was locked. The entries
 /// have to be [clamped](clamp_to_clock).
-pub fn decide(entries: &[DateTime<Utc>], clock: DateTime<Utc>, limits: RateLimits) -> RateDecision {
+pub fn decide(entries: &[DateTime<Utc>], db_time: DateTime<Utc>, limits: RateLimits) -> RateDecision {
     let mut kept = entries.to_vec();
     kept.sort_unstable();
     let after_last = kept.last().map(|&last| last + TimeDelta::microseconds(1));
-    let now = after_last.map_or(clock, |after| after.max(clock));
+    let now = after_last.map_or(db_time, |after| after.max(db_time));
     kept.retain(|&entry| entry + TimeDelta::hours(1) > now);
 
     let minute = wait(&kept, now, TimeDelta::minutes(1), limits.per_minute);
@@ -78,7 +78,7 @@ pub fn decide(entries: &[DateTime<Utc>], clock: DateTime<Utc>, limits: RateLimit
         RateDecision::Refuse { retry_after_seconds: whole_seconds_up(wait) }
     } else {
         kept.push(now);
-        let surplus = kept.len().saturating_sub(RateLimits::MOST);
+        let surplus = kept.len().saturating_sub(RateLimits::MAX);
         kept.drain(..surplus);
         RateDecision::Admit { entry: now, entries: kept }
     }

@@ -38,7 +38,7 @@ fn zero_switches_a_limit_off() {
     let entries = seconds(&[0; 600]);
     let off = RateLimits { per_minute: 0, per_hour: 0 };
     let RateDecision::Admit { entries, .. } = decide(&entries, at(0), off) else { panic!("closed") };
-    assert_eq!(entries.len(), RateLimits::MOST);
+    assert_eq!(entries.len(), RateLimits::MAX);
 }
 
 #[test]

@@ -75,16 +75,16 @@ impl Org {
         let (system_id, uuid) = (*system_id, self.backups[system][number]);
         let backup = BackupId::new(uuid, Extension::of_filename("a.bin"));
         match act {
-            Act::Admit(want) => Operation::Admit(Box::new(Admission {
+            Act::Admit(wanted_bytes) => Operation::Admit(Box::new(Admission {
                 system_id,
                 backup,
                 object_key: ObjectKey::new(&self.id, key, backup),
                 filename: Filename::from_header(b"a.bin").expect("a name"),
                 mimetype: MediaType::of_header(None),
                 remote_addr: None,
-                want,
+                wanted_bytes,
             })),
-            Act::Grow(want) => Operation::Grow(Growth { system_id, backup, want }),
+            Act::Grow(wanted_bytes) => Operation::Grow(Growth { system_id, backup, wanted_bytes }),
             Act::Commit(size) => {
                 Operation::Commit(Commit { system_id, backup, size, sha256: [1; 32], encrypted: true })
             }

@@ -1,4 +1,4 @@
-//! How a request changes other than by an upload: it is seen, cancelled, or expires.
+//! The changes of a backup request that no upload makes: it is delivered or cancelled, or it expires.
 
 use std::net::IpAddr;
 
@@ -11,8 +11,8 @@ use super::{BackupRequest, find, lock_system, open_of, write_event};
 use crate::db::{Conn, DbError};
 use crate::domain::backup_request::BackupRequestState;
 
-/// Returns the open requests of a system, oldest first, and marks them as seen. `None` if the credential with this hash is no
-/// longer valid: a client that has waited with it must not learn what was requested meanwhile.
+/// Returns the open requests of a system, oldest first, and marks them as seen. `None` if the secret with this hash is no
+/// longer valid: a client that has waited with an old secret must not receive the requests.
 pub fn deliver(
     conn: &mut Conn,
     system: Uuid,
@@ -34,13 +34,13 @@ pub fn deliver(
     })
 }
 
-/// The outcome of [`cancel`].
+/// The result of [`cancel`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cancellation {
     Done,
     /// The system has no such request.
     NotFound,
-    /// The request had ended before, in this state.
+    /// The request had ended before, with this state.
     Ended(BackupRequestState),
 }
 
@@ -49,8 +49,8 @@ pub fn cancel(
     conn: &mut Conn,
     system: Uuid,
     id: Uuid,
-    by: &str,
-    from: Option<IpAddr>,
+    requested_by: &str,
+    remote_addr: Option<IpAddr>,
 ) -> Result<Cancellation, DbError> {
     conn.transaction(|conn| {
         lock_system(conn, system)?;
@@ -58,18 +58,18 @@ pub fn cancel(
         if !request.state.is_open() {
             return Ok(Cancellation::Ended(request.state));
         }
-        // `expire` does not take the lock of the system's row, so it may have been first.
+        // `expire` does not take the lock of the system's row, so it may have changed the request after `find`.
         let sql = "UPDATE backup_requests SET state = 'cancelled', ended_at = clock_timestamp() \
              WHERE id = $1 AND state IN ('pending', 'seen')";
         if diesel::sql_query(sql).bind::<SqlUuid, _>(id).execute(conn)? == 0 {
             return Ok(Cancellation::Ended(BackupRequestState::Expired));
         }
-        write_event(conn, "request_cancelled", &request, (by, from), json!({}))?;
+        write_event(conn, "request_cancelled", &request, (requested_by, remote_addr), json!({}))?;
         Ok(Cancellation::Done)
     })
 }
 
-/// Marks overdue requests as expired: at most `at_most`, and none that another transaction has locked. Returns their number.
+/// Marks at most `at_most` overdue requests as expired, except those that another transaction has locked. Returns their number.
 pub fn expire(conn: &mut Conn, at_most: i64) -> Result<usize, DbError> {
     let sql = "WITH expired AS (UPDATE backup_requests SET state = 'expired', ended_at = clock_timestamp() \
              WHERE id IN (SELECT id FROM backup_requests WHERE state IN ('pending', 'seen') \
