@@ -82,7 +82,7 @@ pub fn serve(api: Api, state: Data<AppState>, settings: ServerSettings) -> io::R
         .disable_signals();
     let stopping = builder.graceful_shutdown_signal();
     let mcp = Data::new(docs::Mcp::new(&state.addresses));
-    // actix-server calls this once in each worker.
+    // actix-server calls this in each worker.
     let service = move || {
         let app = app(api, Data::clone(&state), Data::clone(&mcp), Arc::clone(&draining));
         connection_service(http_service(app, stopping.clone()), Arc::clone(&connections))
@@ -91,7 +91,7 @@ pub fn serve(api: Api, state: Data<AppState>, settings: ServerSettings) -> io::R
     Ok(ApiServer { address, server: server.run(), drain })
 }
 
-/// What the server needs to turn an accepted connection into a byte stream.
+/// Builds what turns an accepted connection into a byte stream.
 fn connections(api: Api, state: &AppState, settings: &ServerSettings) -> io::Result<Connections> {
     let metrics = state.vault.metrics.connections.clone();
     let tls = match &settings.certificates {
@@ -124,7 +124,7 @@ impl WorkerLimits {
     }
 }
 
-/// The routes of the API and the middlewares around them. The middleware that is added last sees a request first.
+/// Builds the routes of the API and the middlewares around them. The middleware that is added last sees a request first.
 fn app(
     api: Api,
     state: Data<AppState>,
@@ -169,7 +169,7 @@ fn app(
         .wrap(Logger::new("%a \"%{line}xi\" %s %bB %Ts").custom_request_replace("line", request_line))
 }
 
-/// Parses HTTP/1.1 on the streams of connections, and passes the requests to the app.
+/// Builds the service that parses HTTP/1.1 on the streams of connections, and passes the requests to the app.
 fn http_service<S, B>(
     app: App<S>,
     stopping: GracefulShutdownSignal,
@@ -206,7 +206,7 @@ where
         .finish(app)
 }
 
-/// Serves accepted connections: opens the stream of each, and passes it to the HTTP service.
+/// Builds the service that opens the stream of each accepted connection, and passes it to the HTTP service.
 fn connection_service<H>(
     http: H,
     connections: Arc<Connections>,

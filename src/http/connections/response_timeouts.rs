@@ -66,7 +66,7 @@ pub struct TimeoutStream {
     abort_log: Arc<LogLimit>,
     abort_signal: AbortSignal,
     /// `None` until the stream waits for the client for the first time. Most streams never do.
-    waits: Option<Box<WaitState>>,
+    wait_state: Option<Box<WaitState>>,
 }
 
 /// Why a response is aborted.
@@ -109,13 +109,13 @@ struct WaitState {
     written: i64,
     /// How many of those bytes the client had acknowledged at the last check.
     acknowledged: i64,
-    clock: BodyRateCheck,
+    rate: BodyRateCheck,
     next_check: Pin<Box<Sleep>>,
 }
 
 impl TimeoutStream {
     pub fn new(stream: ByteStream, timeouts: ResponseTimeouts, abort_log: Arc<LogLimit>) -> Self {
-        Self { stream, timeouts, abort_log, abort_signal: AbortSignal::default(), waits: None }
+        Self { stream, timeouts, abort_log, abort_signal: AbortSignal::default(), wait_state: None }
     }
 
     /// The signal, for the handlers of the connection's requests.
@@ -123,7 +123,9 @@ impl TimeoutStream {
         self.abort_signal.clone()
     }
 
-    fn polled<T>(
+    /// Ends the wait if the operation is ready, and waits for the client otherwise. `written` returns the bytes that the socket
+    /// has accepted.
+    fn track_wait<T>(
         &mut self,
         context: &mut Context<'_>,
         polled: Poll<io::Result<T>>,
@@ -131,8 +133,8 @@ impl TimeoutStream {
     ) -> Poll<io::Result<T>> {
         match polled {
             Poll::Ready(result) => {
-                if let (Some(waits), Ok(done)) = (&mut self.waits, &result) {
-                    waits.end(written(done));
+                if let (Some(state), Ok(done)) = (&mut self.wait_state, &result) {
+                    state.end(written(done));
                 }
                 Poll::Ready(result)
             }
@@ -142,15 +144,16 @@ impl TimeoutStream {
 
     /// Waits for the client. Returns the error when the response is aborted.
     fn wait(&mut self, context: &mut Context<'_>) -> Poll<io::Error> {
-        let Self { stream, timeouts, abort_log, abort_signal, waits } = self;
+        let Self { stream, timeouts, abort_log, abort_signal, wait_state } = self;
         let pause = CHECK_INTERVAL.min(timeouts.idle_timeout / 4);
-        let waits = waits.get_or_insert_with(|| Box::new(WaitState::new(*timeouts, queued(stream), pause)));
-        waits.since.get_or_insert_with(Instant::now);
+        let state =
+            wait_state.get_or_insert_with(|| Box::new(WaitState::new(*timeouts, queued(stream), pause)));
+        state.since.get_or_insert_with(Instant::now);
         let mut reason = abort_signal.is_raised().then_some(AbortReason::Revoked);
-        while reason.is_none() && waits.next_check.as_mut().poll(context).is_ready() {
+        while reason.is_none() && state.next_check.as_mut().poll(context).is_ready() {
             let now = Instant::now();
-            reason = waits.check(queued(stream), now, *timeouts);
-            waits.next_check.as_mut().reset(now + pause);
+            reason = state.check(queued(stream), now, *timeouts);
+            state.next_check.as_mut().reset(now + pause);
         }
         let Some(reason) = reason else { return Poll::Pending };
         let tcp = stream.tcp();
@@ -175,7 +178,7 @@ impl WaitState {
             idle: Duration::ZERO,
             written: 0,
             acknowledged: -queued,
-            clock: BodyRateCheck::new(timeouts.min_rate),
+            rate: BodyRateCheck::new(timeouts.min_rate),
             next_check: Box::pin(sleep(pause)),
         }
     }
@@ -194,14 +197,14 @@ impl WaitState {
         let waited = std::mem::take(&mut self.waited) + now.saturating_duration_since(since);
         let acknowledged = self.written - queued;
         let progress = acknowledged - std::mem::replace(&mut self.acknowledged, acknowledged);
-        self.clock.waited(waited);
-        self.clock.received(u64::try_from(progress).unwrap_or(0));
+        self.rate.waited(waited);
+        self.rate.received(u64::try_from(progress).unwrap_or(0));
         // With TLS, `queued` may grow although the socket accepted nothing from us. Then the socket had space, so the client has read
         // something: any change of `acknowledged` counts as progress.
         self.idle = if progress == 0 { self.idle + waited } else { Duration::ZERO };
         if self.idle >= timeouts.idle_timeout {
             Some(AbortReason::Idle(timeouts.idle_timeout))
-        } else if self.clock.too_slow() {
+        } else if self.rate.too_slow() {
             Some(AbortReason::Slow(timeouts.min_rate))
         } else {
             None
@@ -228,7 +231,7 @@ impl AsyncWrite for TimeoutStream {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let polled = Pin::new(&mut this.stream).poll_write(context, bytes);
-        this.polled(context, polled, |written| *written)
+        this.track_wait(context, polled, |written| *written)
     }
 
     fn poll_write_vectored(
@@ -238,7 +241,7 @@ impl AsyncWrite for TimeoutStream {
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let polled = Pin::new(&mut this.stream).poll_write_vectored(context, slices);
-        this.polled(context, polled, |written| *written)
+        this.track_wait(context, polled, |written| *written)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -248,12 +251,12 @@ impl AsyncWrite for TimeoutStream {
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let polled = Pin::new(&mut this.stream).poll_flush(context);
-        this.polled(context, polled, |()| 0)
+        this.track_wait(context, polled, |()| 0)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let polled = Pin::new(&mut this.stream).poll_shutdown(context);
-        this.polled(context, polled, |()| 0)
+        this.track_wait(context, polled, |()| 0)
     }
 }

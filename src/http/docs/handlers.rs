@@ -10,7 +10,7 @@ use crate::http::app_state::AppState;
 
 /// `Cache-Control` of pages that change only with the program.
 const PUBLIC: &str = "public, max-age=300";
-/// `Cache-Control` of pages that repeat the client's `Host`. A shared cache would hand a page with an invented host to
+/// `Cache-Control` of pages that repeat the client's `Host`. A shared cache would send a page with an invented host to
 /// other clients.
 const PRIVATE: &str = "private, max-age=300";
 /// Pages run no script and load nothing from other hosts.

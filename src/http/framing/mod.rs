@@ -18,7 +18,7 @@
 //! delay a request or end a connection. It could not make two requests of one.
 
 mod chunks;
-mod error_answer;
+mod error_response;
 mod exchange;
 mod head;
 mod malformed;

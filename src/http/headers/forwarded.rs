@@ -190,7 +190,7 @@ mod tests {
             let list = elements.iter().map(|(_, text)| text.clone()).collect::<Vec<_>>().join(", ");
             let last_untrusted = elements.iter().rev().find(|(address, _)| !is_trusted(address));
             let Some((expected, _)) = last_untrusted else { return Ok(()) };
-            // Whatever the untrusted one has put in front.
+            // The untrusted client may have put anything in front.
             let line = format!("{invented},{list}");
             prop_assert_eq!(client(peer, &[line.as_bytes()], &trusted()), *expected);
             prop_assert_eq!(client(peer, &[invented.as_bytes(), list.as_bytes()], &trusted()), *expected);

@@ -12,7 +12,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
-use super::error_answer;
+use super::error_response;
 use super::exchange::Exchange;
 use super::head;
 use super::malformed_log::MalformedRequestLog;
@@ -44,7 +44,7 @@ pub struct SequentialStream<S> {
 /// What remains to be done before the connection can be closed.
 struct Closing {
     response: Bytes,
-    until: Pin<Box<Sleep>>,
+    timeout: Pin<Box<Sleep>>,
     write_side_closed: bool,
 }
 
@@ -190,17 +190,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for SequentialStream<S> {
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let response = match this.tracker.position {
-            Position::MalformedHead(error) => error_answer::answer(error),
+            Position::MalformedHead(error) => error_response::encode(error),
             Position::MalformedBody(_) | Position::Discard => Bytes::new(),
             _ if !this.held.is_empty() => Bytes::new(),
             _ => return Pin::new(&mut this.stream).poll_shutdown(context),
         };
         let closing = this.closing.get_or_insert_with(|| Closing {
             response,
-            until: Box::pin(sleep(LINGER_TIMEOUT)),
+            timeout: Box::pin(sleep(LINGER_TIMEOUT)),
             write_side_closed: false,
         });
-        if closing.until.as_mut().poll(context).is_ready() {
+        if closing.timeout.as_mut().poll(context).is_ready() {
             return Poll::Ready(Ok(()));
         }
         while closing.response.has_remaining() {

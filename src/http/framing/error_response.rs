@@ -21,7 +21,7 @@ impl From<MalformedRequest> for ApiError {
 }
 
 /// Returns the bytes of the response.
-pub(super) fn answer(error: MalformedRequest) -> Bytes {
+pub(super) fn encode(error: MalformedRequest) -> Bytes {
     let response = ApiError::from(error).error_response();
     let status = response.status();
     let body = response.into_body().try_into_bytes().unwrap_or_default();
