@@ -94,7 +94,7 @@ pub struct ObjectInfo {
     pub key: ObjectKey,
     /// The object's size in bytes.
     pub size: u64,
-    /// When it was written, by the store's clock; `None` if the store does not say.
+    /// The time when the object was written, by the store's clock; `None` if the store does not report it.
     pub modified: Option<DateTime<Utc>>,
 }
 
@@ -146,7 +146,7 @@ pub trait BlobStore: Send + Sync + 'static {
     /// Deletes an object. Deleting a missing object succeeds.
     ///
     /// # Errors
-    /// Only `Unavailable`.
+    /// Returns only `Unavailable`.
     async fn delete(&self, key: &ObjectKey) -> Result<(), StoreError>;
 
     /// Lists all objects whose keys start with `prefix` (`""`: all), in the byte order of their keys. (Callers rely on the
@@ -155,7 +155,7 @@ pub trait BlobStore: Send + Sync + 'static {
     /// except for the names in the largest folder of a local store.
     fn list(&self, prefix: &str) -> Listing;
 
-    /// Returns a URL at which anybody can download the object for `valid_for`, to be saved as `filename`. `None` if clients
+    /// Returns a URL at which any client can download the object for `valid_for`, to be saved as `filename`. `None` if clients
     /// can't reach the store.
     fn presign(&self, key: &ObjectKey, valid_for: Duration, filename: &str) -> Option<String>;
 
@@ -169,7 +169,7 @@ pub trait BlobStore: Send + Sync + 'static {
     /// leaves it behind. A check may rely on one some seconds ago, as long as the store answers.
     ///
     /// # Errors
-    /// Only `Unavailable`.
+    /// Returns only `Unavailable`.
     async fn check(&self) -> Result<(), StoreError>;
 
     /// Makes the store ready for use, once at start. May be repeated.
@@ -189,12 +189,12 @@ pub trait BlobStore: Send + Sync + 'static {
     /// taken for a leftover.
     ///
     /// # Errors
-    /// Only `Unavailable`.
+    /// Returns only `Unavailable`.
     async fn find_leftovers(&self) -> Result<Vec<Leftover>, StoreError>;
 
     /// Removes these leftovers, and returns how many existed. May be repeated.
     ///
     /// # Errors
-    /// Only `Unavailable`.
+    /// Returns only `Unavailable`.
     async fn remove_leftovers(&self, left: &[Leftover]) -> Result<usize, StoreError>;
 }

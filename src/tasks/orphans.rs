@@ -25,7 +25,7 @@ const QUERY_TIMEOUT: Duration = Duration::from_secs(10);
 pub(super) struct CheckedBatch {
     /// The number of objects that have a row.
     pub(super) known: u64,
-    /// When the newest object that has a row was written, by the store's clock.
+    /// The time when the newest object that has a row was written, by the store's clock.
     pub(super) newest_known: Option<DateTime<Utc>>,
     /// The objects that have no row.
     pub(super) unknown: Vec<ObjectInfo>,
@@ -127,7 +127,7 @@ pub async fn delete(
                 }
             }
         }
-        // If the connection is lost, the history may have this twice. That is better than not at all.
+        // If the connection is lost, the history may have these events twice, which is better than not at all.
         let note = move |conn: &mut _| objects::note_deleted_orphans(conn, &deleted_objects);
         db.run(Lane::General, QUERY_TIMEOUT, note).await?;
     }

@@ -73,7 +73,7 @@ pub async fn run_once(db: &Db, store: &dyn BlobStore) -> Result<PurgeReport, DbE
         let claimed = db.run(Lane::General, QUERY_TIMEOUT, claim).await?;
         let is_last = claimed.len() < BATCH;
         let purged = purge_batch(db, store, claimed, &mut report).await;
-        // If the store deletes nothing at all, stop: postponed backups would be due again before the end is reached.
+        // If no deletion succeeds, stop: postponed backups would be due again before the end is reached.
         if is_last || purged == 0 {
             break;
         }

@@ -134,7 +134,7 @@ impl Metrics {
                 &registry,
                 IntGauge::new(
                     "strongroom_systems_waiting",
-                    "Systems that wait at this process to be asked for a backup.",
+                    "Systems that wait at this process for a backup request.",
                 )?,
             )?,
             database_connections: registered(

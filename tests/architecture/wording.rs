@@ -9,9 +9,6 @@ const GLOSSARY: &str = "docs/glossary.md";
 /// Where a word of the glossary's third column is right: the beginning of a path, the word, the reason.
 const EXCEPTIONS: &[(&str, &str, &str)] = &[];
 
-/// Beginnings of paths that are not rewritten yet.
-const NOT_YET: &[&str] = &["src/auth/"];
-
 /// A word that is not used, in lower case and in its parts: `take_back` is `["take", "back"]`.
 #[derive(Clone, Debug, PartialEq)]
 struct Forbidden {
@@ -133,17 +130,14 @@ fn words_that_the_glossary_replaces_are_not_used() {
             let known =
                 EXCEPTIONS.iter().find(|(place, entry, _)| path.starts_with(place) && *entry == word.entry);
             let known = known.map(|(place, entry, _)| format!("{place} {entry}"));
-            let not_yet =
-                NOT_YET.iter().find(|place| path.starts_with(**place)).map(|&place| place.to_owned());
-            match known.or(not_yet) {
+            match known {
                 Some(exception) => drop(needed.insert(exception)),
                 None => found.push(format!("{path}: {}", word.entry)),
             }
         }
     }
     assert!(found.is_empty(), "words that {GLOSSARY} replaces:\n{}", found.join("\n"));
-    let exceptions = EXCEPTIONS.iter().map(|(place, entry, _)| format!("{place} {entry}"));
-    let known = exceptions.chain(NOT_YET.iter().map(|&place| place.to_owned()));
+    let known = EXCEPTIONS.iter().map(|(place, entry, _)| format!("{place} {entry}"));
     let gone: Vec<String> = known.filter(|exception| !needed.contains(exception)).collect();
     assert!(gone.is_empty(), "exceptions that nothing needs any more: {gone:?}");
 }

@@ -57,7 +57,7 @@ impl SystemIdentity {
         self.window_epoch
     }
 
-    /// The hash of the given secret, for checking later whether it is still valid.
+    /// Returns the hash of the given secret, to check later whether the secret is still valid.
     pub fn secret_sha256(&self) -> &SecretSha256 {
         &self.secret
     }

@@ -19,7 +19,7 @@ use crate::telemetry::{TaskFailure, TaskStatus};
 
 /// A rotated, suspended or destroyed credential has to stop working within a second everywhere.
 const CACHE_TTL: Duration = Duration::from_millis(900);
-/// Capacity of the cache of existing names, and of that of unknown names. They are separate, so that guesses
+/// Capacity of the cache of existing names, and of the cache of unknown names. They are separate, so that guesses
 /// never evict the names that systems use.
 const CACHE_CAPACITY: usize = 10_000;
 /// How long a look-up waits for the database, or for another look-up of the same name.

@@ -84,7 +84,7 @@ impl Authenticator {
     /// reason. An unknown user name costs the same work as a known one.
     ///
     /// # Errors
-    /// If the database could not be queried. That is not a 401.
+    /// The database could not be queried, which must not be answered 401.
     pub async fn authenticate(
         &self,
         key: &str,

@@ -229,7 +229,7 @@ mod tests {
         assert!(caller.org().is_none() && caller.sees("whichever"));
     }
 
-    /// Values of every kind, with ours and what nearly is ours among them.
+    /// Values of every kind, among them the service's own values and similar ones.
     fn anything() -> impl Strategy<Value = Value> {
         let words =
             "(backup:view|backup:admin|backup:create|Backup:Delete|backup:|acme|backups|7|,| |.){0,4}";
@@ -250,7 +250,7 @@ mod tests {
         })
     }
 
-    /// Every word that stands in a claim, by itself or as an element.
+    /// Every word in a claim, as the whole value or as an element.
     fn words(claim: &Value) -> Vec<String> {
         match claim {
             Value::String(text) => text.split_whitespace().map(str::to_owned).collect(),

@@ -18,7 +18,7 @@ pub struct NewToken<'a> {
     pub sub: &'a str,
     /// `None` is permitted only with `backup:admin`.
     pub org: Option<&'a OrgId>,
-    /// Separated by spaces.
+    /// The scopes, separated by spaces.
     pub scope: &'a str,
     pub valid_for: Duration,
 }

@@ -29,7 +29,7 @@ pub(super) struct Key {
 pub(super) enum UnusableKey {
     /// The key has another purpose: providers publish keys for other services, too.
     Foreign(&'static str),
-    /// The key should be usable and is not.
+    /// The key should be usable, but is not.
     Broken(&'static str),
 }
 
@@ -113,7 +113,7 @@ fn ec(jwk: &Value) -> Result<DecodingKey, UnusableKey> {
 
 fn ed(jwk: &Value) -> Result<DecodingKey, UnusableKey> {
     let x = jwk["x"].as_str().ok_or(Broken("its x is missing"))?;
-    // Unlike a number: a missing byte could be any.
+    // Unlike a number, a key can't be padded: the missing byte could be any.
     let x = decode(x).filter(|x| x.len() == COORDINATE).ok_or(Broken("its x is not 32 bytes in base64"))?;
     DecodingKey::from_ed_components(&URL_SAFE_NO_PAD.encode(x))
         .map_err(|_| Broken("its x is not 32 bytes in base64"))

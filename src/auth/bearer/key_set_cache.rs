@@ -153,7 +153,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Inner {
-    /// Joins the running refresh, or registers one that the caller has to run. Returns `None` if it is too soon for a token to cause one.
+    /// Joins the running refresh, or registers one that the caller has to run. Returns `None` if a token may not cause one
+    /// yet.
     fn start_refresh(self: &Arc<Self>, reason: Reason) -> Option<Turn> {
         let mut refreshes = lock(&self.refreshes);
         if let Some(running) = &refreshes.running {

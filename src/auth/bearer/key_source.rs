@@ -107,7 +107,7 @@ fn with_causes(error: &dyn std::error::Error) -> String {
     line
 }
 
-/// Tells operators with a private certificate authority how to configure it.
+/// Adds a hint for operators with a private certificate authority to the line of such an error.
 fn with_hint(line: String) -> String {
     if line.contains("certificate verify failed") {
         format!(

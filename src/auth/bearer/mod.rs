@@ -34,11 +34,11 @@ use key_set::KeySet;
 /// Maximum length of a token, in bytes. A longer one is refused without being parsed.
 const MAX_TOKEN_BYTES: usize = 8192;
 
-/// The tokens that are accepted.
+/// The settings of the verifier.
 #[derive(Debug, Clone)]
 pub struct TokenSettings {
     pub keys: Option<KeySource>,
-    /// For development only.
+    /// The secret for HS256, for development only.
     pub hs256: Option<SecretString>,
     pub issuer: String,
     pub audience: String,
@@ -47,7 +47,7 @@ pub struct TokenSettings {
 /// Why a token is not accepted.
 #[derive(Debug, thiserror::Error)]
 pub enum TokenError {
-    /// For the log; contains nothing of the token.
+    /// The reason, for the log. It contains nothing of the token.
     #[error("{0}")]
     Invalid(&'static str),
     /// No key set could be read since the start, so no token can be verified.

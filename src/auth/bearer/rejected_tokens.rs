@@ -33,7 +33,7 @@ impl Drop for RejectedTokens {
     }
 }
 
-/// The most frequent reason first.
+/// Returns the line for the log, with the most frequent reason first; `None` if no token was refused.
 fn line(counts: &BTreeMap<&'static str, u64>) -> Option<String> {
     let mut reasons: Vec<_> = counts.iter().collect();
     reasons.sort_by_key(|(_, count)| std::cmp::Reverse(**count));

@@ -98,7 +98,7 @@ impl Vault {
         }
     }
 
-    /// Writes the download to the history. If that fails, the download goes on: a restore must not depend on it.
+    /// Writes the download to the history. If that fails, the download continues: a restore must not depend on it.
     pub(super) async fn record_download(&self, row: &Backup, reader: Reader, mut detail: Value) {
         let (actor, remote_addr) = match reader {
             Reader::System { remote_addr, .. } => ("system".to_owned(), remote_addr),

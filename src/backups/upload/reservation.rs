@@ -12,7 +12,7 @@ use crate::db::accounting::Abort;
 use crate::domain::ids::OrgId;
 use crate::domain::object_key::ObjectKey;
 
-/// The longest time that an answer waits for the abort of its upload. The abort goes on after that.
+/// The longest time that an answer waits for the abort of its upload. The abort continues after that.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The reservation of an upload. Unless it is disarmed, dropping it aborts the upload.

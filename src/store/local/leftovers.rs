@@ -17,7 +17,7 @@ pub(super) fn find(disk: &Disk) -> io::Result<Vec<Leftover>> {
     let mut left = Vec::new();
     for entry in tmp.entries()? {
         let entry = entry.map_err(at(&tmp.path_of(".")))?;
-        // A name with other characters is not ours.
+        // A name with other characters is not the store's.
         let Some(id) = entry.file_name().to_str().ok().filter(|name| is_plain(name)) else { continue };
         match is_leftover(&tmp, id) {
             Ok(true) => left.push(Leftover { key: None, id: id.to_owned() }),

@@ -125,7 +125,7 @@ impl BlobStore for LocalStore {
     }
 
     async fn copy(&self, from: &ObjectKey, to: &ObjectKey) -> Result<(), StoreError> {
-        const DOING: &str = "copy the object";
+        const ACTION: &str = "copy the object";
         let source = read::open(&self.disk, from, None).await?;
         let (size, attributes) = (source.size(), source.attributes(&self.disk).await?);
         // The body of a put can't carry the reason of its interruption, so the error is kept beside it.
@@ -142,7 +142,7 @@ impl BlobStore for LocalStore {
             Err(PutError::Store(error)) => Err(error),
             Err(error @ (PutError::BodyInterrupted | PutError::Length { .. })) => {
                 let read_error = lock(&read_error).take();
-                Err(read_error.unwrap_or_else(|| unavailable(DOING)(io::Error::other(error))))
+                Err(read_error.unwrap_or_else(|| unavailable(ACTION)(io::Error::other(error))))
             }
         }
     }

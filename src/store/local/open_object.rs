@@ -19,7 +19,7 @@ use crate::store::{ObjectBody, StoreError};
 
 /// The number of bytes in one read. A download holds twice as many, because it reads one chunk ahead.
 const CHUNK: usize = 128 << 10;
-pub(super) const DOING: &str = "read the object";
+pub(super) const ACTION: &str = "read the object";
 
 /// An open object.
 pub(super) struct OpenObject {
@@ -64,7 +64,7 @@ impl OpenObject {
     /// Reads the metadata that the object's file carries.
     pub(super) async fn attributes(&self, disk: &Arc<Disk>) -> Result<ExtendedAttributes, StoreError> {
         let shared = Arc::clone(&self.shared);
-        disk.run(DOING, move || Ok(ExtendedAttributes::read(&shared.file))).await
+        disk.run(ACTION, move || Ok(ExtendedAttributes::read(&shared.file))).await
     }
 
     /// Returns its bytes, or those of a range within it.
@@ -90,7 +90,7 @@ impl ReadAhead {
         let Some(read) = self.ahead.take().or_else(|| self.start()) else {
             return Ok(None);
         };
-        let chunk = read.await.map_err(io::Error::other).flatten().map_err(unavailable(DOING))?;
+        let chunk = read.await.map_err(io::Error::other).flatten().map_err(unavailable(ACTION))?;
         self.ahead = self.start();
         Ok(Some((chunk, self)))
     }

@@ -10,7 +10,7 @@ use rustix::io::Errno;
 
 use super::disk::{Disk, confirm_missing, unavailable};
 use super::folder::{Folder, at};
-use super::open_object::{DOING, OpenObject, too_short};
+use super::open_object::{ACTION, OpenObject, too_short};
 use crate::domain::object_key::ObjectKey;
 use crate::domain::range::ByteRange;
 use crate::store::{ObjectBody, StoreError};
@@ -54,7 +54,7 @@ pub(super) async fn get(
 ) -> Result<ObjectBody, StoreError> {
     let opened = open(disk, key, Some(size)).await?;
     if range.is_some_and(|range| range.last >= size) {
-        return Err(unavailable(DOING)(too_short(opened.name())));
+        return Err(unavailable(ACTION)(too_short(opened.name())));
     }
     Ok(opened.body(disk, range))
 }

@@ -1,4 +1,4 @@
-//! When a check last wrote to the bucket.
+//! The time when a check last wrote to the bucket.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -9,7 +9,7 @@ use uuid::Uuid;
 /// How long after a write a check need not write again.
 const RECENT: Duration = Duration::from_secs(10);
 
-/// When a check last wrote to the bucket, and the key that checks write to: one for each process, so that a process that is
+/// The time when a check last wrote to the bucket, and the key that checks write to: one for each process, so that a process that is
 /// killed leaves one object at most.
 pub(super) struct LastWrite {
     at: Mutex<Option<Instant>>,

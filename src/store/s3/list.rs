@@ -16,7 +16,7 @@ use super::client::Client;
 use crate::domain::object_key::ObjectKey;
 use crate::store::{Leftover, Listing, ObjectInfo, StoreError};
 
-const DOING: &str = "list the objects";
+const ACTION: &str = "list the objects";
 const PAGE: i64 = 1000;
 /// Engines may have to search much for a page.
 const LIST_TIMEOUTS: CallTimeouts =
@@ -48,9 +48,9 @@ impl Client {
         self.repeat(&format!("ListObjectsV2 {}/{prefix}", self.bucket), timeouts, list).await
     }
 
-    /// Returns the unfinished uploads of keys of ours.
+    /// Returns the unfinished uploads of the store's own keys.
     pub(super) async fn unfinished_uploads(&self) -> Result<Vec<Leftover>, StoreError> {
-        const DOING: &str = "list unfinished uploads";
+        const ACTION: &str = "list unfinished uploads";
         let mut found = Vec::new();
         let (mut key_marker, mut upload_id_marker) = (None, None);
         loop {
@@ -75,7 +75,7 @@ impl Client {
                 Ok(page) => page,
                 // The engine can't list them, so its own expiry has to remove them.
                 Err(CallError::Rejected { status: 501, .. }) => return Ok(found),
-                Err(error) => return Err(error.into_unavailable(DOING)),
+                Err(error) => return Err(error.into_unavailable(ACTION)),
             };
             found.extend(page.uploads.unwrap_or_default().into_iter().filter_map(leftover));
             if page.is_truncated != Some(true) || page.next_key_marker == request.key_marker {
@@ -93,7 +93,7 @@ fn check_listing<T, E>(page: T, named: bool) -> Result<T, RusotoError<E>> {
     if named { Ok(page) } else { Err(RusotoError::ParseError("it is not a listing".to_owned())) }
 }
 
-/// Skips what another program uploads to the same bucket: it is not ours to abort.
+/// Skips the uploads of other programs to the same bucket, which must not be aborted.
 fn leftover(upload: MultipartUpload) -> Option<Leftover> {
     let key = ObjectKey::parse(&upload.key?).ok()?;
     Some(Leftover { key: Some(key), id: upload.upload_id? })
@@ -107,11 +107,11 @@ pub(super) fn list(client: Arc<Client>, prefix: &str) -> Listing {
         async move {
             let Some(from) = next else { return Ok(None) };
             let page = client.list_page(LIST_TIMEOUTS, &prefix, from.clone(), PAGE).await;
-            let page = page.map_err(|error| error.into_unavailable(DOING))?;
+            let page = page.map_err(|error| error.into_unavailable(ACTION))?;
             let next = match (page.is_truncated, page.next_continuation_token) {
                 (Some(true), token) if token.is_none() || token == from => {
                     return Err(CallError::transient("a page without a token of the next one")
-                        .into_unavailable(DOING));
+                        .into_unavailable(ACTION));
                 }
                 (Some(true), token) => Some(token),
                 _ => None,

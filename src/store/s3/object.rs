@@ -109,11 +109,11 @@ impl Client {
     }
 
     pub(super) async fn copy(&self, from: &ObjectKey, to: &ObjectKey) -> Result<(), StoreError> {
-        const DOING: &str = "copy the object";
+        const ACTION: &str = "copy the object";
         let size = self
             .head(DEFAULT_TIMEOUTS, from.as_str())
             .await
-            .map_err(|error| error.into_store_error(DOING))?;
+            .map_err(|error| error.into_store_error(ACTION))?;
         let request = CopyObjectRequest {
             bucket: self.bucket.clone(),
             key: to.to_string(),
@@ -128,11 +128,11 @@ impl Client {
         let timeouts = CallTimeouts { attempt: Duration::from_mins(5), total: Duration::from_mins(10) };
         self.repeat(&format!("CopyObject {from} to {to}"), timeouts, copy)
             .await
-            .map_err(|error| error.into_store_error(DOING))?;
+            .map_err(|error| error.into_store_error(ACTION))?;
         // A 200 may report an error in its body.
         match self.head(DEFAULT_TIMEOUTS, to.as_str()).await {
             Ok(copied) if copied == size => Ok(()),
-            _ => Err(CallError::transient("the copy does not exist").into_store_error(DOING)),
+            _ => Err(CallError::transient("the copy does not exist").into_store_error(ACTION)),
         }
     }
 }

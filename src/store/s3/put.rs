@@ -7,7 +7,7 @@
 //! itself.
 //!
 //! Three ways to send, by the length of the body:
-//! * up to [`SMALL`] bytes, and a body of unknown length that fits into one part: gathered, and sent with a signed hash,
+//! * up to [`MAX_GATHERED_SIZE`] bytes, and a body of unknown length that fits into one part: gathered, and sent with a signed hash,
 //!   which the engine verifies; may be repeated;
 //! * longer, known length: streamed as it comes (`stream.rs`); can't be repeated;
 //! * longer, unknown length: in parts (`multipart.rs`).
@@ -21,7 +21,7 @@ use tokio::time::timeout;
 use super::call_error::CallError;
 use super::client::Client;
 use super::part_memory::PartMemory;
-use super::put_context::{DOING, PutContext, PutFailure, PutMessage};
+use super::put_context::{ACTION, PutContext, PutFailure, PutMessage};
 use super::put_result::{BodyForwarder, PutResultReceiver, roll_back};
 use super::stream::StreamedBody;
 use super::{multipart, stream};
@@ -29,8 +29,8 @@ use crate::domain::object_key::ObjectKey;
 use crate::store::{ObjectMetadata, PutBody, PutError, StoreError};
 
 /// The largest body of known length that is gathered, in bytes: as much memory as a stream may use.
-const SMALL: u64 = 64 << 10;
-/// How long an answer waits for the roll back, which goes on without it.
+const MAX_GATHERED_SIZE: u64 = 64 << 10;
+/// How long an answer waits for the roll back, which continues without it.
 const ROLL_BACK_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How the body reaches the task that owns the put.
@@ -55,7 +55,7 @@ pub(super) async fn put(
     };
     let (sender, receiver) = oneshot::channel();
     let result = PutResultReceiver { receiver, client: Arc::clone(client), key: key.clone() };
-    match length.filter(|length| *length > SMALL) {
+    match length.filter(|length| *length > MAX_GATHERED_SIZE) {
         Some(length) => {
             let (body, broken) = StreamedBody::new(body, length);
             spawn(context, BodySource::Streamed(body), sender);
@@ -86,7 +86,7 @@ fn spawn(context: PutContext, body: BodySource, mut sender: oneshot::Sender<Resu
                     let _ = timeout(ROLL_BACK_TIMEOUT, rolled_back).await;
                 }
                 let error = error.unwrap_or_else(|| CallError::transient("aborted"));
-                Err(error.into_unavailable(DOING))
+                Err(error.into_unavailable(ACTION))
             }
         };
         if let Err(Ok(())) = sender.send(result) {

@@ -13,7 +13,7 @@ use super::part_memory::PartMemory;
 use crate::domain::object_key::ObjectKey;
 use crate::store::ObjectMetadata;
 
-pub(super) const DOING: &str = "write the object";
+pub(super) const ACTION: &str = "write the object";
 /// The timeouts of all calls between the body's end and the engine's last answer.
 pub(super) const FINISH_TIMEOUTS: CallTimeouts =
     CallTimeouts { attempt: Duration::from_secs(10), total: Duration::from_secs(15) };

@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::call_error::CallError;
 use super::calls::DEFAULT_TIMEOUTS;
 use super::client::Client;
-use super::put_context::{DOING, PutMessage};
+use super::put_context::{ACTION, PutMessage};
 use crate::domain::object_key::ObjectKey;
 use crate::store::{PutBody, PutError, StoreError};
 
@@ -31,7 +31,7 @@ impl PutResultReceiver {
     async fn receive(&mut self) -> Result<(), PutError> {
         match (&mut self.receiver).await {
             Ok(result) => Ok(result?),
-            Err(_) => Err(CallError::transient("its task has ended").into_unavailable(DOING).into()),
+            Err(_) => Err(CallError::transient("its task has ended").into_unavailable(ACTION).into()),
         }
     }
 
@@ -107,6 +107,6 @@ impl BodyForwarder {
 fn early_end(result: Result<Result<(), StoreError>, oneshot::error::RecvError>) -> PutError {
     match result {
         Ok(Err(error)) => error.into(),
-        _ => CallError::transient("it ended before the body").into_unavailable(DOING).into(),
+        _ => CallError::transient("it ended before the body").into_unavailable(ACTION).into(),
     }
 }

@@ -17,7 +17,7 @@ use crate::domain::object_key::ObjectKey;
 use crate::domain::range::ByteRange;
 use crate::store::{ObjectBody, StoreError};
 
-const DOING: &str = "read the object";
+const ACTION: &str = "read the object";
 /// The longest wait for the next bytes of an object.
 const NEXT_CHUNK_TIMEOUT: Duration = Duration::from_secs(20);
 
@@ -45,7 +45,7 @@ impl Client {
         if range.is_some_and(|range| range.last >= whole) {
             let kind = io::ErrorKind::UnexpectedEof;
             let error = io::Error::new(kind, format!("{key} is shorter than the requested range"));
-            return Err(CallError::Transient(error).into_store_error(DOING));
+            return Err(CallError::Transient(error).into_store_error(ACTION));
         }
         let name = format!("GetObject {key}");
         let opened = match self.repeat(&name, DEFAULT_TIMEOUTS, get).await {
@@ -56,9 +56,9 @@ impl Client {
                     "{key} has fewer bytes than the {whole} that were stored"
                 )));
             }
-            Err(error) => return Err(error.into_store_error(DOING)),
+            Err(error) => return Err(error.into_store_error(ACTION)),
         };
-        let with_call = |error: CallError| error.with_call(&name).into_store_error(DOING);
+        let with_call = |error: CallError| error.with_call(&name).into_store_error(ACTION);
         let found = match range {
             None => size(opened.content_length).map_err(with_call)?,
             Some(range) => size_of_whole(&opened, range).map_err(with_call)?,
@@ -108,6 +108,6 @@ fn exact_body(
             Ok(Some(Err(error))) => CallError::Transient(error),
             Err(_) => CallError::timed_out(NEXT_CHUNK_TIMEOUT),
         };
-        Err(error.with_call(&name).into_store_error(DOING))
+        Err(error.with_call(&name).into_store_error(ACTION))
     })
 }

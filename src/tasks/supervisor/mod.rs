@@ -59,7 +59,7 @@ pub enum Period {
     SinceStart(Duration),
     /// Runs this long after the start of the supervisor, then this long after the end of the last run.
     SinceEnd(Duration),
-    /// Like `SinceStart`, until it succeeds.
+    /// Runs like `SinceStart`, until the task succeeds.
     UntilSuccess(Duration),
 }
 
