@@ -1,4 +1,4 @@
-//! Backup ids from a request's path: what is taken has one canonical form that says the same.
+//! Backup ids from a request's path: an accepted id has one canonical form with the same meaning.
 
 #![no_main]
 

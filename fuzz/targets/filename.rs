@@ -1,4 +1,4 @@
-//! `X-Filename`: whatever is sent, the name kept is safe, not too long, and says the same extension.
+//! `X-Filename`: whatever is sent, the stored name is safe, not too long, and has the same extension.
 
 #![no_main]
 

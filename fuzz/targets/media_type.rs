@@ -1,4 +1,4 @@
-//! `Content-Type`: what is kept can be sent back in a header as it is.
+//! `Content-Type`: a stored value can be sent back in a header unchanged.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! Object keys, read from a listing of the store: three segments, none of which leads anywhere else.
+//! Object keys, read from a listing of the store: three segments, none of which leads to another folder.
 
 #![no_main]
 

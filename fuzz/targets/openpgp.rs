@@ -1,4 +1,4 @@
-//! The look at the first bytes of a backup: only those count, and no length in them leads astray.
+//! The check of a backup's first bytes: it reads only those, and no length in them misleads it.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! `Range`, `If-Range` and `If-None-Match`: a part that is promised is one that the object has.
+//! `Range`, `If-Range` and `If-None-Match`: every promised range is one that the object has.
 
 #![no_main]
 
@@ -9,7 +9,7 @@ use strongroom::http::headers::range::{ResolvedRange, resolve};
 const ETAG: &str = r#""01934fab-bc33-7890-a1b2-c3d4e5f6a7b8""#;
 
 fuzz_target!(|input: &[u8]| {
-    // The size first, so that the header stands in the input as it is.
+    // The size comes first, so that the header is in the input unchanged.
     let Some((&size, value)) = input.split_first() else { return };
     let (size, header) = (if size == u8::MAX { u64::MAX } else { size.into() }, Some(value));
     match resolve(header, size) {

@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::imports::{Crate, Graph};
 use crate::source::{Source, assert_known};
 
-/// Circles that are known and will be removed, each with its files in order.
+/// Known circles that will be removed, each with its files in order.
 const KNOWN: &[&str] = &[];
 
-/// The groups of files that import each other, directly or through others.
+/// Returns the groups of files that import each other, directly or through others.
 fn circles(graph: &Graph) -> Vec<BTreeSet<String>> {
     let reached: BTreeMap<&String, BTreeSet<&String>> =
         graph.keys().map(|file| (file, reach(graph, file))).collect();
@@ -34,7 +34,7 @@ fn reach<'a>(graph: &'a Graph, from: &String) -> BTreeSet<&'a String> {
     seen
 }
 
-/// The edges inside of a circle, each with the names that it consists of.
+/// Returns the imports inside a circle, each with the names that cause it.
 fn edges(graph: &Graph, circle: &BTreeSet<String>) -> String {
     let mut lines = String::new();
     for from in circle {

@@ -1,18 +1,18 @@
-//! Files stay short, and modules are laid out in one way: `x/mod.rs` with its parts, never `x.rs` beside `x/`.
+//! Files are short, and modules have one layout: `x/mod.rs` with its parts, never `x.rs` beside `x/`.
 
 use std::collections::BTreeSet;
 
 use crate::source::{assert_known, files, is_dir, read};
 
-/// Longest file that is still read in one sitting.
+/// The longest file, in lines, that can be read in one sitting.
 const LONGEST: usize = 300;
-/// The program only calls the library.
+/// The limit for `main.rs`: it only calls the library.
 const LONGEST_MAIN: usize = 60;
 
-/// Files that are longer and will be split.
+/// Longer files that will be split.
 const KNOWN_LONG: &[&str] = &[];
 
-/// Modules that lie beside their folders and will be moved into them.
+/// Modules beside their folders that will be moved into them.
 const KNOWN_BESIDE: &[&str] =
     &["src/cli/backup.rs", "src/cli/system.rs", "src/config.rs", "src/config/settings.rs"];
 

@@ -1,15 +1,15 @@
-//! Which file of `src` imports which: every path in a file, followed through imports and re-exports to the file that
-//! defines what it names.
+//! Which file of `src` imports which: every path in a file, resolved through imports and re-exports to the file
+//! that defines the name.
 //!
-//! A module's own file (`mod.rs`) is built of its parts, and its parts use the types that it defines. That is one
-//! thing in several files, so what the own file imports from its parts doesn't count. What a part imports does, from
-//! its module's own file as from any other.
+//! A module's own file (`mod.rs`) is built of its parts, and its parts use the types that it defines. Together
+//! they are one thing in several files, so the own file's imports from its parts do not count. A part's imports
+//! do, from its module's own file as from any other.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::source::{Source, paths};
 
-/// From a file to the files that define what it names, each with these names.
+/// From a file to the files that define the names it uses, each with these names.
 pub type Graph = BTreeMap<String, BTreeMap<String, BTreeSet<String>>>;
 
 type ModulePath = Vec<String>;
@@ -17,13 +17,13 @@ type ModulePath = Vec<String>;
 /// One file, which is one module.
 struct Module {
     file: String,
-    /// Paths in the code, without those of re-exports that the file itself does not use.
+    /// The paths in the code, without those of re-exports that the file itself does not use.
     named: BTreeSet<Vec<String>>,
-    /// Names that `use` brings in, with the paths behind them.
+    /// The names that `use` imports, with their paths.
     imports: BTreeMap<String, Vec<String>>,
-    /// Paths behind `use path::*`.
+    /// The paths of `use path::*`.
     globs: Vec<Vec<String>>,
-    /// Names of what is defined here.
+    /// The names that the file defines.
     items: BTreeSet<String>,
 }
 
@@ -31,7 +31,7 @@ pub struct Crate {
     modules: BTreeMap<ModulePath, Module>,
 }
 
-/// What a path leads to.
+/// The target of a path.
 #[derive(Clone)]
 enum Target {
     Module(ModulePath),
@@ -60,7 +60,7 @@ impl Crate {
         graph
     }
 
-    /// Where a path leads that stands in the module `from`; nothing for what is not of this crate.
+    /// Resolves a path in the module `from`; returns nothing for another crate's path.
     fn resolve(&self, from: &ModulePath, path: &[String], depth: usize) -> Option<Target> {
         let first = path.first().filter(|_| depth < 20)?;
         let (mut at, mut rest) = match first.as_str() {
@@ -145,7 +145,7 @@ fn module_path(file: &str) -> ModulePath {
     if path == "lib" { Vec::new() } else { path.split('/').map(str::to_owned).collect() }
 }
 
-/// The trees of all `use` statements, each with whether it is a re-export, and the code without them.
+/// Returns the trees of all `use` statements, each with whether it is a re-export, and the code without them.
 fn split_uses(code: &str) -> (Vec<(bool, String)>, String) {
     let (mut uses, mut rest) = (Vec::new(), String::new());
     let mut lines = code.lines();
@@ -168,7 +168,7 @@ fn split_uses(code: &str) -> (Vec<(bool, String)>, String) {
     (uses, rest)
 }
 
-/// The paths of a tree such as `a::{b, c as d, e::{self, *}}`, each with the name that it has here.
+/// Returns the paths of a tree such as `a::{b, c as d, e::{self, *}}`, each with its name in this file.
 fn leaves(tree: &str) -> Vec<(Vec<String>, String)> {
     let tree = tree.trim();
     if let Some((prefix, group)) = tree.split_once('{') {
@@ -200,7 +200,7 @@ fn leaves(tree: &str) -> Vec<(Vec<String>, String)> {
     vec![(path, alias.map_or(last, |alias| alias.trim().to_owned()))]
 }
 
-/// Splits at the commas that are in no inner group.
+/// Splits at the commas outside of inner groups.
 fn split_group(group: &str) -> Vec<&str> {
     let mut inside = 0;
     group

@@ -1,9 +1,9 @@
-//! Each library stays in the modules that hide it, modules import only what lies below them, and nothing that runs
-//! panics on purpose.
+//! Each library is used only in the modules that hide it, modules import only what is below them, and code
+//! outside the tests has no deliberate panic.
 
 use crate::source::Source;
 
-/// First word of a path in code, and the only places that may name it.
+/// The first word of a path in code, and the only places that may use it.
 const LIBRARIES: &[(&str, &[&str])] = &[
     ("diesel", &["db/"]),
     ("diesel_migrations", &["db/"]),
@@ -20,25 +20,25 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("httparse", &["http/framing/"]),
     ("tokio_rustls", &["http/"]),
     ("actix", &["actors/"]),
-    // Documentation is made where HTTP is spoken.
+    // The documentation is generated where HTTP is handled.
     ("utoipa", &["http/"]),
     ("rmcp", &["http/docs/", "telemetry/demoted"]),
     ("pulldown_cmark", &["http/docs/"]),
     ("clap", &["cli/", "main.rs", "config"]),
     ("jsonwebtoken", &["auth/bearer/"]),
-    // What rustls calls its provider, too.
+    // rustls' name for its provider, too.
     ("aws_lc_rs", &["auth/bearer/", "http/tls"]),
 ];
 
-/// The same for paths of two words: `store` reads and writes backups, `http/tls` and `auth/bearer` read certificates and
-/// keys at the start, and the command line writes what it has fetched.
+/// The same for paths of two words: `store` reads and writes backups, `http/tls` and `auth/bearer` read
+/// certificates and keys at the start, and the command line writes downloads.
 const STANDARD_MODULES: &[(&str, &[&str])] = &[
     ("std::fs", &["store/", "cli/", "config", "http/tls", "auth/bearer/"]),
     ("tokio::fs", &["store/", "cli/", "config", "http/tls"]),
     ("std::env", &["config", "cli/", "failpoints", "startup/systemd", "telemetry", "main.rs"]),
 ];
 
-/// Which modules a module may import. `lib` is the map and names them all.
+/// The modules that a module may import. `lib` documents the modules and names them all.
 const IMPORTS: &[(&str, &[&str])] = &[
     ("main", &["cli", "telemetry"]),
     ("cli", &["startup", "config", "tasks", "db", "store", "auth", "domain", "telemetry"]),
@@ -56,16 +56,16 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("auth", &["db", "domain", "telemetry"]),
     ("domain", &[]),
     ("telemetry", &[]),
-    // A macro for every module, and nothing that can be imported without its feature.
+    // A macro for every module; without its feature nothing of it can be imported.
     ("failpoints", &[]),
 ];
 
-/// The first part of a file's path: the module of the first level that it belongs to.
+/// Returns the first part of a file's path: its module of the first level.
 fn top_module(path: &str) -> &str {
     path.split(['/', '.']).next().unwrap_or_default()
 }
 
-/// How many `super` lead out of the module of the first level.
+/// Returns how many `super` lead out of the module of the first level.
 fn depth(path: &str) -> usize {
     let below = path.split('/').count();
     if path.ends_with("/mod.rs") { below - 1 } else { below }

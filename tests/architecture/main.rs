@@ -1,4 +1,4 @@
-//! The rules of the architecture, as far as a small program can see them.
+//! The rules of the architecture, as far as a test can check them.
 
 #![expect(clippy::expect_used, reason = "a test that does not get what it needs ends there")]
 

@@ -1,4 +1,4 @@
-//! A file that a comment or a page names in backticks exists.
+//! Files that comments and pages name in backticks exist.
 
 use std::collections::BTreeSet;
 
@@ -8,16 +8,16 @@ const FOLDERS: &[&str] = &["src", "tests", "docs", "script", "deploy", "migratio
 const PAGES: &[&str] = &["README.md"];
 const EXTENSIONS: &[&str] = &["rs", "sql", "md", "sh"];
 
-/// Pages that name files of another project, or none in particular.
+/// Pages that name files of another project, or hypothetical ones.
 const EXCEPTIONS: &[(&str, &str)] = &[
     ("docs/decisions/0016-one-request-at-a-time.md", "quotes files of actix-http"),
     ("tests/architecture/files.rs", "explains the layout with a made-up module"),
 ];
 
-/// Folders that a name may leave out: `domain/size.rs` is `src/domain/size.rs`.
+/// Folders that a name may omit: `domain/size.rs` is `src/domain/size.rs`.
 const PREFIXES: &[&str] = &["", "src/", "tests/", "docs/", "tests/api/"];
 
-/// Names of files in backticks, without a line's number: `` `db/pool.rs:24` `` is `db/pool.rs`.
+/// Returns the file names in backticks, without line numbers: `` `db/pool.rs:24` `` is `db/pool.rs`.
 fn references(text: &str) -> impl Iterator<Item = &str> {
     let quoted = text.split('`').skip(1).step_by(2);
     quoted.map(|name| name.split(':').next().unwrap_or(name)).filter(|name| {
@@ -29,7 +29,7 @@ fn references(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// Whether a name without folders is that of some file, and one with folders that of this one.
+/// Whether a file has this name, or this path if the name has folders.
 fn exists(known: &BTreeSet<String>, name: &str, from: &str) -> bool {
     let folder = from.rsplit_once('/').map_or("", |(folder, _)| folder);
     let beside = [format!("{folder}/{name}"), format!("{}/{name}", from.trim_end_matches(".rs"))];

@@ -1,4 +1,5 @@
-//! A setting and its default stand in the table of `src/config/settings/` and nowhere else in the source.
+//! Settings and their defaults are declared in the table of `src/config/settings/` and nowhere else in the
+//! source.
 
 use crate::source::Source;
 

@@ -1,10 +1,10 @@
-//! Source files as text: their code without comments, strings and tests, and the paths that stand in it.
+//! Source files as text: their code without comments, strings and tests, and the paths in it.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-/// A source file: its path below `src`, and its code without comments and without its tests.
+/// A source file: its path below `src`, and its code without comments and tests.
 pub struct Source {
     pub path: String,
     pub code: String,
@@ -15,7 +15,7 @@ impl Source {
         Self { path: path.to_owned(), code: without_tests(&Text::new(text).code) }
     }
 
-    /// All files of `src` but those that are compiled for tests only.
+    /// Returns all files of `src` except those that are compiled for tests only.
     pub fn all() -> Vec<Self> {
         let all = files("src", &["rs"]);
         assert!(!all.is_empty(), "src has no files");
@@ -27,7 +27,8 @@ impl Source {
         self.path.ends_with("tests.rs") || self.path.contains("/tests/")
     }
 
-    /// Everything that looks like a path: `a::b::c`, with groups opened (`a::{b, c}` is `a::b` and `a::c`).
+    /// Returns everything that looks like a path: `a::b::c`, with groups expanded (`a::{b, c}` is `a::b` and
+    /// `a::c`).
     pub fn paths(&self) -> BTreeSet<Vec<String>> {
         paths(&self.code)
     }
@@ -60,14 +61,14 @@ pub fn paths(code: &str) -> BTreeSet<Vec<String>> {
     found
 }
 
-/// The parts of a file of Rust, each with the line breaks of the file.
+/// The parts of a Rust file, each with the line breaks of the file.
 #[derive(Default)]
 pub struct Text {
-    /// Without comments, and with empty strings.
+    /// The code without comments, and with empty strings.
     pub code: String,
-    /// What stands behind `//`, `///` and `//!`.
+    /// The comments, with their `//`, `///` and `//!`.
     pub comments: String,
-    /// What stands in string literals.
+    /// The string literals.
     pub strings: String,
 }
 
@@ -101,8 +102,8 @@ impl Text {
     }
 }
 
-/// How long the string or character literal is that `text` begins with. `before` is the character before it: an `r` at
-/// the end of a name begins no raw string.
+/// Returns the length of the string or character literal that `text` begins with. `before` is the character
+/// before it: an `r` at the end of a name does not begin a raw string.
 fn literal_length(text: &str, before: Option<char>) -> Option<usize> {
     if let Some(raw) = text.strip_prefix('r').filter(|_| !before.is_some_and(char::is_alphanumeric)) {
         let hashes = raw.len() - raw.trim_start_matches('#').len();
@@ -130,7 +131,7 @@ fn literal_length(text: &str, before: Option<char>) -> Option<usize> {
     Some(1 + end + 1)
 }
 
-/// Cuts each module that is compiled for tests only, up to its closing brace at the same indent.
+/// Removes each module that is compiled for tests only, up to its closing brace at the same indent.
 fn without_tests(code: &str) -> String {
     let mut kept = String::new();
     let mut lines = code.lines();
@@ -150,7 +151,8 @@ fn without_tests(code: &str) -> String {
     kept
 }
 
-/// The paths of all files below a folder of the repository with one of these extensions, from its root.
+/// Returns the paths of all files below a folder of the repository with one of these extensions, relative to its
+/// root.
 pub fn files(folder: &str, extensions: &[&str]) -> Vec<String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut found = Vec::new();
@@ -177,7 +179,7 @@ pub fn read(path: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).expect("a file of the repository")
 }
 
-/// Compares what was found with what is known: both what is new and what is known but gone fail.
+/// Compares the findings with the known ones: both a new one and a known one that is gone fail.
 pub fn assert_known(found: &BTreeSet<String>, known: &[&str], what: &str) {
     let known: BTreeSet<String> = known.iter().map(|&line| line.to_owned()).collect();
     let new: Vec<_> = found.difference(&known).collect();

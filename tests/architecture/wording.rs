@@ -9,7 +9,7 @@ const GLOSSARY: &str = "docs/glossary.md";
 /// Where a word of the glossary's third column is right: the beginning of a path, the word, the reason.
 const EXCEPTIONS: &[(&str, &str, &str)] = &[];
 
-/// A word that is not used, in lower case and in its parts: `take_back` is `["take", "back"]`.
+/// A forbidden word, in lower case and in its parts: `take_back` is `["take", "back"]`.
 #[derive(Clone, Debug, PartialEq)]
 struct Forbidden {
     entry: String,
@@ -24,7 +24,7 @@ enum Place {
     BeginningOfDocs,
 }
 
-/// What stands in backticks in the third columns.
+/// Returns the words in backticks in the third columns.
 fn forbidden(glossary: &str) -> Vec<Forbidden> {
     let cells = glossary.lines().filter(|line| line.starts_with('|')).filter_map(|row| row.split('|').nth(3));
     let entries = cells.flat_map(|cell| cell.split('`').skip(1).step_by(2));
@@ -40,7 +40,8 @@ fn forbidden(glossary: &str) -> Vec<Forbidden> {
         .collect()
 }
 
-/// The parts of a name or of several words, in lower case: `TakenBack`, `taken_back` and `taken back` are the same.
+/// Returns the parts of a name or of several words, in lower case: `TakenBack`, `taken_back` and `taken back`
+/// are the same.
 fn name_parts(name: &str) -> Vec<String> {
     let mut parts: Vec<String> = Vec::new();
     let mut before = ' ';
@@ -58,7 +59,7 @@ fn name_parts(name: &str) -> Vec<String> {
     parts
 }
 
-/// A file in its words.
+/// The words of a file.
 struct Page {
     names: BTreeSet<Vec<String>>,
     /// The words between two marks of punctuation.
@@ -73,7 +74,7 @@ impl Page {
             let names = words(&code).map(name_parts).collect();
             return Self { names, prose: sentences(&(comments.clone() + &strings)), docs: comments };
         }
-        // On a page of documentation and in SQL, names are in backticks.
+        // In documentation and in SQL, names are in backticks.
         let names = text.split('`').skip(1).step_by(2).flat_map(words).map(name_parts).collect();
         Self { names, prose: sentences(text), docs: String::new() }
     }
@@ -93,7 +94,7 @@ fn contains(words: &[String], wanted: &[String]) -> bool {
     words.windows(wanted.len()).any(|window| window == wanted)
 }
 
-/// Names and words; a name with underscores is one.
+/// Returns names and words; a name with underscores is one word.
 fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|word| !word.is_empty())
 }
@@ -103,7 +104,7 @@ fn sentences(prose: &str) -> Vec<Vec<String>> {
     parts.map(|part| words(part).map(str::to_lowercase).collect()).collect()
 }
 
-/// Whether an item's documentation begins so: the first line of `///` after another line.
+/// Whether an item's documentation begins with these words: the first line of `///` after another line.
 fn begins_docs(comments: &str, wanted: &[String]) -> bool {
     let mut inside = false;
     comments.lines().any(|line| {

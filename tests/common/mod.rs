@@ -1,4 +1,4 @@
-//! What every suite needs: random values that a seed repeats, and waiting.
+//! Shared by all suites: random values that a seed repeats, and waiting.
 
 #![allow(dead_code, unused_imports, reason = "each suite uses some of it")]
 

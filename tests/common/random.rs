@@ -7,7 +7,8 @@ use std::time::Duration;
 pub struct Random(u64);
 
 impl Random {
-    /// Takes the seed from this variable, or a new one, and prints it so that a failing test can be repeated.
+    /// Takes the seed from this environment variable, or a new one, and prints it so that a failing test can be
+    /// repeated.
     pub fn seeded(variable: &str) -> Self {
         let given = std::env::var(variable).ok();
         let seed = given.map_or_else(new_seed, |text| text.parse().expect("a seed is a number"));
@@ -19,7 +20,7 @@ impl Random {
         Self(seed)
     }
 
-    /// Another generator, whose values do not depend on how many this one makes.
+    /// Returns another generator, whose values do not depend on how many this one makes.
     pub fn fork(&mut self) -> Self {
         Self::new(self.next())
     }
@@ -32,7 +33,7 @@ impl Random {
         z ^ (z >> 31)
     }
 
-    /// One of `0..end`; `end` is at least 1.
+    /// Returns one of `0..end`; `end` is at least 1.
     pub fn below(&mut self, end: usize) -> usize {
         usize::try_from(self.next() % end as u64).expect("below a usize")
     }
@@ -59,7 +60,7 @@ impl Random {
         self.bytes(len)
     }
 
-    /// Up to `most` of these pieces one behind the other, with random bytes between some of them.
+    /// Returns up to `most` of these pieces, with random bytes between some of them.
     pub fn mix(&mut self, pieces: &[&str], most: usize) -> Vec<u8> {
         let mut out = Vec::new();
         for _ in 0..self.below(most + 1) {
@@ -72,7 +73,7 @@ impl Random {
     }
 }
 
-/// The same bytes for the same seed; a piece that is missing, doubled or at the wrong place is noticed.
+/// Returns the same bytes for the same seed; a missing, doubled or misplaced piece can be noticed.
 pub fn content(seed: u64, len: usize) -> Vec<u8> {
     Random::new(seed).bytes(len)
 }
@@ -81,7 +82,7 @@ fn new_seed() -> u64 {
     uuid::Uuid::now_v7().as_u64_pair().1 & 0xFFFF_FFFF
 }
 
-/// The duration in this variable, in seconds.
+/// Returns the duration in this environment variable, in seconds.
 pub fn seconds(variable: &str, default: u64) -> Duration {
     let given = std::env::var(variable).ok().map(|text| text.parse().expect("a number of seconds"));
     Duration::from_secs(given.unwrap_or(default))

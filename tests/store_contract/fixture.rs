@@ -1,4 +1,4 @@
-//! What the tests say things with.
+//! What the tests of every store share.
 
 use std::any::Any;
 use std::future::{Future, poll_fn};
@@ -19,7 +19,7 @@ use uuid::Uuid;
 
 pub use crate::common::content;
 
-/// What a store holds besides objects: temporary files, unfinished uploads.
+/// Lists what a store contains besides objects: temporary files, unfinished uploads.
 pub type Leftovers = Box<dyn Fn() -> BoxFuture<'static, Vec<String>> + Send + Sync>;
 
 /// A store under test.
@@ -36,7 +36,7 @@ impl Subject {
         Self { store, leftovers, keep }
     }
 
-    /// Keeps what must live as long as the store.
+    /// Keeps a value that must live as long as the store.
     pub fn keeping(mut self, what: impl Any + Send + Sync) -> Self {
         self.keep.push(Box::new(what));
         self
@@ -59,7 +59,7 @@ impl Subject {
         keys
     }
 
-    /// Waits until the store has cleaned up behind itself.
+    /// Waits until the store has no leftovers.
     pub async fn assert_no_leftovers(&self) {
         let start = Instant::now();
         loop {
@@ -72,7 +72,7 @@ impl Subject {
         }
     }
 
-    /// There is no such object, and nothing else was left by trying.
+    /// Checks that this object does not exist, and that the attempt has left nothing.
     pub async fn assert_nothing_of(&self, key: &ObjectKey) {
         self.assert_no_leftovers().await;
         assert!(is_not_found(&self.store.head(key).await), "{key} is there");
@@ -106,7 +106,7 @@ pub fn is_damaged<T>(result: &Result<T, StoreError>) -> bool {
     matches!(result, Err(StoreError::Damaged(_)))
 }
 
-/// The message of a call that the store failed.
+/// Returns the message of a call that the store failed.
 pub fn unavailable_error<T: std::fmt::Debug>(result: Result<T, StoreError>) -> String {
     match result {
         Err(error @ StoreError::Unavailable { .. }) => error.to_string(),
@@ -114,7 +114,7 @@ pub fn unavailable_error<T: std::fmt::Debug>(result: Result<T, StoreError>) -> S
     }
 }
 
-/// The message of a put that the store failed.
+/// Returns the message of a put that the store failed.
 pub fn put_error(result: Result<u64, PutError>) -> String {
     match result {
         Err(PutError::Store(error @ StoreError::Unavailable { .. })) => error.to_string(),
@@ -128,7 +128,7 @@ pub fn key(org: &str, system: &str) -> ObjectKey {
     ObjectKey::new(&org, &system, BackupId::new(Uuid::now_v7(), Extension::Gpg))
 }
 
-/// What an object is said to be.
+/// Returns an object's metadata.
 pub fn metadata() -> &'static ObjectMetadata {
     static METADATA: LazyLock<ObjectMetadata> = LazyLock::new(|| ObjectMetadata {
         filename: "fw-01.tar.gz.gpg".to_owned(),
@@ -139,7 +139,7 @@ pub fn metadata() -> &'static ObjectMetadata {
     &METADATA
 }
 
-/// Removes what unfinished puts have left, except of keys that are alive; says how much.
+/// Removes the leftovers of unfinished puts, except those of `alive` keys; returns their number.
 pub async fn remove_leftovers_except(store: &dyn BlobStore, alive: &[ObjectKey]) -> usize {
     let mut left = store.find_leftovers().await.unwrap();
     left.retain(|left| left.key.as_ref().is_none_or(|key| !alive.contains(key)));
@@ -159,8 +159,7 @@ pub fn chunked(content: &[u8], size: usize) -> PutBody {
     body(chunks.collect())
 }
 
-/// A body that the test sends piece by piece. It ends when the sender is
-/// dropped.
+/// Returns a body that the test sends piece by piece. It ends when the sender is dropped.
 pub fn channel() -> (mpsc::Sender<Bytes>, PutBody) {
     let (sender, receiver) = mpsc::channel(1);
     let next = |mut receiver: mpsc::Receiver<Bytes>| async move {
@@ -170,8 +169,8 @@ pub fn channel() -> (mpsc::Sender<Bytes>, PutBody) {
     (sender, stream::unfold(receiver, next).boxed())
 }
 
-/// Polls a future until it has been pending `times` times, then gives it up.
-/// `None` if it was not done by then; `wait` passes before it is dropped.
+/// Polls a future until it has been pending `times` times, waits for `wait`, and drops it. `None` if it was not
+/// done by then.
 pub async fn poll_and_drop<F: Future>(future: F, times: usize, wait: Duration) -> Option<F::Output> {
     let mut future = pin!(future);
     let mut pending = 0;

@@ -1,8 +1,7 @@
 //! The contract of `BlobStore`, run against every implementation.
 //!
-//! `contract` says what every store must do; each store's own module makes a
-//! [`Subject`](fixture::Subject) of it, runs the contract and adds what only
-//! that store can get wrong.
+//! `contract` says what every store must do; each store's own module makes a [`Subject`](fixture::Subject) of
+//! it, runs the contract, and tests what is special to that store.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 

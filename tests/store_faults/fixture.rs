@@ -12,11 +12,11 @@ use uuid::Uuid;
 
 use crate::engine::{Bucket, Fault, Proxy};
 
-/// Every call comes to its end. The store's own limits add up to less than 20 s, but a debug build on a
-/// busy machine is slow before they begin; it is the API suite that holds the service to its 30 s.
+/// Every call ends within this time. The store's own timeouts add up to less than 20 s, but a debug build on a
+/// busy machine is slow before they begin; the API suite checks the service's limit of 30 s.
 pub const CALL_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// No client waits for a list.
+/// A longer timeout: no client waits for a list.
 const LIST_TIMEOUT: Duration = Duration::from_secs(120);
 
 pub struct FaultFixture {
@@ -43,7 +43,7 @@ impl FaultFixture {
         tokio::task::spawn_blocking(make).await.unwrap()
     }
 
-    /// Does something while calls of a kind fail. It has to come to its end in time.
+    /// Does `work` while calls of a kind fail, and fails if it does not end in time.
     pub async fn during<T>(&self, fault: Fault, hits: fn(&str) -> bool, work: impl Future<Output = T>) -> T {
         self.proxy.inject(fault, hits);
         let start = Instant::now();
@@ -56,7 +56,7 @@ impl FaultFixture {
         done
     }
 
-    /// Once everything that is under way has ended.
+    /// Waits until everything that is under way has ended.
     pub async fn wait_until_idle(&self) {
         let start = Instant::now();
         while self.store.open_puts() > 0 {
@@ -71,7 +71,7 @@ impl FaultFixture {
         assert!(keys.is_empty() && uploads.is_empty(), "{what}: left: {keys:?} {uploads:?}");
     }
 
-    /// What a crashed process would leave is found by listing it, where the engine can list it.
+    /// Finds by listing what a crashed process would leave, where the engine can list it, and removes it.
     pub async fn sweep(&self) {
         self.wait_until_idle().await;
         let left = self.store.find_leftovers().await.unwrap();
@@ -92,7 +92,7 @@ impl FaultFixture {
         Ok(chunks.concat())
     }
 
-    /// A put that nothing disturbs is stored, read and deleted.
+    /// Checks that an undisturbed put is stored, read and deleted.
     pub async fn assert_works(&self, size: usize, known: bool) {
         let (key, result) = self.put(size, known).await;
         assert_eq!(result.unwrap(), size as u64);

@@ -1,5 +1,5 @@
-//! An engine that fails, at each kind of call and in each way: every answer comes in time and is true, nothing is
-//! left, and the next call works.
+//! An engine that fails, at each kind of call and in each way: every answer comes in time and is true, nothing
+//! is left, and the next call works.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 

@@ -43,7 +43,8 @@ const ALL: [Fault; 9] = [
     Fault::Garbage,
 ];
 
-/// Puts while each fault is there in turn, with a fixture of its own: refused in time, unless it is in `stored`.
+/// Puts with each fault in turn, each with a fixture of its own: the put fails in time, unless its fault is in
+/// `stored`.
 async fn put_during(call: &str, hits: fn(&str) -> bool, size: usize, known: bool, stored: &[Fault]) {
     let cases = ALL.map(|fault| async move {
         let what = format!("{call}, {fault:?}");
@@ -57,7 +58,7 @@ async fn put_during(call: &str, hits: fn(&str) -> bool, size: usize, known: bool
         } else {
             is_the_stores(&what, &result);
         }
-        // An upload whose id never came can only be found by listing.
+        // An upload whose id did not arrive can only be found by listing.
         let unknown = call == "create" && matches!(fault, Fault::AnswerLost | Fault::Trickle);
         if unknown {
             fixture.sweep().await;
@@ -93,7 +94,7 @@ async fn part_is_repeated_and_then_refused() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn completed_multipart_upload_is_trusted_only_if_the_object_exists() {
-    // When only the answer was lost, or is endless, the object is there.
+    // When only the answer was lost, or never ends, the object exists.
     let stored = [Fault::Error500Once, Fault::AnswerLost, Fault::Trickle];
     put_during("complete", completes, 9 << 20, false, &stored).await;
 }

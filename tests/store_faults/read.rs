@@ -1,4 +1,4 @@
-//! Everything that is not a put.
+//! All calls except puts.
 
 use std::future::Future;
 
@@ -11,7 +11,7 @@ use crate::fixture::{FaultFixture, content, key};
 
 const SIZE: usize = 300_000;
 
-/// Asks while each fault is there in turn, with a fixture of its own, and once more afterwards.
+/// Calls with each fault in turn, each with a fixture of its own, and once more afterwards.
 async fn ask_during<T: std::fmt::Debug, F: Future<Output = Result<T, StoreError>>>(
     faults: &[Fault],
     hits: fn(&str) -> bool,
@@ -110,7 +110,7 @@ async fn a_check_fails_while_nothing_can_be_written() {
     .await;
 }
 
-/// A write costs more than a question, so it is not repeated each second while all is well.
+/// A write costs more than a read, so a check does not repeat it each second while all is well.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn check_after_a_write_only_reads_and_one_after_a_failure_writes() {
     let fixture = FaultFixture::new().await;

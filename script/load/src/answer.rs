@@ -1,23 +1,23 @@
-//! Reading one answer of a keep-alive connection.
+//! Reads one answer on a keep-alive connection.
 
 use std::io::{self, ErrorKind, Read};
 
-/// Longest head that is read.
+/// The longest head that is read.
 const HEAD: usize = 16 << 10;
 
-/// The start of an answer.
+/// The head of an answer.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Head {
     pub status: u16,
-    /// The server will close the connection.
+    /// Whether the server will close the connection.
     pub closes: bool,
-    /// Of the head, in bytes.
+    /// The length of the head, in bytes.
     size: usize,
-    /// Of the body, in bytes.
+    /// The length of the body, in bytes.
     length: usize,
 }
 
-/// The head that `bytes` start with; `None` if there is more of it to come.
+/// Returns the head at the beginning of `bytes`; `None` if it is not complete.
 pub fn parse(bytes: &[u8]) -> io::Result<Option<Head>> {
     let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else { return Ok(None) };
     let text = std::str::from_utf8(&bytes[..end]).map_err(|_| malformed())?;
@@ -37,7 +37,7 @@ pub fn parse(bytes: &[u8]) -> io::Result<Option<Head>> {
     if counted { Ok(Some(head)) } else { Err(malformed()) }
 }
 
-/// Reads the whole answer. `buffer` is room for it that is used again.
+/// Reads the whole answer. `buffer` is reused between calls.
 pub fn read(stream: &mut impl Read, buffer: &mut Vec<u8>) -> io::Result<Head> {
     buffer.resize(HEAD, 0);
     let mut got = 0;
@@ -61,7 +61,7 @@ pub fn read(stream: &mut impl Read, buffer: &mut Vec<u8>) -> io::Result<Head> {
     Ok(head)
 }
 
-/// Reads the whole answer, and gives its body too.
+/// Reads the whole answer, and returns its body too.
 pub fn read_with_body(stream: &mut impl Read) -> io::Result<(Head, Vec<u8>)> {
     let mut bytes = vec![];
     let mut piece = vec![0; 64 << 10];

@@ -1,15 +1,15 @@
-//! What is counted and timed, and how it is told.
+//! Counters and times, and their output.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// Of one client, or of all of them.
+/// The figures of one client, or of all of them.
 #[derive(Debug, Default)]
 pub struct Figures {
-    /// Of each answer, in microseconds.
+    /// The latency of each answer, in microseconds.
     pub latencies: Vec<u32>,
     pub statuses: BTreeMap<u16, u64>,
-    /// Connections that broke.
+    /// The number of broken connections.
     pub broken: u64,
 }
 
@@ -27,7 +27,7 @@ impl Figures {
         self.broken += other.broken;
     }
 
-    /// All of it as one JSON object; `elapsed` is what it took in wall clock.
+    /// Returns the figures as one JSON object; `elapsed` is the wall clock time.
     pub fn json(mut self, clients: usize, elapsed: Duration) -> String {
         self.latencies.sort_unstable();
         let statuses: Vec<_> =
@@ -50,7 +50,7 @@ impl Figures {
     }
 }
 
-/// Of sorted values; 0 of none.
+/// Returns a percentile of sorted values; 0 if there are none.
 fn percentile(sorted: &[u32], permille: usize) -> u32 {
     let rank = (sorted.len() * permille).div_ceil(1000).max(1);
     sorted.get(rank - 1).copied().unwrap_or(0)

@@ -1,4 +1,4 @@
-//! Clients that each send the next request when the answer to the one before is there.
+//! Clients that each send their next request when the previous answer has arrived.
 
 use std::io::{self, Write};
 use std::net::TcpStream;
@@ -10,13 +10,13 @@ use crate::answer;
 use crate::figures::Figures;
 use crate::plan::{Plan, Until};
 
-/// Bytes of a client's stack: there may be ten thousand.
+/// Bytes of a client's stack: there may be ten thousand clients.
 const STACK: usize = 128 << 10;
-/// A client whose connection breaks more often gives up.
+/// How many broken connections a client accepts before it ends.
 const BREAKS: u64 = 20;
 
 pub fn run(plan: &Plan) -> String {
-    // All are connected before the first request is sent.
+    // All clients are connected before the first request is sent.
     let together = Barrier::new(plan.clients + 1);
     let (figures, started) = thread::scope(|scope| {
         let start = |number| {
@@ -27,7 +27,7 @@ pub fn run(plan: &Plan) -> String {
                 Client { plan, number, sent: 0, buffer: vec![], figures: Figures::default() }.work(stream)
             };
             thread::Builder::new().stack_size(STACK).spawn_scoped(scope, client).unwrap_or_else(|error| {
-                // The others wait for this one for ever.
+                // Otherwise the others would wait for this one forever.
                 eprintln!("load: client {number}: {error}");
                 process::exit(1)
             })
@@ -72,7 +72,7 @@ impl Client<'_> {
             let asked = Instant::now();
             match self.ask(open) {
                 Ok(head) => {
-                    // What is under way at the end is waited for and does not count.
+                    // The request that is under way at the end is completed and not counted.
                     if !matches!(self.plan.until, Until::Seconds(_)) || !self.done(started) {
                         self.figures.answered(head.status, asked.elapsed());
                     }

@@ -4,18 +4,17 @@
 //!     load --url http://127.0.0.1:8081/a/{client}-{turn} [--method POST] [--clients 64] [--size 65536]
 //!         [--credentials FILE] (--seconds 5 | --requests 11) [--trickle BYTES_A_SECOND]
 //!
-//! `{client}` and `{turn}` (0 to 9, round and round) make names of their own. FILE has the base64 of
-//! a `key:secret` in each line; client n takes line n, from the top again after the last. With
-//! `--trickle` each client sends the head of one request and so much of its body, for that many
-//! seconds; then it hangs up.
+//! `{client}` and `{turn}` (0 to 9, again and again) make unique names. FILE has the base64 of a `key:secret` in
+//! each line; client n uses line n, from the first again after the last. With `--trickle` each client sends the
+//! head of one request and this many bytes of its body a second, for that many seconds; then it disconnects.
 //!
 //!     load fleet --address HOST:PORT --credentials FILE --tight COUNT
 //!
-//! The other thing that it does, for script/scale-out: appliances that upload, list, download, check and
-//! delete until standard input ends; `fleet` says more.
+//! The other mode, for script/scale-out: appliances that upload, list, download, check and delete until standard
+//! input ends; see `fleet`.
 //!
-//! One thread and one blocking socket a client: what the load costs is little beside what it asks for, and
-//! the same for every server that it is put on.
+//! One thread and one blocking socket for each client: the load costs little compared with the requests it
+//! makes, and the same for every server under test.
 
 mod answer;
 mod figures;

@@ -1,4 +1,4 @@
-//! What is asked for, and the bytes that it takes.
+//! The requests to send, and their bytes.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 /// How long an answer may take before its connection counts as broken.
 const TIMEOUT: Duration = Duration::from_secs(40);
-/// Names that each client uses in turn.
+/// The number of names that each client uses in turn.
 const TURNS: u64 = 10;
 
 /// When a client is done.
@@ -71,7 +71,7 @@ impl Plan {
         Ok(stream)
     }
 
-    /// The head of a client's `sent`th request.
+    /// Returns the head of a client's `sent`th request.
     pub fn head(&self, client: usize, sent: u64) -> String {
         let path =
             self.path.replace("{client}", &client.to_string()).replace("{turn}", &(sent % TURNS).to_string());
@@ -100,7 +100,7 @@ pub fn read_lines(file: &str) -> Result<Vec<String>, String> {
     Ok(text.lines().map(str::to_owned).collect())
 }
 
-/// Bytes that do not compress (xorshift), the same in every run.
+/// Returns bytes that cannot be compressed (xorshift), the same in every run.
 fn noise(size: usize) -> Vec<u8> {
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     let mut next = || {

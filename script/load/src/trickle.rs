@@ -1,4 +1,4 @@
-//! Uploads that come in slowly, all at once. None of them ends.
+//! Uploads whose bodies arrive slowly, all at once. None of them ends.
 
 use std::collections::BTreeMap;
 use std::io::{ErrorKind, Read, Write};
@@ -27,7 +27,7 @@ pub fn run(plan: &Plan, rate: usize) -> Result<String, String> {
     while started.elapsed() < lasting {
         let chunk = &plan.body[sent.min(plan.body.len())..(sent + step).min(plan.body.len())];
         for stream in &mut streams {
-            // Whether the server has hung up is looked at in the end.
+            // Whether the server has disconnected is checked at the end.
             let _ = stream.write_all(chunk);
         }
         sent += chunk.len();
@@ -53,7 +53,7 @@ pub fn run(plan: &Plan, rate: usize) -> Result<String, String> {
     ))
 }
 
-/// How an upload that has not ended stands.
+/// The state of an upload that has not ended.
 enum State {
     Open,
     Answered(u16),

@@ -1,4 +1,4 @@
-//! Many objects: lists, copies, and things that happen at the same time.
+//! Many objects: lists, copies, and concurrent calls.
 
 use std::sync::Arc;
 
@@ -62,7 +62,7 @@ pub async fn list_has_the_keys_with_the_prefix(subject: &Subject) {
 }
 
 pub async fn a_list_is_in_the_byte_order_of_the_keys(subject: &Subject) {
-    // What follows a name in a key is a slash, which sorts after '-' and before digits and letters.
+    // In a key, a slash follows a name; it sorts after '-' and before digits and letters.
     let names = ["a", "a-", "a-b", "a0", "aa", "a_b", "A", "-"];
     let mut all = Vec::new();
     for (org, system) in names.iter().flat_map(|name| [(*name, "fw"), ("acme", *name)]) {
@@ -80,7 +80,7 @@ pub async fn a_list_is_in_the_byte_order_of_the_keys(subject: &Subject) {
 }
 
 pub async fn list_has_the_time_of_each_object(subject: &Subject) {
-    // Clocks of an engine may be a little off, and rounded.
+    // An engine's clock may be a little off, and its times are rounded.
     let (before, bound) = (Utc::now(), TimeDelta::minutes(5));
     subject.put(&key("acme", "fw-01"), b"bytes").await;
     let (copied_from, copy) = (key("acme", "fw-02"), key("acme", "fw-03"));
@@ -110,7 +110,7 @@ pub async fn list_survives_concurrent_puts_and_deletes(subject: &Subject) {
         }
     };
     tokio::join!(change, watch);
-    // Given up half way.
+    // The first list is dropped half-way.
     let _ = subject.store.list("").next().await;
 }
 
@@ -160,7 +160,7 @@ pub async fn copy_is_independent_of_its_source(subject: &Subject) {
     for size in [0, 10, 700_000] {
         let content = content(size as u64, size);
         subject.put(&from, &content).await;
-        // Twice: also over what an earlier try left.
+        // Copies twice: the second one replaces the result of the first.
         subject.store.copy(&from, &to).await.unwrap();
         subject.store.copy(&from, &to).await.unwrap();
         assert!(subject.read(&from).await.unwrap() == content);

@@ -1,4 +1,4 @@
-//! What every store must do. Each function is one sentence of the contract.
+//! The contract of every store. Each function is one sentence of it.
 
 mod many;
 mod put;

@@ -47,7 +47,7 @@ pub async fn object_is_invisible_until_its_put_is_done(subject: &Subject) {
         }
         drop(sender);
     };
-    // While it is being finished: nothing or all of it.
+    // While the put ends, the object is either absent or complete.
     let seen = async {
         loop {
             if let Ok(size) = subject.store.head(&key).await {
@@ -123,7 +123,7 @@ pub async fn a_put_dropped_while_it_waits_leaves_nothing(subject: &Subject) {
                 let chunk = content(seed, 300_000).into();
                 sender.send(chunk).await.unwrap();
             }
-            // Taken, and written or about to be.
+            // The chunk is taken, and written or about to be.
             sender.reserve().await.unwrap();
         };
         tokio::select! {
@@ -132,7 +132,7 @@ pub async fn a_put_dropped_while_it_waits_leaves_nothing(subject: &Subject) {
         }
         drop(put);
         subject.assert_nothing_of(&key).await;
-        // The step that was under way may be about to let go of the body.
+        // The current step may still hold the body.
         let dropped = tokio::time::timeout(TIMEOUT, sender.closed()).await;
         assert!(dropped.is_ok(), "the body is dropped");
     }
@@ -147,7 +147,7 @@ pub async fn a_put_dropped_at_any_moment_leaves_nothing(subject: &Subject) {
             let put = subject.store.put(&key, Some(600_000), metadata(), whole(&content));
             match poll_and_drop(put, times, wait).await {
                 None => keys.push(key),
-                // It was done: then it stays, and more polls change nothing.
+                // The put was done: the object stays, and more polls change nothing.
                 Some(size) => {
                     assert_eq!(size.unwrap(), 600_000);
                     subject.store.delete(&key).await.unwrap();
@@ -157,7 +157,7 @@ pub async fn a_put_dropped_at_any_moment_leaves_nothing(subject: &Subject) {
         }
     }
     assert!(keys.len() > 100, "only {} were dropped", keys.len());
-    // A step that had not begun when its put was dropped has been by now.
+    // By now every step has begun that had not when its put was dropped.
     subject.put(&key("acme", "fw-02"), &content).await;
     subject.assert_no_leftovers().await;
     assert_eq!(subject.keys("acme/fw-01/").await, Vec::<String>::new());

@@ -1,4 +1,4 @@
-//! Reading, and taking away.
+//! Reading and deleting.
 
 use futures_util::{StreamExt, TryStreamExt};
 use strongroom::domain::range::ByteRange;
@@ -40,7 +40,7 @@ pub async fn a_range_beyond_the_object_is_an_error(subject: &Subject) {
 pub async fn object_of_another_size_is_damaged_and_not_returned(subject: &Subject) {
     let key = key("acme", "fw-01");
     for (size, found) in [(1000, 999), (1000, 1001), (1000, 1), (300_000, 1000), (1, 300_000)] {
-        // Somebody else has replaced the object that had this size.
+        // The object that had this size was replaced without the service.
         subject.put(&key, &content(1, found)).await;
         let last = size - 1;
         for range in [None, Some((0, 0)), Some((0, last)), Some((last, last)), Some((last / 2, last))] {
@@ -72,7 +72,7 @@ pub async fn missing_object_is_not_found(subject: &Subject) {
             assert!(is_not_found(&subject.store.get(absent, 5, None).await.map(drop)));
             assert!(is_not_found(&subject.store.get(absent, 5, range).await.map(drop)));
         }
-        // The same with and without a neighbour.
+        // The second round has another object beside the absent one.
         subject.put(&known, b"bytes").await;
     }
 }
@@ -98,7 +98,7 @@ pub async fn open_reader_finishes_after_a_delete(subject: &Subject) {
     let first = replaced.next().await.unwrap().unwrap();
     subject.put(&key, &content(2, 1 << 20)).await;
     subject.store.delete(&key).await.unwrap();
-    // Either all of the old object or an error, but never a short end.
+    // The rest is either all of the old object or an error, and never a short end.
     let rest: Result<Vec<_>, _> = replaced.try_collect().await;
     if let Ok(rest) = rest {
         assert!([first].into_iter().chain(rest).flatten().eq(old));

@@ -1,4 +1,4 @@
-//! What stays with a file.
+//! The metadata that a file keeps.
 
 use std::fs::File;
 

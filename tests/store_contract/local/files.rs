@@ -54,7 +54,7 @@ async fn empty_folders_are_removed_with_the_last_object() {
             assert_eq!(names_in(&root.join("acme")), left.1);
         }
     }
-    // The same folders again.
+    // The same folders are used again.
     subject.put(&keys[0], b"again").await;
     assert_eq!(subject.read(&keys[0]).await.unwrap(), b"again");
 }
@@ -163,7 +163,7 @@ async fn missing_store_is_unavailable_and_not_not_found() {
     drop(sender);
     put_error(put.await.unwrap());
     assert!(!root.exists());
-    // The folder alone, as where a disk was to be mounted, makes no store.
+    // The folder alone, which may be the mount point of a missing disk, is no store.
     for _ in 0..2 {
         let store = &subject.store;
         assert!(is_unavailable(&store.head(&key).await));
@@ -207,7 +207,7 @@ async fn store_is_ready_once_its_folder_can_be_created() {
             assert!(is_unavailable(&store.prepare(true).await));
             assert!(is_unavailable(&store.check().await));
         }
-        // It comes to be.
+        // The file appears during the put.
         if file.exists() {
             fs::remove_file(&file).unwrap();
         }
@@ -218,8 +218,7 @@ async fn store_is_ready_once_its_folder_can_be_created() {
     }
 }
 
-/// Far more bodies than blocking threads: none may hold a thread while it waits
-/// for its client.
+/// Far more bodies than blocking threads: none may hold a thread while it waits for its client.
 #[test]
 fn thousand_slow_bodies_need_two_blocking_threads() {
     let runtime =
@@ -241,7 +240,7 @@ fn thousand_slow_bodies_need_two_blocking_threads() {
                 sender.send(content(round, 100).into()).await.unwrap();
             }
         }
-        // All of them are under way, and yet another one gets through.
+        // All of them are under way, and another put still succeeds.
         subject.put(&key("other", "fw-01"), b"bytes").await;
         drop(senders);
         for put in puts {

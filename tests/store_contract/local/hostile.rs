@@ -1,8 +1,8 @@
 //! Disks that are full, read-only or cannot be synced.
 //!
-//! A test that needs such a disk, or must not be root, runs itself again in
-//! namespaces of its own (`unshare`), where it may mount without privileges and
-//! nobody else sees it. Where that is not possible it fails and says so.
+//! A test that needs such a disk, or must not be root, runs itself again in namespaces of its own (`unshare`),
+//! where it may mount without privileges and no other process sees it. Where that is not possible it fails and
+//! says so.
 
 use std::fs::{self, DirBuilder};
 use std::future::Future;
@@ -19,9 +19,9 @@ use crate::fixture::*;
 
 /// Set in the process that runs in the namespaces.
 const INSIDE: &str = "STRONGROOM_TEST_NAMESPACE";
-/// Mounts of its own, as any user; then for root where users may not.
+/// Namespaces with mounts of their own: for any user, or for root where users may not.
 pub const MOUNTS: [&[&str]; 2] = [&["--user", "--map-root-user", "--mount"], &["--mount"]];
-/// An ordinary user, also when the tests run as root.
+/// A namespace with an ordinary user, also when the tests run as root.
 pub const ORDINARY: [&[&str]; 1] = [&["--user", "--map-user=1000", "--map-group=1000"]];
 
 fn run(program: &str, args: &[&str]) -> Output {
@@ -50,7 +50,7 @@ pub fn inside<F: Future<Output = ()>>(ways: &[&[&str]], name: &str, test: impl F
     assert!(passed, "{}\n{}", said[0], said[1]);
 }
 
-/// A test of this module, unless another one is named.
+/// Returns the full name of a test: of this module, unless the name has a path.
 fn test_called(name: &str) -> String {
     if name.contains("::") { format!("local::{name}") } else { format!("local::hostile::{name}") }
 }
@@ -79,13 +79,13 @@ impl SmallDisk {
 
 impl Drop for SmallDisk {
     fn drop(&mut self) {
-        // Else the folder cannot be removed.
+        // Otherwise the folder could not be removed.
         run("umount", &["--lazy", self.path().to_str().unwrap()]);
     }
 }
 
-/// Fills the disk until the store notices, and gives its complaint. The blocks
-/// of a file that was removed a moment ago may come back while this is done.
+/// Fills the disk until the store's check fails, and returns the error. Meanwhile, blocks of a file that was
+/// just removed may become free.
 async fn full(subject: &Subject, filler: &Path) -> String {
     for _ in 0..1000 {
         assert!(fs::write(filler, vec![1; 2 << 20]).is_err());
@@ -104,7 +104,7 @@ fn a_full_disk_fails_the_put_and_leaves_nothing() {
         let (kept, old) = (key("acme", "fw-01"), content(1, 100_000));
         subject.put(&kept, &old).await;
         for length in [None, Some(3 << 20)] {
-            // Under a new key, then over an object that is there.
+            // First under a new key, then over an existing object.
             for key in [key("acme", "fw-02"), kept.clone()] {
                 let put = subject.store.put(&key, length, metadata(), whole(&content(2, 3 << 20)));
                 let error = put_error(put.await);
@@ -115,7 +115,7 @@ fn a_full_disk_fails_the_put_and_leaves_nothing() {
             }
         }
         assert_eq!(subject.read(&kept).await.unwrap(), old);
-        // What fits, fits, and the room is given back each time.
+        // What fits is stored, and its space is free again each time.
         for seed in 0..20 {
             let key = key("acme", "fw-02");
             subject.put(&key, &content(seed, 700_000)).await;
@@ -127,7 +127,7 @@ fn a_full_disk_fails_the_put_and_leaves_nothing() {
         let error = full(&subject, &disk.path().join("filler")).await;
         assert!(error.contains("disk full"), "{error}");
         assert_eq!(subject.read(&kept).await.unwrap(), old);
-        // A full disk can be made room on.
+        // Deleting frees space on a full disk.
         subject.store.delete(&kept).await.unwrap();
         subject.store.check().await.unwrap();
     });
@@ -149,7 +149,7 @@ fn read_only_disk_serves_reads_and_refuses_puts() {
         assert!(is_unavailable(&subject.store.delete(&key).await));
         assert_eq!(subject.read(&key).await.unwrap(), content);
         assert_eq!(subject.keys("").await, [key.to_string()]);
-        // Also by a process that starts now.
+        // A new process reads the same.
         assert_eq!(subject_in(disk.path()).await.read(&key).await.unwrap(), content);
 
         mount(&["-o", "remount,bind,rw"], disk.path());
@@ -158,8 +158,8 @@ fn read_only_disk_serves_reads_and_refuses_puts() {
     });
 }
 
-/// A folder that may be written but not opened cannot be synced. The system's folder can be, so the put is past its rename
-/// when it comes to the organization's.
+/// A folder that may be written but not opened cannot be synced. The system's folder can be synced, so the put
+/// has renamed its file when it comes to the organization's.
 #[test]
 fn put_whose_folder_cannot_be_synced_is_undone() {
     inside(&ORDINARY, "put_whose_folder_cannot_be_synced_is_undone", || async {
@@ -176,7 +176,7 @@ fn put_whose_folder_cannot_be_synced_is_undone() {
         assert_eq!(names_in(disk.path()), [".tmp", "acme"]);
         assert_eq!(names_in(&org.join("fw-01")), Vec::<String>::new());
 
-        // What cannot be looked into is no empty list, unless it is not ours.
+        // An unreadable folder is an error and no empty list, unless it is not the service's.
         let list: Result<Vec<_>, _> = subject.store.list("").try_collect().await;
         assert!(is_unavailable(&list));
         fs::set_permissions(&org, fs::Permissions::from_mode(0o700)).unwrap();

@@ -1,4 +1,4 @@
-//! What processes leave behind that were killed, and what they are still at.
+//! Leftovers of killed processes, and unfinished writes of running ones.
 
 use std::fs::{self, File, Permissions};
 use std::io::Write as _;
@@ -46,7 +46,7 @@ async fn listing_leftovers_finds_unfinished_writes_and_changes_nothing() {
     fs::write(tmp.join("written"), b"half of it").unwrap();
     let written = File::open(tmp.join("written")).unwrap();
     written.lock().unwrap();
-    // Between its making and its lock a file has no bytes.
+    // Between its creation and its lock a file has no bytes.
     fs::write(tmp.join("just made"), b"").unwrap();
     let old = File::create(tmp.join("made long ago")).unwrap();
     old.set_modified(SystemTime::now() - Duration::from_hours(1)).unwrap();
@@ -70,8 +70,7 @@ async fn a_put_in_progress_survives_another_process_that_opens_the_store() {
     let meanwhile = async {
         for seed in 0..20 {
             sender.send(Bytes::from(content(seed, 40_000))).await.unwrap();
-            // A lock belongs to the open file, not to the process: the same
-            // holds for another process.
+            // A lock belongs to the open file, not to the process: the same holds for another process.
             subject_in(folder.path()).await;
         }
         drop(sender);

@@ -1,4 +1,4 @@
-//! The local store: the contract, and what only files can get wrong.
+//! The local store: the contract, and what is special to files.
 
 mod facts;
 mod files;
@@ -25,7 +25,7 @@ pub async fn subject() -> Subject {
     subject_in(&folder.path().join("objects")).await.keeping(folder)
 }
 
-/// A store in a folder that the test looks after.
+/// Returns a store in a folder that the test keeps.
 pub async fn subject_in(root: &Path) -> Subject {
     let store = LocalStore::new(root.to_owned(), Handle::current());
     store.prepare(true).await.unwrap();
@@ -34,7 +34,7 @@ pub async fn subject_in(root: &Path) -> Subject {
     Subject::new(store, Box::new(leftovers))
 }
 
-/// What is in a folder.
+/// Returns the names in a folder.
 pub fn names_in(folder: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(folder).unwrap();
     let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
@@ -42,7 +42,7 @@ pub fn names_in(folder: &Path) -> Vec<String> {
     names
 }
 
-/// Where an object's file is.
+/// Returns the path of an object's file.
 pub fn file_of(root: &Path, key: &ObjectKey) -> PathBuf {
     root.join(key.as_str())
 }

@@ -1,4 +1,4 @@
-//! A check of the store looks at the folders of organizations as well, some at a time.
+//! The store's check also covers the folders of organizations, some at a time.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -10,7 +10,7 @@ use super::hostile::{MOUNTS, ORDINARY, inside, mount};
 use super::{names_in, subject_in};
 use crate::fixture::*;
 
-/// The complaint of one of the next checks: each looks at some folders.
+/// Returns the error of one of the next checks: each checks only some folders.
 async fn complaint(subject: &Subject) -> String {
     for _ in 0..100 {
         if let Err(error) = subject.store.check().await {
@@ -20,7 +20,7 @@ async fn complaint(subject: &Subject) -> String {
     panic!("no check complains");
 }
 
-/// It stays known, whatever else there is to be looked at, and is over when the folder is mended.
+/// Checks that the error is reported, whatever else is checked, until the folder is repaired.
 async fn is_told_until_it_is_mended(subject: &Subject, folder: &Path, word: &str, mend: impl FnOnce()) {
     for _ in 0..5 {
         let told = complaint(subject).await;
@@ -38,7 +38,7 @@ async fn link_in_place_of_an_organization_is_reported() {
     let folder = TempDir::new().unwrap();
     let root = folder.path().join("objects");
     let subject = subject_in(&root).await;
-    // More than one check looks at, and what is none.
+    // More folders than one check covers, and some that are not organizations.
     for n in 0..200 {
         fs::create_dir(root.join(format!("org-{n}"))).unwrap();
         fs::write(root.join(format!("file-{n}")), b"not ours").unwrap();
@@ -82,7 +82,7 @@ fn organization_that_cannot_be_written_to_is_reported() {
         let put = put_error(subject.store.put(&key("acme", "fw-01"), None, metadata(), whole(b"x")).await);
         assert!(put.contains("os error 13") && put.contains(org.to_str().unwrap()), "{put}");
         is_told_until_it_is_mended(&subject, &org, "os error 13", || set_mode(0o700)).await;
-        // A new organization needs the root itself.
+        // A new organization needs write access to the root itself.
         let set_mode = |mode| fs::set_permissions(folder.path(), fs::Permissions::from_mode(mode)).unwrap();
         set_mode(0o500);
         assert!(unavailable_error(subject.store.check().await).contains("os error 13"));

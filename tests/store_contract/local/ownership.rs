@@ -1,4 +1,4 @@
-//! Whose the store's directory is, and who may change it.
+//! The owner of the store's directory, and who may change it.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, chown};
@@ -50,11 +50,11 @@ async fn empty_directory_becomes_private_and_another_becomes_no_store() {
     let folder = TempDir::new().unwrap();
     let root = folder.path().join("objects");
     fs::create_dir(&root).unwrap();
-    // Of a file system that nobody has used yet.
+    // A new file system has such a folder.
     fs::create_dir(root.join("lost+found")).unwrap();
     set_mode(&root, 0o1777);
     let store = LocalStore::new(root.clone(), Handle::current());
-    // Perhaps the mount point of a disk that is not there.
+    // It may be the mount point of a disk that is not mounted.
     unavailable_error(store.prepare(false).await);
     assert_eq!(root.metadata().unwrap().permissions().mode() & 0o7777, 0o1777);
     store.prepare(true).await.unwrap();
@@ -74,7 +74,7 @@ async fn a_directory_of_another_user_is_refused() {
     let root = folder.path().join("objects");
     let subject = subject_in(&root).await;
     subject.put(&key("acme", "fw-01"), b"bytes").await;
-    // Only root can give a directory away; for anybody else there is one of root's.
+    // Only root can give a directory to another user; other users test with one of root's.
     let root = match chown(&root, Some(12345), None) {
         Ok(()) => root,
         Err(_) => "/usr".into(),
@@ -87,7 +87,7 @@ async fn a_directory_of_another_user_is_refused() {
 async fn temporary_files_in_a_folder_of_another_user_are_refused() {
     let folder = TempDir::new().unwrap();
     subject_in(folder.path()).await;
-    // Nobody but root could have made one.
+    // Only root could have made such a folder.
     if chown(folder.path().join(".tmp"), Some(12345), None).is_ok() {
         assert!(refusal(folder.path(), false).await.contains(".tmp"));
     }

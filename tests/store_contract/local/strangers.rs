@@ -1,5 +1,5 @@
-//! What somebody else has put into the store's directory: it is no object, nothing leads out of the directory, and what it
-//! leads to stays as it is.
+//! Files that other programs have put into the store's directory: they are no objects, nothing leads out of the
+//! directory, and the targets of links stay unchanged.
 
 use std::fs::{self, File};
 use std::os::unix::fs::symlink;
@@ -21,14 +21,14 @@ use crate::fixture::*;
 /// Longer than any step on a busy machine.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Puts something under a path.
+/// Makes something at a path.
 type Make<'a> = Box<dyn Fn(&Path) + 'a>;
 
 fn pipe(path: &Path) {
     assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
 }
 
-/// Two folders beside each other: the store's, and one that is none of its business.
+/// Returns two folders beside each other: the store's, and one that the store must not touch.
 fn neighbours() -> (TempDir, std::path::PathBuf, std::path::PathBuf) {
     let folder = TempDir::new().unwrap();
     let (root, outside) = (folder.path().join("objects"), folder.path().join("outside"));
@@ -53,7 +53,7 @@ async fn only_a_regular_file_is_an_object() {
     for (what, make) in make {
         let key = key("acme", "fw-01");
         let path = file_of(&root, &key);
-        // A socket's path may be no longer than this.
+        // A socket's path has a maximal length.
         let short = TempDir::new().unwrap();
         make(&short.path().join("x"));
         fs::rename(short.path().join("x"), &path).unwrap();
@@ -79,7 +79,7 @@ async fn only_a_regular_file_is_an_object() {
     }
 }
 
-/// A pipe that nobody writes to must not hold the thread that opens it.
+/// A pipe without a writer must not block the thread that opens it.
 #[test]
 fn pipes_in_place_of_objects_block_no_threads() {
     let runtime =
@@ -111,7 +111,7 @@ async fn link_in_place_of_a_folder_is_not_followed() {
     let (there, coming) = (key("acme", "fw-01"), key("acme", "fw-01"));
     let own = key("other", "fw-01");
     subject.put(&own, b"bytes").await;
-    // The link leads to a whole store, with the very object.
+    // The link leads to a whole store with the same object.
     let elsewhere = subject_in(&outside.join("store")).await;
     elsewhere.put(&there, b"bytes").await;
     let links: [fn(&Path, &Path); 2] = [
@@ -165,7 +165,7 @@ async fn link_in_place_of_the_temporary_folder_deletes_nothing_elsewhere() {
     fs::create_dir(root.join(".tmp")).unwrap();
     assert_eq!(subject.read(&own).await.unwrap(), b"bytes");
 
-    // Nor does a name that leads out of it, or a link in it.
+    // A name that leads out of the folder, or a link in it, removes nothing either.
     symlink(outside.join("file"), root.join(".tmp/link")).unwrap();
     let out = ["../../outside/file", "link", "..", "."].map(|id| Leftover { key: None, id: id.to_owned() });
     assert_eq!(subject.store.remove_leftovers(&out).await.unwrap(), 0);
@@ -186,7 +186,7 @@ async fn put_does_not_end_in_a_directory_that_replaced_the_store() {
     while names_in(&root.join(".tmp")).is_empty() {
         tokio::task::yield_now().await;
     }
-    // Such as another disk that somebody has mounted there.
+    // Another directory replaces the store, as if a disk were mounted there.
     fs::rename(&root, folder.path().join("away")).unwrap();
     let other = subject_in(&root).await;
     drop(sender);

@@ -1,4 +1,4 @@
-//! What a bucket shows, and what is refused at the first look.
+//! The content of a bucket, and what the first check refuses.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -51,7 +51,7 @@ async fn permanent_errors_of_a_bucket_are_refused_in_one_line() {
             other => panic!("{word}: {other:?}"),
         }
     }
-    // Nobody listens there.
+    // This port refuses connections.
     let away = S3Settings { endpoint: "http://127.0.0.1:1".to_owned(), ..right };
     assert!(is_unavailable(&S3Store::new(&away).unwrap().prepare(true).await));
 }
@@ -64,7 +64,7 @@ async fn missing_bucket_is_unavailable_and_not_not_found() {
     let key = key("acme", "fw-01");
     assert!(is_unavailable(&store.head(&key).await));
     assert!(is_unavailable(&store.delete(&key).await));
-    // The engine in this process makes a bucket of whatever is written to.
+    // The engine in this process creates any bucket that is written to.
     if engine::is_real() {
         put_error(store.put(&key, Some(3), metadata(), whole(b"abc")).await);
         put_error(store.put(&key, Some(300_000), metadata(), whole(&content(1, 300_000))).await);

@@ -1,4 +1,4 @@
-//! The store in a bucket: the contract, and what only an engine can get wrong.
+//! The store in a bucket: the contract, and what is special to engines.
 
 mod bucket;
 
@@ -39,7 +39,7 @@ pub async fn subject_in(bucket: &Arc<Bucket>) -> Subject {
     let leftovers = move || {
         let (own, busy) = (Arc::clone(&own), busy.clone());
         let look = async move {
-            // What is being aborted is not left.
+            // An upload that is being aborted is no leftover.
             if busy.open_puts() > 0 {
                 tokio::time::sleep(Duration::from_millis(5)).await;
                 return vec![format!("{} under way", busy.open_puts())];

@@ -1,4 +1,4 @@
-//! One appliance: a system that does one thing after another.
+//! One appliance: a system that sends one request after another.
 
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,15 +12,15 @@ use super::http::{self, Answer, Body};
 use super::ledger::{Ledger, Outcome};
 
 const BACKUPS: &str = "/api/systems/backups";
-/// Between two requests: a fleet, not a flood.
+/// The pause between two requests: a fleet, not a flood.
 const PAUSE: Duration = Duration::from_millis(20);
-/// After a failure.
+/// The pause after a failure.
 const LONGER: Duration = Duration::from_millis(300);
 
 pub struct Appliance<'a> {
     address: &'a str,
     credential: &'a str,
-    /// Its organization has little room: it may be told so.
+    /// Its organization has a tight quota: 413 is an expected answer.
     tight: bool,
     ledger: &'a Ledger,
     expected: ExpectedBackups,
@@ -53,7 +53,7 @@ impl<'a> Appliance<'a> {
         }
     }
 
-    /// All that was promised is listed, and can be had.
+    /// Checks that all promised backups are listed, and can be downloaded.
     pub fn check_all(&mut self) {
         if !self.list() {
             self.ledger.promise_broken("a system can't be listed in the end".to_owned());
@@ -84,7 +84,7 @@ impl<'a> Appliance<'a> {
             Some(Answer { status: 413, .. }) => {
                 self.delete();
             }
-            // 503: nothing is kept.
+            // After a 503 nothing is stored.
             Some(Answer { status: 503, .. }) => return false,
             _ => {
                 self.expected.perhaps_stored(number, sha256, self.tight);
@@ -139,7 +139,7 @@ impl<'a> Appliance<'a> {
         done
     }
 
-    /// Sends it, and counts what became of it. Nothing: the connection broke.
+    /// Sends a request, and counts its outcome. `None`: the connection broke.
     fn ask(
         &mut self,
         request: &str,
@@ -160,7 +160,7 @@ impl<'a> Appliance<'a> {
         answer.ok()
     }
 
-    /// Mostly small, some of a few MB; never the same twice.
+    /// Returns a new body: mostly small, sometimes a few MB.
     fn bytes(&mut self) -> Vec<u8> {
         let most = match self.random_below(10) {
             0..6 => 64 << 10,

@@ -5,24 +5,24 @@ use std::collections::{BTreeMap, BTreeSet};
 /// How many backups a system keeps (`BACKUP_MAX_PER_SYSTEM`).
 pub const SLOTS: usize = 10;
 
-/// A backup that was answered 201 and has to be there.
+/// A backup that was answered 201 and must exist.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Promised {
     pub id: String,
     pub sha256: String,
 }
 
-/// Its uploads in their order. Those of one appliance come one after another, so the service's order is the same.
+/// The uploads of an appliance in their order. It sends one after another, so the service's order is the same.
 #[derive(Default)]
 pub struct ExpectedBackups {
-    /// By number; `None` is one of which nobody knows whether it is there: its answer got lost, it may have been
-    /// pruned, or its deletion was not answered.
+    /// By number; `None` is an upload that may or may not exist: its answer was lost, it may have been pruned,
+    /// or its deletion was not answered.
     kept: BTreeMap<u64, Option<Promised>>,
-    /// Hashes of all that was ever sent and may be seen.
+    /// Hashes of all bodies that were sent and may be listed.
     may_be_there: BTreeSet<String>,
-    /// Slots that uploads without an answer may hold. In an organization with little room such an upload, until it is
-    /// aborted, holds a backup that would otherwise be kept (`audit` and the quota stay right): then
-    /// one less is certain, whatever comes after it.
+    /// Slots that uploads without an answer may hold. With a tight quota such an upload, until it is aborted,
+    /// holds a backup that would otherwise be kept (`audit` and the quota stay right): then one less is certain,
+    /// whatever comes after it.
     held: usize,
 }
 
@@ -33,7 +33,7 @@ impl ExpectedBackups {
         self.prune();
     }
 
-    /// The answer to the upload of these bytes was lost; `tight`: in an organization with little room.
+    /// Records an upload whose answer was lost; `tight`: with a tight quota.
     pub fn perhaps_stored(&mut self, number: u64, sha256: String, tight: bool) {
         self.held += usize::from(tight);
         self.may_be_there.insert(sha256);
@@ -41,7 +41,7 @@ impl ExpectedBackups {
         self.prune();
     }
 
-    /// The oldest may be gone; those of which nobody knows count as if they were there.
+    /// Marks the oldest as uncertain; uploads that may exist count as if they did.
     fn prune(&mut self) {
         let certain = SLOTS.saturating_sub(self.held).max(1);
         let old = self.kept.len().saturating_sub(certain);
@@ -50,7 +50,7 @@ impl ExpectedBackups {
         }
     }
 
-    /// One of those that have to be there.
+    /// Returns one of the backups that must exist.
     pub fn pick(&self, random: u64) -> Option<(u64, Promised)> {
         let promised: Vec<_> = self.promised().collect();
         let at = usize::try_from(random).unwrap_or(0).checked_rem(promised.len())?;
@@ -71,7 +71,7 @@ impl ExpectedBackups {
         self.kept.insert(number, None);
     }
 
-    /// What is wrong with the list that the service gave: ids and hashes.
+    /// Compares the service's list (ids and hashes) with the expectation; returns the first difference.
     pub fn check(&self, listed: &[Promised]) -> Result<(), String> {
         if let Some((_, lost)) = self.promised().find(|(_, backup)| !listed.contains(backup)) {
             return Err(format!("backup {} is not listed as it was stored", lost.id));

@@ -15,7 +15,7 @@ const PIECE: usize = 64 << 10;
 /// The body of an upload.
 pub struct Body<'a> {
     pub bytes: &'a [u8],
-    /// Sent with an unknown length.
+    /// Whether it is sent without its length.
     pub chunked: bool,
 }
 
@@ -40,7 +40,7 @@ pub fn ask(address: &str, credential: &str, request: &str, body: Option<&Body<'_
     stream.set_read_timeout(Some(TIMEOUT))?;
     stream.set_write_timeout(Some(TIMEOUT))?;
     stream.write_all(head.as_bytes())?;
-    // A refusal may come while the body is on its way: then the rest can't be sent, and the answer is there.
+    // A refusal may arrive during the body: then the rest can't be sent, and the answer can be read.
     let sent = body.map_or(Ok(()), |body| send(&mut stream, body));
     match answer::read_with_body(&mut stream) {
         Ok((head, body)) => Ok(Answer { status: head.status, body }),
@@ -60,8 +60,7 @@ fn send(stream: &mut TcpStream, body: &Body<'_>) -> io::Result<()> {
     stream.write_all(b"0\r\n\r\n")
 }
 
-/// The backups that a JSON answer tells of. Ids and hashes have nothing in them that JSON would escape, and
-/// no client gives a name of its own.
+/// Returns the backups in a JSON answer. Their ids and hashes need no JSON escapes, and no client sets a name.
 pub fn backups(json: &[u8]) -> Vec<Promised> {
     let text = String::from_utf8_lossy(json);
     let values = |name: &str| -> Vec<String> {

@@ -1,22 +1,22 @@
-//! What became of each request, by phase.
+//! The outcomes of all requests, by phase.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// So many of the failures are told one by one.
+/// How many failures are printed in full.
 const PRINTED_LINES: usize = 20;
-/// The phase in which nothing is sent any more.
+/// The phase in which nothing is uploaded any more.
 const LAST: &str = "the final check";
 
-/// What became of one request.
+/// The outcome of one request.
 pub enum Outcome {
-    /// A 201.
+    /// Status 201.
     Stored,
-    /// Any other answer that was to be expected.
+    /// Any other expected status.
     Fine,
-    /// A 503.
+    /// Status 503.
     Unavailable,
-    /// Another answer, or none.
+    /// Another status, or no answer.
     Failed(String),
 }
 
@@ -46,13 +46,13 @@ impl Ledger {
         self.lock().phases.push(Phase { name: name.to_owned(), strict, ..Phase::default() });
     }
 
-    /// The phase that it is; before the first one there is none.
+    /// Returns the current phase; `None` before the first one.
     pub fn now(&self) -> Option<usize> {
         self.lock().phases.len().checked_sub(1)
     }
 
-    /// Counts a request that began in phase `began`. It belongs to the phase that it ends in; if that one is strict,
-    /// to a loose one that it began in.
+    /// Counts a request that began in phase `began`. It belongs to the phase in which it ends; but if that one
+    /// is strict and `began` is loose, to `began`.
     pub fn count(&self, began: usize, took: Duration, what: &str, outcome: Outcome) {
         let mut inner = self.lock();
         let last = inner.phases.len() - 1;
@@ -72,12 +72,12 @@ impl Ledger {
         }
     }
 
-    /// What must never happen, whatever is broken.
+    /// Records a violation that no outage excuses.
     pub fn promise_broken(&self, what: String) {
         self.lock().broken_promises.push(what);
     }
 
-    /// Prints the table; whether all held.
+    /// Prints the table; returns whether every phase met its conditions.
     pub fn report(&self) -> bool {
         let inner = self.lock();
         for line in inner.failures.iter().take(PRINTED_LINES) {

@@ -1,9 +1,9 @@
-//! Appliances, one thread each, that do all that an appliance may do, and remember what they were promised.
+//! Appliances, one thread each, that use everything an appliance may use, and remember which backups must exist.
 //!
-//! Standard input says what is going on: `strict NAME` or `loose NAME` begins a phase; its end ends the work.
-//! Then each appliance lists and downloads all that it must still have. Prints a table of the phases. The exit
-//! code is 1 if a promise was broken, whenever that was, if anything failed in a strict phase, or if nothing
-//! was stored in a phase.
+//! Standard input controls the run: `strict NAME` or `loose NAME` begins a phase; its end ends the work. Then
+//! each appliance lists and downloads all that it must still have. Prints a table of the phases. The exit code
+//! is 1 if a promise was broken at any time, if anything failed in a strict phase, or if nothing was stored in a
+//! phase.
 
 mod appliance;
 mod expected_backups;
@@ -18,13 +18,13 @@ use std::thread;
 use appliance::Appliance;
 use ledger::Ledger;
 
-/// What is asked for.
+/// The arguments.
 struct Plan {
     /// `host:port`.
     address: String,
     /// The base64 of a `key:secret` for each appliance.
     credentials: Vec<String>,
-    /// So many of the first ones are in organizations with a tight quota.
+    /// How many of the first appliances are in organizations with a tight quota.
     tight: usize,
 }
 
@@ -58,7 +58,7 @@ impl Plan {
     }
 }
 
-/// Whether all that has to hold held.
+/// Runs the appliances; returns whether every condition was met.
 fn run(plan: &Plan) -> bool {
     let (ledger, done) = (Ledger::default(), AtomicBool::new(false));
     thread::scope(|scope| {
