@@ -185,7 +185,7 @@ pub fn assert_known(found: &BTreeSet<String>, known: &[&str], what: &str) {
     let new: Vec<_> = found.difference(&known).collect();
     let gone: Vec<_> = known.difference(found).collect();
     assert!(new.is_empty(), "{what}:\n{new:#?}");
-    assert!(gone.is_empty(), "no longer so, remove from the list of known ones ({what}):\n{gone:#?}");
+    assert!(gone.is_empty(), "these are gone: remove them from the list of known ones ({what}):\n{gone:#?}");
 }
 
 #[test]

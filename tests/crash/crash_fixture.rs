@@ -45,7 +45,7 @@ impl CrashFixture {
     /// Waits until the process is killed, with or without an answer.
     #[track_caller]
     pub fn assert_killed(&self, answer: &Result<Answer, ureq::Error>) {
-        assert_eventually("the process comes to the point", TIMEOUT, || self.server.died_of().is_some());
+        assert_eventually("the process reaches the failpoint", TIMEOUT, || self.server.died_of().is_some());
         assert_eq!(self.server.died_of(), Some(libc::SIGKILL), "{answer:?}");
     }
 
@@ -69,7 +69,7 @@ impl CrashFixture {
     #[track_caller]
     pub fn assert_command_killed_beside_a_paused_service(&self, arguments: &[&str], point: &str) {
         self.server.signal(libc::SIGSTOP);
-        assert_eventually("the service stands still", TIMEOUT, || self.server.is_stopped());
+        assert_eventually("the service is paused", TIMEOUT, || self.server.is_stopped());
         self.assert_command_killed(arguments, point);
         self.server.signal(libc::SIGCONT);
     }
@@ -112,7 +112,7 @@ pub fn assert_cleaned_up(server: &Server) {
     });
     // The engine in this process cannot list its unfinished uploads, so they cannot be removed.
     if !on_s3() || engine::is_real() {
-        assert_eventually("nothing half-written is left", TIMEOUT, || {
+        assert_eventually("no unfinished write is left", TIMEOUT, || {
             age_empty_files(server);
             server.temporary().is_empty()
         });
@@ -128,11 +128,11 @@ pub fn assert_cleaned_up(server: &Server) {
 /// expires after a minute: let that minute be over.
 #[track_caller]
 fn assert_aborted(server: &Server) {
-    assert_eventually("uploads of the dead are aborted", TIMEOUT, || server.receiving() == 0);
+    assert_eventually("uploads of killed processes are aborted", TIMEOUT, || server.receiving() == 0);
     server.db.execute(
         "UPDATE backups SET purge_started_at = purge_started_at - interval '1 minute' WHERE state = 'retired'",
     );
-    assert_eventually("only what failed is on its way out", TIMEOUT, || {
+    assert_eventually("only failed uploads are still retired", TIMEOUT, || {
         server
             .db
             .holds("NOT EXISTS (SELECT FROM backups WHERE state = 'retired' AND retired_reason <> 'failed')")

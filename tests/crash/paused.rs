@@ -15,24 +15,26 @@ fn paused(
     let other = fixture.server.sibling_with(FAILPOINT, "");
     let answer = std::thread::scope(|scope| {
         let upload = scope.spawn(|| fixture.server.put(&fixture.system, body));
-        assert_eventually("it stands still", TIMEOUT, || fixture.server.is_stopped());
+        assert_eventually("the process is paused", TIMEOUT, || fixture.server.is_stopped());
         meanwhile(fixture, &other);
         fixture.server.signal(libc::SIGCONT);
         upload.join().expect("an answer")
     });
-    assert_eventually("both go on", TIMEOUT, || fixture.server.get("/api/health").send().status == 200);
+    assert_eventually("both processes work", TIMEOUT, || {
+        fixture.server.get("/api/health").send().status == 200
+    });
     answer
 }
 
 fn abort_by_other(_: &CrashFixture, other: &Server) {
-    assert_eventually("the other takes the upload back", TIMEOUT * 2, || other.receiving() == 0);
+    assert_eventually("the other process aborts the upload", TIMEOUT * 2, || other.receiving() == 0);
 }
 
 #[track_caller]
 fn assert_fenced(point: &str) {
     let mut fixture = CrashFixture::new();
     let answer = paused(&mut fixture, point, &bytes(300_000), abort_by_other);
-    assert_eq!(answer.status, 503, "its row was gone: {answer}");
+    assert_eq!(answer.status, 503, "the row was gone: {answer}");
     fixture.assert_consistent(&fixture.kept);
 }
 

@@ -130,7 +130,7 @@ fn every_upload_answered_201_survives_any_number_of_kills() {
         let end = Instant::now() + length;
         while Instant::now() < end && !clients.iter().any(std::thread::ScopedJoinHandle::is_finished) {
             let next = Instant::now() + Duration::from_millis(100 + random.below(600) as u64);
-            assert_eventually("time goes by", TIMEOUT, || Instant::now() >= next);
+            assert_eventually("time passes", TIMEOUT, || Instant::now() >= next);
             fleet.kill_random_process(&mut random);
             kills += 1;
         }
@@ -154,8 +154,8 @@ fn assert_promised_backups(server: &Server, system: &System, record: &ClientReco
     for backup in server.list(system) {
         let text = |name: &str| backup[name].as_str().expect("text").to_owned();
         let body = server.fetch(system, &text("id")).send().status(200).body;
-        assert_eq!(sha256_hex(&body), text("sha256"), "the bytes are those of the list");
-        assert!(record.sent.contains(&text("sha256")), "nobody sent {backup}");
+        assert_eq!(sha256_hex(&body), text("sha256"), "the bytes match the list");
+        assert!(record.sent.contains(&text("sha256")), "no client sent {backup}");
         listed.insert(text("id"), text("sha256"));
     }
     for (id, sha256) in &record.stored {

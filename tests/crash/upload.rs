@@ -36,7 +36,7 @@ fn upload_killed_at(point: &str, body: Body, then: Expected) {
         Body::Chunked | Body::Long => request.chunked(sent.clone()),
     }
     .try_send();
-    assert!(answer.is_err(), "nobody was left to say {answer:?}");
+    assert!(answer.is_err(), "a killed process cannot have answered {answer:?}");
     fixture.assert_killed(&answer);
     fixture.restart();
     let mut expected = fixture.kept.clone();

@@ -31,7 +31,7 @@ impl ClosablePort {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let runtime = runtime.expect("a runtime");
         let port = bound((Ipv4Addr::LOCALHOST, 0).into()).expect("a port");
-        let address = port.local_addr().expect("an address").as_socket().expect("of the internet");
+        let address = port.local_addr().expect("an address").as_socket().expect("an IP address");
         let listener = runtime.block_on(async { listen(address) }).expect("to listen");
         let (orders, received) = unbounded_channel();
         runtime.spawn(accept(listener, address, received, serve));
@@ -46,7 +46,7 @@ impl ClosablePort {
     pub fn set_open(&self, open: bool) {
         let (tell, told) = mpsc::channel();
         self.orders.send((open, tell)).expect("it runs");
-        told.recv().expect("it does as told");
+        told.recv().expect("the port changes");
     }
 }
 

@@ -239,7 +239,7 @@ fn in_process() -> &'static InProcess {
                 service.set_auth(SimpleAuth::from_single(ACCESS_KEY, SECRET_KEY));
                 let service = service.build();
                 let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
-                tell.send(listener.local_addr().expect("an address")).expect("tell it");
+                tell.send(listener.local_addr().expect("an address")).expect("send the address");
                 loop {
                     let Ok((socket, _)) = listener.accept().await else { continue };
                     let service = service.clone();

@@ -84,7 +84,7 @@ impl ModelFixture {
 
     /// Waits until the system gets this status: the service caches a credential for a second.
     fn seen(&self, system: usize, status: u16) {
-        assert_eventually("the process sees it", TIMEOUT, || {
+        assert_eventually("the process has read the change", TIMEOUT, || {
             self.server.get(BACKUPS).user(&self.systems[system]).send().status == status
         });
     }
@@ -125,7 +125,9 @@ impl ModelFixture {
         println!("sweep");
         let young = "EXISTS (SELECT FROM backups JOIN writers ON process_id = writer WHERE state = 'receiving'
             AND lease_expires_at < clock_timestamp() AND admitted_at > clock_timestamp() - interval '1 second')";
-        assert_eventually("the dead are old enough", TIMEOUT, || !self.server.db.holds(young));
+        assert_eventually("uploads of killed processes are old enough", TIMEOUT, || {
+            !self.server.db.holds(young)
+        });
         run(self.server.command(["sweep"]).env("BACKUP_LEASE", "1")).exits(0);
         for (system, tag) in std::mem::take(&mut self.dead) {
             self.accounting.abort(system, tag);

@@ -75,7 +75,7 @@ impl Subject {
     /// Checks that this object does not exist, and that the attempt has left nothing.
     pub async fn assert_nothing_of(&self, key: &ObjectKey) {
         self.assert_no_leftovers().await;
-        assert!(is_not_found(&self.store.head(key).await), "{key} is there");
+        assert!(is_not_found(&self.store.head(key).await), "{key} exists");
         assert!(is_not_found(&self.read(key).await), "{key} can be read");
         assert_eq!(self.keys(key.as_str()).await, Vec::<String>::new());
     }

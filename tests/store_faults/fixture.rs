@@ -60,7 +60,7 @@ impl FaultFixture {
     pub async fn wait_until_idle(&self) {
         let start = Instant::now();
         while self.store.open_puts() > 0 {
-            assert!(start.elapsed() < Duration::from_secs(120), "something never ends");
+            assert!(start.elapsed() < Duration::from_secs(120), "a put does not end");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }

@@ -96,7 +96,7 @@ fn agent_refuses_to_restore_a_damaged_download() {
     let object = server.store_root().join(server.objects().pop_first().expect("an object"));
     let mut damaged = fs::read(&object).expect("the object");
     damaged[100_000] ^= 1;
-    fs::write(&object, damaged).expect("damage it");
+    fs::write(&object, damaged).expect("damage the file");
     let to = appliance.path("restored");
     appliance.run(&["restore", "--to", &to.to_string_lossy()]).exits(1, "does not have its SHA-256");
     assert!(!to.exists());
@@ -116,7 +116,7 @@ fn agent_waits_as_long_as_retry_after_says() {
         .collect();
     assert_eventually("four uploads are open", TIMEOUT, || server.receiving() == 4);
     let mut agent = appliance.start(&["backup"]);
-    assert_eventually("it is told to wait", TIMEOUT * 3, || {
+    assert_eventually("the agent gets Retry-After", TIMEOUT * 3, || {
         agent.says("status 429") && agent.says("; again in ")
     });
     drop(open);
@@ -175,7 +175,9 @@ fn agent_answers_a_backup_request_with_an_unchanged_configuration() {
     appliance.is_restored_in("there");
 
     // The agent waits again, and ends on a signal also in the middle of a poll.
-    assert_eventually("it waits again", TIMEOUT * 3, || waiting.says("stored ") && waiting.is_polling());
+    assert_eventually("the agent waits again", TIMEOUT * 3, || {
+        waiting.says("stored ") && waiting.is_polling()
+    });
     drop(waiting);
     appliance.left_nothing_behind();
 }
@@ -188,7 +190,7 @@ fn daily_run_of_the_agent_answers_a_backup_request() {
     appliance.run(&["backup"]).done("stored ");
     server.cli(["request", &system.key]).exits(0);
     let mut code = String::new();
-    assert_eventually("it is seen within a second or two", TIMEOUT * 3, || {
+    assert_eventually("the request is seen within a second or two", TIMEOUT * 3, || {
         code = appliance.run(&["backup"]).done("").text;
         code.contains("stored ")
     });

@@ -63,7 +63,7 @@ fn were(pauses: &[u64], expected: &[u64]) {
 /// Returns the pauses of an agent that waits for requests, when there are this many.
 fn pauses_of_waiting(appliance: &Appliance, count: usize) -> Vec<u64> {
     let waiting = appliance.start(&["wait"]);
-    assert_eventually("it tries again and again", TIMEOUT * 4, || slept(appliance).len() >= count);
+    assert_eventually("the agent tries again and again", TIMEOUT * 4, || slept(appliance).len() >= count);
     drop(waiting);
     slept(appliance)
 }
@@ -183,7 +183,7 @@ fn every_call_of_the_agent_has_a_timeout() {
     gives_up(&appliance, &["backup"], "can't list the backups: no answer from");
     gives_up(&appliance, &["backup", "--force"], "not stored: no answer from");
     let waiting = appliance.start(&["wait"]);
-    assert_eventually("it is tired of waiting", TIMEOUT * 3, || waiting.says("no answer from"));
+    assert_eventually("the agent's poll times out", TIMEOUT * 3, || waiting.says("no answer from"));
     drop(waiting);
     assert!(asked.lock().expect("not poisoned").len() >= 4);
     // Connecting has a timeout, too.

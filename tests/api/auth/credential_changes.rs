@@ -97,7 +97,7 @@ fn a_destroyed_system_leaves_no_object_and_no_row() {
         server.store(&system, &bytes(len));
     }
     let destroyed = server.cli(["system", "destroy", &system.key, "--yes", "--json"]).exits(0);
-    assert!(destroyed.stdout.contains('3'), "it says how many were erased: {destroyed:?}");
+    assert!(destroyed.stdout.contains('3'), "the output has the number of deleted backups: {destroyed:?}");
     destroyed.json();
     assert_eventually("refused", SOON, || is_refused(&server, &system));
     assert_eq!(server.objects().into_iter().collect::<Vec<_>>(), [server.object_key(&kept)]);
@@ -105,7 +105,7 @@ fn a_destroyed_system_leaves_no_object_and_no_row() {
     let left = format!("SELECT count(*) FROM backups WHERE system_id = '{}'", system.id);
     assert_eq!(server.db.number(&left), 0);
     assert_eq!(server.db.number(&format!("SELECT count(*) FROM systems WHERE id = '{}'", system.id)), 0);
-    assert_eq!(server.events("destroyed"), 1, "history survives what it tells of");
+    assert_eq!(server.events("destroyed"), 1, "the history survives the system");
     assert!(server.events("uploaded") >= 3);
     server.cli(["system", "show", &system.key]).exits(1);
     assert_eq!(server.ids(&sibling), [kept]);
@@ -124,7 +124,7 @@ fn a_system_may_be_destroyed_under_its_own_upload() {
         eventually(SOON, || is_refused(&server, &system));
         let _ = raw.try_send("56789");
         if let Ok(answer) = raw.try_answer() {
-            assert_ne!(answer.status, 201, "nothing is stored for a system that is being erased");
+            assert_ne!(answer.status, 201, "nothing is stored for a system that is being destroyed");
         }
         destroy.join().expect("the command").exits(0);
     });
@@ -163,6 +163,6 @@ fn key_of_a_destroyed_system_can_be_used_for_a_new_one() {
     let second = add();
     assert_ne!((&first.id, &first.secret), (&second.id, &second.secret));
     assert_eventually("the second is admitted", SOON, || !is_refused(&server, &second));
-    assert!(server.list(&second).is_empty(), "and inherits nothing");
+    assert!(server.list(&second).is_empty(), "the new system inherits nothing");
     assert!(is_refused(&server, &first));
 }

@@ -32,7 +32,7 @@ fn behind_a_proxy() -> Server {
 
 /// Returns how many minutes have begun since `start`; guesses are counted anew in each minute.
 fn minutes_since(start: Instant) -> i64 {
-    i64::try_from(start.elapsed().as_secs() / 60).expect("not for ever") + 1
+    i64::try_from(start.elapsed().as_secs() / 60).expect("a short time") + 1
 }
 
 /// Returns the number of log lines about guesses from this address.
@@ -70,7 +70,7 @@ fn right_secret_is_accepted_from_an_address_that_guesses() {
             }
         }
     });
-    assert_eventually("it is told", TIMEOUT, || told(&server, "192.0.2.1") > 0);
+    assert_eventually("the guesses are logged", TIMEOUT, || told(&server, "192.0.2.1") > 0);
     assert!(told(&server, "192.0.2.1") <= minutes_since(start), "more than once a minute");
 }
 
@@ -79,7 +79,7 @@ fn guesses_count_for_a_client_whose_port_the_proxy_writes_and_not_for_the_proxy(
     let server = behind_a_proxy();
     guess(&server, "192.0.2.1:4711", |n| format!("name-{n}"), 330);
     guess(&server, "[2001:db8::1]:4711", |n| format!("name-{n}"), 330);
-    assert_eventually("it is told", TIMEOUT, || {
+    assert_eventually("the guesses are logged", TIMEOUT, || {
         told(&server, "192.0.2.1") > 0 && told(&server, "2001:db8::") > 0
     });
     assert_eq!(told(&server, "127.0.0.1"), 0);
@@ -147,9 +147,11 @@ fn guessing_address_is_logged_once_and_without_its_guesses() {
     guess(&server, "2001:db8::1", |_| "fw-guessed".to_owned(), 20);
     guess(&server, "2001:db8::2", |_| "fw-guessed".to_owned(), 20);
     // The log is in order and a little late: wait for the last line.
-    assert_eventually("one host is told of", TIMEOUT, || told(&server, "2001:db8::/64") == 1);
+    assert_eventually("the guesses of one network are logged", TIMEOUT, || {
+        told(&server, "2001:db8::/64") == 1
+    });
     assert!((1..=minutes_since(start)).contains(&told(&server, "192.0.2.1")), "one line a minute");
-    assert_eq!(told(&server, "192.0.2.2"), 0, "few enough");
+    assert_eq!(told(&server, "192.0.2.2"), 0, "too few guesses for a line");
     assert_eq!(told(&server, "127."), 0, "the proxy does not guess");
     assert!(!server.log().contains("guessed") && !server.log().contains("wrong:"));
 }

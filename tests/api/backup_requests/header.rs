@@ -42,11 +42,11 @@ fn every_answer_announces_a_backup_request_until_it_is_fulfilled() {
     every_answer_has(&server, &system, &id, None);
     let request = server.ask(&system);
     let seen = || server.get(BACKUPS).user(&system).send().header(HEADER).map(str::to_owned);
-    assert_eventually("a second later", PROMPT_TIMEOUT, || seen().is_some());
+    assert_eventually("a second has passed", PROMPT_TIMEOUT, || seen().is_some());
     every_answer_has(&server, &system, &id, Some(&request));
-    assert_eq!(server.request_state(&request), "pending", "a header is not the list");
+    assert_eq!(server.request_state(&request), "pending", "a header does not mark requests as seen");
     let stored = server.put(&system, b"y").status(201);
-    assert_eq!(stored.header(HEADER), None, "it was fulfilled by this");
+    assert_eq!(stored.header(HEADER), None, "this backup fulfilled the request");
     every_answer_has(&server, &system, &id, None);
 }
 
@@ -78,11 +78,11 @@ fn answer_201_announces_a_backup_request_made_during_the_upload() {
         upload.send("x");
         let stored = upload.answer().status(201);
         let told = stored.header(HEADER);
-        assert!(told.is_none_or(|told| told == request), "it is not fulfilled by this one: {stored}");
+        assert!(told.is_none_or(|told| told == request), "this backup does not fulfil the request: {stored}");
         told.is_some()
     };
     // When the database is slow, the hint is omitted.
-    assert!((0..5).any(|_| is_told()), "it is not told of");
+    assert!((0..5).any(|_| is_told()), "the header does not announce it");
 }
 
 #[test]
@@ -115,7 +115,7 @@ fn pending_request_adds_no_query_to_a_flood_of_refusals() {
         )
     };
     let settled = |mut last: i64| {
-        assert_eventually("the figures stand still", TIMEOUT, || {
+        assert_eventually("the counters do not change any more", TIMEOUT, || {
             std::mem::replace(&mut last, looks()) == last
         });
         last

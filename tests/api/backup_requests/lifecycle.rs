@@ -78,12 +78,12 @@ fn repeated_request_joins_the_pending_one_also_concurrently_at_two_processes() {
     });
     assert_eq!(ids.len(), 1, "{ids:?}");
     let request = server.requested(&system).remove(0);
-    assert_eq!(server.ask(&system), request, "also once it was seen");
+    assert_eq!(server.ask(&system), request, "also after it was seen");
     assert_eq!(server.request_state(&request), "seen");
     assert_eq!(server.db.number("SELECT count(*) FROM backup_requests"), 1);
-    assert_eq!(server.events("requested"), 1, "the same person asking the same fills no history");
+    assert_eq!(server.events("requested"), 1, "a repeated request of one person is recorded once");
     server.store(&system, b"x");
-    assert_ne!(server.ask(&system), request, "what is fulfilled is over");
+    assert_ne!(server.ask(&system), request, "a fulfilled request has ended");
 }
 
 #[test]
@@ -119,7 +119,7 @@ fn repeated_request_during_an_upload_for_the_first_is_a_new_request() {
     let mut upload = open_upload(&server, &system);
     let second = server.ask(&system);
     assert_ne!(second, first, "the upload began before it");
-    assert_eq!(server.ask(&system), second, "and this one is joined: nothing under way fulfils it");
+    assert_eq!(server.ask(&system), second, "this request is joined: no upload under way fulfils it");
     assert_eq!(server.requested(&system), [first.as_str(), second.as_str()], "oldest first");
     upload.send("x");
     let backup = upload.answer().id();
@@ -157,10 +157,10 @@ fn clock_set_back_does_not_reorder_requests_and_uploads() {
     let request = server.ask(&system);
     upload.send("x");
     upload.answer().id();
-    assert_eq!(server.answer_to(&request), "null", "it was admitted before the question");
+    assert_eq!(server.answer_to(&request), "null", "the upload was admitted before the request");
     // As if the clock were an hour behind the request now.
     let backup = server.store(&system, b"y");
-    assert_eq!(server.answer_to(&request), uuid(&backup), "it was admitted after the question");
+    assert_eq!(server.answer_to(&request), uuid(&backup), "the upload was admitted after the request");
 }
 
 #[test]

@@ -22,7 +22,7 @@ fn begun(server: &Server, system: &System, seconds: u64) -> RawClient {
          AND pid <> pg_backend_pid() AND query ~ 'FROM backup_requests WHERE system_id = .1 ' \
          AND query_start > '{moment}'"
     );
-    assert_eventually("it has looked", TIMEOUT, || server.db.number(&looked) > 0);
+    assert_eventually("the service has looked for requests", TIMEOUT, || server.db.number(&looked) > 0);
     assert!(!raw.has_something_to_read(), "it waits");
     raw
 }
@@ -44,7 +44,7 @@ fn wait_ends_when_any_process_receives_a_request() {
             took < Duration::from_secs(2)
         };
         // A busy machine may be late now and then.
-        assert!((0..3).any(|_| within_two_seconds()), "seen only by looking");
+        assert!((0..3).any(|_| within_two_seconds()), "the request was only found by polling");
     }
 }
 
@@ -123,7 +123,7 @@ fn wait_with_a_revoked_credential_learns_of_no_request() {
     server.cli(["system", "rotate-secret", &system.id]).exits(0);
     let request = server.ask(&system);
     raw.answer().is_invalid_token();
-    assert_eq!(server.request_state(&request), "pending", "nobody has seen it");
+    assert_eq!(server.request_state(&request), "pending", "no process has seen it");
     let suspended = server.system();
     let mut raw = begun(&server, &suspended, 10);
     server.cli(["system", "suspend", &suspended.id]).exits(0);
@@ -141,14 +141,14 @@ fn shutdown_ends_every_wait_at_once() {
         assert!(request_ids(&raw.answer()).is_empty());
     }
     assert_eq!(server.wait().code(), Some(0));
-    assert!(start.elapsed() < Duration::from_secs(50), "a wait of a minute holds nothing up");
+    assert!(start.elapsed() < Duration::from_secs(50), "a wait of a minute delays nothing");
 }
 
 #[test]
 fn listener_reconnects_to_the_database() {
     let server = Server::start();
     let system = server.system();
-    assert_eventually("it listens", TIMEOUT, || server.db.number(LISTENS) > 0);
+    assert_eventually("the service listens for requests", TIMEOUT, || server.db.number(LISTENS) > 0);
     for _ in 0..2 {
         let mut raw = begun(&server, &system, 60);
         server.db.execute(
@@ -179,7 +179,7 @@ fn thousand_waits_share_few_database_connections() {
             assert_eq!(request_ids(&raw.answer()), [request.as_str()]);
         } else {
             let ended = raw.has_something_to_read() && start.elapsed() < Duration::from_secs(60);
-            assert!(!ended, "nobody else is woken");
+            assert!(!ended, "no other wait ends");
         }
     }
 }
@@ -189,14 +189,18 @@ fn request_delivered_before_ends_no_wait_and_is_listed_at_its_end() {
     let server = Server::start();
     let system = server.system();
     let request = server.ask(&system);
-    assert_eq!(request_ids(&server.waiting(&system, 60).answer()), [request.as_str()], "at once: it is new");
+    assert_eq!(
+        request_ids(&server.waiting(&system, 60).answer()),
+        [request.as_str()],
+        "the wait ends at once: the request is new"
+    );
     let long = server.waiting(&system, 60);
     let start = Instant::now();
     let mut short = server.waiting(&system, 2);
     assert_eq!(request_ids(&short.answer()), [request.as_str()], "an answer may have been lost");
     assert!(start.elapsed() >= Duration::from_secs(2), "after {:?}", start.elapsed());
-    assert!(!long.has_something_to_read(), "longer than the look that is taken every second");
-    assert_eq!(server.requested(&system), [request.as_str()], "at once without a wait");
+    assert!(!long.has_something_to_read(), "longer than the polling interval of a second");
+    assert_eq!(server.requested(&system), [request.as_str()], "without a wait the answer comes at once");
 }
 
 #[test]
@@ -212,7 +216,7 @@ fn repeated_request_ends_a_wait() {
     for raw in &mut wires {
         assert_eq!(request_ids(&raw.answer()), [request.as_str()]);
     }
-    assert!(start.elapsed() < Duration::from_secs(50), "only when the wait was over");
+    assert!(start.elapsed() < Duration::from_secs(50), "the wait ended only at its timeout");
 }
 
 #[test]

@@ -109,5 +109,5 @@ fn index_of_object_keys_has_the_order_of_the_stores_listing() {
     );
     let collation = "SELECT c.collname FROM pg_index AS i JOIN pg_collation AS c ON c.oid = i.indcollation[0]
          WHERE i.indexrelid = 'backups_of_key'::regclass";
-    assert_eq!(server.db.one(collation), "C", "else each page would sort the whole table");
+    assert_eq!(server.db.one(collation), "C", "otherwise each page would sort the whole table");
 }

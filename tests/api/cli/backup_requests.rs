@@ -19,7 +19,7 @@ fn request_command_creates_and_lists_requests() {
     server.delete(&system, &backup).status(200);
     assert_eventually("its row is gone", TIMEOUT, || server.db.number("SELECT count(*) FROM backups") == 0);
     let listed = server.cli(["request", &system.id, "--list", "--json"]).exits(0).json();
-    assert_eq!(listed[0]["backup_id"], backup.as_str(), "it is told what there was");
+    assert_eq!(listed[0]["backup_id"], backup.as_str(), "the failed command shows the last request");
 }
 
 #[test]
@@ -62,7 +62,7 @@ fn request_command_exits_with_1_if_no_backup_arrives() {
     let mut command = server.command(["request", &system.id, "--wait"]);
     let waiting = std::thread::spawn(move || run(&mut command));
     let open = "SELECT id FROM backup_requests WHERE state = 'pending'";
-    assert_eventually("it has asked", TIMEOUT, || {
+    assert_eventually("the request exists", TIMEOUT, || {
         server.db.number("SELECT count(*) FROM backup_requests") == 2
     });
     server.cli(["request", &system.id, "--cancel", &server.db.one(open)]).exits(0);

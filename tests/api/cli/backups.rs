@@ -37,7 +37,7 @@ fn a_backup_is_fetched_into_a_file() {
     let unknown = "01934fab-bc33-7890-a1b2-c3d4e5f6a7b8.bin";
     let other = folder.path().join("other");
     server.cli(["backup", "fetch", unknown, "-o", &other.to_string_lossy()]).exits(1);
-    assert!(!other.exists(), "no empty file for what is not there");
+    assert!(!other.exists(), "a missing backup makes no empty file");
 }
 
 #[test]

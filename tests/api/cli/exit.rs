@@ -28,7 +28,7 @@ fn process_exits_without_exit_handlers_of_libraries() {
     let server = Server::builder().set("LD_PRELOAD", library.display()).start();
     let org = server.system().org;
     let listed = server.cli(["org", "list", "--json"]).exits(0).json();
-    assert!(listed.to_string().contains(&org), "all of it is written: {listed}");
+    assert!(listed.to_string().contains(&org), "the output is complete: {listed}");
     server.cli(["system", "show", "nobody"]).exits(1);
     server.cli(["audit", "--store"]).exits(0);
     assert_eq!(server.stop_gracefully().code(), Some(0));

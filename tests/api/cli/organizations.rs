@@ -25,7 +25,7 @@ fn an_organization_is_added_listed_shown_and_given_a_quota() {
     server.cli(["org", "set-quota", "small_1", "none", "--json"]).exits(0).json();
     let none = quota();
     server.cli(["org", "set-quota", "small_1", "default"]).exits(0);
-    assert_ne!(quota(), none, "no quota and the default are two things");
+    assert_ne!(quota(), none, "no quota is not the default quota");
     assert_eq!(server.totals("acme"), (0, 0), "the totals exist from the start");
 }
 

@@ -60,7 +60,9 @@ fn audit_does_not_report_a_backup_deleted_after_its_row_was_read() {
         // Not in the listing that is held.
         let id = server.store(&system, &bytes(20));
         link.inject(Fault::RequestHeld, looks_at_an_object);
-        assert_eventually("its row was read, and the engine is asked for it", TIMEOUT, || link.held() > 0);
+        assert_eventually("its row was read, and the engine gets a request for it", TIMEOUT, || {
+            link.held() > 0
+        });
         server.delete(&system, &id).status(200);
         assert_eventually("its row is gone", TIMEOUT, || rows(&server) == 1);
     });

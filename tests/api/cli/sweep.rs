@@ -59,8 +59,8 @@ fn sweep_aborts_uploads_of_dead_processes() {
         aborted > 0
     });
     assert_eq!(aborted, 1);
-    assert_eq!(server.snapshot(), before, "row, bytes and file are gone");
-    assert_eq!(server.slots_used(&system), 1, "its slot is given back");
+    assert_eq!(server.snapshot(), before, "the row, its bytes and its file are gone");
+    assert_eq!(server.slots_used(&system), 1, "the slot is released");
     assert_eq!(server.db.all("SELECT retired_reason FROM backups WHERE state = 'retired'"), ["failed"]);
     server.cli(["sweep"]).exits(0).says("COUNT");
     assert!(server.object_key(&kept).starts_with(&system.org));
@@ -136,5 +136,5 @@ fn object_that_the_store_fails_to_delete_is_reported_and_swept_later() {
         server.cli(["sweep"]).exits(0).stdout.contains("purged")
             && server.db.number("SELECT count(*) FROM backups") == 0
     };
-    assert_eventually("it is tried again", TIMEOUT + Duration::from_secs(10), gone);
+    assert_eventually("the purge is tried again", TIMEOUT + Duration::from_secs(10), gone);
 }

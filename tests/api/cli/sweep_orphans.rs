@@ -104,7 +104,7 @@ fn an_empty_database_does_not_empty_the_store() {
     assert!(server.objects().is_superset(&objects));
     server.skip_comparison();
     confused.cli(["sweep", "--orphans", "--older-than", "0s", "--force"]).exits(0);
-    assert_eq!(server.objects().len(), 1, "whoever insists gets it");
+    assert_eq!(server.objects().len(), 1, "--force deletes them");
 }
 
 #[test]
@@ -187,7 +187,7 @@ fn objects_between_a_dump_and_its_restore_are_kept_after_the_next_upload() {
     assert!(refused.stderr.contains("1 objects without a row lie under systems"), "{refused:?}");
     assert_eq!(server.objects(), objects);
     server.cli(["sweep", "--orphans", "--older-than", "0s", "--force"]).exits(0);
-    assert_eq!(server.objects().len(), 3, "whoever insists gets it");
+    assert_eq!(server.objects().len(), 3, "--force deletes them");
 }
 
 #[test]

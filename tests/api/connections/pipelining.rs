@@ -124,7 +124,7 @@ fn pipelined_requests_beyond_the_read_ahead_are_all_answered() {
             is_answered(&mut raw, request, &format!("in turn {turn}"));
         }
     }
-    assert!(raw.is_closed(), "the client has said that nothing more comes");
+    assert!(raw.is_closed(), "the client has ended its sending direction");
 }
 
 #[test]
@@ -173,7 +173,7 @@ fn client_that_disconnects_with_a_pipelined_request_is_not_waited_for() {
     let server = Server::start();
     let system = server.system();
     let waiting = |expected: f64| {
-        assert_eventually("it is known who waits", TIMEOUT, || {
+        assert_eventually("the service has parsed the head", TIMEOUT, || {
             (sample(&server.metrics(), "strongroom_systems_waiting") - expected).abs() < 0.5
         });
     };

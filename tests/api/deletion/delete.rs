@@ -23,7 +23,7 @@ fn deleted_backup_is_gone_from_the_list_the_totals_and_the_store() {
     let rows = format!("SELECT count(*) FROM backups WHERE object_key = '{key}'");
     assert_eventually("its row is gone after it", TIMEOUT, || server.db.number(&rows) == 0);
     assert_eq!(server.events("deleted"), 1);
-    assert_eq!(server.slots_used(&system), 2, "a deletion neither costs a slot nor gives one back");
+    assert_eq!(server.slots_used(&system), 2, "a deletion neither uses nor releases a slot");
 }
 
 #[test]
@@ -79,6 +79,6 @@ fn deletion_does_not_cut_a_download_under_way() {
     server.delete(&system, &id).status(200);
     assert_eventually("the object is gone", PROMPT_TIMEOUT, || server.objects().is_empty());
     if let Ok(answer) = raw.try_answer() {
-        assert!(answer.body == body, "what is answered cleanly is whole");
+        assert!(answer.body == body, "a complete answer has all bytes");
     }
 }

@@ -61,10 +61,10 @@ fn backlog_is_purged_in_steps_with_stale_planner_statistics() {
     watch(&server, "delete", "OLD");
     let swept = server.cli(["sweep", "--json"]).exits(0).json();
     assert_eq!(swept["backups_purged"], BACKLOG, "{swept}");
-    assert_eq!(server.objects().len(), 1, "what is stored stays");
+    assert_eq!(server.objects().len(), 1, "stored backups stay");
     for kind in ["updates", "deletes"] {
         let steps = server.db.all(&format!("SELECT rows FROM {kind} WHERE rows > 0 ORDER BY rows DESC"));
-        assert_eq!(steps, ["50", "50", "20"], "{kind}: claimed and dropped by the batch, never more at once");
+        assert_eq!(steps, ["50", "50", "20"], "{kind}: each batch claims and deletes at most 50 rows");
     }
 }
 
@@ -131,7 +131,7 @@ fn undeletable_object_does_not_delay_other_purges() {
     for key in &bad {
         std::fs::remove_dir_all(server.store.path().join(key)).expect("remove the folder");
     }
-    assert_eventually("they are tried again", TIMEOUT + Duration::from_secs(10), || {
+    assert_eventually("the purges are tried again", TIMEOUT + Duration::from_secs(10), || {
         server.cli(["sweep"]).exits(0);
         keys(&server).is_empty()
     });

@@ -33,7 +33,7 @@ fn upload_over_the_size_limit_prunes_the_oldest_until_it_fits() {
     let server = Server::builder().no_rate_limit().set("BACKUP_MAX_SIZE_PER_SYSTEM", 1000).start();
     let system = server.system();
     let ids: Vec<_> = [300, 300, 400].map(|len| server.store(&system, &bytes(len))).into();
-    assert_eq!(server.ids(&system).len(), 3, "exactly the cap is not over it");
+    assert_eq!(server.ids(&system).len(), 3, "exactly the limit is not over it");
     let fourth = server.store(&system, b"x");
     assert_eq!(server.ids(&system), [fourth.clone(), ids[2].clone(), ids[1].clone()]);
     let fifth = server.store(&system, &bytes(700));
@@ -55,7 +55,7 @@ fn single_backup_over_the_size_limit_is_kept_and_recorded() {
         server.log().lines().any(|line| line.contains(uuid) && line.contains("size"))
     });
     let small = server.store(&system, &bytes(100));
-    assert_eq!(server.ids(&system), [small], "and goes when there is a newer one");
+    assert_eq!(server.ids(&system), [small], "it is pruned when there is a newer one");
 }
 
 #[test]
@@ -137,7 +137,7 @@ fn two_concurrent_uploads_replace_two_backups_in_a_full_organization() {
     let mut open: Vec<RawClient> =
         (0..2).map(|_| RawClient::upload(&server, &system, &["Content-Length: 100"])).collect();
     assert_eventually("both were admitted", TIMEOUT, || server.receiving() == 2);
-    assert_eq!(server.totals(&system.org), (300, 0), "they need nothing but what they replace");
+    assert_eq!(server.totals(&system.org), (300, 0), "the uploads need only the bytes that they replace");
     let new: Vec<_> = open
         .iter_mut()
         .map(|raw| {

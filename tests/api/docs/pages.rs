@@ -30,7 +30,7 @@ fn pages(server: &Server) -> Vec<(String, Answer)> {
         if answer.must_have("content-type").starts_with("text/html") {
             let html = text(&answer);
             for link in attributes(&html, "href").into_iter().chain(attributes(&html, "src")) {
-                assert!(link.starts_with(['/', '#']) && !link.starts_with("//"), "{path} leads to {link}");
+                assert!(link.starts_with(['/', '#']) && !link.starts_with("//"), "{path} links to {link}");
                 let (to, anchor) = link.split_once('#').unwrap_or((link, ""));
                 let to = if to.is_empty() { path.as_str() } else { to };
                 links.insert((path.clone(), to.to_owned(), anchor.to_owned()));
@@ -42,7 +42,7 @@ fn pages(server: &Server) -> Vec<(String, Answer)> {
     for (from, to, anchor) in links.iter().filter(|(_, _, anchor)| !anchor.is_empty()) {
         let (_, target) = pages.iter().find(|(path, _)| path == to).expect("a page that was read");
         let there = attributes(&text(target), "id").contains(&anchor.as_str());
-        assert!(there, "{from} leads to {to}#{anchor}, which is not there");
+        assert!(there, "{from} links to {to}#{anchor}, which does not exist");
     }
     pages
 }

@@ -55,7 +55,7 @@ fn system_and_its_portals_have_at_most_eight_downloads_each() {
             portal.is_gateway_error(429, "too_many_downloads", &server.management_url(""));
             assert_eq!(portal.must_have("retry-after"), "5");
         } else {
-            assert_eq!(portal.status, 415, "it is too large to be shown: {portal}");
+            assert_eq!(portal.status, 415, "the backup is too large to be shown: {portal}");
         }
     }
     // These requests open no object.
@@ -64,7 +64,7 @@ fn system_and_its_portals_have_at_most_eight_downloads_each() {
     server.fetch(&other, &small).send().status(200);
     server.store(&another, b"x");
     wires.remove(0).disconnect(Disconnect::Rst);
-    assert_eventually("a place is free again", TIMEOUT, || {
+    assert_eventually("another download is permitted again", TIMEOUT, || {
         server.fetch(&system, &id).header("range", "bytes=0-9").send().status == 206
     });
     drop((wires, by_token));
@@ -102,7 +102,7 @@ fn one_link_has_at_most_four_downloads_apart_from_its_systems() {
     // The addresses differ in the second at which they expire.
     let (one, _) = link(&server, &login, &system, &id);
     let other = || link(&server, &login, &system, &id).0;
-    assert_eventually("a second goes by", TIMEOUT, || other() != one);
+    assert_eventually("a second passes", TIMEOUT, || other() != one);
     let wires: Vec<RawClient> = (0..4).map(|_| stalled_by_link(&server, &one)).collect();
     becomes(&server, 4.0);
     let refused = server.at(&one).send().status(429);
@@ -131,9 +131,11 @@ fn end_after(command: &[&str]) {
     assert_eventually("their files are open", TIMEOUT, || descriptors(&server, &id) == 3);
     run(server.command(["system"]).args(command).arg(&system.id)).exits(0);
     // Much sooner than the idle timeout.
-    assert_eventually("those of the appliance and by the link end", TIMEOUT, || under_way(&server) < 1.5);
+    assert_eventually("the appliance's download and the one by link end", TIMEOUT, || {
+        under_way(&server) < 1.5
+    });
     for raw in &mut wires[1..] {
-        assert!(raw.try_answer().is_err(), "a short answer must not look whole");
+        assert!(raw.try_answer().is_err(), "a cut answer must not look complete");
     }
     if command[0] == "destroy" {
         becomes(&server, 0.0);

@@ -106,7 +106,7 @@ fn if_none_match_with_the_etag_is_304() {
         assert_eq!(answer.must_have("etag"), stored.etag);
     }
     let with_range = stored.get(&[("if-none-match", &stored.etag), ("range", "bytes=0-1")]);
-    assert_eq!(with_range.status, 304, "If-None-Match comes first");
+    assert_eq!(with_range.status, 304, "If-None-Match is checked first");
     stored.is_whole(&stored.get(&[("if-none-match", "\"x\"")]));
     stored.is_whole(&stored.get(&[("if-none-match", &sha256_hex(b"another"))]));
 }

@@ -46,12 +46,12 @@ fn is_given_up(builder: &Builder) {
     let server = builder.clone().start();
     let (system, id) = large_backup(&server);
     let mut wires: Vec<RawClient> = (0..3).map(|_| stalled(&server, &system, &id)).collect();
-    assert_eventually("it is opened", TIMEOUT, || descriptors(&server, &id) == 3);
+    assert_eventually("the object is opened", TIMEOUT, || descriptors(&server, &id) == 3);
     // The file is deleted, and its disk space is in use until the last descriptor is closed.
     server.delete(&system, &id).status(200);
-    assert_eventually("it is given up", TIMEOUT, || descriptors(&server, &id) == 0);
+    assert_eventually("the download is aborted", TIMEOUT, || descriptors(&server, &id) == 0);
     for raw in &mut wires {
-        assert!(raw.try_answer().is_err(), "a short answer must not look whole");
+        assert!(raw.try_answer().is_err(), "a cut answer must not look complete");
     }
     // One line a minute for all clients at one address.
     let told = server.log().matches("BACKUP_BODY_IDLE_TIMEOUT").count();
@@ -101,7 +101,11 @@ fn download_below_the_minimum_rate_is_aborted_within_a_minute() {
         }
     }
     assert!(taken < LARGE);
-    assert!(start.elapsed() > Duration::from_secs(10), "a minute is given, not {:?}", start.elapsed());
+    assert!(
+        start.elapsed() > Duration::from_secs(10),
+        "aborted after {:?}, before the minute was over",
+        start.elapsed()
+    );
     assert!(server.log().contains("BACKUP_BODY_MIN_RATE"), "{}", server.log());
 }
 

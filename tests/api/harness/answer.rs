@@ -60,7 +60,7 @@ impl Answer {
     pub fn retry_after(&self) -> u64 {
         let value = self.must_have("retry-after");
         let seconds = value.parse().unwrap_or_else(|_| panic!("Retry-After is not in seconds: {self}"));
-        assert!(seconds >= 1, "Retry-After of nothing: {self}");
+        assert!(seconds >= 1, "Retry-After is 0: {self}");
         seconds
     }
 
@@ -80,7 +80,7 @@ impl Answer {
         let data = self.data();
         assert_eq!(data["type"], "validation_error", "{self}");
         let errors = data["errors"].as_array().unwrap_or_else(|| panic!("no errors in {self}")).clone();
-        assert_eq!(errors.len(), 1, "one thing was wrong: {self}");
+        assert_eq!(errors.len(), 1, "only one field is wrong: {self}");
         assert_eq!(errors[0]["key"], key, "{self}");
         assert!(errors[0].get("value").is_some(), "an error has a value: {self}");
         let message = errors[0]["message"].as_str().unwrap_or_default();
@@ -138,7 +138,10 @@ impl Answer {
         assert_eq!(self.status, 413, "unexpected answer: {self}");
         assert_eq!(self.message(), "organization backup quota exceeded", "{self}");
         let text = self.json().to_string().replacen("413", "", 1);
-        assert!(!text.bytes().any(|b| b.is_ascii_digit()), "no figures of the organization: {self}");
+        assert!(
+            !text.bytes().any(|b| b.is_ascii_digit()),
+            "the answer has figures of the organization: {self}"
+        );
     }
 
     #[track_caller]
@@ -162,7 +165,7 @@ impl Answer {
     pub fn is_unavailable(&self) {
         assert_eq!(self.status, 503, "unexpected answer: {self}");
         let seconds = self.retry_after();
-        assert!(seconds <= 600, "an outage is not waited for that long: {self}");
+        assert!(seconds <= 600, "Retry-After is too long: {self}");
         assert_eq!(self.data()["type"], "external_api_error", "{self}");
         let text = self.json().to_string().to_lowercase();
         for inside in ["postgres", "diesel", "/tmp", "os error", "sql", "connection", "password", "errno"] {

@@ -39,7 +39,7 @@ impl ApiDocument {
     pub fn describes(&self, method: &str, path: &str, answer: &Answer) {
         let operation = &self.0["paths"][path][method.to_lowercase()];
         let said = &operation["responses"][answer.status.to_string()];
-        assert!(!said.is_null(), "{method} {path} may not answer so: {answer}");
+        assert!(!said.is_null(), "{method} {path} has an undocumented answer: {answer}");
         for (name, header) in said["headers"].as_object().into_iter().flatten() {
             // The only optional header.
             if name == "X-Backup-Requested" && answer.header(name).is_none() {

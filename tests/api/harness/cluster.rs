@@ -47,7 +47,7 @@ impl Cluster {
         let database = Database::at(&self.url());
         database.execute("ALTER SYSTEM SET synchronous_standby_names = '*'");
         database.execute("SELECT pg_reload_conf()");
-        assert_eventually("the standby is waited for", TIMEOUT, || {
+        assert_eventually("commits wait for the standby", TIMEOUT, || {
             database.holds("EXISTS (SELECT FROM pg_stat_replication WHERE sync_state = 'sync')")
         });
     }
@@ -106,7 +106,7 @@ impl Cluster {
         let database = Database::at(&self.url());
         database.execute(&format!("ALTER SYSTEM SET synchronous_standby_names = '{name}'"));
         database.execute("SELECT pg_reload_conf()");
-        assert_eventually("Postgres has read it", TIMEOUT, || {
+        assert_eventually("Postgres has read the setting", TIMEOUT, || {
             database.one("SELECT current_setting('synchronous_standby_names')") == name
         });
     }
@@ -132,7 +132,7 @@ impl Drop for Cluster {
 }
 
 fn program(name: &str) -> String {
-    format!("{}/{name}", std::env::var(PROGRAMS).expect("looked at before"))
+    format!("{}/{name}", std::env::var(PROGRAMS).expect("checked before"))
 }
 
 /// Returns a folder of the account that Postgres runs as; its name is short enough for a socket's path.

@@ -176,7 +176,7 @@ impl Database {
     #[track_caller]
     pub fn wait_until_alone(&self) {
         let others = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()";
-        assert_eventually("nobody else is connected", TIMEOUT, || self.number(others) == 0);
+        assert_eventually("no other session is connected", TIMEOUT, || self.number(others) == 0);
     }
 
     /// Refuses connections to the database from now on, and ends the existing ones.
@@ -192,7 +192,7 @@ impl Database {
             let name = &self.name;
             count(&format!("SELECT count(*) AS value FROM pg_stat_activity WHERE datname = '{name}'")) == 0
         });
-        assert!(gone, "somebody stays connected to {}", self.name);
+        assert!(gone, "a session stays connected to {}", self.name);
     }
 
     /// Ends `go_dark`.
@@ -237,7 +237,7 @@ fn make_template() -> String {
     assert!(done.status.success(), "strongroom migrate: {}", String::from_utf8_lossy(&done.stderr));
     // Postgres copies only a database without connections, and a session ends a little later than its client.
     let others = format!("SELECT count(*) AS value FROM pg_stat_activity WHERE datname = '{name}'");
-    assert!(eventually(TIMEOUT, || count(&others) == 0), "somebody stays connected to {name}");
+    assert!(eventually(TIMEOUT, || count(&others) == 0), "a session stays connected to {name}");
     name
 }
 

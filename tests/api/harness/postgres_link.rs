@@ -141,7 +141,7 @@ impl PostgresLink {
 
     /// Replaces `from` by `to` in Postgres' messages from now on.
     pub fn translate(&self, from: &'static str, to: &'static str) {
-        assert_eq!(from.len(), to.len(), "a message's length stands before it");
+        assert_eq!(from.len(), to.len(), "a message is preceded by its length");
         lock(&self.shared.translations).push((from, to));
     }
 

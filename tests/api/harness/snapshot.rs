@@ -31,7 +31,7 @@ impl Server {
     #[track_caller]
     pub fn assert_nothing_left(&self, before: &Snapshot) {
         if !eventually(TIMEOUT, || &self.snapshot() == before) {
-            assert_eq!(&self.snapshot(), before, "something was left behind");
+            assert_eq!(&self.snapshot(), before, "the upload has left something");
         }
     }
 

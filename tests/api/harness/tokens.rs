@@ -130,7 +130,7 @@ pub fn encode(bytes: &[u8]) -> String {
 
 pub fn now() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
-    i64::try_from(since.as_secs()).expect("before the end of time")
+    i64::try_from(since.as_secs()).expect("a time in range")
 }
 
 /// Returns claims that are valid for a quarter of an hour.

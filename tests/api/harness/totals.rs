@@ -33,7 +33,7 @@ impl Server {
             let end = SetOnDrop(&over);
             let done = work();
             drop(end);
-            (done, looking.join().expect("the totals were right all the time"))
+            (done, looking.join().expect("the totals were always right"))
         })
     }
 

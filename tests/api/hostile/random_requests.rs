@@ -97,7 +97,7 @@ fn objects_are_where_they_belong(server: &Server, systems: &[System]) {
         let parts: Vec<&str> = key.split('/').collect();
         assert_eq!(parts.len(), 3, "an object at {key}");
         let owner = systems.iter().find(|system| system.org == parts[0] && system.key == parts[1]);
-        assert!(owner.is_some(), "an object of nobody at {key}");
+        assert!(owner.is_some(), "an object of no system at {key}");
     }
     if !crate::harness::on_s3() {
         let beside = server.store.path().parent().expect("a folder").read_dir().expect("list it");
@@ -147,7 +147,7 @@ fn hostile_requests_harm_nobody(builder: Builder, requests: u64) {
     println!("resident after each round, in KiB: {resident:?}");
     assert!(resident[1] <= resident[0] + KEPT, "memory grows: {resident:?} KiB");
     server.has_not_panicked();
-    assert_eventually("what was begun is gone", TIMEOUT, || server.temporary().is_empty());
+    assert_eventually("all unfinished writes are removed", TIMEOUT, || server.temporary().is_empty());
     objects_are_where_they_belong(&server, &systems);
 }
 
@@ -200,14 +200,14 @@ fn slow_clients_hold_nobody_up(builder: Builder) {
         let start = Instant::now();
         let id = server.store(&good, &bytes(50_000));
         server.fetch(&good, &id).send().status(200);
-        assert!(start.elapsed() < TIMEOUT, "held up for {:?}", start.elapsed());
+        assert!(start.elapsed() < TIMEOUT, "delayed by {:?}", start.elapsed());
     }
     let after = server.resident();
     assert!(after <= before + KEPT, "{before} KiB before the drops, {after} after");
     for (number, raw) in slow.into_iter().enumerate() {
         raw.disconnect(if number % 2 == 0 { Disconnect::Fin } else { Disconnect::Rst });
     }
-    assert_eventually("all is aborted", PROMPT_TIMEOUT * 10, || server.totals("slow") == (0, 0));
+    assert_eventually("all uploads are aborted", PROMPT_TIMEOUT * 10, || server.totals("slow") == (0, 0));
     assert!(eventually(TIMEOUT, || server.temporary().is_empty()), "temporary files are left");
     server.has_not_panicked();
     server.get(BACKUPS).user(&good).send().status(200);

@@ -93,7 +93,7 @@ fn engine_refuses_an_expired_link() {
     let (url, seconds) = link(&server, &login, &system, &id);
     assert_eq!(seconds, 1);
     let end = now() + 2;
-    assert_eventually("two seconds go by", TIMEOUT, || now() >= end);
+    assert_eventually("two seconds pass", TIMEOUT, || now() >= end);
     let answer = get(&url, []);
     assert!([400, 403].contains(&answer.status), "{answer}");
     assert_ne!(answer.body, b"x");

@@ -137,7 +137,7 @@ fn flood_of_forged_links_costs_two_key_queries_a_second() {
     };
     let settled = |mut last: i64| {
         let same = || std::mem::replace(&mut last, looks()) == looks();
-        assert_eventually("the figures stand still", TIMEOUT, same);
+        assert_eventually("the counters do not change any more", TIMEOUT, same);
         looks()
     };
     let before = settled(-1);
@@ -155,5 +155,5 @@ fn flood_of_forged_links_costs_two_key_queries_a_second() {
     });
     let seconds = i64::try_from(start.elapsed().as_secs()).expect("a short time") + 1;
     let after = settled(-1);
-    assert!(after - before <= 20 + 4 * seconds, "{} looks in {seconds} s", after - before);
+    assert!(after - before <= 20 + 4 * seconds, "{} reads in {seconds} s", after - before);
 }

@@ -144,7 +144,7 @@ fn link_expires() {
     let id = server.store(&system, b"x");
     let (url, _) = link(&server, &login, &system, &id);
     let end = now() + 2;
-    assert_eventually("two seconds go by", TIMEOUT, || now() >= end);
+    assert_eventually("two seconds pass", TIMEOUT, || now() >= end);
     is_refused(&server.at(&url).send());
 }
 

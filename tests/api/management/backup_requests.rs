@@ -120,7 +120,7 @@ fn every_request_operation_needs_its_scope() {
     // A body is ignored, and does no harm.
     let with_body = server.manage("POST", &path).bearer(login.token(&system.org, "backup:create")).body("{}");
     with_body.send().status(202);
-    assert_eventually("the appliance is asked", crate::harness::TIMEOUT, || {
+    assert_eventually("the appliance sees the request", crate::harness::TIMEOUT, || {
         request_ids(&server.get(REQUESTS).user(&system).send()).len() == 1
     });
 }

@@ -56,7 +56,7 @@ fn gateway_returns_metadata_and_content_only_on_request() {
         assert!(api[member].is_string(), "{api}");
     }
     assert_eq!(get().header("x-download", "false").send().status(200).json(), api);
-    assert_eq!(server.events("downloaded"), 0, "a look at the metadata is no download");
+    assert_eq!(server.events("downloaded"), 0, "reading the metadata is no download");
 
     let whole = get().header("x-download", "true").send().status(200);
     assert!(whole.body == body);
@@ -81,7 +81,7 @@ fn gateway_returns_metadata_and_content_only_on_request() {
             r#"portal@example.org 127.0.0.1 {"with": "token"}"#,
             r#"portal@example.org 127.0.0.1 {"last": 19, "with": "token", "first": 10}"#
         ],
-        "all but the first byte is a download as well"
+        "a request from the second byte on is a download, too"
     );
 }
 
@@ -111,7 +111,7 @@ fn gateway_shows_text_and_answers_415_to_anything_else() {
     let path = format!("/backup/{}/{id}", system.id);
     let head = server.manage("HEAD", &path).bearer(&token).header("x-view", "true").send().status(200);
     assert_eq!((head.must_have("content-type"), head.body.len()), ("text/plain; charset=utf-8", 0));
-    assert_eq!(server.events("downloaded"), 2, "what was not shown was not downloaded");
+    assert_eq!(server.events("downloaded"), 2, "a refused view counts as no download");
     let too_large = server.store(&system, &vec![b'a'; (1 << 20) + 1]);
     server.store.remove(&server.object_key(&too_large));
     server.skip_comparison();

@@ -19,7 +19,7 @@ fn new_key_is_found_and_unknown_keys_cost_one_request_a_minute() {
     for _ in 0..5 {
         list(&server, &system, &old).status(200);
     }
-    assert_eq!(provider.asked(), 1, "known keys are not asked for");
+    assert_eq!(provider.asked(), 1, "a known key causes no request");
     provider.publish(&[&new]);
     list(&server, &system, &new).status(200);
     assert_eq!(provider.asked(), 2);
@@ -29,7 +29,7 @@ fn new_key_is_found_and_unknown_keys_cost_one_request_a_minute() {
             scope.spawn(|| list(&server, &system, &SigningKey::ed()).is_bad_token());
         }
     });
-    assert_eq!(provider.asked(), 2, "made-up keys cost nothing within a minute");
+    assert_eq!(provider.asked(), 2, "invented keys cause no request within a minute");
     list(&server, &system, &new).status(200);
 }
 
@@ -96,7 +96,7 @@ fn hanging_provider_delays_only_tokens_with_unknown_keys_and_only_for_seconds() 
         provider.hang();
         std::thread::scope(|scope| {
             let unknown = scope.spawn(|| list(&server, &system, &SigningKey::ed()));
-            assert_eventually("it is asked", TIMEOUT, || provider.asked() == 2);
+            assert_eventually("the fetch has begun", TIMEOUT, || provider.asked() == 2);
             for _ in 0..3 {
                 list(&server, &system, &key).status(200);
             }
@@ -125,8 +125,8 @@ fn server_starts_without_its_provider_and_accepts_tokens_once_it_answers() {
     // An early token and the lack of keys do not delay the fetch.
     list(&server, &system, &key).is_unavailable();
     provider.set_open(true);
-    assert_eventually("they are read without being asked for", TIMEOUT, || provider.asked() > 0);
-    assert_eventually("tokens are good", TIMEOUT, || {
+    assert_eventually("the keys are fetched without a request", TIMEOUT, || provider.asked() > 0);
+    assert_eventually("tokens are accepted", TIMEOUT, || {
         let token = key.sign(&claims(&system.org, "backup:view"));
         let path = format!("/api/systems/{}/backups", system.id);
         server.manage("GET", &path).bearer(token).send().status == 200

@@ -234,7 +234,7 @@ fn unusable_keys_are_logged_with_the_reason_and_hide_no_others() {
     // The same set is not logged a second time.
     let stranger = SigningKey::ed();
     ask(&server, &system, &stranger, &stranger.header()).is_bad_token();
-    assert_eventually("it is read again", TIMEOUT, || {
+    assert_eventually("the key set is fetched again", TIMEOUT, || {
         server.log().matches("token keys: 1 read").count() == 2
     });
     assert_eq!(left_out(&server), expected);

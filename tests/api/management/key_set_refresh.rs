@@ -28,7 +28,7 @@ fn key_with_a_reused_id_is_found_and_forged_signatures_cost_one_request_a_minute
     for bad in [&good(&system, &old), &forged, &forged] {
         list(&server, &system, bad).is_bad_token();
     }
-    assert_eq!(provider.asked(), 2, "forged signatures cost nothing within a minute");
+    assert_eq!(provider.asked(), 2, "forged signatures cause no request within a minute");
 }
 
 #[test]
@@ -84,7 +84,7 @@ fn tokens_with_known_keys_do_not_wait_for_a_refresh() {
                     scope.spawn(|| list(&server, &system, &good(&system, &SigningKey::ed())).is_bad_token())
                 })
                 .collect();
-            assert_eventually("it is asked", TIMEOUT, || provider.asked() == 2);
+            assert_eventually("the fetch has begun", TIMEOUT, || provider.asked() == 2);
             for _ in 0..3 {
                 list(&server, &system, &good(&system, &key)).status(200);
             }
@@ -107,7 +107,7 @@ fn request_for_keys_has_a_user_agent_and_uses_no_proxy() {
     // A proxy that does not exist.
     let server = provider.settings(Server::builder()).set("http_proxy", "http://127.0.0.1:1").start();
     let said = |line: &str| line.contains("WARN") && line.contains("http_proxy is set and not used");
-    assert_eventually("the log says so", TIMEOUT, || server.log().lines().any(said));
+    assert_eventually("the log has the warning", TIMEOUT, || server.log().lines().any(said));
     let system = server.system();
     list(&server, &system, &good(&system, &key)).status(200);
     let head = provider.last_head();

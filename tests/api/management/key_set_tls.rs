@@ -35,7 +35,7 @@ impl TlsProviderFixture {
     fn server(&self) -> Server {
         let builder = self.provider.settings(Server::builder());
         let server = builder.set("SSL_CERT_FILE", self.trusted().display()).start();
-        assert_eventually("it has tried", TIMEOUT, || server.log().contains("token keys: "));
+        assert_eventually("the first fetch has ended", TIMEOUT, || server.log().contains("token keys: "));
         server
     }
 }
@@ -70,12 +70,12 @@ fn keys_of_an_untrusted_provider_are_refused_until_it_is_trusted() {
     let system = server.system();
     let told = complaints(&server);
     assert!(told.len() == 1 && told[0].contains("certificate verify failed"), "{told:?}");
-    assert!(told[0].contains("SSL_CERT_FILE"), "it says where to look: {told:?}");
+    assert!(told[0].contains("SSL_CERT_FILE"), "the line names the setting: {told:?}");
     assert_eq!(status(&server, &system, &fixture.key), 503);
-    assert_eq!(fixture.provider.asked(), 0, "nothing was said to a stranger");
+    assert_eq!(fixture.provider.asked(), 0, "an untrusted server gets no request");
     // The service must not need a restart.
     fixture.authority.write_to(&fixture.trusted());
-    assert_eventually("the keys are taken", TIMEOUT, || status(&server, &system, &fixture.key) == 200);
+    assert_eventually("the keys are accepted", TIMEOUT, || status(&server, &system, &fixture.key) == 200);
 }
 
 #[test]
@@ -90,7 +90,7 @@ fn provider_with_a_certificate_for_another_name_is_refused() {
     assert_eq!(status(&server, &system, &fixture.key), 503);
     assert_eq!(fixture.provider.asked(), 0);
     fixture.provider.present(fixture.authority.server("127.0.0.1"));
-    assert_eventually("the keys are taken", TIMEOUT, || status(&server, &system, &fixture.key) == 200);
+    assert_eventually("the keys are accepted", TIMEOUT, || status(&server, &system, &fixture.key) == 200);
 }
 
 #[test]
@@ -106,8 +106,8 @@ fn keys_stay_when_the_provider_is_no_longer_trusted() {
     assert_eq!(
         status(&server, &system, &forged),
         401,
-        "a reason to read the keys again, and none to take these"
+        "the keys are fetched again, and the new ones are not accepted"
     );
-    assert_eventually("the log says so", TIMEOUT, || complaints(&server).len() == 1);
+    assert_eventually("the log has the warning", TIMEOUT, || complaints(&server).len() == 1);
     assert_eq!(status(&server, &system, &fixture.key), 200);
 }

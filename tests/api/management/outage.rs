@@ -54,7 +54,7 @@ fn without_postgres_api_routes_are_503_and_gateway_routes_are_500() {
         // A wrong token is refused without a database.
         server.manage("GET", &list).bearer("x.y.z").send().is_bad_token();
         link.repair();
-        assert_eventually("it is well again", TIMEOUT, || ask("GET", &list).status == 200);
+        assert_eventually("the API works again", TIMEOUT, || ask("GET", &list).status == 200);
     }
     assert_eq!(server.ids(&system), [id]);
 }

@@ -167,12 +167,12 @@ fn refused_tokens_are_logged_a_minute_later() {
         list(&server, &system, "x.y.z").is_bad_token();
     }
     let said = "tokens refused within the last minute: 3 (it is malformed: 3)";
-    assert_eventually("the log says so", TIMEOUT * 6, || server.log().contains(said));
+    assert_eventually("the refusals are logged", TIMEOUT * 6, || server.log().contains(said));
 }
 
 #[test]
 fn log_says_that_every_token_is_refused_without_a_key() {
     let server = Server::start();
     let said = |line: &str| line.contains("JWT_JWKS_URL") && line.contains("refuses every token");
-    assert_eventually("it is said", TIMEOUT, || server.log().lines().any(said));
+    assert_eventually("the log has the warning", TIMEOUT, || server.log().lines().any(said));
 }

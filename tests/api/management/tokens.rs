@@ -185,7 +185,7 @@ fn development_secret_causes_a_warning_and_verifies_hs256_only() {
     let login = Login::with(SigningKey::rsa());
     let server = Server::builder().login(&login).set("JWT_HS256_SECRET", SECRET).start();
     let is_loud = |line: &str| line.contains("WARN") && line.contains("JWT_HS256_SECRET");
-    assert_eventually("it is said", TIMEOUT, || server.log().lines().any(is_loud));
+    assert_eventually("the log has the warning", TIMEOUT, || server.log().lines().any(is_loud));
     let system = server.system();
     let good = claims(&system.org, "backup:view");
     list(&server, &system.id, &hs256(SECRET.as_bytes(), &json!({ "alg": "HS256" }), &good)).status(200);

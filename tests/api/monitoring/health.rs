@@ -42,7 +42,7 @@ fn healthy_server_answers_200_without_credentials() {
     assert!(answer.data().is_object(), "{answer}");
     server.get("/api/health/live").send().status(200).data();
     let with_nonsense = server.get("/api/health").header("authorization", "Basic !!!").send();
-    assert_eq!(with_nonsense.status, 200, "health asks for no credential");
+    assert_eq!(with_nonsense.status, 200, "health needs no credential");
 }
 
 #[test]
@@ -51,7 +51,7 @@ fn without_postgres_the_server_starts_and_answers_503() {
     server.skip_audit();
     let health = server.get("/api/health").send();
     assert_eq!(health.status, 503);
-    assert!(health.data().to_string().contains("database"), "it says what is down: {health}");
+    assert!(health.data().to_string().contains("database"), "the answer names the outage: {health}");
     server.get("/api/health/live").send().status(200);
     let system = anybody();
     everything_is_unavailable(&server, &system, "01934fab-bc33-7890-a1b2-c3d4e5f6a7b8.gpg");
@@ -102,14 +102,14 @@ fn upload_during_which_postgres_stops_is_not_half_stored() {
     server.db.go_dark();
     raw.send("56789");
     let end = Instant::now() + Duration::from_secs(1);
-    assert_eventually("a second goes by", TIMEOUT, || Instant::now() >= end);
+    assert_eventually("a second passes", TIMEOUT, || Instant::now() >= end);
     server.db.come_back();
     let answer = raw.answer();
     if answer.status == 201 {
         assert_eq!(server.ids(&system), [answer.id()]);
     } else {
         answer.is_unavailable();
-        assert_eventually("the slot is given back", TIMEOUT, || server.slots_used(&system) == 0);
+        assert_eventually("the slot is released", TIMEOUT, || server.slots_used(&system) == 0);
         server.assert_nothing_left(&before);
     }
 }
@@ -152,7 +152,7 @@ fn retry_after_of_503_varies_between_clients() {
         let all: Vec<_> = (0..24).map(|_| scope.spawn(ask)).collect();
         all.into_iter().map(|client| client.join().expect("an answer")).collect()
     });
-    assert!(seconds.len() > 1, "24 clients were all told {seconds:?}");
+    assert!(seconds.len() > 1, "24 clients got the same Retry-After: {seconds:?}");
 }
 
 #[test]
@@ -162,7 +162,7 @@ fn server_without_its_store_is_unhealthy() {
         away(&server.store);
         assert_eventually("unhealthy", TIMEOUT, || server.get("/api/health").send().status == 503);
         let answer = server.get("/api/health").send();
-        assert!(answer.data().to_string().contains("store"), "it says what is down: {answer}");
+        assert!(answer.data().to_string().contains("store"), "the answer names the outage: {answer}");
         server.get("/api/health/live").send().status(200);
         server.store.repair_store();
         assert_eventually("healthy", RECOVERED, || server.get("/api/health").send().status == 200);

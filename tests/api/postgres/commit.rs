@@ -82,7 +82,7 @@ fn upload_whose_admission_hangs_is_refused_and_aborted() {
         let system = server.system();
         link.inject(fault);
         server.put(&system, &bytes(1000)).is_unavailable();
-        assert_eventually("the slot is given back", TIMEOUT * 2, || server.slots_used(&system) == 0);
+        assert_eventually("the slot is released", TIMEOUT * 2, || server.slots_used(&system) == 0);
         assert_eventually("aborted", TIMEOUT * 2, || server.receiving() == 0);
         assert_eq!(link.repair(), 1, "{fault:?}");
         is_well(server, &system, 0);

@@ -48,8 +48,8 @@ fn locked_organizations_do_not_delay_another() {
     assert!((0..3).any(|_| held_up() < Duration::from_secs(5)), "held up");
     server.db.execute("ROLLBACK");
     for system in &stuck {
-        assert_eventually("it goes on", TIMEOUT, || server.put(system, b"x").status == 201);
-        assert_eventually("what was refused cost no slot", TIMEOUT, || server.slots_used(system) == 2);
+        assert_eventually("the process works again", TIMEOUT, || server.put(system, b"x").status == 201);
+        assert_eventually("refused uploads use no slot", TIMEOUT, || server.slots_used(system) == 2);
     }
 }
 
@@ -61,7 +61,7 @@ fn short_wait_for_a_lock_is_not_refused() {
     std::thread::scope(|scope| {
         let upload = scope.spawn(|| server.put(&system, b"x"));
         let end = Instant::now() + Duration::from_secs(1);
-        assert_eventually("a second goes by", TIMEOUT, || Instant::now() >= end);
+        assert_eventually("a second passes", TIMEOUT, || Instant::now() >= end);
         server.db.execute("ROLLBACK");
         upload.join().expect("an answer").id();
     });
@@ -88,6 +88,6 @@ fn requests_behind_a_locked_table_are_503_with_retry_after() {
     });
     assert!(start.elapsed() < ANSWERED, "answered after {:?}", start.elapsed());
     server.db.execute("ROLLBACK");
-    assert_eventually("it goes on", TIMEOUT, || server.put(&system, b"y").status == 201);
+    assert_eventually("the process works again", TIMEOUT, || server.put(&system, b"y").status == 201);
     server.fetch(&system, &id).send().status(200);
 }

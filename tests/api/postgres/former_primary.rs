@@ -13,7 +13,7 @@ fn backups(cluster: &Cluster) -> i64 {
 
 fn can_be_written_to(cluster: &Cluster) {
     let database = Database::at(&cluster.url());
-    assert_eventually("it can be written to", TIMEOUT, || database.holds("NOT pg_is_in_recovery()"));
+    assert_eventually("the cluster accepts writes", TIMEOUT, || database.holds("NOT pg_is_in_recovery()"));
 }
 
 /// Returns a copy of the cluster that is promoted while the first one still runs.
@@ -118,7 +118,7 @@ fn newest_of_several_writable_hosts_is_the_primary() {
     assert_eq!(
         Database::at(&first.url()).number("SELECT count(*) FROM organizations"),
         0,
-        "commands go there, too"
+        "commands use the new primary, too"
     );
     // The new primary is unavailable, and the old one answers.
     second.die();

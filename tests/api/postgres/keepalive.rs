@@ -22,7 +22,7 @@ fn database_connections_have_keepalive_timers() {
     let (link, server) = Server::on_a_link();
     let system = server.system();
     server.store(&system, &bytes(1000));
-    assert_eventually("every connection is looked after every few seconds", TIMEOUT, || {
+    assert_eventually("every connection has a keepalive timer", TIMEOUT, || {
         let timers = timers(link.port());
         timers.len() >= 2 && timers.iter().all(|&(timer, when)| timer == KEEPALIVE && when <= 500)
     });

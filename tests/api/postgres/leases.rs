@@ -48,7 +48,7 @@ fn a_takeover_spares_the_living() -> bool {
     server.signal(libc::SIGSTOP);
     let away = Database::at(&standby.url());
     assert_eventually(
-        "every lease is over for two more, and the standby has been up for longer",
+        "every lease has been over for two more, and the standby has run for longer",
         TIMEOUT * 2,
         || {
             away.holds(&format!(
@@ -63,7 +63,7 @@ fn a_takeover_spares_the_living() -> bool {
     standby.promote();
     link.redirect_to(standby.socket());
     server.db.connect_again();
-    assert_eventually("the other one has swept", TIMEOUT, || away.holds(&format!("NOT {gone}")));
+    assert_eventually("the other process has swept", TIMEOUT, || away.holds(&format!("NOT {gone}")));
     let receiving = server.receiving();
     server.signal(libc::SIGCONT);
     assert_eventually("all leases are renewed", TIMEOUT, || {
@@ -73,8 +73,8 @@ fn a_takeover_spares_the_living() -> bool {
         server.skip_audit();
         return false;
     }
-    assert_eq!(receiving, 2, "aborted although nobody could renew a lease");
-    assert_eventually("that of the dead is aborted", TIMEOUT * 2, || server.receiving() == 1);
+    assert_eq!(receiving, 2, "aborted although no process could renew a lease");
+    assert_eventually("the killed process's upload is aborted", TIMEOUT * 2, || server.receiving() == 1);
     raw.send(bytes(1000));
     let id = raw.answer().id();
     sweeping.fetch(&system, &id).send().status(200);
@@ -107,7 +107,7 @@ fn manual_sweep_after_an_outage_waits_until_living_processes_renew_their_leases(
         sweep.join().expect("a command").exits(0).json()
     });
     assert_eq!(swept["uploads_taken_back"], 0, "{swept}");
-    assert_eq!(server.db.number("SELECT count(*) FROM writers"), 1, "the command has given its lease up");
+    assert_eq!(server.db.number("SELECT count(*) FROM writers"), 1, "the command has released its lease");
     raw.send(bytes(1000));
     raw.answer().id();
 }

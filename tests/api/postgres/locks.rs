@@ -29,7 +29,7 @@ fn a_deadlock_meets_an_upload(server: &Server) -> bool {
         let upload = scope.spawn(|| server.put(&system, &bytes(1000)));
         assert_eventually("it waits", TIMEOUT, || server.db.waits_for_a_lock());
         let want = format!("SELECT FROM org_usage WHERE org_id = '{}' FOR UPDATE; ROLLBACK", system.org);
-        other.batch_execute(&want).expect("the other one was chosen");
+        other.batch_execute(&want).expect("the service's transaction is the victim");
         let in_time = start.elapsed() < Duration::from_secs(3);
         upload.join().expect("an answer").id();
         assert_eq!(server.ids(&system).len(), 1);
@@ -40,7 +40,7 @@ fn a_deadlock_meets_an_upload(server: &Server) -> bool {
 fn a_deadlock_is_survived_by(server: &Server) {
     assert!((0..5).any(|_| a_deadlock_meets_an_upload(server)), "the machine is too slow for a deadlock");
     let deadlocks = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()";
-    assert_eventually("there was one", TIMEOUT * 2, || server.db.number(deadlocks) > 0);
+    assert_eventually("Postgres counts a deadlock", TIMEOUT * 2, || server.db.number(deadlocks) > 0);
 }
 
 /// Holds a lock for longer than a statement waits for it, and shorter than an upload does. Returns whether it
@@ -52,7 +52,7 @@ fn a_lock_is_waited_for_again(server: &Server) -> bool {
     let start = Instant::now();
     std::thread::scope(|scope| {
         let upload = scope.spawn(|| server.put(&system, &bytes(1000)));
-        assert_eventually("a statement has given up", TIMEOUT, || {
+        assert_eventually("a statement has timed out", TIMEOUT, || {
             start.elapsed() > Duration::from_millis(3600)
         });
         other.batch_execute("ROLLBACK").expect("unlock");
@@ -114,7 +114,9 @@ fn locked_organization_row_delays_only_its_accounting() {
             }
         });
         other.batch_execute("ROLLBACK").expect("unlock");
-        assert_eventually("it goes on", TIMEOUT, || server.put(&system, &bytes(1000)).status == 201);
+        assert_eventually("the process works again", TIMEOUT, || {
+            server.put(&system, &bytes(1000)).status == 201
+        });
         assert_eventually("nothing is being received", TIMEOUT, || server.receiving() == 0);
         server.audit_is_clean();
     }
@@ -170,7 +172,7 @@ fn changes_during_the_wait_for_a_lock_are_seen() {
         other.batch_execute("COMMIT").expect("unlock");
         upload.join().expect("an answer").is_over_quota();
     });
-    assert_eq!(server.db.number("SELECT count(*) FROM backups"), 0, "it was not even admitted");
+    assert_eq!(server.db.number("SELECT count(*) FROM backups"), 0, "the upload was not even admitted");
     // The times: an upload is admitted, and stored, after the wait for its system.
     let free = |other: &mut PgConnection, name: &str| {
         other
@@ -179,12 +181,12 @@ fn changes_during_the_wait_for_a_lock_are_seen() {
     };
     other.batch_execute(&lock_system(&system)).expect("lock");
     let mut raw = RawClient::upload(&server, &system, &["Content-Length: 100"]);
-    assert_eventually("the admission waits", TIMEOUT, || server.db.waits_for_a_lock());
+    assert_eventually("the admission waits for the lock", TIMEOUT, || server.db.waits_for_a_lock());
     free(&mut other, "let_in");
     assert_eventually("it was admitted", TIMEOUT, || server.receiving() == 1);
     other.batch_execute(&lock_system(&system)).expect("lock");
     raw.send(bytes(100));
-    assert_eventually("the commit waits", TIMEOUT, || server.db.waits_for_a_lock());
+    assert_eventually("the commit waits for the lock", TIMEOUT, || server.db.waits_for_a_lock());
     free(&mut other, "stored");
     raw.answer().id();
     let later = |what: &str, than: &str| {

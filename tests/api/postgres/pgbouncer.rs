@@ -100,7 +100,7 @@ fn pooler_that_starts_to_share_sessions_later_gets_no_queries() {
     };
     let before = database.number("SELECT count(*) FROM backups");
     bouncer.run("pool_mode = transaction\ndefault_pool_size = 1");
-    assert_eventually("it is told in the log", TIMEOUT, || server.log().contains("pool_mode = session"));
+    assert_eventually("the refusal is in the log", TIMEOUT, || server.log().contains("pool_mode = session"));
     for _ in 0..3 {
         server.put(&system, &bytes(10)).is_unavailable();
         server.get(BACKUPS).user(&system).send().is_unavailable();

@@ -26,7 +26,7 @@ fn health_reports_hanging_commits_with_one_session() {
     assert_eventually("unhealthy", TIMEOUT, || server.get("/api/health").send().status == 503);
     // Each answer is cached for a second: these are several probes.
     let end = Instant::now() + Duration::from_secs(7);
-    assert_eventually("some seconds go by", TIMEOUT, || {
+    assert_eventually("some seconds pass", TIMEOUT, || {
         let health = server.get("/api/health").send();
         assert_eq!((health.status, &health.data()["database"]), (503, &"down".into()), "{health}");
         Instant::now() >= end

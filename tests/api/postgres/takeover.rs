@@ -83,7 +83,7 @@ fn promoted_standby_has_every_upload_answered_201() {
     for (system, (ids, unavailable)) in systems.iter().zip(&told) {
         let listed = server.ids(system);
         let lost: Vec<_> = ids.iter().filter(|id| !listed.contains(id)).collect();
-        assert!(lost.is_empty(), "answered 201 and gone: {lost:?}");
+        assert!(lost.is_empty(), "answered 201 and lost: {lost:?}");
         println!("{} stored, {} listed, {unavailable} times 503", ids.len(), listed.len());
         server.fetch(system, &ids[0]).send().status(200);
     }

@@ -30,7 +30,7 @@ fn is_well(server: &Server, system: &System, backups: &[String]) {
     let id = server.store(system, &bytes(1000));
     server.fetch(system, &id).send().status(200);
     server.delete(system, &id).status(200);
-    assert_eventually("it is purged", TIMEOUT, || {
+    assert_eventually("the deleted backup is purged", TIMEOUT, || {
         server.db.number("SELECT count(*) FROM backups WHERE retired_reason = 'system'") == 0
     });
 }
@@ -79,7 +79,7 @@ fn start_does_not_wait_for_lost_packets_to_postgres() {
         std::thread::scope(|scope| {
             let mending = scope.spawn(|| {
                 // One connection is the pool's, the other the start's.
-                assert_eventually("it is asked", TIMEOUT, || link.swallowed() >= 2);
+                assert_eventually("both connections are swallowed", TIMEOUT, || link.swallowed() >= 2);
                 link.repair();
                 Instant::now()
             });
@@ -142,7 +142,7 @@ fn under_a_body(fault: LinkFault, back: bool) {
     raw.send(bytes(500));
     let start = Instant::now();
     if back {
-        assert_eventually("a moment goes by", TIMEOUT, || start.elapsed() > Duration::from_secs(2));
+        assert_eventually("a moment passes", TIMEOUT, || start.elapsed() > Duration::from_secs(2));
         link.repair();
         let new = raw.answer().id();
         return is_well(&server, &system, &[new, id]);
@@ -271,6 +271,6 @@ fn late_effects_of_postgres_are_corrected() {
             && server.slots_used(&system) == 1 + i64::try_from(new).expect("one")
             && server.objects().len() == left.len()
     };
-    assert_eventually("rows, books, slots and objects are put right", Duration::from_secs(180), put_right);
+    assert_eventually("rows, totals, slots and objects are correct", Duration::from_secs(180), put_right);
     server.audit_is_clean();
 }

@@ -148,7 +148,7 @@ fn apart(conn: &mut Conn, policy: &AccountingPolicy, shares: &[OrgBatch]) -> Out
 /// Runs one transaction for all.
 fn together(conn: &mut Conn, policy: &AccountingPolicy, shares: &[OrgBatch]) -> Outcomes {
     let outcomes = run_shared(conn, policy, shares)?;
-    Ok(outcomes.into_iter().map(|outcomes| outcomes.expect("nobody else is here")).collect())
+    Ok(outcomes.into_iter().map(|outcomes| outcomes.expect("no other session holds locks")).collect())
 }
 
 /// Runs one transaction for each operation.

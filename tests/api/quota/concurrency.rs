@@ -64,7 +64,7 @@ fn chunked_uploads_together_never_exceed_the_quota() {
     let stored = all_at_once(&[&server], &systems, true);
     // Concurrent chunked uploads that are half done may refuse each other.
     assert!(stored <= 10, "{stored} were stored");
-    assert_eventually("the refused hold nothing", TIMEOUT, || server.totals("acme").1 == 0);
+    assert_eventually("refused uploads have nothing reserved", TIMEOUT, || server.totals("acme").1 == 0);
     let (books, reserved) = server.totals("acme");
     assert_eq!((usize::try_from(books), reserved), (Ok(stored * SIZE), 0));
     assert_eq!(server.objects().len(), stored);

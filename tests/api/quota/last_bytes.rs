@@ -71,7 +71,7 @@ fn quota_for_one_admits_exactly_one_of_fifty_uploads_at_three_processes() {
         let winner = answers.iter().position(|answer| answer.status == 201).expect("one");
         servers[1].delete(&systems[winner], &answers[winner].id()).status(200);
     }
-    assert!(looked >= 8, "{looked} looks");
+    assert!(looked >= 8, "{looked} samples");
 }
 
 #[test]
@@ -99,7 +99,7 @@ fn uploads_are_refused_before_their_bodies_while_another_has_reserved_the_quota(
         holds[0].send(bytes(size));
         holds[0].answer().id();
     });
-    assert!(looks.iter().any(|look| look.reserved == figure(size)), "the room was seen to be held");
+    assert!(looks.iter().any(|look| look.reserved == figure(size)), "some sample shows the reservation");
     assert_eq!(servers[0].totals("acme"), (figure(size), 0));
 }
 
@@ -133,7 +133,7 @@ fn all_systems_of_a_full_organization_replace_backups_at_once() {
     for system in &systems {
         (0..slots).for_each(|_| drop(servers[0].store(system, &bytes(size))));
     }
-    assert_eq!(servers[0].totals("acme"), (figure(quota), 0), "it is full to the last byte");
+    assert_eq!(servers[0].totals("acme"), (figure(quota), 0), "the quota is full to the last byte");
     for round in 0..4 {
         // Each system replaces both its backups at once, at different processes, with slightly smaller ones:
         // then totals that were read too early would show.
@@ -142,7 +142,7 @@ fn all_systems_of_a_full_organization_replace_backups_at_once() {
         let before: Vec<_> = systems.iter().map(|system| servers[0].ids(system)).collect();
         let (answers, _) =
             servers[0].with_totals_checked("acme", figure(quota), || at_once(&servers, &uploads, round == 1));
-        assert_eq!(stored(&answers), uploads.len(), "round {round}: somebody was refused");
+        assert_eq!(stored(&answers), uploads.len(), "round {round}: an upload was refused");
         quota = uploads.iter().map(|(_, size)| size).sum();
         assert_eq!(servers[0].totals("acme"), (figure(quota), 0), "round {round}");
         // The quota is full again: in the next round only the replaced bytes are free.
@@ -150,7 +150,7 @@ fn all_systems_of_a_full_organization_replace_backups_at_once() {
         for (system, old) in systems.iter().zip(before) {
             let kept = servers[0].ids(system);
             assert_eq!(kept.len(), slots);
-            assert!(kept.iter().all(|id| !old.contains(id)), "round {round}: an old one was kept");
+            assert!(kept.iter().all(|id| !old.contains(id)), "round {round}: an old backup was kept");
         }
     }
 }
@@ -163,15 +163,15 @@ fn chunked_uploads_racing_for_the_last_bytes_never_exceed_the_quota() {
     let systems = servers[0].add_systems("acme", 7);
     let mut half = RawClient::upload(&servers[0], &systems[6], &["Transfer-Encoding: chunked"]);
     half.send(chunk(&bytes(1)));
-    assert_eventually("a step is held", TIMEOUT, || servers[0].totals("acme") == (0, figure(8 * MIB)));
+    assert_eventually("a step is reserved", TIMEOUT, || servers[0].totals("acme") == (0, figure(8 * MIB)));
     half.disconnect(Disconnect::Rst);
-    assert_eventually("it is given back", TIMEOUT, || servers[0].totals("acme") == (0, 0));
+    assert_eventually("the reservation is released", TIMEOUT, || servers[0].totals("acme") == (0, 0));
     let uploads: Vec<_> = systems[..6].iter().map(|system| (system, size)).collect();
     let (answers, _) =
         servers[0].with_totals_checked("acme", figure(quota), || at_once(&servers, &uploads, true));
     let count = stored(&answers);
     assert!(count <= 2, "{count} of 9 MiB in 24");
-    assert_eventually("nothing is held any more", TIMEOUT, || {
+    assert_eventually("nothing is reserved any more", TIMEOUT, || {
         servers[0].totals("acme") == (figure(count * size), 0)
     });
     // Exactly the bytes are free that the totals show.

@@ -58,7 +58,7 @@ fn locked_organization_is_left_out_of_a_shared_transaction_and_delays_nobody() {
     }
     let row = format!("backups WHERE system_id = '{}'", locked.id);
     server.db.execute(&format!("BEGIN; SELECT FROM {row} FOR UPDATE"));
-    let error = run_shared(&mut conn, &policy, &shares).expect_err("all are left out");
+    let error = run_shared(&mut conn, &policy, &shares).expect_err("all are skipped");
     assert!(!error.is_transient(), "it did not wait: {error}");
     server.db.execute("ROLLBACK");
     assert_eq!(run_shared(&mut conn, &policy, &shares).expect("outcomes"), [done(), done()]);

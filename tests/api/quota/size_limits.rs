@@ -109,7 +109,7 @@ fn deletion_frees_bytes_of_the_quota() {
     let sibling = server.add_system(&system.org, "another of the same organization");
     server.put(&sibling, &bytes(1000)).is_over_quota();
     server.delete(&system, &id).status(200);
-    assert_eventually("room again", TIMEOUT, || server.put(&sibling, &bytes(1000)).status == 201);
+    assert_eventually("there is space again", TIMEOUT, || server.put(&sibling, &bytes(1000)).status == 201);
     assert_eq!(server.totals(&system.org), (1000, 0));
 }
 
@@ -140,7 +140,7 @@ fn lowered_quota_deletes_no_backup() {
     let system = server.system_with_quota(1000);
     let id = server.store(&system, &bytes(1000));
     server.cli(["org", "set-quota", &system.org, "10"]).exits(0);
-    assert_eventually("the new quota holds", TIMEOUT, || server.put(&system, &bytes(11)).status == 413);
+    assert_eventually("the new quota applies", TIMEOUT, || server.put(&system, &bytes(11)).status == 413);
     assert_eq!(server.ids(&system), [id]);
     assert_eq!(server.totals(&system.org), (1000, 0));
 }

@@ -46,7 +46,7 @@ fn rate_limited_system_may_still_list_download_and_delete() {
     assert_eq!(server.ids(&system), [id.as_str()]);
     server.fetch(&system, &id).send().status(200);
     server.delete(&system, &id).status(200);
-    assert_eq!(server.slots_used(&system), 1, "a deletion gives no slot back");
+    assert_eq!(server.slots_used(&system), 1, "a deletion releases no slot");
 }
 
 #[test]
@@ -65,7 +65,7 @@ fn window_slides_and_retry_after_is_the_time_until_the_next_slot() {
     let seconds = server.put(&system, b"x").is_rate_limited();
     assert!(seconds <= 10, "{seconds} s to wait for a window that ends in 10");
     let end = Instant::now() + Duration::from_secs(seconds);
-    assert_eventually("the time is over", TIMEOUT, || Instant::now() >= end);
+    assert_eventually("the retry time is over", TIMEOUT, || Instant::now() >= end);
     server.store(&system, b"at the end of Retry-After there is room");
 }
 
@@ -92,7 +92,7 @@ fn retry_after_is_the_later_of_both_limits() {
     server.store(&system, b"x");
     server.store(&system, b"x");
     let seconds = server.put(&system, b"x").is_rate_limited();
-    assert!((2900..=3000).contains(&seconds), "{seconds} s to wait until the first is an hour old");
+    assert!((2900..=3000).contains(&seconds), "{seconds} s until the first is an hour old");
 }
 
 #[test]
@@ -102,7 +102,7 @@ fn a_limit_of_zero_is_no_limit() {
     for _ in 0..70 {
         server.store(&system, b"x");
     }
-    assert_eq!(server.slots_used(&system), 0, "a window that nobody looks at is not kept");
+    assert_eq!(server.slots_used(&system), 0, "a window without a limit is not recorded");
 }
 
 #[test]
@@ -159,7 +159,7 @@ fn system_has_at_most_four_open_uploads() {
     server.store(&sibling, b"not limited by its sibling");
     open[0].send(bytes(10));
     open[0].answer().id();
-    assert_eventually("one may be opened again", Duration::from_secs(seconds + 2), || {
+    assert_eventually("one more upload may be open again", Duration::from_secs(seconds + 2), || {
         server.put(&system, b"x").status == 201
     });
     for raw in &mut open[1..] {

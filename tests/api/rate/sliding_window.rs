@@ -65,7 +65,7 @@ fn no_minute_and_no_hour_has_more_uploads_than_its_limit() {
     let system = one.system();
     assert_eq!(fill(&[&one, &two, &three], &system), 4);
     pass(&one, &system, "59 seconds");
-    assert_eq!(burst(&[&one, &two, &three], &system, 12), 0, "a second too soon");
+    assert_eq!(burst(&[&one, &two, &three], &system, 12), 0, "admitted a second too early");
     pass(&one, &system, "2 seconds");
     // A process remembers the end of its refusals, and refuses until then. A restarted one does not remember it,
     // but still counts the admissions.
@@ -73,17 +73,17 @@ fn no_minute_and_no_hour_has_more_uploads_than_its_limit() {
     let two = two.sibling();
     two.put(&system, b"x").id();
     pass(&one, &system, "30 seconds");
-    assert_eq!(fill(&[&two], &system), 3, "the one of half a minute ago still counts");
+    assert_eq!(fill(&[&two], &system), 3, "the upload of half a minute ago still counts");
     pass(&one, &system, "31 seconds");
     let fresh = one.sibling();
-    assert_eq!(fill(&[&fresh], &system), 1, "only the one of a minute ago has left");
+    assert_eq!(fill(&[&fresh], &system), 1, "only the upload of a minute ago is out of the window");
     for round in 0..2 {
         pass(&one, &system, "61 seconds");
         let fresh = one.sibling();
         assert_eq!(fill(&[&fresh], &system), [4, 2][round], "up to the limit of the hour");
     }
     pass(&one, &system, "61 seconds");
-    assert!(one.sibling().put(&system, b"x").is_rate_limited() > 60, "now the hour is full");
+    assert!(one.sibling().put(&system, b"x").is_rate_limited() > 60, "the limit of the hour is reached");
     assert_eq!((most_within(&one, &system, 60), most_within(&one, &system, 3600)), (4, 15));
     pass(&one, &system, "1 hour");
     assert_eq!(fill(&[&one.sibling()], &system), 4);
@@ -96,15 +96,15 @@ fn released_slot_is_one_slot_at_every_process() {
     let two = one.sibling();
     let system = one.system();
     let mut failing = RawClient::upload(&one, &system, &["Content-Length: 10"]);
-    assert_eventually("it is under way", TIMEOUT, || one.receiving() == 1);
+    assert_eventually("the upload is under way", TIMEOUT, || one.receiving() == 1);
     assert_eq!(fill(&[&two], &system), 3);
     two.put(&system, b"x").is_rate_limited();
     one.store.break_store();
     failing.send(bytes(10));
     failing.answer().is_unavailable();
     one.store.repair_store();
-    assert_eventually("the slot is given back", TIMEOUT, || one.slots_used(&system) == 3);
-    assert_eventually("at the other process, too", TIMEOUT, || two.put(&system, b"x").status == 201);
+    assert_eventually("the slot is released", TIMEOUT, || one.slots_used(&system) == 3);
+    assert_eventually("the other process counts it, too", TIMEOUT, || two.put(&system, b"x").status == 201);
     assert_eq!((burst(&[&one, &two], &system, 8), one.slots_used(&system)), (0, 4));
     assert_eq!(most_within(&one, &system, 60), 4);
 }
@@ -119,7 +119,7 @@ fn clock_set_back_by_a_day_blocks_uploads_for_a_minute_only() {
     assert!((59..=60).contains(&two.put(&system, b"x").is_rate_limited()));
     pass(&one, &system, "61 seconds");
     let three = one.sibling();
-    assert_eq!(fill(&[&three], &system), 2, "told to wait for a minute, and the minute is over");
+    assert_eq!(fill(&[&three], &system), 2, "the minute of Retry-After is over");
     assert_eq!(most_within(&one, &system, 60), 2);
 }
 
@@ -129,7 +129,7 @@ fn slot_is_released_after_the_clock_was_set_back() {
     let system = server.system();
     server.store(&system, b"x");
     let mut failing = RawClient::upload(&server, &system, &["Content-Length: 10"]);
-    assert_eventually("it is under way", TIMEOUT, || server.receiving() == 1);
+    assert_eventually("the upload is under way", TIMEOUT, || server.receiving() == 1);
     pass(&server, &system, "-1 day");
     server.store(&system, b"the entries of tomorrow are moved to now");
     assert!(
@@ -141,6 +141,6 @@ fn slot_is_released_after_the_clock_was_set_back() {
     failing.send(bytes(10));
     failing.answer().is_unavailable();
     server.store.repair_store();
-    assert_eventually("its own slot is given back", TIMEOUT, || server.slots_used(&system) == 2);
+    assert_eventually("its own slot is released", TIMEOUT, || server.slots_used(&system) == 2);
     assert_eq!(fill(&[&server], &system), 1);
 }

@@ -65,7 +65,7 @@ fn start_does_not_wait_for_lost_packets_to_the_engine() {
         link.inject(Fault::PacketsLost, |_| true);
         std::thread::scope(|scope| {
             let mending = scope.spawn(|| {
-                assert_eventually("it is asked", TIMEOUT, || link.hits() > 0);
+                assert_eventually("the start has called the engine", TIMEOUT, || link.hits() > 0);
                 link.repair();
                 Instant::now()
             });

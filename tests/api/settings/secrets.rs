@@ -77,7 +77,7 @@ fn invalid_secret_file_is_refused_without_its_content() {
         std::fs::write(&file, content).expect("write the file");
         let stopped = is_refused("JWT_HS256_SECRET", &issuer);
         let of_content = stopped.stderr.contains(name) || stopped.stderr.contains("at least 32");
-        assert!(of_content, "it says which file: {stopped:?}");
+        assert!(of_content, "the line names the file: {stopped:?}");
     }
 }
 

@@ -53,7 +53,7 @@ fn idle_server_exits_at_once() {
     idle.answer().status(200);
     let start = Instant::now();
     assert_eq!(server.stop_gracefully().code(), Some(0));
-    assert!(start.elapsed() < TIMEOUT, "an idle connection holds nothing up");
+    assert!(start.elapsed() < TIMEOUT, "an idle connection delays nothing");
 }
 
 #[test]
@@ -120,7 +120,7 @@ fn stop_while_asked(builder: &Builder, line: &str) {
         std::thread::scope(|scope| {
             let clients: Vec<_> = (0..16).map(|_| scope.spawn(|| ask_until_refused(&server, line))).collect();
             let asked = || server.log().matches("/api/health/live").count();
-            assert_eventually("all of them ask", TIMEOUT * 3, || asked() > 200);
+            assert_eventually("all of them send requests", TIMEOUT * 3, || asked() > 200);
             server.signal(libc::SIGTERM);
             let answered: usize = clients.into_iter().map(|c| c.join().expect("answered or refused")).sum();
             assert!(answered > 200);
@@ -166,7 +166,7 @@ fn those_in_the_middle_of_a_handshake_are_answered() -> bool {
         .collect();
     let begun = Instant::now();
     server.signal(libc::SIGTERM);
-    assert_eventually("it stops", TIMEOUT, || server.log().contains("stopping: "));
+    assert_eventually("the server stops", TIMEOUT, || server.log().contains("stopping: "));
     for mut client in clients {
         let mut answer = String::new();
         let asked = client.write_all(b"GET /api/health/live HTTP/1.1\r\nHost: a\r\n\r\n");

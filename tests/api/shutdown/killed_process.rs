@@ -28,7 +28,7 @@ fn half_an_upload(server: &Server, system: &System) -> RawClient {
 
 fn pass(time: Duration) {
     let end = Instant::now() + time;
-    assert_eventually("time goes by", time + TIMEOUT, || Instant::now() >= end);
+    assert_eventually("time passes", time + TIMEOUT, || Instant::now() >= end);
 }
 
 #[test]
@@ -43,7 +43,7 @@ fn upload_of_a_killed_process_is_aborted_by_the_next() {
     let next = server.sibling();
     assert_eventually("the row is aborted", TIMEOUT, || next.receiving() == 0);
     next.assert_nothing_left(&before);
-    assert_eventually("the slot is given back", TIMEOUT, || next.slots_used(&system) == 1);
+    assert_eventually("the slot is released", TIMEOUT, || next.slots_used(&system) == 1);
     assert_eq!(next.ids(&system), [kept]);
 }
 
@@ -82,13 +82,13 @@ fn process_paused_beyond_its_lease_stores_nothing_afterwards() {
     let before = server.snapshot();
     let mut raw = half_an_upload(&server, &system);
     server.signal(libc::SIGSTOP);
-    assert_eventually("the other takes the upload back", TIMEOUT, || other.receiving() == 0);
+    assert_eventually("the other process aborts the upload", TIMEOUT, || other.receiving() == 0);
     server.signal(libc::SIGCONT);
     let _ = raw.try_send(bytes(1_000_000));
-    assert_eq!(raw.answer().status, 503, "its row is gone: what it said could not be kept");
+    assert_eq!(raw.answer().status, 503, "the row is gone, so a 201 could not be kept");
     assert_eventually("nothing is left", TIMEOUT, || other.objects().is_empty());
     other.assert_nothing_left(&before);
-    assert_eventually("both go on", TIMEOUT, || server.put(&system, b"x").status == 201);
+    assert_eventually("both processes work", TIMEOUT, || server.put(&system, b"x").status == 201);
     other.store(&system, b"y");
 }
 
@@ -132,5 +132,5 @@ fn interrupted_deletion_is_finished_by_the_next_process() {
     ));
     let next = server.sibling();
     assert_eventually("the object is gone", TIMEOUT, || next.objects().is_empty());
-    assert_eventually("and its row", TIMEOUT, || next.db.number("SELECT count(*) FROM backups") == 0);
+    assert_eventually("its row is gone", TIMEOUT, || next.db.number("SELECT count(*) FROM backups") == 0);
 }

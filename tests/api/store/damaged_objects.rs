@@ -42,7 +42,7 @@ fn is_damaged(server: &Server, system: &System, id: &str) {
     let head = server.request("HEAD", &format!("{BACKUPS}/{id}")).user(system).send();
     assert_eq!(head.status, 503, "{head}");
     let line = format!("the object of stored backup {id} is damaged");
-    assert_eventually("the log names it", TIMEOUT, || server.log().contains(&line));
+    assert_eventually("the log names the backup", TIMEOUT, || server.log().contains(&line));
 }
 
 #[test]

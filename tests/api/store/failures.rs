@@ -38,7 +38,7 @@ fn directory_with_foreign_files_readable_by_others_does_not_become_the_store() {
     command.env("RUST_LOG", "off").envs(store.settings());
     let stopped = run(&mut command).exits(3);
     assert!(stopped.stderr.contains("BACKUP_DATA_DIR"), "{stopped:?}");
-    assert_eq!(std::fs::read_dir(store.path()).expect("the folder").count(), 1, "nothing was made in it");
+    assert_eq!(std::fs::read_dir(store.path()).expect("the folder").count(), 1, "nothing was created in it");
 }
 
 #[test]
@@ -77,11 +77,13 @@ fn unwritable_organization_folder_is_unhealthy_and_logged() {
         log.lines().filter(|line| line.contains(what) && line.contains(&*folder.to_string_lossy())).count()
     };
     assert_eventually("the upload is in the log", TIMEOUT, || told("could not write the object") > 0);
-    assert_eventually("health is in the log", TIMEOUT, || told("health: ") > 0);
-    assert_eq!(told("health: "), 1, "once, however often it is asked: {}", server.log());
+    assert_eventually("the log has the outage", TIMEOUT, || told("health: ") > 0);
+    assert_eq!(told("health: "), 1, "logged once, however often health is requested: {}", server.log());
     std::fs::remove_file(&folder).expect("mend it");
     assert_eventually("healthy", TIMEOUT, || health().status == 200);
-    assert_eventually("so is its end", TIMEOUT, || server.log().contains("can take backups again"));
+    assert_eventually("the log has the end of the outage", TIMEOUT, || {
+        server.log().contains("can take backups again")
+    });
     server.store(&system, b"x");
     assert_eq!(std::fs::read_dir(elsewhere.path()).expect("the folder").count(), 0);
 }
@@ -98,9 +100,9 @@ fn uploads_without_a_store_are_503_and_cost_nothing() {
     server.get(BACKUPS).user(&system).send().status(200);
     server.fetch(&system, &id).send().status(503);
     server.store.repair_store();
-    assert_eventually("the slots are given back", TIMEOUT, || server.slots_used(&system) == 1);
+    assert_eventually("the slots are released", TIMEOUT, || server.slots_used(&system) == 1);
     server.assert_nothing_left(&before);
-    assert_eventually("a backup is taken again", TIMEOUT, || server.put(&system, b"y").status == 201);
+    assert_eventually("a backup is stored again", TIMEOUT, || server.put(&system, b"y").status == 201);
     server.fetch(&system, &id).send().status(200);
 }
 
@@ -130,9 +132,9 @@ fn store_that_fails_during_an_upload_keeps_nothing_of_it() {
     let answer = raw.answer();
     server.store.repair_store();
     answer.is_unavailable();
-    assert_eventually("the slot is given back", TIMEOUT, || server.slots_used(&system) == 0);
+    assert_eventually("the slot is released", TIMEOUT, || server.slots_used(&system) == 0);
     // The store could not delete it either: the purge tries again some seconds later.
-    assert_eventually("what was begun is swept away", TIMEOUT, || server.snapshot() == before);
+    assert_eventually("the unfinished write is removed", TIMEOUT, || server.snapshot() == before);
 }
 
 #[test]
@@ -162,7 +164,7 @@ fn on_a_full_disk_backups_can_still_be_deleted() {
     let next = bytes(1_200_000);
     server.put(&system, &next).is_unavailable();
     server.delete(&system, &first).status(200);
-    assert_eventually("there is room again", TIMEOUT, || server.put(&system, &next).status == 201);
+    assert_eventually("there is space again", TIMEOUT, || server.put(&system, &next).status == 201);
     assert_eq!(server.objects().len(), 1);
 }
 
@@ -202,7 +204,7 @@ fn full_disk_refuses_all_uploads_and_releases_their_slots_and_recovers() {
     });
     server.assert_nothing_left(&before);
     for sibling in &siblings {
-        assert_eventually("all slots are given back", TIMEOUT, || server.slots_used(sibling) == 0);
+        assert_eventually("all slots are released", TIMEOUT, || server.slots_used(sibling) == 0);
     }
     server.audit_is_clean();
     assert_eq!(server.fetch(&system, &kept).send().status(200).body.len(), 100_000);
@@ -227,7 +229,7 @@ fn read_only_disk_is_503_and_recovers() {
     }
     assert_eq!(server.fetch(&system, &kept).send().status(200).body, b"x");
     server.assert_nothing_left(&before);
-    assert_eventually("the slots are given back", TIMEOUT, || server.slots_used(&system) == 1);
+    assert_eventually("the slots are released", TIMEOUT, || server.slots_used(&system) == 1);
     server.audit_is_clean();
     server.remount("rw");
     server.store(&system, &bytes(100_000));

@@ -35,7 +35,7 @@ fn events_of_an_organization_are_found_by_index() {
         );
         assert!(
             !plan.contains("Rows Removed by Filter"),
-            "only what is shown is visited: {question}\n{plan}"
+            "the query reads more rows than it shows: {question}\n{plan}"
         );
     }
 }

@@ -76,7 +76,7 @@ fn events_view_shows_the_latest_events() {
     server.fetch(&system, &id).send().status(200);
     server.delete(&system, &id).status(200);
     let kinds = || server.db.all("SELECT kind FROM support_recent_events WHERE backup_id IS NOT NULL");
-    crate::harness::assert_eventually("all three are there", crate::harness::TIMEOUT, || kinds().len() == 3);
+    crate::harness::assert_eventually("all three exist", crate::harness::TIMEOUT, || kinds().len() == 3);
     assert_eq!(kinds(), ["deleted", "downloaded", "uploaded"], "newest first");
     let from =
         server.db.one("SELECT DISTINCT remote_addr FROM support_recent_events WHERE backup_id IS NOT NULL");

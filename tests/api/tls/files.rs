@@ -214,7 +214,7 @@ fn valid_pair_is_accepted_in_every_form() {
         files.put(&cert, &key);
         server.signal(libc::SIGHUP);
         let said = || server.log()[before..].to_owned();
-        assert_eventually("the pair was taken", TIMEOUT, || said().contains("certificate reloaded"));
+        assert_eventually("the pair is used", TIMEOUT, || said().contains("certificate reloaded"));
         match warning {
             Some(warning) => assert!(said().contains(warning), "not {warning:?}: {}", said()),
             None => assert!(!said().contains("WARN"), "{}", said()),

@@ -73,7 +73,7 @@ fn mismatched_pair_on_sighup_is_refused_and_the_old_one_kept() {
     }
     certificate.renew();
     server.signal(libc::SIGHUP);
-    assert_eventually("a right pair is taken again", TIMEOUT, || {
+    assert_eventually("a valid pair is used again", TIMEOUT, || {
         let mut raw = RawClient::to(&server);
         raw.try_send(head("GET", "/api/health", &system, &[])).is_ok() && raw.try_answer().is_ok()
     });

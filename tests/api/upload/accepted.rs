@@ -46,7 +46,7 @@ fn upload_is_stored_with_its_sha256_size_and_names() {
     assert_eq!(server.totals(&system.org), (3000, 0));
     assert_eq!(server.slots_used(&system), 1);
     assert_eq!(server.events("uploaded"), 1);
-    assert_eq!(server.list(&system), [expected], "the list says what the 201 said");
+    assert_eq!(server.list(&system), [expected], "the list shows the same as the 201");
 }
 
 #[test]

@@ -55,7 +55,7 @@ fn client_disconnect_costs_one_slot() {
     let server = Server::start();
     let system = server.system();
     disconnect(&server, &system, Disconnect::Rst, 50, false);
-    assert_eq!(server.slots_used(&system), 1, "or breaking off would be a way round the rate limit");
+    assert_eq!(server.slots_used(&system), 1, "otherwise a disconnect would evade the rate limit");
 }
 
 #[test]
@@ -103,7 +103,7 @@ fn all_or_nothing_of_it_is_stored(server: &Server) {
             raw.disconnect(how);
         }
     }
-    assert_eventually("all is decided", TIMEOUT, || server.receiving() == 0);
+    assert_eventually("all uploads have ended", TIMEOUT, || server.receiving() == 0);
     let rows = || server.db.all("SELECT object_key FROM backups WHERE state = 'stored' ORDER BY object_key");
     assert_eventually("objects are those of the rows", TIMEOUT, || server.objects().into_iter().eq(rows()));
     assert_eventually("no part of a body is left", TIMEOUT, || server.temporary().is_empty());

@@ -48,7 +48,7 @@ fn file_whose_line_breaks_curl_removed_is_refused() {
          AND detail ->> 'reason' = 'damaged'",
         system.id
     );
-    assert_eventually("it is in the history", TIMEOUT, || server.db.number(&shown) == 1);
+    assert_eventually("the refusal is in the history", TIMEOUT, || server.db.number(&shown) == 1);
 }
 
 #[test]

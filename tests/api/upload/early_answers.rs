@@ -37,7 +37,7 @@ fn every_refusal_arrives(builder: Builder, through: impl Fn(&Server, Curl) -> Cu
         check(&spent, form, "429", |answer| assert!(answer.is_rate_limited() <= 3600));
         let poor = server.system_with_quota(1_000_000);
         check(&poor, form, "413 for the quota", |answer| answer.is_over_quota());
-        assert_eventually("nothing is held", TIMEOUT, || server.totals(&poor.org) == (0, 0));
+        assert_eventually("nothing is reserved", TIMEOUT, || server.totals(&poor.org) == (0, 0));
     }
     assert_eq!(server.objects().len(), 1);
 }

@@ -21,7 +21,7 @@ fn unchanged_report_keeps_a_system_with_a_backup_fresh() {
         "UPDATE backups SET uploaded_at = now() - interval '30 days'; UPDATE systems SET unchanged_at = NULL",
     );
     assert_eq!(freshness(), "late");
-    crate::harness::assert_eventually("once the service has looked again", crate::harness::TIMEOUT, || {
+    crate::harness::assert_eventually("the report is recorded", crate::harness::TIMEOUT, || {
         say(&server, &system);
         freshness() == "fresh"
     });
@@ -57,7 +57,7 @@ fn unchanged_reports_are_recorded_once_a_minute() {
     }
     assert_eq!(version(), written);
     server.db.execute("UPDATE systems SET unchanged_at = now() - interval '2 minutes'");
-    crate::harness::assert_eventually("and then again", crate::harness::TIMEOUT, || {
+    crate::harness::assert_eventually("the report is recorded again", crate::harness::TIMEOUT, || {
         say(&server, &system);
         server.db.holds("(SELECT unchanged_at > now() - interval '1 minute' FROM systems)")
     });

@@ -90,7 +90,7 @@ async fn file_changed_while_it_is_read_is_an_error_before_its_last_byte() {
         }
         let mut came = first.len();
         let error = loop {
-            match body.next().await.expect("no clean end") {
+            match body.next().await.expect("an error at the end") {
                 Ok(chunk) => came += chunk.len(),
                 Err(error) => break error.to_string(),
             }

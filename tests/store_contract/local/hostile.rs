@@ -35,9 +35,10 @@ pub fn inside<F: Future<Output = ()>>(ways: &[&[&str]], name: &str, test: impl F
         return runtime.block_on(test());
     }
     let works = |way: &&&[&str]| run("unshare", &[way, &["true"][..]].concat()).status.success();
-    let way = ways.iter().find(works).unwrap_or_else(|| {
-        panic!("this machine lets us have no namespaces ({ways:?}): {name} cannot be tested")
-    });
+    let way = ways
+        .iter()
+        .find(works)
+        .unwrap_or_else(|| panic!("this machine permits no namespaces ({ways:?}): {name} cannot be tested"));
     let output = Command::new("unshare")
         .args(*way)
         .arg(std::env::current_exe().unwrap())

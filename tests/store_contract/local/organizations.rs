@@ -17,7 +17,7 @@ async fn complaint(subject: &Subject) -> String {
             return error.to_string();
         }
     }
-    panic!("no check complains");
+    panic!("no check fails");
 }
 
 /// Checks that the error is reported, whatever else is checked, until the folder is repaired.

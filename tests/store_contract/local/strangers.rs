@@ -75,7 +75,7 @@ async fn only_a_regular_file_is_an_object() {
             subject.store.delete(&key).await.unwrap();
         }
         assert!(path.symlink_metadata().is_err(), "{what} is still there");
-        assert_eq!(fs::read(&file).unwrap(), b"bytes", "what a link leads to stays");
+        assert_eq!(fs::read(&file).unwrap(), b"bytes", "the target of a link stays");
     }
 }
 
@@ -132,7 +132,7 @@ async fn link_in_place_of_a_folder_is_not_followed() {
         unavailable_error(store.copy(&own, &coming).await);
         assert_eq!(subject.keys("").await, [own.to_string()]);
         let list: Result<Vec<_>, _> = store.list("acme/fw-01/").try_collect().await;
-        assert!(!list.is_ok_and(|found| !found.is_empty()), "what a link leads to is not listed");
+        assert!(!list.is_ok_and(|found| !found.is_empty()), "the target of a link is not listed");
         subject.assert_no_leftovers().await;
         assert_eq!(names_in(&outside.join("store/acme/fw-01")), before);
         assert_eq!(elsewhere.read(&there).await.unwrap(), b"bytes");
