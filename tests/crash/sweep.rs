@@ -1,18 +1,13 @@
 //! A sweep is killed half-way: the next one completes it.
 
 use crate::crash_fixture::CrashFixture;
-use crate::harness::{RawClient, TIMEOUT, assert_eventually, bytes, on_s3};
+use crate::harness::{RawClient, TIMEOUT, assert_eventually};
 
 /// A process is killed with an upload under way; then another in its sweep; then a process starts that is not
 /// killed.
 fn sweep_killed_at(point: &str) {
     let mut fixture = CrashFixture::new();
-    let mut raw = RawClient::upload(&fixture.server, &fixture.system, &["Content-Length: 2000000"]);
-    raw.send(bytes(1_000_000));
-    assert_eventually("the upload was admitted", TIMEOUT, || fixture.server.receiving() == 1);
-    if !on_s3() {
-        assert_eventually("its bytes arrive", TIMEOUT, || fixture.server.has_half_an_object());
-    }
+    let _raw = RawClient::half_an_upload(&fixture.server, &fixture.system);
     fixture.server.kill();
     assert_eventually("its lease is over", TIMEOUT, || {
         fixture.server.db.holds(

@@ -113,6 +113,17 @@ impl Bucket {
         })
     }
 
+    /// Returns the service's settings for this bucket, with the address of the engine or of a proxy to it.
+    pub fn settings<'a>(&'a self, endpoint: &'a str) -> [(&'static str, &'a str); 5] {
+        [
+            ("BACKUP_S3_BUCKET", &self.name),
+            ("S3_ENDPOINT", endpoint),
+            ("S3_ACCESS_KEY", &self.access_key),
+            ("S3_SECRET_KEY", &self.secret_key),
+            ("BACKUP_S3_REGION", &self.region),
+        ]
+    }
+
     /// Returns all keys, also those that are not of backups.
     pub fn keys(&self) -> Vec<String> {
         let bucket = self.name.clone();

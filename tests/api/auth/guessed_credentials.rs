@@ -161,8 +161,8 @@ fn outage_is_503_also_for_an_address_that_guesses() {
     let server = behind_a_proxy();
     let system = server.system();
     guess(&server, "192.0.2.1", |_| system.key.clone(), 40);
-    server.db.go_dark();
+    server.db.refuse_connections();
     from(&server, "192.0.2.1", &system.key, "wrong").is_unavailable();
-    server.db.come_back();
+    server.db.accept_connections();
     from(&server, "192.0.2.1", &system.key, &system.secret).status(200);
 }

@@ -22,10 +22,10 @@ fn do_everything(server: &Server, system: &System, wrong: &System) {
         raw.send(head("POST", BACKUPS, who, &["Content-Length: 5"]));
         raw.disconnect(crate::harness::Disconnect::Rst);
     }
-    server.db.go_dark();
+    server.db.refuse_connections();
     server.put(system, b"x");
     server.get(BACKUPS).user(wrong).send();
-    server.db.come_back();
+    server.db.accept_connections();
     crate::harness::assert_eventually("healthy", crate::harness::TIMEOUT, || {
         server.get("/api/health").send().status == 200
     });

@@ -156,9 +156,9 @@ fn audit_without_store_or_database_reports_no_difference() {
         server.store.repair_store();
     }
     server.cli(["audit", "--store"]).exits(0);
-    server.db.go_dark();
+    server.db.refuse_connections();
     server.cli(["audit", "--store"]).exits(3);
-    server.db.come_back();
+    server.db.accept_connections();
 }
 
 #[test]

@@ -96,16 +96,7 @@ fn deletion_without_the_store_changes_no_totals() {
 fn on_a_bucket(test: impl FnOnce(&Server, &System, &Bucket, &Proxy, &[String; 2])) {
     let bucket = Bucket::new();
     let link = Proxy::new(&bucket.endpoint);
-    let server = [
-        ("BACKUP_S3_BUCKET", bucket.name.as_str()),
-        ("S3_ENDPOINT", &link.endpoint()),
-        ("S3_ACCESS_KEY", &bucket.access_key),
-        ("S3_SECRET_KEY", &bucket.secret_key),
-        ("BACKUP_S3_REGION", &bucket.region),
-    ]
-    .into_iter()
-    .fold(Server::builder().no_store(), |builder, (name, value)| builder.set(name, value))
-    .start();
+    let server = Server::builder().bucket(&bucket, &link.endpoint()).start();
     let system = server.system();
     let store =
         |name: &str| server.upload(&system).header("X-Filename", name).body(b"x").send().status(201).id();

@@ -10,14 +10,7 @@ use crate::harness::{Output, Server, TIMEOUT, assert_eventually, bytes};
 fn on_a_link() -> (Bucket, Proxy, Server) {
     let bucket = Bucket::new();
     let link = Proxy::new(&bucket.endpoint);
-    let server = Server::builder()
-        .no_store()
-        .set("BACKUP_S3_BUCKET", &bucket.name)
-        .set("S3_ENDPOINT", link.endpoint())
-        .set("S3_ACCESS_KEY", &bucket.access_key)
-        .set("S3_SECRET_KEY", &bucket.secret_key)
-        .set("BACKUP_S3_REGION", &bucket.region)
-        .start();
+    let server = Server::builder().bucket(&bucket, &link.endpoint()).start();
     (bucket, link, server)
 }
 

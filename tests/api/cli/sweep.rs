@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::harness::{RawClient, Server, System, TIMEOUT, assert_eventually, bytes, on_s3};
+use crate::harness::{RawClient, Server, TIMEOUT, assert_eventually, bytes};
 
 /// Starts a server whose death is noticed after a second or two, and that sweeps only at its start.
 fn idle() -> Server {
@@ -13,23 +13,13 @@ fn idle_with_lease(seconds: u64) -> Server {
     Server::builder().set("BACKUP_LEASE", seconds).set("BACKUP_SWEEP_INTERVAL", 3600).start()
 }
 
-fn half_an_upload(server: &Server, system: &System) -> RawClient {
-    let mut raw = RawClient::upload(server, system, &["Content-Length: 2000000"]);
-    raw.send(bytes(1_000_000));
-    assert_eventually("the upload was admitted", TIMEOUT, || server.receiving() == 1);
-    if !on_s3() {
-        assert_eventually("its bytes arrive", TIMEOUT, || server.has_half_an_object());
-    }
-    raw
-}
-
 #[test]
 fn sweep_beside_an_idle_server_changes_nothing() {
     // A running process may renew its lease late, by more than a lease.
     let server = idle_with_lease(10);
     let system = server.system();
     let id = server.store(&system, &bytes(10));
-    let mut raw = half_an_upload(&server, &system);
+    let mut raw = RawClient::half_an_upload(&server, &system);
     // The sweep checks only uploads that are older than a lease.
     server.db.execute("UPDATE backups SET admitted_at = admitted_at - interval '1 hour'");
     let before = server.snapshot();
@@ -49,7 +39,7 @@ fn sweep_aborts_uploads_of_dead_processes() {
     let system = server.system();
     let kept = server.store(&system, &bytes(10));
     let before = server.snapshot();
-    let _wire = half_an_upload(&server, &system);
+    let _wire = RawClient::half_an_upload(&server, &system);
     server.kill();
     assert_eq!(server.totals(&system.org), (10, 2_000_000));
     let mut aborted = 0;
@@ -109,9 +99,9 @@ fn sweep_without_store_or_database_fails_with_the_reason() {
     server.cli(["sweep", "--orphans", "--older-than", "0s", "--force"]).exits(3);
     server.store.repair_store();
     server.cli(["sweep"]).exits(0);
-    server.db.go_dark();
+    server.db.refuse_connections();
     server.cli(["sweep"]).exits(3);
-    server.db.come_back();
+    server.db.accept_connections();
 }
 
 #[test]

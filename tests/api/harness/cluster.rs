@@ -93,12 +93,12 @@ impl Cluster {
     }
 
     /// From now on no commit is answered: each waits for a standby that does not exist.
-    pub fn wait_for_nobody(&self) {
+    pub fn block_commits(&self) {
         self.set_standby("nobody");
     }
 
-    /// Ends `wait_for_nobody`, and the waits of commits.
-    pub fn wait_no_more(&self) {
+    /// Ends `block_commits`, and the waits of commits.
+    pub fn unblock_commits(&self) {
         self.set_standby("");
     }
 

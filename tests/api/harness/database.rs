@@ -180,7 +180,7 @@ impl Database {
     }
 
     /// Refuses connections to the database from now on, and ends the existing ones.
-    pub fn go_dark(&self) {
+    pub fn refuse_connections(&self) {
         *self.lock() = None;
         admin(&format!("ALTER DATABASE {} WITH ALLOW_CONNECTIONS false", self.name));
         let others = format!(
@@ -195,8 +195,8 @@ impl Database {
         assert!(gone, "a session stays connected to {}", self.name);
     }
 
-    /// Ends `go_dark`.
-    pub fn come_back(&self) {
+    /// Ends `refuse_connections`.
+    pub fn accept_connections(&self) {
         admin(&format!("ALTER DATABASE {} WITH ALLOW_CONNECTIONS true", self.name));
     }
 

@@ -209,7 +209,7 @@ impl Shared {
                         let released = async move {
                             let _ = changes.wait_for(|state| state.epoch != epoch).await;
                         };
-                        return self.spoil_commit(fault, client, postgres, &up[..n], released).await;
+                        return self.break_commit(fault, client, postgres, &up[..n], released).await;
                     }
                     if postgres.write_all(&up[..n]).await.is_err() {
                         return;
@@ -217,7 +217,7 @@ impl Shared {
                 }
                 read = postgres.read(&mut down) => {
                     let Ok(n @ 1..) = read else { return };
-                    self.say_it_otherwise(&mut down[..n]);
+                    self.translate_message(&mut down[..n]);
                     if client.write_all(&down[..n]).await.is_err() {
                         return;
                     }
@@ -251,7 +251,7 @@ impl Shared {
     }
 
     /// `released` ends when the test changes the fault.
-    async fn spoil_commit(
+    async fn break_commit(
         &self,
         fault: LinkFault,
         client: TcpStream,
@@ -279,7 +279,7 @@ impl Shared {
         reset(&client);
     }
 
-    fn say_it_otherwise(&self, message: &mut [u8]) {
+    fn translate_message(&self, message: &mut [u8]) {
         for (from, to) in lock(&self.translations).iter() {
             let found = message.windows(from.len()).position(|window| window == from.as_bytes());
             if let Some(at) = found {

@@ -6,7 +6,7 @@ use std::net::{Shutdown, TcpStream};
 use rustls::{ClientConnection, StreamOwned};
 
 use super::client::basic;
-use super::{Answer, BACKUPS, Disconnect, Server, System, TIMEOUT};
+use super::{Answer, BACKUPS, Disconnect, Server, System, TIMEOUT, assert_eventually, bytes, on_s3};
 
 pub struct RawClient {
     stream: Stream,
@@ -48,6 +48,19 @@ impl RawClient {
     pub fn upload(server: &Server, system: &System, lines: &[&str]) -> Self {
         let mut raw = Self::to(server);
         raw.send(head("POST", BACKUPS, system, lines));
+        raw
+    }
+
+    /// Sends half of an upload of 2 MB, and waits until the upload is admitted and the store has bytes of it: an engine
+    /// does not show the bytes of a streamed PUT.
+    #[track_caller]
+    pub fn half_an_upload(server: &Server, system: &System) -> Self {
+        let mut raw = Self::upload(server, system, &["Content-Length: 2000000"]);
+        raw.send(bytes(1_000_000));
+        assert_eventually("the upload was admitted", TIMEOUT, || server.receiving() == 1);
+        if !on_s3() {
+            assert_eventually("its bytes arrive", TIMEOUT, || server.has_bytes_of_an_upload());
+        }
         raw
     }
 

@@ -154,7 +154,7 @@ impl Server {
 
     /// Whether bytes of an upload have reached the store. An empty file does not count: it may belong to a
     /// process that is about to lock it, and is no leftover yet.
-    pub fn has_half_an_object(&self) -> bool {
+    pub fn has_bytes_of_an_upload(&self) -> bool {
         match self.store.uploads_to_bucket() {
             Some(uploads) => !uploads.is_empty(),
             None => {

@@ -7,6 +7,8 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
+use crate::engine::Bucket;
+
 use super::{Certificate, Database, Server, Store, TIMEOUT, assert_eventually, cli, client, eventually, os};
 
 /// A server that is not started yet.
@@ -77,6 +79,12 @@ impl Builder {
     pub fn no_store(mut self) -> Self {
         self.storeless = true;
         self
+    }
+
+    /// Stores in this bucket, with the address of the engine or of a proxy to it.
+    pub fn bucket(self, bucket: &Bucket, endpoint: &str) -> Self {
+        let settings = bucket.settings(endpoint);
+        settings.into_iter().fold(self.no_store(), |builder, (name, value)| builder.set(name, value))
     }
 
     pub fn start(mut self) -> Server {

@@ -46,13 +46,9 @@ impl Store {
         let set = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         match &self.bucket {
             None => vec![set("BACKUP_DATA_DIR", &self.path().to_string_lossy())],
-            Some((bucket, link)) => vec![
-                set("BACKUP_S3_BUCKET", &bucket.name),
-                set("S3_ENDPOINT", &link.endpoint()),
-                set("S3_ACCESS_KEY", &bucket.access_key),
-                set("S3_SECRET_KEY", &bucket.secret_key),
-                set("BACKUP_S3_REGION", &bucket.region),
-            ],
+            Some((bucket, link)) => {
+                bucket.settings(&link.endpoint()).map(|(name, value)| set(name, value)).to_vec()
+            }
         }
     }
 

@@ -9,15 +9,7 @@ use crate::harness::{Answer, Builder, Curl, Login, Server, TIMEOUT, assert_event
 use crate::links::signed::link;
 
 fn on(bucket: &Bucket, login: &Login) -> Builder {
-    let settings = [
-        ("BACKUP_S3_BUCKET", bucket.name.as_str()),
-        ("S3_ENDPOINT", &bucket.endpoint),
-        ("S3_ACCESS_KEY", &bucket.access_key),
-        ("S3_SECRET_KEY", &bucket.secret_key),
-        ("BACKUP_S3_REGION", &bucket.region),
-    ];
-    let builder = Server::builder().no_rate_limit().login(login).no_store();
-    settings.into_iter().fold(builder, |builder, (name, value)| builder.set(name, value))
+    Server::builder().no_rate_limit().login(login).bucket(bucket, &bucket.endpoint)
 }
 
 fn get<const N: usize>(url: &str, options: [&str; N]) -> Answer {

@@ -213,16 +213,7 @@ fn backup_without_its_object_gets_no_link() {
 fn link_of_a_bucket_leads_to_the_engine() {
     let login = Login::new();
     let bucket = Bucket::new();
-    let settings = [
-        ("BACKUP_S3_BUCKET", bucket.name.as_str()),
-        ("S3_ENDPOINT", &bucket.endpoint),
-        ("S3_ACCESS_KEY", &bucket.access_key),
-        ("S3_SECRET_KEY", &bucket.secret_key),
-        ("BACKUP_S3_REGION", &bucket.region),
-        ("BACKUP_PRESIGN_TTL", "77"),
-    ];
-    let builder = settings.into_iter().fold(local(&login).no_store(), |b, (name, value)| b.set(name, value));
-    let server = builder.clone().start();
+    let server = local(&login).bucket(&bucket, &bucket.endpoint).set("BACKUP_PRESIGN_TTL", "77").start();
     let system = server.system();
     let body = bytes(5000);
     let id = server.upload(&system).header("x-filename", "daily.tar.gz.gpg").body(&body[..]).send().id();

@@ -62,10 +62,10 @@ fn without_postgres_the_server_starts_and_answers_503() {
 #[test]
 fn server_started_without_postgres_recovers_when_it_comes() {
     let database = Arc::new(Database::empty());
-    database.go_dark();
+    database.refuse_connections();
     let server = Server::builder().database(&database).unready().start();
     assert_eq!(server.get("/api/health").send().status, 503);
-    database.come_back();
+    database.accept_connections();
     assert_eventually("healthy", TIMEOUT, || server.get("/api/health").send().status == 200);
     let system = server.system();
     server.store(&system, b"it has made its tables by itself");
@@ -77,14 +77,14 @@ fn requests_without_postgres_are_503_with_retry_after_and_count_for_no_limit() {
     let system = server.system();
     let id = server.store(&system, b"x");
     let before = server.snapshot();
-    server.db.go_dark();
+    server.db.refuse_connections();
     assert_eventually("the outage is noticed", TIMEOUT, || server.get("/api/health").send().status == 503);
     server.get("/api/health/live").send().status(200);
     everything_is_unavailable(&server, &system, &id);
     // Without Postgres an unknown credential must not be refused either.
     let wrong = System { secret: "wrong".to_owned(), ..system.clone() };
     everything_is_unavailable(&server, &wrong, &id);
-    server.db.come_back();
+    server.db.accept_connections();
     assert_eventually("healthy", RECOVERED, || server.get("/api/health").send().status == 200);
     server.assert_refused(&before, &system, 1);
     server.store(&system, b"y");
@@ -99,11 +99,11 @@ fn upload_during_which_postgres_stops_is_not_half_stored() {
     let mut raw = RawClient::upload(&server, &system, &["Content-Length: 10"]);
     raw.send("01234");
     assert_eventually("the upload was admitted", TIMEOUT, || server.receiving() == 1);
-    server.db.go_dark();
+    server.db.refuse_connections();
     raw.send("56789");
     let end = Instant::now() + Duration::from_secs(1);
     assert_eventually("a second passes", TIMEOUT, || Instant::now() >= end);
-    server.db.come_back();
+    server.db.accept_connections();
     let answer = raw.answer();
     if answer.status == 201 {
         assert_eq!(server.ids(&system), [answer.id()]);
@@ -125,7 +125,7 @@ fn client_is_answered_within_half_a_minute_whatever_postgres_does() {
     };
     let (gone, mut finished) = (open(), open());
     assert_eventually("both were admitted", TIMEOUT, || server.receiving() == 2);
-    server.db.go_dark();
+    server.db.refuse_connections();
     gone.disconnect(Disconnect::Rst);
     let start = Instant::now();
     finished.send("56789");
@@ -134,7 +134,7 @@ fn client_is_answered_within_half_a_minute_whatever_postgres_does() {
         uploads.into_iter().map(|upload| upload.join().expect("an answer")).collect()
     });
     let took = start.elapsed();
-    server.db.come_back();
+    server.db.accept_connections();
     for answer in late {
         answer.is_unavailable();
     }

@@ -20,7 +20,7 @@ fn lock_system(system: &System) -> String {
 /// Makes the service's transaction the victim of a deadlock: it has locked the organization and waits for the
 /// system, which another session has locked that wants the organization. Returns whether that came in time:
 /// Postgres looks for a deadlock once, after a second, and without one the service ends its wait after three.
-fn a_deadlock_meets_an_upload(server: &Server) -> bool {
+fn upload_survives_a_deadlock(server: &Server) -> bool {
     let system = server.system();
     let mut other = session(server);
     let start = Instant::now();
@@ -38,7 +38,7 @@ fn a_deadlock_meets_an_upload(server: &Server) -> bool {
 }
 
 fn a_deadlock_is_survived_by(server: &Server) {
-    assert!((0..5).any(|_| a_deadlock_meets_an_upload(server)), "the machine is too slow for a deadlock");
+    assert!((0..5).any(|_| upload_survives_a_deadlock(server)), "the machine is too slow for a deadlock");
     let deadlocks = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()";
     assert_eventually("Postgres counts a deadlock", TIMEOUT * 2, || server.db.number(deadlocks) > 0);
 }

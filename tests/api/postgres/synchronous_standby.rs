@@ -22,7 +22,7 @@ fn waiting(cluster: &Cluster, statement: &str) -> i64 {
 fn health_reports_hanging_commits_with_one_session() {
     let Some(cluster) = Cluster::start_new() else { return };
     let (_link, server) = server_on(&cluster, 120);
-    cluster.wait_for_nobody();
+    cluster.block_commits();
     assert_eventually("unhealthy", TIMEOUT, || server.get("/api/health").send().status == 503);
     // Each answer is cached for a second: these are several probes.
     let end = Instant::now() + Duration::from_secs(7);
@@ -33,7 +33,7 @@ fn health_reports_hanging_commits_with_one_session() {
     });
     assert_eq!(waiting(&cluster, "strongroom.health"), 1);
     server.get("/api/health/live").send().status(200);
-    cluster.wait_no_more();
+    cluster.unblock_commits();
     assert_eventually("healthy", TIMEOUT, || server.get("/api/health").send().status == 200);
     assert_eq!(waiting(&cluster, "strongroom.health"), 0);
 }
@@ -42,13 +42,13 @@ fn health_reports_hanging_commits_with_one_session() {
 fn health_probe_on_a_dead_connection_times_out() {
     let Some(cluster) = Cluster::start_new() else { return };
     let (link, server) = server_on(&cluster, 120);
-    cluster.wait_for_nobody();
+    cluster.block_commits();
     assert_eventually("unhealthy", TIMEOUT, || server.get("/api/health").send().status == 503);
     assert_eq!(waiting(&cluster, "strongroom.health"), 1);
     // The answer to the probe will be lost, without an error.
     link.inject(LinkFault::PacketsLost);
     link.repair();
-    cluster.wait_no_more();
+    cluster.unblock_commits();
     server.db.connect_again();
     assert_eventually("healthy", TIMEOUT, || server.get("/api/health").send().status == 200);
 }
@@ -75,7 +75,7 @@ fn uploads_during_hanging_commits_are_503_and_nothing_is_lost() {
     let mut raw = RawClient::upload(&server, &systems[0], &["Content-Length: 1000"]);
     raw.send(bytes(500));
     assert_eventually("admitted", TIMEOUT, || server.receiving() == 1);
-    cluster.wait_for_nobody();
+    cluster.block_commits();
     std::thread::scope(|scope| {
         let half = scope.spawn(|| {
             raw.send(bytes(500));
@@ -88,7 +88,7 @@ fn uploads_during_hanging_commits_are_503_and_nothing_is_lost() {
     });
     // Requests for what the service has cached are answered all the time.
     server.get(BACKUPS).user(&systems[0]).send().status(200);
-    cluster.wait_no_more();
+    cluster.unblock_commits();
     assert_eventually("healthy", TIMEOUT, || server.get("/api/health").send().status == 200);
     // An upload that was answered 503 without a known outcome may be stored. The sweep finds one whose outcome
     // no process knows when it is a minute old.

@@ -12,17 +12,7 @@ const IN_TIME: Duration = Duration::from_secs(30);
 fn upload_during_each_fault(upload: fn(&Server, &System) -> Answer) {
     let bucket = Bucket::new();
     let link = Proxy::new(&bucket.endpoint);
-    let endpoint = link.endpoint();
-    let server = [
-        ("BACKUP_S3_BUCKET", bucket.name.as_str()),
-        ("S3_ENDPOINT", &endpoint),
-        ("S3_ACCESS_KEY", &bucket.access_key),
-        ("S3_SECRET_KEY", &bucket.secret_key),
-        ("BACKUP_S3_REGION", &bucket.region),
-    ]
-    .into_iter()
-    .fold(Server::builder().no_store().no_rate_limit(), |builder, (name, value)| builder.set(name, value))
-    .start();
+    let server = Server::builder().bucket(&bucket, &link.endpoint()).no_rate_limit().start();
     let system = server.system();
     let objects = || bucket.keys().into_iter().filter(|key| key.starts_with(&system.org)).count();
     for (stored, fault) in

@@ -5,16 +5,6 @@ use std::time::{Duration, Instant};
 use crate::engine::{Bucket, Fault, Proxy};
 use crate::harness::{Database, Server, TIMEOUT, assert_eventually, plain_command, run};
 
-fn settings<'a>(bucket: &'a Bucket, endpoint: &'a str) -> Vec<(&'static str, &'a str)> {
-    vec![
-        ("BACKUP_S3_BUCKET", &bucket.name),
-        ("S3_ENDPOINT", endpoint),
-        ("S3_ACCESS_KEY", &bucket.access_key),
-        ("S3_SECRET_KEY", &bucket.secret_key),
-        ("BACKUP_S3_REGION", &bucket.region),
-    ]
-}
-
 #[test]
 fn refusing_bucket_stops_the_start_with_exit_code_3_and_one_line() {
     let (bucket, database) = (Bucket::new(), Database::new());
@@ -26,7 +16,7 @@ fn refusing_bucket_stops_the_start_with_exit_code_3_and_one_line() {
         let mut command = plain_command();
         command.arg("serve").env("LISTEN_ADDRESS", "127.0.0.1:0").env("DATABASE_URL", database.url());
         command.env("MANAGEMENT_LISTEN_ADDRESS", "127.0.0.1:0");
-        command.env("RUST_LOG", "error").envs(settings(&bucket, &bucket.endpoint)).env(name, value);
+        command.env("RUST_LOG", "error").envs(bucket.settings(&bucket.endpoint)).env(name, value);
         let stopped = run(&mut command).exits(3);
         assert_eq!(stopped.stderr.trim().lines().count(), 1, "{stopped:?}");
         assert!(!stopped.stderr.contains(&bucket.secret_key), "{stopped:?}");
@@ -41,10 +31,7 @@ fn start_waits_for_an_unreachable_engine() {
     let endpoint = link.endpoint();
     for fault in [Fault::Refused, Fault::Error500, Fault::Garbage] {
         link.inject(fault, |_| true);
-        let builder = settings(&bucket, &endpoint)
-            .into_iter()
-            .fold(Server::builder().unready(), |builder, (name, value)| builder.set(name, value));
-        let server = builder.no_store().start();
+        let server = Server::builder().bucket(&bucket, &endpoint).unready().start();
         // The next server needs a database of its own.
         server.skip_comparison();
         let answer = server.get("/api/health").send().status(503);
@@ -69,12 +56,7 @@ fn start_does_not_wait_for_lost_packets_to_the_engine() {
                 link.repair();
                 Instant::now()
             });
-            let endpoint = link.endpoint();
-            let server = settings(&bucket, &endpoint)
-                .into_iter()
-                .fold(Server::builder().unready(), |builder, (name, value)| builder.set(name, value))
-                .no_store()
-                .start();
+            let server = Server::builder().bucket(&bucket, &link.endpoint()).unready().start();
             // The server listens when it is ready, or after a long wait.
             let took = mending.join().expect("mended").elapsed();
             server.skip_comparison();
@@ -95,7 +77,7 @@ fn useless_proxy_to_the_engine_is_named() {
     command.arg("serve").env("LISTEN_ADDRESS", "127.0.0.1:0").env("DATABASE_URL", database.url());
     command.env("MANAGEMENT_LISTEN_ADDRESS", "127.0.0.1:0").env(scheme, "http://127.0.0.1:1");
     // A missing bucket ends the start.
-    command.envs(settings(&bucket, &bucket.endpoint)).env("BACKUP_S3_BUCKET", "no-such-bucket-either");
+    command.envs(bucket.settings(&bucket.endpoint)).env("BACKUP_S3_BUCKET", "no-such-bucket-either");
     let stopped = run(&mut command).exits(3);
     assert!(stopped.stderr.contains(&format!("{scheme} is set and not used")), "{stopped:?}");
 }

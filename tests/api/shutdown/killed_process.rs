@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::harness::{Database, RawClient, Server, System, TIMEOUT, assert_eventually, bytes, on_s3};
+use crate::harness::{Database, RawClient, Server, TIMEOUT, assert_eventually, bytes};
 
 /// Seconds. A running process that does not renew its lease for nearly two of them is taken for dead.
 const LEASE: u64 = 4;
@@ -12,18 +12,6 @@ const LEASE: u64 = 4;
 /// Starts a server whose death is noticed after two leases.
 fn short_lease() -> Server {
     Server::builder().set("BACKUP_LEASE", LEASE).set("BACKUP_SWEEP_INTERVAL", 1).start()
-}
-
-/// An admitted upload with half of its body.
-fn half_an_upload(server: &Server, system: &System) -> RawClient {
-    let mut raw = RawClient::upload(server, system, &["Content-Length: 2000000"]);
-    raw.send(bytes(1_000_000));
-    assert_eventually("the upload was admitted", TIMEOUT, || server.receiving() == 1);
-    // What of a streamed PUT an engine has got can't be seen from outside.
-    if !on_s3() {
-        assert_eventually("its bytes arrive", TIMEOUT, || server.has_half_an_object());
-    }
-    raw
 }
 
 fn pass(time: Duration) {
@@ -37,7 +25,7 @@ fn upload_of_a_killed_process_is_aborted_by_the_next() {
     let system = server.system();
     let kept = server.store(&system, &bytes(10));
     let before = server.snapshot();
-    let _wire = half_an_upload(&server, &system);
+    let _wire = RawClient::half_an_upload(&server, &system);
     server.kill();
     assert_eq!(server.totals(&system.org), (10, 2_000_000));
     let next = server.sibling();
@@ -53,7 +41,7 @@ fn upload_of_a_killed_process_is_aborted_by_another() {
     let other = server.sibling();
     let system = server.system();
     let before = server.snapshot();
-    let _wire = half_an_upload(&server, &system);
+    let _wire = RawClient::half_an_upload(&server, &system);
     server.kill();
     assert_eventually("the row is aborted", TIMEOUT, || other.receiving() == 0);
     assert_eq!(other.totals(&system.org), (0, 0));
@@ -66,7 +54,7 @@ fn long_upload_of_a_living_process_is_not_aborted() {
     let server = short_lease();
     let other = server.sibling();
     let system = server.system();
-    let mut raw = half_an_upload(&server, &system);
+    let mut raw = RawClient::half_an_upload(&server, &system);
     pass(Duration::from_secs(2 * LEASE + 3));
     assert_eq!(other.receiving(), 1);
     raw.send(bytes(1_000_000));
@@ -80,7 +68,7 @@ fn process_paused_beyond_its_lease_stores_nothing_afterwards() {
     let other = server.sibling();
     let system = server.system();
     let before = server.snapshot();
-    let mut raw = half_an_upload(&server, &system);
+    let mut raw = RawClient::half_an_upload(&server, &system);
     server.signal(libc::SIGSTOP);
     assert_eventually("the other process aborts the upload", TIMEOUT, || other.receiving() == 0);
     server.signal(libc::SIGCONT);

@@ -21,7 +21,7 @@ async fn complaint(subject: &Subject) -> String {
 }
 
 /// Checks that the error is reported, whatever else is checked, until the folder is repaired.
-async fn is_told_until_it_is_mended(subject: &Subject, folder: &Path, word: &str, mend: impl FnOnce()) {
+async fn is_reported_until_it_is_repaired(subject: &Subject, folder: &Path, word: &str, mend: impl FnOnce()) {
     for _ in 0..5 {
         let told = complaint(subject).await;
         assert!(told.contains(folder.to_str().unwrap()) && told.contains(word), "{told}");
@@ -46,7 +46,7 @@ async fn link_in_place_of_an_organization_is_reported() {
     let link = root.join("linked");
     symlink(folder.path(), &link).unwrap();
     put_error(subject.store.put(&key("linked", "fw-01"), None, metadata(), whole(b"x")).await);
-    is_told_until_it_is_mended(&subject, &link, "link", || fs::remove_file(&link).unwrap()).await;
+    is_reported_until_it_is_repaired(&subject, &link, "link", || fs::remove_file(&link).unwrap()).await;
     assert!(!names_in(&root).iter().any(|name| name == ".probe"));
 }
 
@@ -65,7 +65,7 @@ fn organization_on_another_disk_is_reported() {
             let done = std::process::Command::new("umount").arg(&org).status().unwrap();
             assert!(done.success());
         };
-        is_told_until_it_is_mended(&subject, &org, "another file system", unmount).await;
+        is_reported_until_it_is_repaired(&subject, &org, "another file system", unmount).await;
     });
 }
 
@@ -81,7 +81,7 @@ fn organization_that_cannot_be_written_to_is_reported() {
         set_mode(0o500);
         let put = put_error(subject.store.put(&key("acme", "fw-01"), None, metadata(), whole(b"x")).await);
         assert!(put.contains("os error 13") && put.contains(org.to_str().unwrap()), "{put}");
-        is_told_until_it_is_mended(&subject, &org, "os error 13", || set_mode(0o700)).await;
+        is_reported_until_it_is_repaired(&subject, &org, "os error 13", || set_mode(0o700)).await;
         // A new organization needs write access to the root itself.
         let set_mode = |mode| fs::set_permissions(folder.path(), fs::Permissions::from_mode(mode)).unwrap();
         set_mode(0o500);
