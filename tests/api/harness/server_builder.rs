@@ -51,7 +51,7 @@ impl Builder {
         self
     }
 
-    /// Gives the store a file system of its own, of this size (`2m`).
+    /// Puts the store on a file system of its own, of this size (`2m`).
     pub fn disk(mut self, size: &'static str) -> Self {
         self.disk = Some(size);
         self
