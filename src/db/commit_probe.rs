@@ -20,7 +20,7 @@ use super::{Conn, DbError};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct ProbeSession {
     pid: i32,
-    /// Tells sessions apart whose process id is the same: ids are reused.
+    /// Distinguishes sessions that have the same process id: ids are reused.
     started: DateTime<Utc>,
 }
 
