@@ -22,7 +22,7 @@ struct Differences {
     differences: Vec<Imbalance>,
 }
 
-/// A difference in the totals or in the store.
+/// A difference between totals and rows, or between rows and objects.
 #[derive(Serialize)]
 struct Line {
     /// `books`, `missing`, `size`, `orphan` or `leftover`.
@@ -34,10 +34,10 @@ struct Line {
     object_key: Option<String>,
 }
 
-/// What was compared.
+/// How much was compared.
 #[derive(Default, Serialize)]
 struct Compared {
-    /// Whether the comparison was finished: not if the database or the store became unreachable.
+    /// Whether the comparison was finished. `false` if the database or the store became unreachable.
     complete: bool,
     backups: u64,
     objects: u64,

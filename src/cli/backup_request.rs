@@ -18,7 +18,7 @@ pub struct BackupRequestArgs {
     /// Id or key of the system
     system: String,
     /// Wait until the backup is stored, at most SECONDS [default: until the request expires]
-    #[expect(clippy::option_option, reason = "not given, given without a value, with one: as clap reads it")]
+    #[expect(clippy::option_option, reason = "clap's type of an option with an optional value")]
     #[arg(long, value_name = "SECONDS", conflicts_with_all = ["list", "cancel"])]
     wait: Option<Option<u64>>,
     /// List the requests for the system, newest first, instead of making one
@@ -29,7 +29,7 @@ pub struct BackupRequestArgs {
     cancel: Option<Uuid>,
 }
 
-/// How many requests are listed, the newest ones: as many as the API lists.
+/// The most requests that are listed, as in the API.
 const MAX_LISTED: i64 = 100;
 /// The pause between two checks whether the backup is stored.
 const POLL_INTERVAL: Duration = Duration::from_millis(500);
@@ -75,7 +75,8 @@ fn create(context: &mut Context, system: &SystemSummary) -> Result<BackupRequest
     }
 }
 
-/// Exit code 0: the backup is stored; 1: it will not be, or it was not in time.
+/// Waits until the request has ended. Exit code 0: the backup is stored; 1: the request ended without a backup, or the time is
+/// over.
 fn wait(
     context: &mut Context,
     system: &SystemSummary,
@@ -83,7 +84,7 @@ fn wait(
     timeout: Option<Duration>,
 ) -> Result<ExitCode, Failure> {
     let started = Instant::now();
-    // It is shown on a terminal only.
+    // The spinner is shown on a terminal only.
     let progress = ProgressBar::new_spinner();
     progress.enable_steady_tick(Duration::from_millis(200));
     while request.state.is_open() && timeout.is_none_or(|timeout| started.elapsed() < timeout) {

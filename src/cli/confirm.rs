@@ -1,4 +1,4 @@
-//! Asks for confirmation before something that can't be undone.
+//! Asks for confirmation before an action that can't be undone.
 
 use std::io::{self, IsTerminal as _, Write as _};
 
@@ -9,7 +9,7 @@ pub fn can_ask() -> bool {
     io::stdin().is_terminal()
 }
 
-/// Fails without `--yes` and without a terminal to ask at. Called before anything is changed.
+/// Fails if there is neither `--yes` nor a terminal for a question. Called before anything is changed.
 pub fn require(yes: bool, what: &str) -> Result<(), Failure> {
     if yes || can_ask() {
         return Ok(());
@@ -19,7 +19,7 @@ pub fn require(yes: bool, what: &str) -> Result<(), Failure> {
     )))
 }
 
-/// Asks at the terminal, unless `--yes` was passed. Only `yes` and the words in `also` confirm.
+/// Asks for confirmation on the terminal, unless `--yes` was passed. Only `yes` and the words in `also` confirm.
 pub fn ask(yes: bool, question: &str, also: &[&str]) -> Result<(), Failure> {
     if yes {
         return Ok(());

@@ -1,4 +1,4 @@
-//! What the commands share: the settings, a connection, the store, and how to print.
+//! The context that commands share: the settings, a connection, the store, and the form of the output.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ pub struct Context {
     pub output: Output,
 }
 
-/// What background tasks need: a pool, the store, and the runtime of both.
+/// The context of background tasks: a pool, the store, and the runtime of both.
 pub struct TaskContext {
     pub db: Db,
     pub store: Arc<dyn BlobStore>,
@@ -31,7 +31,7 @@ pub struct TaskContext {
 }
 
 impl Context {
-    /// Reads the settings and connects.
+    /// Reads the settings and connects to the database.
     pub fn open(json: bool) -> Result<Self, Failure> {
         let config = Config::from_env()?;
         let connector = startup::connector(&config)?;
@@ -40,17 +40,17 @@ impl Context {
         Ok(Self { config, connector, conn, output: Output::new(json) })
     }
 
-    /// The store, and the runtime that it works on.
+    /// Opens the store, and the runtime that it uses.
     pub fn store(&self) -> Result<(Arc<dyn BlobStore>, Runtime), Failure> {
         let runtime = Runtime::new().map_err(|e| Failure::Refused(format!("start a runtime: {e}")))?;
         let store = startup::open_store(&self.config.store, runtime.handle())?;
         Ok((store, runtime))
     }
 
-    /// The store, after a check that objects with this prefix can be deleted in it. Called before anything is changed.
+    /// Opens the store, and checks that it can delete objects with this prefix. Called before anything is changed.
     ///
-    /// The check deletes an object that does not exist. It writes nothing: the disk may be full, and the deletion is what
-    /// frees space.
+    /// The check deletes an object that does not exist. It writes nothing, because the disk may be full, and the deletion frees
+    /// space.
     pub fn store_for_deletion(&self, prefix: &str) -> Result<(Arc<dyn BlobStore>, Runtime), Failure> {
         let (store, runtime) = self.store()?;
         let absent = format!("{prefix}{}", BackupId::new(Uuid::now_v7(), Extension::Bin));
@@ -62,21 +62,21 @@ impl Context {
         Ok((store, runtime))
     }
 
-    /// The system with this id or key.
+    /// Returns the system with this id or key.
     pub fn system(&mut self, id_or_key: &str) -> Result<SystemSummary, Failure> {
         systems::find(&mut self.conn, id_or_key)?.ok_or_else(|| {
             Failure::Refused(format!("no system {id_or_key:?}: `strongroom system list` shows ids and keys"))
         })
     }
 
-    /// What the service's background tasks need, to run them from a command.
+    /// Returns the context of the service's background tasks, to run them from a command.
     pub fn task_context(&self) -> Result<TaskContext, Failure> {
         let (store, runtime) = self.store()?;
         let db = Db::new(self.connector.clone(), runtime.handle().clone());
         Ok(TaskContext { db, store, runtime })
     }
 
-    /// The rules of accounting that the settings name.
+    /// Returns the settings of accounting.
     pub fn accounting_policy(&self) -> AccountingPolicy {
         // The command line never admits an upload.
         startup::policy(&self.config.uploads, Uuid::nil())

@@ -1,4 +1,4 @@
-//! How a command ends.
+//! The end of a command: its exit code, and the line of a failure.
 
 use std::io::{self, Write as _};
 
@@ -15,13 +15,13 @@ pub struct ExitCode(u8);
 impl ExitCode {
     pub const SUCCESS: Self = Self(0);
 
-    /// Ends the process without the exit handlers of C libraries: a thread of the pool may be connecting just now, and
-    /// the libraries that libpq uses for that (Kerberos, OpenSSL) abort when an exit handler frees them meanwhile.
+    /// Ends the process without running the exit handlers of C libraries. A thread of the pool may be connecting at that
+    /// moment, and the libraries that libpq uses for it (Kerberos, OpenSSL) abort if an exit handler frees them meanwhile.
     #[expect(unsafe_code, reason = "the standard library always runs the exit handlers")]
     pub fn exit_process(self) -> ! {
-        // The last line may have no line break, so it may be in the buffer. A failure can't be reported any more.
+        // Without a line break the last line is still in the buffer. A failure can't be reported any more.
         let _ = io::stdout().flush();
-        // SAFETY: it takes a number and does not return.
+        // SAFETY: the function takes a number and does not return.
         unsafe { libc::_exit(i32::from(self.0)) }
     }
 }
@@ -32,7 +32,7 @@ impl From<u8> for ExitCode {
     }
 }
 
-/// Why a command failed: a line for people, and the exit code for scripts.
+/// The failure of a command: a line for people, and the exit code for scripts.
 #[derive(Debug)]
 pub enum Failure {
     /// Exit code 1: the command was refused, or something is damaged.
@@ -44,7 +44,7 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// The same exit code with another line.
+    /// Returns a failure with the same exit code and another line.
     pub fn map_line(self, line: impl FnOnce(String) -> String) -> Self {
         match self {
             Self::Refused(text) => Self::Refused(line(text)),

@@ -1,4 +1,4 @@
-//! The command line: one file a command family.
+//! The command line: one file for each family of commands.
 
 mod audit;
 mod backup;
@@ -52,19 +52,18 @@ enum Command {
     /// List, fetch and delete backups
     #[command(subcommand)]
     Backup(backup::Backup),
-    /// Request a backup of a system; its appliance makes one as soon as it sees the request
+    /// Request a backup of a system, which its appliance uploads as soon as it sees the request
     Request(backup_request::BackupRequestArgs),
-    /// Run one pass of the clean-up that the service runs by itself: roll back the uploads of dead processes, purge what is
-    /// due
+    /// Run one pass of the service's clean-up: roll back the uploads of dead processes, and purge retired backups
     Sweep(sweep::Sweep),
-    /// Compare the totals of all organizations with their rows; exit code 1 if they differ
+    /// Compare the totals of all organizations with their backups; exit code 1 if they differ
     Audit(audit::Audit),
     /// Issue bearer tokens for the management API, for development
     #[command(subcommand)]
     Token(token::Token),
     /// Print a completion script for a shell
     Completions {
-        /// The shell that runs the script
+        /// Shell that runs the script
         shell: clap_complete::Shell,
     },
 }

@@ -14,13 +14,13 @@ use crate::domain::size;
 pub enum Org {
     /// Add an organization
     Add {
-        /// Its id: up to 64 letters, digits, `_` and `-`
+        /// Id of the new organization: up to 64 letters, digits, `_` and `-`
         #[arg(value_parser = OrgId::parse)]
         id: OrgId,
         /// Name for people [default: the id]
         #[arg(long)]
         name: Option<String>,
-        /// Its quota: bytes, `none`, or `default` (BACKUP_MAX_SIZE_PER_ORG)
+        /// Quota of the organization: bytes, `none`, or `default` (BACKUP_MAX_SIZE_PER_ORG)
         #[arg(long, value_parser = parse_quota, default_value = "default")]
         quota: Quota,
     },
@@ -37,7 +37,7 @@ pub enum Org {
         /// Id of the organization
         #[arg(value_parser = OrgId::parse)]
         id: OrgId,
-        /// Bytes, `none`, or `default` (BACKUP_MAX_SIZE_PER_ORG)
+        /// Quota of the organization: bytes, `none`, or `default` (BACKUP_MAX_SIZE_PER_ORG)
         #[arg(value_parser = parse_quota)]
         quota: Quota,
     },
@@ -62,7 +62,7 @@ impl Org {
                 let name = name.unwrap_or_else(|| id.to_string());
                 if name.trim().is_empty() {
                     return Err(Failure::Usage(
-                        "--name: it is empty: leave it out, or give a name".to_owned(),
+                        "--name: it is empty: omit the option, or pass a name".to_owned(),
                     ));
                 }
                 match organizations::add(&mut context.conn, &id, &name, quota) {

@@ -1,4 +1,4 @@
-//! Tables for people, one JSON document for scripts.
+//! The output of commands: a table for people, one JSON document for scripts.
 
 use std::io::Write;
 
@@ -22,7 +22,7 @@ impl Output {
         write(&self.text(value, human)?)
     }
 
-    /// The same, but fails also if the reader closes the pipe before the end.
+    /// The same, but also fails if the reader closes the pipe before the end.
     pub fn print_all<T: Serialize>(
         &self,
         value: &T,
@@ -55,7 +55,7 @@ fn cannot_write(error: &std::io::Error) -> Failure {
     Failure::Refused(format!("write to stdout: {error}"))
 }
 
-/// A plain table.
+/// Formats a table without lines.
 pub fn table<const N: usize>(header: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_header(header);

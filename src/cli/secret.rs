@@ -1,4 +1,4 @@
-//! Secrets of systems: generated or given, shown once. Only their hashes are stored.
+//! The secrets of systems. A secret is generated or passed by the operator, and shown once. Only its hash is stored.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -11,24 +11,24 @@ use sha2::{Digest, Sha256};
 
 use super::exit::Failure;
 
-/// A shorter secret could be guessed.
+/// The shortest accepted secret: a shorter one could be guessed.
 const MIN_CHARACTERS: usize = 32;
-/// A longer secret does not fit into the header that it is sent in.
+/// The longest accepted secret: a longer one does not fit into the header in which it is sent.
 const MAX_BYTES: u64 = 4096;
 
-/// The options that give a secret. Without them it is generated.
+/// The options that pass a secret. Without them a secret is generated.
 #[derive(clap::Args)]
 pub struct SecretSource {
     /// File that holds the secret (at least 32 characters), or `-` for standard input [default: 256 random bits]
     #[arg(long, value_name = "FILE", conflicts_with = "secret")]
     secret_file: Option<PathBuf>,
-    /// The secret itself. Everybody who lists the processes of this machine sees it: use --secret-file instead
+    /// Secret itself, which everybody who lists the processes of this machine can see: use --secret-file instead
     #[arg(long, allow_hyphen_values = true)]
     secret: Option<SecretString>,
 }
 
 impl SecretSource {
-    /// Reads the given secret, or generates one of 256 random bits.
+    /// Reads the secret that was passed, or generates one of 256 random bits.
     pub fn read_or_generate(self) -> Result<SecretString, Failure> {
         match (self.secret_file, self.secret) {
             (Some(file), _) => checked("--secret-file", read(&file)?),
@@ -43,13 +43,13 @@ impl SecretSource {
     }
 }
 
-/// The content of the file, without the line break at its end.
+/// Returns the content of the file, without the line break at its end.
 fn read(file: &Path) -> Result<SecretString, Failure> {
     let mut text = String::new();
     let read = if file == Path::new("-") {
         io::stdin().lock().take(MAX_BYTES + 1).read_to_string(&mut text)
     } else {
-        // The error does not show the name: it may be the secret, passed by mistake.
+        // The error does not contain the name: it may be the secret, passed by mistake.
         File::open(file).and_then(|file| file.take(MAX_BYTES + 1).read_to_string(&mut text))
     };
     read.map_err(|error| Failure::Usage(format!("--secret-file: it can't be read: {error}")))?;
@@ -57,7 +57,7 @@ fn read(file: &Path) -> Result<SecretString, Failure> {
     Ok(line.strip_suffix('\r').unwrap_or(line).into())
 }
 
-/// Refuses a secret that can't be sent or could be guessed. The error does not show it.
+/// Refuses a secret that can't be sent or could be guessed. The error does not contain the secret.
 fn checked(option: &str, secret: SecretString) -> Result<SecretString, Failure> {
     let text = secret.expose_secret();
     let problem = if text.chars().count() < MIN_CHARACTERS {

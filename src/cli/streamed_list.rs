@@ -1,4 +1,4 @@
-//! Long lists that are printed while their lines are found: memory does not grow with the number of lines.
+//! Prints a long list while its lines are found, so that memory does not grow with the number of lines.
 
 use comfy_table::{Table, presets};
 use serde::Serialize;
@@ -10,17 +10,17 @@ use super::output::write;
 /// Lines that are buffered before they are printed, so that their columns are aligned.
 const BUFFERED_LINES: usize = 500;
 
-/// One list and its summary: a table for people, one JSON document for scripts.
+/// A list with a summary: printed as a table for people, or as one JSON document for scripts.
 pub struct StreamedList<T, const N: usize> {
     json: bool,
-    /// The list's name in the document.
+    /// The list's name in the JSON document.
     name: &'static str,
     header: [&'static str; N],
     cells: fn(&T) -> [String; N],
     buffered: Vec<T>,
     started: bool,
     count: u64,
-    /// The first failure; nothing is printed after it.
+    /// The first failure. Nothing is printed after it.
     failure: Option<Failure>,
 }
 
@@ -35,7 +35,7 @@ impl<T: Serialize, const N: usize> StreamedList<T, N> {
         Self { json, name, header, cells, buffered, started: false, count: 0, failure: None }
     }
 
-    /// The number of lines so far.
+    /// Returns the number of lines so far.
     pub fn count(&self) -> u64 {
         self.count
     }
@@ -48,7 +48,7 @@ impl<T: Serialize, const N: usize> StreamedList<T, N> {
         }
     }
 
-    /// Ends the list. The members of `summary` follow it in the JSON document; the line `human` follows the table.
+    /// Ends the list, and prints its summary: in the JSON document the members of `summary`, after the table the text `human`.
     pub fn finish(mut self, summary: &impl Serialize, human: &str) -> Result<(), Failure> {
         self.flush();
         let end = if self.json { self.end(summary) } else { human.to_owned() };

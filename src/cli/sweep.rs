@@ -1,5 +1,5 @@
-//! `strongroom sweep`: runs one pass of the clean-up that the service runs by itself. `--orphans` also deletes objects
-//! without a row, which the service never does.
+//! `strongroom sweep`: runs one pass of the clean-up that the service runs periodically. With `--orphans` it also deletes
+//! objects without a row, which the service never does.
 
 use std::time::Duration;
 
@@ -24,23 +24,23 @@ use crate::tasks::sweep::{SweepReport, Sweeper};
 use crate::tasks::{Lease, Supervisor, new_process_id};
 use crate::telemetry::Metrics;
 
-/// The pause between two checks whether it is known which uploads are abandoned.
+/// The pause between two checks whether uploads are still undecided.
 const CHECK_INTERVAL: Duration = Duration::from_millis(300);
-/// How much longer than a lease that may take.
+/// How much longer than a lease the command waits for the decision.
 const DECISION_MARGIN: Duration = Duration::from_secs(10);
 
 #[derive(clap::Args)]
 pub struct Sweep {
-    /// Also delete objects that have no row
+    /// Also delete objects without a row in the database (orphans)
     #[arg(long, requires = "older_than")]
     orphans: bool,
-    /// Delete only objects last written longer ago than AGE, such as 7d, 12h or 30m
+    /// Delete only orphans that were last written longer ago than AGE, such as 7d, 12h or 30m
     #[arg(long, value_name = "AGE", requires = "orphans", value_parser = humantime::parse_duration)]
     older_than: Option<Duration>,
-    /// Delete them even if the database seems to be the wrong one, empty or older than the store
+    /// Delete orphans even if the database seems to be the wrong one: empty, or older than the store
     #[arg(long, requires = "orphans")]
     force: bool,
-    /// Do not ask for confirmation before objects are deleted
+    /// Do not ask for confirmation before orphans are deleted
     #[arg(long, requires = "orphans")]
     yes: bool,
 }
@@ -53,10 +53,10 @@ struct Orphan {
     modified: Option<DateTime<Utc>>,
 }
 
-/// What the pass did, as the JSON document shows it.
+/// The results of the pass: the summary in the JSON document.
 #[derive(Default, Serialize)]
 struct Done {
-    /// Uploads of dead processes.
+    /// How many uploads of dead processes were rolled back.
     #[serde(rename = "uploads_taken_back")]
     uploads_rolled_back: usize,
     backups_purged: usize,
@@ -66,7 +66,7 @@ struct Done {
     requests_expired: usize,
     orphans_deleted: u64,
     orphans_kept: u64,
-    /// What failed, and is tried again by the next pass.
+    /// How many items failed. The next pass tries them again.
     failed: u64,
 }
 
@@ -74,12 +74,12 @@ impl Sweep {
     pub fn run(self, context: &mut Context) -> Result<ExitCode, Failure> {
         let before = self.older_than.map(|age| cutoff(context, age)).transpose()?;
         let tasks = context.task_context()?;
-        // A check that writes nothing: the disk may be full, and the sweep is what frees space.
+        // This checks the store without writing: the disk may be full, and the sweep frees space.
         tasks.runtime.block_on(tasks.store.find_leftovers())?;
         if before.is_some() && !self.force {
             refuse_wrong_database(&tasks)?;
         }
-        // A script is not asked: by naming an age it has confirmed.
+        // A script has confirmed the deletion by passing an age, so it is not asked.
         if let Some(before) = before.filter(|_| confirm::can_ask()) {
             let question = format!(
                 "This deletes every object that has no row and was last written before {}, for good. Type \"yes\" to go on:",
@@ -110,14 +110,15 @@ impl Sweep {
     }
 }
 
-/// The time before which an object must have been written, by the database's clock: this machine's may be wrong.
+/// Returns the time before which an object must have been written, by the database's clock: this machine's clock may be wrong.
 fn cutoff(context: &mut Context, age: Duration) -> Result<DateTime<Utc>, Failure> {
     let too_long = || Failure::Usage("--older-than: it is too long ago".to_owned());
     let age = chrono::Duration::from_std(age).map_err(|_| too_long())?;
     objects::now(&mut context.conn)?.checked_sub_signed(age).ok_or_else(too_long)
 }
 
-/// Checks all objects before any is deleted, because a deletion can't be undone.
+/// Fails if the database seems to be the wrong one. Checks all objects before any is deleted, because a deletion can't be
+/// undone.
 fn refuse_wrong_database(tasks: &TaskContext) -> Result<(), Failure> {
     let progress = ProgressBar::new_spinner().with_message("objects checked");
     let seen = |count| progress.inc(count);
@@ -130,7 +131,7 @@ fn refuse_wrong_database(tasks: &TaskContext) -> Result<(), Failure> {
     })
 }
 
-/// What `serve` does every BACKUP_SWEEP_INTERVAL, and whenever there is something to purge.
+/// Runs one sweep and one purge. `serve` sweeps every BACKUP_SWEEP_INTERVAL, and purges when a retired backup is due.
 fn sweep_once(context: &Context, tasks: &TaskContext, done: &mut Done) -> Result<(), Failure> {
     let lease = context.config.upkeep.lease;
     let sweeper = Sweeper::by_hand(tasks.db.clone(), tasks.store.clone(), context.accounting_policy(), lease);
@@ -149,9 +150,9 @@ fn sweep_once(context: &Context, tasks: &TaskContext, done: &mut Done) -> Result
     Ok(())
 }
 
-/// Waits until it is known which uploads are abandoned. That takes a lease that was held without a gap for a whole lease. If no
-/// service holds one, this takes one. The caller holds it until the uploads are rolled back. Returns how many are still
-/// undecided.
+/// Waits until it is known which uploads are abandoned. That needs a lease that some process has held without a gap for a whole
+/// lease. If no service holds one, this function takes one, and the caller keeps it until the uploads are rolled back. Returns
+/// how many uploads are still undecided.
 async fn decide(
     context: &Context,
     sweeper: &Sweeper,
@@ -162,10 +163,10 @@ async fn decide(
         return Ok((0, None));
     }
     log::info!(
-        "no running service can tell which uploads are abandoned: waiting {} s to find out",
+        "no running service has held its lease for long enough: waiting {} s to find out which uploads are abandoned",
         lease.as_secs()
     );
-    // Nobody asks this process for its metrics.
+    // The supervisor needs metrics; nobody reads them here.
     let metrics = Metrics::new().map_err(|e| Failure::Refused(format!("make the metrics: {e}")))?;
     let supervisor = Supervisor::new(Handle::current(), metrics.tasks);
     let held = Lease::start(&supervisor, context.connector.clone(), new_process_id(), lease)

@@ -19,16 +19,16 @@ use crate::domain::ids::OrgId;
 pub enum Token {
     /// Print a token that is signed with JWT_HS256_SECRET, for development
     ///
-    /// It needs JWT_HS256_SECRET, JWT_ISSUER and JWT_AUDIENCE with the same values as the service. If DATABASE_URL is set,
-    /// it checks that the organization exists. In production an identity provider issues the tokens.
+    /// The command needs JWT_HS256_SECRET, JWT_ISSUER and JWT_AUDIENCE with the same values as the service. If DATABASE_URL is
+    /// set, the command checks that the organization exists. In production an identity provider issues the tokens.
     Issue {
-        /// Organization of the bearer; required, except with backup:admin
+        /// Organization that the token is for; required, except with backup:admin
         #[arg(long, value_parser = OrgId::parse)]
         org: Option<OrgId>,
         /// Scopes, separated by spaces: backup:view, backup:create, backup:delete, backup:admin
         #[arg(long, value_parser = Scopes::parse)]
         scope: Scopes,
-        /// Subject: who uses the token; it is recorded with each event
+        /// Subject of the token: the person or program that uses it, recorded with each event
         #[arg(long)]
         sub: String,
         /// How long the token is valid, such as 15m or 8h
@@ -65,13 +65,13 @@ impl Scopes {
         self.0.contains(&scope)
     }
 
-    /// The claim `scope` of a token.
+    /// Returns the value of the token's claim `scope`.
     fn claim(&self) -> String {
         self.0.iter().map(|scope| scope.as_str()).collect::<Vec<_>>().join(" ")
     }
 }
 
-/// A token for development needs no longer life.
+/// The longest lifetime of a token for development.
 const MAX_TTL: Duration = Duration::from_secs(366 * 86_400);
 
 fn parse_ttl(text: &str) -> Result<Duration, String> {
@@ -114,7 +114,7 @@ impl Token {
     }
 }
 
-/// Refuses an organization that does not exist. If that can't be checked, the token is issued, and a line on stderr says so:
+/// Refuses an organization that does not exist. If that can't be checked, prints a line to stderr, and the token is issued:
 /// tokens are often issued on a machine without the database.
 fn check_organization(config: &IssueConfig, org: &OrgId) -> Result<(), Failure> {
     let why = match &config.database_url {

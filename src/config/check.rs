@@ -1,5 +1,5 @@
-//! From the text of a setting to its value. An error is one line that says what is wrong; it does not repeat a value that
-//! may have a secret in it.
+//! Parses and checks the values of settings. An error is one line about what is wrong. It does not repeat a value that may
+//! contain a secret.
 
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
@@ -14,9 +14,9 @@ use crate::domain::rate_window::RateLimits;
 
 /// The largest number of bytes that a setting accepts: the sum of a few of them still fits into Postgres' bigint.
 pub const MAX_BYTES: u64 = 1 << 60;
-/// No time span of ours can sensibly be longer than a year.
+/// The longest time span that a setting accepts: a year.
 const MAX_SECONDS: u64 = 366 * 86_400;
-/// RFC 7518, 3.2: a key has to be as long as the hash.
+/// The shortest HS256 secret in bytes: the key has to be as long as the hash (RFC 7518, 3.2).
 const HS256_MIN_LENGTH: usize = 32;
 
 fn parsed<T: FromStr>(text: &str, expected: &str) -> Result<T, String> {
@@ -74,7 +74,7 @@ pub fn path(text: &str) -> Result<PathBuf, String> {
     }
 }
 
-/// `https://HOST[:PORT]`, or the same with `http://`; a slash at its end is removed.
+/// Parses `https://HOST[:PORT]`, or the same with `http://`. A slash at the end is removed.
 pub fn base_url(text: &str) -> Result<String, String> {
     let (scheme, host) = text.split_once("://").unwrap_or_default();
     let host = host.trim_end_matches('/');
@@ -85,7 +85,7 @@ pub fn base_url(text: &str) -> Result<String, String> {
     Ok(format!("{scheme}://{host}"))
 }
 
-/// Only https, or http to this machine: whoever can change the keys on their way can make any token.
+/// Parses the URL of a key set: https, or http to this machine. Somebody who can change the keys in transfer can make any token.
 pub fn key_set_url(text: &str) -> Result<String, String> {
     let (scheme, rest) = text.split_once("://").unwrap_or_default();
     let host = rest.split('/').next().unwrap_or_default();
@@ -126,8 +126,8 @@ fn is_plain_name(text: &str) -> bool {
     !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "-._".contains(c))
 }
 
-/// A secret without the white space around it. A secret of ours has no line break and no other control character: it is
-/// sent in headers and on lines, and an error about those would repeat it.
+/// Returns a secret without the white space around it. It must not contain a line break or another control character: secrets
+/// are sent in headers and on lines, and an error about such a character there would repeat the secret.
 pub fn secret(text: &str) -> Result<SecretString, String> {
     // Some editors put an invisible mark in front of UTF-8.
     let secret = text.trim_start_matches('\u{feff}').trim();
@@ -142,7 +142,7 @@ pub fn secret(text: &str) -> Result<SecretString, String> {
     literal::problem_of_text(secret).map_or(Ok(secret.into()), |problem| Err(problem.to_owned()))
 }
 
-/// The name of the key is sent in a header of each request.
+/// Parses the name of an access key. It is sent in a header of each request.
 pub fn access_key(text: &str) -> Result<SecretString, String> {
     let key = secret(text)?;
     if !key.expose_secret().chars().all(|c| c.is_ascii_graphic()) {

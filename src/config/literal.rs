@@ -6,7 +6,7 @@
 
 use super::setting::Kind;
 
-/// Refuses a value that can't be meant literally.
+/// Refuses a value that can't be meant literally, by the rules for its kind.
 pub fn check(kind: Kind, value: &str) -> Result<(), &'static str> {
     if kind == Kind::Path && value.contains("-----BEGIN") {
         return Err("it has to be the name of a file, and not what is in the file");
@@ -14,13 +14,13 @@ pub fn check(kind: Kind, value: &str) -> Result<(), &'static str> {
     let problem = problem_of_text(value).or_else(|| match kind {
         Kind::Path => problem_of_path(value),
         Kind::Url => problem_of_name(value),
-        // Among them DATABASE_URL: a password may have any character, and connection strings have quotes.
+        // One of the others is DATABASE_URL: a password may have any character, and connection strings have quotes.
         _ => None,
     });
     problem.map_or(Ok(()), Err)
 }
 
-/// The rules for every setting, and for a secret in a file.
+/// Returns what is wrong with a value by the rules for every setting, and for a secret in a file.
 pub fn problem_of_text(value: &str) -> Option<&'static str> {
     let quoted = |quote| value.len() > 1 && value.starts_with(quote) && value.ends_with(quote);
     if value.contains('\r') {
@@ -58,7 +58,7 @@ fn problem_of_path(path: &str) -> Option<&'static str> {
     problem_of_name(path)
 }
 
-/// The rules for paths and URLs.
+/// Returns what is wrong with a value by the rules for paths and URLs.
 fn problem_of_name(value: &str) -> Option<&'static str> {
     let variable = |rest: &str| rest.starts_with(|c: char| c.is_ascii_alphabetic() || "_{(".contains(c));
     if value.contains(['"', '\'', '`']) {

@@ -1,4 +1,4 @@
-//! The settings of the management API, and of the tokens that it accepts.
+//! Reads the settings of the management API, and of the tokens that it accepts.
 
 use std::net::SocketAddr;
 
@@ -16,17 +16,17 @@ use crate::auth::bearer::{KeySource, TokenSettings};
 #[derive(Debug)]
 pub struct ManagementConfig {
     pub listen: SocketAddr,
-    /// `https://host[:port]`, as clients reach the management API; `None`: the host of their request.
+    /// The address at which clients reach the management API, `https://host[:port]`; `None`: the host of their request.
     pub public_url: Option<String>,
-    /// `None`: there is no key, so every token is refused.
+    /// The settings of tokens; `None`: no key is set, so every token is refused.
     pub tokens: Option<TokenConfig>,
 }
 
 #[derive(Debug)]
 pub struct TokenConfig {
-    /// At least one of its keys is set.
+    /// The settings, with at least one kind of key.
     pub settings: TokenSettings,
-    /// Lines for the log: what is set and has no effect, or is not for production.
+    /// Lines for the log about settings that have no effect, or are not for production.
     pub warnings: Vec<String>,
 }
 
@@ -46,12 +46,12 @@ pub struct IssueConfig {
     pub secret: SecretString,
     pub issuer: String,
     pub audience: String,
-    /// If it is set, the command checks that the organization exists.
+    /// The database, in which the command checks that the organization exists.
     pub database_url: Option<SecretString>,
 }
 
 impl IssueConfig {
-    /// Reads these settings from the process's environment, and no others.
+    /// Reads only these settings from the process's environment.
     pub fn from_env() -> Result<Self, ConfigError> {
         let env = Variables::of_process();
         env.check()?;

@@ -1,18 +1,18 @@
-//! A list of addresses and networks.
+//! Parses a list of addresses and networks.
 
 use std::net::IpAddr;
 
 use ipnet::{IpNet, Ipv4Net};
 
-/// Parses addresses and networks, separated by commas or white space, into the form that the peers of connections are
-/// matched with: networks without host bits, and IPv4-mapped IPv6 as IPv4.
+/// Parses addresses and networks, separated by commas or white space. The result is in the form in which the peers of
+/// connections are compared: networks without host bits, and IPv4-mapped IPv6 networks as IPv4.
 ///
 /// # Errors
-/// What is wrong with the list and what to write instead.
+/// A line about what is wrong with the list, and what to write instead.
 pub fn parse(list: &str) -> Result<Vec<IpNet>, String> {
     let entries = list.split(|c: char| c == ',' || c.is_whitespace()).filter(|entry| !entry.is_empty());
     let networks: Vec<IpNet> = entries.map(network).collect::<Result<_, _>>()?;
-    // Also in parts, as 0.0.0.0/1 and 128.0.0.0/1.
+    // Networks may add up to all addresses, such as 0.0.0.0/1 and 128.0.0.0/1.
     if let Some(all) = IpNet::aggregate(&networks).iter().find(|network| network.prefix_len() == 0) {
         return Err(format!(
             "{all} trusts everybody, so that any client may claim any address: name the proxies"
@@ -36,7 +36,7 @@ fn network(entry: &str) -> Result<IpNet, String> {
     Ok(network)
 }
 
-/// A peer's address is made canonical before it is compared, so a mapped network has to be, too.
+/// Returns an IPv4-mapped IPv6 network as IPv4, because a peer's address is converted in the same way before it is compared.
 fn canonical(network: IpNet) -> IpNet {
     let IpNet::V6(v6) = network else { return network };
     let mapped = v6.addr().to_ipv4_mapped().zip(v6.prefix_len().checked_sub(96));

@@ -1,9 +1,9 @@
-//! The table of settings as people read it: in `--help`, in the README, in the env file for systemd.
+//! Formats the table of settings for `--help`, for the README and for systemd's env file.
 
 use super::setting::{About, Default, Kind};
 use super::settings::{GROUPS, all};
 
-/// The settings as a text for `--help`.
+/// Returns the settings as a text for `--help`.
 pub fn help() -> String {
     let entry = |about: &About| {
         format!("  {}\n          {} [default: {}]\n", about.name, described(about), default(about, ""))
@@ -11,7 +11,7 @@ pub fn help() -> String {
     format!("Settings (environment):\n{}", all().map(|setting| entry(setting.about())).collect::<String>())
 }
 
-/// The settings as a table for the README.
+/// Returns the settings as a table for the README.
 pub fn readme_table() -> String {
     let row =
         |about: &About| format!("| `{}` | {} | {} |\n", about.name, default(about, "`"), described(about));
@@ -19,7 +19,7 @@ pub fn readme_table() -> String {
     format!("| variable | default | meaning |\n|---|---|---|\n{rows}")
 }
 
-/// The meaning, and where a secret may stand instead.
+/// Returns the meaning; for a secret, also the other places where it may be set.
 fn described(about: &About) -> String {
     let meaning = about.meaning();
     match about.kind {
@@ -30,7 +30,7 @@ fn described(about: &About) -> String {
     }
 }
 
-/// The default with its unit.
+/// Returns the default with its unit.
 fn default(about: &About, quote: &str) -> String {
     match (about.default, about.kind.unit()) {
         (Default::Is(text) | Default::IsOrOfUnit(text, _), Some(unit)) => {
@@ -55,7 +55,7 @@ const ENV_FILE_HEAD: &str = "\
 # --env-file leaves, blanks at an end, line ends of DOS) stops the start.
 ";
 
-/// `deploy/systemd/strongroom.env`.
+/// Returns the content of `deploy/systemd/strongroom.env`.
 pub fn env_file() -> String {
     let mut file = ENV_FILE_HEAD.to_owned();
     for group in GROUPS {
@@ -67,7 +67,7 @@ pub fn env_file() -> String {
     file
 }
 
-/// What is known about a setting, and the line that sets it: commented out, unless it is required.
+/// Returns the description of a setting, and the line that sets it: commented out, unless the setting is required.
 fn env_entry(about: &About) -> String {
     let name = about.name;
     let doc = about.doc.iter().filter(|line| !line.is_empty());

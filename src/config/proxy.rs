@@ -1,15 +1,15 @@
-//! The proxy that other programs would use for a URL, by the conventions for environment variables. Strongroom uses none,
-//! and warns where one is set: there may be no other route out of the operator's network.
+//! Finds the proxy that other programs would use for a URL, by the conventions for environment variables. Strongroom uses no
+//! proxy. It warns if one is set, because there may be no other route out of the operator's network.
 
 use super::variables::Variables;
 
-/// The variable that names a proxy for this URL; `None`: there is none, or `NO_PROXY` exempts the host.
+/// Returns the variable that names a proxy for this URL; `None` if there is none, or if `NO_PROXY` exempts the host.
 pub(super) fn proxy_for(env: &Variables, url: &str) -> Option<&'static str> {
     let (scheme, rest) = url.split_once("://")?;
     let names: &[&'static str] = if scheme == "https" {
         &["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"]
     } else {
-        // Not in capitals: a CGI program gets that from any client (`Proxy:`), so nobody uses it.
+        // HTTP_PROXY in capitals is not used by convention: in a CGI program any client can set it (with a header `Proxy:`).
         &["http_proxy", "ALL_PROXY", "all_proxy"]
     };
     let is_set = |name: &&&'static str| env.text(name).is_some_and(|value| !value.trim().is_empty());
@@ -27,7 +27,7 @@ fn host(rest: &str) -> &str {
     }
 }
 
-/// Whether a list of `NO_PROXY` has the host, or a domain above it.
+/// Whether the list in `NO_PROXY` has the host, or a domain that the host belongs to.
 fn exempts(list: &str, host: &str) -> bool {
     let host = host.to_ascii_lowercase();
     let entries = list.split([',', ' ']).map(|entry| entry.trim_start_matches('.').to_ascii_lowercase());

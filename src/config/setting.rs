@@ -1,13 +1,13 @@
-//! What a setting is, and the macro that puts settings into the table.
+//! The type of a setting, and the macro that declares settings.
 
-/// A setting, and how its text becomes a `T`.
+/// A setting with a value of type `T`.
 pub struct Setting<T> {
     pub about: About,
-    /// The error is one line for the operator. It does not repeat a secret.
+    /// Parses and checks the text. The error is one line for the operator. It does not repeat a secret.
     pub parse: fn(&str) -> Result<T, String>,
 }
 
-/// What `--help`, the README and the env file say about a setting.
+/// The description of a setting in `--help`, in the README and in the env file.
 #[derive(Clone, Copy)]
 pub struct About {
     /// The environment variable.
@@ -19,7 +19,7 @@ pub struct About {
 }
 
 impl About {
-    /// The text that holds when the variable is not set; `None`: there is none.
+    /// Returns the text that is used when the variable is not set; `None` if there is none.
     pub const fn default_text(&self) -> Option<&'static str> {
         match self.default {
             Default::Is(text) | Default::IsOrOfUnit(text, _) => Some(text),
@@ -27,13 +27,13 @@ impl About {
         }
     }
 
-    /// The variables that set it.
+    /// Returns the names of the variables that set this setting.
     pub fn variables(&self) -> impl Iterator<Item = String> + use<> {
         let file = (self.kind == Kind::Secret).then(|| format!("{}_FILE", self.name));
         std::iter::once(self.name.to_owned()).chain(file)
     }
 
-    /// The first paragraph of its doc comment, on one line.
+    /// Returns the first paragraph of the setting's doc comment, on one line.
     pub fn meaning(&self) -> String {
         let lines: Vec<_> =
             self.doc.iter().map(|line| line.trim()).take_while(|line| !line.is_empty()).collect();
@@ -41,32 +41,32 @@ impl About {
     }
 }
 
-/// What holds when the variable is not set.
+/// The value of a setting whose variable is not set.
 #[derive(Clone, Copy)]
 pub enum Default {
-    /// This text, as if it stood in the env file.
+    /// The value is this text, as if it were in the env file.
     Is(&'static str),
-    /// The systemd unit sets it; without the unit it is the first text.
+    /// The value is the first text. The systemd unit sets the second one.
     IsOrOfUnit(&'static str, &'static str),
-    /// The service does not start.
+    /// The setting is required: the service does not start without it.
     Required { example: &'static str },
-    /// There is no value. `means` is what pages show as the default.
+    /// There is no value. Pages show `means` as the default.
     Unset { means: &'static str, example: &'static str },
 }
 
-/// What a value is. It decides which mistakes are looked for (`literal`) and which unit is shown.
+/// The kind of a value. It determines which mistakes are checked for (`literal`), and which unit is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     Address,
     Bytes,
     BytesPerSecond,
-    /// A whole number of things that the meaning names.
+    /// A number of things. The setting's meaning names them.
     Count,
     Flag,
     Networks,
     Path,
     Seconds,
-    /// Also read from the file that `NAME_FILE` names, and from a systemd credential called `NAME`.
+    /// A secret. It may also be in the file that `NAME_FILE` names, or in a systemd credential called `NAME`.
     Secret,
     Text,
     Url,
@@ -105,7 +105,7 @@ pub struct Group {
     pub settings: &'static [&'static dyn Entry],
 }
 
-/// Declares the settings of a group: each as a constant of its own name, and all of them in `GROUP`.
+/// Declares the settings of a group: each as a constant with the setting's name, and all of them in `GROUP`.
 macro_rules! settings {
     (
         $heading:literal;

@@ -1,4 +1,4 @@
-//! The settings of the store.
+//! Reads the settings of the store.
 
 use secrecy::ExposeSecret;
 
@@ -16,11 +16,11 @@ use crate::store::{S3Settings, StoreSettings};
 #[derive(Debug)]
 pub struct StoreConfig {
     pub settings: StoreSettings,
-    /// Lines for the log: what is set and has no effect.
+    /// Lines for the log about settings that have no effect.
     pub warnings: Vec<String>,
 }
 
-/// Settings that mean nothing without a bucket.
+/// The settings that are refused without a bucket.
 const BUCKET_SETTINGS: &[&dyn Entry] = &[
     &S3_ENDPOINT,
     &S3_ACCESS_KEY,
@@ -45,8 +45,8 @@ impl StoreConfig {
 
     fn read_bucket(env: &Variables, bucket: String) -> Result<Self, ConfigError> {
         let endpoint = required(env, &S3_ENDPOINT)?;
-        // Only the headers of a streamed body are signed: on the way to another machine anybody could change the rest.
-        // Clients see a presigned URL anyway, so http is allowed for that in any network.
+        // Without TLS anybody on the way to another machine could change a streamed body: only its headers are signed.
+        // The endpoint of presigned URLs may be http in any network, because clients see these URLs anyway.
         let insecure = env.read(&BACKUP_S3_ALLOW_INSECURE)?;
         if !insecure && endpoint.strip_prefix("http://").is_some_and(|host| !is_loopback(host)) {
             let how = "it has to be https (or set BACKUP_S3_ALLOW_INSECURE=true in a network that you trust)";

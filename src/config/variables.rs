@@ -11,12 +11,12 @@ pub fn wrong(variable: &str, problem: impl Into<String>) -> ConfigError {
     ConfigError { variable: variable.to_owned(), problem: problem.into() }
 }
 
-/// The variables that are set.
+/// The environment variables that are set.
 pub struct Variables(HashMap<String, String>);
 
 impl Variables {
     pub fn of_process() -> Self {
-        // A value that is not UTF-8 is made printable, so that it is refused rather than overlooked.
+        // A value that is not UTF-8 is converted with replacement characters, so that a check refuses it.
         let lossy = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
         Self(std::env::vars_os().map(|(name, value)| (lossy(name), lossy(value))).collect())
     }
@@ -26,7 +26,7 @@ impl Variables {
         Self(pairs.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
     }
 
-    /// Refuses settings whose values can't be meant literally. Called before any of them is used.
+    /// Refuses settings whose values can't be meant literally. Called before any setting is used.
     pub fn check(&self) -> Result<(), ConfigError> {
         let kind_of = |name: &String| settings::kind_of(name);
         let mut ours: Vec<_> =
@@ -37,17 +37,17 @@ impl Variables {
         })
     }
 
-    /// The text of any variable, which need not be a setting of ours.
+    /// Returns the text of any variable, also of one that is no setting.
     pub fn text(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str)
     }
 
-    /// The variable that sets this setting, if one does. A systemd credential is no variable.
+    /// Returns the variable that sets this setting, if one does. A systemd credential is no variable.
     pub fn set_by(&self, about: &About) -> Option<String> {
         about.variables().find(|name| self.0.contains_key(name))
     }
 
-    /// The value of a setting that is required or has a default.
+    /// Returns the value of a setting that is required or has a default.
     pub fn read<T>(&self, setting: &Setting<T>) -> Result<T, ConfigError> {
         let name = setting.about.name;
         self.get(setting)?.ok_or_else(|| match setting.about.kind {
@@ -58,7 +58,7 @@ impl Variables {
         })
     }
 
-    /// The value of a setting, or its default; `None`: it is not set and has no default.
+    /// Returns the value of a setting, or its default; `None` if it is not set and has no default.
     pub fn get<T>(&self, setting: &Setting<T>) -> Result<Option<T>, ConfigError> {
         let About { name, kind, .. } = setting.about;
         if kind == Kind::Secret {
@@ -88,7 +88,7 @@ impl Variables {
     }
 }
 
-/// The text of a secret, unchecked, and where it was found.
+/// The unchecked text of a secret, and where it was found.
 struct Secret {
     variable: String,
     file: Option<String>,
@@ -105,8 +105,8 @@ impl Secret {
     }
 }
 
-/// The path of a file, for an error. A secret that was set as the path by mistake is not shown: it does not lead to a
-/// folder.
+/// Returns the path of a file for an error. A path without an existing folder is not shown: it may be a secret that was set by
+/// mistake.
 fn shown(path: &Path) -> String {
     let folder = path.parent().filter(|folder| folder.parent().is_some() && folder.is_dir());
     folder.map_or_else(|| "the file that it names".to_owned(), |_| path.display().to_string())

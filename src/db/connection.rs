@@ -84,11 +84,11 @@ mod tests {
     }
 
     #[test]
-    fn of_several_messages_those_about_servers_are_told() {
+    fn only_lines_about_servers_are_shown() {
         let message = "could not translate host name \"cret@h\" to address: Name or service not known\n\
             connection to server at \"h\" (192.0.2.1), port 5432 failed: Connection refused\n\
             \tIs the server running on that host and accepting TCP/IP connections?\n";
-        let told = "connection to server at \"h\" (192.0.2.1), port 5432 failed: Connection refused";
-        assert_eq!(without_secrets(message), told);
+        let shown = "connection to server at \"h\" (192.0.2.1), port 5432 failed: Connection refused";
+        assert_eq!(without_secrets(message), shown);
     }
 }

@@ -106,7 +106,7 @@ mod tests {
         ConnectionString::parse(text).unwrap_or_else(|| panic!("libpq does not understand {text}"))
     }
 
-    /// As text, for comparing.
+    /// Returns the options as sorted text, for comparisons.
     fn options(of: &ConnectionString) -> Vec<(String, String)> {
         let mut all: Vec<_> =
             of.0.iter()

@@ -128,7 +128,7 @@ fn lock(conn: &mut Conn) -> Result<(), DbError> {
             diesel::sql_query("SELECT pg_advisory_xact_lock($1)").bind::<BigInt, _>(LOCK).execute(conn)?;
         } else {
             log::warn!(
-                "the lock of migrations is held by {}, who may not migrate: passed over",
+                "the lock of migrations is held by {}, which may not migrate: passed over",
                 describe(&holders)
             );
         }

@@ -1,18 +1,18 @@
-//! Requests for a backup: how long they stay open, and what becomes of them.
+//! Backup requests: their states, and how long they stay open.
 
 use std::time::Duration;
 
 use super::row_state::row_state;
 
-/// How long a request stays open after it was last asked for.
+/// How long a request stays open after it was made, or after another request last joined it.
 pub const LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 
 row_state! {
-    /// As in `backup_requests.state`.
+    /// The values of `backup_requests.state`.
     BackupRequestState {
-        /// The appliance has not been given it yet.
+        /// The appliance has not received the request yet.
         Pending = "pending",
-        /// The appliance was given it.
+        /// The appliance has received the request.
         Seen = "seen",
         Fulfilled = "fulfilled",
         Expired = "expired",
@@ -21,7 +21,7 @@ row_state! {
 }
 
 impl BackupRequestState {
-    /// Whether a backup is still awaited.
+    /// Whether the request still waits for a backup.
     pub fn is_open(self) -> bool {
         match self {
             Self::Pending | Self::Seen => true,

@@ -1,29 +1,28 @@
-//! The minimum rate of a body. A client that trickles would hold an upload open for ever, but one on a bad link must not
-//! be cut off for a bad moment.
+//! The minimum rate of a body. It is averaged over a minute: a very slow client must not keep an upload open for ever, but a
+//! client on a bad link must not be disconnected for a few slow seconds.
 //!
-//! Only time spent waiting for the client counts, so an upload is never blamed
-//! for a slow store.
+//! Only the time spent waiting for the client counts, so a slow store never makes an upload too slow.
 
 use std::time::Duration;
 
 /// The length of the window, in seconds.
 const WINDOW: usize = 60;
-/// The second in progress is counted besides the 60 whole ones behind it: a
-/// client is judged over a little more than a minute, never over less.
+/// The 60 whole seconds of the window, and the second in progress: the rate is averaged over a little more than a minute,
+/// never over less.
 const BUCKETS: usize = WINDOW + 1;
 
-/// By which factor a body has to be faster while other uploads wait for what it has reserved.
+/// The factor by which the minimum rate is raised while other uploads are refused for the bytes that this one has reserved.
 const RAISED: u64 = 16;
 
-/// Checks that each minute of waiting for a client has brought enough bytes.
+/// Checks that a client sends enough bytes in each minute of waiting for it.
 ///
-/// Fed with what happened ([`waited`](Self::waited), [`received`](Self::received));
-/// it has no clock of its own.
+/// The check has no clock: the caller reports each wait ([`waited`](Self::waited)) and the bytes after it
+/// ([`received`](Self::received)).
 #[derive(Debug, Clone)]
 pub struct BodyRateCheck {
-    /// Bytes that a whole window must bring; 0: off.
+    /// The bytes that a client has to send in a whole window; 0: no minimum.
     needed: u64,
-    /// All waiting so far.
+    /// The total time of waiting so far.
     waited: Duration,
     /// Bytes by second of waiting: second `s` is at `s % BUCKETS`.
     buckets: [u64; BUCKETS],
@@ -32,7 +31,7 @@ pub struct BodyRateCheck {
 }
 
 impl BodyRateCheck {
-    /// A check for one body; `min_rate` in bytes a second, 0: never too slow.
+    /// Makes a check for one body. `min_rate` is in bytes a second; with 0 no body is too slow.
     #[must_use]
     pub fn new(min_rate: u64) -> Self {
         Self {
@@ -56,7 +55,7 @@ impl BodyRateCheck {
         }
     }
 
-    /// Adds bytes that the client sent, after all waiting added so far.
+    /// Adds bytes that the client sent after all the waiting reported so far.
     pub fn received(&mut self, bytes: u64) {
         let bucket = bucket(self.waited.as_secs());
         let bytes = bytes.min(u64::MAX - self.in_window);
@@ -64,14 +63,14 @@ impl BodyRateCheck {
         self.in_window += bytes;
     }
 
-    /// Whether the last 60 seconds of waiting brought too little. Never before
-    /// 60 seconds of waiting.
+    /// Whether the client has sent too few bytes in the last 60 seconds of waiting. Always `false` before 60 seconds of
+    /// waiting.
     #[must_use]
     pub fn too_slow(&self) -> bool {
         self.slower_than(1)
     }
 
-    /// The same for the higher rate that a body needs while other uploads wait for what it has reserved.
+    /// The same for the raised rate, which applies while other uploads are refused for the bytes that this one has reserved.
     #[must_use]
     pub fn too_slow_while_others_wait(&self) -> bool {
         self.slower_than(RAISED)

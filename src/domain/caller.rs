@@ -1,24 +1,24 @@
-//! Who calls the management API, and what they may do.
+//! The callers of the management API, and what they may do.
 
 use super::ids::OrgId;
 
-/// What a route needs and a token grants.
+/// A scope: a route requires it, and a token grants it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
-    /// `backup:view`: lists, metadata, bytes.
+    /// `backup:view`: lists, metadata and downloads.
     View,
-    /// `backup:create`: asking an appliance for a backup.
+    /// `backup:create`: backup requests.
     Create,
-    /// `backup:delete`.
+    /// `backup:delete`: deletions.
     Delete,
-    /// `backup:admin`: every organization, with the route's own scope as well.
+    /// `backup:admin`: access to every organization. The route's own scope is required as well.
     Admin,
 }
 
 impl Scope {
     pub const ALL: [Self; 4] = [Self::View, Self::Create, Self::Delete, Self::Admin];
 
-    /// As it stands in a token.
+    /// Returns the scope's name in a token.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::View => "backup:view",
@@ -33,7 +33,7 @@ impl Scope {
     }
 }
 
-/// A portal or a program, as its verified token names it. Only `tokens` makes them.
+/// A portal or a program, identified by its verified token. Only `auth::bearer` makes one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
     sub: String,
@@ -42,7 +42,7 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// `None` for a caller that has no organization and may not see all of them: it could see nothing.
+    /// Makes a caller. `None` if it has neither an organization nor the scope `backup:admin`: such a caller could see nothing.
     pub fn new(sub: String, org: Option<OrgId>, scopes: Vec<Scope>) -> Option<Self> {
         let sees_any = org.is_some() || scopes.contains(&Scope::Admin);
         sees_any.then_some(Self { sub, org, scopes })
@@ -61,7 +61,7 @@ impl Caller {
         self.scopes.contains(&scope)
     }
 
-    /// Whether the caller sees what belongs to this organization. What they don't see does not exist for them.
+    /// Whether the caller may see what belongs to this organization. Everything else does not exist for the caller.
     pub fn sees(&self, org: &str) -> bool {
         self.may(Scope::Admin) || self.org.as_ref().is_some_and(|own| own.as_str() == org)
     }

@@ -1,9 +1,9 @@
-//! The network of a client, for limits by address.
+//! The network of a client. Limits by address count networks.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 
-/// An IPv4 address, or the /64 of an IPv6 address, in which one host can have as many addresses as it likes.
+/// An IPv4 address, or the /64 network of an IPv6 address, because one host can use any address in its /64 network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ClientNetwork(Option<IpAddr>);
 

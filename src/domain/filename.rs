@@ -1,4 +1,4 @@
-//! The name that a client gave its backup (`X-Filename`), made safe.
+//! The file name that a client sends with its backup (`X-Filename`), made safe.
 
 use std::fmt;
 
@@ -8,28 +8,29 @@ use uuid::Uuid;
 
 use super::ids::{Extension, extension_suffix_len};
 
-/// The longest name, in bytes: what file systems take.
+/// The longest file name in bytes, as in most file systems.
 const MAX_LEN: usize = 255;
-/// Bytes of the longest extension, with its dot, that is kept when a name is cut though we don't know it.
+/// The longest unknown extension in bytes, with its dot, that is kept when a name is cut.
 const MAX_UNKNOWN_SUFFIX: usize = 32;
 
-/// What clients put around a name.
+/// The quotes that clients put around a name.
 const QUOTES: [char; 2] = ['"', '\''];
 
-/// A file name of 1 to 255 characters from `[A-Za-z0-9._-]`, not only dots:
-/// safe in a header, on a terminal and as a file's name.
+/// A file name of 1 to 255 characters from `[A-Za-z0-9._-]`, not only dots. It is safe in a header, on a terminal and in a
+/// file system.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 #[serde(transparent)]
 pub struct Filename(String);
 
 impl Filename {
-    /// Takes what follows the last `/` or `\` of a header's value, without quotes and spaces around it. Clients put a name
-    /// into quotes, or send it as in `Content-Disposition` (`attachment; filename="a.gpg"`): then it is that name. Percent
-    /// signs are not decoded: they may be the name's own. Each character outside `[A-Za-z0-9._-]` becomes one `_`;
-    /// bytes that are not UTF-8 count as the replacement characters that they would be shown as. A name that is too long
-    /// is cut in front of its extension.
+    /// Makes a safe file name from the value of the header:
+    /// * If the value looks like `Content-Disposition` (`attachment; filename="a.gpg"`), the name is that parameter.
+    /// * The path before the last `/` or `\` is removed, then quotes and spaces around the name.
+    /// * Each character outside `[A-Za-z0-9._-]` becomes one `_`. Bytes that are not UTF-8 are first decoded to replacement
+    ///   characters. Percent signs are not decoded, because they may be part of the name.
+    /// * A name that is too long is cut before its extension.
     ///
-    /// `None` if nothing is left, or only dots: as if the header had not been sent.
+    /// `None` if the result is empty or has only dots. Then the caller behaves as if there were no header.
     #[must_use]
     pub fn from_header(value: &[u8]) -> Option<Self> {
         let text = String::from_utf8_lossy(value);
@@ -46,28 +47,27 @@ impl Filename {
         (!only_dots).then_some(Self(name))
     }
 
-    /// The name of a backup that came without one.
+    /// Returns the name of a backup that was uploaded without a name.
     #[must_use]
     pub fn default_for(uuid: Uuid, ext: Extension) -> Self {
         Self(format!("backup-{}.{}", uuid.hyphenated(), ext.as_str()))
     }
 
-    /// The name under which a person's browser saves a backup, with its system and its day
+    /// Returns the name under which a browser saves a backup: it has the system and the day
     /// (`fw-01-2026-11-21-daily.tar.gz.gpg`).
     #[must_use]
     pub fn for_download(system_name: &str, day: NaiveDate, filename: &str) -> Self {
         let text = format!("{system_name}-{day}-{filename}");
-        // It has a date in it, so it is neither empty nor only dots.
+        // The text contains a date, so it is neither empty nor only dots.
         Self::made_safe(&text).unwrap_or_else(|| Self(format!("{day}")))
     }
 
-    /// The name.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The extension that the backup's id gets from this name.
+    /// Returns the extension of this name, which becomes that of the backup's id.
     #[must_use]
     pub fn ext(&self) -> Extension {
         Extension::of_filename(&self.0)
@@ -80,13 +80,13 @@ impl fmt::Display for Filename {
     }
 }
 
-/// The name in a value that looks like one of `Content-Disposition` (RFC 6266): `attachment; filename="NAME"`, also without
-/// what stands before the name, or `filename*=UTF-8''NAME`.
+/// Returns the name in a value that looks like `Content-Disposition` (RFC 6266): `attachment; filename="NAME"`, the parameter
+/// `filename="NAME"` alone, or `filename*=UTF-8''NAME`.
 fn disposition(text: &str) -> Option<&str> {
     let starts_with =
         |text: &str, word: &str| text.get(..word.len()).is_some_and(|s| s.eq_ignore_ascii_case(word));
     let value = |name: &str| {
-        // The type and other parameters may stand in front of it.
+        // The type and other parameters may come first.
         let mut starts = std::iter::once(0).chain(text.match_indices(';').map(|(at, _)| at + 1));
         starts.find_map(|at| {
             let parameter = text[at..].trim_start();
@@ -104,7 +104,7 @@ fn disposition(text: &str) -> Option<&str> {
     Some(value.splitn(3, '\'').nth(2).unwrap_or(value))
 }
 
-/// Cuts an ASCII name to [`MAX_LEN`] in front of its extension.
+/// Cuts an ASCII name to [`MAX_LEN`] bytes, and keeps its extension.
 fn cut(name: String) -> String {
     if name.len() <= MAX_LEN {
         return name;
@@ -113,8 +113,8 @@ fn cut(name: String) -> String {
     format!("{}{suffix}", &stem[..MAX_LEN - suffix.len()])
 }
 
-/// The length of the extension that must survive: a known one, also under
-/// `.gpg` (`.tar.gz.gpg`), else what follows the last dot if it is short.
+/// Returns the length of the extension that is kept when a name is cut: a known extension, together with another known one
+/// before `.gpg` (`.tar.gz.gpg`); else the text from the last dot on, if it is short.
 fn suffix_len(name: &str) -> usize {
     let known = |name: &str| {
         let lens = Extension::ALL.map(|ext| extension_suffix_len(name, ext.as_str()));

@@ -1,28 +1,25 @@
-//! The `Content-Type` that a client declared.
+//! The `Content-Type` that a client declares.
 //!
-//! Checked against the grammar itself, not with the `mime` crate: that one accepts
-//! invalid types (`text/`, `a/b;c=`) and rejects valid ones (`a/b ; c=d`,
-//! `a/b;c=""`, quoted pairs).
+//! It is checked here against the grammar, and not by the `mime` crate, which accepts invalid types (`text/`, `a/b;c=`) and
+//! rejects valid ones (`a/b ; c=d`, `a/b;c=""`, quoted pairs).
 
 use std::fmt;
 
 use serde::Serialize;
 
-/// Stands for a header that is missing or is no media type.
+/// The media type for a header that is missing or invalid.
 const UNKNOWN: &str = "application/octet-stream";
 /// The longest value that is kept, in bytes.
 const MAX_LEN: usize = 255;
 
-/// A well-formed media type (RFC 9110, 8.3.1): ASCII, at most 255 bytes, as the
-/// client wrote it.
+/// A well-formed media type (RFC 9110, 8.3.1) as the client sent it: ASCII, at most 255 bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 #[serde(transparent)]
 pub struct MediaType(String);
 
 impl MediaType {
-    /// The header's value without white space around it if it is a media type,
-    /// else `application/octet-stream`. A wildcard (`*/*`, `text/*`) names a
-    /// range of types and is none itself.
+    /// Returns the header's value, without white space around it, if it is a media type; else `application/octet-stream`. A
+    /// wildcard (`*/*`, `text/*`) is a range of media types, and not a media type.
     #[must_use]
     pub fn of_header(value: Option<&[u8]>) -> Self {
         let value = value.unwrap_or_default().trim_ascii();
@@ -32,7 +29,6 @@ impl MediaType {
         Self(text.unwrap_or(UNKNOWN).to_owned())
     }
 
-    /// The media type.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -56,14 +52,14 @@ fn is_media_type(text: &[u8]) -> bool {
     parse().is_some()
 }
 
-/// Reads a token; returns it and what follows.
+/// Reads a token. Returns it and the text after it.
 fn token(text: &[u8]) -> Option<(&[u8], &[u8])> {
     let tchar = |b: &u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(b);
     let end = text.iter().position(|b| !tchar(b)).unwrap_or(text.len());
     (end > 0).then(|| text.split_at(end))
 }
 
-/// Reads all parameters; returns what follows them.
+/// Reads all parameters. Returns the text after them.
 fn parameters(mut text: &[u8]) -> Option<&[u8]> {
     while let Some(rest) = skip_space(text).strip_prefix(b";") {
         text = skip_space(rest);
@@ -80,7 +76,7 @@ fn parameters(mut text: &[u8]) -> Option<&[u8]> {
     Some(text)
 }
 
-/// Reads the rest of a quoted string (RFC 9110, 5.6.4); returns what follows.
+/// Reads the rest of a quoted string (RFC 9110, 5.6.4). Returns the text after it.
 fn after_quoted(mut text: &[u8]) -> Option<&[u8]> {
     let allowed = |b: u8| b == b'\t' || (b' '..=b'~').contains(&b);
     loop {

@@ -1,8 +1,7 @@
-//! Where a backup's bytes lie in the store: the only place that builds a key.
+//! The object key: the name of a backup's object in the store. Only this module builds keys.
 //!
-//! The key comes from the authenticated identity and a generated id, never from
-//! anything that a client sent. All three segments are of types whose alphabets
-//! have no separator, so no key leads out of its system's prefix.
+//! A key consists of the authenticated identity and a generated id, and of nothing that a client has sent. The alphabets of
+//! all three segments have no separator, so no key leads out of its system's prefix.
 
 use std::fmt;
 
@@ -10,12 +9,12 @@ use thiserror::Error;
 
 use super::ids::{BackupId, OrgId, SystemKey};
 
-/// Not the key of an object of ours.
+/// The text is not the key of a backup's object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("not an object key: must be org/system/uuidv7.ext")]
 pub struct InvalidObjectKey;
 
-/// `{org_id}/{system_key}/{uuidv7}.{ext}`, the id in lower case.
+/// The key of a backup's object: `{org_id}/{system_key}/{uuidv7}.{ext}`, with the id in lower case.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ObjectKey {
     text: String,
@@ -23,7 +22,7 @@ pub struct ObjectKey {
 }
 
 impl ObjectKey {
-    /// The key of a system's backup.
+    /// Makes the key of a system's backup.
     #[must_use]
     pub fn new(org: &OrgId, system: &SystemKey, id: BackupId) -> Self {
         Self { text: format!("{org}/{system}/{id}"), id }
@@ -32,8 +31,7 @@ impl ObjectKey {
     /// Parses a key from the database or from a listing of the store.
     ///
     /// # Errors
-    /// What [`ObjectKey::new`] cannot have built is [`InvalidObjectKey`], also
-    /// an id in other than the canonical letter case.
+    /// [`InvalidObjectKey`] for any text that [`ObjectKey::new`] can't have made, also for an id with upper-case letters.
     pub fn parse(text: &str) -> Result<Self, InvalidObjectKey> {
         let mut segments = text.split('/');
         let (Some(org), Some(system), Some(id), None) =
@@ -48,37 +46,36 @@ impl ObjectKey {
         if key.text == text { Ok(key) } else { Err(InvalidObjectKey) }
     }
 
-    /// The whole key.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// The organization that it was written for.
+    /// Returns the id of the organization that the object was written for.
     #[must_use]
     pub fn org(&self) -> &str {
         self.text.split('/').next().unwrap_or_default()
     }
 
-    /// The key of the system that it was written for.
+    /// Returns the key of the system that the object was written for.
     #[must_use]
     pub fn system(&self) -> &str {
         self.text.split('/').nth(1).unwrap_or_default()
     }
 
-    /// The backup's id.
+    /// Returns the backup's id.
     #[must_use]
     pub const fn id(&self) -> BackupId {
         self.id
     }
 
-    /// What the keys beside it start with as well: `org/system/`.
+    /// Returns the prefix of this key and of all other keys of its system: `org/system/`.
     #[must_use]
     pub fn prefix(&self) -> &str {
         self.text.rfind('/').map_or("", |slash| &self.text[..=slash])
     }
 
-    /// What all keys of a system start with, and no others: `org/system/`.
+    /// Returns the prefix of all keys of a system: `org/system/`. No other key has it.
     #[must_use]
     pub fn prefix_of(org: &OrgId, system: &SystemKey) -> String {
         format!("{org}/{system}/")

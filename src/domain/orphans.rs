@@ -1,31 +1,30 @@
-//! Whether objects without a row may be deleted when an operator asks for it: not if it looks as if the database is what
-//! lacks something. In front of an empty database every object is an orphan, and in front of an old one every object
-//! that is newer.
+//! Decides whether objects without a row (orphans) may be deleted on an operator's request. They may not if the database seems
+//! to lack rows: with an empty database every object is an orphan, and with an old one every newer object is.
 //!
-//! Times are those of the store alone. The time in an id is what a process's clock said: one upload under a wrong clock
-//! would make everything after it look old.
+//! Only the store's times are compared. The time in an id comes from a process's clock: after one upload with a wrong clock,
+//! all later objects would seem old.
 
 use chrono::{DateTime, Utc};
 use thiserror::Error;
 
-/// What the database and the store have.
+/// The facts about the database and the store on which the decision depends.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Evidence {
     /// Whether any backup is stored.
     pub any_stored: bool,
-    /// Objects that have a row.
+    /// The number of objects that have a row.
     pub known: u64,
-    /// When the last object that has a row was written, by the store's clock.
+    /// When the newest object with a row was written, by the store's clock.
     pub newest_known: Option<DateTime<Utc>>,
-    /// Objects that have no row, of any age.
+    /// The number of objects that have no row, of any age.
     pub orphans: u64,
-    /// When the last of them was written, by the store's clock.
+    /// When the newest object without a row was written, by the store's clock.
     pub newest_orphan: Option<DateTime<Utc>>,
-    /// Those of them that lie under a system of the database, whose history says nothing of them.
+    /// The number of objects without a row that belong to a system of the database, but do not occur in its history.
     pub never_seen: u64,
 }
 
-/// Why the orphans should not be deleted.
+/// A reason not to delete the orphans.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum Objection {
     #[error("the database knows no stored backup at all, and the store has {0} objects")]

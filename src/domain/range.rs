@@ -10,7 +10,7 @@ pub struct ByteRange {
 }
 
 impl ByteRange {
-    /// How many bytes it is: at least 1.
+    /// Returns the number of bytes: at least 1.
     #[must_use]
     pub const fn size(&self) -> u64 {
         (self.last - self.first).saturating_add(1)

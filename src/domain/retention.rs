@@ -1,4 +1,4 @@
-//! Which backups of a system are pruned when a new one arrives.
+//! Retention: chooses the backups of a system that are pruned when a new one is stored.
 //!
 //! [`prune`] returns a choice: the ids of its victims, each with a reason. Callers must not assume that the victims are the
 //! oldest backups, or that they are adjacent. They may rely on three properties, which the tests below check:
@@ -9,12 +9,12 @@
 
 use uuid::Uuid;
 
-/// What a system may keep.
+/// How many backups and bytes a system may keep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retention {
-    /// Number of backups (`BACKUP_MAX_PER_SYSTEM`), at least 1.
+    /// The number of backups (`BACKUP_MAX_PER_SYSTEM`), at least 1.
     pub slots: usize,
-    /// Sum of their sizes in bytes (`BACKUP_MAX_SIZE_PER_SYSTEM`).
+    /// The sum of their sizes in bytes (`BACKUP_MAX_SIZE_PER_SYSTEM`).
     pub bytes: u64,
 }
 
@@ -22,16 +22,16 @@ pub struct Retention {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Candidate {
     pub id: Uuid,
-    /// Bytes.
+    /// The size in bytes.
     pub size: u64,
 }
 
-/// Which of the two caps a backup was pruned for.
+/// The cap for which a backup was pruned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PruneReason {
     /// The system had more backups than slots.
     Slots,
-    /// Together they were larger than the size cap.
+    /// The system's backups together were larger than the size cap.
     Size,
 }
 

@@ -1,6 +1,6 @@
-//! The states of rows. Each has one word, in the tables, in answers and for people.
+//! The states of rows. Each state has one word, which is used in the tables, in answers and in output for people.
 
-/// Declares an enum of states. The list of all and their words come from one place, so neither can lack one.
+/// Declares an enum of states with their words. `ALL` and the words come from one list, so neither can lack a state.
 macro_rules! row_state {
     ($(#[$about:meta])* $name:ident { $($(#[$doc:meta])* $state:ident = $word:literal,)+ }) => {
         $(#[$about])*
@@ -10,7 +10,7 @@ macro_rules! row_state {
         }
 
         impl $name {
-            /// All of them.
+            /// All states.
             pub const ALL: &[Self] = &[$(Self::$state),+];
 
             pub fn as_str(self) -> &'static str {
@@ -41,18 +41,18 @@ macro_rules! row_state {
 pub(super) use row_state;
 
 row_state! {
-    /// As in `systems.state`.
+    /// The values of `systems.state`.
     SystemState {
         Active = "active",
-        /// Its credential is refused until an operator resumes it.
+        /// The system's credential is refused until an operator resumes the system.
         Suspended = "suspended",
-        /// Its credential is refused for good, and its backups go.
+        /// The system's credential is refused for good, and its backups are being deleted.
         Destroying = "destroying",
     }
 }
 
 impl SystemState {
-    /// Whether its credential is good.
+    /// Whether the system's credential is accepted.
     pub fn is_active(self) -> bool {
         match self {
             Self::Active => true,
@@ -62,13 +62,13 @@ impl SystemState {
 }
 
 row_state! {
-    /// As in `backups.state`.
+    /// The values of `backups.state`.
     BackupState {
-        /// Its upload is under way.
+        /// The upload is under way.
         Receiving = "receiving",
-        /// Complete: the only state that the API shows.
+        /// The backup is complete. The API shows backups in this state only.
         Stored = "stored",
-        /// No longer counted; its object has to be deleted, and then its row.
+        /// The backup no longer counts in the totals. Its object has to be deleted, and then its row.
         Retired = "retired",
     }
 }

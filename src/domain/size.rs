@@ -1,12 +1,12 @@
 //! Sizes for people.
 
-/// A size in bytes, in the largest binary unit that leaves at least one of it: `512 B`, `79.1 MiB`.
+/// Formats a size in bytes, in the largest binary unit of which it has at least one: `512 B`, `79.1 MiB`.
 pub fn human(bytes: u64) -> String {
     const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
     if bytes < 1024 {
         return format!("{bytes} B");
     }
-    // Tenths in whole numbers, rounded: what is nearly a unit is shown as one.
+    // Rounded tenths of the unit, as whole numbers. A size that rounds up to the next unit is shown in that unit.
     let tenths = |power: usize| (u128::from(bytes) * 20 + (1 << (10 * power))) >> (10 * power + 1);
     let power = (1..UNITS.len()).find(|&power| tenths(power) < 10_240).unwrap_or(UNITS.len());
     format!("{}.{} {}", tenths(power) / 10, tenths(power) % 10, UNITS[power - 1])

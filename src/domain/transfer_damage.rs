@@ -1,15 +1,15 @@
-//! Clients that are known to damage a file on its way, and how that shows. Ordinary command lines do it without a word:
+//! Recognizes files that a client has damaged in transfer. Some ordinary commands damage a file without an error:
 //!
-//! * `curl -d @FILE` removes line feeds, carriage returns and zero bytes. It says that it sends a web form, and so does
-//!   `curl --data-binary @FILE`, which sends the file as it is.
-//! * `curl --data-urlencode file@FILE`, and `data={"file": ...}` of Python's requests, send a web form indeed.
-//! * `BusyBox`'s `wget --post-file` sends what stands before the first zero byte. It calls itself `Wget`; GNU's, which
-//!   is faithful, has a version behind that.
+//! * `curl -d @FILE` removes line feeds, carriage returns and zero bytes. It declares a web form. So does
+//!   `curl --data-binary @FILE`, which sends the file unchanged.
+//! * `curl --data-urlencode file@FILE`, and `data={"file": ...}` of Python's requests, send the file as a web form.
+//! * `BusyBox`'s `wget --post-file` sends only the bytes before the first zero byte. Its `User-Agent` is `Wget`. GNU Wget, which
+//!   sends the file unchanged, adds a version to that.
 
 use std::fmt;
 
-/// How much of the start is inspected, in bytes. Of random bytes, as ciphertext is made of, so many are without one of
-/// three certain values once in 10^21 files.
+/// How many bytes at the start are inspected. In so many random bytes, as in ciphertext, three given values are all missing
+/// in only one of 10^21 files.
 const INSPECTED_BYTES: usize = 4096;
 
 const FORM: &[u8] = b"application/x-www-form-urlencoded";
@@ -17,11 +17,11 @@ const FORM: &[u8] = b"application/x-www-form-urlencoded";
 /// How a file was damaged in transfer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TransferDamage {
-    /// Its line feeds, carriage returns and zero bytes are missing.
+    /// The file's line feeds, carriage returns and zero bytes are missing.
     LineBreaks,
-    /// It is the value of a web form's field, in the form's encoding.
+    /// The file was sent as the value of a web form's field, in the form's encoding.
     FormEncoding,
-    /// All from its first zero byte on is missing.
+    /// The file is cut at its first zero byte.
     CutOff,
 }
 
@@ -38,7 +38,7 @@ impl fmt::Display for TransferDamage {
 /// A client that may damage files, recognized by its headers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LossyClient {
-    /// It declares a web form.
+    /// A client that declares a web form.
     Form,
     BusyBox,
 }
@@ -78,11 +78,11 @@ impl TransferDamageCheck {
         self.start.extend_from_slice(&chunk[..chunk.len().min(missing)]);
     }
 
-    /// Returns what is wrong with the body, at its end.
+    /// Returns the damage that was found. Called at the end of the body.
     ///
-    /// Missing line breaks are found only in a binary file of at least [`INSPECTED_BYTES`] bytes: with a shorter one it is not certain.
-    /// A binary file without a zero byte counts as cut off; a small one that never had any is refused for it, too. A text
-    /// has no zero bytes and may be of one line, so nothing is found in it.
+    /// Missing line breaks are found only in a binary file of at least [`INSPECTED_BYTES`]: in a shorter one they are not
+    /// certain. A binary file without a zero byte counts as cut off, so a small file that never had one is refused, too. A text
+    /// has no zero bytes and may consist of one line, so nothing is found in it.
     #[must_use]
     pub fn found(&self) -> Option<TransferDamage> {
         let start = self.start.as_slice();
@@ -100,20 +100,20 @@ impl TransferDamageCheck {
     }
 }
 
-/// Whether it is `NAME=VALUE` as forms are encoded, with at least one character that had to be. No file that is not one
-/// keeps to so few characters.
+/// Whether the data is `NAME=VALUE` in the encoding of web forms, with at least one escaped character. Other files have
+/// characters that this encoding does not permit.
 fn is_form(start: &[u8]) -> bool {
     let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~*+%&=".contains(byte);
     let escaped = |part: &[u8]| part[0] == b'%' && part[1].is_ascii_hexdigit() && part[2].is_ascii_hexdigit();
     start.iter().all(allowed) && start.contains(&b'=') && start.windows(3).any(escaped)
 }
 
-/// Whether there is a control character that texts in no encoding have.
+/// Whether there is a control character that does not occur in a text of any encoding.
 fn has_controls(bytes: &[u8]) -> bool {
     bytes.iter().any(|byte| byte.is_ascii_control() && !b"\t\n\x0b\x0c\r\x1b".contains(byte))
 }
 
-/// A character that is cut off at the end is no fault.
+/// Whether the data is UTF-8. It may end within a character.
 fn is_utf8(bytes: &[u8]) -> bool {
     std::str::from_utf8(bytes).map_or_else(|error| error.error_len().is_none(), |_| true)
 }

@@ -1,4 +1,4 @@
-//! A map whose entries expire, and which never holds more than so many.
+//! A map with expiring entries and a maximum number of entries.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -7,19 +7,19 @@ use std::time::{Duration, Instant};
 pub struct TtlMap<K, V> {
     entries: HashMap<K, (Instant, V)>,
     ttl: Duration,
-    most: usize,
-    /// When expired entries were last removed. Looking for them at each insertion into a full map would cost just what
-    /// the bound is there to prevent.
+    max_entries: usize,
+    /// When expired entries were last removed. To search for them at each insertion into a full map would cost as much as the
+    /// maximum is meant to prevent.
     cleared: Option<Instant>,
 }
 
-/// How often in one time-to-live a full map is cleared of what has expired.
+/// How many times during one `ttl` expired entries are removed from a full map.
 const CLEARINGS: u32 = 8;
 
 impl<K: Hash + Eq, V> TtlMap<K, V> {
-    /// Entries live for `ttl` from their insertion; there are never more than `most`.
-    pub fn new(ttl: Duration, most: usize) -> Self {
-        Self { entries: HashMap::new(), ttl, most, cleared: None }
+    /// Makes a map whose entries expire after `ttl`, and which never has more than `max_entries`.
+    pub fn new(ttl: Duration, max_entries: usize) -> Self {
+        Self { entries: HashMap::new(), ttl, max_entries, cleared: None }
     }
 
     pub fn get<Q>(&self, key: &Q, now: Instant) -> Option<&V>
@@ -31,20 +31,20 @@ impl<K: Hash + Eq, V> TtlMap<K, V> {
         (now.saturating_duration_since(*at) < self.ttl).then_some(value)
     }
 
-    /// Inserts or replaces an entry. A map that is full of entries that have not expired stays as it is.
+    /// Inserts or replaces an entry. A new entry is not inserted if the map is full of entries that have not expired.
     pub fn insert(&mut self, key: K, value: V, now: Instant) {
-        if self.entries.contains_key(&key) || self.has_room(now) {
+        if self.entries.contains_key(&key) || self.has_space(now) {
             self.entries.insert(key, (now, value));
         }
     }
 
-    /// The entry of this key, a new one if there is none that has not expired; `None` if there is no room for it.
+    /// Returns the value of this key. If there is none, or it has expired, inserts a default. `None` if the map is full.
     pub fn entry(&mut self, key: K, now: Instant) -> Option<&mut V>
     where
         V: Default,
     {
         if self.get(&key, now).is_none() {
-            if !self.entries.contains_key(&key) && !self.has_room(now) {
+            if !self.entries.contains_key(&key) && !self.has_space(now) {
                 return None;
             }
             return Some(&mut self.entries.entry(key).insert_entry((now, V::default())).into_mut().1);
@@ -66,15 +66,16 @@ impl<K: Hash + Eq, V> TtlMap<K, V> {
         self.entries.remove(key);
     }
 
-    fn has_room(&mut self, now: Instant) -> bool {
+    /// Whether a new entry fits. Removes expired entries from a full map, unless that was done a moment ago.
+    fn has_space(&mut self, now: Instant) -> bool {
         let pause = self.ttl / CLEARINGS;
         let lately = |at: Instant| now.saturating_duration_since(at) < pause;
-        if self.entries.len() >= self.most && !self.cleared.is_some_and(lately) {
+        if self.entries.len() >= self.max_entries && !self.cleared.is_some_and(lately) {
             self.cleared = Some(now);
             let ttl = self.ttl;
             self.entries.retain(|_, (at, _)| now.saturating_duration_since(*at) < ttl);
         }
-        self.entries.len() < self.most
+        self.entries.len() < self.max_entries
     }
 }
 
@@ -95,10 +96,10 @@ mod tests {
         map.insert("a", 4, at(9));
         assert_eq!(map.get("a", at(18)), Some(&4), "what is there is replaced");
         assert_eq!(map.get("b", at(15)), None, "old");
-        *map.entry("c", at(15)).expect("room, since b is old") += 5;
+        *map.entry("c", at(15)).expect("space, because b has expired") += 5;
         *map.entry("c", at(16)).expect("it is there") += 5;
         assert_eq!(map.get("c", at(16)), Some(&10));
-        assert_eq!(map.entry("c", at(25)), Some(&mut 0), "made anew");
+        assert_eq!(map.entry("c", at(25)), Some(&mut 0), "a new entry");
         assert!(map.entries.len() <= 2);
     }
 }

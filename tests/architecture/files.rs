@@ -13,8 +13,7 @@ const LONGEST_MAIN: usize = 60;
 const KNOWN_LONG: &[&str] = &[];
 
 /// Modules beside their folders that will be moved into them.
-const KNOWN_BESIDE: &[&str] =
-    &["src/cli/backup.rs", "src/cli/system.rs", "src/config.rs", "src/config/settings.rs"];
+const KNOWN_BESIDE: &[&str] = &[];
 
 fn all() -> Vec<String> {
     ["src", "tests", "script/load/src", "fuzz/targets"]

@@ -1,4 +1,4 @@
-//! `strongroom backup fetch`: the file is kept only if it is complete and its SHA-256 is right.
+//! `strongroom backup fetch`: downloads a backup. The file is kept only if it is complete and its SHA-256 is right.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
@@ -48,7 +48,7 @@ pub fn run(context: &mut Context, id: BackupId, output: &Path) -> Result<(), Fai
     let received = runtime.block_on(receive);
     progress.finish_and_clear();
     if received.is_err() {
-        // This command created it, so it may remove it.
+        // This command has created the file, so it may remove it.
         let _ = fs::remove_file(output);
     }
     received?;

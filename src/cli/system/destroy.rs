@@ -1,5 +1,5 @@
-//! `strongroom system destroy`. The system is marked first, so that nothing new can come; then all its backups are retired,
-//! its objects are erased until none is left, and its row is deleted last. If it is killed at any point, it can be run again.
+//! `strongroom system destroy`: first marks the system, so that no upload can be added. Then it retires all backups, and erases
+//! objects until none is left. Last it drops the system's row. If the command is killed at any point, it can be run again.
 
 use std::sync::Arc;
 
@@ -26,8 +26,8 @@ struct Destroyed {
     id: Uuid,
     system_key: String,
     objects_erased: u64,
-    /// False: uploads that failed within the last hour keep the system's row until `rows_until`;
-    /// the service drops it then.
+    /// Whether the system's row is gone. If not, tombstones of failed uploads keep it until `rows_until`; then the service
+    /// drops it.
     complete: bool,
     rows_until: Option<DateTime<Utc>>,
 }
@@ -99,7 +99,7 @@ fn destroy(
     })
 }
 
-/// An error with the steps that were done before it, and how to go on.
+/// Returns the text of an error, with the steps that were done before it, and how to go on.
 fn partial_failure(system: &SystemSummary, progress: &Progress, cause: &str) -> String {
     let Progress { marked, retired, erased } = progress;
     let key = &system.system_key;
@@ -123,7 +123,7 @@ fn retire_everything(
             return Ok(());
         }
         let operations: Vec<_> = rows.into_iter().map(|row| operation(system.id, row)).collect();
-        // In steps, so that the organization's uploads run in between.
+        // The operations run in steps, so that the organization's uploads can run in between.
         for step in operations.chunks(64) {
             context.run_operations(&system.org_id, step)?;
             *retired += step.len();

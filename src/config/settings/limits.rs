@@ -4,17 +4,17 @@ use crate::config::setting::{About, Default::Is, Group, Kind, Setting, settings}
 settings! {
     "What a backup, a system and an organization may use";
 
-    /// The size of one upload. A larger one is answered 413.
+    /// The largest size of an upload. A larger one is answered with 413.
     ///
     /// 2147483648 is 2 GiB.
     BACKUP_MAX_UPLOAD_SIZE: u64 {
         Is("2147483648"), Kind::Bytes, |text| check::number(text, 1..=check::MAX_BYTES)
     }
 
-    /// Backups kept of each system. When there are more, the oldest are pruned.
+    /// How many backups of a system are kept. When there are more, the oldest are pruned.
     BACKUP_MAX_PER_SYSTEM: usize { Is("10"), Kind::Count, |text| check::count(text, 1..=10_000) }
 
-    /// The size of all backups kept of a system. When it is exceeded, the oldest are pruned, never the newest.
+    /// The total size of the backups of a system. When it is exceeded, the oldest are pruned, never the newest.
     ///
     /// 524288000 is 500 MiB. The newest backup stays even if it alone is larger.
     BACKUP_MAX_SIZE_PER_SYSTEM: u64 {
@@ -23,18 +23,18 @@ settings! {
 
     /// The quota of an organization that has none of its own; 0: no quota.
     ///
-    /// 107374182400 is 100 GiB. An upload that does not fit is answered 413.
+    /// 107374182400 is 100 GiB. An upload that does not fit is answered with 413.
     BACKUP_MAX_SIZE_PER_ORG: u64 {
         Is("107374182400"), Kind::Bytes, |text| check::number(text, 0..=check::MAX_BYTES)
     }
 
-    /// Uploads admitted of a system in any 60 seconds, up to 600; 0: this limit is off.
+    /// How many uploads of a system are admitted in any 60 seconds, up to 600; 0: this limit is off.
     ///
-    /// One more is answered 429 with Retry-After.
+    /// One more is answered with 429 and Retry-After.
     BACKUP_RATE_LIMIT_PER_MINUTE: usize { Is("6"), Kind::Count, check::rate }
 
-    /// Uploads admitted of a system in any 3600 seconds, up to 600; 0: this limit is off.
+    /// How many uploads of a system are admitted in any 3600 seconds, up to 600; 0: this limit is off.
     ///
-    /// One more is answered 429 with Retry-After.
+    /// One more is answered with 429 and Retry-After.
     BACKUP_RATE_LIMIT_PER_HOUR: usize { Is("60"), Kind::Count, check::rate }
 }

@@ -22,14 +22,15 @@ settings! {
     /// unless it is on loopback.
     MANAGEMENT_LISTEN_ADDRESS: SocketAddr { Is("127.0.0.1:8082"), Kind::Address, check::address }
 
-    /// How clients reach the collect API: `https://HOST[:PORT]`, for the addresses of downloads.
+    /// The address at which clients reach the collect API, `https://HOST[:PORT]`. The addresses of downloads begin with it.
     ///
     /// Default: the host that a request was sent to.
     PUBLIC_URL: String {
         Unset { means: "the request's host", example: "https://collect.example.net" }, Kind::Url, check::base_url
     }
 
-    /// How clients reach the management API: `https://HOST[:PORT]`, for the addresses of pages about errors.
+    /// The address at which clients reach the management API, `https://HOST[:PORT]`. The addresses of pages about errors
+    /// begin with it.
     ///
     /// Default: the host that a request was sent to.
     MANAGEMENT_PUBLIC_URL: String {
@@ -46,7 +47,7 @@ settings! {
         Unset { means: "unset", example: "/etc/strongroom/tls/fullchain.pem" }, Kind::Path, check::path
     }
 
-    /// The PEM file with the key of the certificate.
+    /// A PEM file with the private key of the certificate.
     TLS_KEY_FILE: PathBuf {
         Unset { means: "unset", example: "/etc/strongroom/tls/privkey.pem" }, Kind::Path, check::path
     }

@@ -58,10 +58,10 @@ settings! {
     /// `true`: plain HTTP also to an engine on another machine, in a network that you trust.
     BACKUP_S3_ALLOW_INSECURE: bool { Is("false"), Kind::Flag, check::flag }
 
-    /// Path-style is always used: the bucket is in the path, not in the host's name. `false` is a warning.
+    /// `false` only logs a warning: path-style is always used (the bucket is in the path, not in the host's name).
     BACKUP_S3_USE_PATH_STYLE: bool { Is("true"), Kind::Flag, check::flag }
 
-    /// Where clients reach the engine, if not at S3_ENDPOINT.
+    /// The address at which clients reach the engine, if it is not S3_ENDPOINT.
     BACKUP_S3_PRESIGN_ENDPOINT: String {
         Unset { means: "S3_ENDPOINT", example: "https://s3.example.net" }, Kind::Url, check::base_url
     }

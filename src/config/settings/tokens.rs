@@ -9,7 +9,7 @@ settings! {
     "Tokens for the management API";
 
     /// The key set (JWKS) of the identity provider whose tokens are accepted: a URL, https (http only to this
-    /// machine). Without any key every token is answered 401.
+    /// machine). Without any key every token is answered with 401.
     ///
     /// Set this or JWT_JWKS_FILE, not both.
     JWT_JWKS_URL: String {

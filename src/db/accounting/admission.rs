@@ -12,9 +12,6 @@ use crate::domain::accounting::{self, QuotaExceeded};
 use crate::domain::rate_window::{self, RateDecision};
 use crate::domain::row_state::BackupState;
 
-/// Uploads of one system that may be under way at once.
-const MAX_OPEN_UPLOADS: usize = 4;
-
 impl Transaction<'_> {
     pub(super) fn admit(&mut self, index: SystemIndex, op: &Admission) -> Result<OperationOutcome, DbError> {
         let system = &self.systems[index];
@@ -35,7 +32,7 @@ impl Transaction<'_> {
                     return Ok(OperationOutcome::RateLimited { retry_after_seconds });
                 }
             };
-        if system.uploads.len() >= MAX_OPEN_UPLOADS {
+        if system.uploads.len() >= accounting::MAX_OPEN_UPLOADS {
             return Ok(OperationOutcome::TooManyOpen);
         }
         let after = match accounting::admit(&self.usage(index), self.limits(index), id, op.wanted_bytes) {

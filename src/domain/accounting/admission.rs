@@ -1,22 +1,25 @@
-//! Whether an upload may bring so many bytes. Decided before its first byte and, for a body of undeclared length, before
-//! each further step.
+//! Decides whether an upload may reserve the bytes that it needs: before its first byte and, if its body has no declared
+//! length, before each further step.
 
 use uuid::Uuid;
 
 use super::{OpenUpload, StorageLimits, SystemUsage};
 use crate::domain::retention::{Candidate, Retention, prune};
 
-/// The organization has no room for the upload.
+/// The most uploads of one system that may be open at the same time.
+pub const MAX_OPEN_UPLOADS: usize = 4;
+
+/// The organization's quota has no space for the upload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct QuotaExceeded {
-    /// Larger uploads of the system have no room either, up to this size in bytes: from here on retention would free
-    /// more for them.
+    /// A larger upload of the system is refused, too, if it has fewer bytes than this. From this size on retention would
+    /// free more space.
     pub refused_below_bytes: u64,
-    /// Whether there would be room without what other open uploads have reserved.
+    /// Whether there would be enough space without the reservations of other open uploads.
     pub blocked_by_reservations: bool,
 }
 
-/// Admits a new upload of `wanted_bytes` bytes, or refuses it.
+/// Admits a new upload that needs `wanted_bytes`, or refuses it.
 pub fn admit(
     before: &SystemUsage,
     limits: StorageLimits,
@@ -28,7 +31,7 @@ pub fn admit(
     raise(after, limits, upload, wanted_bytes)
 }
 
-/// Grants an open upload `wanted_bytes` bytes in all. Never lowers what it has been granted.
+/// Grants an open upload `wanted_bytes` in total. Never lowers what it was granted before.
 pub fn grow(
     before: &SystemUsage,
     limits: StorageLimits,
@@ -38,10 +41,10 @@ pub fn grow(
     raise(before.clone(), limits, upload, wanted_bytes)
 }
 
-/// Pledges to the upload what retention would free for it, and reserves the rest.
+/// Pledges to the upload the backups that retention would prune for it, and reserves the other bytes that it needs.
 ///
-/// So a system that has all its slots filled can always replace what retention chooses with a backup that is no larger,
-/// even when the organization is full. For a larger one only the difference has to be free.
+/// So a system whose slots are all used can always replace a backup that retention chooses with one that is no larger, even
+/// when the organization's quota is used up. For a larger one only the difference has to be free.
 fn raise(
     mut after: SystemUsage,
     limits: StorageLimits,
@@ -64,7 +67,7 @@ fn raise(
     Err(QuotaExceeded { refused_below_bytes: prunable.more_victims_from(), blocked_by_reservations })
 }
 
-/// Pledges backups to the upload, whichever they are. Only backups that are pledged to no other upload may be given.
+/// Pledges backups to the upload. None of them may be pledged to another upload.
 pub(super) fn pledge(usage: &mut SystemUsage, upload: Uuid, victims: &[Uuid]) {
     for backup in &mut usage.backups {
         if victims.contains(&backup.id) {
@@ -74,8 +77,8 @@ pub(super) fn pledge(usage: &mut SystemUsage, upload: Uuid, victims: &[Uuid]) {
     usage.rereserve();
 }
 
-/// What retention would choose from if all open uploads of the system were stored, this one last. Backups that are pledged
-/// to other uploads are left out: their bytes are free for those uploads and for nobody else.
+/// The candidates for retention if all open uploads of the system were stored, and this upload last. Backups that are pledged
+/// to other uploads are not among them: their bytes count as free for those uploads only.
 struct Prunable {
     /// Stored backups, then other open uploads, then this upload.
     candidates: Vec<Candidate>,
@@ -95,19 +98,21 @@ impl Prunable {
         Self { candidates, stored, keep }
     }
 
-    /// The stored backups that retention would prune.
+    /// Returns the stored backups that retention would prune.
     fn victims(&self) -> Vec<Uuid> {
         self.stored_victims(&self.candidates)
     }
 
-    /// Of the candidates, perhaps with another size of this upload.
+    /// Returns the stored backups that retention would prune from these candidates: the same ones as in `self`, except that
+    /// the size of this upload may differ.
     fn stored_victims(&self, candidates: &[Candidate]) -> Vec<Uuid> {
         let is_stored = |id: &Uuid| candidates[..self.stored].iter().any(|candidate| candidate.id == *id);
         prune(candidates, self.keep).into_iter().map(|(id, _)| id).filter(is_stored).collect()
     }
 
-    /// The size of this upload from which on retention would prune more stored backups than now; `u64::MAX` if it never
-    /// would. A binary search: retention never chooses fewer for a larger size, but how it chooses is its own affair.
+    /// Returns the size of this upload from which on retention would prune more stored backups than now; `u64::MAX` if there
+    /// is no such size. This is a binary search. It relies on one property of retention: a larger size never makes it choose
+    /// fewer backups.
     fn more_victims_from(&self) -> u64 {
         let mut candidates = self.candidates.clone();
         let now = self.victims().len();
@@ -118,7 +123,7 @@ impl Prunable {
             }
             self.stored_victims(&candidates).len() > now
         };
-        // Not more at `same`; more at `more`, or there is no such size.
+        // At the size `same` no more backups are pruned than now, at the size `more` more are.
         let (mut same, mut more) = (size, u64::MAX);
         if !more_at(more) {
             return u64::MAX;

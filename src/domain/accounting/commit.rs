@@ -1,33 +1,34 @@
-//! The upload is complete and its object durable: it becomes visible, old backups are pruned, and the quota is kept.
+//! Commits an upload, prunes backups, and keeps the quota. The upload is complete, and its object is durable.
 //!
 //! # Why the quota holds for any choice of victims
 //!
 //! Retention returns a choice, not "the n oldest", so nothing here depends on which backups it chooses, or on their order.
 //! For the commit of an upload u with a bytes, let V be the victims, P(u) the backups pledged to u with p(u) bytes in all,
-//! h(u) = max(0, want(u) - p(u)) its reservation, S and R the organization's stored and reserved bytes before.
+//! want(u) its `wanted_bytes`, h(u) = max(0, want(u) - p(u)) its reservation, S and R the organization's stored and reserved
+//! bytes before.
 //!
 //! * Retiring a backup that is pledged to another upload w takes its size from S and adds at most as much to h(w), and so
 //!   to R. Retiring any other backup takes its size from S and adds nothing. No choice of victims makes S + R grow.
 //! * Handing a pledge of u over to w ([`hand_over_pledges`]) lowers h(w). Retiring that backup after all raises h(w) again
 //!   to at most what it would be without the hand-over.
-//! * So once V and all of P(u) are retired, S has lost at least p(u), and what the victims pledged to others have taken from
-//!   S covers what they have added to R. R has lost h(u), S has gained a. The sum has grown by at most a - p(u) - h(u),
-//!   which is not more than a - want(u), and that is not positive.
+//! * So once V and all of P(u) are retired, S has lost at least p(u). The victims that were pledged to others have taken at
+//!   least as much from S as they have added to R. R has lost h(u), and S has gained a. The sum has grown by at most
+//!   a - p(u) - h(u), which is not more than a - want(u), and that is not positive.
 //!
-//! Hence the loop in [`commit_choice`] ends at max(quota, S + R before) at the latest when all pledges are called in,
-//! whatever retention has chosen at admission and at commit. It retires only backups that were pledged to u: a backup
-//! that retention must spare must not be pledged.
+//! Hence the loop in [`commit_choice`] reaches max(quota, S + R before) at the latest when all of P(u) are retired, whatever
+//! retention has chosen at admission and at commit. It retires only backups that were pledged to u, so a backup that must not
+//! be pruned must not be pledged.
 
 use uuid::Uuid;
 
 use super::{StorageLimits, StoredBackup, SystemUsage};
 use crate::domain::retention::{Candidate, PruneReason, prune};
 
-/// The quota was lowered while the upload ran, and with it the stored bytes would be more than the quota.
+/// The quota was lowered while the upload was under way, and the upload does not fit any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct QuotaLowered;
 
-/// Commits `upload` with `size` bytes, at most what it was granted. The result's `pruned` has what retention takes out.
+/// Commits `upload` with `size` bytes, which are at most its `wanted_bytes`. `pruned` of the result has the retired backups.
 pub fn commit(
     before: &SystemUsage,
     limits: StorageLimits,
@@ -39,7 +40,7 @@ pub fn commit(
     commit_choice(before, limits.quota, (upload, size), &prune(&candidates, limits.retention))
 }
 
-/// Commits an upload with so many bytes, and retires `victims`, whichever stored backups they are.
+/// Commits an upload with `size` bytes, and retires `victims`.
 pub(super) fn commit_choice(
     before: &SystemUsage,
     quota: Option<u64>,
@@ -56,9 +57,9 @@ pub(super) fn commit_choice(
     after.close(upload);
     after.stored_bytes += size;
 
-    // The backups pledged at admission may not be those that retention takes now: a backup may have been deleted
-    // meanwhile, and its bytes given to others. Then pledged backups are retired as well, until the sum is within the
-    // quota or its value before.
+    // Retention may choose other backups now than those that were pledged at admission: a backup may have been deleted
+    // meanwhile, and its bytes reserved by others. Then pledged backups are retired as well, until the sum is within the
+    // quota or at its value before.
     let ceiling = quota.map(|quota| quota.max(before.total()));
     for id in spare.into_iter().chain(handed_over) {
         if ceiling.is_none_or(|ceiling| after.total() <= ceiling) {
@@ -73,8 +74,8 @@ pub(super) fn commit_choice(
     Ok(after)
 }
 
-/// If a victim is pledged to another upload, that upload gets in its place the oldest backup that is pledged to this one
-/// and is no victim. Returns the backups that were handed over, oldest first.
+/// For each victim that is pledged to another upload, pledges to that upload instead the oldest backup that is pledged to this
+/// upload and is no victim. Returns the backups that were handed over, oldest first.
 fn hand_over_pledges(usage: &mut SystemUsage, victims: &[(Uuid, PruneReason)], upload: Uuid) -> Vec<Uuid> {
     let losers: Vec<Uuid> = usage
         .backups
@@ -93,7 +94,7 @@ fn hand_over_pledges(usage: &mut SystemUsage, victims: &[(Uuid, PruneReason)], u
     handed_over
 }
 
-/// The backups that are still pledged to this upload and are no victims, oldest first.
+/// Returns the backups that are still pledged to this upload and are no victims, oldest first.
 fn spare_pledges(usage: &SystemUsage, victims: &[(Uuid, PruneReason)], upload: Uuid) -> Vec<Uuid> {
     let pledged = usage.backups.iter().filter(|b| b.pledged_to == Some(upload));
     pledged.map(|b| b.id).filter(|id| !is_victim(victims, *id)).collect()

@@ -1,4 +1,4 @@
-//! `{uuidv7}.{ext}`: the id of a backup, as clients see and send it.
+//! The id of a backup, as clients see and send it: `{uuidv7}.{ext}`.
 
 use std::fmt;
 
@@ -8,10 +8,10 @@ use uuid::{Uuid, Variant};
 
 use super::Extension;
 
-/// The hyphenated form of a UUID, the only one that is taken.
+/// The length of a UUID in its hyphenated form, the only form that is accepted.
 const UUID_LEN: usize = 36;
 
-/// Not a backup id. The text is not repeated: it came from a client.
+/// The text is not a backup id. The error does not repeat the text, because it comes from a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("must be a UUIDv7 and one of the known extensions")]
 pub struct InvalidBackupId;
@@ -24,23 +24,21 @@ pub struct BackupId {
 }
 
 impl BackupId {
-    /// The id of a new backup, or of one read from the database. `uuid` is a
-    /// version 7 UUID: with any other the id would not [parse](Self::parse).
+    /// Makes the id of a new backup, or of one read from the database. `uuid` has to be a version 7 UUID: an id with any other
+    /// version would not [parse](Self::parse).
     #[must_use]
     pub fn new(uuid: Uuid, ext: Extension) -> Self {
         debug_assert!(is_v7(uuid), "a backup's uuid is version 7");
         Self { uuid, ext }
     }
 
-    /// Takes a hyphenated `UUIDv7`, a dot and an extension, letter case ignored.
+    /// Parses a hyphenated `UUIDv7`, a dot and an extension. Letter case is ignored.
     ///
     /// # Errors
-    /// Everything else is [`InvalidBackupId`]: another version, variant or
-    /// notation of a UUID, another extension or none.
+    /// [`InvalidBackupId`] for everything else: another version, variant or notation of a UUID, an unknown extension or none.
     pub fn parse(text: &str) -> Result<Self, InvalidBackupId> {
         let (uuid, ext) = text.split_once('.').ok_or(InvalidBackupId)?;
-        // `Uuid` also takes the simple, braced and URN notations: they differ
-        // in length.
+        // `Uuid` also parses the simple, braced and URN notations. They have other lengths.
         if uuid.len() != UUID_LEN {
             return Err(InvalidBackupId);
         }
@@ -49,13 +47,11 @@ impl BackupId {
         if is_v7(uuid) { Ok(Self { uuid, ext }) } else { Err(InvalidBackupId) }
     }
 
-    /// The `UUIDv7`.
     #[must_use]
     pub const fn uuid(&self) -> Uuid {
         self.uuid
     }
 
-    /// The extension.
     #[must_use]
     pub const fn ext(&self) -> Extension {
         self.ext
@@ -67,7 +63,7 @@ fn is_v7(uuid: Uuid) -> bool {
 }
 
 impl fmt::Display for BackupId {
-    /// The canonical form: lower case.
+    /// Writes the canonical form, in lower case.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{}", self.uuid.hyphenated(), self.ext.as_str())
     }

@@ -1,6 +1,6 @@
-//! The few extensions that a backup's id can have.
+//! The extensions that a backup's id can have.
 
-/// The kind of file that a backup claims to be, by its name alone.
+/// The kind of a backup's file, as its name says. The content is not checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Extension {
     /// `tar.gz`
@@ -13,23 +13,23 @@ pub enum Extension {
     TarZst,
     /// `gpg`
     Gpg,
-    /// `bin`: everything else.
+    /// `bin`: any other file.
     Bin,
 }
 
 impl Extension {
-    /// All of them.
+    /// All extensions.
     pub const ALL: [Self; 6] = [Self::TarGz, Self::TarXz, Self::TarBz2, Self::TarZst, Self::Gpg, Self::Bin];
 
-    /// The extension that a file name ends in, without regard to letter case;
-    /// [`Extension::Bin`] if it is none of them. `x.tar.gz.gpg` is a `gpg`.
+    /// Returns the extension at the end of a file name, in any letter case; [`Extension::Bin`] if it has no known extension.
+    /// `x.tar.gz.gpg` is [`Extension::Gpg`].
     #[must_use]
     pub fn of_filename(name: &str) -> Self {
         let ends_in = |ext: &Self| suffix_len(name, ext.as_str()).is_some();
         Self::ALL.into_iter().find(ends_in).unwrap_or(Self::Bin)
     }
 
-    /// Without a leading dot, in lower case.
+    /// Returns the extension without a leading dot, in lower case.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -42,7 +42,7 @@ impl Extension {
         }
     }
 
-    /// Exactly one of the extensions (no leading dot), letter case ignored.
+    /// Parses exactly one extension, without a leading dot. Letter case is ignored.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let same = |ext: &Self| ext.as_str().eq_ignore_ascii_case(text);
@@ -50,7 +50,7 @@ impl Extension {
     }
 }
 
-/// The length of `.{ext}` at the end of `name`, if it is there.
+/// Returns the length of `.{ext}` if `name` ends with it, in any letter case.
 pub(in crate::domain) fn suffix_len(name: &str, ext: &str) -> Option<usize> {
     let dot = name.len().checked_sub(ext.len() + 1)?;
     let tail = name.as_bytes().get(dot..)?;

@@ -1,4 +1,4 @@
-//! Names and ids: organizations, systems, backups.
+//! The names and ids of organizations, systems and backups.
 
 mod backup_id;
 mod extension;

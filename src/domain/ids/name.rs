@@ -1,17 +1,16 @@
-//! The names that operators give: [`OrgId`] and [`SystemKey`].
+//! The names that operators choose: [`OrgId`] and [`SystemKey`].
 //!
-//! Both become folders of the object store, so the alphabet leaves no room for
-//! a separator, a dot or anything that would need escaping.
+//! Both become folders in the store, so their alphabet has no separator, no dot and no character that would need escaping.
 
 use std::fmt;
 
 use serde::Serialize;
 use thiserror::Error;
 
-/// The longest name, in bytes (all of them ASCII).
+/// The longest name in bytes. All characters are ASCII.
 const MAX_LEN: usize = 64;
 
-/// A name outside the alphabet, empty or too long. The message is the rule.
+/// The name is empty or too long, or has a character outside the alphabet. The error's text is the rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("must be 1 to 64 characters from A-Z, a-z, 0-9, '_' and '-'")]
 pub struct InvalidName;
@@ -29,15 +28,14 @@ macro_rules! name {
         pub struct $name(String);
 
         impl $name {
-            /// Takes `[A-Za-z0-9_-]{1,64}`, letter case kept.
+            /// Parses a name: `[A-Za-z0-9_-]{1,64}`. Letter case is kept.
             ///
             /// # Errors
-            /// Anything else is [`InvalidName`].
+            /// [`InvalidName`] for any other text.
             pub fn parse(text: &str) -> Result<Self, InvalidName> {
                 check(text).map(|()| Self(text.to_owned()))
             }
 
-            /// The name as it was given.
             #[must_use]
             pub fn as_str(&self) -> &str {
                 &self.0
@@ -53,12 +51,12 @@ macro_rules! name {
 }
 
 name! {
-    /// The id of an organization (a tenant), and its folder in the store.
+    /// The id of an organization (a tenant), which is also the name of its folder in the store.
     OrgId
 }
 
 name! {
-    /// The user name of a system (an appliance), and its folder in the store.
+    /// The user name of a system (an appliance), which is also the name of its folder in the store.
     SystemKey
 }
 

@@ -1,30 +1,28 @@
 //! Strictly increasing `UUIDv7`s.
 //!
-//! The generator's ids are random inside a millisecond, and the clock may step
-//! back. A process that remembers its last id and takes [`next_after`] of it
-//! has ids that sort in the order in which they were made.
+//! The generator's ids are in no order within a millisecond, and the clock may be set back. A process that remembers its last
+//! id and uses [`next_after`] makes ids that sort in the order in which they were made.
 
 use uuid::Uuid;
 
-/// The 62 random bits behind the variant (RFC 9562, 5.7: `rand_b`).
+/// The number of random bits after the variant (RFC 9562, 5.7: `rand_b`).
 const RAND_B: u32 = 62;
-/// The 12 random bits behind the version (`rand_a`).
+/// The number of random bits after the version (`rand_a`).
 const RAND_A: u32 = 12;
 
 const RAND_B_MASK: u128 = (1 << RAND_B) - 1;
 const RAND_A_MASK: u128 = (1 << RAND_A) - 1;
-/// Where `rand_a` and the timestamp start, counted from the lowest bit.
+/// The positions of `rand_a` and of the timestamp, counted from the lowest bit.
 const RAND_A_AT: u32 = 64;
 const TIME_AT: u32 = 80;
-/// The bits that are not counted in: 4 of the version, 2 of the variant.
+/// The bits that the count skips: 4 of the version, 2 of the variant.
 const FIXED: u128 = (0xf << 76) | (0b11 << RAND_B);
 
-/// The id to give out after `last`: `candidate` if it is greater, else the
-/// smallest id greater than `last` with `last`'s version and variant. The count
-/// runs over `rand_b`, carries into `rand_a` and from there into the timestamp.
+/// Returns the id that follows `last`: `candidate` if it is greater than `last`, else the smallest id that is greater and has
+/// the version and variant of `last`. The count runs over `rand_b`, carries into `rand_a` and from there into the timestamp.
 ///
-/// Always greater than `last`, but for the very last id there is (all bits set:
-/// the year 10889), after which it starts again at zero.
+/// The result is always greater than `last`, except after the greatest id (all bits set: the year 10889). Then the count
+/// begins again at zero.
 #[must_use]
 pub fn next_after(last: Uuid, candidate: Uuid) -> Uuid {
     if candidate > last {
@@ -37,7 +35,7 @@ pub fn next_after(last: Uuid, candidate: Uuid) -> Uuid {
     let counted = (((time << RAND_A) | rand_a) << RAND_B | rand_b) + 1;
     let rand_b = counted & RAND_B_MASK;
     let rand_a = (counted >> RAND_B) & RAND_A_MASK;
-    // Shifted back to its place; what overflows the 48 bits falls off the top.
+    // Moves the timestamp back to its position. An overflow beyond its 48 bits is lost.
     let time = (counted >> (RAND_B + RAND_A)) << TIME_AT;
     Uuid::from_u128(time | (rand_a << RAND_A_AT) | rand_b | (last & FIXED))
 }

@@ -1,15 +1,13 @@
-//! Whether a backup looks encrypted. The finding is shown to support staff. No upload is refused for it, so the start of the
-//! file is enough.
+//! Checks whether a backup seems to be an encrypted `OpenPGP` message. The result is only shown to support staff. No upload is
+//! refused for it, so the check inspects only the start of the file.
 //!
-//! An encrypted `OpenPGP` message (RFC 9580, 10.3) is one or more packets with
-//! the session key, then one with the encrypted data. What `gpg --sign` and
-//! `gpg --store` write is compressed and can be read by anyone.
+//! An encrypted message (RFC 9580, 10.3) has one or more packets with the session key, then a packet with the encrypted data.
+//! A message of `gpg --sign` or `gpg --store` is compressed, and everybody can read it.
 
 /// How much of the start is inspected, in bytes.
 pub const INSPECTED_BYTES: usize = 4096;
 
-// Packet types, RFC 9580, 5. 9 and 20 are what old and new versions of gpg
-// write in the place of 18.
+// Packet types (RFC 9580, 5). In place of 18, old versions of gpg write 9, and new versions write 20.
 const PUBLIC_KEY_SESSION_KEY: u8 = 1;
 const PASSWORD_SESSION_KEY: u8 = 3;
 const ENCRYPTED: u8 = 9;
@@ -18,11 +16,10 @@ const ENCRYPTED_INTEGRITY: u8 = 18;
 const ENCRYPTED_OCB: u8 = 20;
 const PADDING: u8 = 21;
 
-/// Whether a file that starts with `prefix` (its first [`INSPECTED_BYTES`] bytes, or all
-/// of it) is an encrypted `OpenPGP` message, binary or armored.
+/// Whether a file that starts with `prefix` (its first [`INSPECTED_BYTES`], or the whole file) seems to be an encrypted
+/// `OpenPGP` message, binary or armored.
 ///
-/// Of an armored one only the first line is inspected, which signed messages
-/// have too.
+/// In an armored file only the first line is checked. Signed messages have the same first line.
 #[must_use]
 pub fn looks_encrypted(prefix: &[u8]) -> bool {
     let prefix = &prefix[..prefix.len().min(INSPECTED_BYTES)];
@@ -34,8 +31,8 @@ fn is_armored(prefix: &[u8]) -> bool {
     text.trim_ascii_start().starts_with(b"-----BEGIN PGP MESSAGE-----")
 }
 
-/// Walks over the packets: session keys, with markers and padding before and
-/// among them, up to the data or the end of the prefix.
+/// Reads the packets up to the encrypted data or the end of the prefix. Session keys are expected, and markers and padding are
+/// permitted anywhere before the data.
 fn is_message(mut rest: &[u8]) -> bool {
     let mut has_session_key = false;
     while let Some(first) = rest.first() {
@@ -45,8 +42,7 @@ fn is_message(mut rest: &[u8]) -> bool {
         match tag {
             MARKER | PADDING => {}
             PUBLIC_KEY_SESSION_KEY | PASSWORD_SESSION_KEY => {
-                // Text may start with such a byte (UTF-8 has C3), but then
-                // hardly goes on with a version.
+                // A text may start with the same byte (C3 in UTF-8), but then no known version is likely to follow.
                 match version(rest, length) {
                     Some(version) if is_known(tag, version) => has_session_key = true,
                     Some(_) => return false,
@@ -64,18 +60,19 @@ fn is_message(mut rest: &[u8]) -> bool {
     has_session_key
 }
 
-/// How the length of a body is written, behind the first byte.
+/// The format of a body's length, which follows the first byte of a packet.
 #[derive(Clone, Copy)]
 enum Length {
-    /// Old format: this many bytes, big-endian.
+    /// Old format: a number of this many bytes, big-endian.
     Old(usize),
-    /// New format: one, two or five bytes, or partial.
+    /// New format: one, two or five bytes, or the length of a part.
     New,
-    /// Old format: to the end of the file.
+    /// Old format without a length: the body extends to the end of the file.
     Rest,
 }
 
-/// The type of the packet that starts with this byte; `None` if none does.
+/// Returns the type of the packet that starts with this byte, and the format of its length. `None` if no packet starts with
+/// this byte.
 fn header(first: u8) -> Option<(u8, Length)> {
     match (first & 0x80, first & 0x40) {
         (0, _) => None,
@@ -90,9 +87,8 @@ fn header(first: u8) -> Option<(u8, Length)> {
     }
 }
 
-/// Reads a length at the start of `text`: the length, whether more parts
-/// follow, and how many bytes it took. `None` if the end of the body is not
-/// within the prefix for sure.
+/// Reads a length at the start of `text`. Returns the length, whether another part follows, and how many bytes the length
+/// itself has. `None` if the prefix does not show where the body ends.
 fn read_length(text: &[u8], length: Length) -> Option<(usize, bool, usize)> {
     let number = |bytes: &[u8]| bytes.iter().fold(0, |n, b| (n << 8) | usize::from(*b));
     match (length, text) {
@@ -105,13 +101,13 @@ fn read_length(text: &[u8], length: Length) -> Option<(usize, bool, usize)> {
     }
 }
 
-/// The first byte of the body: the version, in the packets where it is asked.
+/// Returns the first byte of the body. In packets with a session key it is the version.
 fn version(packet: &[u8], length: Length) -> Option<u8> {
     let (_, _, width) = read_length(packet.get(1..)?, length)?;
     packet.get(1 + width).copied()
 }
 
-/// RFC 9580, 5.1 and 5.3; 2 and 5 are of older software and drafts.
+/// Whether packets of this type have this version (RFC 9580, 5.1 and 5.3). Older software and drafts use the versions 2 and 5.
 fn is_known(tag: u8, version: u8) -> bool {
     match tag {
         PUBLIC_KEY_SESSION_KEY => matches!(version, 2 | 3 | 6),
@@ -119,7 +115,7 @@ fn is_known(tag: u8, version: u8) -> bool {
     }
 }
 
-/// What follows the packet; `None` if that is beyond the prefix.
+/// Returns the data after the packet; `None` if the packet extends beyond the prefix.
 fn after_body(packet: &[u8], length: Length) -> Option<&[u8]> {
     let mut rest = packet.get(1..)?;
     loop {

@@ -1,53 +1,53 @@
-//! The rate limit's sliding window: in no 60 s and in no 3600 s more admissions than allowed.
+//! The sliding window of the rate limit: no 60 seconds and no 3600 seconds may have more admissions than the limit allows.
 //!
-//! An entry at `e` fills its slot for every `t` with `e <= t < e + span`.
+//! An entry with the time `e` uses a slot at every time `t` with `e <= t < e + span`.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-/// Admitted uploads of one system; 0 switches a limit off.
+/// How many uploads of one system may be admitted; 0 switches a limit off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RateLimits {
-    /// In any 60 seconds (`BACKUP_RATE_LIMIT_PER_MINUTE`).
+    /// The limit for any 60 seconds (`BACKUP_RATE_LIMIT_PER_MINUTE`).
     pub per_minute: usize,
-    /// In any 3600 seconds (`BACKUP_RATE_LIMIT_PER_HOUR`).
+    /// The limit for any 3600 seconds (`BACKUP_RATE_LIMIT_PER_HOUR`).
     pub per_hour: usize,
 }
 
 impl RateLimits {
-    /// The most that the settings accept: it bounds the array kept with each system.
+    /// The highest limit that the settings accept. It also limits the array that is kept with each system.
     pub const MAX: usize = 600;
 
-    /// Whether neither limit is on.
+    /// Whether both limits are switched off.
     pub fn are_off(self) -> bool {
         self.per_minute == 0 && self.per_hour == 0
     }
 }
 
-/// The rate limit's decision about one more upload.
+/// The decision about an upload.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RateDecision {
-    /// It is admitted.
+    /// Admitted.
     Admit {
-        /// The admission's own entry: later than every other, so that it can be removed again.
+        /// The entry of this admission. It is later than every other, so that it can be removed when the slot is released.
         entry: DateTime<Utc>,
-        /// All entries to keep, oldest first, the new one last.
+        /// All entries to keep, oldest first. The new entry is the last.
         entries: Vec<DateTime<Utc>>,
     },
-    /// It is refused. A slot is free after this time, if nothing else changes.
+    /// Refused.
     Refuse {
-        /// Whole seconds, rounded up, at least 1.
+        /// The time until a slot is free if nothing else changes: whole seconds, rounded up, at least 1.
         retry_after_seconds: u64,
     },
 }
 
-/// An entry that was moved: its time before, and its time now.
+/// An entry that was moved: its old time and its new time.
 pub type ClampedEntry = (DateTime<Utc>, DateTime<Utc>);
 
 /// Moves entries that lie in the future back to `clock`, which was set back since they were made.
 ///
-/// The moved entries have to be stored before [`decide`] is called. Otherwise each attempt would find them as far ahead as
-/// before, and the system would be refused until the clock has caught up. Entries stay different from each other, so that
-/// each can still be removed. Returns the moves, earliest entry first: in this order none of them collides with an entry that
+/// The moved entries have to be stored before [`decide`] is called. Otherwise each attempt would find them in the future again,
+/// and the system would be refused until the clock has reached them. Entries stay different from each other, so that each can
+/// still be removed. Returns the moves, earliest entry first: in this order no entry is moved to the time of another entry that
 /// has yet to be moved.
 pub fn clamp_to_clock(entries: &mut [DateTime<Utc>], db_time: DateTime<Utc>) -> Vec<ClampedEntry> {
     entries.sort_unstable();
@@ -84,7 +84,7 @@ pub fn decide(entries: &[DateTime<Utc>], db_time: DateTime<Utc>, limits: RateLim
     }
 }
 
-/// Returns how long it takes until fewer than `limit` entries are within `span`; `None` if that is so now.
+/// Returns how long it takes until fewer than `limit` entries are within `span`; `None` if there are fewer now.
 fn wait(entries: &[DateTime<Utc>], now: DateTime<Utc>, span: TimeDelta, limit: usize) -> Option<TimeDelta> {
     if limit == 0 || entries.len() < limit {
         return None;

@@ -88,7 +88,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 struct Admitted {
     elapsed: i64,
     entry: DateTime<Utc>,
-    /// Its entry is an hour old and not kept any more.
+    /// The entry is an hour old and not kept any more.
     left: bool,
 }
 
@@ -110,24 +110,33 @@ impl History {
         }
         let now = at(self.clock);
         let within = |span| self.entries.iter().filter(|&&entry| entry + span > now).count();
-        let room = within(TimeDelta::minutes(1)) < self.limits.per_minute
+        let has_free_slot = within(TimeDelta::minutes(1)) < self.limits.per_minute
             && within(TimeDelta::hours(1)) < self.limits.per_hour;
         match decide(&self.entries, now, self.limits) {
             RateDecision::Admit { entry, entries } => {
-                prop_assert!(room, "admitted without room");
-                prop_assert!(self.entries.iter().all(|&other| other < entry), "not an entry of its own");
+                prop_assert!(has_free_slot, "admitted without a free slot");
+                prop_assert!(
+                    self.entries.iter().all(|&other| other < entry),
+                    "the entry is not later than all others"
+                );
                 let leaves = |a: &Admitted| !a.left && a.entry + TimeDelta::hours(1) <= entry;
                 self.admitted.iter_mut().filter(|a| leaves(a)).for_each(|a| a.left = true);
                 self.admitted.push(Admitted { elapsed: self.elapsed, entry, left: false });
                 self.entries = entries;
             }
             RateDecision::Refuse { retry_after_seconds } => {
-                prop_assert!(!room, "refused in spite of room");
+                prop_assert!(!has_free_slot, "refused in spite of a free slot");
                 let later = now + TimeDelta::seconds(i64::try_from(retry_after_seconds).unwrap());
-                let asked = |at| decide(&self.entries, at, self.limits);
-                prop_assert!(matches!(asked(later), RateDecision::Admit { .. }), "told to wait too short");
-                let sooner = asked(later - TimeDelta::seconds(1));
-                prop_assert!(matches!(sooner, RateDecision::Refuse { .. }), "told to wait too long");
+                let decide_at = |at| decide(&self.entries, at, self.limits);
+                prop_assert!(
+                    matches!(decide_at(later), RateDecision::Admit { .. }),
+                    "retry_after_seconds is too short"
+                );
+                let sooner = decide_at(later - TimeDelta::seconds(1));
+                prop_assert!(
+                    matches!(sooner, RateDecision::Refuse { .. }),
+                    "retry_after_seconds is too long"
+                );
             }
         }
         Ok(())

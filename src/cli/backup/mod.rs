@@ -25,16 +25,16 @@ pub enum Backup {
         /// Id or key of the system
         system: String,
     },
-    /// Fetch a backup and check its SHA-256
+    /// Download a backup to a file, and check its SHA-256
     Fetch {
         /// Id of the backup, as `strongroom backup list` shows it
         #[arg(value_parser = BackupId::parse)]
         id: BackupId,
-        /// File to write; it must not exist
-        #[arg(short, long)]
+        /// File to write; it must not exist yet
+        #[arg(short, long, value_name = "FILE")]
         output: PathBuf,
     },
-    /// Delete a backup, for good
+    /// Delete a backup for good
     Delete {
         /// Id of the backup, as `strongroom backup list` shows it
         #[arg(value_parser = BackupId::parse)]
@@ -91,7 +91,7 @@ impl Backup {
     }
 }
 
-/// The stored backup with this id, of any system.
+/// Returns the stored backup with this id, of any system.
 fn find(context: &mut Context, id: BackupId) -> Result<BackupRow, Failure> {
     backups::find_any(&mut context.conn, id)?.ok_or_else(|| no_backup(id))
 }
@@ -100,7 +100,7 @@ fn no_backup(id: BackupId) -> Failure {
     Failure::Refused(format!("no backup {id}: `strongroom backup list SYSTEM` shows a system's"))
 }
 
-/// Retires the row, deletes the object, drops the row.
+/// Deletes a backup: retires its row, deletes its object, and drops the row.
 fn delete(context: &mut Context, id: BackupId, yes: bool) -> Result<(), Failure> {
     confirm::require(yes, "deleting a backup")?;
     let row = find(context, id)?;

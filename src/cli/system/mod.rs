@@ -18,12 +18,12 @@ use crate::domain::size;
 
 #[derive(Subcommand)]
 pub enum System {
-    /// Add a system, and print its credential: it is shown only once
+    /// Add a system, and print its credential, which is shown only once
     Add {
-        /// Its organization
+        /// Organization of the system
         #[arg(long, value_parser = OrgId::parse)]
         org: OrgId,
-        /// Name for people; it need not be unique
+        /// Name for people, which need not be unique
         #[arg(long)]
         name: String,
         /// Key of the system, its user name for Basic authentication [default: a random one]
@@ -34,7 +34,7 @@ pub enum System {
     },
     /// List the systems
     List {
-        /// Only those of this organization
+        /// List only the systems of this organization
         #[arg(long, value_parser = OrgId::parse)]
         org: Option<OrgId>,
     },
@@ -43,14 +43,14 @@ pub enum System {
         /// Id or key of the system
         system: String,
     },
-    /// Replace the secret, and print the new one: it is shown only once, and the old one stops working
+    /// Replace a system's secret, and print the new one, which is shown only once; the old one stops working
     RotateSecret {
         /// Id or key of the system
         system: String,
         #[command(flatten)]
         secret: SecretSource,
     },
-    /// Refuse the system's credential until it is resumed
+    /// Refuse a system's credential until the system is resumed
     Suspend {
         /// Id or key of the system
         system: String,
@@ -60,7 +60,7 @@ pub enum System {
         /// Id or key of the system
         system: String,
     },
-    /// Erase a system and all its backups, for good
+    /// Erase a system and all its backups for good
     Destroy {
         /// Id or key of the system
         system: String,
@@ -70,7 +70,7 @@ pub enum System {
     },
 }
 
-/// A credential, shown once.
+/// A new credential, which is shown only once.
 #[derive(Serialize)]
 struct Credential {
     id: Uuid,
@@ -119,9 +119,9 @@ fn add(
     let system = NewSystem { id, key: &key, org, name, secret_sha256: secret::sha256(&secret) };
     match systems::add(&mut context.conn, &system) {
         Ok(()) => print_credential(context, id, key.as_str(), org.as_str(), &secret),
-        Err(DbError::Exists) => {
-            Err(Failure::Refused(format!("system key {key} is taken: give another one with --key, or none")))
-        }
+        Err(DbError::Exists) => Err(Failure::Refused(format!(
+            "system key {key} is taken: pass another one with --key, or omit the option"
+        ))),
         Err(error) => Err(error.into()),
     }
 }
@@ -144,7 +144,7 @@ fn print_credential(
         system_secret: secret.expose_secret().to_owned(),
         org_id: org.to_owned(),
     };
-    // Fails if the reader closes the pipe early: this is the only copy.
+    // This is the only copy of the secret, so it is a failure if the reader closes the pipe early.
     let printed = context.output.print_all(&credential, |c| {
         format!(
             "system id:     {}\nsystem key:    {}\nsystem secret: {}\norganization:  {}\n\
@@ -155,7 +155,7 @@ fn print_credential(
     printed.map_err(|failure| {
         failure.map_line(|cause| {
             format!(
-                "{cause}: nobody has the new secret of system {key}, and no other one works: \
+                "{cause}: the new secret of system {key} was not shown, and no other one works: \
                  `strongroom system rotate-secret {key}` makes another"
             )
         })

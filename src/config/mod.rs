@@ -1,4 +1,4 @@
-//! Settings from the environment, checked before anything starts. What each is stands in one table ([`settings`]).
+//! The settings: read from the environment, and checked before anything starts. One table describes them all ([`settings`]).
 
 mod check;
 mod literal;
@@ -27,13 +27,13 @@ use crate::domain::retention::Retention;
 use settings::{database, limits, listeners, objects, slow_clients, upkeep};
 use variables::{Variables, wrong};
 
-/// What RUST_LOG is when it is not set. Logging starts before the other settings are read.
+/// The default of RUST_LOG. Logging starts before the other settings are read.
 pub const DEFAULT_LOG_FILTER: &str = match settings::log::RUST_LOG.about.default_text() {
     Some(text) => text,
     None => "",
 };
 
-/// A setting that can't be used: one line that names the variable.
+/// A setting that can't be used. Its text is one line that names the variable.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{variable}: {problem}")]
 pub struct ConfigError {
@@ -48,7 +48,7 @@ pub struct Config {
     pub http: HttpConfig,
     pub management: ManagementConfig,
     pub store: StoreConfig,
-    /// How long links are valid, with which anybody can download a backup.
+    /// How long a link is valid. Anybody who has a link can download its backup.
     pub presign_ttl: Duration,
     pub uploads: UploadConfig,
     pub upkeep: UpkeepConfig,
@@ -57,7 +57,7 @@ pub struct Config {
 #[derive(Debug)]
 pub struct HttpConfig {
     pub listen: SocketAddr,
-    /// `https://host[:port]`, as clients reach the collect API; `None`: the host of their request.
+    /// The address at which clients reach the collect API, `https://host[:port]`; `None`: the host of their request.
     pub public_url: Option<String>,
     pub tls: Option<TlsFiles>,
     pub trusted_proxies: Vec<IpNet>,
@@ -72,14 +72,14 @@ pub struct TlsFiles {
 
 #[derive(Debug)]
 pub struct UploadConfig {
-    /// Bytes.
+    /// The size of one upload in bytes.
     pub max_size: u64,
     pub retention: Retention,
-    /// Bytes; `None`: unlimited.
+    /// The quota in bytes of an organization that has none of its own; `None`: unlimited.
     pub default_quota: Option<u64>,
     pub rate: RateLimits,
     pub idle_timeout: Duration,
-    /// Bytes a second; 0: off.
+    /// The minimum rate of a body in bytes a second; 0: no minimum.
     pub min_rate: u64,
 }
 
@@ -90,7 +90,7 @@ pub struct UpkeepConfig {
 }
 
 impl Config {
-    /// Reads the process's environment.
+    /// Reads the settings from the process's environment.
     pub fn from_env() -> Result<Self, ConfigError> {
         Self::read(&Variables::of_process())
     }

@@ -1,5 +1,5 @@
-//! The table of settings: the only place where a setting's name, default, unit, meaning and check stand. The code reads
-//! settings through these constants. `--help`, the README and the env file are made from them (`pages`).
+//! The table of settings: the only place that has a setting's name, default, unit, meaning and check. The code reads settings
+//! through these constants. `--help`, the README and the env file are generated from them (`pages`).
 
 pub mod database;
 pub mod limits;
@@ -12,7 +12,7 @@ pub mod upkeep;
 
 use super::setting::{Entry, Group, Kind};
 
-/// In the order of the env file.
+/// All groups, in the order of the env file.
 pub const GROUPS: &[Group] = &[
     database::GROUP,
     listeners::GROUP,
@@ -28,7 +28,7 @@ pub fn all() -> impl Iterator<Item = &'static dyn Entry> {
     GROUPS.iter().flat_map(|group| group.settings).copied()
 }
 
-/// The kind of value that a variable has: of a setting, or of `NAME_FILE` for a secret. `None`: it is no setting.
+/// Returns the kind of a variable's value. The variable is a setting, or `NAME_FILE` for a secret. `None` for any other.
 pub fn kind_of(variable: &str) -> Option<Kind> {
     let about = all().map(Entry::about).find(|about| about.variables().any(|name| name == variable))?;
     Some(if about.name == variable { about.kind } else { Kind::Path })
