@@ -45,8 +45,10 @@ impl CrashFixture {
     /// Waits until the process is killed, with or without an answer.
     #[track_caller]
     pub fn assert_killed(&self, answer: &Result<Answer, ureq::Error>) {
-        assert_eventually("the process reaches the failpoint", TIMEOUT, || self.server.died_of().is_some());
-        assert_eq!(self.server.died_of(), Some(libc::SIGKILL), "{answer:?}");
+        assert_eventually("the process reaches the failpoint", TIMEOUT, || {
+            self.server.exit_signal().is_some()
+        });
+        assert_eq!(self.server.exit_signal(), Some(libc::SIGKILL), "{answer:?}");
     }
 
     /// Starts the next process, without a point.

@@ -91,7 +91,7 @@ fn listener_that_panicked_wakes_again() {
     let (server, _) = panics_and_recovers("listen");
     let system = server.system();
     let mut waiting = server.waiting(&system, 60);
-    let id = server.ask(&system);
+    let id = server.request_backup(&system);
     assert!(String::from_utf8_lossy(&waiting.answer().status(200).body).contains(&id));
 }
 

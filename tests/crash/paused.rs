@@ -5,7 +5,7 @@ use crate::crash_fixture::{CrashFixture, FAILPOINT};
 use crate::harness::{Answer, Server, TIMEOUT, assert_eventually, bytes, on_s3};
 
 /// Pauses an upload at the point, calls `meanwhile`, and lets the process continue. Returns the answer.
-fn paused(
+fn upload_paused_at(
     fixture: &mut CrashFixture,
     point: &str,
     body: &[u8],
@@ -33,7 +33,7 @@ fn abort_by_other(_: &CrashFixture, other: &Server) {
 #[track_caller]
 fn assert_fenced(point: &str) {
     let mut fixture = CrashFixture::new();
-    let answer = paused(&mut fixture, point, &bytes(300_000), abort_by_other);
+    let answer = upload_paused_at(&mut fixture, point, &bytes(300_000), abort_by_other);
     assert_eq!(answer.status, 503, "the row was gone: {answer}");
     fixture.assert_consistent(&fixture.kept);
 }
@@ -71,7 +71,7 @@ fn upload_paused_inside_its_commit_stores_nothing() {
 fn upload_paused_between_commit_and_answer_is_stored() {
     let mut fixture = CrashFixture::new();
     let body = bytes(300_000);
-    let answer = paused(&mut fixture, "accounting.committed 2", &body, |_, other| {
+    let answer = upload_paused_at(&mut fixture, "accounting.committed 2", &body, |_, other| {
         let writers =
             "SELECT count(*) FROM writers WHERE lease_expires_at < clock_timestamp() - interval '1 second'";
         assert_eventually("its lease is long over", TIMEOUT, || other.db.number(writers) > 0);
@@ -84,7 +84,7 @@ fn upload_paused_between_commit_and_answer_is_stored() {
 #[test]
 fn upload_paused_while_its_system_is_destroyed_stores_nothing() {
     let mut fixture = CrashFixture::new();
-    let answer = paused(&mut fixture, "upload.stored", &bytes(300_000), |fixture, other| {
+    let answer = upload_paused_at(&mut fixture, "upload.stored", &bytes(300_000), |fixture, other| {
         other.cli(["system", "destroy", &fixture.system.key, "--yes"]).exits(0);
     });
     answer.is_invalid_token();
@@ -97,7 +97,7 @@ fn upload_paused_while_its_system_is_destroyed_stores_nothing() {
 fn purge_paused_after_its_claim_does_no_harm_when_another_was_faster() {
     let mut fixture = CrashFixture::new();
     let body = bytes(3000);
-    let answer = paused(&mut fixture, "purge.claimed", &body, |_, other| {
+    let answer = upload_paused_at(&mut fixture, "purge.claimed", &body, |_, other| {
         other.db.execute(
             "UPDATE backups SET purge_started_at = now() - interval '2 minutes' WHERE state = 'retired'",
         );

@@ -51,7 +51,7 @@ fn prune_killed_at(point: &str) {
     fixture.start_with_failpoint(format!("kill {point}"));
     let body = bytes(3000);
     let answer = fixture.server.upload(&fixture.system).body(body.clone()).try_send();
-    assert_eventually("the purge reaches the failpoint", TIMEOUT, || fixture.server.died_of().is_some());
+    assert_eventually("the purge reaches the failpoint", TIMEOUT, || fixture.server.exit_signal().is_some());
     fixture.restart();
     // The kill may come before or after the answer; the backup is stored either way.
     let id = fixture.server.ids(&fixture.system).swap_remove(0);

@@ -26,7 +26,7 @@ fn aborts(line: &str) -> bool {
     line.starts_with("DELETE") && line.contains("uploadId")
 }
 
-fn is_the_stores<T: std::fmt::Debug>(what: &str, result: &Result<T, PutError>) {
+fn is_store_error<T: std::fmt::Debug>(what: &str, result: &Result<T, PutError>) {
     let unavailable = matches!(result, Err(PutError::Store(StoreError::Unavailable { .. })));
     assert!(unavailable, "{what}: {result:?}");
 }
@@ -56,7 +56,7 @@ async fn put_during(call: &str, hits: fn(&str) -> bool, size: usize, known: bool
             assert!(fixture.read(&key, size).await.unwrap() == crate::fixture::content(size), "{what}");
             strongroom::store::BlobStore::delete(&fixture.store, &key).await.unwrap();
         } else {
-            is_the_stores(&what, &result);
+            is_store_error(&what, &result);
         }
         // An upload whose id did not arrive can only be found by listing.
         let unknown = call == "create" && matches!(fault, Fault::AnswerLost | Fault::Trickle);

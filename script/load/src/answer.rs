@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_whole_answer_is_an_error() {
+    fn incomplete_answer_is_an_error() {
         for bytes in [
             "",
             "HTTP/1.1 200 OK\r\n",

@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_understood_is_said() {
+    fn invalid_arguments_are_refused() {
         for args in ["", "--size 3", "--url https://h/", "--url http://h/ --clients x", "--url"] {
             assert!(plan(args).is_err(), "{args}");
         }

@@ -38,12 +38,12 @@ fn appliance(server: &Server, system: &System) -> Appliance {
 }
 
 /// From now on a minute of the timeouts of its `curl` has this many seconds.
-fn hurry(appliance: &Appliance, minute: u64) {
+fn shorten_minutes(appliance: &Appliance, minute: u64) {
     appliance.tool("curl", &CURL.replace("MINUTE", &minute.to_string()));
 }
 
 /// Returns the pauses so far, in seconds.
-fn slept(appliance: &Appliance) -> Vec<u64> {
+fn pauses(appliance: &Appliance) -> Vec<u64> {
     let text = fs::read_to_string(appliance.path("slept")).unwrap_or_default();
     text.lines().map(|line| line.parse().expect("whole seconds")).collect()
 }
@@ -54,7 +54,7 @@ fn about(seconds: u64) -> RangeInclusive<u64> {
 }
 
 #[track_caller]
-fn were(pauses: &[u64], expected: &[u64]) {
+fn assert_pauses(pauses: &[u64], expected: &[u64]) {
     let right = pauses.len() >= expected.len()
         && pauses.iter().zip(expected).all(|(pause, &wanted)| about(wanted).contains(pause));
     assert!(right, "{pauses:?}, and not about {expected:?}");
@@ -63,9 +63,9 @@ fn were(pauses: &[u64], expected: &[u64]) {
 /// Returns the pauses of an agent that waits for requests, when there are this many.
 fn pauses_of_waiting(appliance: &Appliance, count: usize) -> Vec<u64> {
     let waiting = appliance.start(&["wait"]);
-    assert_eventually("the agent tries again and again", TIMEOUT * 4, || slept(appliance).len() >= count);
+    assert_eventually("the agent tries again and again", TIMEOUT * 4, || pauses(appliance).len() >= count);
     drop(waiting);
-    slept(appliance)
+    pauses(appliance)
 }
 
 const EMPTY: &str = r#"{"code":200,"message":"requests listed","data":{"requests":[]}}"#;
@@ -106,7 +106,7 @@ fn agent_polls_again_with_pauses_that_grow_to_a_quarter_of_an_hour() {
     // A port that refuses connections.
     appliance.set("URL=http://127.0.0.1:1");
     let pauses = pauses_of_waiting(&appliance, 12);
-    were(&pauses, &[2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 1024, 1024]);
+    assert_pauses(&pauses, &[2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 1024, 1024]);
 }
 
 #[test]
@@ -116,7 +116,7 @@ fn an_answer_resets_the_agents_pauses() {
     let (down, up) = (answer("503 Down", "", "{}"), answer("200 OK", "", EMPTY));
     let answers = [&down, &down, &down, &up, &down, &down].map(String::clone).to_vec();
     appliance.set(&format!("URL={}", answers_in_turn(answers).0));
-    were(&pauses_of_waiting(&appliance, 6), &[2, 4, 8, 2, 2, 4]);
+    assert_pauses(&pauses_of_waiting(&appliance, 6), &[2, 4, 8, 2, 2, 4]);
 }
 
 #[test]
@@ -124,7 +124,7 @@ fn agent_pauses_between_polls_that_are_answered_at_once() {
     let server = Server::start();
     let appliance = appliance(&server, &server.system());
     appliance.set(&format!("URL={}", answers_in_turn(vec![answer("200 OK", "", EMPTY)]).0));
-    were(&pauses_of_waiting(&appliance, 12), &[2; 12]);
+    assert_pauses(&pauses_of_waiting(&appliance, 12), &[2; 12]);
 }
 
 #[test]
@@ -133,7 +133,7 @@ fn retry_after_replaces_the_agents_own_pause() {
     let appliance = appliance(&server, &server.system());
     let busy = answer("503 Down", "Retry-After: 100\r\n", "{}");
     appliance.set(&format!("URL={}", answers_in_turn(vec![busy]).0));
-    were(&pauses_of_waiting(&appliance, 3), &[100; 3]);
+    assert_pauses(&pauses_of_waiting(&appliance, 3), &[100; 3]);
 }
 
 #[test]
@@ -143,8 +143,8 @@ fn agent_retries_an_upload_with_growing_pauses_and_a_limit() {
     let (url, asked) = answers_in_turn(vec![answer("503 Down", "", "{}")]);
     appliance.set(&format!("URL={url}\nATTEMPTS=4"));
     appliance.run(&["backup"]).exits(1, "not stored: status 503");
-    let pauses = slept(&appliance);
-    were(&pauses, &[30, 60, 90]);
+    let pauses = pauses(&appliance);
+    assert_pauses(&pauses, &[30, 60, 90]);
     assert_eq!((pauses.len(), asked.lock().expect("not poisoned").len()), (3, 4));
     appliance.left_nothing_behind();
 }
@@ -155,15 +155,15 @@ fn failed_packing_is_retried_at_most_once_a_minute() {
     let system = server.system();
     let appliance = appliance(&server, &system);
     appliance.set("PATHS=/nonexistent/path");
-    server.ask(&system);
+    server.request_backup(&system);
     let pauses = pauses_of_waiting(&appliance, 7);
     assert_eq!(pauses[..5], [60; 5], "{pauses:?}");
-    were(&pauses[5..], &[64, 128]);
+    assert_pauses(&pauses[5..], &[64, 128]);
 }
 
 /// The agent ends by itself and fails with these words.
 #[track_caller]
-fn gives_up(appliance: &Appliance, arguments: &[&str], words: &str) {
+fn fails_with(appliance: &Appliance, arguments: &[&str], words: &str) {
     let mut agent = appliance.start(arguments);
     assert_eq!(agent.ends(), 1);
     assert!(agent.says(words), "no {words:?} after {arguments:?}");
@@ -175,13 +175,13 @@ fn every_call_of_the_agent_has_a_timeout() {
     let system = server.system();
     let appliance = appliance(&server, &system);
     appliance.run(&["backup"]).done("stored ");
-    hurry(&appliance, 1);
+    shorten_minutes(&appliance, 1);
     // A server that accepts every connection and never answers.
     let (url, asked) = answers_in_turn(vec![String::new()]);
     appliance.set(&format!("URL={url}\nATTEMPTS=1"));
-    gives_up(&appliance, &["list"], "can't list the backups: no answer from");
-    gives_up(&appliance, &["backup"], "can't list the backups: no answer from");
-    gives_up(&appliance, &["backup", "--force"], "not stored: no answer from");
+    fails_with(&appliance, &["list"], "can't list the backups: no answer from");
+    fails_with(&appliance, &["backup"], "can't list the backups: no answer from");
+    fails_with(&appliance, &["backup", "--force"], "not stored: no answer from");
     let waiting = appliance.start(&["wait"]);
     assert_eventually("the agent's poll times out", TIMEOUT * 3, || waiting.says("no answer from"));
     drop(waiting);
@@ -197,7 +197,7 @@ fn stalled_download_of_the_agent_is_resumed_where_it_stopped() {
     let server = Server::unlimited();
     let appliance = appliance(&server, &server.system());
     // Two answers stall; the minute is long enough that the others do not seem to.
-    hurry(&appliance, 6);
+    shorten_minutes(&appliance, 6);
     let entry = format!(
         r#"{{"id":"a.gpg","filename":"a.gpg","size":10,"sha256":"{}","uploaded_at":"now"}}"#,
         crate::harness::sha256_hex(b"helloworld")
@@ -213,7 +213,7 @@ fn stalled_download_of_the_agent_is_resumed_where_it_stopped() {
     assert_eq!(agent.ends(), 0);
     assert!(agent.says("its SHA-256 is right"));
     assert_eq!(fs::read(file).expect("the file"), b"helloworld");
-    assert_eq!(slept(&appliance), [5, 10]);
+    assert_eq!(pauses(&appliance), [5, 10]);
     let asked = asked.lock().expect("not poisoned");
     let ranges: Vec<_> = asked.iter().map(|head| head.to_lowercase().contains("range: bytes=5-")).collect();
     assert_eq!(ranges, [false, false, true, true]);

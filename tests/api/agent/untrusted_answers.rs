@@ -53,7 +53,7 @@ fn answers(status: &'static str, body: String) -> String {
 }
 
 #[test]
-fn answers_of_a_forged_vault_are_never_run_by_the_agents_shell() {
+fn forged_answers_are_never_run_by_the_agents_shell() {
     let server = Server::unlimited();
     let system = server.system();
     let appliance = Appliance::of(&server, &system);
@@ -78,7 +78,7 @@ fn answers_of_a_forged_vault_are_never_run_by_the_agents_shell() {
 }
 
 #[test]
-fn agent_refuses_to_restore_what_was_never_encrypted() {
+fn agent_refuses_to_restore_an_unencrypted_backup() {
     let server = Server::unlimited();
     let system = server.system();
     let appliance = Appliance::of(&server, &system);

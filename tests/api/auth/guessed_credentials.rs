@@ -36,7 +36,7 @@ fn minutes_since(start: Instant) -> i64 {
 }
 
 /// Returns the number of log lines about guesses from this address.
-fn told(server: &Server, address: &str) -> i64 {
+fn logged_guesses(server: &Server, address: &str) -> i64 {
     let says = format!("too many wrong credentials from {address}");
     i64::try_from(server.log().lines().filter(|line| line.contains(&says)).count()).expect("a few")
 }
@@ -70,8 +70,8 @@ fn right_secret_is_accepted_from_an_address_that_guesses() {
             }
         }
     });
-    assert_eventually("the guesses are logged", TIMEOUT, || told(&server, "192.0.2.1") > 0);
-    assert!(told(&server, "192.0.2.1") <= minutes_since(start), "more than once a minute");
+    assert_eventually("the guesses are logged", TIMEOUT, || logged_guesses(&server, "192.0.2.1") > 0);
+    assert!(logged_guesses(&server, "192.0.2.1") <= minutes_since(start), "more than once a minute");
 }
 
 #[test]
@@ -80,9 +80,9 @@ fn guesses_count_for_a_client_whose_port_the_proxy_writes_and_not_for_the_proxy(
     guess(&server, "192.0.2.1:4711", |n| format!("name-{n}"), 330);
     guess(&server, "[2001:db8::1]:4711", |n| format!("name-{n}"), 330);
     assert_eventually("the guesses are logged", TIMEOUT, || {
-        told(&server, "192.0.2.1") > 0 && told(&server, "2001:db8::") > 0
+        logged_guesses(&server, "192.0.2.1") > 0 && logged_guesses(&server, "2001:db8::") > 0
     });
-    assert_eq!(told(&server, "127.0.0.1"), 0);
+    assert_eq!(logged_guesses(&server, "127.0.0.1"), 0);
 }
 
 #[test]
@@ -122,7 +122,7 @@ fn a_fleet_behind_one_address_does_not_count_as_guessing() {
     for n in 0..20 {
         from(&server, "192.0.2.1", &format!("fw-{n}"), "wrong").is_invalid_token();
     }
-    assert_eq!(told(&server, "192.0.2.1"), 0);
+    assert_eq!(logged_guesses(&server, "192.0.2.1"), 0);
 }
 
 #[test]
@@ -148,11 +148,11 @@ fn guessing_address_is_logged_once_and_without_its_guesses() {
     guess(&server, "2001:db8::2", |_| "fw-guessed".to_owned(), 20);
     // The log is in order and a little late: wait for the last line.
     assert_eventually("the guesses of one network are logged", TIMEOUT, || {
-        told(&server, "2001:db8::/64") == 1
+        logged_guesses(&server, "2001:db8::/64") == 1
     });
-    assert!((1..=minutes_since(start)).contains(&told(&server, "192.0.2.1")), "one line a minute");
-    assert_eq!(told(&server, "192.0.2.2"), 0, "too few guesses for a line");
-    assert_eq!(told(&server, "127."), 0, "the proxy does not guess");
+    assert!((1..=minutes_since(start)).contains(&logged_guesses(&server, "192.0.2.1")), "one line a minute");
+    assert_eq!(logged_guesses(&server, "192.0.2.2"), 0, "too few guesses for a line");
+    assert_eq!(logged_guesses(&server, "127."), 0, "the proxy does not guess");
     assert!(!server.log().contains("guessed") && !server.log().contains("wrong:"));
 }
 

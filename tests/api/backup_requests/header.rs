@@ -40,7 +40,7 @@ fn every_answer_announces_a_backup_request_until_it_is_fulfilled() {
     let system = server.system();
     let id = server.store(&system, b"x");
     every_answer_has(&server, &system, &id, None);
-    let request = server.ask(&system);
+    let request = server.request_backup(&system);
     let seen = || server.get(BACKUPS).user(&system).send().header(HEADER).map(str::to_owned);
     assert_eventually("a second has passed", PROMPT_TIMEOUT, || seen().is_some());
     every_answer_has(&server, &system, &id, Some(&request));
@@ -54,7 +54,7 @@ fn every_answer_announces_a_backup_request_until_it_is_fulfilled() {
 fn unauthenticated_answer_announces_no_backup_request() {
     let server = Server::start();
     let system = server.system();
-    server.ask(&system);
+    server.request_backup(&system);
     let wrong = System { secret: "wrong".repeat(10), ..system.clone() };
     let answer = server.get(BACKUPS).user(&wrong).send();
     answer.is_invalid_token();
@@ -70,7 +70,7 @@ fn answer_201_announces_a_backup_request_made_during_the_upload() {
     let is_told = || {
         let mut upload = RawClient::upload(&server, &system, &["Content-Length: 1"]);
         assert_eventually("it was admitted", TIMEOUT, || server.receiving() == 1);
-        let request = server.ask(&system);
+        let request = server.request_backup(&system);
         // Waits until the service has read the requests again.
         assert_eventually("known", TIMEOUT, || {
             server.get(BACKUPS).user(&system).send().header(HEADER).is_some()
@@ -91,11 +91,11 @@ fn other_processes_stop_announcing_a_fulfilled_or_cancelled_request() {
     let other = server.sibling();
     let system = server.system();
     let told = || other.get(BACKUPS).user(&system).send().header(HEADER).is_some();
-    server.ask(&system);
+    server.request_backup(&system);
     assert_eventually("told", TIMEOUT, told);
     server.store(&system, b"x");
     assert_eventually("fulfilled", PROMPT_TIMEOUT, || !told());
-    let request = server.ask(&system);
+    let request = server.request_backup(&system);
     assert_eventually("told", TIMEOUT, told);
     server.cli(["request", &system.id, "--cancel", &request]).exits(0);
     assert_eventually("cancelled", PROMPT_TIMEOUT, || !told());
@@ -107,7 +107,7 @@ fn pending_request_adds_no_query_to_a_flood_of_refusals() {
     let server = Server::with([("BACKUP_RATE_LIMIT_PER_MINUTE", "0"), ("BACKUP_RATE_LIMIT_PER_HOUR", "1")]);
     let system = server.system();
     server.store(&system, b"x");
-    server.ask(&system);
+    server.request_backup(&system);
     server.put(&system, b"x").is_rate_limited();
     let looks = || {
         server.db.number(

@@ -22,7 +22,7 @@ fn backup_request_is_shown_and_fulfilled_by_the_next_backup() {
     let server = Server::start();
     let system = server.system();
     assert!(server.requested(&system).is_empty());
-    let request = server.ask(&system);
+    let request = server.request_backup(&system);
     assert_eq!(server.request_state(&request), "pending");
     let answer = server.get(REQUESTS).user(&system).send().status(200);
     let shown = answer.data()["requests"][0].clone();
@@ -40,10 +40,10 @@ fn backup_request_is_shown_and_fulfilled_by_the_next_backup() {
     assert_eq!(server.requested(&system), [request.as_str()], "until it is fulfilled");
     let backup = server.store(&system, b"x");
     assert_eq!(server.request_state(&request), "fulfilled");
-    assert_eq!(server.answer_to(&request), uuid(&backup));
+    assert_eq!(server.fulfilled_by(&request), uuid(&backup));
     assert!(server.requested(&system).is_empty());
     server.store(&system, b"y");
-    assert_eq!(server.answer_to(&request), uuid(&backup), "the first one counts");
+    assert_eq!(server.fulfilled_by(&request), uuid(&backup), "the first one counts");
     assert_eq!(server.events("requested"), 1);
     assert!(server.db.holds(
         "(SELECT actor = 'operator' AND system_id IS NOT NULL FROM backup_events WHERE kind = 'requested')"
@@ -55,7 +55,7 @@ fn backup_fulfils_requests_of_its_own_system_only() {
     let server = Server::start();
     let one = server.system();
     let sibling = server.add_system(&one.org, "of the same organization");
-    let (mine, other) = (server.ask(&one), server.ask(&sibling));
+    let (mine, other) = (server.request_backup(&one), server.request_backup(&sibling));
     assert_eq!(server.requested(&one), [mine.as_str()]);
     server.store(&sibling, b"x");
     assert_eq!(server.request_state(&other), "fulfilled");
@@ -71,28 +71,28 @@ fn repeated_request_joins_the_pending_one_also_concurrently_at_two_processes() {
         let ask = |n: usize| {
             let server = if n.is_multiple_of(2) { &server } else { &other };
             let system = &system;
-            scope.spawn(move || server.ask(system))
+            scope.spawn(move || server.request_backup(system))
         };
         let all: Vec<_> = (0..12).map(ask).collect();
         all.into_iter().map(|one| one.join().expect("a request")).collect()
     });
     assert_eq!(ids.len(), 1, "{ids:?}");
     let request = server.requested(&system).remove(0);
-    assert_eq!(server.ask(&system), request, "also after it was seen");
+    assert_eq!(server.request_backup(&system), request, "also after it was seen");
     assert_eq!(server.request_state(&request), "seen");
     assert_eq!(server.db.number("SELECT count(*) FROM backup_requests"), 1);
     assert_eq!(server.events("requested"), 1, "a repeated request of one person is recorded once");
     server.store(&system, b"x");
-    assert_ne!(server.ask(&system), request, "a fulfilled request has ended");
+    assert_ne!(server.request_backup(&system), request, "a fulfilled request has ended");
 }
 
 #[test]
 fn repeated_request_extends_the_expiry() {
     let server = Server::start();
     let system = server.system();
-    let request = server.ask(&system);
+    let request = server.request_backup(&system);
     server.db.execute("UPDATE backup_requests SET expires_at = now() + interval '1 minute'");
-    assert_eq!(server.ask(&system), request);
+    assert_eq!(server.request_backup(&system), request);
     assert!(server.db.holds("(SELECT expires_at > now() + interval '23 hours' FROM backup_requests)"));
 }
 
@@ -101,47 +101,51 @@ fn upload_under_way_does_not_fulfil_a_later_request() {
     let server = Server::start();
     let system = server.system();
     let mut upload = open_upload(&server, &system);
-    let request = server.ask(&system);
+    let request = server.request_backup(&system);
     upload.send("x");
     let early = upload.answer().id();
-    assert_eq!(server.answer_to(&request), "null");
+    assert_eq!(server.fulfilled_by(&request), "null");
     assert_eq!(server.requested(&system), [request.as_str()]);
     let backup = server.store(&system, b"y");
     assert_ne!(backup, early);
-    assert_eq!(server.answer_to(&request), uuid(&backup));
+    assert_eq!(server.fulfilled_by(&request), uuid(&backup));
 }
 
 #[test]
 fn repeated_request_during_an_upload_for_the_first_is_a_new_request() {
     let server = Server::start();
     let system = server.system();
-    let first = server.ask(&system);
+    let first = server.request_backup(&system);
     let mut upload = open_upload(&server, &system);
-    let second = server.ask(&system);
+    let second = server.request_backup(&system);
     assert_ne!(second, first, "the upload began before it");
-    assert_eq!(server.ask(&system), second, "this request is joined: no upload under way fulfils it");
+    assert_eq!(
+        server.request_backup(&system),
+        second,
+        "this request is joined: no upload under way fulfils it"
+    );
     assert_eq!(server.requested(&system), [first.as_str(), second.as_str()], "oldest first");
     upload.send("x");
     let backup = upload.answer().id();
-    assert_eq!(server.answer_to(&first), uuid(&backup));
+    assert_eq!(server.fulfilled_by(&first), uuid(&backup));
     assert_eq!(server.request_state(&second), "seen");
     let later = server.store(&system, b"y");
-    assert_eq!(server.answer_to(&second), uuid(&later));
-    assert_eq!(server.answer_to(&first), uuid(&backup));
+    assert_eq!(server.fulfilled_by(&second), uuid(&later));
+    assert_eq!(server.fulfilled_by(&first), uuid(&backup));
 }
 
 #[test]
 fn one_backup_fulfils_all_earlier_requests() {
     let server = Server::start();
     let system = server.system();
-    let first = server.ask(&system);
+    let first = server.request_backup(&system);
     let upload = open_upload(&server, &system);
-    let second = server.ask(&system);
+    let second = server.request_backup(&system);
     upload.disconnect(crate::harness::Disconnect::Rst);
     assert_eventually("the upload was aborted", TIMEOUT, || server.receiving() == 0);
     let backup = server.store(&system, b"y");
     for request in [first, second] {
-        assert_eq!(server.answer_to(&request), uuid(&backup));
+        assert_eq!(server.fulfilled_by(&request), uuid(&backup));
     }
 }
 
@@ -154,20 +158,20 @@ fn clock_set_back_does_not_reorder_requests_and_uploads() {
     server.db.execute(
         "UPDATE backups SET admitted_at = admitted_at + interval '1 hour' WHERE state = 'receiving'",
     );
-    let request = server.ask(&system);
+    let request = server.request_backup(&system);
     upload.send("x");
     upload.answer().id();
-    assert_eq!(server.answer_to(&request), "null", "the upload was admitted before the request");
+    assert_eq!(server.fulfilled_by(&request), "null", "the upload was admitted before the request");
     // As if the clock were an hour behind the request now.
     let backup = server.store(&system, b"y");
-    assert_eq!(server.answer_to(&request), uuid(&backup), "the upload was admitted after the request");
+    assert_eq!(server.fulfilled_by(&request), uuid(&backup), "the upload was admitted after the request");
 }
 
 #[test]
 fn failed_upload_fulfils_no_request() {
     let server = Server::start();
     let system = server.system();
-    let request = server.ask(&system);
+    let request = server.request_backup(&system);
     let digest = crate::harness::digest_field(b"another");
     server
         .upload(&system)
@@ -182,7 +186,7 @@ fn failed_upload_fulfils_no_request() {
 fn expired_request_ends_at_once_and_is_recorded_by_the_sweep() {
     let server = Server::with([("BACKUP_SWEEP_INTERVAL", "3600")]);
     let system = server.system();
-    let request = server.ask(&system);
+    let request = server.request_backup(&system);
     server.db.execute(
         "UPDATE backup_requests SET requested_at = now() - interval '25 hours', expires_at = now() - interval '1 hour'",
     );
@@ -192,8 +196,8 @@ fn expired_request_ends_at_once_and_is_recorded_by_the_sweep() {
     server.cli(["request", &system.id, "--cancel", &request]).exits(1);
     assert!(server.db.holds("(SELECT NOT pending_request FROM support_systems)"));
     server.store(&system, b"x");
-    assert_eq!(server.answer_to(&request), "null");
-    let next = server.ask(&system);
+    assert_eq!(server.fulfilled_by(&request), "null");
+    let next = server.request_backup(&system);
     assert_ne!(next, request);
     let swept = server.cli(["sweep", "--json"]).exits(0).json();
     assert_eq!(swept["requests_expired"], 1);
@@ -206,7 +210,7 @@ fn expired_request_ends_at_once_and_is_recorded_by_the_sweep() {
 fn sweep_of_the_service_expires_requests() {
     let server = Server::with([("BACKUP_SWEEP_INTERVAL", "1")]);
     let system = server.system();
-    let request = server.ask(&system);
+    let request = server.request_backup(&system);
     server.db.execute("UPDATE backup_requests SET expires_at = now() - interval '1 hour'");
     assert_eventually("expired", TIMEOUT, || server.request_state(&request) == "expired");
 }
@@ -216,7 +220,7 @@ fn cancelled_request_cannot_be_cancelled_again() {
     let server = Server::start();
     let system = server.system();
     let stranger = server.system();
-    let request = server.ask(&system);
+    let request = server.request_backup(&system);
     server.cli(["request", &stranger.id, "--cancel", &request]).exits(1);
     server.cli(["request", &system.id, "--cancel", &request]).exits(0).says("cancelled");
     assert!(server.requested(&system).is_empty());
@@ -224,7 +228,7 @@ fn cancelled_request_cannot_be_cancelled_again() {
     server.store(&system, b"x");
     assert_eq!(server.request_state(&request), "cancelled");
     assert_eq!(server.events("request_cancelled"), 1);
-    let fulfilled = server.ask(&system);
+    let fulfilled = server.request_backup(&system);
     server.store(&system, b"y");
     server.cli(["request", &system.id, "--cancel", &fulfilled]).exits(1);
     assert_eq!(server.request_state(&fulfilled), "fulfilled");
@@ -234,7 +238,7 @@ fn cancelled_request_cannot_be_cancelled_again() {
 fn request_to_a_suspended_or_unknown_system_is_refused() {
     let server = Server::start();
     let system = server.system();
-    let request = server.ask(&system);
+    let request = server.request_backup(&system);
     server.cli(["system", "suspend", &system.id]).exits(0);
     server.cli(["request", &system.id]).exits(1);
     server.cli(["request", "nobody"]).exits(1);

@@ -14,7 +14,7 @@ fn connections(server: &Server) -> i64 {
 }
 
 /// Begins a wait. Returns when the service has looked for requests since then, and found none.
-fn begun(server: &Server, system: &System, seconds: u64) -> RawClient {
+fn begin_wait(server: &Server, system: &System, seconds: u64) -> RawClient {
     let moment = server.db.one("SELECT clock_timestamp()::text");
     let raw = server.waiting(system, seconds);
     let looked = format!(
@@ -34,9 +34,9 @@ fn wait_ends_when_any_process_receives_a_request() {
     let system = server.system();
     for asked in [&server, &other] {
         let within_two_seconds = || {
-            let mut raw = begun(&server, &system, 60);
+            let mut raw = begin_wait(&server, &system, 60);
             let start = Instant::now();
-            let request = asked.ask(&system);
+            let request = asked.request_backup(&system);
             assert_eq!(request_ids(&raw.answer()), [request.as_str()]);
             let took = start.elapsed();
             assert_eq!(server.request_state(&request), "seen");
@@ -52,7 +52,7 @@ fn wait_ends_when_any_process_receives_a_request() {
 fn request_without_a_notification_is_found_by_polling() {
     let server = Server::start();
     let system = server.system();
-    let mut raw = begun(&server, &system, 60);
+    let mut raw = begin_wait(&server, &system, 60);
     server.db.execute(&format!(
         "INSERT INTO backup_requests (id, system_id, org_id, requested_by, expires_at)
          VALUES (gen_random_uuid(), '{}', '{}', 'a portal', now() + interval '1 hour')",
@@ -70,7 +70,7 @@ fn wait_without_a_request_ends_empty_at_its_timeout() {
     assert!(request_ids(&raw.answer()).is_empty());
     assert!(start.elapsed() >= Duration::from_secs(1));
     // The connection can be used again.
-    let request = server.ask(&system);
+    let request = server.request_backup(&system);
     raw.send(head("GET", &format!("{REQUESTS}?wait=60"), &system, &[]));
     assert_eq!(request_ids(&raw.answer()), [request.as_str()], "at once");
 }
@@ -81,7 +81,7 @@ fn request_for_another_system_ends_no_wait() {
     let system = server.system();
     let sibling = server.add_system(&system.org, "of the same organization");
     let mut raw = server.waiting(&system, 3);
-    server.ask(&sibling);
+    server.request_backup(&sibling);
     assert!(request_ids(&raw.answer()).is_empty());
 }
 
@@ -89,7 +89,7 @@ fn request_for_another_system_ends_no_wait() {
 fn wait_parameter_is_a_whole_number_of_seconds_up_to_60() {
     let server = Server::start();
     let system = server.system();
-    server.ask(&system);
+    server.request_backup(&system);
     // There is a request, so the first wait, which is the longest, ends at once.
     for right in ["?wait=60", "", "?", "?wait=0", "?wait=1&other=x", "?other"] {
         assert_eq!(
@@ -108,7 +108,7 @@ fn wait_parameter_is_a_whole_number_of_seconds_up_to_60() {
 fn head_request_does_not_mark_requests_as_seen() {
     let server = Server::start();
     let system = server.system();
-    let request = server.ask(&system);
+    let request = server.request_backup(&system);
     let mut raw = RawClient::to(&server);
     raw.send(head("HEAD", &format!("{REQUESTS}?wait=60"), &system, &[]));
     assert_eq!(raw.try_status().expect("a status"), 200);
@@ -116,16 +116,16 @@ fn head_request_does_not_mark_requests_as_seen() {
 }
 
 #[test]
-fn wait_with_a_revoked_credential_learns_of_no_request() {
+fn wait_with_a_revoked_credential_returns_no_request() {
     let server = Server::start();
     let system = server.system();
-    let mut raw = begun(&server, &system, 60);
+    let mut raw = begin_wait(&server, &system, 60);
     server.cli(["system", "rotate-secret", &system.id]).exits(0);
-    let request = server.ask(&system);
+    let request = server.request_backup(&system);
     raw.answer().is_invalid_token();
     assert_eq!(server.request_state(&request), "pending", "no process has seen it");
     let suspended = server.system();
-    let mut raw = begun(&server, &suspended, 10);
+    let mut raw = begin_wait(&server, &suspended, 10);
     server.cli(["system", "suspend", &suspended.id]).exits(0);
     raw.answer().is_invalid_token();
 }
@@ -134,7 +134,7 @@ fn wait_with_a_revoked_credential_learns_of_no_request() {
 fn shutdown_ends_every_wait_at_once() {
     let server = Server::start();
     let system = server.system();
-    let mut wires: Vec<RawClient> = (0..3).map(|_| begun(&server, &system, 60)).collect();
+    let mut wires: Vec<RawClient> = (0..3).map(|_| begin_wait(&server, &system, 60)).collect();
     let start = Instant::now();
     server.signal(libc::SIGTERM);
     for raw in &mut wires {
@@ -150,13 +150,13 @@ fn listener_reconnects_to_the_database() {
     let system = server.system();
     assert_eventually("the service listens for requests", TIMEOUT, || server.db.number(LISTENS) > 0);
     for _ in 0..2 {
-        let mut raw = begun(&server, &system, 60);
+        let mut raw = begin_wait(&server, &system, 60);
         server.db.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
              WHERE datname = current_database() AND pid <> pg_backend_pid()",
         );
         // The request is created on another connection, before the listener is connected again.
-        let request = server.ask(&system);
+        let request = server.request_backup(&system);
         assert_eq!(request_ids(&raw.answer()), [request.as_str()]);
         assert_eventually("stored", TIMEOUT, || server.put(&system, b"x").status == 201);
     }
@@ -173,7 +173,7 @@ fn thousand_waits_share_few_database_connections() {
     }
     assert_eventually("they all wait", TIMEOUT, || connections(&server) < 25);
     assert!(wires.iter().all(|(_, raw)| !raw.has_something_to_read()));
-    let request = server.ask(&systems[7]);
+    let request = server.request_backup(&systems[7]);
     for (system, raw) in &mut wires {
         if system.id == systems[7].id {
             assert_eq!(request_ids(&raw.answer()), [request.as_str()]);
@@ -188,7 +188,7 @@ fn thousand_waits_share_few_database_connections() {
 fn request_delivered_before_ends_no_wait_and_is_listed_at_its_end() {
     let server = Server::start();
     let system = server.system();
-    let request = server.ask(&system);
+    let request = server.request_backup(&system);
     assert_eq!(
         request_ids(&server.waiting(&system, 60).answer()),
         [request.as_str()],
@@ -207,12 +207,12 @@ fn request_delivered_before_ends_no_wait_and_is_listed_at_its_end() {
 fn repeated_request_ends_a_wait() {
     let server = Server::start();
     let system = server.system();
-    let request = server.ask(&system);
+    let request = server.request_backup(&system);
     assert_eq!(server.requested(&system), [request.as_str()]);
-    let mut wires = [begun(&server, &system, 60), begun(&server, &system, 60)];
+    let mut wires = [begin_wait(&server, &system, 60), begin_wait(&server, &system, 60)];
     // The appliance's problem may be solved by now, so a repeated request ends the wait.
     let start = Instant::now();
-    assert_eq!(server.ask(&system), request);
+    assert_eq!(server.request_backup(&system), request);
     for raw in &mut wires {
         assert_eq!(request_ids(&raw.answer()), [request.as_str()]);
     }
@@ -223,7 +223,7 @@ fn repeated_request_ends_a_wait() {
 fn poll_takes_no_lock_once_all_requests_are_seen() {
     let server = Server::start();
     let system = server.system();
-    let request = server.ask(&system);
+    let request = server.request_backup(&system);
     assert_eq!(server.requested(&system), [request.as_str()]);
     server.db.execute(&format!("BEGIN; SELECT FROM systems WHERE id = '{}' FOR UPDATE", system.id));
     server.db.execute(&format!("SELECT FROM backup_requests WHERE id = '{request}' FOR UPDATE"));
@@ -235,9 +235,9 @@ fn poll_takes_no_lock_once_all_requests_are_seen() {
 fn wait_ended_by_shutdown_lists_open_requests() {
     let server = Server::start();
     let system = server.system();
-    let request = server.ask(&system);
+    let request = server.request_backup(&system);
     assert_eq!(server.requested(&system), [request.as_str()]);
-    let mut raw = begun(&server, &system, 60);
+    let mut raw = begin_wait(&server, &system, 60);
     server.signal(libc::SIGTERM);
     assert_eq!(request_ids(&raw.answer()), [request.as_str()]);
 }

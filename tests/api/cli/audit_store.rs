@@ -147,7 +147,9 @@ fn audit_without_store_or_database_reports_no_difference() {
     let server = Server::start();
     let system = server.system();
     server.store(&system, &bytes(10));
-    for spoil in [|server: &Server| server.store.take_away(), |server: &Server| server.store.break_store()] {
+    for spoil in
+        [|server: &Server| server.store.make_unavailable(), |server: &Server| server.store.break_store()]
+    {
         spoil(&server);
         let report = server.cli(["audit", "--store", "--json"]).exits(3);
         assert_eq!(report.json()["complete"], false, "{report:?}");

@@ -90,7 +90,7 @@ fn audit_reports_wrong_totals() {
     server.skip_audit();
     let system = server.system();
     server.store(&system, &bytes(10));
-    for (spoil, mend) in [
+    for (spoil, repair) in [
         (
             "UPDATE org_usage SET stored_bytes = stored_bytes + 1",
             "UPDATE org_usage SET stored_bytes = stored_bytes - 1",
@@ -107,7 +107,7 @@ fn audit_reports_wrong_totals() {
         found.says(&system.org);
         let report = server.cli(["audit", "--json"]).exits(1).json();
         assert!(report.to_string().contains(&system.org), "{report}");
-        server.db.execute(mend);
+        server.db.execute(repair);
         server.cli(["audit"]).exits(0);
     }
 }

@@ -82,7 +82,7 @@ fn at_a_terminal_deletion_needs_the_answer_yes() {
 #[test]
 fn deletion_without_the_store_changes_no_totals() {
     let (server, system, id, commands) = fixture();
-    server.store.take_away();
+    server.store.make_unavailable();
     for command in &commands[..2] {
         let stopped = run(server.command([]).args(command).arg("--yes")).exits(3);
         assert!(stopped.stderr.contains("nothing was changed"), "{command:?}: {stopped:?}");

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use crate::harness::Server;
 
 /// Builds a library whose exit handler aborts the process.
-fn tripwire(folder: &Path) -> PathBuf {
+fn aborting_library(folder: &Path) -> PathBuf {
     let (source, library) = (folder.join("tripwire.c"), folder.join("tripwire.so"));
     let text = "#include <stdlib.h>\n__attribute__((destructor)) static void end(void) { abort(); }\n";
     std::fs::write(&source, text).expect("write the source");
@@ -22,7 +22,7 @@ fn tripwire(folder: &Path) -> PathBuf {
 #[test]
 fn process_exits_without_exit_handlers_of_libraries() {
     let folder = TempDir::with_prefix("strongroom-exit-").expect("make a folder");
-    let library = tripwire(folder.path());
+    let library = aborting_library(folder.path());
     let other = Command::new("true").env("LD_PRELOAD", &library).status().expect("run true");
     assert_eq!(other.signal(), Some(libc::SIGABRT), "others are aborted");
     let server = Server::builder().set("LD_PRELOAD", library.display()).start();

@@ -156,7 +156,7 @@ fn suspending_a_suspended_system_succeeds() {
 }
 
 #[test]
-fn systems_are_listed_with_what_they_keep() {
+fn systems_are_listed_for_all_organizations_or_for_one() {
     let server = Server::start();
     let system = server.system();
     let other = server.system();

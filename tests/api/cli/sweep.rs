@@ -57,7 +57,7 @@ fn sweep_aborts_uploads_of_dead_processes() {
 }
 
 #[test]
-fn sweep_purges_only_what_is_due() {
+fn sweep_purges_only_due_backups() {
     let server = idle();
     let system = server.system();
     let ids: Vec<_> = (0..4).map(|size| server.store(&system, &bytes(10 + size))).collect();
@@ -94,7 +94,7 @@ fn sweep_removes_leftovers_of_unfinished_writes() {
 #[test]
 fn sweep_without_store_or_database_fails_with_the_reason() {
     let server = idle();
-    server.store.take_away();
+    server.store.make_unavailable();
     server.cli(["sweep"]).exits(3);
     server.cli(["sweep", "--orphans", "--older-than", "0s", "--force"]).exits(3);
     server.store.repair_store();

@@ -117,14 +117,14 @@ fn restored_old_database_does_not_delete_newer_objects() {
     }
     let objects = server.objects();
     // As after restoring a dump from before the last upload.
-    lose(&server, "SELECT id FROM backups ORDER BY seq DESC LIMIT 1");
+    forget_backup(&server, "SELECT id FROM backups ORDER BY seq DESC LIMIT 1");
     let refused = server.cli(["sweep", "--orphans", "--older-than", "0s"]).exits(1);
     assert!(refused.stderr.contains("older than"), "{refused:?}");
     assert_eq!(server.objects(), objects);
 }
 
 /// Makes the database one that was restored from a dump without this backup.
-fn lose(server: &Server, backup: &str) {
+fn forget_backup(server: &Server, backup: &str) {
     server.db.execute(&format!(
         "DELETE FROM backup_events WHERE backup_id = ({backup});
          DELETE FROM backups WHERE id = ({backup});
@@ -152,7 +152,7 @@ fn upload_under_a_wrong_clock_does_not_make_an_old_database_look_new() {
         server.store(&system, &bytes(10));
     }
     let objects = server.objects();
-    lose(&server, "SELECT id FROM backups ORDER BY seq DESC LIMIT 1");
+    forget_backup(&server, "SELECT id FROM backups ORDER BY seq DESC LIMIT 1");
     let refused = server.cli(["sweep", "--orphans", "--older-than", "0s"]).exits(1);
     assert!(refused.stderr.contains("older than"), "{refused:?}");
     assert_eq!(server.objects(), objects);
@@ -179,7 +179,7 @@ fn objects_between_a_dump_and_its_restore_are_kept_after_the_next_upload() {
     for _ in 0..3 {
         server.store(&system, &bytes(10));
     }
-    lose(&server, "SELECT id FROM backups ORDER BY seq DESC LIMIT 1");
+    forget_backup(&server, "SELECT id FROM backups ORDER BY seq DESC LIMIT 1");
     server.store(&system, &bytes(10));
     let objects = server.objects();
     assert_eq!(objects.len(), 4);

@@ -49,7 +49,7 @@ fn issued_token_is_printed_alone_and_is_accepted() {
 }
 
 #[test]
-fn unknown_organization_is_refused_if_the_database_can_be_asked() {
+fn unknown_organization_is_refused_if_the_database_is_reachable() {
     let server = Server::builder().issuer().set("JWT_HS256_SECRET", SECRET).start();
     let arguments = ["token", "issue", "--org", "acmee", "--scope", "backup:view", "--sub", "me"];
     let refused = server.cli(arguments).exits(1);

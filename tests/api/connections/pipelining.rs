@@ -48,7 +48,7 @@ fn kinds(server: &Server, system: &System) -> Vec<Sent> {
 }
 
 /// Builds a server that keeps all uploads.
-fn roomy() -> Builder {
+fn unlimited() -> Builder {
     Server::builder().no_rate_limit().set("BACKUP_MAX_PER_SYSTEM", 10_000)
 }
 
@@ -82,17 +82,17 @@ fn every_pair_is_answered(server: &Server) {
 
 #[test]
 fn pair_of_requests_in_one_write_is_answered_like_single_requests() {
-    every_pair_is_answered(&roomy().start());
+    every_pair_is_answered(&unlimited().start());
 }
 
 #[test]
 fn pair_of_requests_in_one_write_over_tls_is_answered_like_single_requests() {
-    every_pair_is_answered(&roomy().tls(&Certificate::new()).start());
+    every_pair_is_answered(&unlimited().tls(&Certificate::new()).start());
 }
 
 #[test]
 fn requests_that_arrive_in_pieces_are_answered_in_order() {
-    let server = roomy().start();
+    let server = unlimited().start();
     let system = server.system();
     let mut kinds = kinds(&server, &system);
     // These are answered before their body has arrived, and so with `Connection: close`, if the next piece is
@@ -112,7 +112,7 @@ fn requests_that_arrive_in_pieces_are_answered_in_order() {
 
 #[test]
 fn pipelined_requests_beyond_the_read_ahead_are_all_answered() {
-    let server = roomy().start();
+    let server = unlimited().start();
     let system = server.system();
     let kinds = kinds(&server, &system);
     let all: Vec<u8> = kinds.iter().flat_map(|request| request.bytes.clone()).collect();

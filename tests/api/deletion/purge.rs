@@ -44,7 +44,7 @@ fn keys(server: &Server) -> Vec<String> {
 }
 
 /// Records how many rows each statement of this kind changes.
-fn watch(server: &Server, kind: &str, rows: &str) {
+fn record_statements(server: &Server, kind: &str, rows: &str) {
     server.db.execute(&format!(
         "CREATE TABLE {kind}s (rows bigint);
          CREATE FUNCTION note_{kind}() RETURNS trigger LANGUAGE plpgsql AS
@@ -57,8 +57,8 @@ fn watch(server: &Server, kind: &str, rows: &str) {
 #[test]
 fn backlog_is_purged_in_steps_with_stale_planner_statistics() {
     let server = with_a_backlog();
-    watch(&server, "update", "NEW");
-    watch(&server, "delete", "OLD");
+    record_statements(&server, "update", "NEW");
+    record_statements(&server, "delete", "OLD");
     let swept = server.cli(["sweep", "--json"]).exits(0).json();
     assert_eq!(swept["backups_purged"], BACKLOG, "{swept}");
     assert_eq!(server.objects().len(), 1, "stored backups stay");

@@ -87,7 +87,7 @@ impl Provider {
     }
 
     /// Returns the number of requests for its keys.
-    pub fn asked(&self) -> usize {
+    pub fn fetches(&self) -> usize {
         self.shared.asked.load(Ordering::SeqCst)
     }
 

@@ -10,7 +10,7 @@ pub const REQUESTS: &str = "/api/systems/backups/requests";
 impl Server {
     /// Requests a backup as an operator; returns the request's id.
     #[track_caller]
-    pub fn ask(&self, system: &System) -> String {
+    pub fn request_backup(&self, system: &System) -> String {
         let asked = self.cli(["request", &system.id, "--json"]).exits(0).json();
         asked["id"].as_str().unwrap_or_else(|| panic!("no id: {asked}")).to_owned()
     }
@@ -37,7 +37,7 @@ impl Server {
 
     /// Returns the id (without extension) of the backup that fulfilled a request, or "null".
     #[track_caller]
-    pub fn answer_to(&self, id: &str) -> String {
+    pub fn fulfilled_by(&self, id: &str) -> String {
         self.db.one(&format!("SELECT backup_id FROM backup_requests WHERE id = '{id}'"))
     }
 }

@@ -117,7 +117,7 @@ impl Server {
     }
 
     /// Returns the signal that ended the process, if one did.
-    pub fn died_of(&self) -> Option<i32> {
+    pub fn exit_signal(&self) -> Option<i32> {
         use std::os::unix::process::ExitStatusExt as _;
         self.child().try_wait().expect("wait for strongroom")?.signal()
     }

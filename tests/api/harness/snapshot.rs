@@ -11,7 +11,7 @@ pub struct Snapshot {
     temporary: BTreeSet<String>,
     receiving: i64,
     stored: Vec<String>,
-    books: Vec<String>,
+    totals: Vec<String>,
 }
 
 impl Server {
@@ -21,7 +21,7 @@ impl Server {
             temporary: self.temporary(),
             receiving: self.db.number("SELECT count(*) FROM backups WHERE state = 'receiving'"),
             stored: self.db.all("SELECT id FROM backups WHERE state = 'stored' ORDER BY id"),
-            books: self.db.all("SELECT u::text FROM org_usage u ORDER BY org_id"),
+            totals: self.db.all("SELECT u::text FROM org_usage u ORDER BY org_id"),
         }
     }
 

@@ -112,7 +112,7 @@ impl Store {
         std::fs::write(self.path(), "not a folder").expect("put a file in its place");
     }
 
-    /// Ends `break_store` or `take_away`.
+    /// Ends `break_store` or `make_unavailable`.
     pub fn repair_store(&self) {
         if let Some((_, link)) = &self.bucket {
             link.repair();
@@ -123,7 +123,7 @@ impl Store {
     }
 
     /// Moves the folder away, without a replacement; the engine's address refuses connections.
-    pub fn take_away(&self) {
+    pub fn make_unavailable(&self) {
         if let Some((_, link)) = &self.bucket {
             link.inject(Fault::Refused, |_| true);
             return;

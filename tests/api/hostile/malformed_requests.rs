@@ -110,7 +110,7 @@ fn client_that_goes_on_sending_after_a_malformed_head_is_answered() {
 }
 
 /// Returns the log's warnings and errors.
-fn alarms(server: &Server) -> Vec<String> {
+fn warnings(server: &Server) -> Vec<String> {
     let log = server.log();
     log.lines()
         .filter(|line| line.contains(" ERROR ") || line.contains(" WARN "))
@@ -153,7 +153,7 @@ fn malformed_requests_are_counted_and_logged_once_a_minute_for_each_address() {
             "{lines:?}"
         );
     }
-    assert_eq!(alarms(&server), [""; 0]);
+    assert_eq!(warnings(&server), [""; 0]);
 }
 
 #[test]
@@ -190,9 +190,9 @@ fn unauthenticated_input_is_never_logged_as_an_error() {
         }
     }
     // The line about guesses is logged once a minute for each address.
-    let alarms: Vec<_> =
-        alarms(&server).into_iter().filter(|l| !l.contains("too many wrong credentials")).collect();
-    assert_eq!(alarms, [""; 0]);
+    let warnings: Vec<_> =
+        warnings(&server).into_iter().filter(|l| !l.contains("too many wrong credentials")).collect();
+    assert_eq!(warnings, [""; 0]);
     server.has_not_panicked();
 }
 
@@ -254,7 +254,7 @@ fn upload_with_a_malformed_chunk_is_refused_and_leaves_an_event_but_no_bytes() {
         "SELECT count(*) FROM backup_events WHERE kind = 'refused' AND \
         detail ->> 'reason' = 'malformed'"
     ) > 0));
-    assert_eq!(alarms(&server), [""; 0]);
+    assert_eq!(warnings(&server), [""; 0]);
 }
 
 #[test]
@@ -293,7 +293,7 @@ fn unauthenticated_requests_do_not_fill_the_log_without_postgres() {
             });
         }
     });
-    let alarms = alarms(&server);
-    assert!((1..30).contains(&alarms.len()), "{} lines for 60 requests: {alarms:?}", alarms.len());
+    let warnings = warnings(&server);
+    assert!((1..30).contains(&warnings.len()), "{} lines for 60 requests: {warnings:?}", warnings.len());
     link.repair();
 }

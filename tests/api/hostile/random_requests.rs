@@ -107,15 +107,15 @@ fn objects_are_where_they_belong(server: &Server, systems: &[System]) {
 
 #[test]
 fn thousands_of_random_requests_do_not_disturb_other_clients() {
-    hostile_requests_harm_nobody(Server::builder(), 3000);
+    hostile_requests_do_no_harm(Server::builder(), 3000);
 }
 
 #[test]
 fn hundreds_of_random_requests_over_tls_do_not_disturb_other_clients() {
-    hostile_requests_harm_nobody(Server::builder().tls(&Certificate::new()), 900);
+    hostile_requests_do_no_harm(Server::builder().tls(&Certificate::new()), 900);
 }
 
-fn hostile_requests_harm_nobody(builder: Builder, requests: u64) {
+fn hostile_requests_do_no_harm(builder: Builder, requests: u64) {
     let seed = from_environment("STRONGROOM_HOSTILE_SEED", u64::from(std::process::id()) ^ 0x5EED);
     let requests = from_environment("STRONGROOM_HOSTILE_REQUESTS", requests);
     println!("STRONGROOM_HOSTILE_SEED={seed} STRONGROOM_HOSTILE_REQUESTS={requests}");
@@ -153,15 +153,15 @@ fn hostile_requests_harm_nobody(builder: Builder, requests: u64) {
 
 #[test]
 fn hundreds_of_slow_clients_do_not_delay_others() {
-    slow_clients_hold_nobody_up(Server::builder());
+    slow_clients_delay_no_other(Server::builder());
 }
 
 #[test]
 fn hundreds_of_slow_clients_over_tls_do_not_delay_others() {
-    slow_clients_hold_nobody_up(Server::builder().tls(&Certificate::new()));
+    slow_clients_delay_no_other(Server::builder().tls(&Certificate::new()));
 }
 
-fn slow_clients_hold_nobody_up(builder: Builder) {
+fn slow_clients_delay_no_other(builder: Builder) {
     // The slow clients are not ended, however long the test takes.
     let server = builder
         .no_rate_limit()

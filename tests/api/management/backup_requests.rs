@@ -62,7 +62,7 @@ fn repeated_request_of_a_portal_joins_the_pending_one() {
 }
 
 #[test]
-fn waiting_appliance_learns_of_a_request_made_at_another_process() {
+fn waiting_appliance_sees_a_request_made_at_another_process() {
     let (login, server, system) = fixture();
     let sibling = server.sibling();
     let mut waiting = server.waiting(&system, 30);

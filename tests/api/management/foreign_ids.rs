@@ -26,7 +26,7 @@ const ROUTES: &[Route] = &[
 const UNKNOWN: &str = "018f3a5c-7b1e-7c3d-9a2b-0123456789ab";
 
 /// Returns the parts of an answer that do not depend on the time.
-fn face(answer: &Answer) -> (u16, Vec<(String, String)>, Vec<u8>) {
+fn without_time(answer: &Answer) -> (u16, Vec<(String, String)>, Vec<u8>) {
     let mut headers = answer.headers.clone();
     headers.retain(|(name, _)| name != "date");
     headers.sort();
@@ -50,7 +50,7 @@ fn foreign_ids_are_404_on_every_route() {
     // The state in which the command leaves the system while its objects are deleted.
     server.db.execute(&format!("UPDATE systems SET state = 'destroying' WHERE id = '{}'", destroyed.id));
     let (asked, theirs_asked, siblings_asked) =
-        (server.ask(&own), server.ask(&foreign), server.ask(&sibling));
+        (server.request_backup(&own), server.request_backup(&foreign), server.request_backup(&sibling));
     let other_extension = mine.replace(".bin", ".gpg");
     let unknown = format!("{UNKNOWN}.gpg");
     let longest = "a".repeat(2000);
@@ -92,7 +92,7 @@ fn foreign_ids_are_404_on_every_route() {
             let request = if *method == "POST" { request.body("") } else { request };
             headers.iter().fold(request, |request, (name, value)| request.header(name, value)).send()
         };
-        let expected = face(&ask(UNKNOWN, &unknown));
+        let expected = without_time(&ask(UNKNOWN, &unknown));
         assert_eq!(expected.0, 404, "{method} {path}");
         let mut pairs: Vec<(&str, &str)> = systems
             .iter()
@@ -106,7 +106,7 @@ fn foreign_ids_are_404_on_every_route() {
         }
         for (system, backup) in pairs {
             // The gateway uses one page for "no such site" and "no such backup", but the code names which it is.
-            let mut answer = face(&ask(system, backup));
+            let mut answer = without_time(&ask(system, backup));
             if system == own.id && path.starts_with("/backup/") {
                 let text = String::from_utf8_lossy(&answer.2).replace("backup not found", "system not found");
                 answer.2 = text.into_bytes();

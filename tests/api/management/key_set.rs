@@ -19,17 +19,17 @@ fn new_key_is_found_and_unknown_keys_cost_one_request_a_minute() {
     for _ in 0..5 {
         list(&server, &system, &old).status(200);
     }
-    assert_eq!(provider.asked(), 1, "a known key causes no request");
+    assert_eq!(provider.fetches(), 1, "a known key causes no request");
     provider.publish(&[&new]);
     list(&server, &system, &new).status(200);
-    assert_eq!(provider.asked(), 2);
+    assert_eq!(provider.fetches(), 2);
     list(&server, &system, &old).is_bad_token();
     std::thread::scope(|scope| {
         for _ in 0..8 {
             scope.spawn(|| list(&server, &system, &SigningKey::ed()).is_bad_token());
         }
     });
-    assert_eq!(provider.asked(), 2, "invented keys cause no request within a minute");
+    assert_eq!(provider.fetches(), 2, "invented keys cause no request within a minute");
     list(&server, &system, &new).status(200);
 }
 
@@ -45,7 +45,7 @@ fn many_tokens_with_a_new_key_cause_one_request() {
             scope.spawn(|| list(&server, &system, &new).status(200));
         }
     });
-    assert_eq!(provider.asked(), 2);
+    assert_eq!(provider.fetches(), 2);
 }
 
 #[test]
@@ -77,9 +77,9 @@ fn failing_provider_keeps_the_known_keys_and_is_not_asked_again_at_once() {
         spoil(&provider, &key_set(&[&new]), &elsewhere);
         list(&server, &system, &new).is_bad_token();
         assert_eventually(what, TIMEOUT, || server.log().contains("token keys: read http://"));
-        let asked = provider.asked();
+        let asked = provider.fetches();
         list(&server, &system, &new).is_bad_token();
-        assert_eq!((provider.asked(), elsewhere.asked()), (asked, 0), "{what}");
+        assert_eq!((provider.fetches(), elsewhere.fetches()), (asked, 0), "{what}");
         list(&server, &system, &key).status(200);
     }
 }
@@ -96,7 +96,7 @@ fn hanging_provider_delays_only_tokens_with_unknown_keys_and_only_for_seconds() 
         provider.hang();
         std::thread::scope(|scope| {
             let unknown = scope.spawn(|| list(&server, &system, &SigningKey::ed()));
-            assert_eventually("the fetch has begun", TIMEOUT, || provider.asked() == 2);
+            assert_eventually("the fetch has begun", TIMEOUT, || provider.fetches() == 2);
             for _ in 0..3 {
                 list(&server, &system, &key).status(200);
             }
@@ -125,7 +125,7 @@ fn server_starts_without_its_provider_and_accepts_tokens_once_it_answers() {
     // An early token and the lack of keys do not delay the fetch.
     list(&server, &system, &key).is_unavailable();
     provider.set_open(true);
-    assert_eventually("the keys are fetched without a request", TIMEOUT, || provider.asked() > 0);
+    assert_eventually("the keys are fetched without a request", TIMEOUT, || provider.fetches() > 0);
     assert_eventually("tokens are accepted", TIMEOUT, || {
         let token = key.sign(&claims(&system.org, "backup:view"));
         let path = format!("/api/systems/{}/backups", system.id);
@@ -144,7 +144,7 @@ fn valid_token_without_any_key_set_is_503() {
     let token = key.sign(&claims(&system.org, "backup:view"));
     let site = server.manage("GET", &format!("/backup/{}", system.id)).bearer(token).send();
     site.is_gateway_error(500, "service_unavailable", &server.management_url(""));
-    assert_eq!(provider.asked(), 0);
+    assert_eq!(provider.fetches(), 0);
 }
 
 #[test]

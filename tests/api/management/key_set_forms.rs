@@ -146,7 +146,7 @@ fn at_most_eight_keys_are_tried_for_a_token() {
     }
     ask(&server, &system, ninth, &json!({ "alg": "ES256", "kid": "a" })).is_bad_token();
     assert_eq!(
-        left_out(&server),
+        skipped_keys(&server),
         [
             "WARN key \"a\" is left out: 8 keys before it have the same algorithm and the same id (kid) or none"
         ]
@@ -154,7 +154,7 @@ fn at_most_eight_keys_are_tried_for_a_token() {
 }
 
 /// Returns the log lines about skipped keys, with their level.
-fn left_out(server: &Server) -> Vec<String> {
+fn skipped_keys(server: &Server) -> Vec<String> {
     let log = server.log();
     let lines = log.lines().filter(|line| line.contains("token keys: ") && line.contains("left out"));
     let told = lines.map(|line| {
@@ -225,8 +225,8 @@ fn unusable_keys_are_logged_with_the_reason_and_hide_no_others() {
             format!("{level} key {name} is left out: {what}")
         })
         .collect();
-    assert_eventually("each is named", TIMEOUT, || left_out(&server).len() == expected.len());
-    assert_eq!(left_out(&server), expected);
+    assert_eventually("each is named", TIMEOUT, || skipped_keys(&server).len() == expected.len());
+    assert_eq!(skipped_keys(&server), expected);
     ask(&server, &system, &key, &key.header()).status(200);
     for secret in ["c2VjcmV0", "AQAB", &encode(&[0x81; 9])] {
         assert!(!server.log().contains(secret), "{secret} is in the log: {}", server.log());
@@ -237,7 +237,7 @@ fn unusable_keys_are_logged_with_the_reason_and_hide_no_others() {
     assert_eventually("the key set is fetched again", TIMEOUT, || {
         server.log().matches("token keys: 1 read").count() == 2
     });
-    assert_eq!(left_out(&server), expected);
+    assert_eq!(skipped_keys(&server), expected);
 }
 
 #[test]
@@ -251,7 +251,7 @@ fn a_key_is_found_behind_any_number_of_foreign_keys() {
     let server = Server::builder().login(&login).start();
     let system = server.system();
     ask(&server, &system, &key, &key.header()).status(200);
-    let told = || left_out(&server);
+    let told = || skipped_keys(&server);
     assert_eventually("the log is not flooded", TIMEOUT, || told().len() == 21);
     assert_eq!(told().last().map(String::as_str), Some("WARN 50 more keys are left out or carry a warning"));
 }

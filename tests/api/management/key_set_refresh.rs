@@ -20,15 +20,15 @@ fn key_with_a_reused_id_is_found_and_forged_signatures_cost_one_request_a_minute
     let server = provider.server();
     let system = server.system();
     list(&server, &system, &good(&system, &old)).status(200);
-    assert_eq!(provider.asked(), 1);
+    assert_eq!(provider.fetches(), 1);
     provider.publish(&[&new]);
     list(&server, &system, &good(&system, &new)).status(200);
-    assert_eq!(provider.asked(), 2);
+    assert_eq!(provider.fetches(), 2);
     let forged = token(&old.header(), &claims(&system.org, "backup:view"), |_| vec![1; 64]);
     for bad in [&good(&system, &old), &forged, &forged] {
         list(&server, &system, bad).is_bad_token();
     }
-    assert_eq!(provider.asked(), 2, "forged signatures cause no request within a minute");
+    assert_eq!(provider.fetches(), 2, "forged signatures cause no request within a minute");
 }
 
 #[test]
@@ -41,7 +41,7 @@ fn invalid_claims_with_a_valid_signature_cause_no_request_for_keys() {
     expired["exp"] = serde_json::json!(1);
     list(&server, &system, &key.sign(&expired)).is_bad_token();
     list(&server, &system, "x.y.z").is_bad_token();
-    assert_eq!(provider.asked(), 1);
+    assert_eq!(provider.fetches(), 1);
 }
 
 #[test]
@@ -56,13 +56,13 @@ fn request_waits_for_at_most_one_refresh_of_a_hanging_provider() {
     provider.hang();
     provider.set_open(true);
     let readings = || {
-        let before = provider.asked();
+        let before = provider.fetches();
         std::thread::scope(|scope| {
             for _ in 0..TOKENS {
                 scope.spawn(|| list(&server, &system, &good(&system, &SigningKey::ed())).is_unavailable());
             }
         });
-        provider.asked() - before
+        provider.fetches() - before
     };
     // On a busy machine some tokens may be late; these wait for another fetch.
     let several: Vec<_> = std::iter::repeat_with(readings).take(3).collect();
@@ -84,7 +84,7 @@ fn tokens_with_known_keys_do_not_wait_for_a_refresh() {
                     scope.spawn(|| list(&server, &system, &good(&system, &SigningKey::ed())).is_bad_token())
                 })
                 .collect();
-            assert_eventually("the fetch has begun", TIMEOUT, || provider.asked() == 2);
+            assert_eventually("the fetch has begun", TIMEOUT, || provider.fetches() == 2);
             for _ in 0..3 {
                 list(&server, &system, &good(&system, &key)).status(200);
             }
@@ -94,7 +94,7 @@ fn tokens_with_known_keys_do_not_wait_for_a_refresh() {
             }
             first
         });
-        assert_eq!(provider.asked(), 2, "one reading for all, and none within a minute of its end");
+        assert_eq!(provider.fetches(), 2, "one reading for all, and none within a minute of its end");
         asked
     };
     assert!((0..3).any(|_| known_are_first()), "the known key waited for unknown ones");

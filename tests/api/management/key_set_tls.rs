@@ -47,7 +47,7 @@ fn status(server: &Server, system: &System, key: &SigningKey) -> u16 {
 }
 
 /// Returns the log lines about failed fetches.
-fn complaints(server: &Server) -> Vec<String> {
+fn failed_fetches(server: &Server) -> Vec<String> {
     let log = server.log();
     log.lines().filter(|line| line.contains("token keys: read https://")).map(str::to_owned).collect()
 }
@@ -59,7 +59,7 @@ fn keys_are_accepted_from_a_provider_trusted_by_the_ca_file() {
     let server = fixture.server();
     let system = server.system();
     assert_eq!(status(&server, &system, &fixture.key), 200, "{}", server.log());
-    assert!(complaints(&server).is_empty());
+    assert!(failed_fetches(&server).is_empty());
 }
 
 #[test]
@@ -68,11 +68,11 @@ fn keys_of_an_untrusted_provider_are_refused_until_it_is_trusted() {
     Authority::new("Somebody else").write_to(&fixture.trusted());
     let server = fixture.server();
     let system = server.system();
-    let told = complaints(&server);
+    let told = failed_fetches(&server);
     assert!(told.len() == 1 && told[0].contains("certificate verify failed"), "{told:?}");
     assert!(told[0].contains("SSL_CERT_FILE"), "the line names the setting: {told:?}");
     assert_eq!(status(&server, &system, &fixture.key), 503);
-    assert_eq!(fixture.provider.asked(), 0, "an untrusted server gets no request");
+    assert_eq!(fixture.provider.fetches(), 0, "an untrusted server gets no request");
     // The service must not need a restart.
     fixture.authority.write_to(&fixture.trusted());
     assert_eventually("the keys are accepted", TIMEOUT, || status(&server, &system, &fixture.key) == 200);
@@ -85,10 +85,10 @@ fn provider_with_a_certificate_for_another_name_is_refused() {
     fixture.provider.present(fixture.authority.server("login.example.org"));
     let server = fixture.server();
     let system = server.system();
-    let told = complaints(&server);
+    let told = failed_fetches(&server);
     assert!(told.len() == 1 && told[0].contains("certificate verify failed"), "{told:?}");
     assert_eq!(status(&server, &system, &fixture.key), 503);
-    assert_eq!(fixture.provider.asked(), 0);
+    assert_eq!(fixture.provider.fetches(), 0);
     fixture.provider.present(fixture.authority.server("127.0.0.1"));
     assert_eventually("the keys are accepted", TIMEOUT, || status(&server, &system, &fixture.key) == 200);
 }
@@ -108,6 +108,6 @@ fn keys_stay_when_the_provider_is_no_longer_trusted() {
         401,
         "the keys are fetched again, and the new ones are not accepted"
     );
-    assert_eventually("the log has the warning", TIMEOUT, || complaints(&server).len() == 1);
+    assert_eventually("the log has the warning", TIMEOUT, || failed_fetches(&server).len() == 1);
     assert_eq!(status(&server, &system, &fixture.key), 200);
 }

@@ -19,7 +19,7 @@ fn without_postgres_api_routes_are_503_and_gateway_routes_are_500() {
     let list = format!("/api/systems/{}/backups", system.id);
     let site = format!("/backup/{}", system.id);
     let requests = format!("/api/systems/{}/requests", system.id);
-    let far = now_and_forever(&id);
+    let far = forged_link(&id);
     for fault in [LinkFault::Refused, LinkFault::BlackHole] {
         link.inject(fault);
         let ask = |method: &str, path: &str| server.manage(method, path).bearer(&token).send();
@@ -60,7 +60,7 @@ fn without_postgres_api_routes_are_503_and_gateway_routes_are_500() {
 }
 
 /// Returns an address with an invalid signature: the service can refuse it only when it has the key.
-fn now_and_forever(id: &str) -> String {
+fn forged_link(id: &str) -> String {
     format!("/api/downloads/{id}?expires=9999999999&signature={}", "00".repeat(32))
 }
 

@@ -92,7 +92,7 @@ fn repeated_migration_changes_nothing() {
 }
 
 #[test]
-fn serve_migrates_unless_told_not_to() {
+fn serve_migrates_unless_no_migrate_is_given() {
     let database = std::sync::Arc::new(Database::empty());
     let server = Server::builder().database(&database).start();
     let system = server.system();

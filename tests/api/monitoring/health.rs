@@ -14,7 +14,7 @@ const RECOVERED: Duration = Duration::from_secs(10);
 /// A port that refuses connections.
 const DEAD: &str = "postgres://nobody@127.0.0.1:1/none?connect_timeout=1";
 
-fn anybody() -> System {
+fn unknown_system() -> System {
     let secret = "of no account, nobody can be asked about it".to_owned();
     System { id: String::new(), key: "fw-1".to_owned(), secret, org: String::new() }
 }
@@ -53,14 +53,14 @@ fn without_postgres_the_server_starts_and_answers_503() {
     assert_eq!(health.status, 503);
     assert!(health.data().to_string().contains("database"), "the answer names the outage: {health}");
     server.get("/api/health/live").send().status(200);
-    let system = anybody();
+    let system = unknown_system();
     everything_is_unavailable(&server, &system, "01934fab-bc33-7890-a1b2-c3d4e5f6a7b8.gpg");
     server.get(BACKUPS).send().is_invalid_token();
     assert!(server.stop_gracefully().success());
 }
 
 #[test]
-fn server_started_without_postgres_recovers_when_it_comes() {
+fn server_started_without_postgres_recovers_when_postgres_starts() {
     let database = Arc::new(Database::empty());
     database.refuse_connections();
     let server = Server::builder().database(&database).unready().start();
@@ -148,7 +148,7 @@ fn retry_after_of_503_varies_between_clients() {
     let server = Server::builder().set("DATABASE_URL", DEAD).unready().start();
     server.skip_audit();
     let seconds: std::collections::BTreeSet<u64> = std::thread::scope(|scope| {
-        let ask = || server.get(BACKUPS).user(&anybody()).send().status(503).retry_after();
+        let ask = || server.get(BACKUPS).user(&unknown_system()).send().status(503).retry_after();
         let all: Vec<_> = (0..24).map(|_| scope.spawn(ask)).collect();
         all.into_iter().map(|client| client.join().expect("an answer")).collect()
     });
@@ -158,7 +158,7 @@ fn retry_after_of_503_varies_between_clients() {
 #[test]
 fn server_without_its_store_is_unhealthy() {
     let server = Server::start();
-    for away in [crate::harness::Store::take_away, crate::harness::Store::break_store] {
+    for away in [crate::harness::Store::make_unavailable, crate::harness::Store::break_store] {
         away(&server.store);
         assert_eventually("unhealthy", TIMEOUT, || server.get("/api/health").send().status == 503);
         let answer = server.get("/api/health").send();

@@ -82,8 +82,8 @@ fn metrics_show_waiting_systems() {
     let (one, other) = (server.system(), server.system());
     let mut waiting = [&one, &one, &other].map(|system| server.waiting(system, 60));
     becomes(&server, "strongroom_systems_waiting", 2.0);
-    server.ask(&one);
-    server.ask(&other);
+    server.request_backup(&one);
+    server.request_backup(&other);
     for raw in &mut waiting {
         raw.answer().status(200);
     }

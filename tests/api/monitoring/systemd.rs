@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use crate::harness::{Certificate, Server, TIMEOUT, unique};
 
 /// Starts, reloads and stops a service that has this notification socket.
-fn is_told(server_side: &UnixDatagram, name: &str) {
+fn is_notified(server_side: &UnixDatagram, name: &str) {
     server_side.set_read_timeout(Some(TIMEOUT)).expect("set a time-out");
     let hear = || {
         let mut buffer = [0; 4096];
@@ -31,14 +31,14 @@ fn is_told(server_side: &UnixDatagram, name: &str) {
 fn systemd_is_notified_through_a_socket_path() {
     let folder = TempDir::with_prefix("strongroom-notify-").expect("make a folder");
     let path = folder.path().join("socket");
-    is_told(&UnixDatagram::bind(&path).expect("a socket"), path.to_str().expect("a name"));
+    is_notified(&UnixDatagram::bind(&path).expect("a socket"), path.to_str().expect("a name"));
 }
 
 #[test]
 fn systemd_is_notified_through_an_abstract_socket() {
     let name = format!("strongroom-test/{}/{}", std::process::id(), unique());
     let address = SocketAddr::from_abstract_name(&name).expect("a name");
-    is_told(&UnixDatagram::bind_addr(&address).expect("a socket"), &format!("@{name}"));
+    is_notified(&UnixDatagram::bind_addr(&address).expect("a socket"), &format!("@{name}"));
 }
 
 #[test]

@@ -20,7 +20,7 @@ fn half_an_upload(server: &Server, system: &System, open: i64) -> RawClient {
 
 /// Adds a writer whose lease ends in this many seconds. Returns the condition that its row exists: any sweep
 /// deletes it.
-fn long_gone(database: &Database, in_seconds: u32) -> String {
+fn add_writer(database: &Database, in_seconds: u32) -> String {
     let gone = Uuid::now_v7();
     database.execute(&format!(
         "INSERT INTO writers (process_id, lease_expires_at)
@@ -32,7 +32,7 @@ fn long_gone(database: &Database, in_seconds: u32) -> String {
 /// A standby that has been running for long takes over after an outage of more than two leases. Only one of the
 /// processes renews its lease at once, and sweeps. Returns whether all that happened within a lease: if not, it
 /// is right that uploads were aborted.
-fn a_takeover_spares_the_living() -> bool {
+fn takeover_aborts_no_living_upload() -> bool {
     let Some(first) = Cluster::start_new() else { return true };
     let standby = first.start_standby();
     first.wait_for_standby();
@@ -43,7 +43,7 @@ fn a_takeover_spares_the_living() -> bool {
     let _lost = half_an_upload(&dying, &system, 2);
     dying.skip_audit();
     dying.kill();
-    let gone = long_gone(&server.db, LEASE);
+    let gone = add_writer(&server.db, LEASE);
     first.die();
     server.signal(libc::SIGSTOP);
     let away = Database::at(&standby.url());
@@ -84,7 +84,7 @@ fn a_takeover_spares_the_living() -> bool {
 
 #[test]
 fn promoted_standby_aborts_no_living_upload() {
-    assert!((0..3).any(|_| a_takeover_spares_the_living()), "the machine is too slow for this test");
+    assert!((0..3).any(|_| takeover_aborts_no_living_upload()), "the machine is too slow for this test");
 }
 
 #[test]

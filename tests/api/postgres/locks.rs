@@ -37,7 +37,7 @@ fn upload_survives_a_deadlock(server: &Server) -> bool {
     })
 }
 
-fn a_deadlock_is_survived_by(server: &Server) {
+fn survives_a_deadlock(server: &Server) {
     assert!((0..5).any(|_| upload_survives_a_deadlock(server)), "the machine is too slow for a deadlock");
     let deadlocks = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()";
     assert_eventually("Postgres counts a deadlock", TIMEOUT * 2, || server.db.number(deadlocks) > 0);
@@ -45,7 +45,7 @@ fn a_deadlock_is_survived_by(server: &Server) {
 
 /// Holds a lock for longer than a statement waits for it, and shorter than an upload does. Returns whether it
 /// was shorter: if not, a refusal is right.
-fn a_lock_is_waited_for_again(server: &Server) -> bool {
+fn upload_waits_for_a_short_lock(server: &Server) -> bool {
     let system = server.system();
     let mut other = session(server);
     other.batch_execute(&lock_system(&system)).expect("lock");
@@ -65,32 +65,35 @@ fn a_lock_is_waited_for_again(server: &Server) -> bool {
     })
 }
 
-fn a_lock_that_is_held_for_a_while_is_waited_for_by(server: &Server) {
-    assert!((0..5).any(|_| a_lock_is_waited_for_again(server)), "the machine is too slow for a short lock");
+fn waits_for_a_short_lock(server: &Server) {
+    assert!(
+        (0..5).any(|_| upload_waits_for_a_short_lock(server)),
+        "the machine is too slow for a short lock"
+    );
 }
 
 #[test]
 fn deadlock_is_retried() {
-    a_deadlock_is_survived_by(&Server::start());
+    survives_a_deadlock(&Server::start());
 }
 
 #[test]
 fn deadlock_is_retried_in_any_server_language() {
     let (link, server) = Server::on_a_link();
     link.translate("deadlock detected", "Verklemmung da!!!");
-    a_deadlock_is_survived_by(&server);
+    survives_a_deadlock(&server);
 }
 
 #[test]
 fn lock_held_for_a_while_is_waited_for() {
-    a_lock_that_is_held_for_a_while_is_waited_for_by(&Server::start());
+    waits_for_a_short_lock(&Server::start());
 }
 
 #[test]
 fn lock_held_for_a_while_is_waited_for_in_any_server_language() {
     let (link, server) = Server::on_a_link();
     link.translate("lock timeout", "Sperrzeitout");
-    a_lock_that_is_held_for_a_while_is_waited_for_by(&server);
+    waits_for_a_short_lock(&server);
 }
 
 #[test]

@@ -37,7 +37,7 @@ fn pooler_that_shares_sessions_is_refused_by_serve_and_by_commands() {
     ] {
         bouncer.run(settings);
         if !settings.contains("size = 1") {
-            warm_up(&bouncer, if settings.contains("size = 2") { 2 } else { 5 });
+            open_sessions(&bouncer, if settings.contains("size = 2") { 2 } else { 5 });
         }
         let command = |arguments: &[&str]| {
             let mut command = plain_command();
@@ -52,7 +52,7 @@ fn pooler_that_shares_sessions_is_refused_by_serve_and_by_commands() {
 }
 
 /// Makes the pooler open this many sessions, which it then has in reserve.
-fn warm_up(bouncer: &PgBouncer, sessions: usize) {
+fn open_sessions(bouncer: &PgBouncer, sessions: usize) {
     let mut all: Vec<_> =
         (0..sessions).map(|_| PgConnection::establish(&bouncer.url()).expect("connect")).collect();
     let slow = "SELECT pg_sleep(0.2)";

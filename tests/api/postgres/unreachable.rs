@@ -77,7 +77,7 @@ fn start_does_not_wait_for_lost_packets_to_postgres() {
         let link = PostgresLink::to(&database);
         link.inject(LinkFault::PacketsLost);
         std::thread::scope(|scope| {
-            let mending = scope.spawn(|| {
+            let repair = scope.spawn(|| {
                 // One connection is the pool's, the other the start's.
                 assert_eventually("both connections are swallowed", TIMEOUT, || link.swallowed() >= 2);
                 link.repair();
@@ -86,7 +86,7 @@ fn start_does_not_wait_for_lost_packets_to_postgres() {
             let server =
                 Server::builder().database(&database).set("DATABASE_URL", link.url()).unready().start();
             // The server listens when it is ready, or after a long wait.
-            let took = mending.join().expect("mended").elapsed();
+            let took = repair.join().expect("repaired").elapsed();
             assert_eventually("healthy", TIMEOUT, || server.get("/api/health").send().status == 200);
             took
         })

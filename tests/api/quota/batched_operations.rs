@@ -129,7 +129,7 @@ impl Org {
 }
 
 /// Returns the outcome without what depends on the time of day.
-fn essence(outcome: OperationOutcome) -> String {
+fn without_times(outcome: OperationOutcome) -> String {
     match outcome {
         OperationOutcome::Committed(committed) => format!("committed, pruned: {}", committed.pruned),
         OperationOutcome::RateLimited { .. } => "rate limited".to_owned(),
@@ -141,12 +141,12 @@ fn essence(outcome: OperationOutcome) -> String {
 type Outcomes = Result<Vec<Vec<OperationOutcome>>, DbError>;
 
 /// Runs one transaction for each organization.
-fn apart(conn: &mut Conn, policy: &AccountingPolicy, shares: &[OrgBatch]) -> Outcomes {
+fn by_organization(conn: &mut Conn, policy: &AccountingPolicy, shares: &[OrgBatch]) -> Outcomes {
     shares.iter().map(|share| run(conn, policy, share)).collect()
 }
 
 /// Runs one transaction for all.
-fn together(conn: &mut Conn, policy: &AccountingPolicy, shares: &[OrgBatch]) -> Outcomes {
+fn in_one_transaction(conn: &mut Conn, policy: &AccountingPolicy, shares: &[OrgBatch]) -> Outcomes {
     let outcomes = run_shared(conn, policy, shares)?;
     Ok(outcomes.into_iter().map(|outcomes| outcomes.expect("no other session holds locks")).collect())
 }
@@ -155,20 +155,20 @@ fn together(conn: &mut Conn, policy: &AccountingPolicy, shares: &[OrgBatch]) -> 
 fn one_by_one(conn: &mut Conn, policy: &AccountingPolicy, shares: &[OrgBatch]) -> Outcomes {
     let single = |share: &OrgBatch, op: &Operation| OrgBatch::new(share.org.clone(), vec![op.clone()]);
     let each = |share: &OrgBatch| share.operations.iter().map(|op| single(share, op)).collect::<Vec<_>>();
-    shares.iter().map(|share| Ok(apart(conn, policy, &each(share))?.concat())).collect()
+    shares.iter().map(|share| Ok(by_organization(conn, policy, &each(share))?.concat())).collect()
 }
 
 #[test]
 fn batch_has_the_same_result_as_its_operations_one_by_one() {
-    comes_to_the_same_as_one_by_one(1, apart);
+    has_the_same_result_as_one_by_one(1, by_organization);
 }
 
 #[test]
 fn transaction_of_several_organizations_has_the_same_result_as_one_by_one() {
-    comes_to_the_same_as_one_by_one(3, together);
+    has_the_same_result_as_one_by_one(3, in_one_transaction);
 }
 
-fn comes_to_the_same_as_one_by_one(
+fn has_the_same_result_as_one_by_one(
     orgs: usize,
     way: fn(&mut Conn, &AccountingPolicy, &[OrgBatch]) -> Outcomes,
 ) {
@@ -211,10 +211,12 @@ fn comes_to_the_same_as_one_by_one(
                 .or_else(|_| one_by_one(&mut conn, &policy, &shares(&batched)));
             prop_assert_eq!(found.is_ok(), expected.is_ok());
             if let (Ok(found), Ok(expected)) = (found, expected) {
-                let essence = |all: Vec<Vec<OperationOutcome>>| {
-                    all.into_iter().map(|of| of.into_iter().map(essence).collect()).collect::<Vec<Vec<_>>>()
+                let without_times = |all: Vec<Vec<OperationOutcome>>| {
+                    all.into_iter()
+                        .map(|of| of.into_iter().map(without_times).collect())
+                        .collect::<Vec<Vec<_>>>()
                 };
-                prop_assert_eq!(essence(found), essence(expected));
+                prop_assert_eq!(without_times(found), without_times(expected));
             }
             for (batched, single) in batched.iter().zip(&single) {
                 prop_assert_eq!(batched.rows(&db), single.rows(&db));

@@ -65,8 +65,8 @@ fn chunked_uploads_together_never_exceed_the_quota() {
     // Concurrent chunked uploads that are half done may refuse each other.
     assert!(stored <= 10, "{stored} were stored");
     assert_eventually("refused uploads have nothing reserved", TIMEOUT, || server.totals("acme").1 == 0);
-    let (books, reserved) = server.totals("acme");
-    assert_eq!((usize::try_from(books), reserved), (Ok(stored * SIZE), 0));
+    let (stored_bytes, reserved) = server.totals("acme");
+    assert_eq!((usize::try_from(stored_bytes), reserved), (Ok(stored * SIZE), 0));
     assert_eq!(server.objects().len(), stored);
     if stored < 10 {
         server.upload(&late).chunked(bytes(SIZE)).send().id();

@@ -10,7 +10,7 @@ use crate::harness::{
 const MIB: usize = 1024 * 1024;
 
 /// Starts three processes on the same database and store.
-fn three(slots: usize) -> [Server; 3] {
+fn three_processes(slots: usize) -> [Server; 3] {
     let first = Server::builder().no_rate_limit().set("BACKUP_MAX_PER_SYSTEM", slots).start();
     let (second, third) = (first.sibling(), first.sibling());
     [first, second, third]
@@ -21,7 +21,7 @@ fn figure(bytes: usize) -> i64 {
 }
 
 /// Uploads these sizes at the same moment, each for its system; distributed over the servers.
-fn at_once(servers: &[Server], uploads: &[(&System, usize)], chunked: bool) -> Vec<Answer> {
+fn upload_at_once(servers: &[Server], uploads: &[(&System, usize)], chunked: bool) -> Vec<Answer> {
     let start = Barrier::new(uploads.len());
     std::thread::scope(|scope| {
         let upload = |number: usize, system: &System, size: usize| {
@@ -50,7 +50,7 @@ fn stored(answers: &[Answer]) -> usize {
 
 #[test]
 fn quota_for_one_admits_exactly_one_of_fifty_uploads_at_three_processes() {
-    let servers = three(10);
+    let servers = three_processes(10);
     let quota = 300_000;
     servers[0].add_org("acme", Some(quota as u64));
     let systems = servers[0].add_systems("acme", 51);
@@ -61,8 +61,8 @@ fn quota_for_one_admits_exactly_one_of_fifty_uploads_at_three_processes() {
         servers[0].store(other, b"x");
         let free = quota - 1 - round;
         let uploads: Vec<_> = systems.iter().map(|system| (system, free)).collect();
-        let (answers, looks) =
-            servers[0].with_totals_checked("acme", figure(quota), || at_once(&servers, &uploads, false));
+        let (answers, looks) = servers[0]
+            .with_totals_checked("acme", figure(quota), || upload_at_once(&servers, &uploads, false));
         assert_eq!(stored(&answers), 1, "round {round}");
         // The first sample was taken before the uploads.
         looked += looks.len() - 1;
@@ -76,7 +76,7 @@ fn quota_for_one_admits_exactly_one_of_fifty_uploads_at_three_processes() {
 
 #[test]
 fn uploads_are_refused_before_their_bodies_while_another_has_reserved_the_quota() {
-    let servers = three(10);
+    let servers = three_processes(10);
     let size = 100_000;
     servers[0].add_org("acme", Some(size as u64));
     let systems = servers[0].add_systems("acme", 50);
@@ -105,7 +105,7 @@ fn uploads_are_refused_before_their_bodies_while_another_has_reserved_the_quota(
 
 #[test]
 fn quota_admits_two_of_two_halves_and_one_byte() {
-    let servers = three(10);
+    let servers = three_processes(10);
     let half = 50_000;
     for round in 0..12 {
         let org = format!("acme-{round}");
@@ -115,8 +115,8 @@ fn quota_admits_two_of_two_halves_and_one_byte() {
         let mut sizes = [half, half, 1];
         sizes.rotate_left(round % 3);
         let uploads: Vec<_> = systems.iter().zip(sizes).collect();
-        let (answers, _) =
-            servers[0].with_totals_checked(&org, figure(2 * half), || at_once(&servers, &uploads, false));
+        let (answers, _) = servers[0]
+            .with_totals_checked(&org, figure(2 * half), || upload_at_once(&servers, &uploads, false));
         assert_eq!(stored(&answers), 2, "round {round}");
         let kept = answers.iter().zip(sizes).filter(|(answer, _)| answer.status == 201).map(|(_, size)| size);
         assert_eq!(servers[0].totals(&org), (figure(kept.sum()), 0), "round {round}");
@@ -126,7 +126,7 @@ fn quota_admits_two_of_two_halves_and_one_byte() {
 #[test]
 fn all_systems_of_a_full_organization_replace_backups_at_once() {
     let (size, slots, count) = (20_000, 2, 12);
-    let servers = three(slots);
+    let servers = three_processes(slots);
     let mut quota = size * slots * count;
     servers[0].add_org("acme", Some(quota as u64));
     let systems = servers[0].add_systems("acme", count);
@@ -140,8 +140,8 @@ fn all_systems_of_a_full_organization_replace_backups_at_once() {
         let sizes = (0..count * slots).map(|number| size - round * 10 - number % 7);
         let uploads: Vec<_> = systems.iter().cycle().zip(sizes).collect();
         let before: Vec<_> = systems.iter().map(|system| servers[0].ids(system)).collect();
-        let (answers, _) =
-            servers[0].with_totals_checked("acme", figure(quota), || at_once(&servers, &uploads, round == 1));
+        let (answers, _) = servers[0]
+            .with_totals_checked("acme", figure(quota), || upload_at_once(&servers, &uploads, round == 1));
         assert_eq!(stored(&answers), uploads.len(), "round {round}: an upload was refused");
         quota = uploads.iter().map(|(_, size)| size).sum();
         assert_eq!(servers[0].totals("acme"), (figure(quota), 0), "round {round}");
@@ -157,7 +157,7 @@ fn all_systems_of_a_full_organization_replace_backups_at_once() {
 
 #[test]
 fn chunked_uploads_racing_for_the_last_bytes_never_exceed_the_quota() {
-    let servers = three(10);
+    let servers = three_processes(10);
     let (quota, size) = (24 * MIB + 3, 9 * MIB);
     servers[0].add_org("acme", Some(quota as u64));
     let systems = servers[0].add_systems("acme", 7);
@@ -168,7 +168,7 @@ fn chunked_uploads_racing_for_the_last_bytes_never_exceed_the_quota() {
     assert_eventually("the reservation is released", TIMEOUT, || servers[0].totals("acme") == (0, 0));
     let uploads: Vec<_> = systems[..6].iter().map(|system| (system, size)).collect();
     let (answers, _) =
-        servers[0].with_totals_checked("acme", figure(quota), || at_once(&servers, &uploads, true));
+        servers[0].with_totals_checked("acme", figure(quota), || upload_at_once(&servers, &uploads, true));
     let count = stored(&answers);
     assert!(count <= 2, "{count} of 9 MiB in 24");
     assert_eventually("nothing is reserved any more", TIMEOUT, || {

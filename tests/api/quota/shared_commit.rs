@@ -26,14 +26,14 @@ fn organizations_that_upload_at_once_share_transactions() {
 }
 
 /// Returns an operation that changes nothing: its upload does not exist.
-fn nothing(system: &System) -> OrgBatch {
+fn no_op(system: &System) -> OrgBatch {
     let system_id = Uuid::parse_str(&system.id).expect("an id");
     let abort = Abort { system_id, backup: Uuid::now_v7(), release_rate_slot: false };
     OrgBatch::new(OrgId::parse(&system.org).expect("an id"), vec![Operation::Abort(abort)])
 }
 
 #[test]
-fn locked_organization_is_left_out_of_a_shared_transaction_and_delays_nobody() {
+fn locked_organization_is_skipped_by_a_shared_transaction_and_delays_no_other() {
     let server = Server::start();
     let (locked, free) = (server.system(), server.system());
     server.store(&locked, b"x");
@@ -46,7 +46,7 @@ fn locked_organization_is_left_out_of_a_shared_transaction_and_delays_nobody() {
     let mut conn = server.db.session().conn;
     // A wait for a lock fails at once.
     conn.batch_execute("SET lock_timeout = '1ms'").expect("set");
-    let shares = [nothing(&locked), nothing(&free)];
+    let shares = [no_op(&locked), no_op(&free)];
     let done = || Some(vec![OperationOutcome::NotFound]);
     let rows =
         [format!("org_usage WHERE org_id = '{}'", locked.org), format!("systems WHERE id = '{}'", locked.id)];
@@ -68,17 +68,17 @@ fn locked_organization_is_left_out_of_a_shared_transaction_and_delays_nobody() {
 fn organization_locked_by_another_process_is_retried_together_before_it_waits_alone() {
     let server = Server::start();
     let system = server.system();
-    let left_out = || sample(&server.metrics(), r#"strongroom_batch_seconds_count{result="left_out"}"#);
+    let skipped = || sample(&server.metrics(), r#"strongroom_batch_seconds_count{result="left_out"}"#);
     // Two rounds: after an organization has waited alone, it is tried together again.
     for round in 0..2 {
-        let before = left_out();
+        let before = skipped();
         let mut other = server.db.session().conn;
         let lock = format!("BEGIN; SELECT FROM org_usage WHERE org_id = '{}' FOR UPDATE", system.org);
         other.batch_execute(&lock).expect("lock");
         std::thread::scope(|scope| {
             let upload = scope.spawn(|| server.store(&system, b"x"));
             assert_eventually("it waits", TIMEOUT, || server.db.waits_for_a_lock());
-            assert!(left_out() >= before + 4.0, "round {round}: {} without waiting", left_out() - before);
+            assert!(skipped() >= before + 4.0, "round {round}: {} without waiting", skipped() - before);
             other.batch_execute("ROLLBACK").expect("unlock");
             upload.join().expect("stored");
         });

@@ -51,14 +51,14 @@ fn start_does_not_wait_for_lost_packets_to_the_engine() {
         let link = Proxy::new(&bucket.endpoint);
         link.inject(Fault::PacketsLost, |_| true);
         std::thread::scope(|scope| {
-            let mending = scope.spawn(|| {
+            let repair = scope.spawn(|| {
                 assert_eventually("the start has called the engine", TIMEOUT, || link.hits() > 0);
                 link.repair();
                 Instant::now()
             });
             let server = Server::builder().bucket(&bucket, &link.endpoint()).unready().start();
             // The server listens when it is ready, or after a long wait.
-            let took = mending.join().expect("mended").elapsed();
+            let took = repair.join().expect("repaired").elapsed();
             server.skip_comparison();
             assert_eventually("healthy", TIMEOUT, || server.get("/api/health").send().status == 200);
             took
@@ -70,7 +70,7 @@ fn start_does_not_wait_for_lost_packets_to_the_engine() {
 }
 
 #[test]
-fn useless_proxy_to_the_engine_is_named() {
+fn unused_proxy_setting_for_the_engine_is_named() {
     let (bucket, database) = (Bucket::new(), Database::new());
     let scheme = if bucket.endpoint.starts_with("https") { "HTTPS_PROXY" } else { "http_proxy" };
     let mut command = plain_command();

@@ -90,7 +90,7 @@ fn restarted_server_has_the_state_of_the_previous_one() {
 /// lost.
 ///
 /// On a busy machine a client may be kept from asking for as long as the server waits for it: that one was not lost.
-fn ask_until_refused(server: &Server, line: &str) -> usize {
+fn send_until_refused(server: &Server, line: &str) -> usize {
     let mut answered = 0;
     let mut stream: Option<RawClient> = None;
     loop {
@@ -114,11 +114,12 @@ fn ask_until_refused(server: &Server, line: &str) -> usize {
 }
 
 /// Stops servers that are busy with such requests.
-fn stop_while_asked(builder: &Builder, line: &str) {
+fn stop_during_requests(builder: &Builder, line: &str) {
     for _ in 0..5 {
         let server = builder.clone().start();
         std::thread::scope(|scope| {
-            let clients: Vec<_> = (0..16).map(|_| scope.spawn(|| ask_until_refused(&server, line))).collect();
+            let clients: Vec<_> =
+                (0..16).map(|_| scope.spawn(|| send_until_refused(&server, line))).collect();
             let asked = || server.log().matches("/api/health/live").count();
             assert_eventually("all of them send requests", TIMEOUT * 3, || asked() > 200);
             server.signal(libc::SIGTERM);
@@ -131,27 +132,27 @@ fn stop_while_asked(builder: &Builder, line: &str) {
 
 #[test]
 fn accepted_connections_are_answered_and_others_are_refused() {
-    stop_while_asked(&Server::builder(), "Connection: close\r\n");
+    stop_during_requests(&Server::builder(), "Connection: close\r\n");
 }
 
 #[test]
-fn kept_connections_are_told_to_close_before_they_end() {
-    stop_while_asked(&Server::builder(), "");
+fn kept_connections_get_connection_close_before_they_end() {
+    stop_during_requests(&Server::builder(), "");
 }
 
 #[test]
 fn accepted_connections_over_tls_are_answered() {
-    stop_while_asked(&with_tls(), "Connection: close\r\n");
+    stop_during_requests(&with_tls(), "Connection: close\r\n");
 }
 
 #[test]
-fn kept_connections_over_tls_are_told_to_close_before_they_end() {
-    stop_while_asked(&with_tls(), "");
+fn kept_connections_over_tls_get_connection_close_before_they_end() {
+    stop_during_requests(&with_tls(), "");
 }
 
 /// Clients in the middle of a handshake when the server stops are answered. `false`: the test was too slow for
 /// it, as it may be on a busy machine.
-fn those_in_the_middle_of_a_handshake_are_answered() -> bool {
+fn clients_in_a_handshake_are_answered() -> bool {
     let server = with_tls().start();
     let tls = server.certificate().expect("TLS");
     let clients: Vec<_> = (0..8)
@@ -183,11 +184,11 @@ fn those_in_the_middle_of_a_handshake_are_answered() -> bool {
 
 #[test]
 fn client_in_the_middle_of_a_handshake_is_answered() {
-    assert!((0..10).any(|_| those_in_the_middle_of_a_handshake_are_answered()));
+    assert!((0..10).any(|_| clients_in_a_handshake_are_answered()));
 }
 
 /// Finishes a handshake and sends a request after the listener is closed. `false`: the test was too slow for it.
-fn a_handshake_that_ends_after_the_listener_is_answered() -> bool {
+fn handshake_after_the_listener_is_answered() -> bool {
     let server = with_tls().start();
     let tls = server.certificate().expect("TLS");
     let mut stream = TcpStream::connect(server.address()).expect("connect");
@@ -214,7 +215,7 @@ fn a_handshake_that_ends_after_the_listener_is_answered() -> bool {
 
 #[test]
 fn handshake_begun_before_the_stop_may_end_after_it_and_its_request_is_answered() {
-    assert!((0..10).any(|_| a_handshake_that_ends_after_the_listener_is_answered()));
+    assert!((0..10).any(|_| handshake_after_the_listener_is_answered()));
 }
 
 #[test]

@@ -21,7 +21,7 @@ fn store_writable_by_others_stops_the_start_with_the_command_that_repairs_it() {
     let lines: Vec<&str> = stopped.stderr.trim().lines().collect();
     assert_eq!(lines.len(), 1, "{stopped:?}");
     assert!(lines[0].contains(&format!("chmod 0700 {}", path.display())), "{stopped:?}");
-    set_permissions(&path, Permissions::from_mode(0o700)).expect("mend it");
+    set_permissions(&path, Permissions::from_mode(0o700)).expect("repair it");
     let again = server.sibling();
     assert_eq!(again.fetch(&system, &id).send().status(200).body, b"x");
 }
@@ -79,7 +79,7 @@ fn unwritable_organization_folder_is_unhealthy_and_logged() {
     assert_eventually("the upload is in the log", TIMEOUT, || told("could not write the object") > 0);
     assert_eventually("the log has the outage", TIMEOUT, || told("health: ") > 0);
     assert_eq!(told("health: "), 1, "logged once, however often health is requested: {}", server.log());
-    std::fs::remove_file(&folder).expect("mend it");
+    std::fs::remove_file(&folder).expect("repair it");
     assert_eventually("healthy", TIMEOUT, || health().status == 200);
     assert_eventually("the log has the end of the outage", TIMEOUT, || {
         server.log().contains("can take backups again")
@@ -112,7 +112,7 @@ fn missing_store_folder_is_not_silently_created() {
     let server = Server::start();
     let system = server.system();
     let id = server.store(&system, b"x");
-    server.store.take_away();
+    server.store.make_unavailable();
     server.put(&system, b"y").is_unavailable();
     assert!(!server.store.path().exists(), "an unmounted disk must not be filled at its mount point");
     server.store.repair_store();
@@ -181,7 +181,7 @@ fn undeletable_object_is_removed_later() {
 }
 
 #[test]
-fn full_disk_refuses_all_uploads_and_releases_their_slots_and_recovers() {
+fn full_disk_refuses_uploads_releases_their_slots_and_recovers() {
     needs_a_folder!();
     let server = Server::builder().disk("6m").start();
     let system = server.system();

@@ -3,7 +3,7 @@
 use crate::harness::{Database, Server};
 
 /// Adds many organizations with many events each, most of them old.
-fn much_history() -> Server {
+fn add_history() -> Server {
     let server = Server::start();
     server.db.execute(
         "INSERT INTO organizations (id, name) SELECT 'org' || n, 'A tenant' FROM generate_series(1, 4000) n;
@@ -22,7 +22,7 @@ fn much_history() -> Server {
 
 #[test]
 fn events_of_an_organization_are_found_by_index() {
-    let server = much_history();
+    let server = add_history();
     for question in [
         "SELECT * FROM support_recent_events WHERE org_id = 'org7'",
         "SELECT * FROM support_recent_events WHERE org_id = 'org7' LIMIT 20",
@@ -42,7 +42,7 @@ fn events_of_an_organization_are_found_by_index() {
 
 #[test]
 fn latest_events_are_found_by_their_time() {
-    let server = much_history();
+    let server = add_history();
     for question in [
         "SELECT * FROM support_recent_events LIMIT 20",
         "SELECT * FROM support_recent_events WHERE at > now() - interval '7 hours'",
@@ -57,7 +57,7 @@ fn latest_events_are_found_by_their_time() {
 
 #[test]
 fn system_and_its_events_are_found_by_key() {
-    let server = much_history();
+    let server = add_history();
     for question in [
         "SELECT * FROM support_recent_events WHERE system_key = 'org7-3'",
         "SELECT * FROM support_systems WHERE system_key = 'org7-3'",
@@ -74,7 +74,7 @@ fn system_and_its_events_are_found_by_key() {
 
 #[test]
 fn totals_of_an_organization_are_found_without_reading_all_systems() {
-    let server = much_history();
+    let server = add_history();
     let plan = server.db.explain("SELECT * FROM support_orgs WHERE org_id = 'org7'");
     assert!(!plan.contains("Seq Scan on systems") && !plan.contains("Seq Scan on organizations"), "{plan}");
 }

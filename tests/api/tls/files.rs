@@ -48,7 +48,7 @@ impl CertificateWriter {
 }
 
 /// Returns a certificate that is valid in these years.
-fn dated(from: i32, to: i32) -> (String, String) {
+fn certificate_valid_in(from: i32, to: i32) -> (String, String) {
     let mut about = rcgen::CertificateParams::new(["127.0.0.1".to_owned()]).expect("a name");
     about.not_before = rcgen::date_time_ymd(from, 1, 1);
     about.not_after = rcgen::date_time_ymd(to, 1, 1);
@@ -128,12 +128,12 @@ fn cases() -> Vec<Case> {
 }
 
 /// Returns valid pairs, as various editors save them; some cause a warning.
-fn good_ones() -> Vec<(String, String, Option<&'static str>)> {
+fn valid_pairs() -> Vec<(String, String, Option<&'static str>)> {
     let shop = CertificateWriter::new();
     let (cert, key) = (shop.cert.clone(), shop.key.clone());
     shop.write("key", &key);
     let sec1 = format!("{}{}", shop.make("ecparam -name prime256v1"), shop.make("ec -in key"));
-    let (old, new) = (dated(2001, 2002), dated(2049, 2051));
+    let (old, new) = (certificate_valid_in(2001, 2002), certificate_valid_in(2049, 2051));
     vec![
         (cert.clone(), key.clone(), None),
         (cert.clone(), sec1, None),
@@ -148,7 +148,7 @@ fn good_ones() -> Vec<(String, String, Option<&'static str>)> {
 /// Checks that the output contains no line of the file that is long enough to be a secret, neither as text nor
 /// as the numbers of its bytes.
 #[track_caller]
-fn shows_nothing(said: &str, file: &str) {
+fn shows_no_content(said: &str, file: &str) {
     let secrets =
         file.split(['\n', '\r', ' ', '\\']).filter(|line| !line.contains("-----") && line.len() >= 16);
     for line in secrets {
@@ -175,8 +175,8 @@ fn unusable_pair_stops_the_start_with_the_reason_and_without_its_content() {
         let expected = format!("strongroom: {}: ", case.variable);
         assert!(said.starts_with(&expected) && said.contains(case.reason), "not {:?}: {said}", case.reason);
         assert_eq!(said.lines().count(), 1, "{said}");
-        shows_nothing(&said, &case.key);
-        shows_nothing(&said, &case.cert);
+        shows_no_content(&said, &case.key);
+        shows_no_content(&said, &case.cert);
     }
 }
 
@@ -196,8 +196,8 @@ fn unusable_pair_on_sighup_is_logged_without_its_content_and_the_old_one_is_kept
         let said = said();
         let line = said.lines().find(|line| line.contains("the old one is kept")).expect("a line");
         assert!(line.contains(case.variable) && line.contains(case.reason), "not {:?}: {line}", case.reason);
-        shows_nothing(&said, &case.key);
-        shows_nothing(&said, &case.cert);
+        shows_no_content(&said, &case.key);
+        shows_no_content(&said, &case.cert);
     }
     let mut raw = RawClient::to(&server);
     raw.send(head("GET", "/api/health", &system, &[]));
@@ -209,7 +209,7 @@ fn valid_pair_is_accepted_in_every_form() {
     let files = Certificate::new();
     let server = Server::builder().tls(&files).start();
     server.system();
-    for (cert, key, warning) in good_ones() {
+    for (cert, key, warning) in valid_pairs() {
         let before = server.log().len();
         files.put(&cert, &key);
         server.signal(libc::SIGHUP);
@@ -236,5 +236,5 @@ fn unreadable_file_is_named_and_a_key_in_place_of_a_name_is_not_repeated() {
     assert!(said.contains("TLS_KEY_FILE: /nonexistent/key.pem: it can't be read"), "{said}");
     let said = start(&cert, &shop.key);
     assert!(said.contains("TLS_KEY_FILE: it has to be the name of a file"), "{said}");
-    shows_nothing(&said, &shop.key);
+    shows_no_content(&said, &shop.key);
 }

@@ -60,7 +60,7 @@ fn lines_about_handshakes(server: &Server) -> usize {
 }
 
 /// Uploads while thousands of connections hang in their handshake. `false`: the test was too slow to see it.
-fn uploads_beside(address: &str, server: &Server, said: &[u8]) -> bool {
+fn upload_succeeds_beside(address: &str, server: &Server, said: &[u8]) -> bool {
     let begun = Instant::now();
     let strangers: Vec<TcpStream> = (0..2000)
         .map(|_| {
@@ -81,14 +81,14 @@ fn uploads_beside(address: &str, server: &Server, said: &[u8]) -> bool {
 fn thousands_of_silent_connections_do_not_delay_an_upload() {
     allow_descriptors(4096);
     let server = with_tls().no_rate_limit().start();
-    assert!((0..5).any(|_| uploads_beside(server.address(), &server, b"")));
+    assert!((0..5).any(|_| upload_succeeds_beside(server.address(), &server, b"")));
 }
 
 #[test]
 fn thousands_of_stalled_handshakes_do_not_delay_an_upload() {
     allow_descriptors(4096);
     let server = with_tls().no_rate_limit().start();
-    assert!((0..5).any(|_| uploads_beside(server.address(), &server, &HALF_A_HELLO)));
+    assert!((0..5).any(|_| upload_succeeds_beside(server.address(), &server, &HALF_A_HELLO)));
 }
 
 /// The management API speaks TLS on an address that other machines can reach.
@@ -214,7 +214,7 @@ fn metrics_show_connections_until_they_end() {
 }
 
 /// A client connects and does not send its head, or not all of it.
-fn a_head_that_does_not_come_is_not_waited_for(builder: Builder) {
+fn missing_head_times_out(builder: Builder) {
     let server = builder.start();
     for said in ["", "POST /api/systems/backups HTTP/1.1\r\nHost: vault.example\r\nAuthoriz"] {
         let mut raw = RawClient::to(&server);
@@ -230,12 +230,12 @@ fn a_head_that_does_not_come_is_not_waited_for(builder: Builder) {
 
 #[test]
 fn client_that_sends_no_head_is_disconnected() {
-    a_head_that_does_not_come_is_not_waited_for(Server::builder());
+    missing_head_times_out(Server::builder());
 }
 
 #[test]
 fn client_that_sends_no_head_over_tls_is_disconnected() {
-    a_head_that_does_not_come_is_not_waited_for(with_tls());
+    missing_head_times_out(with_tls());
 }
 
 #[test]

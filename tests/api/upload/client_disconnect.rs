@@ -26,7 +26,7 @@ fn with_tls() -> Builder {
     Server::builder().no_rate_limit().tls(&Certificate::new())
 }
 
-fn every_way_of_leaving(server: &Server) {
+fn disconnect_in_every_way(server: &Server) {
     let system = server.system();
     for how in [Disconnect::Fin, Disconnect::Rst] {
         for percent in SHARES {
@@ -42,12 +42,12 @@ fn every_way_of_leaving(server: &Server) {
 
 #[test]
 fn client_disconnect_leaves_nothing() {
-    every_way_of_leaving(&Server::unlimited());
+    disconnect_in_every_way(&Server::unlimited());
 }
 
 #[test]
 fn client_disconnect_over_tls_leaves_nothing() {
-    every_way_of_leaving(&with_tls().start());
+    disconnect_in_every_way(&with_tls().start());
 }
 
 #[test]
@@ -60,15 +60,15 @@ fn client_disconnect_costs_one_slot() {
 
 #[test]
 fn four_client_disconnects_do_not_lock_the_system_out() {
-    those_that_vanish_lock_nobody_out(&Server::unlimited());
+    disconnects_lock_no_system_out(&Server::unlimited());
 }
 
 #[test]
 fn four_client_disconnects_over_tls_do_not_lock_the_system_out() {
-    those_that_vanish_lock_nobody_out(&with_tls().start());
+    disconnects_lock_no_system_out(&with_tls().start());
 }
 
-fn those_that_vanish_lock_nobody_out(server: &Server) {
+fn disconnects_lock_no_system_out(server: &Server) {
     let system = server.system();
     for how in [Disconnect::Fin, Disconnect::Rst] {
         let open: Vec<RawClient> =
@@ -83,15 +83,15 @@ fn those_that_vanish_lock_nobody_out(server: &Server) {
 
 #[test]
 fn client_disconnect_before_the_answer_stores_the_backup_or_nothing() {
-    all_or_nothing_of_it_is_stored(&Server::unlimited());
+    upload_is_stored_whole_or_not_at_all(&Server::unlimited());
 }
 
 #[test]
 fn client_disconnect_over_tls_before_the_answer_stores_the_backup_or_nothing() {
-    all_or_nothing_of_it_is_stored(&with_tls().start());
+    upload_is_stored_whole_or_not_at_all(&with_tls().start());
 }
 
-fn all_or_nothing_of_it_is_stored(server: &Server) {
+fn upload_is_stored_whole_or_not_at_all(server: &Server) {
     let system = server.system();
     for how in [Disconnect::Rst, Disconnect::Fin] {
         for chunked in [false, true] {

@@ -43,7 +43,7 @@ fn every_refusal_arrives(builder: Builder, through: impl Fn(&Server, Curl) -> Cu
 }
 
 /// Does the same for the size limit, which would hide the other refusals.
-fn too_large_arrives(builder: Builder, through: impl Fn(&Server, Curl) -> Curl) {
+fn size_refusal_arrives(builder: Builder, through: impl Fn(&Server, Curl) -> Curl) {
     let server = builder.no_rate_limit().set("BACKUP_MAX_UPLOAD_SIZE", 1_000_000).start();
     let system = server.system();
     let body = big_file(BIG);
@@ -70,13 +70,13 @@ fn early_refusal_reaches_curl_over_tls() {
 }
 
 #[test]
-fn curl_learns_of_too_large_a_body() {
-    too_large_arrives(Server::builder(), direct);
+fn curl_gets_413_for_too_large_a_body() {
+    size_refusal_arrives(Server::builder(), direct);
 }
 
 #[test]
-fn curl_over_tls_learns_of_too_large_a_body() {
-    too_large_arrives(Server::builder().tls(&Certificate::new()), direct);
+fn curl_over_tls_gets_413_for_too_large_a_body() {
+    size_refusal_arrives(Server::builder().tls(&Certificate::new()), direct);
 }
 
 /// Starts nginx with the first request, when the server's address is known.
@@ -99,9 +99,9 @@ fn early_refusal_reaches_curl_through_unbuffering_nginx() {
 }
 
 #[test]
-fn curl_through_nginx_learns_of_too_large_a_body() {
-    too_large_arrives(Server::builder(), behind_nginx(true));
-    too_large_arrives(Server::builder(), behind_nginx(false));
+fn curl_through_nginx_gets_413_for_too_large_a_body() {
+    size_refusal_arrives(Server::builder(), behind_nginx(true));
+    size_refusal_arrives(Server::builder(), behind_nginx(false));
 }
 
 #[test]

@@ -34,9 +34,9 @@ fn unchanged_report_keeps_a_system_with_a_backup_fresh() {
 fn unchanged_report_costs_no_slot_and_fulfils_no_request() {
     let server = Server::with([("BACKUP_RATE_LIMIT_PER_MINUTE", "1")]);
     let system = server.system();
-    let request = server.ask(&system);
+    let request = server.request_backup(&system);
     server.store(&system, b"x");
-    let next = server.ask(&system);
+    let next = server.request_backup(&system);
     assert_ne!(next, request);
     for _ in 0..10 {
         say(&server, &system);

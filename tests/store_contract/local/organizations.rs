@@ -11,7 +11,7 @@ use super::{names_in, subject_in};
 use crate::fixture::*;
 
 /// Returns the error of one of the next checks: each checks only some folders.
-async fn complaint(subject: &Subject) -> String {
+async fn next_check_error(subject: &Subject) -> String {
     for _ in 0..100 {
         if let Err(error) = subject.store.check().await {
             return error.to_string();
@@ -21,13 +21,18 @@ async fn complaint(subject: &Subject) -> String {
 }
 
 /// Checks that the error is reported, whatever else is checked, until the folder is repaired.
-async fn is_reported_until_it_is_repaired(subject: &Subject, folder: &Path, word: &str, mend: impl FnOnce()) {
+async fn is_reported_until_it_is_repaired(
+    subject: &Subject,
+    folder: &Path,
+    word: &str,
+    repair: impl FnOnce(),
+) {
     for _ in 0..5 {
-        let told = complaint(subject).await;
+        let told = next_check_error(subject).await;
         assert!(told.contains(folder.to_str().unwrap()) && told.contains(word), "{told}");
         assert!(is_unavailable(&subject.store.check().await), "it is still there");
     }
-    mend();
+    repair();
     for _ in 0..5 {
         subject.store.check().await.unwrap();
     }

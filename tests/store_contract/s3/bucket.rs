@@ -11,7 +11,7 @@ use crate::engine;
 use crate::fixture::*;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn bucket_describes_itself() {
+async fn objects_in_a_bucket_have_their_metadata() {
     use sha2::Digest as _;
     let bucket = Arc::new(new_bucket().await);
     let subject = subject_in(&bucket).await;

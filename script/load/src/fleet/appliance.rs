@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::expected_backups::{ExpectedBackups, Promised};
 use super::http::{self, Answer, Body};
-use super::ledger::{Ledger, Outcome};
+use super::phases::{Outcome, Phases};
 
 const BACKUPS: &str = "/api/systems/backups";
 /// The pause between two requests: a fleet, not a flood.
@@ -22,7 +22,7 @@ pub struct Appliance<'a> {
     credential: &'a str,
     /// Its organization has a tight quota: 413 is an expected answer.
     tight: bool,
-    ledger: &'a Ledger,
+    phases: &'a Phases,
     expected: ExpectedBackups,
     sent: u64,
     random: u64,
@@ -34,16 +34,16 @@ impl<'a> Appliance<'a> {
         credential: &'a str,
         number: usize,
         tight: bool,
-        ledger: &'a Ledger,
+        phases: &'a Phases,
     ) -> Self {
         let random = 0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(number as u64 + 1);
-        Self { address, credential, tight, ledger, expected: ExpectedBackups::default(), sent: 0, random }
+        Self { address, credential, tight, phases, expected: ExpectedBackups::default(), sent: 0, random }
     }
 
     pub fn work(&mut self, done: &AtomicBool) {
         while !done.load(Ordering::Relaxed) {
             let good = match self.random_below(20) {
-                _ if self.ledger.now().is_none() => true,
+                _ if self.phases.current().is_none() => true,
                 0..10 => self.upload(),
                 10..14 => self.list(),
                 14..18 => self.download_one(),
@@ -56,12 +56,12 @@ impl<'a> Appliance<'a> {
     /// Checks that all promised backups are listed, and can be downloaded.
     pub fn check_all(&mut self) {
         if !self.list() {
-            self.ledger.promise_broken("a system can't be listed in the end".to_owned());
+            self.phases.promise_broken("a system can't be listed in the end".to_owned());
         }
         let promised: Vec<_> = self.expected.promised().map(|(_, backup)| backup.clone()).collect();
         for backup in promised {
             if !self.download(&backup) {
-                self.ledger.promise_broken(format!("backup {} can't be had in the end", backup.id));
+                self.phases.promise_broken(format!("backup {} can't be had in the end", backup.id));
             }
         }
     }
@@ -79,7 +79,7 @@ impl<'a> Appliance<'a> {
         match answer {
             Some(Answer { status: 201, body }) => match http::backups(&body).pop() {
                 Some(backup) if backup.sha256 == sha256 => self.expected.stored(number, backup),
-                _ => self.ledger.promise_broken(format!("{what} was stored with another hash")),
+                _ => self.phases.promise_broken(format!("{what} was stored with another hash")),
             },
             Some(Answer { status: 413, .. }) => {
                 self.delete();
@@ -98,7 +98,7 @@ impl<'a> Appliance<'a> {
         let answer = self.ask(&format!("GET {BACKUPS}"), "list", None, |status| status == 200);
         let Some(Answer { status: 200, body }) = answer else { return false };
         if let Err(what) = self.expected.check(&http::backups(&body)) {
-            self.ledger.promise_broken(what);
+            self.phases.promise_broken(what);
         }
         true
     }
@@ -114,11 +114,11 @@ impl<'a> Appliance<'a> {
         match answer {
             Some(Answer { status: 200, body }) if hex(&Sha256::digest(&body)) == backup.sha256 => true,
             Some(Answer { status: 200, .. }) => {
-                self.ledger.promise_broken(format!("backup {} came back with other bytes", backup.id));
+                self.phases.promise_broken(format!("backup {} came back with other bytes", backup.id));
                 true
             }
             Some(Answer { status: 404, .. }) => {
-                self.ledger.promise_broken(format!("backup {} was not found", backup.id));
+                self.phases.promise_broken(format!("backup {} was not found", backup.id));
                 true
             }
             _ => false,
@@ -147,7 +147,7 @@ impl<'a> Appliance<'a> {
         body: Option<&Body<'_>>,
         expected: impl Fn(u16) -> bool,
     ) -> Option<Answer> {
-        let (began, start) = (self.ledger.now()?, Instant::now());
+        let (began, start) = (self.phases.current()?, Instant::now());
         let answer = http::ask(self.address, self.credential, request, body);
         let outcome = match &answer {
             Ok(Answer { status: 201, .. }) => Outcome::Stored,
@@ -156,7 +156,7 @@ impl<'a> Appliance<'a> {
             Ok(Answer { status, .. }) => Outcome::Failed(format!("answered {status}")),
             Err(error) => Outcome::Failed(error.to_string()),
         };
-        self.ledger.count(began, start.elapsed(), what, outcome);
+        self.phases.count(began, start.elapsed(), what, outcome);
         answer.ok()
     }
 

@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_promised_has_to_be_listed_with_its_hash() {
+    fn promised_backup_must_be_listed_with_its_hash() {
         let (expected, mut listed) = of(0..3);
         assert_eq!(expected.check(&listed), Ok(()));
         assert!(expected.check(&listed[1..]).is_err());
@@ -107,14 +107,14 @@ mod tests {
     }
 
     #[test]
-    fn what_was_pruned_need_not_be_listed() {
+    fn pruned_backup_need_not_be_listed() {
         let (expected, listed) = of(0..11);
         assert_eq!(expected.check(&listed[1..]), Ok(()));
         assert!(expected.check(&listed[2..]).is_err());
     }
 
     #[test]
-    fn what_may_have_been_stored_may_be_listed_and_may_have_pruned() {
+    fn unanswered_upload_may_be_listed_and_may_have_pruned() {
         let (mut expected, mut listed) = of(0..10);
         expected.perhaps_stored(10, backup(10).sha256, false);
         assert_eq!(expected.check(&listed), Ok(()));
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_be_under_way_holds_a_slot_where_there_is_little_room() {
+    fn unanswered_upload_with_a_tight_quota_holds_a_slot() {
         let (mut expected, _) = of(0..10);
         expected.perhaps_stored(10, backup(10).sha256, true);
         (11..30).for_each(|number| expected.stored(number, backup(number)));
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_deleted_must_not_be_listed() {
+    fn deleted_backup_must_not_be_listed() {
         let (mut expected, listed) = of(0..3);
         expected.deleted(1);
         assert!(expected.check(&listed).is_err());

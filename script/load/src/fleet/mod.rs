@@ -8,7 +8,7 @@
 mod appliance;
 mod expected_backups;
 mod http;
-mod ledger;
+mod phases;
 
 use std::io;
 use std::process::ExitCode;
@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use appliance::Appliance;
-use ledger::Ledger;
+use phases::Phases;
 
 /// The arguments.
 struct Plan {
@@ -60,26 +60,26 @@ impl Plan {
 
 /// Runs the appliances; returns whether every condition was met.
 fn run(plan: &Plan) -> bool {
-    let (ledger, done) = (Ledger::default(), AtomicBool::new(false));
+    let (phases, done) = (Phases::default(), AtomicBool::new(false));
     thread::scope(|scope| {
         for (number, credential) in plan.credentials.iter().enumerate() {
-            let (ledger, done) = (&ledger, &done);
+            let (phases, done) = (&phases, &done);
             scope.spawn(move || {
                 let tight = number < plan.tight;
-                let mut appliance = Appliance::new(&plan.address, credential, number, tight, ledger);
+                let mut appliance = Appliance::new(&plan.address, credential, number, tight, phases);
                 appliance.work(done);
                 appliance.check_all();
             });
         }
         for line in io::stdin().lines().map_while(Result::ok) {
             match line.split_once(' ') {
-                Some(("strict", name)) => ledger.begin(name, true),
-                Some(("loose", name)) => ledger.begin(name, false),
+                Some(("strict", name)) => phases.begin(name, true),
+                Some(("loose", name)) => phases.begin(name, false),
                 _ => eprintln!("load fleet: what is {line}?"),
             }
         }
-        ledger.begin("the final check", true);
+        phases.begin("the final check", true);
         done.store(true, Ordering::Relaxed);
     });
-    ledger.report()
+    phases.report()
 }

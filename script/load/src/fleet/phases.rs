@@ -39,15 +39,15 @@ struct Inner {
 }
 
 #[derive(Default)]
-pub struct Ledger(Mutex<Inner>);
+pub struct Phases(Mutex<Inner>);
 
-impl Ledger {
+impl Phases {
     pub fn begin(&self, name: &str, strict: bool) {
         self.lock().phases.push(Phase { name: name.to_owned(), strict, ..Phase::default() });
     }
 
     /// Returns the current phase; `None` before the first one.
-    pub fn now(&self) -> Option<usize> {
+    pub fn current(&self) -> Option<usize> {
         self.lock().phases.len().checked_sub(1)
     }
 
@@ -122,43 +122,43 @@ impl Ledger {
 mod tests {
     use super::*;
 
-    fn ledger(strict: bool, outcomes: impl IntoIterator<Item = Outcome>) -> Ledger {
-        let ledger = Ledger::default();
-        ledger.begin("a phase", strict);
+    fn phases(strict: bool, outcomes: impl IntoIterator<Item = Outcome>) -> Phases {
+        let phases = Phases::default();
+        phases.begin("a phase", strict);
         for outcome in outcomes {
-            ledger.count(0, Duration::ZERO, "upload", outcome);
+            phases.count(0, Duration::ZERO, "upload", outcome);
         }
-        ledger
+        phases
     }
 
     #[test]
-    fn a_strict_phase_stands_no_failure_and_no_503() {
-        assert!(ledger(true, [Outcome::Stored, Outcome::Fine]).report());
-        assert!(!ledger(true, [Outcome::Stored, Outcome::Unavailable]).report());
-        assert!(!ledger(true, [Outcome::Stored, Outcome::Failed("502".into())]).report());
+    fn strict_phase_permits_no_failure_and_no_503() {
+        assert!(phases(true, [Outcome::Stored, Outcome::Fine]).report());
+        assert!(!phases(true, [Outcome::Stored, Outcome::Unavailable]).report());
+        assert!(!phases(true, [Outcome::Stored, Outcome::Failed("502".into())]).report());
         assert!(
-            ledger(false, [Outcome::Stored, Outcome::Unavailable, Outcome::Failed("502".into())]).report()
+            phases(false, [Outcome::Stored, Outcome::Unavailable, Outcome::Failed("502".into())]).report()
         );
     }
 
     #[test]
-    fn a_phase_in_which_nothing_is_stored_shows_nothing() {
-        assert!(!ledger(false, [Outcome::Fine, Outcome::Unavailable]).report());
+    fn phase_without_a_stored_backup_fails() {
+        assert!(!phases(false, [Outcome::Fine, Outcome::Unavailable]).report());
     }
 
     #[test]
-    fn no_phase_excuses_a_broken_promise() {
-        let ledger = ledger(false, [Outcome::Stored]);
-        ledger.promise_broken("lost".into());
-        assert!(!ledger.report());
+    fn broken_promise_fails_in_every_phase() {
+        let phases = phases(false, [Outcome::Stored]);
+        phases.promise_broken("lost".into());
+        assert!(!phases.report());
     }
 
     #[test]
-    fn what_began_in_a_loose_phase_stays_there() {
-        let ledger = ledger(false, [Outcome::Stored]);
-        ledger.begin("a strict one", true);
-        ledger.count(0, Duration::ZERO, "upload", Outcome::Failed("502".into()));
-        ledger.count(1, Duration::ZERO, "upload", Outcome::Stored);
-        assert!(ledger.report());
+    fn request_that_began_in_a_loose_phase_counts_there() {
+        let phases = phases(false, [Outcome::Stored]);
+        phases.begin("a strict one", true);
+        phases.count(0, Duration::ZERO, "upload", Outcome::Failed("502".into()));
+        phases.count(1, Duration::ZERO, "upload", Outcome::Stored);
+        assert!(phases.report());
     }
 }
