@@ -146,7 +146,7 @@ fn markers_and_padding_are_looked_past() {
 }
 
 #[test]
-fn only_the_first_bytes_are_looked_at() {
+fn only_the_first_bytes_are_inspected() {
     let mut body = vec![0; INSPECTED_BYTES - 4];
     body[0] = 3;
     let mut long = vec![0x85];

@@ -18,7 +18,7 @@ fn lists_all(line: &str) -> bool {
     line.contains("list-type") && !line.contains("prefix=")
 }
 
-fn looks_at_an_object(line: &str) -> bool {
+fn requests_a_head(line: &str) -> bool {
     line.starts_with("HEAD ")
 }
 
@@ -52,7 +52,7 @@ fn audit_does_not_report_a_backup_deleted_after_its_row_was_read() {
     let audit = held(&server, &link, (Fault::AnswerHeld, lists_all), ["audit", "--store"], || {
         // Not in the listing that is held.
         let id = server.store(&system, &bytes(20));
-        link.inject(Fault::RequestHeld, looks_at_an_object);
+        link.inject(Fault::RequestHeld, requests_a_head);
         assert_eventually("its row was read, and the engine gets a request for it", TIMEOUT, || {
             link.held() > 0
         });

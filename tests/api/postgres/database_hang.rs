@@ -25,7 +25,7 @@ fn locked_organizations_do_not_delay_another() {
         server.db.execute(&format!("SELECT FROM {row} FOR UPDATE"));
     }
     // Returns the longest time that a request of the unlocked system took meanwhile.
-    let held_up = || {
+    let longest_delay = || {
         std::thread::scope(|scope| {
             let start = Instant::now();
             let waiting: Vec<_> =
@@ -45,7 +45,7 @@ fn locked_organizations_do_not_delay_another() {
         })
     };
     // A busy machine can only make it longer.
-    assert!((0..3).any(|_| held_up() < Duration::from_secs(5)), "held up");
+    assert!((0..3).any(|_| longest_delay() < Duration::from_secs(5)), "delayed");
     server.db.execute("ROLLBACK");
     for system in &stuck {
         assert_eventually("the process works again", TIMEOUT, || server.put(system, b"x").status == 201);

@@ -29,7 +29,7 @@ enum Act {
     Admit(u64),
     Grow(u64),
     Commit(u64),
-    Abort { give_back: bool },
+    Abort { release: bool },
     Delete { again: bool },
 }
 
@@ -40,7 +40,7 @@ fn step() -> impl Strategy<Value = Step> {
         4 => (1..60u64).prop_map(Act::Admit),
         1 => (1..90u64).prop_map(Act::Grow),
         4 => (1..60u64).prop_map(Act::Commit),
-        1 => any::<bool>().prop_map(|give_back| Act::Abort { give_back }),
+        1 => any::<bool>().prop_map(|release| Act::Abort { release }),
         2 => any::<bool>().prop_map(|again| Act::Delete { again }),
     ];
     (0..SYSTEMS, 0..BACKUPS, act)
@@ -88,8 +88,8 @@ impl Org {
             Act::Commit(size) => {
                 Operation::Commit(Commit { system_id, backup, size, sha256: [1; 32], encrypted: true })
             }
-            Act::Abort { give_back } => {
-                Operation::Abort(Abort { system_id, backup: uuid, release_rate_slot: give_back })
+            Act::Abort { release } => {
+                Operation::Abort(Abort { system_id, backup: uuid, release_rate_slot: release })
             }
             Act::Delete { again } => Operation::Delete(Delete {
                 system_id,
