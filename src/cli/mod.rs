@@ -25,8 +25,9 @@ use crate::{config, store};
 
 /// The vault for a fleet's encrypted configuration backups.
 ///
-/// Exit codes: 0 done; 1 differences, damage or refused; 2 usage or setting; 3 database or store
-/// unreachable. The settings are environment variables: see `strongroom serve --help`.
+/// Exit codes: 0 done; 1 differences, damage, or the command was refused; 2 wrong argument or setting;
+/// 3 the database or the store cannot be reached or refuses, or a part of the work failed.
+/// The settings are environment variables: see `strongroom serve --help`.
 #[derive(Parser)]
 #[command(name = "strongroom", version)]
 struct Cli {

@@ -48,11 +48,11 @@ const ENV_FILE_HEAD: &str = "\
 # Each setting is shown with its default, or with an example if it has none. Sizes are plain bytes and
 # times are plain seconds, without a suffix (2147483648, not 2G). A wrong value stops the start with
 # one line that names the setting, and so does a setting of a part that this version does not have. A
-# change takes effect at a restart: uploads in flight may finish first (SHUTDOWN_GRACE).
+# change takes effect at a restart: uploads under way may finish first (SHUTDOWN_GRACE).
 #
 # A comment has to stand on a line of its own: behind a value it would be part of the value. Values
-# are taken literally: ~, $HOME and %h stand for nothing, and what can't be meant (quotes that docker
-# --env-file leaves, blanks at an end, line ends of DOS) stops the start.
+# are taken literally: ~, $HOME and %h stand for nothing. A value that is certainly a mistake (in quotes
+# that docker --env-file leaves, with a blank at either end, with DOS line ends) stops the start.
 ";
 
 /// Returns the content of `deploy/systemd/strongroom.env`.
@@ -84,7 +84,8 @@ fn env_entry(about: &About) -> String {
         let file = format!("/etc/strongroom/{}", name.to_lowercase().replace('_', "-"));
         entry += &format!(
             "# Or outside the environment, in a file or in a systemd credential of this name (in the unit:\n\
-             # LoadCredential={name}:{file}). {name} itself wins: remove it then.\n\
+             # LoadCredential={name}:{file}). If both are set, {name} is used\n\
+             # and the file is ignored: remove that line.\n\
              #{name}_FILE={file}\n"
         );
     }

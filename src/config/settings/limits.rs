@@ -28,12 +28,12 @@ settings! {
         Is("107374182400"), Kind::Bytes, |text| check::number(text, 0..=check::MAX_BYTES)
     }
 
-    /// How many uploads of a system are admitted in any 60 seconds, up to 600; 0: this limit is off.
+    /// How many uploads of a system are admitted in any 60 seconds (0 to 600; 0: no limit).
     ///
     /// One more is answered with 429 and Retry-After.
     BACKUP_RATE_LIMIT_PER_MINUTE: usize { Is("6"), Kind::Count, check::rate }
 
-    /// How many uploads of a system are admitted in any 3600 seconds, up to 600; 0: this limit is off.
+    /// How many uploads of a system are admitted in any 3600 seconds (0 to 600; 0: no limit).
     ///
     /// One more is answered with 429 and Retry-After.
     BACKUP_RATE_LIMIT_PER_HOUR: usize { Is("60"), Kind::Count, check::rate }

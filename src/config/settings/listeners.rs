@@ -22,7 +22,7 @@ settings! {
     /// unless it is on loopback.
     MANAGEMENT_LISTEN_ADDRESS: SocketAddr { Is("127.0.0.1:8082"), Kind::Address, check::address }
 
-    /// The address at which clients reach the collect API, `https://HOST[:PORT]`. The addresses of downloads begin with it.
+    /// The address at which clients reach the collect API, `https://HOST[:PORT]`. Download links begin with it.
     ///
     /// Default: the host that a request was sent to.
     PUBLIC_URL: String {

@@ -58,7 +58,8 @@ settings! {
     /// `true`: plain HTTP also to an engine on another machine, in a network that you trust.
     BACKUP_S3_ALLOW_INSECURE: bool { Is("false"), Kind::Flag, check::flag }
 
-    /// `false` only logs a warning: path-style is always used (the bucket is in the path, not in the host's name).
+    /// `false` changes nothing but logs a warning: path-style is always used (the bucket is in the path, not in
+    /// the host's name).
     BACKUP_S3_USE_PATH_STYLE: bool { Is("true"), Kind::Flag, check::flag }
 
     /// The address at which clients reach the engine, if it is not S3_ENDPOINT.

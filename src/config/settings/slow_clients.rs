@@ -11,8 +11,8 @@ settings! {
     /// After that the upload is answered with 408, or the connection of the answer is closed.
     BACKUP_BODY_IDLE_TIMEOUT: Duration { Is("60"), Kind::Seconds, check::time_span }
 
-    /// The minimum rate of uploads and of answers, averaged over any minute; 0: off. The rate for an upload is 16 times as
-    /// high while other uploads of its organization are refused for the space that it has reserved.
+    /// The minimum rate of uploads and of answers, averaged over any minute; 0: off. If other uploads of the
+    /// organization are refused because of the bytes that an upload has reserved, that upload has to be 16 times as fast.
     ///
     /// A slower upload is answered with 408; the connection of a slower answer is closed.
     BACKUP_BODY_MIN_RATE: u64 {

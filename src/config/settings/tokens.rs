@@ -37,7 +37,8 @@ settings! {
         Unset { means: "required with a key", example: "strongroom" }, Kind::Text, check::text
     }
 
-    /// For development only: a secret of at least 32 characters that `strongroom token issue` signs tokens with.
+    /// For development only: a secret of at least 32 characters that `strongroom token issue` signs tokens with, and
+    /// the service accepts them.
     ///
     /// Whoever knows it can make any token.
     JWT_HS256_SECRET: SecretString {

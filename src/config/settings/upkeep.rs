@@ -8,14 +8,14 @@ settings! {
 
     /// How long a process that does not renew its lease in the database counts as alive.
     ///
-    /// Its uploads are rolled back when the lease has been over for as long again. It has to be the same
-    /// in every process.
+    /// Other processes abort its uploads when it has not renewed its lease for twice this time (with 120: four
+    /// minutes, plus up to one BACKUP_SWEEP_INTERVAL). It has to be the same in every process.
     BACKUP_LEASE: Duration { Is("120"), Kind::Seconds, check::time_span }
 
     /// The time between two sweeps for what dead processes have left.
     BACKUP_SWEEP_INTERVAL: Duration { Is("60"), Kind::Seconds, check::time_span }
 
-    /// How long uploads in flight may take to finish after SIGTERM.
+    /// How long uploads and downloads under way may take to finish after SIGTERM.
     ///
     /// TimeoutStopSec= of the unit (660) has to stay above it.
     SHUTDOWN_GRACE: Duration { Is("600"), Kind::Seconds, check::time_span }
