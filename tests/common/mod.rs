@@ -6,4 +6,4 @@ mod random;
 mod wait;
 
 pub use random::{Random, content, seconds};
-pub use wait::{assert_eventually, eventually};
+pub use wait::{assert_eventually, eventually, wait_for};

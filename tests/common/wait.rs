@@ -22,3 +22,9 @@ pub fn eventually(deadline: Duration, mut check: impl FnMut() -> bool) -> bool {
 pub fn assert_eventually(what: &str, deadline: Duration, check: impl FnMut() -> bool) {
     assert!(eventually(deadline, check), "not within {deadline:?}: {what}");
 }
+
+/// Lets this time pass, for tests whose subject is time.
+pub fn wait_for(time: Duration) {
+    let end = Instant::now() + time;
+    eventually(time, || Instant::now() >= end);
+}

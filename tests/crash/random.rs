@@ -8,9 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use crate::crash_fixture::{assert_cleaned_up, builder};
-use crate::harness::{
-    BACKUPS, Disconnect, Random, RawClient, Server, System, TIMEOUT, assert_eventually, seconds, sha256_hex,
-};
+use crate::harness::{BACKUPS, Disconnect, Random, RawClient, Server, System, seconds, sha256_hex, wait_for};
 
 const CLIENTS: u64 = 5;
 /// More than the test uploads: retention never removes a backup.
@@ -129,8 +127,7 @@ fn every_upload_answered_201_survives_any_number_of_kills() {
             .collect();
         let end = Instant::now() + length;
         while Instant::now() < end && !clients.iter().any(std::thread::ScopedJoinHandle::is_finished) {
-            let next = Instant::now() + Duration::from_millis(100 + random.below(600) as u64);
-            assert_eventually("time passes", TIMEOUT, || Instant::now() >= next);
+            wait_for(Duration::from_millis(100 + random.below(600) as u64));
             fleet.kill_random_process(&mut random);
             kills += 1;
         }

@@ -4,7 +4,7 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use crate::harness::{
-    Builder, Certificate, RawClient, Server, System, TIMEOUT, assert_eventually, bytes, eventually, head,
+    Builder, Certificate, RawClient, Server, System, TIMEOUT, assert_eventually, bytes, head, wait_for,
 };
 
 /// More than the buffers of both ends of a connection hold.
@@ -34,11 +34,6 @@ pub fn descriptors(server: &Server, id: &str) -> usize {
 /// Long enough for all steps of a test before a client may be aborted, also on a busy machine.
 fn idle_for(seconds: u64) -> Builder {
     Server::builder().no_rate_limit().set("BACKUP_BODY_IDLE_TIMEOUT", seconds)
-}
-
-fn pass(time: Duration) {
-    let end = Instant::now() + time;
-    eventually(time, || Instant::now() >= end);
 }
 
 #[track_caller]
@@ -79,7 +74,7 @@ fn download_by_a_slow_client_that_keeps_reading_continues() {
     // For longer than the idle timeout. The buffers on the way are filled again only when much of them is free.
     while start.elapsed() < Duration::from_secs(30) {
         raw.try_read(32 << 10).expect("the next bytes");
-        pass(Duration::from_millis(200));
+        wait_for(Duration::from_millis(200));
     }
     let rest = LARGE / 2;
     raw.try_read(rest).expect("the rest at full speed");
@@ -97,7 +92,7 @@ fn download_below_the_minimum_rate_is_aborted_within_a_minute() {
         assert!(start.elapsed() < TIMEOUT * 6, "still served at 80 KiB a second");
         // The bytes that were on their way at the abort can still be read.
         if !server.log().contains("BACKUP_BODY_MIN_RATE") {
-            pass(Duration::from_millis(200));
+            wait_for(Duration::from_millis(200));
         }
     }
     assert!(taken < LARGE);

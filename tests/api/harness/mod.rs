@@ -31,7 +31,7 @@ mod tls;
 mod tokens;
 mod totals;
 
-pub use crate::common::{Random, assert_eventually, content, eventually, seconds};
+pub use crate::common::{Random, assert_eventually, content, eventually, seconds, wait_for};
 pub use answer::Answer;
 pub use api_document::ApiDocument;
 pub use appliance::Appliance;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::harness::{BACKUPS, Server, TIMEOUT, assert_eventually};
+use crate::harness::{BACKUPS, Server, TIMEOUT, assert_eventually, wait_for};
 
 /// How soon a client must have its answer after its last byte, and time for a busy machine.
 const ANSWERED: Duration = Duration::from_secs(33);
@@ -60,8 +60,7 @@ fn short_wait_for_a_lock_is_not_refused() {
     server.db.execute(&format!("BEGIN; SELECT FROM org_usage WHERE org_id = '{}' FOR UPDATE", system.org));
     std::thread::scope(|scope| {
         let upload = scope.spawn(|| server.put(&system, b"x"));
-        let end = Instant::now() + Duration::from_secs(1);
-        assert_eventually("a second passes", TIMEOUT, || Instant::now() >= end);
+        wait_for(Duration::from_secs(1));
         server.db.execute("ROLLBACK");
         upload.join().expect("an answer").id();
     });

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::harness::{RawClient, Server, System, TIMEOUT, assert_eventually, bytes};
+use crate::harness::{RawClient, Server, System, TIMEOUT, assert_eventually, bytes, wait_for};
 
 /// Makes the system's admissions so far look this much older.
 fn age(server: &Server, system: &System, by: &str) {
@@ -64,8 +64,7 @@ fn window_slides_and_retry_after_is_the_time_until_the_next_slot() {
     );
     let seconds = server.put(&system, b"x").is_rate_limited();
     assert!(seconds <= 10, "{seconds} s to wait for a window that ends in 10");
-    let end = Instant::now() + Duration::from_secs(seconds);
-    assert_eventually("the retry time is over", TIMEOUT, || Instant::now() >= end);
+    wait_for(Duration::from_secs(seconds));
     server.store(&system, b"at the end of Retry-After there is room");
 }
 

@@ -2,9 +2,9 @@
 //! proof.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crate::harness::{Database, RawClient, Server, TIMEOUT, assert_eventually, bytes};
+use crate::harness::{Database, RawClient, Server, TIMEOUT, assert_eventually, bytes, wait_for};
 
 /// Seconds. A running process that does not renew its lease for nearly two of them is taken for dead.
 const LEASE: u64 = 4;
@@ -12,11 +12,6 @@ const LEASE: u64 = 4;
 /// Starts a server whose death is noticed after two leases.
 fn short_lease() -> Server {
     Server::builder().set("BACKUP_LEASE", LEASE).set("BACKUP_SWEEP_INTERVAL", 1).start()
-}
-
-fn pass(time: Duration) {
-    let end = Instant::now() + time;
-    assert_eventually("time passes", time + TIMEOUT, || Instant::now() >= end);
 }
 
 #[test]
@@ -55,7 +50,7 @@ fn long_upload_of_a_living_process_is_not_aborted() {
     let other = server.sibling();
     let system = server.system();
     let mut raw = RawClient::half_an_upload(&server, &system);
-    pass(Duration::from_secs(2 * LEASE + 3));
+    wait_for(Duration::from_secs(2 * LEASE + 3));
     assert_eq!(other.receiving(), 1);
     raw.send(bytes(1_000_000));
     let id = raw.answer().id();
@@ -97,7 +92,7 @@ fn service_never_deletes_orphans() {
         .store(&server.store)
         .start();
     let next = server.sibling();
-    pass(Duration::from_secs(4));
+    wait_for(Duration::from_secs(4));
     assert_eq!(confused.objects(), objects);
     assert_eq!(next.objects(), objects);
     assert!(next.objects().contains(&foreign));

@@ -3,14 +3,8 @@
 use std::time::{Duration, Instant};
 
 use crate::harness::{
-    Builder, Certificate, RawClient, Server, TIMEOUT, assert_eventually, bytes, chunk, eventually,
+    Builder, Certificate, RawClient, Server, TIMEOUT, assert_eventually, bytes, chunk, wait_for,
 };
-
-/// Lets real time pass: these tests are about time.
-fn pass(time: Duration) {
-    let end = Instant::now() + time;
-    eventually(time, || Instant::now() >= end);
-}
 
 fn with_tls() -> Builder {
     Server::builder().tls(&Certificate::new())
@@ -73,7 +67,7 @@ fn sending_slowly_is_not_idle(builder: Builder) {
     let mut chunked = RawClient::upload(&server, &system, &["Transfer-Encoding: chunked"]);
     // All of it takes longer than the idle timeout; each pause is much shorter, also on a busy machine.
     for _ in 0..length {
-        pass(Duration::from_secs(1));
+        wait_for(Duration::from_secs(1));
         known.send("x");
         chunked.send(chunk(b"x"));
     }
@@ -100,7 +94,7 @@ fn a_rate_below_the_minimum_is_answered_408(builder: Builder) {
     let start = Instant::now();
     while raw.try_send("x").is_ok() && !raw.has_something_to_read() {
         assert!(start.elapsed() < TIMEOUT * 4, "still served at 5 bytes a second");
-        pass(Duration::from_millis(200));
+        wait_for(Duration::from_millis(200));
     }
     raw.answer().status(408).data();
     assert!(
@@ -120,7 +114,7 @@ fn minimum_rate_is_enforced_while_others_wait_for_reserved_bytes() {
     let start = Instant::now();
     while raw.try_send("x").is_ok() && !raw.has_something_to_read() {
         assert!(start.elapsed() < TIMEOUT * 6, "still served at 5 bytes a second");
-        pass(Duration::from_millis(200));
+        wait_for(Duration::from_millis(200));
         if start.elapsed() > Duration::from_secs(5) {
             // These refused uploads repeat until the slow one has been ended.
             let _ = server.put(&fast, b"no room for a byte");
