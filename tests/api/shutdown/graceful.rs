@@ -1,6 +1,6 @@
 //! SIGTERM: the server accepts nothing new, and finishes what was begun.
 
-use std::io::{ErrorKind, Read as _, Write as _};
+use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
@@ -150,6 +150,19 @@ fn kept_connections_over_tls_get_connection_close_before_they_end() {
     stop_during_requests(&with_tls(), "");
 }
 
+/// Sends a request and returns its answer, which must be 200. `None`: the request was sent too late to be sure of one.
+fn answer_in_time(client: &mut (impl Read + Write), begun: Instant) -> Option<String> {
+    let mut answer = String::new();
+    let sent = client.write_all(b"GET /api/health/live HTTP/1.1\r\nHost: a\r\n\r\n");
+    let late = begun.elapsed() >= FIRST_REQUEST * 3 / 4;
+    let _ = sent.and_then(|()| client.read_to_string(&mut answer));
+    if late {
+        return None;
+    }
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    Some(answer)
+}
+
 /// Clients in the middle of a handshake when the server stops are answered. `false`: the test was too slow for
 /// it, as it may be on a busy machine.
 fn clients_in_a_handshake_are_answered() -> bool {
@@ -169,14 +182,9 @@ fn clients_in_a_handshake_are_answered() -> bool {
     server.signal(libc::SIGTERM);
     assert_eventually("the server stops", TIMEOUT, || server.log().contains("stopping: "));
     for mut client in clients {
-        let mut answer = String::new();
-        let asked = client.write_all(b"GET /api/health/live HTTP/1.1\r\nHost: a\r\n\r\n");
-        let late = begun.elapsed() >= FIRST_REQUEST * 3 / 4;
-        let _ = asked.and_then(|()| client.read_to_string(&mut answer));
-        if late {
+        if answer_in_time(&mut client, begun).is_none() {
             return false;
         }
-        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
     }
     assert_eq!(server.wait().code(), Some(0));
     true
@@ -200,14 +208,7 @@ fn handshake_after_the_listener_is_answered() -> bool {
         TcpStream::connect(server.address()).is_err()
     });
     let begun = Instant::now();
-    let mut answer = String::new();
-    let asked = client.write_all(b"GET /api/health/live HTTP/1.1\r\nHost: a\r\n\r\n");
-    let late = begun.elapsed() >= FIRST_REQUEST * 3 / 4;
-    let _ = asked.and_then(|()| client.read_to_string(&mut answer));
-    if late {
-        return false;
-    }
-    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    let Some(answer) = answer_in_time(&mut client, begun) else { return false };
     assert!(answer.to_lowercase().contains("connection: close"), "{answer}");
     assert_eq!(server.wait().code(), Some(0));
     true
