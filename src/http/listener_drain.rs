@@ -56,7 +56,7 @@ impl ListenerDrain {
     pub async fn run(self) {
         self.begun.store(true, Ordering::Relaxed);
         if let Err(error) = SockRef::from(&self.listener).attach_filter(&DROP_SYN) {
-            log::debug!("ignore new connections: {error}");
+            log::debug!("could not make the listener ignore new connections: {error}");
         }
         let start = Instant::now();
         while start.elapsed() < FIRST_REQUEST_TIMEOUT

@@ -42,7 +42,9 @@ impl Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         if !self.0.stop(STOP_TIMEOUT) {
-            log::warn!("the database does not answer: the lease expires later");
+            log::warn!(
+                "could not release the lease: the database does not answer. The lease expires by itself, nothing has to be done"
+            );
         }
     }
 }
@@ -78,7 +80,7 @@ impl ThreadTask for Renewal {
         if let Some(mut session) = self.session
             && let Err(error) = writers::leave(&mut session.conn, self.process)
         {
-            log::debug!("release the lease: {error}");
+            log::debug!("could not release the lease: {error}");
         }
     }
 }

@@ -122,7 +122,7 @@ pub async fn delete(
                 }
                 // A failure never stops the rest.
                 Err(error) => {
-                    log::warn!("delete {}: {error}", object.key);
+                    log::warn!("could not delete {}: {error}", object.key);
                     report.failed += 1;
                 }
             }

@@ -35,7 +35,7 @@ enum Failure {
 impl std::fmt::Display for Failure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Database(error) => write!(f, "prepare the database: {error}"),
+            Self::Database(error) => write!(f, "could not prepare the database: {error}"),
             Self::Store(error) => error.fmt(f),
         }
     }
@@ -56,7 +56,7 @@ impl Preparation {
                     log::info!("applied migration {version}");
                 }
             } else if !migrations::is_current(conn)? {
-                let todo = "the schema is not this version's; run `strongroom migrate`";
+                let todo = "migrations are missing: run `strongroom migrate` (this process was started with --no-migrate)";
                 return Err(DbError::Failed(todo.to_owned()));
             }
             service_defaults::set_default_quota(conn, quota)?;

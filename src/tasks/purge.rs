@@ -111,7 +111,9 @@ async fn purge_batch(
                         "the deletion of its object panicked".to_owned()
                     }
                 };
-                log::warn!("purge backup {id}: {reason}; trying again in {RETRY_AFTER_SECONDS} s");
+                log::warn!(
+                    "could not purge the backup {id}: {reason}; trying again in {RETRY_AFTER_SECONDS} s"
+                );
                 postponed.push(id);
             }
         }
@@ -156,7 +158,7 @@ async fn write(
     let count = ids.len();
     let written = db.run(Lane::General, QUERY_TIMEOUT, move |conn| query(conn, &ids)).await;
     if let Err(error) = &written {
-        log::warn!("purge {count} backups: {error}; trying again");
+        log::warn!("could not record the purge of {count} backups: {error}; trying again");
     }
     written.is_ok()
 }

@@ -82,7 +82,7 @@ impl Sweeper {
                 Ok(rolled_back) => report.uploads += usize::from(rolled_back),
                 // A failure never stops the rest.
                 Err(error) => {
-                    log::warn!("sweep upload {id}: {error}");
+                    log::warn!("could not roll back the upload {id}: {error}; the next sweep tries again");
                     report.failed += 1;
                 }
             }
@@ -149,7 +149,9 @@ impl Sweeper {
         }
         fail_point!("sweep.retired");
         if let Err(error) = delete_object(self.store.as_ref(), &object_key).await {
-            log::warn!("sweep upload {id}: {error}; the purge of its row tries again");
+            log::warn!(
+                "could not delete the object of the upload {id}: {error}; the purge of its row tries again"
+            );
         }
         Ok(true)
     }

@@ -37,7 +37,9 @@ fn deletion_that_always_panics_stops_no_other_deletion_of_its_batch() {
     assert_eventually("the others are purged", TIMEOUT, || server.db.number(RETIRED) == 1);
     is_degraded(server, "purge");
     assert!(runs(server, "purge", "panic") > 0.5, "{}", server.metrics());
-    let line = format!("purge backup {poisoned}: the deletion of its object panicked; trying again in 10 s");
+    let line = format!(
+        "could not purge the backup {poisoned}: the deletion of its object panicked; trying again in 10 s"
+    );
     assert!(server.log().contains(&line), "{}", server.log());
     assert_eq!(server.db.all("SELECT id::text FROM backups WHERE state = 'retired'"), [poisoned]);
     drop(panicking);

@@ -119,7 +119,7 @@ impl Vault {
         };
         let query = move |conn: &mut _| events::write(conn, std::slice::from_ref(&event));
         if let Err(error) = self.db.run(Lane::General, READ_TIMEOUT, query).await {
-            log::warn!("record the download of backup {}: {error}", row.id);
+            log::warn!("could not record the download of backup {}: {error}", row.id);
         }
     }
 

@@ -78,7 +78,9 @@ impl Aborter {
         }
         self.status.clear();
         let id = pending.abort.backup;
-        log::error!("abort failed upload {id}: the abort panicked {ATTEMPTS} times; the sweep will abort it");
+        log::error!(
+            "could not abort the failed upload {id}: the abort panicked {ATTEMPTS} times; the sweep will abort it"
+        );
     }
 
     async fn abort(&self, pending: &PendingAbort) {
@@ -88,11 +90,11 @@ impl Aborter {
             match self.orgs.submit(&pending.org, operation, ATTEMPT_TIMEOUT).await {
                 Ok(outcome) => break Some(outcome),
                 Err(error) if error.is_transient() => {
-                    log::warn!("abort failed upload {id}: {error}; trying again");
+                    log::warn!("could not abort the failed upload {id}: {error}; trying again");
                     sleep(RETRY_PAUSE).await;
                 }
                 Err(error) => {
-                    log::error!("abort failed upload {id}: {error}; the sweep will abort it");
+                    log::error!("could not abort the failed upload {id}: {error}; the sweep will abort it");
                     break None;
                 }
             }
@@ -103,12 +105,14 @@ impl Aborter {
             match timeout(ATTEMPT_TIMEOUT, self.store.delete(&pending.key)).await {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => {
-                    log::warn!("delete the object of failed upload {id}: {error}; the purge will delete it");
+                    log::warn!(
+                        "could not delete the object of the failed upload {id}: {error}; the purge will delete it"
+                    );
                 }
                 Err(_) => {
                     let limit = ATTEMPT_TIMEOUT.as_secs();
                     log::warn!(
-                        "delete the object of failed upload {id}: the store did not answer within {limit} s; \
+                        "could not delete the object of the failed upload {id}: the store did not answer within {limit} s; \
                          the purge will delete it"
                     );
                 }

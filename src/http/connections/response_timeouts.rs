@@ -164,7 +164,7 @@ impl TimeoutStream {
         }
         // End the connection with a reset: it frees what is still in the socket, and the client cannot take it for a regular end.
         if let Err(error) = SockRef::from(tcp).set_linger(Some(Duration::ZERO)) {
-            log::debug!("end the connection with a reset: {error}");
+            log::debug!("could not end the connection with a reset: {error}");
         }
         Poll::Ready(io::Error::new(io::ErrorKind::TimedOut, reason.to_string()))
     }

@@ -39,7 +39,7 @@ pub async fn show_metrics(request: HttpRequest, state: Data<AppState>) -> Result
         connections: state.vault.db.used(),
     };
     let text = state.vault.metrics.render(&values).map_err(|error| {
-        log::error!("render the metrics: {error}");
+        log::error!("could not render the metrics: {error}");
         ApiError::Unavailable { details: "metrics" }
     })?;
     Ok(HttpResponse::Ok()

@@ -37,7 +37,7 @@ impl ExtendedAttributes {
             let Some(value) = value else { continue };
             // Only the bytes matter: an error here does not fail a backup.
             if let Err(error) = fsetxattr(file, *name, value, XattrFlags::empty()) {
-                log::debug!("set {name}: {error}");
+                log::debug!("could not set {name}: {error}");
                 return;
             }
         }

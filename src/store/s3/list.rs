@@ -140,7 +140,7 @@ pub(super) async fn abort_leftovers(client: &Client, left: &[Leftover]) -> Resul
         match client.abort_multipart(DEFAULT_TIMEOUTS, key.as_str(), id).await {
             Ok(()) => aborted += 1,
             // One bad item does not stop the rest.
-            Err(error) => log::warn!("abort the unfinished upload of {key}: {error:?}"),
+            Err(error) => log::warn!("could not abort the unfinished upload of {key}: {error:?}"),
         }
     }
     Ok(aborted)

@@ -53,7 +53,9 @@ pub(super) async fn run(put: PutContext, messages: mpsc::Receiver<PutMessage>) -
         let (owner, key) = (Arc::clone(&client), body.put.key);
         let abort = owner.spawn(async move {
             if let Err(error) = client.abort_multipart(DEFAULT_TIMEOUTS, key.as_str(), &upload).await {
-                log::warn!("abort the multipart upload of {key}: {error:?}; the sweep will remove it");
+                log::warn!(
+                    "could not abort the multipart upload of {key}: {error:?}; the sweep will remove it"
+                );
             }
         });
         let _ = timeout(Duration::from_secs(1), abort).await;

@@ -137,7 +137,7 @@ impl Drop for Probe {
             let (client, key) = (Arc::clone(&self.client), std::mem::take(&mut self.key));
             self.client.spawn(async move {
                 if let Err(error) = client.delete(TIMEOUTS, &key).await {
-                    log::debug!("delete {key}: {error:?}");
+                    log::debug!("could not delete {key}: {error:?}");
                 }
             });
         }

@@ -16,7 +16,7 @@ use crate::store::{PutBody, PutError, StoreError};
 pub(super) async fn roll_back(client: Arc<Client>, key: ObjectKey) {
     if let Err(error) = client.delete(DEFAULT_TIMEOUTS, key.as_str()).await {
         // The row of the caller's upload stays, and the object is deleted again with it.
-        log::warn!("delete the object of a failed put, {key}: {error:?}");
+        log::warn!("could not delete the object of a failed put, {key}: {error:?}");
     }
 }
 
