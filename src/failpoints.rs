@@ -75,14 +75,14 @@ mod armed {
         let Some(point) = point.as_ref().filter(|point| point.name == name && point.times.is_now()) else {
             return;
         };
-        log::warn!("fail point {name}");
+        log::warn!("failpoint {name}");
         match point.action {
             Action::Send(signal) => {
                 let _ = kill_process(getpid(), signal);
                 // The signal goes to the process, and this thread must not get further before it arrives.
                 std::thread::sleep(Duration::from_millis(100));
             }
-            Action::Panic => std::panic::panic_any(format!("fail point {name}")),
+            Action::Panic => std::panic::panic_any(format!("failpoint {name}")),
         }
     }
 

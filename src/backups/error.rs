@@ -76,8 +76,10 @@ pub enum UploadError {
     Revoked,
     #[error("{0}")]
     Unavailable(Outage),
-    /// A sweeper aborted the upload, because it concluded that this process was dead.
-    #[error("the upload was aborted")]
+    /// A sweep aborted the upload, because it concluded that this process was dead; or the upload's task panicked.
+    #[error(
+        "the upload was aborted (a sweep took this process for dead: check the lease and the database; or its task panicked)"
+    )]
     Aborted,
 }
 

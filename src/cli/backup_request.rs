@@ -17,14 +17,14 @@ use crate::domain::backup_request::BackupRequestState;
 pub struct BackupRequestArgs {
     /// Id or key of the system
     system: String,
-    /// Wait until the backup is stored, at most SECONDS [default: until the request expires]
+    /// Wait until the backup is stored, at most SECONDS [default: until the backup request expires, 24 hours after it was last asked for]
     #[expect(clippy::option_option, reason = "clap's type of an option with an optional value")]
     #[arg(long, value_name = "SECONDS", conflicts_with_all = ["list", "cancel"])]
     wait: Option<Option<u64>>,
-    /// List the requests for the system, newest first, instead of making one
+    /// List the backup requests for the system, newest first, instead of making one
     #[arg(long, conflicts_with = "cancel")]
     list: bool,
-    /// Cancel this request instead of making one
+    /// Cancel this backup request instead of making one
     #[arg(long, value_name = "REQUEST")]
     cancel: Option<Uuid>,
 }
@@ -100,7 +100,7 @@ fn wait(
     if context.output.json || arrived.is_some() {
         context.output.print(&request, |_| arrived.unwrap_or_default())?;
     } else {
-        eprintln!("strongroom: no backup: the request {} is {}", request.id, request.state);
+        eprintln!("strongroom: no backup: the backup request {} is {}", request.id, request.state);
     }
     Ok(ExitCode::from(u8::from(request.state != BackupRequestState::Fulfilled)))
 }
@@ -110,12 +110,12 @@ fn cancel(context: &mut Context, system: &SystemSummary, id: Uuid) -> Result<Exi
         Cancellation::Done => {}
         Cancellation::NotFound => {
             return Err(Failure::Refused(format!(
-                "no request {id} of system {}: --list shows them",
+                "no backup request {id} of system {}: --list shows them",
                 system.system_key
             )));
         }
         Cancellation::Ended(state) => {
-            return Err(Failure::Refused(format!("request {id} is {state} already")));
+            return Err(Failure::Refused(format!("backup request {id} is {state} already")));
         }
     }
     let request = backup_requests::find(&mut context.conn, system.id, id)?;

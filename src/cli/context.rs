@@ -56,8 +56,11 @@ impl Context {
         let absent = format!("{prefix}{}", BackupId::new(Uuid::now_v7(), Extension::Bin));
         let absent = ObjectKey::parse(&absent).map_err(|e| Failure::Refused(e.to_string()))?;
         runtime.block_on(store.delete(&absent)).map_err(|error| {
-            Failure::from(error)
-                .map_line(|cause| format!("nothing was changed, because the store deletes nothing: {cause}"))
+            Failure::from(error).map_line(|cause| {
+                format!(
+                    "nothing was changed: the store cannot delete objects now: {cause}; try again when it can"
+                )
+            })
         })?;
         Ok((store, runtime))
     }

@@ -40,7 +40,7 @@ pub struct Sweep {
     /// Delete orphans even if the database seems to be the wrong one: empty, or older than the store
     #[arg(long, requires = "orphans")]
     force: bool,
-    /// Do not ask for confirmation before orphans are deleted
+    /// Do not ask for confirmation before orphans are deleted (without a terminal nothing is asked)
     #[arg(long, requires = "orphans")]
     yes: bool,
 }
@@ -102,7 +102,7 @@ impl Sweep {
         swept?;
         if done.failed > 0 {
             return Err(Failure::Unreachable(format!(
-                "{} items failed; the next pass tries them again",
+                "{} items failed, see the warnings above; the next pass tries them again",
                 done.failed
             )));
         }
@@ -126,7 +126,8 @@ fn refuse_wrong_database(tasks: &TaskContext) -> Result<(), Failure> {
     progress.finish_and_clear();
     objection(&evidence?).map_or(Ok(()), |objection| {
         Err(Failure::Refused(format!(
-            "nothing was deleted: {objection}. Is it the right database? With --force they are deleted all the same"
+            "nothing was deleted: {objection}. Check DATABASE_URL, and docs/operations.md (Objects without a row). \
+             --force deletes them for good"
         )))
     })
 }
@@ -137,7 +138,10 @@ fn sweep_once(context: &Context, tasks: &TaskContext, done: &mut Done) -> Result
     let sweeper = Sweeper::by_hand(tasks.db.clone(), tasks.store.clone(), context.accounting_policy(), lease);
     let (undecided, _lease) = tasks.runtime.block_on(decide(context, &sweeper, lease))?;
     if undecided > 0 {
-        log::warn!("{undecided} uploads may be alive: the database was unreachable meanwhile");
+        log::warn!(
+            "{undecided} uploads are left alone: the database was unreachable meanwhile, so it is not known whether their \
+             processes are alive. Run `strongroom sweep` again"
+        );
     }
     done.failed += undecided as u64;
     let SweepReport { uploads, leftovers, expired, failed } = tasks.runtime.block_on(sweeper.run_once())?;

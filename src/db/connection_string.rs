@@ -67,6 +67,18 @@ impl ConnectionString {
         (0..hosts).map(one).collect()
     }
 
+    /// Names the hosts and their ports, for the log.
+    pub(super) fn hosts(&self) -> String {
+        let name = |one: &Self| {
+            let text =
+                |keyword| one.get(keyword).map(String::from_utf8_lossy).filter(|text| !text.is_empty());
+            let host = text("host").or_else(|| text("hostaddr")).unwrap_or("the default host".into());
+            text("port").map_or_else(|| host.clone().into_owned(), |port| format!("{host}:{port}"))
+        };
+        let names: Vec<_> = self.each_host().iter().map(name).collect();
+        names.join(" or ")
+    }
+
     /// Returns a URL that libpq understands. Every option is a query parameter, so no option depends on its position.
     pub(super) fn url(&self) -> String {
         let parameters: Vec<_> =
@@ -199,6 +211,19 @@ mod tests {
         for text in ["host=h connect_timeout=9", "postgres://h/db?connect_timeout=9"] {
             let given = parse(text).with_default("connect_timeout", "2");
             assert_eq!(given.get("connect_timeout"), Some(&b"9"[..]), "{text}");
+        }
+    }
+
+    #[test]
+    fn hosts_are_named_without_credentials() {
+        for (text, names) in [
+            ("postgres://u:p@a:1,b:2/db", "a:1 or b:2"),
+            ("host=a user=u", "a"),
+            ("host=/run/pg port=7", "/run/pg:7"),
+            ("hostaddr=192.0.2.1 port=7", "192.0.2.1:7"),
+            ("dbname=db", "the default host"),
+        ] {
+            assert_eq!(parse(text).hosts(), names, "{text}");
         }
     }
 

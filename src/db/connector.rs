@@ -74,7 +74,9 @@ impl Connector {
             Ok(()) => Ok(self.session(conn, server)),
             // libpq uses the first host that answers and has the requested attributes. Another host may be the primary.
             Err(refusal) => {
-                let refused = || self.log_error(DbError::Unavailable(refusal.to_string()));
+                let hosts = self.0.address.hosts();
+                let refused =
+                    || self.log_error(DbError::Unavailable(format!("not using {hosts}: {refusal}")));
                 self.connect_elsewhere().ok_or_else(refused)
             }
         }
@@ -122,16 +124,17 @@ impl Connector {
             return;
         }
         let query = |host: ConnectionString| {
+            let name = host.hosts();
             let mut conn = open(&host.with("target_session_attrs", b"any")).ok()?;
-            server::identify(&mut conn).ok()?
+            Some((name, server::identify(&mut conn).ok()?))
         };
         thread::scope(|scope| {
             let queries =
                 hosts.into_iter().map(|host| thread::Builder::new().spawn_scoped(scope, move || query(host)));
             let queries: Vec<_> = queries.flatten().collect();
-            for server in queries.into_iter().filter_map(|query| query.join().ok()) {
+            for (name, server) in queries.into_iter().filter_map(|query| query.join().ok().flatten()) {
                 if let Err(refusal) = self.admit(server) {
-                    log::warn!("ignoring one host in DATABASE_URL: {refusal}");
+                    log::warn!("not using {name}: {refusal}");
                 }
             }
         });

@@ -12,19 +12,19 @@ pub enum DbError {
     #[error("the database can't be reached: {0}")]
     Unavailable(String),
     /// The connection was lost in COMMIT: the caller has to find out whether it took place.
-    #[error("the outcome is unknown: {0}")]
+    #[error("it is unknown whether the transaction was committed: {0}")]
     OutcomeUnknown(String),
     /// Another transaction was in conflict with this one. Repeating it may help.
-    #[error("the transaction met another one: {0}")]
+    #[error("the transaction conflicted with another one: {0}")]
     Conflict(String),
     /// A statement exceeded its time limit: it may have waited for another one, or have had too much to do.
     #[error("the statement was cancelled after its time limit: {0}")]
     TimedOut(String),
     /// No connection became free before the caller's deadline.
-    #[error("every database connection is busy")]
+    #[error("no database connection became free in time")]
     Busy,
     /// A name that has to be unique is taken.
-    #[error("it exists already")]
+    #[error("the name is taken")]
     Exists,
     /// `DATABASE_URL` can't be used as it is. The text names it.
     #[error("{0}")]

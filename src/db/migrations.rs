@@ -52,10 +52,7 @@ pub fn migrate(conn: &mut Conn) -> Result<Vec<String>, DbError> {
             Ok(None) => return Ok(applied),
             Err(error @ (DbError::Conflict(_) | DbError::Exists)) => {
                 if logged.is_none_or(|at| at.elapsed() >= LOG_EVERY) {
-                    let holders = describe(&holders(conn)?);
-                    log::warn!(
-                        "a migration waits for a lock, and goes on trying: {error}; held by {holders}"
-                    );
+                    log_wait(conn, &error)?;
                     logged = Some(Instant::now());
                 }
                 sleep(PAUSE);
@@ -63,6 +60,21 @@ pub fn migrate(conn: &mut Conn) -> Result<Vec<String>, DbError> {
             Err(error) => return Err(error),
         }
     }
+}
+
+/// Logs why a migration is tried again.
+fn log_wait(conn: &mut Conn, error: &DbError) -> Result<(), DbError> {
+    if matches!(error, DbError::Exists) {
+        // Both create the table of versions.
+        log::warn!("another process may be migrating at the same time: trying again every second");
+        return Ok(());
+    }
+    let holders = describe(&holders(conn)?);
+    log::warn!(
+        "a migration waits for a lock held by {holders}, and tries again every second: {error}; \
+         SELECT pg_terminate_backend(PROCESS) ends a forgotten session"
+    );
+    Ok(())
 }
 
 /// Whether the schema has every migration of this program. A role that may only read can run this check.

@@ -54,13 +54,13 @@ pub(super) struct KnownPrimary {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum ServerRefusal {
     #[error(
-        "it is a former primary: it writes timeline {timeline}, and there is timeline {newest}. It is not used. \
-         Fence it, or let DATABASE_URL lead to the new primary"
+        "it is a former primary (it writes timeline {timeline}, the newest is {newest}). Fence it, or point DATABASE_URL at \
+         the new primary"
     )]
     FormerPrimary { timeline: i64, newest: i64 },
     #[error(
-        "it is another cluster (system identifier {system}, before it was {known}). It is not used. \
-         If that is what you want, restart Strongroom"
+        "it is another cluster (its system identifier is {system}, before it was {known}). If that is what you want, \
+         restart Strongroom"
     )]
     OtherCluster { system: i64, known: i64 },
 }

@@ -111,7 +111,7 @@ async fn serve(
     // The handlers come first: a signal without a handler ends the process.
     let mut signals = Signals::listen()?;
     #[cfg(feature = "failpoints")]
-    log::warn!("built with fail points, for tests: not for use");
+    log::warn!("built with failpoints, for tests only: do not use it in production");
     let certificates = load_certificates(&config.http)?;
     let listeners = Listeners::bind(&config)?;
     let tokens = parts::token_verifier(config.management.tokens.as_ref(), runtime.handle())?;
@@ -136,11 +136,12 @@ async fn serve(
     let vault = parts::build_vault(&config, db, store, &actors, runtime.handle(), metrics);
 
     let threads = background::start(&supervisor, &config, migrate, policy, &connector, &vault).await?;
+    let grace = config.http.shutdown_grace;
     let servers = listeners.serve(config, Arc::clone(&vault), tokens, certificates.clone(), max_files)?;
     notify_systemd(&[sd_notify::NotifyState::Ready]);
-    // Systems that wait for a backup request must not delay the uploads in flight.
+    // Systems that wait for a backup request must not delay the uploads under way.
     let stopping = || vault.waiters.close();
-    run_until_signal(servers, &mut signals, certificates, stopping).await?;
+    run_until_signal(servers, &mut signals, certificates, grace, stopping).await?;
 
     // The connections are closed. Their last uploads are committed or aborted now.
     vault.tasks.close();

@@ -1,6 +1,7 @@
 //! The signals that the service handles, and its notifications of systemd.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix_web::dev::{Server, ServerHandle};
 use futures_util::future::join_all;
@@ -32,13 +33,14 @@ impl Signals {
 
 /// Runs the servers until a signal ends them, or one of them ends by itself.
 ///
-/// * SIGTERM: requests in flight may finish. `stopping` ends the requests that would not end by themselves.
-/// * SIGINT, or a second SIGTERM: requests in flight are cut off.
+/// * SIGTERM: requests under way may finish within `grace`. `stopping` ends the requests that would not end by themselves.
+/// * SIGINT, or a second SIGTERM: requests under way are cut off.
 /// * SIGHUP: the certificate is read again.
 pub(super) async fn run_until_signal(
     servers: Vec<(Server, ListenerDrain)>,
     signals: &mut Signals,
     certificates: Option<Arc<Certificates>>,
+    grace: Duration,
     stopping: impl FnOnce(),
 ) -> Result<(), StartError> {
     let (servers, drains): (Vec<_>, Vec<_>) = servers.into_iter().unzip();
@@ -56,7 +58,7 @@ pub(super) async fn run_until_signal(
             }
         }
     }
-    log::info!("stopping: uploads in flight may finish");
+    log::info!("stopping: uploads and downloads under way have up to {} s (SHUTDOWN_GRACE)", grace.as_secs());
     notify_systemd(&[sd_notify::NotifyState::Stopping]);
     let stopped = async {
         join_all(drains.into_iter().map(ListenerDrain::run)).await;
@@ -70,7 +72,7 @@ pub(super) async fn run_until_signal(
     }
 }
 
-/// Cuts off the requests in flight; their uploads are aborted.
+/// Cuts off the requests under way; their uploads are aborted.
 async fn stop_at_once(handles: &[ServerHandle]) -> Result<(), StartError> {
     log::info!("stopping at once");
     notify_systemd(&[sd_notify::NotifyState::Stopping]);

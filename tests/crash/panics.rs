@@ -63,7 +63,7 @@ fn panics_and_recovers(task: &str) -> (Server, Login) {
     is_degraded(&server, task);
     assert!(!is_up(&server, task), "{}", server.metrics());
     assert!(runs(&server, task, "panic") > 0.5, "{}", server.metrics());
-    let line = format!("task {task} panicked: fail point task.{task}");
+    let line = format!("task {task} panicked: failpoint task.{task}");
     assert_eq!(server.log().matches(&line).count(), 1, "one line, however often it panics: {}", server.log());
     drop(panicking);
     is_healthy(&server);

@@ -190,7 +190,11 @@ impl Inner {
     fn log_failure(&self, failure: String) {
         let mut logged = lock(&self.logged);
         if logged.failure.as_ref() != Some(&failure) {
-            log::error!("token keys: read {}: {failure}; the last good ones stay", self.source);
+            let effect = match self.current.load().as_ref() {
+                Some(_) => "the last good ones stay",
+                None => "no keys yet, every token is answered 503 until this succeeds",
+            };
+            log::error!("token keys: read {}: {failure}; {effect}", self.source);
         }
         logged.failure = Some(failure);
     }

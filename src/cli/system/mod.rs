@@ -50,7 +50,7 @@ pub enum System {
         #[command(flatten)]
         secret: SecretSource,
     },
-    /// Refuse a system's credential until the system is resumed
+    /// Refuse a system's credential until `system resume`; its backups stay
     Suspend {
         /// Id or key of the system
         system: String,

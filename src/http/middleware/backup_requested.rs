@@ -1,4 +1,5 @@
-//! `X-Backup-Requested`: tells an appliance about a pending backup request on any response of the collect API.
+//! `X-Backup-Requested`: tells an appliance about a pending backup request, on the responses of the collect API that do not
+//! list backup requests anyway.
 
 use actix_web::HttpMessage;
 use actix_web::body::MessageBody;

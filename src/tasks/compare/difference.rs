@@ -91,7 +91,7 @@ pub(super) fn unfinished(leftover: Leftover) -> Difference {
         kind: DifferenceKind::Leftover,
         org_id: key.as_ref().map_or_else(String::new, |key| key.org().to_owned()),
         subject: format!("unfinished write {id}"),
-        problem: format!("what was written so far{of} is left, and nobody is at it"),
+        problem: format!("an unfinished write{of} that no process is continuing; the next sweep removes it"),
         object_key: key.map(|key| key.to_string()),
     }
 }

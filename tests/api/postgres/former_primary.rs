@@ -51,7 +51,7 @@ fn former_primary_that_is_back_gets_no_queries() {
         is_refused(&server, &system);
     }
     assert_eq!(backups(&first), before);
-    let refused = "db::connector] the database can't be reached: it is a former primary: it writes timeline 1, and there is timeline 2";
+    let refused = "it is a former primary (it writes timeline 1, the newest is 2)";
     assert_eq!(server.log().matches(refused).count(), 1, "once a minute: {}", server.log());
     link.redirect_to(second.socket());
     server.db.connect_again();
