@@ -183,7 +183,9 @@ impl OrgActor {
             Pending { alone: retry_alone, tried: true, ..pending }
         };
         self.queue.put_back(retried.into_iter().map(again));
-        failed.into_iter().for_each(|pending| pending.answer(Err(error.clone())));
+        for pending in failed {
+            pending.answer(Err(error.clone()));
+        }
     }
 
     /// Puts the operations and refusals of a transaction back for the next one.

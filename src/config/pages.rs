@@ -1,5 +1,7 @@
 //! Formats the table of settings for `--help`, for the README and for systemd's env file.
 
+use std::fmt::Write as _;
+
 use super::setting::{About, Default, Kind};
 use super::settings::{GROUPS, all};
 
@@ -59,9 +61,11 @@ const ENV_FILE_HEAD: &str = "\
 pub fn env_file() -> String {
     let mut file = ENV_FILE_HEAD.to_owned();
     for group in GROUPS {
-        file += &format!("\n# {:-<98}\n", format!("--- {} ", group.heading));
+        let heading = format!("--- {} ", group.heading);
+        let _ = writeln!(file, "\n# {heading:-<98}");
         for setting in group.settings {
-            file += &format!("\n{}", env_entry(setting.about()));
+            file.push('\n');
+            file += &env_entry(setting.about());
         }
     }
     file
@@ -71,18 +75,22 @@ pub fn env_file() -> String {
 fn env_entry(about: &About) -> String {
     let name = about.name;
     let doc = about.doc.iter().filter(|line| !line.is_empty());
-    let mut entry: String = doc.map(|line| format!("#{line}\n")).collect();
-    if let Some(unit) = about.kind.unit() {
-        entry += &format!("# In {unit}.\n");
+    let mut entry = String::new();
+    for line in doc {
+        let _ = writeln!(entry, "#{line}");
     }
-    entry += &match about.default {
-        Default::Is(text) | Default::IsOrOfUnit(_, text) => format!("#{name}={text}\n"),
-        Default::Required { example } => format!("{name}={example}\n"),
-        Default::Unset { example, .. } => format!("#{name}={example}\n"),
+    if let Some(unit) = about.kind.unit() {
+        let _ = writeln!(entry, "# In {unit}.");
+    }
+    let _ = match about.default {
+        Default::Is(text) | Default::IsOrOfUnit(_, text) => writeln!(entry, "#{name}={text}"),
+        Default::Required { example } => writeln!(entry, "{name}={example}"),
+        Default::Unset { example, .. } => writeln!(entry, "#{name}={example}"),
     };
     if about.kind == Kind::Secret {
         let file = format!("/etc/strongroom/{}", name.to_lowercase().replace('_', "-"));
-        entry += &format!(
+        let _ = write!(
+            entry,
             "# Or outside the environment, in a file or in a systemd credential of this name (in the unit:\n\
              # LoadCredential={name}:{file}). If both are set, {name} is used\n\
              # and the file is ignored: remove that line.\n\
@@ -98,6 +106,7 @@ mod tests {
 
     use super::*;
     use crate::config::literal;
+    use crate::config::setting::Entry;
 
     const README_START: &str = "<!-- The table of src/config/settings; STRONGROOM_BLESS=1 cargo test --lib config::pages writes it. -->\n";
     const README_END: &str = "<!-- The end of the table. -->\n";
@@ -134,7 +143,7 @@ mod tests {
     #[test]
     fn the_help_has_every_setting_with_its_default() {
         let help = help();
-        for about in all().map(|setting| setting.about()) {
+        for about in all().map(Entry::about) {
             let (_, entry) = help.split_once(&format!("\n  {}\n", about.name)).unwrap();
             let meaning = entry.lines().next().unwrap();
             assert!(meaning.trim().starts_with(&about.meaning()), "{}: {meaning}", about.name);
@@ -160,7 +169,7 @@ mod tests {
     #[test]
     fn the_unit_sets_what_the_table_says() {
         let unit = include_str!("../../deploy/systemd/strongroom.service");
-        for about in all().map(|setting| setting.about()) {
+        for about in all().map(Entry::about) {
             let line =
                 unit.lines().find_map(|line| line.strip_prefix(&format!("Environment={}=", about.name)));
             let expected = match about.default {
@@ -176,7 +185,7 @@ mod tests {
         let mut names: Vec<_> = all().flat_map(|setting| setting.about().variables()).collect();
         names.sort();
         assert!(names.windows(2).all(|pair| pair[0] != pair[1]), "{names:?}");
-        for about in all().map(|setting| setting.about()) {
+        for about in all().map(Entry::about) {
             assert!(about.meaning().ends_with('.') && !about.meaning().contains('|'), "{}", about.name);
         }
     }

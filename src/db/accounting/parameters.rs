@@ -67,12 +67,13 @@ pub(super) fn expand(template: &str, values: &[&str], sets: &[(&str, &[&str])]) 
         let (name, some) = reference.split_once('(').unwrap_or((reference, ""));
         let some: Vec<_> =
             some.trim_end_matches(')').split(", ").filter(|column| !column.is_empty()).collect();
-        sql += &match sets.iter().find(|(set, _)| *set == name) {
+        let replaced = match sets.iter().find(|(set, _)| *set == name) {
             Some((set, all)) => rows(set, if some.is_empty() { all } else { &some }),
             // An unknown reference stays as it is, and Postgres refuses the statement.
             None if name == "given" => format!("given ({}) AS (SELECT $*)", names.join(", ")),
             None => format!("{{{reference}}}"),
         };
+        sql += &replaced;
         sql += rest;
     }
     sql
