@@ -117,6 +117,7 @@ fn server_starts_without_its_provider_and_accepts_tokens_once_it_answers() {
     provider.set_open(false);
     let server = provider.server();
     assert!(server.log().contains("token keys: read http://"), "one line says so: {}", server.log());
+    assert!(server.log().contains("; no keys yet, every token is answered 503"), "{}", server.log());
     let system = server.system();
     // Without any keys, a valid token cannot be distinguished from an invalid one; what cannot be a token is
     // refused.

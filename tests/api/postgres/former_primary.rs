@@ -51,8 +51,12 @@ fn former_primary_that_is_back_gets_no_queries() {
         is_refused(&server, &system);
     }
     assert_eq!(backups(&first), before);
+    let log = server.log();
     let refused = "it is a former primary (it writes timeline 1, the newest is 2)";
-    assert_eq!(server.log().matches(refused).count(), 1, "once a minute: {}", server.log());
+    let lines = log.lines().filter(|line| line.contains("db::connector] ") && line.contains(refused));
+    let lines: Vec<_> = lines.collect();
+    assert_eq!(lines.len(), 1, "once a minute: {log}");
+    assert!(lines[0].contains("not using 127.0.0.1:"), "it names the host: {log}");
     link.redirect_to(second.socket());
     server.db.connect_again();
     assert_eventually("healthy", TIMEOUT, || server.get("/api/health").send().status == 200);
