@@ -144,7 +144,8 @@ fn sweep_once(context: &Context, tasks: &TaskContext, done: &mut Done) -> Result
         );
     }
     done.failed += undecided as u64;
-    let SweepReport { uploads, leftovers, expired, failed } = tasks.runtime.block_on(sweeper.run_once())?;
+    let SweepReport { uploads, leftovers, expired, failed, panic: _ } =
+        tasks.runtime.block_on(sweeper.run_once())?;
     (done.uploads_rolled_back, done.leftovers_removed, done.requests_expired) = (uploads, leftovers, expired);
     done.failed += failed as u64;
     let PurgeReport { backups, tombstones, systems, failed, panic: _ } =

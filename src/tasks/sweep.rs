@@ -4,8 +4,12 @@
 //! A roll back always retires the row first and deletes the object second. The row stays as a tombstone, which the purge
 //! deletes.
 
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::sync::Arc;
 use std::time::Duration;
+
+use futures_util::FutureExt;
 
 use super::delete_object::delete_object;
 use super::leftovers::without_upload;
@@ -36,6 +40,8 @@ pub struct SweepReport {
     pub expired: usize,
     /// Steps that failed, and that a later sweep repeats.
     pub failed: usize,
+    /// The first panic of a roll back, if there was one.
+    pub panic: Option<Box<dyn Any + Send>>,
 }
 
 /// Sweeps, once or at an interval.
@@ -65,7 +71,8 @@ impl Sweeper {
                 if report.uploads > 0 {
                     log::info!("sweep: rolled back {} uploads of dead processes", report.uploads);
                 }
-                Ok(())
+                // All the rest is swept. The run ends as a panic, which health and the metrics show.
+                report.panic.map_or(Ok(()), |panic| resume_unwind(panic))
             }
         });
     }
@@ -78,12 +85,17 @@ impl Sweeper {
         fail_point!("sweep.found");
         for upload in uploads.into_iter().filter(|upload| upload.proven) {
             let id = upload.id;
-            match self.roll_back(upload).await {
-                Ok(rolled_back) => report.uploads += usize::from(rolled_back),
-                // A failure never stops the rest.
-                Err(error) => {
+            // Neither a failure nor a panic stops the rest.
+            match AssertUnwindSafe(self.roll_back(upload)).catch_unwind().await {
+                Ok(Ok(rolled_back)) => report.uploads += usize::from(rolled_back),
+                Ok(Err(error)) => {
                     log::warn!("could not roll back the upload {id}: {error}; the next sweep tries again");
                     report.failed += 1;
+                }
+                Err(panic) => {
+                    log::warn!("the roll back of the upload {id} panicked; the next sweep tries again");
+                    report.failed += 1;
+                    report.panic.get_or_insert(panic);
                 }
             }
         }
@@ -137,6 +149,7 @@ impl Sweeper {
 
     /// Rolls one upload back. Returns `false` if another process did it before, or if the upload was stored after all.
     async fn roll_back(&self, upload: AbandonedUpload) -> Result<bool, DbError> {
+        fail_point!("sweep.upload", upload.id);
         let AbandonedUpload { id, system_id, org_id, object_key, proven: _ } = upload;
         let org = OrgId::parse(&org_id).map_err(|e| DbError::Failed(e.to_string()))?;
         let abort = Operation::Abort(Abort { system_id, backup: id, release_rate_slot: true });

@@ -21,4 +21,5 @@ mod purge_panics;
 mod random;
 mod removal;
 mod sweep;
+mod sweep_panics;
 mod upload;
