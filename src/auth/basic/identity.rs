@@ -74,7 +74,7 @@ pub(super) fn identify(
     let expected = row.map_or(nobody.as_slice(), |row| row.secret_sha256.as_slice());
     let matches = bool::from(given.ct_eq(expected));
     let Some(row) = row.filter(|row| matches && row.is_active()) else { return Ok(None) };
-    let org = OrgId::parse(&row.org_id).map_err(CredentialCheckError::unreadable)?;
-    let secret = SecretSha256(<[u8; 32]>::try_from(given).map_err(CredentialCheckError::unreadable)?);
+    let org = OrgId::parse(&row.org_id).map_err(|e| CredentialCheckError::unreadable(&e))?;
+    let secret = SecretSha256(<[u8; 32]>::try_from(given).map_err(|e| CredentialCheckError::unreadable(&e))?);
     Ok(Some(SystemIdentity { id: row.id, key: key.clone(), org, window_epoch: row.window_epoch, secret }))
 }

@@ -48,7 +48,7 @@ pub struct CredentialCheckError(String);
 
 impl CredentialCheckError {
     /// A column holds a value that its table does not permit.
-    fn unreadable(error: impl ToString) -> Self {
+    fn unreadable(error: &impl ToString) -> Self {
         Self(error.to_string())
     }
 }

@@ -17,7 +17,7 @@ type ReceivedBody = Result<(BodySummary, Instant), UploadError>;
 /// Reports the progress of the body to the caller of the store.
 pub(super) struct BodyProgress {
     /// Sent at the end of the body; closed without a value if the store drops the body before.
-    pub received: oneshot::Receiver<ReceivedBody>,
+    pub outcome: oneshot::Receiver<ReceivedBody>,
     pub watchdog: Watchdog,
 }
 
@@ -26,9 +26,9 @@ pub(super) struct BodyProgress {
 /// All work on a chunk is done when the store polls for it, so that a fast body does not change threads more often than
 /// necessary.
 pub(super) fn body_for_store(receiver: BodyReceiver) -> (PutBody, BodyProgress) {
-    let (result, received) = oneshot::channel();
+    let (result, outcome) = oneshot::channel();
     let watchdog = Watchdog::new();
-    let progress = BodyProgress { received, watchdog: watchdog.clone() };
+    let progress = BodyProgress { outcome, watchdog: watchdog.clone() };
     let rate = BodyRateCheck::new(receiver.limits.min_rate);
     let body = BodyStream { receiver, meter: BodyMeter::new(), rate, withheld: None, result };
     let body = stream::unfold(Some(body), move |body| {

@@ -31,14 +31,14 @@ impl Vault {
             system_id: admission.system_id,
             sha256: None,
         };
-        let (body, BodyProgress { mut received, watchdog }) = body_for_store(receiver);
+        let (body, BodyProgress { mut outcome, watchdog }) = body_for_store(receiver);
         let mut put = pin!(self.store.put(&admission.object_key, length, &metadata, body));
         let mut stored = None;
-        let received = loop {
+        let received_body = loop {
             tokio::select! {
                 biased;
                 // Closed if the store dropped the body. The result of the put then has the cause, and is checked below.
-                received = &mut received => break received.unwrap_or(Err(UploadError::Interrupted)),
+                body = &mut outcome => break body.unwrap_or(Err(UploadError::Interrupted)),
                 result = &mut put, if stored.is_none() => match result {
                     // The store failed before the end of the body.
                     Err(error @ PutError::Store(_)) => return Err(error.into()),
@@ -50,7 +50,7 @@ impl Vault {
             }
         };
         // Wait for the store after a failed body as well: it cleans up before it returns.
-        let last_byte = received.as_ref().map_or_else(|_| Instant::now(), |(_, at)| *at);
+        let last_byte = received_body.as_ref().map_or_else(|_| Instant::now(), |(_, at)| *at);
         let stored = match stored {
             Some(result) => Ok(result),
             None => timeout_at(last_byte + STORE_TIMEOUT, &mut put).await,
@@ -59,7 +59,7 @@ impl Vault {
         if let Ok(Err(error @ PutError::Store(_))) = stored {
             return Err(error.into());
         }
-        let (body, _) = received?;
+        let (body, _) = received_body?;
         match stored {
             Ok(Ok(size)) if size == body.size => Ok((body, last_byte)),
             Ok(Ok(size)) => Err(store_error(&format!("it kept {size} of {} bytes", body.size))),
