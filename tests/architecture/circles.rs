@@ -1,6 +1,7 @@
 //! No file imports itself through others: the imports between the files of `src` have no circle.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 
 use crate::imports::{Crate, Graph};
 use crate::source::{Source, assert_known};
@@ -40,7 +41,7 @@ fn edges(graph: &Graph, circle: &BTreeSet<String>) -> String {
     for from in circle {
         for (to, names) in graph.get(from).into_iter().flatten().filter(|(to, _)| circle.contains(*to)) {
             let names: Vec<&str> = names.iter().map(String::as_str).collect();
-            lines.push_str(&format!("  {from} -> {to}: {}\n", names.join(", ")));
+            let _ = writeln!(lines, "  {from} -> {to}: {}", names.join(", "));
         }
     }
     lines

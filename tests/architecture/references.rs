@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::source::{Text, files, read};
+use crate::source::{Text, files, is_rust, read};
 
 const FOLDERS: &[&str] = &["src", "tests", "docs", "script", "deploy", "migrations", "fuzz"];
 const PAGES: &[&str] = &["README.md"];
@@ -46,7 +46,7 @@ fn every_file_that_is_named_exists() {
     let excepted = |path: &&str| !EXCEPTIONS.iter().any(|(exception, _)| exception == path);
     for path in all.iter().map(String::as_str).chain(PAGES.iter().copied()).filter(excepted) {
         let text = read(path);
-        let prose = if path.ends_with(".rs") { Text::new(&text).comments } else { text };
+        let prose = if is_rust(path) { Text::new(&text).comments } else { text };
         for name in references(&prose).filter(|name| !exists(&known, name, path)) {
             broken.push(format!("{path} names {name}"));
         }

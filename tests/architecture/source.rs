@@ -171,6 +171,11 @@ pub fn files(folder: &str, extensions: &[&str]) -> Vec<String> {
     found
 }
 
+/// Whether the file at this path is Rust.
+pub fn is_rust(path: &str) -> bool {
+    Path::new(path).extension().is_some_and(|extension| extension == "rs")
+}
+
 pub fn is_dir(path: &str) -> bool {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path).is_dir()
 }

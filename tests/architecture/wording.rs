@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::source::{Text, files, read};
+use crate::source::{Text, files, is_rust, read};
 
 const GLOSSARY: &str = "docs/glossary.md";
 
@@ -73,7 +73,7 @@ struct Page {
 
 impl Page {
     fn new(path: &str, text: &str) -> Self {
-        if path.ends_with(".rs") {
+        if is_rust(path) {
             let Text { code, comments, strings } = Text::new(text);
             let names = words(&code).map(name_parts).collect();
             return Self {

@@ -3,7 +3,7 @@
 //! `contract` says what every store must do; each store's own module makes a [`Subject`](fixture::Subject) of
 //! it, runs the contract, and tests what is special to that store.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 #[path = "../common/mod.rs"]
 mod common;
