@@ -140,6 +140,10 @@ impl TaskStatus {
     /// Runs `work` once. Catches a panic: the values that `work` has borrowed must be usable or replaced afterwards.
     pub async fn run<T>(&self, work: impl Future<Output = Result<T, TaskFailure>>) -> Result<T, RunError> {
         self.start();
+        #[cfg_attr(
+            not(feature = "failpoints"),
+            expect(clippy::redundant_async_block, reason = "without the feature the failpoint is nothing")
+        )]
         let work = async {
             fail_point!("task", self.name);
             work.await
