@@ -16,7 +16,7 @@ use tokio::time::timeout;
 
 use crate::db::accounting::{self, AccountingPolicy, Operation, OperationOutcome, OrgBatch};
 use crate::db::{CONNECTIONS_PER_LANE, Conn, Db, DbError, Lane};
-use crate::telemetry::{Metrics, TaskStatus};
+use crate::telemetry::{Metrics, TaskFailure, TaskStatus};
 
 /// The number of shared transactions at a time: while one waits for the disk, the next one makes its decisions.
 const SHARED_AT_ONCE: usize = 2;
@@ -130,45 +130,40 @@ impl GroupCommit {
     /// batches, so [`run_shared`](Self::run_shared) returns an error for them. The batches that wait are run at once.
     async fn run_until_empty(self, permit: OwnedSemaphorePermit) {
         let mut permit = Some(permit);
-        while permit.is_some() {
-            let waiting = async {
-                self.run_waiting(&mut permit).await;
-                Ok(())
-            };
-            let _ = self.status.run(waiting).await;
+        // Only a transaction counts as a run: an empty queue says nothing about whether the next one works.
+        while let Some(group) = self.next_group(&mut permit) {
+            let _ = self.status.run(self.run_group(group)).await;
         }
     }
 
-    /// Runs one shared transaction after the other until no batch waits.
-    async fn run_waiting(&self, permit: &mut Option<OwnedSemaphorePermit>) {
-        while let Some(group) = self.next_group(permit) {
-            fail_point!("group_commit.taken");
-            // The latest deadline counts. An actor itself answers operations with an earlier deadline in time.
-            let left = group.iter().map(|waiting| waiting.deadline.saturating_duration_since(Instant::now()));
-            let retry_for = left.max().unwrap_or_default();
-            let batches = group.iter().map(|waiting| waiting.batch.clone()).collect();
-            let (result, maybe_committed) =
-                self.transaction(batches, retry_for, accounting::run_shared).await;
-            match result {
-                Ok(outcomes) => {
-                    let skipped = || BatchOutcome::Skipped { maybe_committed };
-                    for (waiting, outcomes) in group.into_iter().zip(outcomes) {
-                        waiting.answer(outcomes.map_or_else(skipped, BatchOutcome::Done));
-                    }
+    /// Runs the batches in one transaction, and answers each. The failure of a transaction is no failure of the task.
+    async fn run_group(&self, group: Vec<WaitingBatch>) -> Result<(), TaskFailure> {
+        fail_point!("group_commit.taken");
+        // The latest deadline counts. An actor itself answers operations with an earlier deadline in time.
+        let left = group.iter().map(|waiting| waiting.deadline.saturating_duration_since(Instant::now()));
+        let retry_for = left.max().unwrap_or_default();
+        let batches = group.iter().map(|waiting| waiting.batch.clone()).collect();
+        let (result, maybe_committed) = self.transaction(batches, retry_for, accounting::run_shared).await;
+        match result {
+            Ok(outcomes) => {
+                let skipped = || BatchOutcome::Skipped { maybe_committed };
+                for (waiting, outcomes) in group.into_iter().zip(outcomes) {
+                    waiting.answer(outcomes.map_or_else(skipped, BatchOutcome::Done));
                 }
-                Err(error @ (DbError::Unavailable(_) | DbError::OutcomeUnknown(_) | DbError::Busy)) => {
-                    for waiting in group {
-                        waiting.answer(BatchOutcome::Failed { error: error.clone(), maybe_committed });
-                    }
+            }
+            Err(error @ (DbError::Unavailable(_) | DbError::OutcomeUnknown(_) | DbError::Busy)) => {
+                for waiting in group {
+                    waiting.answer(BatchOutcome::Failed { error: error.clone(), maybe_committed });
                 }
-                // Any one of the organizations may be the cause.
-                Err(_) => {
-                    for waiting in group {
-                        waiting.answer(BatchOutcome::MustRunAlone { maybe_committed });
-                    }
+            }
+            // Any one of the organizations may be the cause.
+            Err(_) => {
+                for waiting in group {
+                    waiting.answer(BatchOutcome::MustRunAlone { maybe_committed });
                 }
             }
         }
+        Ok(())
     }
 
     /// Removes the batches of the next transaction from the queue. If there are none, releases the permit and returns `None`.

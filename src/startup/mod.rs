@@ -141,7 +141,7 @@ async fn serve(
     notify_systemd(&[sd_notify::NotifyState::Ready]);
     // Systems that wait for a backup request must not delay the uploads under way.
     let stopping = || vault.waiters.close();
-    run_until_signal(servers, &mut signals, certificates, grace, stopping).await?;
+    let served = run_until_signal(servers, &mut signals, certificates, grace, stopping).await;
 
     // The connections are closed. Their last uploads are committed or aborted now.
     vault.tasks.close();
@@ -149,7 +149,7 @@ async fn serve(
     drop(threads);
     actors.stop();
     log::info!("stopped");
-    Ok(())
+    served
 }
 
 /// Fails if the pooler in front of the database can't be used. `tasks::prepare` waits for a database that can't be reached. If

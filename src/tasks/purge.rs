@@ -68,18 +68,29 @@ pub struct PurgeReport {
 /// Purges everything that is due.
 pub async fn run_once(db: &Db, store: &dyn BlobStore) -> Result<PurgeReport, DbError> {
     let mut report = PurgeReport::default();
+    match purge_all(db, store, &mut report).await {
+        // An outage must not hide the panic.
+        Err(error) if report.panic.is_some() => {
+            log::warn!("could not finish the purge: {error}; the next purge tries again");
+            Ok(report)
+        }
+        all => all.map(|()| report),
+    }
+}
+
+async fn purge_all(db: &Db, store: &dyn BlobStore, report: &mut PurgeReport) -> Result<(), DbError> {
     loop {
         let claim = |conn: &mut _| purge::claim_due(conn, BATCH);
         let claimed = db.run(Lane::General, QUERY_TIMEOUT, claim).await?;
         let is_last = claimed.len() < BATCH;
-        let purged = purge_batch(db, store, claimed, &mut report).await;
+        let purged = purge_batch(db, store, claimed, report).await;
         // If no deletion succeeds, stop: postponed backups would be due again before the end is reached.
         if is_last || purged == 0 {
             break;
         }
     }
     report.systems = db.run(Lane::General, QUERY_TIMEOUT, purge::drop_destroyed_systems).await?;
-    Ok(report)
+    Ok(())
 }
 
 /// Purges one batch, and returns the number of backups that were purged. A deletion that fails or panics stops no other one.

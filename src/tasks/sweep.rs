@@ -79,7 +79,6 @@ impl Sweeper {
 
     /// Sweeps once.
     pub async fn run_once(&self) -> Result<SweepReport, DbError> {
-        let lease = self.lease;
         let uploads = self.find_abandoned().await?;
         let mut report = SweepReport::default();
         fail_point!("sweep.found");
@@ -99,6 +98,20 @@ impl Sweeper {
                 }
             }
         }
+        match self.sweep_rest(&mut report).await {
+            // An outage must not hide the panic.
+            Err(error) if report.panic.is_some() => {
+                log::warn!("could not finish the sweep: {error}; the next sweep tries again");
+                report.failed += 1;
+                Ok(report)
+            }
+            rest => rest.map(|()| report),
+        }
+    }
+
+    /// Sweeps everything but the uploads.
+    async fn sweep_rest(&self, report: &mut SweepReport) -> Result<(), DbError> {
+        let lease = self.lease;
         self.db.run(Lane::General, QUERY_TIMEOUT, move |conn| writers::forget_gone(conn, lease)).await?;
         report.expired = self.expire_requests().await?;
         match self.remove_leftovers().await {
@@ -109,7 +122,7 @@ impl Sweeper {
             }
             Err(TaskError::Db(error)) => return Err(error),
         }
-        Ok(report)
+        Ok(())
     }
 
     async fn find_abandoned(&self) -> Result<Vec<AbandonedUpload>, DbError> {

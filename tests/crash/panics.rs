@@ -221,6 +221,21 @@ fn shared_transaction_that_panicked_holds_up_no_upload() {
 }
 
 #[test]
+fn shared_transactions_that_keep_panicking_are_shown_until_one_succeeds() {
+    let mut fixture = CrashFixture::new();
+    let panicking = Panicking::new();
+    fixture.start_with_failpoint(panicking.at("group_commit.taken"));
+    let answer = fixture.server.put(&fixture.system, &bytes(3000));
+    assert_eq!(answer.status, 503, "{answer}");
+    is_degraded(&fixture.server, "group_commit");
+    drop(panicking);
+    let body = bytes(3000);
+    let ids = [fixture.server.store(&fixture.system, &body), fixture.server.store(&fixture.system, &body)];
+    is_healthy(&fixture.server);
+    fixture.assert_consistent(&ids.map(|id| (id, body.clone())));
+}
+
+#[test]
 fn look_up_of_credentials_that_panicked_locks_nobody_out() {
     let mut fixture = CrashFixture::new();
     fixture.start_with_failpoint("panic credential_lookup.taken");

@@ -3,7 +3,6 @@
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -126,23 +125,24 @@ impl LookupState {
 /// Runs the batched queries, one at a time, until no caller waits. After a panic the callers of that batch receive
 /// `DbError::Busy`, and the next batch follows.
 async fn run_batches(state: Arc<LookupState>) {
-    while !matches!(state.status.run(run_batch(&state)).await, Ok(ControlFlow::Break(()))) {}
+    loop {
+        sleep(BATCH_INTERVAL).await;
+        // Only a query counts as a run: an empty batch says nothing about whether the next one works.
+        let Some(gathered) = next_batch(&state) else { return };
+        let _ = state.status.run(run_batch(&state, gathered)).await;
+    }
 }
 
-/// Runs the next batched query. Returns `Break` if no caller waits for one.
-async fn run_batch(state: &LookupState) -> Result<ControlFlow<()>, TaskFailure> {
-    sleep(BATCH_INTERVAL).await;
-    let gathered = {
-        let mut waiting = lock(&state.waiting);
-        match waiting.take() {
-            Some(gathered) if !gathered.is_empty() => {
-                *waiting = Some(BatchWaiters::new());
-                gathered
-            }
-            // The next caller starts this task again.
-            _ => return Ok(ControlFlow::Break(())),
-        }
-    };
+/// Returns the callers of the next query. If there are none, returns `None`: the next caller starts the task again.
+fn next_batch(state: &LookupState) -> Option<BatchWaiters> {
+    let mut waiting = lock(&state.waiting);
+    let gathered = waiting.take().filter(|gathered| !gathered.is_empty())?;
+    *waiting = Some(BatchWaiters::new());
+    Some(gathered)
+}
+
+/// Runs a batched query, and answers its callers.
+async fn run_batch(state: &LookupState, gathered: BatchWaiters) -> Result<(), TaskFailure> {
     fail_point!("credential_lookup.taken");
     let queried_at = Instant::now();
     let rows = state.query(gathered.keys().cloned().collect()).await;
@@ -161,7 +161,7 @@ async fn run_batch(state: &LookupState) -> Result<ControlFlow<()>, TaskFailure> 
             let _ = waiter.send(found.clone());
         }
     }
-    Ok(ControlFlow::Continue(()))
+    Ok(())
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

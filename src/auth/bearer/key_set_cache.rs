@@ -111,7 +111,10 @@ impl KeySetCache {
             }
             Some(Turn::Join(running)) => {
                 wait(running).await;
-                Ok(())
+                // The joined refresh may have failed, which it has logged.
+                let no_set =
+                    || TaskFailure::new("there is no key set yet").retry_after(RETRY_INTERVAL).logged();
+                self.current().map(drop).ok_or_else(no_set)
             }
             None => Ok(()),
         }

@@ -1,6 +1,8 @@
 //! Decides whether an upload may reserve the bytes that it needs: before its first byte and, if its body has no declared
 //! length, before each further step.
 
+use std::collections::HashSet;
+
 use uuid::Uuid;
 
 use super::{OpenUpload, StorageLimits, SystemUsage};
@@ -82,8 +84,8 @@ pub(super) fn pledge(usage: &mut SystemUsage, upload: Uuid, victims: &[Uuid]) {
 struct Prunable {
     /// Stored backups, then other open uploads, then this upload.
     candidates: Vec<Candidate>,
-    /// How many of the candidates are stored backups.
-    stored: usize,
+    /// The candidates that are stored backups.
+    stored: HashSet<Uuid>,
     keep: Retention,
 }
 
@@ -91,7 +93,7 @@ impl Prunable {
     fn new(usage: &SystemUsage, keep: Retention, upload: Uuid) -> Self {
         let free = usage.backups.iter().filter(|b| b.pledged_to.is_none_or(|to| to == upload));
         let mut candidates: Vec<_> = free.map(|b| Candidate { id: b.id, size: b.size }).collect();
-        let stored = candidates.len();
+        let stored = candidates.iter().map(|candidate| candidate.id).collect();
         let (this, others): (Vec<&OpenUpload>, Vec<_>) = usage.uploads.iter().partition(|u| u.id == upload);
         candidates
             .extend(others.into_iter().chain(this).map(|u| Candidate { id: u.id, size: u.wanted_bytes }));
@@ -106,8 +108,11 @@ impl Prunable {
     /// Returns the stored backups that retention would prune from these candidates: the same ones as in `self`, except that
     /// the size of this upload may differ.
     fn stored_victims(&self, candidates: &[Candidate]) -> Vec<Uuid> {
-        let is_stored = |id: &Uuid| candidates[..self.stored].iter().any(|candidate| candidate.id == *id);
-        prune(candidates, self.keep).into_iter().map(|(id, _)| id).filter(is_stored).collect()
+        prune(candidates, self.keep)
+            .into_iter()
+            .map(|(id, _)| id)
+            .filter(|id| self.stored.contains(id))
+            .collect()
     }
 
     /// Returns the size of this upload from which on retention would prune more stored backups than now; `u64::MAX` if there
