@@ -24,9 +24,10 @@ fn backup_whose_deletion_panicked_is_purged_by_a_later_run() {
 #[test]
 fn deletion_that_always_panics_stops_no_other_deletion_of_its_batch() {
     let mut fixture = CrashFixture::new();
-    break_off_two(&fixture);
-    break_off_two(&fixture);
-    assert_eventually("all four are aborted", TIMEOUT, || fixture.server.db.number(RETIRED) == 4);
+    for aborted in [2, 4] {
+        break_off_two(&fixture);
+        assert_eventually("they are aborted", TIMEOUT, || fixture.server.db.number(RETIRED) == aborted);
+    }
     let poisoned =
         fixture.server.db.all("SELECT id::text FROM backups WHERE state = 'retired' LIMIT 1").remove(0);
     let panicking = Panicking::new();
