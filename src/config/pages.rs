@@ -111,9 +111,15 @@ mod tests {
     const README_START: &str = "<!-- The table of src/config/settings; STRONGROOM_BLESS=1 cargo test --lib config::pages writes it. -->\n";
     const README_END: &str = "<!-- The end of the table. -->\n";
 
+    /// Returns the path in the checkout that cargo tests. Read when the test runs: checkouts that share a target directory may
+    /// share a test binary, and the wrong one must not be written.
+    fn path_of(name: &str) -> String {
+        format!("{}/{name}", env::var("CARGO_MANIFEST_DIR").unwrap())
+    }
+
     /// Fails if the file does not have the text. With STRONGROOM_BLESS in the environment the file is written instead.
     fn assert_file_is(name: &str, expected: &str) {
-        let path = format!("{}/{name}", env!("CARGO_MANIFEST_DIR"));
+        let path = path_of(name);
         if env::var_os("STRONGROOM_BLESS").is_some() {
             fs::write(&path, expected).unwrap();
         }
@@ -131,7 +137,7 @@ mod tests {
 
     #[test]
     fn the_readme_has_the_table() {
-        let text = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+        let text = fs::read_to_string(path_of("README.md")).unwrap();
         let (before, rest) = text.split_once(README_START).unwrap();
         let (_, after) = rest.split_once(README_END).unwrap();
         assert_file_is(

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// A source file: its path below `src`, and its code without comments and tests.
 pub struct Source {
@@ -154,7 +154,7 @@ fn without_tests(code: &str) -> String {
 /// Returns the paths of all files below a folder of the repository with one of these extensions, relative to its
 /// root.
 pub fn files(folder: &str, extensions: &[&str]) -> Vec<String> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let root = repository();
     let mut found = Vec::new();
     let mut folders = vec![root.join(folder)];
     while let Some(folder) = folders.pop() {
@@ -163,7 +163,7 @@ pub fn files(folder: &str, extensions: &[&str]) -> Vec<String> {
             if path.is_dir() {
                 folders.push(path);
             } else if path.extension().is_some_and(|own| extensions.iter().any(|e| own == *e)) {
-                found.push(path.strip_prefix(root).expect("below the root").to_string_lossy().into_owned());
+                found.push(path.strip_prefix(&root).expect("below the root").to_string_lossy().into_owned());
             }
         }
     }
@@ -177,11 +177,11 @@ pub fn is_rust(path: &str) -> bool {
 }
 
 pub fn is_dir(path: &str) -> bool {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(path).is_dir()
+    repository().join(path).is_dir()
 }
 
 pub fn read(path: &str) -> String {
-    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).expect("a file of the repository")
+    fs::read_to_string(repository().join(path)).expect("a file of the repository")
 }
 
 /// Compares the findings with the known ones: both a new one and a known one that is gone fail.
@@ -207,4 +207,9 @@ fn comments_and_strings_are_not_code() {
         let parts = Text::new(text);
         assert_eq!((parts.code.as_str(), parts.comments.as_str()), (code, comments), "{text}");
     }
+}
+
+/// Returns the checkout that cargo tests. Read when the test runs: checkouts that share a target directory may share a test binary.
+fn repository() -> PathBuf {
+    std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets CARGO_MANIFEST_DIR").into()
 }

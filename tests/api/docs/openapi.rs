@@ -1,7 +1,6 @@
 //! The OpenAPI document describes everything that the server does, and nothing else.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 
 use serde_json::Value;
 
@@ -90,7 +89,7 @@ fn every_openapi_example_fits_its_schema() {
 /// Returns the paths in the route tables of both APIs: the arguments of `web::resource` and `read_only`. The
 /// document omits the documentation's own routes.
 fn routes() -> BTreeSet<String> {
-    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src/http")];
+    let mut folders = vec![crate::common::repository().join("src/http")];
     let mut found = BTreeSet::new();
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).expect("the sources").flatten() {

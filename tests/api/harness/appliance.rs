@@ -84,7 +84,7 @@ impl Appliance {
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/appliance/strongroom-agent");
+        let script = crate::common::repository().join("deploy/appliance/strongroom-agent");
         let mut command = Command::new(script);
         command.arg("-c").arg(self.path("agent.conf")).args(arguments);
         let path = std::env::var("PATH").expect("a path");

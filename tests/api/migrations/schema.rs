@@ -1,6 +1,6 @@
 //! The tables: migrated up and down, by several processes at once, and each with a comment.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::harness::{BACKUPS, Database, Output, Server, plain_command, run};
 
@@ -10,7 +10,7 @@ fn migrate(database: &Database) -> Output {
 
 /// Returns `up.sql` or `down.sql` of every migration, oldest first.
 pub fn scripts(name: &str) -> Vec<String> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations");
+    let folder = crate::common::repository().join("migrations");
     let mut all: Vec<PathBuf> = std::fs::read_dir(&folder)
         .expect("the migrations")
         .map(|entry| entry.expect("a migration").path())

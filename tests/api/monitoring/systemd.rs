@@ -2,7 +2,6 @@
 
 use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
-use std::path::Path;
 
 use tempfile::TempDir;
 
@@ -45,8 +44,7 @@ fn systemd_is_notified_through_an_abstract_socket() {
 fn systemd_units_disable_core_dumps() {
     let mut units = 0;
     for folder in ["deploy/systemd", "deploy/appliance"] {
-        for entry in std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)).expect("a folder")
-        {
+        for entry in std::fs::read_dir(crate::common::repository().join(folder)).expect("a folder") {
             let path = entry.expect("an entry").path();
             if path.extension().is_some_and(|extension| extension == "service") {
                 units += 1;

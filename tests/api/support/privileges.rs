@@ -1,6 +1,5 @@
 //! The role `support`: its limits, and that the rights which cannot be revoked do no harm.
 
-use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -10,7 +9,7 @@ use crate::harness::{
 
 /// Runs the script as an operator would, without `ON_ERROR_STOP`.
 fn support_sql(url: &str, options: &[&str]) -> Output {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/postgres/support.sql");
+    let script = crate::common::repository().join("deploy/postgres/support.sql");
     let mut command = Command::new("psql");
     command.args(["--no-psqlrc", "--quiet"]).args(options).arg("-f").arg(script).arg(url);
     run(&mut command)

@@ -85,7 +85,7 @@ fn events_view_shows_the_latest_events() {
 
 /// Runs the script as an operator does, after the migration.
 fn create_support_role(server: &Server) {
-    let script = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/postgres/support.sql");
+    let script = crate::common::repository().join("deploy/postgres/support.sql");
     let applied = Command::new("psql")
         .args(["--no-psqlrc", "--quiet", "-v", "ON_ERROR_STOP=1", "-f"])
         .arg(&script)
@@ -100,8 +100,7 @@ fn views_replaced_by_a_migration_stay_readable_for_support() {
     let server = Server::start();
     create_support_role(&server);
     server.kill();
-    let folder =
-        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations/2026-11-26-000300_unbroken_leases");
+    let folder = crate::common::repository().join("migrations/2026-11-26-000300_unbroken_leases");
     for script in ["down.sql", "up.sql"] {
         server.db.execute(&std::fs::read_to_string(folder.join(script)).expect("a script"));
         for view in ["support_systems", "support_orgs", "support_recent_events"] {
