@@ -10,11 +10,12 @@ use uuid::Uuid;
 
 use super::prepared::{column, prepared};
 use super::{Conn, DbError};
+use crate::domain::event_kind::EventKind;
 
 /// One entry of the history. It is written in the transaction that makes the change it describes.
 #[derive(Debug, Clone)]
 pub struct Event {
-    pub kind: &'static str,
+    pub kind: EventKind,
     pub org_id: String,
     pub system_id: Option<Uuid>,
     pub backup_id: Option<Uuid>,
@@ -22,6 +23,21 @@ pub struct Event {
     pub actor: String,
     pub remote_addr: Option<IpAddr>,
     pub detail: Value,
+}
+
+impl Event {
+    /// Returns the event of what an operator did at the command line to an organization, or to one of its systems.
+    pub fn by_operator(kind: EventKind, org: &str, system: Option<Uuid>, detail: Value) -> Self {
+        Self {
+            kind,
+            org_id: org.to_owned(),
+            system_id: system,
+            backup_id: None,
+            actor: "operator".to_owned(),
+            remote_addr: None,
+            detail,
+        }
+    }
 }
 
 /// Writes the events in this order.
@@ -34,7 +50,7 @@ pub fn write(conn: &mut Conn, events: &[Event]) -> Result<(), DbError> {
              AS new (kind, org_id, system_id, backup_id, actor, remote_addr, detail, place) \
          ORDER BY place";
     let columns = (
-        column(events, |event| event.kind).into_sql::<Array<Text>>(),
+        column(events, |event| event.kind.as_str()).into_sql::<Array<Text>>(),
         column(events, |event| event.org_id.as_str()).into_sql::<Array<Text>>(),
         column(events, |event| event.system_id).into_sql::<Array<Nullable<SqlUuid>>>(),
         column(events, |event| event.backup_id).into_sql::<Array<Nullable<SqlUuid>>>(),

@@ -13,6 +13,7 @@ use uuid::Uuid;
 use super::events::{self, Event};
 use super::schema::backups;
 use super::{Conn, DbError, from_bigint};
+use crate::domain::event_kind::EventKind;
 use crate::domain::object_key::ObjectKey;
 use crate::domain::row_state::BackupState;
 
@@ -124,7 +125,7 @@ pub fn never_seen(conn: &mut Conn, keys: &[ObjectKey]) -> Result<HashSet<Uuid>, 
 /// Records in the history that an operator deleted these objects, which had no row. Sizes are in bytes.
 pub fn note_deleted_orphans(conn: &mut Conn, orphans: &[(ObjectKey, u64)]) -> Result<(), DbError> {
     let event = |(key, size): &(ObjectKey, u64)| Event {
-        kind: "orphan_deleted",
+        kind: EventKind::OrphanDeleted,
         org_id: key.org().to_owned(),
         system_id: None,
         backup_id: Some(key.id().uuid()),

@@ -2,9 +2,12 @@
 
 use diesel::prelude::*;
 use serde::Serialize;
+use serde_json::{Value, json};
 
+use super::events::{self, Event};
 use super::schema::{org_usage, organizations, systems};
 use super::{Conn, DbError, from_bigint, service_defaults, to_bigint};
+use crate::domain::event_kind::EventKind;
 use crate::domain::ids::OrgId;
 
 /// An organization's own quota.
@@ -31,6 +34,15 @@ impl Quota {
             None => Self::Default,
             Some(0) => Self::Unlimited,
             Some(bytes) => Self::Bytes(from_bigint(bytes)),
+        }
+    }
+
+    /// Returns the quota for the history: bytes, `none` or `default`, as the command line takes it.
+    fn to_json(self) -> Value {
+        match self {
+            Self::Default => json!("default"),
+            Self::Unlimited => json!("none"),
+            Self::Bytes(bytes) => json!(bytes),
         }
     }
 
@@ -74,7 +86,8 @@ pub fn add(conn: &mut Conn, id: &OrgId, name: &str, quota: Quota) -> Result<(), 
             ))
             .execute(conn)?;
         diesel::insert_into(org_usage::table).values(org_usage::org_id.eq(id.as_str())).execute(conn)?;
-        Ok(())
+        let detail = json!({ "name": name, "quota": quota.to_json() });
+        events::write(conn, &[Event::by_operator(EventKind::OrgAdded, id.as_str(), None, detail)])
     })
 }
 
@@ -83,10 +96,18 @@ pub fn add(conn: &mut Conn, id: &OrgId, name: &str, quota: Quota) -> Result<(), 
 pub fn set_quota(conn: &mut Conn, id: &OrgId, quota: Quota) -> Result<bool, DbError> {
     conn.transaction(|conn| {
         lock(conn, id.as_str())?;
-        let changed = diesel::update(organizations::table.find(id.as_str()))
+        let before: Option<Option<i64>> = organizations::table
+            .find(id.as_str())
+            .select(organizations::quota_bytes)
+            .first(conn)
+            .optional()?;
+        let Some(before) = before.map(Quota::from_column) else { return Ok(false) };
+        diesel::update(organizations::table.find(id.as_str()))
             .set(organizations::quota_bytes.eq(quota.to_column()))
             .execute(conn)?;
-        Ok(changed == 1)
+        let detail = json!({ "old": before.to_json(), "new": quota.to_json() });
+        events::write(conn, &[Event::by_operator(EventKind::QuotaSet, id.as_str(), None, detail)])?;
+        Ok(true)
     })
 }
 

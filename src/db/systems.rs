@@ -12,6 +12,7 @@ use uuid::Uuid;
 use super::events::{self, Event};
 use super::schema::{backups, systems};
 use super::{Conn, DbError, from_bigint};
+use crate::domain::event_kind::EventKind;
 use crate::domain::ids::{BackupId, Extension, OrgId, SystemKey};
 use crate::domain::row_state::{BackupState, SystemState};
 
@@ -59,7 +60,10 @@ pub fn add(conn: &mut Conn, system: &NewSystem) -> Result<(), DbError> {
                 systems::secret_sha256.eq(system.secret_sha256.to_vec()),
             ))
             .execute(conn)?;
-        events::write(conn, &[by_operator("system_added", system.org.as_str(), system.id)])
+        events::write(
+            conn,
+            &[Event::by_operator(EventKind::SystemAdded, system.org.as_str(), Some(system.id), json!({}))],
+        )
     })
 }
 
@@ -158,15 +162,21 @@ pub fn rotate_secret(conn: &mut Conn, system: &SystemSummary, sha256: [u8; 32]) 
         diesel::update(systems::table.find(system.id))
             .set(systems::secret_sha256.eq(sha256.to_vec()))
             .execute(conn)?;
-        events::write(conn, &[by_operator("secret_rotated", &system.org_id, system.id)])
+        events::write(
+            conn,
+            &[Event::by_operator(EventKind::SecretRotated, &system.org_id, Some(system.id), json!({}))],
+        )
     })
 }
 
 /// Suspends or resumes a system; `false` if it is being destroyed or does not exist. Links from before a suspension stay
 /// invalid when the system is resumed.
 pub fn set_suspended(conn: &mut Conn, system: &SystemSummary, suspended: bool) -> Result<bool, DbError> {
-    let (state, kind) =
-        if suspended { (SystemState::Suspended, "suspended") } else { (SystemState::Active, "resumed") };
+    let (state, kind) = if suspended {
+        (SystemState::Suspended, EventKind::Suspended)
+    } else {
+        (SystemState::Active, EventKind::Resumed)
+    };
     conn.transaction(|conn| {
         let changed = diesel::update(systems::table.find(system.id))
             .filter(systems::state.ne(SystemState::Destroying))
@@ -178,7 +188,7 @@ pub fn set_suspended(conn: &mut Conn, system: &SystemSummary, suspended: bool) -
                 .execute(conn)?;
         }
         if changed == 1 {
-            events::write(conn, &[by_operator(kind, &system.org_id, system.id)])?;
+            events::write(conn, &[Event::by_operator(kind, &system.org_id, Some(system.id), json!({}))])?;
         }
         Ok(changed == 1)
     })
@@ -192,7 +202,10 @@ pub fn mark_destroying(conn: &mut Conn, system: &SystemSummary) -> Result<(), Db
             .set(systems::state.eq(SystemState::Destroying))
             .execute(conn)?;
         if marked == 1 {
-            events::write(conn, &[by_operator("destroyed", &system.org_id, system.id)])?;
+            events::write(
+                conn,
+                &[Event::by_operator(EventKind::Destroyed, &system.org_id, Some(system.id), json!({}))],
+            )?;
         }
         Ok(())
     })
@@ -223,16 +236,4 @@ pub fn open_rows(conn: &mut Conn, system: Uuid) -> Result<Vec<OpenRow>, DbError>
         })
     };
     rows.into_iter().map(open).filter_map(Result::transpose).collect()
-}
-
-fn by_operator(kind: &'static str, org: &str, system: Uuid) -> Event {
-    Event {
-        kind,
-        org_id: org.to_owned(),
-        system_id: Some(system),
-        backup_id: None,
-        actor: "operator".to_owned(),
-        remote_addr: None,
-        detail: json!({}),
-    }
 }

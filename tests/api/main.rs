@@ -18,6 +18,7 @@ mod connections;
 mod deletion;
 mod docs;
 mod download;
+mod events;
 mod hostile;
 mod links;
 mod management;

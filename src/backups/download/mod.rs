@@ -21,6 +21,7 @@ use crate::auth::basic::SystemIdentity;
 use crate::db::Lane;
 use crate::db::backups;
 use crate::db::events::{self, Event};
+use crate::domain::event_kind::EventKind;
 use crate::domain::ids::BackupId;
 use crate::domain::range::ByteRange;
 use crate::store::{ObjectBody, StoreError};
@@ -109,7 +110,7 @@ impl Vault {
             Reader::Link(_) => return,
         };
         let event = Event {
-            kind: "downloaded",
+            kind: EventKind::Downloaded,
             org_id: row.org_id.clone(),
             system_id: Some(row.system_id),
             backup_id: Some(row.id.uuid()),

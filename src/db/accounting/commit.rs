@@ -11,6 +11,7 @@ use super::locked_systems::SystemIndex;
 use super::operation::{Commit, Committed, OperationOutcome};
 use super::transaction::Transaction;
 use crate::domain::accounting;
+use crate::domain::event_kind::EventKind;
 use crate::domain::retention::PruneReason;
 use crate::domain::row_state::BackupState;
 
@@ -44,7 +45,7 @@ impl Transaction<'_> {
             };
             self.decisions.retired.push((victim.id, reason));
             let detail = json!({ "reason": reason.as_str(), "size": victim.size });
-            self.record_event(index, "pruned", "service", victim.id, None, detail);
+            self.record_event(index, EventKind::Pruned, "service", victim.id, None, detail);
         }
         let pruned = !after.pruned.is_empty();
         self.set_usage(index, after);
@@ -86,12 +87,12 @@ impl Transaction<'_> {
         let remote = row.and_then(|row| row.remote_addr).map(|net| net.addr());
         let id = op.backup.uuid();
         let detail = json!({ "size": op.size, "encrypted": op.encrypted });
-        self.record_event(index, "uploaded", "system", id, remote, detail);
+        self.record_event(index, EventKind::Uploaded, "system", id, remote, detail);
         let cap = self.policy.retention.bytes;
         if op.size > cap {
             log::warn!("backup {} alone is larger than the system's size cap of {cap} bytes", op.backup);
             let detail = json!({ "size": op.size, "cap": cap });
-            self.record_event(index, "over_size_cap", "service", id, None, detail);
+            self.record_event(index, EventKind::OverSizeCap, "service", id, None, detail);
         }
     }
 }

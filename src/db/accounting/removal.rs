@@ -11,6 +11,7 @@ use super::locked_systems::SystemIndex;
 use super::operation::{Abort, Delete, DeletedBy, OperationOutcome};
 use super::transaction::Transaction;
 use crate::domain::accounting;
+use crate::domain::event_kind::EventKind;
 
 impl Transaction<'_> {
     pub(super) fn abort(&mut self, index: SystemIndex, op: &Abort) -> Result<OperationOutcome, DbError> {
@@ -54,7 +55,7 @@ impl Transaction<'_> {
         self.set_usage(index, after);
         self.decisions.retired.push((id, reason));
         let detail = if let DeletedBy::Caller(_) = op.by { json!({ "with": "token" }) } else { json!({}) };
-        self.record_event(index, "deleted", op.by.actor(), id, op.remote_addr, detail);
+        self.record_event(index, EventKind::Deleted, op.by.actor(), id, op.remote_addr, detail);
         Ok(OperationOutcome::Deleted)
     }
 

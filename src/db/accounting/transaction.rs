@@ -15,6 +15,7 @@ use super::locked_systems::{self, LockedSystem, SystemIndex};
 use super::operation::{AccountingPolicy, Operation, OperationOutcome, OrgBatch, RefusedUpload};
 use super::org_totals::{self, LockMode, OrgIndex, OrgTotals};
 use crate::domain::accounting::{StorageLimits, SystemUsage};
+use crate::domain::event_kind::EventKind;
 
 /// Runs the operations of one organization. Waits for locks. Returns one outcome for each operation.
 pub fn run(
@@ -200,7 +201,7 @@ impl<'a> Transaction<'a> {
 
     fn record_refusal(&mut self, org: OrgIndex, refusal: &RefusedUpload) {
         self.events.push(Event {
-            kind: "refused",
+            kind: EventKind::Refused,
             org_id: self.totals[org].org_id.clone(),
             system_id: Some(refusal.system_id),
             backup_id: None,
@@ -214,7 +215,7 @@ impl<'a> Transaction<'a> {
     pub(super) fn record_event(
         &mut self,
         index: SystemIndex,
-        kind: &'static str,
+        kind: EventKind,
         actor: &str,
         backup: Uuid,
         remote_addr: Option<IpAddr>,

@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::{BackupRequest, Row, find, lock_system, write_event};
 use crate::db::{Conn, DbError};
 use crate::domain::backup_request::LIFETIME;
+use crate::domain::event_kind::EventKind;
 use crate::domain::ids::OrgId;
 use crate::domain::row_state::SystemState;
 
@@ -58,7 +59,7 @@ pub fn create(conn: &mut Conn, new: &NewBackupRequest) -> Result<Creation, DbErr
         if let Some(joined) = join(conn, new.system_id)? {
             // A caller that requests a backup every minute must not fill the history.
             if joined.requested_by != new.requested_by && !has_joined(conn, &joined, &new.requested_by)? {
-                write_event(conn, "requested", &joined, requester, json!({ "joined": true }))?;
+                write_event(conn, EventKind::Requested, &joined, requester, json!({ "joined": true }))?;
             }
             return Ok(Creation::Request(joined));
         }
@@ -70,7 +71,7 @@ pub fn create(conn: &mut Conn, new: &NewBackupRequest) -> Result<Creation, DbErr
             .bind::<Double, _>(LIFETIME.as_secs_f64())
             .get_result(conn)?;
         let made = BackupRequest::from(row);
-        write_event(conn, "requested", &made, requester, json!({ "joined": false }))?;
+        write_event(conn, EventKind::Requested, &made, requester, json!({ "joined": false }))?;
         Ok(Creation::Request(made))
     })
 }
@@ -81,7 +82,7 @@ fn has_joined(conn: &mut Conn, request: &BackupRequest, requested_by: &str) -> R
     let recorded = events::table.filter(
         events::system_id
             .eq(request.system_id)
-            .and(events::kind.eq("requested"))
+            .and(events::kind.eq(EventKind::Requested.as_str()))
             .and(events::at.ge(request.requested_at))
             .and(events::actor.eq(requested_by)),
     );

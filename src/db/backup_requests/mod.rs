@@ -40,6 +40,7 @@ use super::prepared::prepared;
 use super::schema::systems;
 use super::{Conn, DbError};
 use crate::domain::backup_request::BackupRequestState;
+use crate::domain::event_kind::EventKind;
 use crate::domain::ids::{BackupId, Extension};
 use crate::domain::row_state::SystemState;
 
@@ -213,7 +214,7 @@ fn lock_system(conn: &mut Conn, system: Uuid) -> Result<Option<TargetSystem>, Db
 /// Writes an event about a request to the history.
 fn write_event(
     conn: &mut Conn,
-    kind: &'static str,
+    kind: EventKind,
     request: &BackupRequest,
     (actor, remote_addr): (&str, Option<IpAddr>),
     mut detail: Value,

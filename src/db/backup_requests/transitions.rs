@@ -3,13 +3,14 @@
 use std::net::IpAddr;
 
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Uuid as SqlUuid};
+use diesel::sql_types::{BigInt, Text, Uuid as SqlUuid};
 use serde_json::json;
 use uuid::Uuid;
 
 use super::{BackupRequest, find, lock_system, open_of, write_event};
 use crate::db::{Conn, DbError};
 use crate::domain::backup_request::BackupRequestState;
+use crate::domain::event_kind::EventKind;
 
 /// Returns the open requests of a system, oldest first, and marks them as seen. `None` if the secret with this hash is no
 /// longer valid: a client that has waited with an old secret must not receive the requests.
@@ -64,7 +65,7 @@ pub fn cancel(
         if diesel::sql_query(sql).bind::<SqlUuid, _>(id).execute(conn)? == 0 {
             return Ok(Cancellation::Ended(BackupRequestState::Expired));
         }
-        write_event(conn, "request_cancelled", &request, (requested_by, remote_addr), json!({}))?;
+        write_event(conn, EventKind::RequestCancelled, &request, (requested_by, remote_addr), json!({}))?;
         Ok(Cancellation::Done)
     })
 }
@@ -76,6 +77,9 @@ pub fn expire(conn: &mut Conn, at_most: i64) -> Result<usize, DbError> {
                  AND expires_at <= clock_timestamp() ORDER BY expires_at LIMIT $1 FOR NO KEY UPDATE SKIP LOCKED) \
              RETURNING id, org_id, system_id) \
          INSERT INTO backup_events (kind, org_id, system_id, actor, detail) \
-         SELECT 'request_expired', org_id, system_id, 'service', jsonb_build_object('request', id) FROM expired";
-    Ok(diesel::sql_query(sql).bind::<BigInt, _>(at_most).execute(conn)?)
+         SELECT $2, org_id, system_id, 'service', jsonb_build_object('request', id) FROM expired";
+    Ok(diesel::sql_query(sql)
+        .bind::<BigInt, _>(at_most)
+        .bind::<Text, _>(EventKind::RequestExpired.as_str())
+        .execute(conn)?)
 }

@@ -114,7 +114,7 @@ impl Org {
              FROM systems WHERE org_id = '{0}'
              UNION ALL SELECT concat_ws('|', stored_bytes, reserved_bytes) FROM org_usage WHERE org_id = '{0}'
              UNION ALL SELECT concat_ws('|', row_number() OVER (ORDER BY id), kind, system_id, backup_id, detail)
-             FROM backup_events WHERE org_id = '{0}' AND kind <> 'system_added'",
+             FROM backup_events WHERE org_id = '{0}' AND kind NOT IN ('org_added', 'system_added')",
             self.id.as_str()
         );
         sql = format!("SELECT * FROM ({sql}) AS found (line)");

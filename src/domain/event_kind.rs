@@ -1,0 +1,34 @@
+//! The kinds of events in the history (`backup_events.kind`). `docs/operations.md` explains each of them.
+
+use super::row_state::row_state;
+
+row_state! {
+    /// What has happened: the values of `backup_events.kind`.
+    EventKind {
+        /// An upload was stored.
+        Uploaded = "uploaded",
+        /// A stored backup alone is larger than all backups of a system together may be.
+        OverSizeCap = "over_size_cap",
+        /// Bytes of a backup were read, or a download link was made.
+        Downloaded = "downloaded",
+        /// A backup was deleted by its system, a portal or an operator.
+        Deleted = "deleted",
+        /// A backup was removed by retention.
+        Pruned = "pruned",
+        /// An upload was refused by a rule.
+        Refused = "refused",
+        /// An object without a row was deleted.
+        OrphanDeleted = "orphan_deleted",
+        /// A backup was requested.
+        Requested = "requested",
+        RequestCancelled = "request_cancelled",
+        RequestExpired = "request_expired",
+        OrgAdded = "org_added",
+        QuotaSet = "quota_set",
+        SystemAdded = "system_added",
+        SecretRotated = "secret_rotated",
+        Suspended = "suspended",
+        Resumed = "resumed",
+        Destroyed = "destroyed",
+    }
+}

@@ -1,0 +1,3 @@
+//! The history: what is recorded of the actions of appliances, portals and operators.
+
+mod operators;
