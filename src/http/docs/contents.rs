@@ -40,6 +40,30 @@ pub const GUIDES: &[Guide] = &[
         },
         markdown: include_str!("../../../docs/limits.md"),
     },
+    Guide {
+        entry: Entry {
+            name: "install",
+            title: "Installing Strongroom",
+            summary: "From an empty Debian machine to the first stored backup.",
+        },
+        markdown: include_str!("../../../docs/install.md"),
+    },
+    Guide {
+        entry: Entry {
+            name: "operations",
+            title: "Operating Strongroom",
+            summary: "Health, failures, certificates, upgrades, audits: what to look at and what to do.",
+        },
+        markdown: include_str!("../../../docs/operations.md"),
+    },
+    Guide {
+        entry: Entry {
+            name: "support",
+            title: "For support staff",
+            summary: "Answers to the questions of support with psql and the read-only views.",
+        },
+        markdown: include_str!("../../../docs/support.md"),
+    },
 ];
 
 /// The list of error codes, which is rendered from the table of error codes.

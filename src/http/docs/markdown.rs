@@ -1,6 +1,7 @@
 //! Converts Markdown to HTML: headings have anchors like on a forge, and HTML in the Markdown is shown as text.
 
-use pulldown_cmark::{CowStr, Event, HeadingLevel, LinkType, Options, Parser, Tag, TagEnd, html};
+use super::contents::guide;
+use pulldown_cmark::{CowStr, Event, HeadingLevel, Options, Parser, Tag, TagEnd, html};
 
 /// A heading of the second level: its text and its anchor.
 pub struct Heading {
@@ -10,8 +11,8 @@ pub struct Heading {
 
 /// The HTML of a Markdown text, and its headings of the second level.
 pub fn to_html(markdown: &str) -> (String, Vec<Heading>) {
-    let options = Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH;
-    let mut events: Vec<Event> = Parser::new_ext(markdown, options).map(adapt).collect();
+    let options = Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH | Options::ENABLE_TASKLISTS;
+    let mut events = adapt(Parser::new_ext(markdown, options));
     let mut chapters = Vec::new();
     for start in 0..events.len() {
         let Event::Start(Tag::Heading { level, .. }) = &events[start] else { continue };
@@ -62,20 +63,32 @@ pub fn escape(text: &str) -> String {
     out
 }
 
-/// Turns HTML into text, and links to neighbouring Markdown files into links to their pages.
-fn adapt(event: Event<'_>) -> Event<'_> {
-    match event {
-        Event::Html(text) | Event::InlineHtml(text) => Event::Text(text),
-        Event::Start(Tag::Link { link_type: LinkType::Inline, dest_url, title, id }) => {
-            let (file, anchor) = dest_url.split_at(dest_url.find('#').unwrap_or(dest_url.len()));
-            let dest_url = match file.strip_suffix(".md") {
-                Some(name) if !name.contains('/') => CowStr::from(format!("/docs/{name}{anchor}")),
-                _ => dest_url,
-            };
-            Event::Start(Tag::Link { link_type: LinkType::Inline, dest_url, title, id })
+/// Turns HTML into text, and links to guides into links to their pages. Links to other files of the source become their text,
+/// because the service does not serve these files.
+fn adapt<'a>(events: impl Iterator<Item = Event<'a>>) -> Vec<Event<'a>> {
+    let mut link_is_kept = true;
+    let adapted = events.filter_map(|event| match event {
+        Event::Html(text) | Event::InlineHtml(text) => Some(Event::Text(text)),
+        Event::Start(Tag::Link { link_type, dest_url, title, id }) => {
+            let address = page_address(&dest_url);
+            link_is_kept = address.is_some();
+            let dest_url = CowStr::from(address?);
+            Some(Event::Start(Tag::Link { link_type, dest_url, title, id }))
         }
-        event => event,
+        Event::End(TagEnd::Link) if !link_is_kept => None,
+        event => Some(event),
+    });
+    adapted.collect()
+}
+
+/// The address for a link in a guide; `None` for a file that is not served.
+fn page_address(link: &str) -> Option<String> {
+    let (file, anchor) = link.split_at(link.find('#').unwrap_or(link.len()));
+    if file.is_empty() || file.starts_with('/') || file.contains("://") {
+        return Some(link.to_owned());
     }
+    let name = file.strip_suffix(".md")?;
+    guide(name).map(|guide| format!("/docs/{}{anchor}", guide.entry.name))
 }
 
 /// The anchor of a heading, like on a forge: lower case, without punctuation, with hyphens for spaces.
@@ -107,5 +120,12 @@ mod tests {
         let (html, _) = to_html("[a](portals.md) [b](#limits) [c](portals.md#links)");
         assert!(html.contains(r#"href="/docs/portals""#) && html.contains(r##"href="#limits""##), "{html}");
         assert!(html.contains(r#"href="/docs/portals#links""#), "{html}");
+    }
+
+    #[test]
+    fn link_to_a_file_that_is_not_served_becomes_its_text() {
+        let (html, _) =
+            to_html("[the agent](../deploy/appliance) [why](decisions/0001-a.md) [x](https://a.example/)");
+        assert_eq!(html.trim(), r#"<p>the agent why <a href="https://a.example/">x</a></p>"#);
     }
 }

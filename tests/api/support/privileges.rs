@@ -8,7 +8,7 @@ use crate::harness::{
 };
 
 /// Runs the script as an operator would, without `ON_ERROR_STOP`.
-fn support_sql(url: &str, options: &[&str]) -> Output {
+pub fn support_sql(url: &str, options: &[&str]) -> Output {
     let script = crate::common::repository().join("deploy/postgres/support.sql");
     let mut command = Command::new("psql");
     command.args(["--no-psqlrc", "--quiet"]).args(options).arg("-f").arg(script).arg(url);

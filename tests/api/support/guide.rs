@@ -1,0 +1,28 @@
+//! The guide for support staff.
+
+use crate::common::repository;
+use crate::harness::{Database, Server, bytes};
+
+/// Returns the blocks of SQL in a page.
+fn sql_blocks(page: &str) -> Vec<&str> {
+    page.split("```sql\n").skip(1).map(|rest| rest.split("```").next().unwrap_or_default()).collect()
+}
+
+#[test]
+fn every_query_of_the_support_guide_works_for_the_role_support() {
+    let page = std::fs::read_to_string(repository().join("docs/support.md")).expect("the guide");
+    let server = Server::start();
+    let system = server.system();
+    server.store(&system, &bytes(100));
+    super::privileges::support_sql(server.db.url(), &[]).exits(0);
+    let support = Database::at(&server.db.url_as("support"));
+    let queries = sql_blocks(&page);
+    assert!(queries.len() >= 8, "the guide has {} queries", queries.len());
+    for query in queries {
+        let named = query.replace("fw-01", &system.key).replace("acme", &system.org);
+        support.try_execute(&named).unwrap_or_else(|error| panic!("{error}: {query}"));
+    }
+    let first = sql_blocks(&page)[0].replace("fw-01", &system.key);
+    let found = format!("SELECT count(*) FROM ({}) found", first.trim().trim_end_matches(';'));
+    assert_eq!(support.number(&found), 1, "the search finds the system by its key");
+}
