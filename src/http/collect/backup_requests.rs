@@ -25,21 +25,22 @@ const INVALID_WAIT: &str = "must be a whole number of seconds from 0 to 60";
 
 /// The open backup requests of a system.
 #[derive(Serialize, ToSchema)]
-#[schema(as = Requests)]
 pub struct OpenBackupRequests {
+    /// The open backup requests, oldest first.
     pub requests: Vec<OpenBackupRequest>,
 }
 
 /// An open backup request.
 #[derive(Serialize, ToSchema)]
-#[schema(as = OpenRequest)]
 pub struct OpenBackupRequest {
-    /// The appliance need not send it back: the next stored backup fulfils every open request.
-    #[schema(value_type = String, format = "uuid")]
+    /// The id of the backup request. The appliance need not send it back: the next stored backup fulfils every open request.
+    #[schema(value_type = String, format = "uuid", example = "01934fab-bc33-7890-a1b2-c3d4e5f6a7b8")]
     id: Uuid,
-    #[schema(format = DateTime)]
+    /// When the backup request was made: RFC 3339, UTC.
+    #[schema(format = DateTime, example = "2026-04-12T09:30:00Z")]
     requested_at: String,
-    #[schema(format = DateTime)]
+    /// When the backup request expires unless a backup fulfils it: RFC 3339, UTC.
+    #[schema(format = DateTime, example = "2026-04-13T09:30:00Z")]
     expires_at: String,
 }
 
@@ -67,7 +68,7 @@ impl From<BackupRequest> for OpenBackupRequest {
 /// and at the latest when the wait is over. It lists all open requests, including those that the appliance has seen. While
 /// a request is open, every other authenticated response has the header `X-Backup-Requested: ID`.
 #[utoipa::path(
-    get, path = "/api/systems/backups/requests", tag = "Requests", operation_id = "listRequests",
+    get, path = "/api/systems/backups/requests", operation_id = "listRequests",
     params(
         ("wait" = Option<u64>, Query, description = "Seconds to wait for a request.", minimum = 0, maximum = 60),
     ),

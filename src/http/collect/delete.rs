@@ -20,7 +20,7 @@ use crate::http::shared::deleted::Deleted;
 ///
 /// Deletes the backup at once. It cannot be restored. Deleting it again is answered with 404: it is gone.
 #[utoipa::path(
-    delete, path = "/api/systems/backups/{id}", tag = "Backups", operation_id = "deleteBackup",
+    delete, path = "/api/systems/backups/{id}", operation_id = "deleteBackup",
     params(BackupIdPath),
     responses(DeleteResponses),
     security(("basic" = [])),

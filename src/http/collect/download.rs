@@ -19,7 +19,7 @@ use crate::http::shared::backup_response::{describe_backup_response, respond_wit
 /// Returns the bytes as they were uploaded, or a part of them. If the connection breaks, the download is incomplete and
 /// never looks complete; the missing part can be requested with `Range`.
 #[utoipa::path(
-    get, path = "/api/systems/backups/{id}", tag = "Backups", operation_id = "downloadBackup",
+    get, path = "/api/systems/backups/{id}", operation_id = "downloadBackup",
     params(
         BackupIdPath,
         ("Range" = Option<String>, Header, description = "A single range of bytes.", example = "bytes=0-1023"),

@@ -13,11 +13,14 @@ use crate::http::envelope;
 use crate::http::errors::data::Empty;
 use crate::http::openapi::responses::{ResponseMap, Responses};
 
-/// What the check found. A dependency is `up`, `down` or `being prepared`.
+/// What the check found.
 #[derive(Serialize, ToSchema)]
+#[schema(as = Health)]
 pub struct Dependencies {
+    /// Whether the database commits: `up`, `down` or `being prepared`.
     #[schema(example = "up")]
     pub database: &'static str,
+    /// Whether the object store can be written to: `up`, `down` or `being prepared`.
     #[schema(example = "up")]
     pub store: &'static str,
     /// The background tasks that can't do their work; left out if there are none.
@@ -30,13 +33,7 @@ pub struct Dependencies {
 ///
 /// Commits a transaction that changes nothing, and writes to the object store, at most once a second. `degraded`: backups are
 /// stored, and a background task can't do its work.
-#[utoipa::path(
-    get,
-    path = "/api/health",
-    tag = "Health",
-    operation_id = "health",
-    responses(HealthResponses)
-)]
+#[utoipa::path(get, path = "/api/health", operation_id = "health", responses(HealthResponses))]
 pub async fn check_health(state: Data<AppState>) -> HttpResponse {
     let health = state.vault.health().await;
     let (status, message) = match (health.dependencies_are_up(), health.tasks.is_empty()) {
@@ -72,13 +69,7 @@ impl IntoResponses for HealthResponses {
 /// Check whether the process responds
 ///
 /// Checks nothing else. For a watchdog: a restart does not help against a database that is down.
-#[utoipa::path(
-    get,
-    path = "/api/health/live",
-    tag = "Health",
-    operation_id = "live",
-    responses(LiveResponses)
-)]
+#[utoipa::path(get, path = "/api/health/live", operation_id = "live", responses(LiveResponses))]
 pub async fn check_liveness() -> HttpResponse {
     envelope::respond(StatusCode::OK, "alive", Empty {})
 }

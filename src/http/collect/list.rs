@@ -16,7 +16,9 @@ use crate::http::shared::backup_metadata::Metadata;
 
 /// The backups of one system, newest first.
 #[derive(Serialize, ToSchema)]
+#[schema(as = BackupList)]
 pub struct Backups {
+    /// All stored backups of the system.
     pub backups: Vec<Metadata>,
 }
 
@@ -24,7 +26,7 @@ pub struct Backups {
 ///
 /// Returns all backups of the authenticated system, newest first. The backups of other systems are not accessible.
 #[utoipa::path(
-    get, path = "/api/systems/backups", tag = "Backups", operation_id = "listBackups",
+    get, path = "/api/systems/backups", operation_id = "listBackups",
     responses(ListResponses),
     security(("basic" = [])),
 )]

@@ -18,7 +18,7 @@ use crate::http::openapi::responses::{ResponseMap, Responses};
 /// Use it instead of uploading the same configuration again. It does not count against the rate limit, and support staff
 /// see the system as fresh. A pending request for a backup stays open.
 #[utoipa::path(
-    post, path = "/api/systems/backups/unchanged", tag = "Requests", operation_id = "noteUnchanged",
+    post, path = "/api/systems/backups/unchanged", operation_id = "noteUnchanged",
     responses(UnchangedResponses),
     security(("basic" = [])),
 )]

@@ -43,7 +43,7 @@ fn html_page(body: Option<String>) -> HttpResponse {
 /// `/openapi.json`.
 pub async fn openapi(request: HttpRequest, state: Data<AppState>) -> HttpResponse {
     let document = document::json(&state.addresses.base_urls(&request));
-    respond(StatusCode::OK, "application/json", PRIVATE, document.to_string())
+    respond(StatusCode::OK, "application/json", PRIVATE, document::text(&document))
 }
 
 /// `/llms.txt`.

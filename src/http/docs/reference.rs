@@ -4,26 +4,21 @@ use std::fmt::Write as _;
 
 use serde_json::{Map, Value};
 
+use super::document::operations;
 use super::layout;
 use super::markdown::{escape, inline, to_html};
 
-/// The methods, in the order in which they are shown.
-const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
-
 /// `/docs/reference`.
 pub fn page(document: &Value) -> String {
-    let mut main = format!(
-        "<h1>API reference</h1>{}<p class=\"note\">Every path that supports <code>GET</code> also supports \
-         <code>HEAD</code>.</p>",
-        to_html(text(&document["info"], "description")).0
-    );
+    let mut main = format!("<h1>API reference</h1>{}", to_html(text(&document["info"], "description")).0);
     let mut chapters = String::new();
     for tag in document["tags"].as_array().into_iter().flatten() {
         let name = text(tag, "name");
         let anchor = escape(&name.to_lowercase().replace(' ', "-"));
-        let _ = write!(chapters, "<li><a href=\"#{anchor}\">{}</a></li>", escape(name));
+        let title = escape(text(tag, "x-displayName"));
+        let _ = write!(chapters, "<li><a href=\"#{anchor}\">{title}</a></li>");
         let description = to_html(text(tag, "description")).0;
-        let _ = write!(main, "<h2 id=\"{anchor}\">{}</h2>{description}", escape(name));
+        let _ = write!(main, "<h2 id=\"{anchor}\">{title}</h2>{description}");
         let (mut links, mut shown) = (String::new(), String::new());
         for (path, method, operation, server) in operations(document) {
             if operation["tags"][0] == name {
@@ -43,16 +38,6 @@ pub fn page(document: &Value) -> String {
         properties(&mut main, schema);
     }
     layout::page("API reference", "reference", &chapters, &main)
-}
-
-/// Path, method, operation and server URL of all operations. `HEAD` is omitted, because it is like `GET`.
-pub fn operations(document: &Value) -> impl Iterator<Item = (&str, &'static str, &Value, &str)> {
-    members(&document["paths"]).flat_map(|(path, item)| {
-        let of = move |method| item.get(method).map(|found| (method, found));
-        METHODS.into_iter().filter_map(of).map(move |(method, operation)| {
-            (path.as_str(), method, operation, item["servers"][0]["url"].as_str().unwrap_or_default())
-        })
-    })
 }
 
 fn show(main: &mut String, path: &str, method: &str, operation: &Value, server: &str) {

@@ -11,8 +11,8 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::contents::{Entry, markdown_entries};
+use super::document::operations;
 use super::guide_pages;
-use super::reference::operations;
 
 /// Limits on the cost of a search. It runs on a thread that serves requests, and needs no credential.
 const MAX_QUERY: usize = 200;

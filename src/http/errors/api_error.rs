@@ -117,7 +117,8 @@ impl ApiError {
                 r#type: ErrorKind::ValidationError,
                 errors: vec![error.clone()],
             }),
-            Self::TooLarge { max_bytes } => ErrorData::MaxBytes(MaxBytes { max_bytes: *max_bytes }),
+            Self::TooLarge { max_bytes } => ErrorData::MaxBytes(MaxBytes { max_bytes: Some(*max_bytes) }),
+            Self::QuotaExceeded => ErrorData::MaxBytes(MaxBytes { max_bytes: None }),
             Self::TooManyRequests { retry_after_seconds } => {
                 ErrorData::RetryAfter(RetryAfter { retry_after_seconds: *retry_after_seconds })
             }

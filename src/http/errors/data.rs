@@ -1,4 +1,4 @@
-//! The kinds of `data` in the envelope of an error.
+//! The kinds of `data` in the envelope of an error. The names in the OpenAPI document end in `Error`.
 
 use std::borrow::Cow;
 
@@ -6,6 +6,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::domain::backup_request::BackupRequestState;
+use crate::http::openapi::schemas::{BackupRequestStateSchema, ERROR_ENVELOPE, envelope_name};
 
 /// A part of the request that failed validation.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -17,6 +18,7 @@ pub struct FieldError {
     #[schema(example = "mismatch")]
     pub message: &'static str,
     /// The value that was sent, shortened; empty where it would not help.
+    #[schema(example = "")]
     pub value: String,
 }
 
@@ -30,13 +32,16 @@ pub enum ErrorKind {
 
 /// The request is invalid.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ValidationError)]
 pub struct ValidationFailed {
     pub r#type: ErrorKind,
+    /// The parts of the request that are invalid.
     pub errors: Vec<FieldError>,
 }
 
 /// A dependency of the service is unavailable.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = UnavailableError)]
 pub struct DependencyDown {
     pub r#type: ErrorKind,
     /// The dependency, without internal details.
@@ -46,28 +51,32 @@ pub struct DependencyDown {
 
 /// The limit that was exceeded.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = TooLargeError)]
 pub struct MaxBytes {
-    /// The largest upload, in bytes.
-    pub max_bytes: u64,
+    /// The largest upload, in bytes; left out if not the upload is too large, but the organization's quota is exceeded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = i64, required = false, minimum = 1, example = 2147483648_u64)]
+    pub max_bytes: Option<u64>,
 }
 
 /// When to try again.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = TooManyRequestsError)]
 pub struct RetryAfter {
     /// The same value as the header `Retry-After`.
-    #[schema(minimum = 1)]
+    #[schema(value_type = i32, minimum = 1, example = 41)]
     pub retry_after_seconds: u64,
 }
 
-/// The state of a backup request.
+/// The backup request is no longer open.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(as = RequestStateNow)]
+#[schema(as = RequestEndedError)]
 pub struct BackupRequestStateNow {
-    #[schema(value_type = String, pattern = "^(pending|seen|fulfilled|expired|cancelled)$", example = "fulfilled")]
+    #[schema(value_type = BackupRequestStateSchema)]
     pub state: BackupRequestState,
 }
 
-/// `{}`
+/// No details: `{}`.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Empty {}
 
@@ -84,15 +93,15 @@ pub enum ErrorData {
 }
 
 impl ErrorData {
-    /// The name of this data's schema in the OpenAPI document.
-    pub fn schema(&self) -> Cow<'static, str> {
+    /// The name of the schema of the envelope around this data in the OpenAPI document.
+    pub fn response_schema(&self) -> Cow<'static, str> {
         match self {
-            Self::Validation(_) => ValidationFailed::name(),
-            Self::DependencyDown(_) => DependencyDown::name(),
-            Self::MaxBytes(_) => MaxBytes::name(),
-            Self::RetryAfter(_) => RetryAfter::name(),
-            Self::State(_) => BackupRequestStateNow::name(),
-            Self::Empty(_) => Empty::name(),
+            Self::Validation(_) => envelope_name::<ValidationFailed>().into(),
+            Self::DependencyDown(_) => envelope_name::<DependencyDown>().into(),
+            Self::MaxBytes(_) => envelope_name::<MaxBytes>().into(),
+            Self::RetryAfter(_) => envelope_name::<RetryAfter>().into(),
+            Self::State(_) => envelope_name::<BackupRequestStateNow>().into(),
+            Self::Empty(_) => ERROR_ENVELOPE.into(),
         }
     }
 }

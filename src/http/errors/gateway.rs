@@ -29,9 +29,11 @@ pub struct GatewayError {
     /// The error's code; `doc_url` leads to its explanation.
     #[schema(example = "not_found")]
     code: &'static str,
-    /// For people.
+    /// What is wrong, for people.
+    #[schema(example = "system not found")]
     message: String,
-    #[schema(format = "uri")]
+    /// The page that explains the code.
+    #[schema(format = "uri", example = "https://manage.example.net/docs/errors/not_found")]
     doc_url: String,
 }
 

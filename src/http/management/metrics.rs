@@ -24,7 +24,7 @@ const CACHE_POLICY: &str = "no-store";
 /// A request from the service's own machine needs no token if its `Host` is `localhost`, a loopback address or the
 /// listener's address, and no proxy has forwarded it.
 #[utoipa::path(
-    get, path = "/metrics", tag = "Health", operation_id = "metrics",
+    get, path = "/metrics", operation_id = "metrics",
     responses(MetricsResponses),
     security((), ("bearer" = ["backup:admin"])),
 )]

@@ -13,7 +13,7 @@ use utoipa::openapi::schema::{AnyOfBuilder, Schema};
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder, ResponsesBuilder};
 
 use super::response_headers::{BACKUP_REQUESTED, example_value, with_example_headers, with_headers};
-use super::schemas::{envelope, schema_ref};
+use super::schemas::{envelope_ref, schema_ref};
 use crate::http::errors::ApiError;
 use crate::http::errors::data::ErrorData;
 use crate::http::errors::gateway::{self, GatewayError};
@@ -22,7 +22,7 @@ use crate::http::errors::gateway::{self, GatewayError};
 pub type ResponseMap = BTreeMap<String, RefOr<Response>>;
 
 /// A media type, its schema and an example.
-pub type Body = (&'static str, Schema, Value);
+pub type Body = (&'static str, RefOr<Schema>, Value);
 
 /// Builds the responses of one operation.
 #[derive(Default)]
@@ -45,7 +45,7 @@ impl Responses {
         data: &T,
         headers: &[&str],
     ) -> Self {
-        let schema = envelope(status, schema_ref::<T>());
+        let schema = envelope_ref::<T>();
         let example = json!({ "code": status, "message": message, "data": data });
         let content = ContentBuilder::new().schema(Some(schema)).example(Some(example)).build();
         let response = ResponseBuilder::new().description(description).content("application/json", content);
@@ -92,9 +92,9 @@ impl Responses {
     pub fn errors(self, errors: impl IntoIterator<Item = ApiError>) -> Self {
         self.with_errors(errors.into_iter().map(|error| {
             let status = error.status_code().as_u16();
-            let schema = envelope(status, Ref::from_schema_name(error.data().schema()).into());
+            let schema = Ref::from_schema_name(error.data().response_schema()).into();
             let body = json!({ "code": status, "message": error.to_string(), "data": error.data() });
-            (status, DescribedError { error, schema: RefOr::T(schema), body })
+            (status, DescribedError { error, schema, body })
         }))
     }
 

@@ -1,35 +1,73 @@
-//! Schemas of response bodies.
+//! Schemas of response bodies. Every JSON body has a schema with a name: generated clients name their types after it.
 
-use utoipa::ToSchema;
-use utoipa::openapi::schema::{AllOfBuilder, KnownFormat, ObjectBuilder, Schema, SchemaFormat, Type};
+use std::borrow::Cow;
+
+use serde_json::json;
+use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, Schema, SchemaFormat, Type};
 use utoipa::openapi::{Ref, RefOr};
+use utoipa::{PartialSchema, ToSchema};
 
-/// The schema of `{"code", "message", "data"}` around `data`.
-pub fn envelope(status: u16, data: RefOr<Schema>) -> Schema {
-    let code = ObjectBuilder::new()
+use crate::domain::backup_request::BackupRequestState;
+
+/// A schema and its name in the components of the document.
+pub type NamedSchema = (String, RefOr<Schema>);
+
+/// The name of the envelope of an error without details.
+pub const ERROR_ENVELOPE: &str = "ErrorResponse";
+
+/// The name of the envelope `{"code", "message", "data"}` around `T`.
+pub fn envelope_name<T: ToSchema>() -> String {
+    format!("{}Response", T::name())
+}
+
+/// A reference to the envelope around `T`.
+pub fn envelope_ref<T: ToSchema>() -> RefOr<Schema> {
+    Ref::from_schema_name(envelope_name::<T>()).into()
+}
+
+/// The envelope around `T`, with examples of its status and message.
+pub fn envelope<T: ToSchema>(code: u16, message: &str) -> NamedSchema {
+    (envelope_name::<T>(), envelope_schema::<T>(code, message))
+}
+
+/// The schema of the envelope around `T`, whatever its name.
+pub fn envelope_schema<T: ToSchema>(code: u16, message: &str) -> RefOr<Schema> {
+    let status = ObjectBuilder::new()
         .schema_type(Type::Integer)
-        .description(Some("The status code of the response"))
-        .enum_values(Some([status]));
-    let message = ObjectBuilder::new().schema_type(Type::String).description(Some("For people"));
+        .format(Some(SchemaFormat::KnownFormat(KnownFormat::Int32)))
+        .description(Some("The status code of the response."))
+        .examples([json!(code)]);
+    let text = ObjectBuilder::new()
+        .schema_type(Type::String)
+        .description(Some("What the response means, for people."))
+        .examples([json!(message)]);
     let object = ObjectBuilder::new()
-        .property("code", code)
-        .property("message", message)
-        .property("data", data)
+        .description(Some(format!("The response whose `data` is {}.", T::name())))
+        .property("code", status)
+        .property("message", text)
+        .property("data", schema_ref::<T>())
         .required("code")
         .required("message")
         .required("data");
-    object.build().into()
+    RefOr::T(object.build().into())
+}
+
+/// `T` and all schemas that it refers to.
+pub fn with_parts<T: ToSchema>() -> Vec<NamedSchema> {
+    let mut all = vec![(T::name().into_owned(), T::schema())];
+    T::schemas(&mut all);
+    all
 }
 
 /// The schema of any bytes.
-pub fn binary() -> Schema {
+pub fn binary() -> RefOr<Schema> {
     let format = SchemaFormat::KnownFormat(KnownFormat::Binary);
-    ObjectBuilder::new().schema_type(Type::String).format(Some(format)).build().into()
+    RefOr::T(ObjectBuilder::new().schema_type(Type::String).format(Some(format)).build().into())
 }
 
 /// The schema of text for people.
-pub fn text() -> Schema {
-    ObjectBuilder::new().schema_type(Type::String).build().into()
+pub fn text() -> RefOr<Schema> {
+    RefOr::T(ObjectBuilder::new().schema_type(Type::String).build().into())
 }
 
 /// A reference to the schema of `T`.
@@ -37,7 +75,26 @@ pub fn schema_ref<T: ToSchema>() -> RefOr<Schema> {
     Ref::from_schema_name(T::name()).into()
 }
 
-/// The schema of `T` by reference, for functions that accept only a schema.
-pub fn schema_all_of<T: ToSchema>() -> Schema {
-    Schema::AllOf(AllOfBuilder::new().item(schema_ref::<T>()).build())
+/// The schema of a backup request's state. [`BackupRequestState`] cannot describe itself: the domain knows nothing of HTTP.
+pub struct BackupRequestStateSchema;
+
+impl PartialSchema for BackupRequestStateSchema {
+    fn schema() -> RefOr<Schema> {
+        let words = BackupRequestState::ALL.iter().map(|state| state.as_str());
+        let schema = ObjectBuilder::new()
+            .schema_type(Type::String)
+            .description(Some(
+                "`pending`: the appliance has not received the backup request yet. `seen`: it has. `fulfilled`: a \
+                 backup was stored for it. `expired` and `cancelled`: it ended without one.",
+            ))
+            .enum_values(Some(words))
+            .examples([json!(BackupRequestState::Fulfilled)]);
+        RefOr::T(schema.build().into())
+    }
+}
+
+impl ToSchema for BackupRequestStateSchema {
+    fn name() -> Cow<'static, str> {
+        "BackupRequestState".into()
+    }
 }

@@ -8,7 +8,9 @@ use crate::http::openapi::examples::example_id;
 
 /// The backup that was deleted.
 #[derive(Serialize, ToSchema)]
+#[schema(as = DeletedBackup)]
 pub struct Deleted {
+    /// The id of the deleted backup.
     #[schema(value_type = String, example = "01934fab-bc33-7890-a1b2-c3d4e5f6a7b8.gpg")]
     pub id: BackupId,
 }

@@ -37,7 +37,7 @@ pub fn resource() -> Resource {
 /// For backups in the local store. The URL for a backup in a bucket leads to the bucket's S3 server. Both listeners
 /// serve this path.
 #[utoipa::path(
-    get, path = "/api/downloads/{id}", tag = "Backups", operation_id = "followLink",
+    get, path = "/api/downloads/{id}", operation_id = "followLink",
     params(
         BackupIdPath,
         ("expires" = u64, Query, description = "Part of the signed URL."),

@@ -3,4 +3,6 @@
 mod mcp;
 mod openapi;
 mod openapi_management;
+mod openapi_order;
+mod openapi_schemas;
 mod pages;

@@ -34,10 +34,12 @@ impl ApiDocument {
         if errors.is_empty() { Ok(()) } else { Err(errors.join("; ")) }
     }
 
-    /// Fails if the document does not describe this answer for this operation.
+    /// Fails if the document does not describe this answer for this operation. The answer to `HEAD` is that to `GET`
+    /// without its body.
     #[track_caller]
     pub fn describes(&self, method: &str, path: &str, answer: &Answer) {
-        let operation = &self.0["paths"][path][method.to_lowercase()];
+        let described = if method == "HEAD" { "get".to_owned() } else { method.to_lowercase() };
+        let operation = &self.0["paths"][path][described];
         let said = &operation["responses"][answer.status.to_string()];
         assert!(!said.is_null(), "{method} {path} has an undocumented answer: {answer}");
         for (name, header) in said["headers"].as_object().into_iter().flatten() {
@@ -53,6 +55,10 @@ impl ApiDocument {
             };
             self.fits(&header["schema"], &value).unwrap_or_else(|e| panic!("{method} {path}: {name}: {e}"));
         }
+        if method == "HEAD" {
+            assert!(answer.body.is_empty(), "HEAD {path} has a body: {answer}");
+            return;
+        }
         let Some(content) = said.get("content").and_then(Value::as_object).filter(|c| !c.is_empty()) else {
             assert!(answer.body.is_empty(), "{method} {path} has no body there: {answer}");
             return;
@@ -64,6 +70,8 @@ impl ApiDocument {
         if media_type == "application/json" {
             self.fits(&body["schema"], &answer.json())
                 .unwrap_or_else(|e| panic!("{method} {path}: {e}: {answer}"));
+            let code = answer.json()["code"].as_u64();
+            assert!(code.is_none_or(|code| code == u64::from(answer.status)), "{method} {path}: {answer}");
         }
     }
 }

@@ -33,7 +33,7 @@ use head::parse_head;
 /// The body is the ciphertext. The service streams it to the store, hashes it on the way, and stores it only if it is
 /// complete. A 201 means that the backup is durable. Use `Transfer-Encoding: chunked` if the length is not known.
 #[utoipa::path(
-    post, path = "/api/systems/backups", tag = "Backups", operation_id = "uploadBackup",
+    post, path = "/api/systems/backups", operation_id = "uploadBackup",
     params(
         ("X-Filename" = Option<String>, Header,
             description = "The name that people see. Only what follows the last `/` or `\\` is used; characters outside \

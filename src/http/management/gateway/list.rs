@@ -4,7 +4,6 @@ use actix_web::HttpResponse;
 use actix_web::web::{Data, Path};
 use serde::Serialize;
 use serde_json::json;
-use utoipa::openapi::schema::ArrayBuilder;
 use utoipa::{IntoResponses, ToSchema};
 
 use crate::backups::Backup;
@@ -22,19 +21,26 @@ use crate::http::openapi::schemas::schema_ref;
 /// A backup as the gateway lists it. Times are in UTC.
 #[derive(Serialize, ToSchema)]
 pub struct SiteBackup {
-    /// The backup's id.
+    /// The id of the backup.
     #[schema(value_type = String, example = "01934fab-bc33-7890-a1b2-c3d4e5f6a7b8.gpg")]
     filename: BackupId,
-    /// For people. The details of a backup have the exact number of bytes in `bytes`.
+    /// The size, for people. The details of a backup have the exact number of bytes in `bytes`.
     #[schema(example = "81.0 KiB")]
     size: String,
-    #[schema(format = Date)]
+    /// The day on which the backup was stored.
+    #[schema(format = Date, example = "2026-04-12")]
     date: String,
+    /// The time of day at which the backup was stored.
     #[schema(example = "02:15:00")]
     time: String,
-    #[schema(format = DateTime)]
+    /// When the backup was stored: RFC 3339, UTC.
+    #[schema(format = DateTime, example = "2026-04-12T02:15:00Z")]
     created_at: String,
 }
+
+/// The backups of a site, newest first.
+#[derive(Serialize, ToSchema)]
+pub struct SiteBackups(Vec<SiteBackup>);
 
 impl From<&Backup> for SiteBackup {
     fn from(row: &Backup) -> Self {
@@ -63,7 +69,7 @@ impl SiteBackup {
 
 /// List the backups of a site
 #[utoipa::path(
-    get, path = "/backup/{siteId}", tag = "Gateway", operation_id = "listSiteBackups",
+    get, path = "/backup/{siteId}", operation_id = "listSiteBackups",
     params(("siteId" = String, Path, description = "The system's id.", format = "uuid")),
     responses(ListResponses),
     security(("bearer" = ["backup:view"])),
@@ -75,7 +81,7 @@ pub async fn list_backups(
 ) -> Result<HttpResponse, ApiError> {
     let system = state.vault.find_visible_system(&caller, &site).await?;
     let rows = state.vault.list_visible_backups(&system).await?;
-    let files: Vec<SiteBackup> = rows.iter().map(SiteBackup::from).collect();
+    let files = SiteBackups(rows.iter().map(SiteBackup::from).collect());
     Ok(HttpResponse::Ok().json(files))
 }
 
@@ -83,8 +89,7 @@ struct ListResponses;
 
 impl IntoResponses for ListResponses {
     fn responses() -> ResponseMap {
-        let list = ArrayBuilder::new().items(schema_ref::<SiteBackup>()).build().into();
-        let body = ("application/json", list, json!([SiteBackup::example()]));
+        let body = ("application/json", schema_ref::<SiteBackups>(), json!([SiteBackup::example()]));
         Responses::default()
             .other(200, "All stored backups of this site, newest first.", [body], &[])
             .gateway_errors(bearer_auth_errors("backup:view").chain([ApiError::SystemNotFound]))

@@ -12,11 +12,12 @@ use crate::http::extractors::bearer::{Authorized, CreateScope};
 use crate::http::extractors::remote_addr::RemoteAddr;
 use crate::http::openapi::common_errors::bearer_auth_errors;
 use crate::http::openapi::responses::{ResponseMap, Responses};
-use crate::http::openapi::schemas::schema_all_of;
+use crate::http::openapi::schemas::schema_ref;
 
 /// The gateway's confirmation.
 #[derive(Serialize, ToSchema)]
 pub struct BackupRequested {
+    /// For people.
     #[schema(example = "Backup requested")]
     message: &'static str,
 }
@@ -28,7 +29,7 @@ const BACKUP_REQUESTED: BackupRequested = BackupRequested { message: "Backup req
 /// The appliance learns of the request within seconds if it waits for requests, otherwise with its next call. The next
 /// backup that it stores fulfils the request. A request that is made while another one is pending joins that one.
 #[utoipa::path(
-    post, path = "/backup/{siteId}", tag = "Gateway", operation_id = "requestSiteBackup",
+    post, path = "/backup/{siteId}", operation_id = "requestSiteBackup",
     params(("siteId" = String, Path, description = "The system's id.", format = "uuid")),
     responses(RequestBackupResponses),
     security(("bearer" = ["backup:create"])),
@@ -48,7 +49,7 @@ struct RequestBackupResponses;
 
 impl IntoResponses for RequestBackupResponses {
     fn responses() -> ResponseMap {
-        let requested = ("application/json", schema_all_of::<BackupRequested>(), json!(BACKUP_REQUESTED));
+        let requested = ("application/json", schema_ref::<BackupRequested>(), json!(BACKUP_REQUESTED));
         Responses::default()
             .other(202, "The backup is requested.", [requested], &[])
             .gateway_errors(

@@ -18,7 +18,7 @@ use crate::http::extractors::bearer::{Authorized, ViewScope};
 use crate::http::extractors::remote_addr::RemoteAddr;
 use crate::http::openapi::common_errors::bearer_auth_errors;
 use crate::http::openapi::responses::ResponseMap;
-use crate::http::openapi::schemas::{schema_all_of, text};
+use crate::http::openapi::schemas::{schema_ref, text};
 use crate::http::shared::backup_response::{describe_backup_response, respond_with_backup};
 
 /// The metadata of a backup.
@@ -26,12 +26,20 @@ use crate::http::shared::backup_response::{describe_backup_response, respond_wit
 pub struct SiteBackupDetails {
     #[serde(flatten)]
     file: SiteBackup,
+    /// The size in bytes.
+    #[schema(value_type = i64, minimum = 1, example = 82944)]
     bytes: u64,
     /// SHA-256 of the bytes, in hex.
-    #[schema(pattern = "^[0-9a-f]{64}$")]
+    #[schema(
+        pattern = "^[0-9a-f]{64}$",
+        example = "3a7bd3e2360a3d29eea436fcfb7e44c735d117c42d1c1835420b6b9942dd4f1b"
+    )]
     sha256: String,
+    /// The `Content-Type` of the upload.
+    #[schema(example = "application/octet-stream")]
     mimetype: String,
     /// The name that the appliance sent.
+    #[schema(example = "backup-2026-04-12.tar.gz.gpg")]
     original_filename: String,
 }
 
@@ -53,7 +61,7 @@ impl SiteBackupDetails {
 /// Returns the metadata of the backup. With `X-Download: true` returns the bytes; with `X-View: true` returns the text, if
 /// the backup is UTF-8 text of at most 1 MiB.
 #[utoipa::path(
-    get, path = "/backup/{siteId}/{filename}", tag = "Gateway", operation_id = "showSiteBackup",
+    get, path = "/backup/{siteId}/{filename}", operation_id = "showSiteBackup",
     params(
         ("siteId" = String, Path, description = "The system's id.", format = "uuid"),
         ("filename" = String, Path, description = "The backup's id: `filename` in the list."),
@@ -118,7 +126,7 @@ impl IntoResponses for ShowResponses {
             ApiError::TooManyDownloads,
             ApiError::Damaged,
         ];
-        let details = schema_all_of::<SiteBackupDetails>();
+        let details = schema_ref::<SiteBackupDetails>();
         describe_backup_response(&[
             ("application/json", details, json!(SiteBackupDetails::example())),
             ("text/plain; charset=utf-8", text(), json!("hostname fw-01")),

@@ -19,44 +19,49 @@ use crate::http::extractors::remote_addr::RemoteAddr;
 use crate::http::openapi::common_errors::bearer_auth_errors;
 use crate::http::openapi::examples::example_id;
 use crate::http::openapi::responses::{ResponseMap, Responses};
+use crate::http::openapi::schemas::BackupRequestStateSchema;
 
 /// The backup requests of a system.
 #[derive(Serialize, ToSchema)]
-#[schema(as = SystemRequests)]
 pub struct SystemBackupRequests {
+    /// The newest hundred backup requests in all states, newest first.
     requests: Vec<SystemBackupRequest>,
 }
 
 /// A backup request and its state.
 #[derive(Serialize, ToSchema)]
-#[schema(as = SystemRequest)]
 pub struct SystemBackupRequest {
-    #[schema(value_type = String, format = "uuid")]
+    /// The id of the backup request.
+    #[schema(value_type = String, format = "uuid", example = "01934fab-bc33-7890-a1b2-c3d4e5f6a7b8")]
     id: Uuid,
-    /// `pending`, `seen` by the appliance, `fulfilled` by a stored backup, `expired` or `cancelled`.
-    #[schema(value_type = String, pattern = "^(pending|seen|fulfilled|expired|cancelled)$", example = "fulfilled")]
+    #[schema(value_type = BackupRequestStateSchema)]
     state: BackupRequestState,
     /// The `sub` of the token that made the request first, or `operator`.
+    #[schema(example = "portal")]
     requested_by: String,
-    #[schema(format = DateTime)]
+    /// When the backup request was made: RFC 3339, UTC.
+    #[schema(format = DateTime, example = "2026-04-12T09:30:00Z")]
     requested_at: String,
-    #[schema(format = DateTime)]
+    /// When the backup request expires, or has expired: RFC 3339, UTC.
+    #[schema(format = DateTime, example = "2026-04-13T09:30:00Z")]
     expires_at: String,
     /// When the appliance received the request.
-    #[schema(format = DateTime)]
+    #[schema(format = DateTime, example = "2026-04-12T09:30:01Z")]
     seen_at: Option<String>,
     /// When the request was fulfilled, was cancelled, or was found to have expired.
-    #[schema(format = DateTime)]
+    #[schema(format = DateTime, example = "2026-04-12T09:31:00Z")]
     ended_at: Option<String>,
     /// The backup that fulfilled the request. It may have been pruned since.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, example = "01934fab-bc33-7890-a1b2-c3d4e5f6a7b8.gpg")]
     backup_id: Option<BackupId>,
 }
 
 /// The request that was cancelled.
 #[derive(Serialize, ToSchema)]
+#[schema(as = CancelledBackupRequest)]
 pub struct Cancelled {
-    #[schema(value_type = String, format = "uuid")]
+    /// The id of the cancelled backup request.
+    #[schema(value_type = String, format = "uuid", example = "01934fab-bc33-7890-a1b2-c3d4e5f6a7b8")]
     id: Uuid,
 }
 
@@ -104,7 +109,7 @@ impl From<BackupRequest> for SystemBackupRequest {
 ///
 /// Returns the newest hundred requests in all states, newest first.
 #[utoipa::path(
-    get, path = "/api/systems/{id}/requests", tag = "Systems", operation_id = "listSystemRequests",
+    get, path = "/api/systems/{id}/requests", operation_id = "listSystemRequests",
     params(("id" = String, Path, description = "The system's id.", format = "uuid")),
     responses(ListResponses),
     security(("bearer" = ["backup:create"])),
@@ -124,7 +129,7 @@ pub async fn list_backup_requests(
 ///
 /// Cancelling a cancelled request succeeds. A request that was fulfilled or has expired cannot be cancelled.
 #[utoipa::path(
-    delete, path = "/api/systems/{id}/requests/{request_id}", tag = "Systems", operation_id = "cancelSystemRequest",
+    delete, path = "/api/systems/{id}/requests/{request_id}", operation_id = "cancelSystemRequest",
     params(
         ("id" = String, Path, description = "The system's id.", format = "uuid"),
         ("request_id" = String, Path, description = "The request's id, from the list.", format = "uuid"),

@@ -21,7 +21,7 @@ use crate::http::shared::deleted::Deleted;
 ///
 /// Deletes the backup at once. It cannot be restored.
 #[utoipa::path(
-    delete, path = "/api/systems/{id}/backups/{backup_id}", tag = "Systems", operation_id = "deleteSystemBackup",
+    delete, path = "/api/systems/{id}/backups/{backup_id}", operation_id = "deleteSystemBackup",
     params(
         ("id" = String, Path, description = "The system's id.", format = "uuid"),
         ("backup_id" = String, Path, description = "The backup's id, from the list."),

@@ -22,11 +22,16 @@ use crate::http::shared::signed_downloads::signed_url;
 
 /// A URL with which a backup can be downloaded without a credential.
 #[derive(Serialize, ToSchema)]
+#[schema(as = DownloadLink)]
 pub struct DownloadAddress {
-    #[schema(format = "uri")]
+    /// The URL, with its signature.
+    #[schema(
+        format = "uri",
+        example = "https://collect.example.net/api/downloads/01934fab-bc33-7890-a1b2-c3d4e5f6a7b8.gpg?expires=1775960400&signature=0123456789abcdef"
+    )]
     download_url: String,
     /// How long the URL is valid.
-    #[schema(minimum = 1)]
+    #[schema(value_type = i32, minimum = 1, example = 300)]
     expires_in_seconds: u64,
 }
 
@@ -34,7 +39,7 @@ pub struct DownloadAddress {
 ///
 /// For a browser, or another client without a token. The URL is signed and is valid for some minutes.
 #[utoipa::path(
-    get, path = "/api/systems/{id}/backups/{backup_id}/download", tag = "Systems", operation_id = "linkSystemBackup",
+    get, path = "/api/systems/{id}/backups/{backup_id}/download", operation_id = "linkSystemBackup",
     params(
         ("id" = String, Path, description = "The system's id.", format = "uuid"),
         ("backup_id" = String, Path, description = "The backup's id, from the list."),

@@ -17,16 +17,19 @@ use crate::http::shared::backup_metadata::Metadata;
 /// The backups of a system, and how much of its limits they use.
 #[derive(Serialize, ToSchema)]
 pub struct SystemBackups {
+    /// All stored backups of the system, newest first.
     backups: Vec<Metadata>,
     /// The total size of these backups, in bytes.
+    #[schema(value_type = i64, minimum = 0, example = 82944)]
     quota_used_bytes: u64,
     /// The number of these backups.
+    #[schema(value_type = i32, minimum = 0, example = 1)]
     slots_used: usize,
 }
 
 /// List the backups of a system
 #[utoipa::path(
-    get, path = "/api/systems/{id}/backups", tag = "Systems", operation_id = "listSystemBackups",
+    get, path = "/api/systems/{id}/backups", operation_id = "listSystemBackups",
     params(("id" = String, Path, description = "The system's id.", format = "uuid")),
     responses(ListResponses),
     security(("bearer" = ["backup:view"])),

@@ -1,21 +1,24 @@
 //! The OpenAPI document of both APIs, made from the descriptions beside the handlers.
 
+mod chapters;
+mod components;
+mod operations;
+mod text;
+
 use std::sync::LazyLock;
 
 use serde_json::Value;
 use utoipa::OpenApi as _;
 use utoipa::openapi::security::{Http, HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::openapi::{OpenApi, PathItem, ServerBuilder};
+use utoipa::openapi::{OpenApi, ServerBuilder};
 
 use crate::http::base_urls::BaseUrls;
 use crate::http::collect::{backup_requests, delete, download, health, list, unchanged, upload};
-use crate::http::errors::data::{
-    BackupRequestStateNow, DependencyDown, Empty, ErrorKind, FieldError, MaxBytes, RetryAfter,
-    ValidationFailed,
-};
-use crate::http::errors::gateway::GatewayError;
 use crate::http::management::{gateway, metrics, systems};
-use crate::http::shared::{backup_metadata, deleted, signed_downloads};
+use crate::http::shared::signed_downloads;
+
+pub use operations::operations;
+pub use text::text;
 
 /// The operations of the collect API.
 #[derive(utoipa::OpenApi)]
@@ -24,17 +27,11 @@ use crate::http::shared::{backup_metadata, deleted, signed_downloads};
         title = "Strongroom",
         description = "The vault for a fleet's encrypted configuration backups. Appliances send their backups to the \
                        collect API with Basic auth. Portals and automation use the management API, which has a listener \
-                       of its own, with bearer tokens. Each path names its server.\n\nThe service rejects malformed HTTP \
+                       of its own, with bearer tokens. Each path names its server.\n\nWherever `GET` works, `HEAD` works, \
+                       too: the same status and headers without the body.\n\nThe service rejects malformed HTTP \
                        requests (400) and requests whose head is too large (431) in the collect API's format, on every \
                        path. It answers a request whose head arrives too slowly with 408 and an empty body.",
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0"),
-    ),
-    tags(
-        (name = "Backups", description = "The backups of the authenticated appliance."),
-        (name = "Requests", description = "Backup requests, and the report that nothing has changed."),
-        (name = "Systems", description = "The backups of an organization's systems, for portals."),
-        (name = "Gateway", description = "The same in the format of the backup gateway: a site is a system, a file is a backup."),
-        (name = "Health", description = "For monitoring."),
     ),
     paths(
         upload::upload_backup,
@@ -46,52 +43,23 @@ use crate::http::shared::{backup_metadata, deleted, signed_downloads};
         signed_downloads::follow_link,
         health::check_health,
         health::check_liveness,
-    ),
-    components(schemas(
-        backup_metadata::Metadata,
-        list::Backups,
-        deleted::Deleted,
-        health::Dependencies,
-        Empty,
-        ErrorKind,
-        FieldError,
-        ValidationFailed,
-        DependencyDown,
-        MaxBytes,
-        RetryAfter,
-        BackupRequestStateNow,
-        backup_requests::OpenBackupRequests,
-        backup_requests::OpenBackupRequest,
-    )),
+    )
 )]
 struct Collect;
 
 /// The operations of the management API.
 #[derive(utoipa::OpenApi)]
-#[openapi(
-    paths(
-        systems::list::list_backups,
-        systems::link::create_link,
-        systems::delete::delete_backup,
-        systems::backup_requests::list_backup_requests,
-        systems::backup_requests::cancel_backup_request,
-        gateway::list::list_backups,
-        gateway::show::show_backup,
-        gateway::request_backup::request_backup,
-        metrics::show_metrics,
-    ),
-    components(schemas(
-        systems::list::SystemBackups,
-        systems::link::DownloadAddress,
-        systems::backup_requests::SystemBackupRequests,
-        systems::backup_requests::SystemBackupRequest,
-        systems::backup_requests::Cancelled,
-        gateway::list::SiteBackup,
-        gateway::show::SiteBackupDetails,
-        gateway::request_backup::BackupRequested,
-        GatewayError,
-    ))
-)]
+#[openapi(paths(
+    systems::list::list_backups,
+    systems::link::create_link,
+    systems::delete::delete_backup,
+    systems::backup_requests::list_backup_requests,
+    systems::backup_requests::cancel_backup_request,
+    gateway::list::list_backups,
+    gateway::show::show_backup,
+    gateway::request_backup::request_backup,
+    metrics::show_metrics,
+))]
 struct Management;
 
 /// The documents of both APIs, without servers.
@@ -102,6 +70,8 @@ static MANAGEMENT: LazyLock<OpenApi> = LazyLock::new(Management::openapi);
 pub fn document(urls: &BaseUrls) -> OpenApi {
     let mut document = serve_at(&COLLECT, &urls.collect, "Collect API");
     document.merge(serve_at(&MANAGEMENT, &urls.management, "Management API"));
+    chapters::add_tags(&mut document);
+    components::add_schemas(&mut document);
     let components = document.components.get_or_insert_default();
     components.security_schemes.insert("basic".to_owned(), basic().into());
     components.security_schemes.insert("bearer".to_owned(), bearer().into());
@@ -112,7 +82,7 @@ pub fn document(urls: &BaseUrls) -> OpenApi {
     document
 }
 
-/// The document as a JSON value.
+/// The document as a JSON value. [`text`] makes its text.
 pub fn json(urls: &BaseUrls) -> Value {
     serde_json::to_value(document(urls)).unwrap_or_default()
 }
@@ -122,24 +92,9 @@ fn serve_at(api: &OpenApi, url: &str, name: &str) -> OpenApi {
     let server = ServerBuilder::new().url(url).description(Some(name)).build();
     for item in api.paths.paths.values_mut() {
         item.servers = Some(vec![server.clone()]);
-        add_head(item);
     }
     api.servers = Some(vec![server]);
     api
-}
-
-/// Adds `HEAD` to each path with `GET`: the same responses without their bodies.
-fn add_head(item: &mut PathItem) {
-    let Some(get) = &item.get else { return };
-    let mut head = get.clone();
-    head.operation_id = head.operation_id.map(|id| format!("{id}Head"));
-    head.summary = head.summary.map(|summary| format!("{summary}: headers only"));
-    for response in head.responses.responses.values_mut() {
-        if let utoipa::openapi::RefOr::T(response) = response {
-            response.content.clear();
-        }
-    }
-    item.head = Some(head);
 }
 
 fn basic() -> SecurityScheme {

@@ -1,0 +1,68 @@
+//! The schemas of the document. Each has a name of its own, and responses refer to it: generated clients name their types
+//! after the schemas, and invent names for the others.
+
+use utoipa::openapi::OpenApi;
+
+use crate::http::collect::{backup_requests, health, list};
+use crate::http::errors::data::{
+    BackupRequestStateNow, DependencyDown, Empty, MaxBytes, RetryAfter, ValidationFailed,
+};
+use crate::http::errors::gateway::GatewayError;
+use crate::http::management::{gateway, systems};
+use crate::http::openapi::schemas::{ERROR_ENVELOPE, NamedSchema, envelope, envelope_schema, with_parts};
+use crate::http::shared::{backup_metadata, deleted};
+
+/// Adds the schemas that responses refer to.
+pub fn add_schemas(document: &mut OpenApi) {
+    let components = document.components.get_or_insert_default();
+    components.schemas.extend(envelopes());
+    components.schemas.extend(parts());
+}
+
+/// The envelopes, with an example of status and message each.
+fn envelopes() -> Vec<NamedSchema> {
+    vec![
+        envelope::<backup_metadata::Metadata>(201, "backup stored"),
+        envelope::<list::Backups>(200, "backups listed"),
+        envelope::<deleted::Deleted>(200, "backup deleted"),
+        envelope::<backup_requests::OpenBackupRequests>(200, "requests listed"),
+        envelope::<health::Dependencies>(200, "healthy"),
+        envelope::<Empty>(200, "noted as unchanged"),
+        envelope::<systems::list::SystemBackups>(200, "backups listed"),
+        envelope::<systems::link::DownloadAddress>(200, "download address made"),
+        envelope::<systems::backup_requests::SystemBackupRequests>(200, "requests listed"),
+        envelope::<systems::backup_requests::Cancelled>(200, "request cancelled"),
+        envelope::<ValidationFailed>(400, "validation failed"),
+        envelope::<BackupRequestStateNow>(409, "request has ended"),
+        envelope::<MaxBytes>(413, "backup exceeds max upload size"),
+        envelope::<RetryAfter>(429, "rate limit exceeded"),
+        envelope::<DependencyDown>(503, "backup service unavailable"),
+        (ERROR_ENVELOPE.to_owned(), envelope_schema::<Empty>(404, "backup not found")),
+    ]
+}
+
+/// What the envelopes contain, and the bodies without an envelope.
+fn parts() -> Vec<NamedSchema> {
+    [
+        with_parts::<backup_metadata::Metadata>(),
+        with_parts::<list::Backups>(),
+        with_parts::<deleted::Deleted>(),
+        with_parts::<backup_requests::OpenBackupRequests>(),
+        with_parts::<health::Dependencies>(),
+        with_parts::<Empty>(),
+        with_parts::<systems::list::SystemBackups>(),
+        with_parts::<systems::link::DownloadAddress>(),
+        with_parts::<systems::backup_requests::SystemBackupRequests>(),
+        with_parts::<systems::backup_requests::Cancelled>(),
+        with_parts::<ValidationFailed>(),
+        with_parts::<BackupRequestStateNow>(),
+        with_parts::<MaxBytes>(),
+        with_parts::<RetryAfter>(),
+        with_parts::<DependencyDown>(),
+        with_parts::<gateway::list::SiteBackups>(),
+        with_parts::<gateway::show::SiteBackupDetails>(),
+        with_parts::<gateway::request_backup::BackupRequested>(),
+        with_parts::<GatewayError>(),
+    ]
+    .concat()
+}
