@@ -16,7 +16,7 @@ use super::output::{table, time};
 use super::streamed_list::StreamedList;
 use crate::db::objects;
 use crate::domain::orphans::objection;
-use crate::domain::size;
+use crate::domain::{duration, size};
 use crate::store::ObjectInfo;
 use crate::tasks::orphans::{self, OrphanReport};
 use crate::tasks::purge::{self, PurgeReport};
@@ -35,7 +35,7 @@ pub struct Sweep {
     #[arg(long, requires = "older_than")]
     orphans: bool,
     /// Delete only orphans that were last written longer ago than AGE, such as 7d, 12h or 30m
-    #[arg(long, value_name = "AGE", requires = "orphans", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "AGE", requires = "orphans", value_parser = duration::parse)]
     older_than: Option<Duration>,
     /// Delete orphans even if the database seems to be the wrong one: empty, or older than the store
     #[arg(long, requires = "orphans")]

@@ -13,6 +13,7 @@ use crate::auth::bearer::{IssueError, NewToken, issue};
 use crate::config::IssueConfig;
 use crate::db::{Connector, DbError, organizations};
 use crate::domain::caller::Scope;
+use crate::domain::duration;
 use crate::domain::ids::OrgId;
 
 #[derive(Subcommand)]
@@ -75,7 +76,7 @@ impl Scopes {
 const MAX_TTL: Duration = Duration::from_secs(366 * 86_400);
 
 fn parse_ttl(text: &str) -> Result<Duration, String> {
-    let ttl = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    let ttl = duration::parse(text)?;
     if (Duration::from_secs(1)..=MAX_TTL).contains(&ttl) { Ok(ttl) } else { Err("1s to a year".to_owned()) }
 }
 

@@ -11,6 +11,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::literal;
 use crate::domain::rate_window::RateLimits;
+use crate::domain::{duration, size};
 
 /// The largest number of bytes that a setting accepts: the sum of a few of them still fits into Postgres' bigint.
 pub const MAX_BYTES: u64 = 1 << 60;
@@ -52,8 +53,25 @@ pub fn rate(text: &str) -> Result<usize, String> {
     count(text, 0..=RateLimits::MAX as u64)
 }
 
+/// Parses a size in bytes, or with a unit.
+pub fn size(text: &str, range: RangeInclusive<u64>) -> Result<u64, String> {
+    let bytes = size::parse(text)?;
+    if range.contains(&bytes) {
+        return Ok(bytes);
+    }
+    let (least, most) = range.into_inner();
+    Err(format!("{text} is out of range: {} to {}", size::exact(least), size::exact(most)))
+}
+
+/// Parses a time span in seconds, or with units.
 pub fn seconds(text: &str, range: RangeInclusive<u64>) -> Result<Duration, String> {
-    number(text, range).map(Duration::from_secs)
+    let span = duration::parse_or_seconds(text)?;
+    if range.contains(&span.as_secs()) {
+        return Ok(span);
+    }
+    let limit = |seconds| duration::exact(Duration::from_secs(seconds));
+    let (least, most) = range.into_inner();
+    Err(format!("{text} is out of range: {} to {}", limit(least), limit(most)))
 }
 
 pub fn time_span(text: &str) -> Result<Duration, String> {

@@ -165,6 +165,26 @@ mod tests {
     }
 
     #[test]
+    fn sizes_and_time_spans_may_have_units() {
+        let config = config(&[
+            ("BACKUP_MAX_UPLOAD_SIZE", "3G"),
+            ("BACKUP_MAX_SIZE_PER_SYSTEM", "20MB"),
+            ("BACKUP_MAX_SIZE_PER_ORG", "1.5 TiB"),
+            ("BACKUP_BODY_MIN_RATE", "2K"),
+            ("BACKUP_LEASE", "5m"),
+            ("SHUTDOWN_GRACE", "1h30m"),
+            ("BACKUP_UNDELETE_WINDOW", "0s"),
+        ]);
+        let config = config.unwrap();
+        assert_eq!(config.uploads.max_size, 3 << 30);
+        assert_eq!(config.uploads.retention.bytes, 20_000_000);
+        assert_eq!(config.uploads.default_quota, Some(3 << 39));
+        assert_eq!(config.uploads.min_rate, 2048);
+        assert_eq!(config.upkeep.lease, Duration::from_secs(300));
+        assert_eq!(config.http.shutdown_grace, Duration::from_secs(5400));
+    }
+
+    #[test]
     fn zero_means_unlimited_or_off() {
         let config =
             config(&[("BACKUP_MAX_SIZE_PER_ORG", "0"), ("BACKUP_RATE_LIMIT_PER_HOUR", "0")]).unwrap();
@@ -176,14 +196,20 @@ mod tests {
     fn error_names_the_variable() {
         let cases = [
             ("LISTEN_ADDRESS", "8081"),
-            ("BACKUP_MAX_UPLOAD_SIZE", "2G"),
+            ("BACKUP_MAX_UPLOAD_SIZE", "2Gb"),
+            ("BACKUP_MAX_UPLOAD_SIZE", "2E"),
             ("BACKUP_MAX_UPLOAD_SIZE", "0"),
             ("BACKUP_MAX_PER_SYSTEM", "0"),
             ("BACKUP_MAX_PER_SYSTEM", "-1"),
             ("BACKUP_MAX_SIZE_PER_ORG", ""),
             ("BACKUP_RATE_LIMIT_PER_HOUR", "601"),
             ("BACKUP_BODY_IDLE_TIMEOUT", "0"),
+            ("BACKUP_MAX_SIZE_PER_ORG", "1025P"),
+            ("BACKUP_BODY_MIN_RATE", "1KB"),
             ("BACKUP_LEASE", "1.5"),
+            ("BACKUP_LEASE", "5M"),
+            ("BACKUP_LEASE", "367d"),
+            ("BACKUP_PRESIGN_TTL", "8d"),
             ("BACKUP_UNDELETE_WINDOW", "60"),
             ("TRUSTED_PROXIES", "proxy.example"),
             ("TLS_CERT_FILE", "cert.pem"),

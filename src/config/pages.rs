@@ -1,16 +1,24 @@
 //! Formats the table of settings for `--help`, for the README and for systemd's env file.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use super::setting::{About, Default, Kind};
 use super::settings::{GROUPS, all};
+use crate::domain::{duration, size};
+
+const HELP_HEAD: &str = "\
+Settings (environment). A size is in bytes, or has a unit: K, M, G and T (or KiB, MiB, ...) are powers of 1024,
+kB, MB, GB and TB are powers of 1000. A time is in seconds, or has units: 90s, 5m, 2h, 3d.
+
+";
 
 /// Returns the settings as a text for `--help`.
 pub fn help() -> String {
     let entry = |about: &About| {
         format!("  {}\n          {} [default: {}]\n", about.name, described(about), default(about, ""))
     };
-    format!("Settings (environment):\n{}", all().map(|setting| entry(setting.about())).collect::<String>())
+    format!("{HELP_HEAD}{}", all().map(|setting| entry(setting.about())).collect::<String>())
 }
 
 /// Returns the settings as a table for the README.
@@ -36,7 +44,8 @@ fn described(about: &About) -> String {
 fn default(about: &About, quote: &str) -> String {
     match (about.default, about.kind.unit()) {
         (Default::Is(text) | Default::IsOrOfUnit(text, _), Some(unit)) => {
-            format!("{quote}{text}{quote} {unit}")
+            let readable = readable(about.kind, text).map(|text| format!(" ({text})"));
+            format!("{quote}{text}{quote} {unit}{}", readable.unwrap_or_default())
         }
         (Default::Is(text) | Default::IsOrOfUnit(text, _), None) => format!("{quote}{text}{quote}"),
         (Default::Required { .. }, _) => "required".to_owned(),
@@ -44,13 +53,26 @@ fn default(about: &About, quote: &str) -> String {
     }
 }
 
+/// Returns a size or a time span in its largest unit, `2 GiB`; `None` if that says no more than the plain number.
+fn readable(kind: Kind, text: &str) -> Option<String> {
+    let number: u64 = text.parse().ok()?;
+    match kind {
+        Kind::Bytes if number >= 1024 => Some(size::exact(number)),
+        Kind::BytesPerSecond if number >= 1024 => Some(format!("{} a second", size::exact(number))),
+        Kind::Seconds if number >= 60 => Some(duration::exact(Duration::from_secs(number))),
+        _ => None,
+    }
+}
+
 const ENV_FILE_HEAD: &str = "\
 # Strongroom's settings: /etc/strongroom/strongroom.env, mode 0600, owner root.
 #
-# Each setting is shown with its default, or with an example if it has none. Sizes are plain bytes and
-# times are plain seconds, without a suffix (2147483648, not 2G). A wrong value stops the start with
-# one line that names the setting, and so does a setting of a part that this version does not have. A
-# change takes effect at a restart: uploads under way may finish first (SHUTDOWN_GRACE).
+# Each setting is shown with its default, or with an example if it has none. A wrong value stops the
+# start with one line that names the setting, and so does a setting of a part that this version does not
+# have. A change takes effect at a restart: uploads under way may finish first (SHUTDOWN_GRACE).
+#
+# A size is in bytes, or has a unit: K, M, G and T (or KiB, MiB, GiB and TiB) are powers of 1024, kB, MB,
+# GB and TB are powers of 1000. 500M is 524288000. A time is in seconds, or has units: 90s, 5m, 2h, 3d.
 #
 # A comment has to stand on a line of its own: behind a value it would be part of the value. Values
 # are taken literally: ~, $HOME and %h stand for nothing. A value that is certainly a mistake (in quotes
@@ -80,7 +102,9 @@ fn env_entry(about: &About) -> String {
         let _ = writeln!(entry, "#{line}");
     }
     if let Some(unit) = about.kind.unit() {
-        let _ = writeln!(entry, "# In {unit}.");
+        let readable = about.default_text().and_then(|text| Some((text, readable(about.kind, text)?)));
+        let readable = readable.map(|(text, readable)| format!(": {text} is {readable}"));
+        let _ = writeln!(entry, "# In {unit}, or with a unit{}.", readable.unwrap_or_default());
     }
     let _ = match about.default {
         Default::Is(text) | Default::IsOrOfUnit(_, text) => writeln!(entry, "#{name}={text}"),

@@ -5,6 +5,7 @@ pub mod backup_request;
 pub mod body_rate;
 pub mod caller;
 pub mod client_network;
+pub mod duration;
 pub mod event_kind;
 pub mod filename;
 pub mod ids;

@@ -14,7 +14,7 @@ const EXCEPTIONS: &[(&str, &str)] = &[
     ("tests/architecture/files.rs", "explains the layout with a made-up module"),
 ];
 
-/// Folders that a name may omit: `domain/size.rs` is `src/domain/size.rs`.
+/// Folders that a name may omit: `domain/range.rs` is `src/domain/range.rs`.
 const PREFIXES: &[&str] = &["", "src/", "tests/", "docs/", "tests/api/"];
 
 /// Returns the file names in backticks, without line numbers: `` `db/pool.rs:24` `` is `db/pool.rs`.

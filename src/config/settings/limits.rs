@@ -5,10 +5,8 @@ settings! {
     "What a backup, a system and an organization may use";
 
     /// The largest size of an upload. A larger one is answered with 413.
-    ///
-    /// 2147483648 is 2 GiB.
     BACKUP_MAX_UPLOAD_SIZE: u64 {
-        Is("2147483648"), Kind::Bytes, |text| check::number(text, 1..=check::MAX_BYTES)
+        Is("2147483648"), Kind::Bytes, |text| check::size(text, 1..=check::MAX_BYTES)
     }
 
     /// How many backups of a system are kept. When there are more, the oldest are pruned.
@@ -16,16 +14,16 @@ settings! {
 
     /// The total size of the backups of a system. When it is exceeded, the oldest are pruned, never the newest.
     ///
-    /// 524288000 is 500 MiB. The newest backup stays even if it alone is larger.
+    /// The newest backup stays even if it alone is larger.
     BACKUP_MAX_SIZE_PER_SYSTEM: u64 {
-        Is("524288000"), Kind::Bytes, |text| check::number(text, 1..=check::MAX_BYTES)
+        Is("524288000"), Kind::Bytes, |text| check::size(text, 1..=check::MAX_BYTES)
     }
 
     /// The quota of an organization that has none of its own; 0: no quota.
     ///
-    /// 107374182400 is 100 GiB. An upload that does not fit is answered with 413.
+    /// An upload that does not fit is answered with 413.
     BACKUP_MAX_SIZE_PER_ORG: u64 {
-        Is("107374182400"), Kind::Bytes, |text| check::number(text, 0..=check::MAX_BYTES)
+        Is("107374182400"), Kind::Bytes, |text| check::size(text, 0..=check::MAX_BYTES)
     }
 
     /// How many uploads of a system are admitted in any 60 seconds (0 to 600; 0: no limit).

@@ -16,6 +16,6 @@ settings! {
     ///
     /// A slower upload is answered with 408; the connection of a slower answer is closed.
     BACKUP_BODY_MIN_RATE: u64 {
-        Is("1024"), Kind::BytesPerSecond, |text| check::number(text, 0..=check::MAX_BYTES)
+        Is("1024"), Kind::BytesPerSecond, |text| check::size(text, 0..=check::MAX_BYTES)
     }
 }

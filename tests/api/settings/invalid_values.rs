@@ -40,7 +40,7 @@ fn invalid_value_stops_the_start_with_one_line_that_names_it() {
         "SHUTDOWN_GRACE",
         "BACKUP_UNDELETE_WINDOW",
     ] {
-        for value in ["many", "-1", "1.5", "", "10 GiB", "99999999999999999999999"] {
+        for value in ["many", "-1", "1.5", "", "10 Gib", "5M5", "99999999999999999999999"] {
             is_refused(name, &[(name, value)]);
         }
     }
