@@ -9,14 +9,16 @@ use uuid::Uuid;
 use super::context::Context;
 use super::exit::{ExitCode, Failure};
 use super::output::{table, time};
+use super::say::say;
+use super::system_arg::SystemArg;
 use crate::db::backup_requests::{self, BackupRequest, Cancellation, Creation, NewBackupRequest};
 use crate::db::systems::SystemSummary;
 use crate::domain::backup_request::BackupRequestState;
 
 #[derive(clap::Args)]
 pub struct BackupRequestArgs {
-    /// Id or key of the system
-    system: String,
+    #[command(flatten)]
+    system: SystemArg,
     /// Wait until the backup is stored, at most SECONDS [default: until the backup request expires, 24 hours after it was last asked for]
     #[expect(clippy::option_option, reason = "clap's type of an option with an optional value")]
     #[arg(long, value_name = "SECONDS", conflicts_with_all = ["list", "cancel"])]
@@ -37,7 +39,7 @@ const OPERATOR: &str = "operator";
 
 impl BackupRequestArgs {
     pub fn run(self, context: &mut Context) -> Result<ExitCode, Failure> {
-        let system = context.system(&self.system)?;
+        let system = self.system.find(context)?;
         if self.list {
             let found = backup_requests::of_system(&mut context.conn, system.id, MAX_LISTED)?;
             context.output.print(&found, |found| describe(found))?;
@@ -100,7 +102,7 @@ fn wait(
     if context.output.json || arrived.is_some() {
         context.output.print(&request, |_| arrived.unwrap_or_default())?;
     } else {
-        eprintln!("strongroom: no backup: the backup request {} is {}", request.id, request.state);
+        say(&format!("no backup: the backup request {} is {}", request.id, request.state));
     }
     Ok(ExitCode::from(u8::from(request.state != BackupRequestState::Fulfilled)))
 }

@@ -26,8 +26,7 @@ pub fn ask(yes: bool, question: &str, also: &[&str]) -> Result<(), Failure> {
     }
     let cannot_ask =
         |e: io::Error| Failure::Refused(format!("ask for confirmation: {e}; nothing was changed"));
-    eprint!("{question} ");
-    io::stderr().flush().map_err(cannot_ask)?;
+    write!(io::stderr(), "{question} ").and_then(|()| io::stderr().flush()).map_err(cannot_ask)?;
     let mut answer = String::new();
     io::stdin().read_line(&mut answer).map_err(cannot_ask)?;
     let answer = answer.trim();

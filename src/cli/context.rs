@@ -9,7 +9,6 @@ use super::exit::Failure;
 use super::output::Output;
 use crate::config::Config;
 use crate::db::accounting::{self, AccountingPolicy, Operation, OperationOutcome, OrgBatch};
-use crate::db::systems::{self, SystemSummary};
 use crate::db::{self, Conn, Connector, Db};
 use crate::domain::ids::{BackupId, Extension, OrgId};
 use crate::domain::object_key::ObjectKey;
@@ -63,13 +62,6 @@ impl Context {
             })
         })?;
         Ok((store, runtime))
-    }
-
-    /// Returns the system with this id or key.
-    pub fn system(&mut self, id_or_key: &str) -> Result<SystemSummary, Failure> {
-        systems::find(&mut self.conn, id_or_key)?.ok_or_else(|| {
-            Failure::Refused(format!("no system {id_or_key:?}: `strongroom system list` shows ids and keys"))
-        })
     }
 
     /// Returns the context of the service's background tasks, to run them from a command.

@@ -2,6 +2,7 @@
 
 use std::io::{self, Write as _};
 
+use super::say::say;
 use crate::config::ConfigError;
 use crate::db::DbError;
 use crate::startup::StartError;
@@ -60,7 +61,7 @@ impl Failure {
             Self::Usage(line) => (2, line),
             Self::Unreachable(line) => (3, line),
         };
-        eprintln!("strongroom: {line}");
+        say(&line);
         ExitCode::from(code)
     }
 }

@@ -9,11 +9,14 @@ mod exit;
 mod migrate;
 mod org;
 mod output;
+mod say;
 mod secret;
 mod serve;
 mod streamed_list;
+mod suggest;
 mod sweep;
 mod system;
+mod system_arg;
 mod token;
 
 use clap::{CommandFactory, Parser, Subcommand};
@@ -44,7 +47,7 @@ enum Command {
     Serve(serve::Serve),
     /// Bring the database's schema up to date
     Migrate,
-    /// Add, list and show organizations, and set their quotas
+    /// Add, list, show, rename and delete organizations, and set their quotas
     #[command(subcommand)]
     Org(org::Org),
     /// Add, list, suspend and destroy systems, and replace their secrets
@@ -86,13 +89,15 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Migrate => migrate::run(&mut open()?),
         Command::Org(org) => org.run(&mut open()?),
         Command::System(system) => system.run(&mut open()?),
-        Command::Backup(backup) => backup.run(&mut open()?),
+        Command::Backup(backup) => backup.run(open),
         Command::Request(request) => request.run(&mut open()?),
         Command::Sweep(sweep) => sweep.run(&mut open()?),
         Command::Audit(audit) => audit.run(&mut open()?),
         Command::Token(token) => token.run(cli.json),
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "strongroom", &mut std::io::stdout());
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "strongroom", &mut script);
+            output::write(&String::from_utf8_lossy(&script))?;
             Ok(ExitCode::SUCCESS)
         }
     }

@@ -60,9 +60,42 @@ pub fn table<const N: usize>(header: [&str; N], rows: impl IntoIterator<Item = [
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_header(header);
     for row in rows {
-        table.add_row(row);
+        table.add_row(row.map(|cell| printable(&cell)));
     }
     table.trim_fmt()
+}
+
+/// Formats facts about one thing, one a line.
+pub fn facts<const N: usize>(facts: [(&str, String); N]) -> String {
+    let width = facts.iter().map(|(what, _)| what.len() + 1).max().unwrap_or_default();
+    let line = |(what, fact): &(&str, String)| {
+        let what = format!("{what}:");
+        format!("{what:<width$}  {}", printable(fact))
+    };
+    facts.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// Escapes control characters: a name with a line break must not look like two rows, nor control the terminal.
+fn printable(text: &str) -> String {
+    let escaped = |c: char| if c.is_control() { c.escape_default().collect() } else { c.to_string() };
+    text.chars().map(escaped).collect()
+}
+
+/// Formats a time, and how long ago it was; `never` without one.
+pub fn time_ago(at: Option<DateTime<Utc>>) -> String {
+    at.map_or_else(|| "never".to_owned(), |at| format!("{} ({})", time(at), ago(at)))
+}
+
+fn ago(at: DateTime<Utc>) -> String {
+    let seconds = u64::try_from((Utc::now() - at).num_seconds()).unwrap_or_default();
+    let (count, unit) = match seconds {
+        0..60 => return "less than a minute ago".to_owned(),
+        60..3600 => (seconds / 60, "minute"),
+        3600..172_800 => (seconds / 3600, "hour"),
+        _ => (seconds / 86_400, "day"),
+    };
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {unit}{plural} ago")
 }
 
 pub fn time(at: DateTime<Utc>) -> String {

@@ -10,6 +10,7 @@ use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 
 use super::exit::Failure;
+use super::say::say;
 
 /// The shortest accepted secret: a shorter one could be guessed.
 const MIN_CHARACTERS: usize = 32;
@@ -33,8 +34,8 @@ impl SecretSource {
         match (self.secret_file, self.secret) {
             (Some(file), _) => checked("--secret-file", read(&file)?),
             (None, Some(secret)) => {
-                eprintln!(
-                    "strongroom: --secret shows the secret to everybody who lists this machine's processes: use --secret-file"
+                say(
+                    "--secret shows the secret to everybody who lists this machine's processes: use --secret-file",
                 );
                 checked("--secret", secret)
             }

@@ -9,9 +9,11 @@ use serde::Serialize;
 
 use super::exit::{ExitCode, Failure};
 use super::output::{Output, time};
+use super::say::say;
+use super::suggest::require_organization;
 use crate::auth::bearer::{IssueError, NewToken, issue};
 use crate::config::IssueConfig;
-use crate::db::{Connector, DbError, organizations};
+use crate::db::{Conn, Connector, DbError};
 use crate::domain::caller::Scope;
 use crate::domain::duration;
 use crate::domain::ids::OrgId;
@@ -93,7 +95,7 @@ impl Token {
             None => {}
         }
         if let Some(org) = org.as_ref().filter(|_| scope.has(Scope::Admin)) {
-            eprintln!("strongroom: backup:admin is for every organization, not only for {org}");
+            say(&format!("backup:admin is for every organization, not only for {org}"));
         }
         let new = NewToken {
             issuer: &config.issuer,
@@ -118,23 +120,21 @@ impl Token {
 /// Refuses an organization that does not exist. If that can't be checked, prints a line to stderr, and the token is issued:
 /// tokens are often issued on a machine without the database.
 fn check_organization(config: &IssueConfig, org: &OrgId) -> Result<(), Failure> {
-    let why = match &config.database_url {
-        None => "DATABASE_URL is not set".to_owned(),
-        Some(url) => match exists(url, org) {
-            Ok(true) => return Ok(()),
-            Ok(false) => {
-                let line = format!("there is no organization {org}: `strongroom org list` shows all");
-                return Err(Failure::Refused(line));
-            }
-            Err(error) => error.to_string(),
-        },
+    let checked = match &config.database_url {
+        None => Err("DATABASE_URL is not set".to_owned()),
+        Some(url) => connect(url).map_err(|error| error.to_string()),
     };
-    eprintln!("strongroom: not checked whether there is an organization {org}: {why}");
+    let why = match checked.map(|mut conn| require_organization(&mut conn, org)) {
+        Ok(Ok(())) => return Ok(()),
+        Ok(Err(failure @ Failure::Refused(_))) => return Err(failure),
+        Ok(Err(Failure::Usage(why) | Failure::Unreachable(why))) | Err(why) => why,
+    };
+    say(&format!("not checked whether there is an organization {org}: {why}"));
     Ok(())
 }
 
-fn exists(database_url: &SecretString, org: &OrgId) -> Result<bool, DbError> {
+fn connect(database_url: &SecretString) -> Result<Conn, DbError> {
     let unreadable = || DbError::Setting("DATABASE_URL: libpq does not understand it".to_owned());
     let connector = Connector::new(database_url.expose_secret()).ok_or_else(unreadable)?;
-    organizations::exists(&mut connector.connect()?.conn, org)
+    Ok(connector.connect()?.conn)
 }

@@ -82,14 +82,14 @@ pub fn list(conn: &mut Conn, system: Uuid) -> Result<Vec<BackupRow>, DbError> {
 
 /// Returns the stored backup with this id, if it belongs to this system.
 pub fn find(conn: &mut Conn, system: Uuid, id: BackupId) -> Result<Option<BackupRow>, DbError> {
-    Ok(find_any(conn, id)?.filter(|row| row.system_id == system))
+    Ok(find_by_uuid(conn, id.uuid())?.filter(|row| row.system_id == system && row.id.ext() == id.ext()))
 }
 
-/// Returns the stored backup with this id, of any system: for operators.
-pub fn find_any(conn: &mut Conn, id: BackupId) -> Result<Option<BackupRow>, DbError> {
+/// Returns the stored backup with this UUID, of any system and with any extension: for operators.
+pub fn find_by_uuid(conn: &mut Conn, uuid: Uuid) -> Result<Option<BackupRow>, DbError> {
     let row: Option<Row> = backups::table
-        .find(id.uuid())
-        .filter(backups::state.eq(BackupState::Stored).and(backups::extension.eq(id.ext().as_str())))
+        .find(uuid)
+        .filter(backups::state.eq(BackupState::Stored))
         .select(Row::as_select())
         .first(conn)
         .optional()?;

@@ -9,6 +9,7 @@ use super::schema::{org_usage, organizations, systems};
 use super::{Conn, DbError, from_bigint, service_defaults, to_bigint};
 use crate::domain::event_kind::EventKind;
 use crate::domain::ids::OrgId;
+use crate::domain::row_state::SystemState;
 
 /// An organization's own quota.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,6 +110,84 @@ pub fn set_quota(conn: &mut Conn, id: &OrgId, quota: Quota) -> Result<bool, DbEr
         events::write(conn, &[Event::by_operator(EventKind::QuotaSet, id.as_str(), None, detail)])?;
         Ok(true)
     })
+}
+
+/// Sets the name for people; `false` if there is no such organization.
+pub fn rename(conn: &mut Conn, id: &OrgId, name: &str) -> Result<bool, DbError> {
+    conn.transaction(|conn| {
+        let old: Option<String> = organizations::table
+            .find(id.as_str())
+            .select(organizations::name)
+            .for_no_key_update()
+            .first(conn)
+            .optional()?;
+        let Some(old) = old else { return Ok(false) };
+        if old != name {
+            diesel::update(organizations::table.find(id.as_str()))
+                .set(organizations::name.eq(name))
+                .execute(conn)?;
+            let detail = json!({ "old": old, "new": name });
+            events::write(conn, &[Event::by_operator(EventKind::OrgRenamed, id.as_str(), None, detail)])?;
+        }
+        Ok(true)
+    })
+}
+
+/// The result of [`delete`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OrgDeletion {
+    Done,
+    NotFound,
+    /// The organization has systems, and nothing was changed.
+    HasSystems(OrgSystems),
+}
+
+/// The number of an organization's systems.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OrgSystems {
+    pub all: i64,
+    /// How many of them are being destroyed. They keep their rows until the last tombstone is dropped.
+    pub destroying: i64,
+}
+
+/// Deletes an organization without systems, and its totals.
+///
+/// The lock of the totals is taken first, as everywhere. The lock of the organization's row waits for a system that is being
+/// added, and nobody can add another one until the deletion is committed.
+pub fn delete(conn: &mut Conn, id: &OrgId) -> Result<OrgDeletion, DbError> {
+    conn.transaction(|conn| {
+        lock(conn, id.as_str())?;
+        let name: Option<String> = organizations::table
+            .find(id.as_str())
+            .select(organizations::name)
+            .for_update()
+            .first(conn)
+            .optional()?;
+        let Some(name) = name else { return Ok(OrgDeletion::NotFound) };
+        let systems = count_systems(conn, id)?;
+        if systems.all > 0 {
+            return Ok(OrgDeletion::HasSystems(systems));
+        }
+        diesel::delete(org_usage::table.find(id.as_str())).execute(conn)?;
+        diesel::delete(organizations::table.find(id.as_str())).execute(conn)?;
+        let detail = json!({ "name": name });
+        events::write(conn, &[Event::by_operator(EventKind::OrgDeleted, id.as_str(), None, detail)])?;
+        Ok(OrgDeletion::Done)
+    })
+}
+
+/// Returns the number of an organization's systems.
+pub fn count_systems(conn: &mut Conn, id: &OrgId) -> Result<OrgSystems, DbError> {
+    let states: Vec<SystemState> =
+        systems::table.filter(systems::org_id.eq(id.as_str())).select(systems::state).load(conn)?;
+    let destroying = states.iter().filter(|state| **state == SystemState::Destroying).count();
+    let count = |number| i64::try_from(number).unwrap_or(i64::MAX);
+    Ok(OrgSystems { all: count(states.len()), destroying: count(destroying) })
+}
+
+/// Returns the ids of all organizations.
+pub fn ids(conn: &mut Conn) -> Result<Vec<String>, DbError> {
+    Ok(organizations::table.select(organizations::id).order(organizations::id).load(conn)?)
 }
 
 /// Whether there is such an organization.

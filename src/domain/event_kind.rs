@@ -24,6 +24,8 @@ row_state! {
         RequestCancelled = "request_cancelled",
         RequestExpired = "request_expired",
         OrgAdded = "org_added",
+        OrgRenamed = "org_renamed",
+        OrgDeleted = "org_deleted",
         QuotaSet = "quota_set",
         SystemAdded = "system_added",
         SecretRotated = "secret_rotated",

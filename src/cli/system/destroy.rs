@@ -14,6 +14,7 @@ use crate::cli::confirm;
 use crate::cli::context::Context;
 use crate::cli::exit::Failure;
 use crate::cli::output::time;
+use crate::cli::system_arg::SystemArg;
 use crate::db::accounting::{Abort, Delete, DeletedBy, Operation};
 use crate::db::purge;
 use crate::db::systems::{self, OpenRow, SystemSummary};
@@ -40,9 +41,9 @@ struct Progress {
     erased: u64,
 }
 
-pub fn run(context: &mut Context, name: &str, yes: bool) -> Result<(), Failure> {
+pub fn run(context: &mut Context, system: &SystemArg, yes: bool) -> Result<(), Failure> {
     confirm::require(yes, "destroying a system")?;
-    let system = context.system(name)?;
+    let system = system.find(context)?;
     let parse = |e: crate::domain::ids::InvalidName| Failure::Refused(e.to_string());
     let org = OrgId::parse(&system.org_id).map_err(parse)?;
     let key = SystemKey::parse(&system.system_key).map_err(parse)?;

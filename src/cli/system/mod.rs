@@ -1,6 +1,7 @@
 //! `strongroom system ...`.
 
 mod destroy;
+mod show;
 
 use clap::Subcommand;
 use secrecy::{ExposeSecret, SecretString};
@@ -9,22 +10,24 @@ use uuid::Uuid;
 
 use super::context::Context;
 use super::exit::{ExitCode, Failure};
-use super::output::{table, time};
+use super::say::say;
 use super::secret::{self, SecretSource};
-use crate::db::systems::{self, NewSystem, SystemSummary};
-use crate::db::{DbError, organizations};
+use super::suggest::{require_organization, unknown_organization};
+use super::system_arg::SystemArg;
+use crate::db::DbError;
+use crate::db::systems::{self, NewSystem};
 use crate::domain::ids::{OrgId, SystemKey};
-use crate::domain::size;
+use crate::domain::row_state::SystemState;
 
 #[derive(Subcommand)]
 pub enum System {
     /// Add a system, and print its credential, which is shown only once
     Add {
         /// Organization of the system
-        #[arg(long, value_parser = OrgId::parse)]
+        #[arg(long, value_name = "ORG", value_parser = OrgId::parse)]
         org: OrgId,
-        /// Name for people, which need not be unique
-        #[arg(long)]
+        /// Name for people, which commands take, too; it need not be unique
+        #[arg(long, allow_hyphen_values = true)]
         name: String,
         /// Key of the system, its user name for Basic authentication [default: a random one]
         #[arg(long, value_parser = SystemKey::parse)]
@@ -35,35 +38,26 @@ pub enum System {
     /// List the systems
     List {
         /// List only the systems of this organization
-        #[arg(long, value_parser = OrgId::parse)]
+        #[arg(long, value_name = "ORG", value_parser = OrgId::parse)]
         org: Option<OrgId>,
     },
     /// Show one system
-    Show {
-        /// Id or key of the system
-        system: String,
-    },
+    Show(SystemArg),
     /// Replace a system's secret, and print the new one, which is shown only once; the old one stops working
     RotateSecret {
-        /// Id or key of the system
-        system: String,
+        #[command(flatten)]
+        system: SystemArg,
         #[command(flatten)]
         secret: SecretSource,
     },
     /// Refuse a system's credential until `system resume`; its backups stay
-    Suspend {
-        /// Id or key of the system
-        system: String,
-    },
+    Suspend(SystemArg),
     /// Accept a suspended system's credential again
-    Resume {
-        /// Id or key of the system
-        system: String,
-    },
+    Resume(SystemArg),
     /// Erase a system and all its backups for good
     Destroy {
-        /// Id or key of the system
-        system: String,
+        #[command(flatten)]
+        system: SystemArg,
         /// Do not ask for confirmation
         #[arg(long)]
         yes: bool,
@@ -84,13 +78,19 @@ impl System {
         match self {
             Self::Add { org, name, key, secret } => add(context, &org, &name, key, secret)?,
             Self::List { org } => {
-                let systems = systems::list(&mut context.conn, org.as_ref(), None)?;
-                context.output.print(&systems, |systems| describe(systems))?;
+                if let Some(org) = &org {
+                    require_organization(&mut context.conn, org)?;
+                }
+                let systems = systems::list(&mut context.conn, org.as_ref())?;
+                context.output.print(&systems, |systems| show::list(systems))?;
             }
-            Self::Show { system } => show(context, &system)?,
+            Self::Show(system) => {
+                let system = system.find(context)?;
+                show::run(context, system)?;
+            }
             Self::RotateSecret { system, secret } => rotate(context, &system, secret)?,
-            Self::Suspend { system } => set_suspended(context, &system, true)?,
-            Self::Resume { system } => set_suspended(context, &system, false)?,
+            Self::Suspend(system) => set_suspended(context, &system, true)?,
+            Self::Resume(system) => set_suspended(context, &system, false)?,
             Self::Destroy { system, yes } => destroy::run(context, &system, yes)?,
         }
         Ok(ExitCode::SUCCESS)
@@ -112,18 +112,38 @@ fn add(
         None => random_key()?,
     };
     let secret = secret.read_or_generate()?;
-    if organizations::list(&mut context.conn, Some(org))?.is_empty() {
-        return Err(Failure::Refused(format!("no organization {org}: `strongroom org list` shows all")));
-    }
+    require_organization(&mut context.conn, org)?;
     let id = Uuid::from_bytes(uuidv7::create_raw());
     let system = NewSystem { id, key: &key, org, name, secret_sha256: secret::sha256(&secret) };
     match systems::add(&mut context.conn, &system) {
-        Ok(()) => print_credential(context, id, key.as_str(), org.as_str(), &secret),
+        Ok(true) => {
+            print_credential(context, id, key.as_str(), org.as_str(), &secret)?;
+            warn_of_the_same_name(context, id, org, name)
+        }
+        // It was deleted a moment ago.
+        Ok(false) => Err(unknown_organization(&mut context.conn, org)?),
         Err(DbError::Exists) => Err(Failure::Refused(format!(
             "system key {key} is taken: pass another one with --key, or omit the option"
         ))),
         Err(error) => Err(error.into()),
     }
+}
+
+/// Prints a line if another system of the organization has the name: that is permitted, but commands don't take the name then.
+fn warn_of_the_same_name(context: &mut Context, id: Uuid, org: &OrgId, name: &str) -> Result<(), Failure> {
+    let systems = systems::list(&mut context.conn, Some(org))?;
+    let others: Vec<_> = systems.iter().filter(|other| other.name == name && other.id != id).collect();
+    if let Some(first) = others.first() {
+        let more = match others.len() {
+            1 => String::new(),
+            count => format!(", and {} more", count - 1),
+        };
+        say(&format!(
+            "another system of {org} has the name {name:?}, too ({}{more}): commands need the key of the one that is meant",
+            first.system_key
+        ));
+    }
+    Ok(())
 }
 
 fn random_key() -> Result<SystemKey, Failure> {
@@ -162,39 +182,18 @@ fn print_credential(
     })
 }
 
-fn rotate(context: &mut Context, system: &str, secret: SecretSource) -> Result<(), Failure> {
-    let system = context.system(system)?;
+fn rotate(context: &mut Context, system: &SystemArg, secret: SecretSource) -> Result<(), Failure> {
+    let system = system.find(context)?;
     let secret = secret.read_or_generate()?;
     systems::rotate_secret(&mut context.conn, &system, secret::sha256(&secret))?;
     print_credential(context, system.id, &system.system_key, &system.org_id, &secret)
 }
 
-fn set_suspended(context: &mut Context, name: &str, suspended: bool) -> Result<(), Failure> {
-    let system = context.system(name)?;
+fn set_suspended(context: &mut Context, system: &SystemArg, suspended: bool) -> Result<(), Failure> {
+    let mut system = system.find(context)?;
     if !systems::set_suspended(&mut context.conn, &system, suspended)? {
-        return Err(Failure::Refused(format!("system {name} is being destroyed")));
+        return Err(Failure::Refused(format!("system {} is being destroyed", system.system_key)));
     }
-    show(context, &system.id.to_string())
-}
-
-fn show(context: &mut Context, system: &str) -> Result<(), Failure> {
-    let system = context.system(system)?;
-    context.output.print(&system, |system| describe(std::slice::from_ref(system)))
-}
-
-fn describe(systems: &[SystemSummary]) -> String {
-    let row = |system: &SystemSummary| {
-        [
-            system.id.to_string(),
-            system.system_key.clone(),
-            system.org_id.clone(),
-            system.name.clone(),
-            system.state.to_string(),
-            system.backups.to_string(),
-            size::human(system.bytes),
-            system.last_backup_at.map_or("never".to_owned(), time),
-        ]
-    };
-    let header = ["ID", "KEY", "ORG", "NAME", "STATE", "BACKUPS", "BYTES", "LAST BACKUP"];
-    table(header, systems.iter().map(row))
+    system.state = if suspended { SystemState::Suspended } else { SystemState::Active };
+    show::run(context, system)
 }

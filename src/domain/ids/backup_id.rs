@@ -38,13 +38,9 @@ impl BackupId {
     /// [`InvalidBackupId`] for everything else: another version, variant or notation of a UUID, an unknown extension or none.
     pub fn parse(text: &str) -> Result<Self, InvalidBackupId> {
         let (uuid, ext) = text.split_once('.').ok_or(InvalidBackupId)?;
-        // `Uuid` also parses the simple, braced and URN notations. They have other lengths.
-        if uuid.len() != UUID_LEN {
-            return Err(InvalidBackupId);
-        }
-        let uuid = Uuid::try_parse(uuid).map_err(|_| InvalidBackupId)?;
+        let uuid = parse_uuid(uuid)?;
         let ext = Extension::parse(ext).ok_or(InvalidBackupId)?;
-        if is_v7(uuid) { Ok(Self { uuid, ext }) } else { Err(InvalidBackupId) }
+        Ok(Self { uuid, ext })
     }
 
     #[must_use]
@@ -56,6 +52,63 @@ impl BackupId {
     pub const fn ext(&self) -> Extension {
         self.ext
     }
+}
+
+/// A backup as an operator may write it: its id, or the UUID in the id, as `backup_events` shows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BackupReference {
+    Id(BackupId),
+    Uuid(Uuid),
+}
+
+impl BackupReference {
+    /// Parses an id or a hyphenated `UUIDv7`. Letter case is ignored.
+    ///
+    /// # Errors
+    /// [`InvalidBackupId`] for everything else.
+    pub fn parse(text: &str) -> Result<Self, InvalidBackupId> {
+        if text.contains('.') {
+            BackupId::parse(text).map(Self::Id)
+        } else {
+            parse_uuid(text).map(Self::Uuid)
+        }
+    }
+
+    #[must_use]
+    pub const fn uuid(&self) -> Uuid {
+        match self {
+            Self::Id(id) => id.uuid,
+            Self::Uuid(uuid) => *uuid,
+        }
+    }
+
+    /// Whether this may be the backup with this id.
+    #[must_use]
+    pub fn matches(&self, id: BackupId) -> bool {
+        match self {
+            Self::Id(own) => *own == id,
+            Self::Uuid(uuid) => *uuid == id.uuid,
+        }
+    }
+}
+
+impl fmt::Display for BackupReference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Id(id) => id.fmt(f),
+            Self::Uuid(uuid) => uuid.hyphenated().fmt(f),
+        }
+    }
+}
+
+/// Parses a `UUIDv7` in its hyphenated form.
+fn parse_uuid(text: &str) -> Result<Uuid, InvalidBackupId> {
+    // `Uuid` also parses the simple, braced and URN notations. They have other lengths.
+    if text.len() != UUID_LEN {
+        return Err(InvalidBackupId);
+    }
+    let uuid = Uuid::try_parse(text).map_err(|_| InvalidBackupId)?;
+    if is_v7(uuid) { Ok(uuid) } else { Err(InvalidBackupId) }
 }
 
 fn is_v7(uuid: Uuid) -> bool {
@@ -121,6 +174,22 @@ mod tests {
             "../../../../../../../../../../etc/pass.gpg",
         ] {
             assert_eq!(BackupId::parse(bad), Err(InvalidBackupId), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_reference_is_an_id_or_its_uuid() {
+        let id = BackupId::parse(&format!("{UUID}.tar.gz")).unwrap();
+        let other = BackupId::parse(&format!("{UUID}.gpg")).unwrap();
+        for text in [format!("{UUID}.tar.gz"), UUID.to_uppercase()] {
+            let reference = BackupReference::parse(&text).unwrap();
+            assert!(reference.matches(id) && reference.uuid() == id.uuid());
+            assert_eq!(reference.to_string(), text.to_lowercase());
+            assert_eq!(reference.matches(other), !text.contains('.'));
+        }
+        let version_4 = "018f3a5c-7b1e-4c3d-9a2b-0123456789ab";
+        for bad in ["", "fw-01", &UUID[1..], version_4, &format!("{UUID}."), &UUID.replace('-', "")] {
+            assert_eq!(BackupReference::parse(bad), Err(InvalidBackupId), "{bad:?}");
         }
     }
 

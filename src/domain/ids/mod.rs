@@ -5,7 +5,7 @@ mod extension;
 mod name;
 mod sequence;
 
-pub use backup_id::{BackupId, InvalidBackupId};
+pub use backup_id::{BackupId, BackupReference, InvalidBackupId};
 pub use extension::Extension;
 pub(in crate::domain) use extension::suffix_len as extension_suffix_len;
 pub use name::{InvalidName, OrgId, SystemKey};

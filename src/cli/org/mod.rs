@@ -1,10 +1,13 @@
 //! `strongroom org ...`.
 
+mod delete;
+
 use clap::Subcommand;
 
 use super::context::Context;
 use super::exit::{ExitCode, Failure};
-use super::output::table;
+use super::output::{facts, table};
+use super::suggest::unknown_organization;
 use crate::db::DbError;
 use crate::db::organizations::{self, OrgSummary, Quota};
 use crate::domain::ids::OrgId;
@@ -15,10 +18,10 @@ pub enum Org {
     /// Add an organization
     Add {
         /// Id of the new organization: up to 64 letters, digits, `_` and `-`
-        #[arg(value_parser = OrgId::parse)]
+        #[arg(value_name = "ORG", value_parser = OrgId::parse)]
         id: OrgId,
         /// Name for people [default: the id]
-        #[arg(long)]
+        #[arg(long, allow_hyphen_values = true)]
         name: Option<String>,
         /// Quota of the organization: bytes, `none`, or `default` (BACKUP_MAX_SIZE_PER_ORG)
         #[arg(long, value_parser = parse_quota, default_value = "default")]
@@ -29,17 +32,41 @@ pub enum Org {
     /// Show one organization
     Show {
         /// Id of the organization
-        #[arg(value_parser = OrgId::parse)]
+        #[arg(value_name = "ORG", value_parser = OrgId::parse)]
         id: OrgId,
     },
     /// Set an organization's quota
+    #[command(after_help = "Examples:\n  \
+        strongroom org set-quota acme 53687091200\n  \
+        strongroom org set-quota acme none")]
     SetQuota {
         /// Id of the organization
-        #[arg(value_parser = OrgId::parse)]
+        #[arg(value_name = "ORG", value_parser = OrgId::parse)]
         id: OrgId,
         /// Quota of the organization: bytes, `none`, or `default` (BACKUP_MAX_SIZE_PER_ORG)
         #[arg(value_parser = parse_quota)]
         quota: Quota,
+    },
+    /// Change the name for people of an organization; its id never changes
+    Rename {
+        /// Id of the organization
+        #[arg(value_name = "ORG", value_parser = OrgId::parse)]
+        id: OrgId,
+        /// New name for people
+        #[arg(long, allow_hyphen_values = true)]
+        name: String,
+    },
+    /// Delete an organization that has no systems
+    ///
+    /// Its history (`backup_events`) stays. An organization that is added later with the same id starts with no systems, no
+    /// backups and the default quota. Tokens that name the id are valid for it again, until they expire.
+    Delete {
+        /// Id of the organization
+        #[arg(value_name = "ORG", value_parser = OrgId::parse)]
+        id: OrgId,
+        /// Do not ask for confirmation
+        #[arg(long)]
+        yes: bool,
     },
 }
 
@@ -60,11 +87,7 @@ impl Org {
         match self {
             Self::Add { id, name, quota } => {
                 let name = name.unwrap_or_else(|| id.to_string());
-                if name.trim().is_empty() {
-                    return Err(Failure::Usage(
-                        "--name: it is empty: omit the option, or pass a name".to_owned(),
-                    ));
-                }
+                require_name(&name)?;
                 match organizations::add(&mut context.conn, &id, &name, quota) {
                     Ok(()) => show(context, &id)?,
                     Err(DbError::Exists) => {
@@ -80,35 +103,68 @@ impl Org {
             Self::Show { id } => show(context, &id)?,
             Self::SetQuota { id, quota } => {
                 if !organizations::set_quota(&mut context.conn, &id, quota)? {
-                    return Err(unknown(&id));
+                    return Err(unknown_organization(&mut context.conn, &id)?);
                 }
                 show(context, &id)?;
             }
+            Self::Rename { id, name } => {
+                require_name(&name)?;
+                if !organizations::rename(&mut context.conn, &id, &name)? {
+                    return Err(unknown_organization(&mut context.conn, &id)?);
+                }
+                show(context, &id)?;
+            }
+            Self::Delete { id, yes } => delete::run(context, &id, yes)?,
         }
         Ok(ExitCode::SUCCESS)
     }
 }
 
-fn unknown(id: &OrgId) -> Failure {
-    Failure::Refused(format!("no organization {id}: `strongroom org list` shows all"))
+fn require_name(name: &str) -> Result<(), Failure> {
+    if name.trim().is_empty() {
+        return Err(Failure::Usage("--name: it is empty".to_owned()));
+    }
+    Ok(())
+}
+
+fn find(context: &mut Context, id: &OrgId) -> Result<OrgSummary, Failure> {
+    match organizations::list(&mut context.conn, Some(id))?.into_iter().next() {
+        Some(org) => Ok(org),
+        None => Err(unknown_organization(&mut context.conn, id)?),
+    }
 }
 
 fn show(context: &mut Context, id: &OrgId) -> Result<(), Failure> {
-    let found = organizations::list(&mut context.conn, Some(id))?;
-    let org = found.into_iter().next().ok_or_else(|| unknown(id))?;
-    context.output.print(&org, |org| describe(std::slice::from_ref(org)))
+    let org = find(context, id)?;
+    context.output.print(&org, |org| {
+        let used = org.stored_bytes.saturating_add(org.reserved_bytes);
+        let percent = |quota: u64| u128::from(used) * 100 / u128::from(quota.max(1));
+        let full = org.quota_bytes.map(|quota| format!(", {} % used", percent(quota))).unwrap_or_default();
+        facts([
+            ("id", org.id.clone()),
+            ("name", org.name.clone()),
+            ("systems", org.systems.to_string()),
+            ("stored", size::human(org.stored_bytes)),
+            ("reserved", size::human(org.reserved_bytes)),
+            ("quota", format!("{}{full}", quota(org))),
+        ])
+    })
+}
+
+fn quota(org: &OrgSummary) -> String {
+    let quota = org.quota_bytes.map_or("none".to_owned(), size::human);
+    if org.quota_is_default { format!("{quota} (default)") } else { quota }
 }
 
 fn describe(orgs: &[OrgSummary]) -> String {
     let row = |org: &OrgSummary| {
-        let quota = org.quota_bytes.map_or("none".to_owned(), size::human);
         [
             org.id.clone(),
             org.name.clone(),
             org.systems.to_string(),
             size::human(org.stored_bytes),
             size::human(org.reserved_bytes),
-            if org.quota_is_default { format!("{quota} (default)") } else { quota },
+            quota(org),
         ]
     };
     table(["ORG", "NAME", "SYSTEMS", "STORED", "RESERVED", "QUOTA"], orgs.iter().map(row))

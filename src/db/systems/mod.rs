@@ -1,20 +1,22 @@
 //! The table `systems`, for operators and portals. Authentication reads it in [`super::credentials`].
 
-use std::collections::HashMap;
+mod details;
+mod find;
 
-use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::{Array, BigInt, Nullable, Timestamptz, Uuid as SqlUuid};
-use serde::Serialize;
+use diesel::sql_types::{Nullable, Timestamptz};
 use serde_json::json;
 use uuid::Uuid;
 
 use super::events::{self, Event};
-use super::schema::{backups, systems};
-use super::{Conn, DbError, from_bigint};
+use super::schema::{backups, organizations, systems};
+use super::{Conn, DbError};
 use crate::domain::event_kind::EventKind;
 use crate::domain::ids::{BackupId, Extension, OrgId, SystemKey};
 use crate::domain::row_state::{BackupState, SystemState};
+
+pub use details::{SystemDetails, details};
+pub use find::{SystemSummary, find, list};
 
 /// Records that the system has reported its configuration as unchanged; `false` if the system is not active.
 pub fn note_unchanged(conn: &mut Conn, system: Uuid) -> Result<bool, DbError> {
@@ -23,20 +25,6 @@ pub fn note_unchanged(conn: &mut Conn, system: Uuid) -> Result<bool, DbError> {
         .set(systems::unchanged_at.eq(diesel::dsl::sql::<Nullable<Timestamptz>>("clock_timestamp()")))
         .execute(conn)?;
     Ok(noted == 1)
-}
-
-/// A system with the sums of its stored backups, as the command line shows it.
-#[derive(Debug, Clone, Serialize)]
-pub struct SystemSummary {
-    pub id: Uuid,
-    pub system_key: String,
-    pub org_id: String,
-    pub name: String,
-    pub state: SystemState,
-    pub created_at: DateTime<Utc>,
-    pub backups: i64,
-    pub bytes: u64,
-    pub last_backup_at: Option<DateTime<Utc>>,
 }
 
 /// A new system. Only the hash of its secret is kept.
@@ -48,9 +36,19 @@ pub struct NewSystem<'a> {
     pub secret_sha256: [u8; 32],
 }
 
-/// Adds a system; [`DbError::Exists`] if the key is taken.
-pub fn add(conn: &mut Conn, system: &NewSystem) -> Result<(), DbError> {
+/// Adds a system; [`DbError::Exists`] if the key is taken, `false` if there is no such organization.
+pub fn add(conn: &mut Conn, system: &NewSystem) -> Result<bool, DbError> {
     conn.transaction(|conn| {
+        // The lock keeps the organization until the system is added.
+        let org: Option<String> = organizations::table
+            .find(system.org.as_str())
+            .select(organizations::id)
+            .for_key_share()
+            .first(conn)
+            .optional()?;
+        if org.is_none() {
+            return Ok(false);
+        }
         diesel::insert_into(systems::table)
             .values((
                 systems::id.eq(system.id),
@@ -63,80 +61,9 @@ pub fn add(conn: &mut Conn, system: &NewSystem) -> Result<(), DbError> {
         events::write(
             conn,
             &[Event::by_operator(EventKind::SystemAdded, system.org.as_str(), Some(system.id), json!({}))],
-        )
+        )?;
+        Ok(true)
     })
-}
-
-/// Returns all systems, or those of one organization, or those whose id or key is `only` (at most two).
-pub fn list(conn: &mut Conn, org: Option<&OrgId>, only: Option<&str>) -> Result<Vec<SystemSummary>, DbError> {
-    let mut query = systems::table
-        .select((
-            systems::id,
-            systems::system_key,
-            systems::org_id,
-            systems::name,
-            systems::state,
-            systems::created_at,
-        ))
-        .order((systems::org_id, systems::name, systems::system_key))
-        .into_boxed();
-    if let Some(org) = org {
-        query = query.filter(systems::org_id.eq(org.as_str()));
-    }
-    if let Some(only) = only {
-        // No system has the nil id.
-        let id = only.parse::<Uuid>().unwrap_or_default();
-        query = query.filter(systems::id.eq(id).or(systems::system_key.eq(only)));
-    }
-    let rows: Vec<(Uuid, String, String, String, SystemState, DateTime<Utc>)> = query.load(conn)?;
-    let ids: Vec<Uuid> = rows.iter().map(|row| row.0).collect();
-    let kept = kept(conn, &ids)?;
-    let kept: HashMap<Uuid, Kept> = kept.into_iter().map(|row| (row.system_id, row)).collect();
-    let summary = |(id, system_key, org_id, name, state, created_at)| {
-        let kept = kept.get(&id);
-        SystemSummary {
-            id,
-            system_key,
-            org_id,
-            name,
-            state,
-            created_at,
-            backups: kept.map_or(0, |kept| kept.backups),
-            bytes: kept.map_or(0, |kept| from_bigint(kept.bytes)),
-            last_backup_at: kept.and_then(|kept| kept.last_backup_at),
-        }
-    };
-    Ok(rows.into_iter().map(summary).collect())
-}
-
-/// The sums of a system's stored backups.
-#[derive(QueryableByName)]
-struct Kept {
-    #[diesel(sql_type = SqlUuid)]
-    system_id: Uuid,
-    #[diesel(sql_type = BigInt)]
-    backups: i64,
-    #[diesel(sql_type = BigInt)]
-    bytes: i64,
-    #[diesel(sql_type = Nullable<Timestamptz>)]
-    last_backup_at: Option<DateTime<Utc>>,
-}
-
-fn kept(conn: &mut Conn, ids: &[Uuid]) -> Result<Vec<Kept>, DbError> {
-    Ok(diesel::sql_query(
-        "SELECT system_id, count(*) AS backups, sum(size_bytes)::bigint AS bytes, \
-           max(uploaded_at) AS last_backup_at \
-         FROM backups WHERE state = 'stored' AND system_id = ANY($1) GROUP BY system_id",
-    )
-    .bind::<Array<SqlUuid>, _>(ids)
-    .load(conn)?)
-}
-
-/// Returns the system with this id or key. If one system's key is another system's id, the system with the id is returned.
-pub fn find(conn: &mut Conn, id_or_key: &str) -> Result<Option<SystemSummary>, DbError> {
-    let found = list(conn, None, Some(id_or_key))?;
-    let by_id = found.iter().position(|system| system.id.to_string().eq_ignore_ascii_case(id_or_key));
-    Ok(found.into_iter().nth(by_id.unwrap_or(0)))
 }
 
 /// A system's organization and name: enough to decide who may see it.
