@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::process::Command;
 
+use crate::common::namespaces;
+
 use super::{Server, os};
 
 impl Server {
@@ -33,7 +35,7 @@ impl Server {
         let pid = self.pid().to_string();
         let mut command = Command::new("nsenter");
         command.args(["--target", &pid, "--mount"]);
-        if !os::is_root() {
+        if namespaces::own_mounts().is_some_and(|way| way.contains(&"--user")) {
             command.args(["--user", "--preserve-credentials"]);
         }
         let done = command
