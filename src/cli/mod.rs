@@ -19,19 +19,12 @@ mod system;
 mod system_arg;
 mod token;
 
-use std::sync::LazyLock;
-
 use clap::{CommandFactory, Parser, Subcommand};
 
 use context::Context;
 use exit::{ExitCode, Failure};
 
-use crate::telemetry::version;
-use crate::{config, db, store};
-
-/// What `--version` prints: also the version of the library that speaks to Postgres.
-static LONG_VERSION: LazyLock<String> =
-    LazyLock::new(|| format!("{}\nlibpq {}", version::FULL, db::libpq_version()));
+use crate::{config, store};
 
 /// The vault for a fleet's encrypted configuration backups.
 ///
@@ -39,7 +32,7 @@ static LONG_VERSION: LazyLock<String> =
 /// 3 the database or the store cannot be reached or refuses, or a part of the work failed.
 /// The settings are environment variables: see `strongroom serve --help`.
 #[derive(Parser)]
-#[command(name = "strongroom", version = version::FULL, long_version = LONG_VERSION.as_str())]
+#[command(name = "strongroom", version)]
 struct Cli {
     /// Print one JSON document instead of a table
     #[arg(long, global = true)]

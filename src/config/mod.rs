@@ -1,6 +1,7 @@
 //! The settings: read from the environment, and checked before anything starts. One table describes them all ([`settings`]).
 
 mod check;
+mod guide;
 mod literal;
 mod management;
 mod networks;
@@ -18,6 +19,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use secrecy::SecretString;
 
+pub use guide::settings_page;
 pub use management::{IssueConfig, ManagementConfig, TokenConfig};
 pub use pages::{env_file, help, readme_table};
 pub use store::StoreConfig;

@@ -30,7 +30,7 @@ pub fn readme_table() -> String {
 }
 
 /// Returns the meaning; for a secret, also the other places where it may be set.
-fn described(about: &About) -> String {
+pub(super) fn described(about: &About) -> String {
     let meaning = about.meaning();
     match about.kind {
         Kind::Secret => {
@@ -41,7 +41,7 @@ fn described(about: &About) -> String {
 }
 
 /// Returns the default with its unit.
-fn default(about: &About, quote: &str) -> String {
+pub(super) fn default(about: &About, quote: &str) -> String {
     match (about.default, about.kind.unit()) {
         (Default::Is(text) | Default::IsOrOfUnit(text, _), Some(unit)) => {
             let readable = readable(about.kind, text).map(|text| format!(" ({text})"));

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use ipnet::IpNet;
 
 use super::base_urls::ApiAddresses;
+use super::docs::Documentation;
 use crate::auth::bearer::TokenVerifier;
 use crate::backups::Vault;
 
@@ -17,4 +18,6 @@ pub struct AppState {
     pub tokens: Option<TokenVerifier>,
     /// The addresses at which clients reach both APIs.
     pub addresses: ApiAddresses,
+    /// What the management listener shows under `/docs`.
+    pub documentation: Arc<Documentation>,
 }

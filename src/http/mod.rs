@@ -40,6 +40,7 @@ pub use api::Api;
 pub use app_state::AppState;
 pub use base_urls::{ApiAddress, ApiAddresses};
 pub use connections::ResponseTimeouts;
+pub use docs::Documentation;
 pub use listener_drain::ListenerDrain;
 pub use server::{ApiServer, ServerSettings, serve};
 pub use tls::Certificates;

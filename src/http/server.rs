@@ -81,7 +81,7 @@ pub fn serve(api: Api, state: Data<AppState>, settings: ServerSettings) -> io::R
         .shutdown_timeout(settings.shutdown_grace.as_secs())
         .disable_signals();
     let stopping = builder.graceful_shutdown_signal();
-    let mcp = Data::new(docs::Mcp::new(&state.addresses));
+    let mcp = Data::new(docs::Mcp::new(&state.addresses, Arc::clone(&state.documentation)));
     // actix-server calls this in each worker.
     let service = move || {
         let app = app(api, Data::clone(&state), Data::clone(&mcp), Arc::clone(&draining));

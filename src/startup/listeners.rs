@@ -11,10 +11,10 @@ use socket2::SockRef;
 use super::StartError;
 use crate::auth::bearer::TokenVerifier;
 use crate::backups::Vault;
-use crate::config::{Config, HttpConfig, ManagementConfig};
+use crate::config::{Config, HttpConfig, ManagementConfig, settings_page};
 use crate::http::{
-    self, Api, ApiAddress, ApiAddresses, ApiServer, AppState, Certificates, ListenerDrain, ResponseTimeouts,
-    ServerSettings,
+    self, Api, ApiAddress, ApiAddresses, ApiServer, AppState, Certificates, Documentation, ListenerDrain,
+    ResponseTimeouts, ServerSettings,
 };
 
 /// Length of the kernel's accept queue, in connections: a fleet that reconnects all at once must not be rejected. The kernel
@@ -59,7 +59,8 @@ impl Listeners {
             )?,
         };
         let trusted_proxies = config.http.trusted_proxies;
-        let state = Data::new(AppState { vault, trusted_proxies, tokens, addresses });
+        let documentation = Arc::new(Documentation::new(settings_page()));
+        let state = Data::new(AppState { vault, trusted_proxies, tokens, addresses, documentation });
         let shutdown_grace = config.http.shutdown_grace;
         let response_timeouts =
             ResponseTimeouts { idle_timeout: config.uploads.idle_timeout, min_rate: config.uploads.min_rate };

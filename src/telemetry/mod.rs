@@ -1,11 +1,10 @@
-//! Logging (to stderr, at the level that `RUST_LOG` sets), [`Metrics`], and the [`version`] that both name.
+//! Logging (to stderr, at the level that `RUST_LOG` sets) and [`Metrics`].
 
 mod connection_metrics;
 mod demoted;
 mod metrics;
 mod registered;
 mod tasks;
-pub mod version;
 
 use std::io::Write;
 

@@ -1,8 +1,7 @@
-//! Shared by all suites: random values that a seed repeats, waiting, and namespaces.
+//! Shared by all suites: random values that a seed repeats, and waiting.
 
 #![allow(dead_code, unused_imports, reason = "each suite uses some of it")]
 
-pub mod namespaces;
 mod random;
 mod wait;
 

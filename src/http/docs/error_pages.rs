@@ -2,46 +2,54 @@
 
 use std::fmt::Write as _;
 
-use super::contents::ERROR_CODE_LIST;
-use super::layout;
-use super::markdown::{escape, to_html};
+use super::contents::{ERROR_CODE_LIST, Entry};
+use super::guide_pages::neighbours;
+use super::html::{escape, status_badge};
+use super::layout::{self, Page};
+use super::markdown::to_html;
+use super::site::Documentation;
 use crate::http::errors::gateway_codes::ERROR_CODES;
 
 /// `/docs/errors/{code}`.
-pub fn page(code: &str) -> Option<String> {
+pub fn page(site: &Documentation, code: &str) -> Option<String> {
     let error = ERROR_CODES.iter().find(|error| error.code == code)?;
     let (explanation, _) = to_html(error.explanation);
     let main = format!(
-        "<h1>{}</h1><p><code>{}</code>, with status <span class=\"status s{}\">{}</span></p>{explanation}\
-         <p><a href=\"/docs/errors\">All error codes</a></p>",
-        escape(error.title),
-        escape(error.code),
-        error.status / 100,
-        error.status,
+        "<p class=\"eyebrow\"><a href=\"/docs/errors\">Error codes</a></p><article class=\"prose\"><h1>{title}</h1>\
+         <dl class=\"facts\"><div><dt>Code</dt><dd><code>{code}</code></dd></div>\
+         <div><dt>Status</dt><dd>{status}</dd></div><div><dt>Type</dt><dd><code>{kind}</code></dd></div></dl>\
+         {explanation}</article><p class=\"source\"><a href=\"/docs/errors\">All error codes</a> \
+         <a href=\"/docs/limits#when-to-send-again\">When to send again</a></p>",
+        title = escape(error.title),
+        code = escape(error.code),
+        status = status_badge(&error.status.to_string()),
+        kind = escape(error.kind),
     );
-    Some(layout::page(error.title, ERROR_CODE_LIST.name, "", &main))
+    let page = Page { title: error.title, name: ERROR_CODE_LIST.name, main: &main, ..Page::default() };
+    Some(layout::render(site, &page))
 }
 
 /// `/docs/errors`.
-pub fn list() -> String {
+pub fn list(site: &Documentation) -> String {
+    let Entry { name, title, summary } = ERROR_CODE_LIST;
     let mut rows = String::new();
     for error in ERROR_CODES {
         let _ = write!(
             rows,
-            "<tr><td><a href=\"/docs/errors/{code}\"><code>{code}</code></a></td>\
-             <td><span class=\"status s{}\">{}</span></td><td>{}</td></tr>",
-            error.status / 100,
-            error.status,
+            "<tr><td><a href=\"/docs/errors/{code}\"><code>{code}</code></a></td><td>{}</td><td>{}</td></tr>",
+            status_badge(&error.status.to_string()),
             escape(error.title),
             code = escape(error.code),
         );
     }
+    let (before, after) = neighbours(site, name);
     let main = format!(
-        "<h1>{}</h1><p>{}</p><div class=\"wide\"><table><tr><th>code</th><th>status</th><th>means</th></tr>{rows}\
-         </table></div>",
-        ERROR_CODE_LIST.title, ERROR_CODE_LIST.summary
+        "<p class=\"eyebrow\">Reference</p><article class=\"prose\"><h1>{title}</h1><p>{summary}</p><div class=\"wide\">\
+         <table><thead><tr><th>code</th><th>status</th><th>meaning</th></tr></thead><tbody>{rows}</tbody></table></div>\
+         </article><p class=\"source\"><a href=\"/docs/{name}.md\">This page as Markdown</a></p>{}",
+        layout::neighbours(before, after),
     );
-    layout::page(ERROR_CODE_LIST.title, ERROR_CODE_LIST.name, "", &main)
+    layout::render(site, &Page { title, name, summary, main: &main, ..Page::default() })
 }
 
 /// The list as Markdown, with all explanations.

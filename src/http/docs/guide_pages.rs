@@ -1,25 +1,35 @@
-//! The guides as pages and as Markdown.
+//! The guides as pages.
 
-use super::contents::{ERROR_CODE_LIST, guide};
-use super::markdown::{Heading, escape, to_html};
-use super::{error_pages, layout};
+use super::contents::{ERROR_CODE_LIST, Entry, Guide, Part, REFERENCE};
+use super::html::escape;
+use super::layout::{self, Page};
+use super::markdown::to_html;
+use super::site::Documentation;
 
 /// `/docs/{guide}`.
-pub fn page(name: &str) -> Option<String> {
-    let guide = guide(name)?;
-    let (html, chapters) = to_html(guide.markdown);
-    let link = |chapter: &Heading| {
-        format!("<li><a href=\"#{}\">{}</a></li>", escape(&chapter.anchor), escape(&chapter.text))
-    };
-    let chapters: String = chapters.iter().map(link).collect();
-    let main = format!("{html}<p class=\"source\"><a href=\"/docs/{name}.md\">This page as Markdown</a></p>");
-    Some(layout::page(guide.entry.title, name, &chapters, &main))
+pub fn page(site: &Documentation, name: &str) -> Option<String> {
+    let guide = site.guide(name)?;
+    let (html, headings) = to_html(&guide.markdown);
+    let (before, after) = neighbours(site, name);
+    let main = format!(
+        "<p class=\"eyebrow\">{}</p><article class=\"prose\">{html}</article>\
+         <p class=\"source\"><a href=\"/docs/{name}.md\">This page as Markdown</a></p>{}",
+        escape(guide.part.title()),
+        layout::neighbours(before, after),
+    );
+    let Entry { title, summary, .. } = guide.entry;
+    Some(layout::render(
+        site,
+        &Page { title, name, summary, headings: &headings, main: &main, ..Page::default() },
+    ))
 }
 
-/// `/docs/{guide}.md`, also for the list of error codes.
-pub fn markdown(name: &str) -> Option<String> {
-    if name == ERROR_CODE_LIST.name {
-        return Some(error_pages::markdown());
-    }
-    guide(name).map(|guide| guide.markdown.to_owned())
+/// The pages before and after a page, in the order of the navigation.
+pub fn neighbours(site: &Documentation, name: &str) -> (Option<Entry>, Option<Entry>) {
+    let (first, second): (Vec<_>, Vec<_>) =
+        site.guides().iter().partition(|guide| guide.part == Part::Clients);
+    let of = |guides: Vec<&Guide>| guides.into_iter().map(|guide| guide.entry).collect::<Vec<_>>();
+    let all: Vec<Entry> = [of(first), vec![REFERENCE, ERROR_CODE_LIST], of(second)].concat();
+    let Some(at) = all.iter().position(|entry| entry.name == name) else { return (None, None) };
+    (at.checked_sub(1).and_then(|before| all.get(before)).copied(), all.get(at + 1).copied())
 }

@@ -2,10 +2,11 @@
 
 use std::fmt::Write as _;
 
-use super::contents::{Entry, markdown_entries};
+use super::contents::Entry;
+use super::site::Documentation;
 use crate::http::base_urls::BaseUrls;
 
-pub fn index(urls: &BaseUrls) -> String {
+pub fn index(site: &Documentation, urls: &BaseUrls) -> String {
     let BaseUrls { collect, management } = urls;
     let mut out = format!(
         "# Strongroom\n\n\
@@ -14,7 +15,7 @@ pub fn index(urls: &BaseUrls) -> String {
          ({management}, bearer tokens).\n\n\
          Nothing here names a tenant. Errors say what to do next; wait as `Retry-After` says.\n\n## Guides\n\n"
     );
-    for Entry { name, title, summary } in markdown_entries() {
+    for Entry { name, title, summary } in site.markdown_entries() {
         let _ = writeln!(out, "- [{title}]({management}/docs/{name}.md): {summary}");
     }
     let _ = write!(

@@ -15,6 +15,7 @@ use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, Stream
 use tokio::time::timeout;
 
 use super::document;
+use super::site::Documentation;
 use super::tools::Tools;
 use crate::http::base_urls::{ApiAddress, ApiAddresses};
 use crate::http::envelope;
@@ -37,9 +38,9 @@ const MALFORMED: McpError = (StatusCode::BAD_REQUEST, "not a whole question");
 pub struct Mcp(StreamableHttpService<Tools, NeverSessionManager>);
 
 impl Mcp {
-    pub fn new(addresses: &ApiAddresses) -> Self {
+    pub fn new(addresses: &ApiAddresses, site: Arc<Documentation>) -> Self {
         // The library refuses all other hosts, so every client that reads these URLs can use them.
-        let tools = Tools::new(Arc::new(document::json(&addresses.base_urls_for(None))));
+        let tools = Tools::new(site, Arc::new(document::json(&addresses.base_urls_for(None))));
         let (hosts, origins) = allowed(&addresses.management);
         let config = StreamableHttpServerConfig::default()
             .with_legacy_session_mode(false)

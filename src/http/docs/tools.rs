@@ -10,17 +10,18 @@ use rmcp::{ServerHandler, schemars, tool, tool_handler, tool_router};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::contents::{Entry, markdown_entries};
+use super::contents::Entry;
 use super::document::operations;
-use super::guide_pages;
+use super::site::Documentation;
 
 /// Limits on the cost of a search. It runs on a thread that serves requests, and needs no credential.
 const MAX_QUERY: usize = 200;
 const MAX_WORDS: usize = 16;
 
-/// The tools. Their only state is the document.
+/// The tools. Their state is the document and the guides.
 #[derive(Clone)]
 pub struct Tools {
+    site: Arc<Documentation>,
     document: Arc<Value>,
     operations: Arc<[IndexedOperation]>,
     tool_router: ToolRouter<Self>,
@@ -53,9 +54,9 @@ struct GuideName {
 
 #[tool_router]
 impl Tools {
-    pub fn new(document: Arc<Value>) -> Self {
+    pub fn new(site: Arc<Documentation>, document: Arc<Value>) -> Self {
         let operations = index(&document);
-        Self { document, operations, tool_router: Self::tool_router() }
+        Self { site, document, operations, tool_router: Self::tool_router() }
     }
 
     /// All operations of both APIs: id, method, path and summary.
@@ -98,8 +99,9 @@ impl Tools {
 
     /// The guides: name, title and what each is about.
     #[tool(annotations(read_only_hint = true, open_world_hint = false))]
-    fn list_guides() -> String {
-        let guides: Vec<Value> = markdown_entries()
+    fn list_guides(&self) -> String {
+        let entries = self.site.markdown_entries();
+        let guides: Vec<Value> = entries
             .map(|Entry { name, title, summary }| json!({ "name": name, "title": title, "about": summary }))
             .collect();
         pretty(&json!(guides))
@@ -107,8 +109,8 @@ impl Tools {
 
     /// A guide, as Markdown.
     #[tool(annotations(read_only_hint = true, open_world_hint = false))]
-    fn read_guide(Parameters(GuideName { name }): Parameters<GuideName>) -> Result<String, String> {
-        guide_pages::markdown(&name).ok_or_else(|| "no such guide: see list_guides".to_owned())
+    fn read_guide(&self, Parameters(GuideName { name }): Parameters<GuideName>) -> Result<String, String> {
+        self.site.markdown(&name).ok_or_else(|| "no such guide: see list_guides".to_owned())
     }
 }
 

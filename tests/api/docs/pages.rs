@@ -4,47 +4,13 @@ use std::collections::BTreeSet;
 
 use serde_json::json;
 
-use crate::harness::{Answer, ApiDocument, RawClient, Server, bare_head};
+use super::crawl::{attributes, pages, text};
+use crate::common::repository;
+use crate::harness::{Answer, RawClient, Server, bare_head};
 
-/// Returns the values of these attributes.
-fn attributes<'a>(html: &'a str, name: &str) -> Vec<&'a str> {
-    let opening = format!(" {name}=\"");
-    html.split(opening.as_str()).skip(1).filter_map(|rest| Some(rest.split_once('"')?.0)).collect()
-}
-
-fn text(answer: &Answer) -> String {
-    String::from_utf8(answer.body.clone()).expect("UTF-8")
-}
-
-/// Returns all pages that can be reached from `/docs`, with their addresses. Fails at a link that leads nowhere
-/// or to another host.
-fn pages(server: &Server) -> Vec<(String, Answer)> {
-    let mut pages: Vec<(String, Answer)> = Vec::new();
-    let mut open = vec!["/docs".to_owned()];
-    let mut links = BTreeSet::new();
-    while let Some(path) = open.pop() {
-        if pages.iter().any(|(seen, _)| *seen == path) {
-            continue;
-        }
-        let answer = server.manage("GET", &path).send().status(200);
-        if answer.must_have("content-type").starts_with("text/html") {
-            let html = text(&answer);
-            for link in attributes(&html, "href").into_iter().chain(attributes(&html, "src")) {
-                assert!(link.starts_with(['/', '#']) && !link.starts_with("//"), "{path} links to {link}");
-                let (to, anchor) = link.split_once('#').unwrap_or((link, ""));
-                let to = if to.is_empty() { path.as_str() } else { to };
-                links.insert((path.clone(), to.to_owned(), anchor.to_owned()));
-                open.push(to.to_owned());
-            }
-        }
-        pages.push((path, answer));
-    }
-    for (from, to, anchor) in links.iter().filter(|(_, _, anchor)| !anchor.is_empty()) {
-        let (_, target) = pages.iter().find(|(path, _)| path == to).expect("a page that was read");
-        let there = attributes(&text(target), "id").contains(&anchor.as_str());
-        assert!(there, "{from} links to {to}#{anchor}, which does not exist");
-    }
-    pages
+/// Whether the page repeats the `Host` of the request. Shared caches must not store such a page.
+fn repeats_host(path: &str) -> bool {
+    ["/openapi.json", "/llms.txt", "/docs", "/docs/reference"].contains(&path)
 }
 
 #[test]
@@ -52,26 +18,103 @@ fn documentation_pages_need_no_other_host_and_have_no_dead_link() {
     let server = Server::start();
     let pages = pages(&server);
     let paths: Vec<&str> = pages.iter().map(|(path, _)| path.as_str()).collect();
-    for expected in ["/docs/appliance", "/docs/portals", "/docs/limits", "/docs/reference", "/docs/errors"] {
-        assert!(paths.contains(&expected), "{expected} is not linked: {paths:?}");
+    for expected in [
+        "appliance",
+        "portals",
+        "limits",
+        "install",
+        "operations",
+        "support",
+        "settings",
+        "reference",
+        "errors",
+    ] {
+        assert!(paths.contains(&format!("/docs/{expected}").as_str()), "{expected} is not linked: {paths:?}");
     }
+    let policy = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; font-src 'self'; \
+                  img-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
     for (path, answer) in &pages {
-        let policy = answer.must_have("content-security-policy");
-        assert!(policy.starts_with("default-src 'none'; style-src 'self';"), "{path}: {policy}");
-        assert!(!policy.contains("unsafe"), "{path}: {policy}");
+        assert_eq!(answer.must_have("content-security-policy"), policy, "{path}");
         assert_eq!(answer.must_have("x-content-type-options"), "nosniff", "{path}");
-        // A page that contains the `Host` must not be stored by shared caches.
-        let repeats = ["/openapi.json", "/llms.txt", "/docs", "/docs/reference"].contains(&path.as_str());
-        let who = if repeats { "private" } else { "public" };
-        assert_eq!(answer.must_have("cache-control"), format!("{who}, max-age=300"), "{path}");
+        let expected = match path.as_str() {
+            path if path.contains("?v=") => "public, max-age=31536000, immutable",
+            path if repeats_host(path) => "private, max-age=300",
+            _ => "public, max-age=300",
+        };
+        assert_eq!(answer.must_have("cache-control"), expected, "{path}");
         let kind = answer.must_have("content-type");
-        if !kind.starts_with("text/html") && !kind.starts_with("text/css") {
-            continue;
+        let content = String::from_utf8_lossy(&answer.body);
+        if kind.starts_with("text/css") {
+            let loaded: Vec<&str> = content.split("url(").skip(1).collect();
+            assert!(loaded.iter().all(|url| url.starts_with("/docs/")), "{path}: {loaded:?}");
+            assert!(!content.contains("@import"), "{path}");
         }
-        let html = text(answer);
-        for inside in ["<script", "<iframe", "<img", " style=", " onclick", "@import", "url("] {
-            assert!(!html.contains(inside), "{path} has {inside}");
+        if kind.starts_with("text/javascript") {
+            let inside = ["http:", "https:", "innerHTML", "eval("];
+            assert_eq!(inside.into_iter().find(|inside| content.contains(inside)), None, "{path}");
         }
+        if kind.starts_with("text/html") {
+            for inside in ["<iframe", "<img", "<style", " style=", " onclick", " onload", "javascript:"] {
+                assert!(!content.contains(inside), "{path} has {inside}");
+            }
+            let scripts: Vec<&str> = content.split("<script").skip(1).collect();
+            assert_eq!(scripts.len(), 1, "{path}");
+            assert!(scripts[0].starts_with(" src=\"/docs/docs.js?v="), "{path}: {}", &scripts[0][..60]);
+        }
+    }
+}
+
+#[test]
+fn page_has_one_title_one_main_part_and_marks_itself_in_the_navigation() {
+    let server = Server::start();
+    let is_html = |answer: &Answer| answer.must_have("content-type").starts_with("text/html");
+    let mut titles = BTreeSet::new();
+    for (path, answer) in pages(&server).into_iter().filter(|(_, answer)| is_html(answer)) {
+        let html = text(&answer);
+        for once in ["<h1", "<main id=\"main\"", "<header", "role=\"search\"", "<title>"] {
+            assert_eq!(html.matches(once).count(), 1, "{path}: {once}");
+        }
+        assert!(html.contains("<html lang=\"en\">") && html.contains("href=\"#main\""), "{path}");
+        let title = html.split_once("<title>").and_then(|(_, rest)| rest.split_once('<')).expect("a title").0;
+        if !path.starts_with("/docs/search") {
+            assert!(titles.insert(title.to_owned()), "{path} has the title of another page: {title}");
+            let current = html.matches("aria-current=\"page\"").count();
+            assert_eq!(current, 1, "{path}");
+        }
+        let ids = attributes(&html, "id");
+        let different: BTreeSet<&&str> = ids.iter().collect();
+        assert_eq!(ids.len(), different.len(), "{path} has an id twice");
+    }
+}
+
+#[test]
+fn root_of_the_management_listener_leads_to_the_documentation() {
+    let server = Server::start();
+    let answer = server.manage("GET", "/").send().status(308);
+    assert_eq!(answer.must_have("location"), "/docs");
+    server.manage("HEAD", "/").send().status(308);
+    assert_eq!(server.manage("POST", "/").send().status(405).must_have("allow"), "GET, HEAD");
+    let with_slash = server.manage("GET", "/docs/").send().status(200);
+    assert_eq!(with_slash.body, server.manage("GET", "/docs").send().body);
+    // Only people come to the management listener by its root.
+    assert_eq!(server.get("/").send().status(404).json()["code"], 404);
+}
+
+#[test]
+fn settings_page_has_every_setting() {
+    let server = Server::start();
+    let page = text(&server.manage("GET", "/docs/settings").send().status(200));
+    let readme = std::fs::read_to_string(repository().join("README.md")).expect("the README");
+    let rows = readme.split_once("| variable | default |").expect("the table of settings").1;
+    let names: Vec<&str> = rows
+        .lines()
+        .skip(2)
+        .map_while(|row| row.strip_prefix("| `"))
+        .filter_map(|row| Some(row.split_once('`')?.0))
+        .collect();
+    assert!(names.contains(&"BACKUP_LEASE") && names.len() > 30, "{names:?}");
+    for name in names {
+        assert!(page.contains(&format!("<h3 id=\"{}\"><code>{name}</code>", name.to_lowercase())), "{name}");
     }
 }
 
@@ -100,22 +143,25 @@ fn documentation_answers_get_and_head_with_the_right_media_type() {
     check("/openapi.json", 200, "application/json");
     check("/llms.txt", 200, "text/plain; charset=utf-8");
     check("/docs/style.css", 200, "text/css; charset=utf-8");
+    check("/docs/docs.js", 200, "text/javascript; charset=utf-8");
+    check("/docs/inter.woff2", 200, "font/woff2");
+    check("/docs/icon.svg", 200, "image/svg+xml");
+    check("/docs/search.json", 200, "application/json");
     check("/docs/appliance.md", 200, "text/markdown; charset=utf-8");
-    for path in ["/docs", "/docs/reference", "/docs/errors", "/docs/errors/not_found", "/docs/appliance"] {
+    for path in [
+        "/docs",
+        "/docs/reference",
+        "/docs/errors",
+        "/docs/errors/not_found",
+        "/docs/appliance",
+        "/docs/settings",
+        "/docs/search",
+    ] {
         check(path, 200, html);
     }
     for path in ["/docs/nothing", "/docs/nothing.md", "/docs/errors/nothing"] {
         check(path, 404, html);
     }
-}
-
-#[test]
-fn openapi_document_does_not_describe_the_documentation() {
-    let server = Server::start();
-    let api = ApiDocument::of(&server);
-    let own =
-        |path: &str| ["/docs", "/openapi.json", "/llms.txt", "/mcp"].iter().any(|own| path.starts_with(own));
-    assert_eq!(api.operations().map(|(_, path, _)| path).find(|path| own(path)), None);
 }
 
 #[test]
@@ -143,19 +189,6 @@ fn missing_page_does_not_repeat_the_request() {
     for path in ["/docs/marker", "/docs/errors/marker", "/docs/marker.md", "/docs/%3Cmarker%3E"] {
         let answer = server.manage("GET", path).send().status(404);
         assert!(!text(&answer).contains("marker"), "{path}: {answer}");
-    }
-}
-
-#[test]
-fn reference_page_shows_every_operation() {
-    let server = Server::start();
-    let html = text(&server.manage("GET", "/docs/reference").send().status(200));
-    for (method, path, operation) in ApiDocument::of(&server).operations() {
-        let anchor = format!("id=\"{}\"", operation["operationId"].as_str().expect("an id"));
-        assert!(html.contains(&anchor), "{method} {path}");
-        for status in operation["responses"].as_object().expect("answers").keys() {
-            assert!(html.contains(&format!(">{status}</span>")), "{method} {path} {status}");
-        }
     }
 }
 
@@ -188,8 +221,10 @@ fn documents_name_no_tenant() {
     server.add_org("secret-org", None);
     let system = server.add_system("secret-org", "secret-fw");
     let id = server.upload(&system).header("x-filename", "secret-name.gpg").body("x").send().id();
-    let mut texts: Vec<(String, String)> =
-        pages(&server).into_iter().map(|(path, answer)| (path, text(&answer))).collect();
+    let mut texts: Vec<(String, String)> = pages(&server)
+        .into_iter()
+        .map(|(path, answer)| (path, String::from_utf8_lossy(&answer.body).into_owned()))
+        .collect();
     let call = |name: &str, arguments| {
         let question = json!({
             "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": { "name": name, "arguments": arguments },

@@ -3,8 +3,6 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::common::namespaces;
-
 use super::{Server, os};
 
 impl Server {
@@ -35,7 +33,7 @@ impl Server {
         let pid = self.pid().to_string();
         let mut command = Command::new("nsenter");
         command.args(["--target", &pid, "--mount"]);
-        if namespaces::own_mounts().is_some_and(|way| way.contains(&"--user")) {
+        if !os::is_root() {
             command.args(["--user", "--preserve-credentials"]);
         }
         let done = command

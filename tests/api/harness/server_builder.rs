@@ -7,7 +7,6 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-use crate::common::namespaces;
 use crate::engine::Bucket;
 
 use super::{Certificate, Database, Server, Store, TIMEOUT, assert_eventually, cli, client, eventually, os};
@@ -52,7 +51,7 @@ impl Builder {
         self
     }
 
-    /// Puts the store on a file system of its own, of this size (`2m`). The test begins with `needs_mounts!`.
+    /// Puts the store on a file system of its own, of this size (`2m`).
     pub fn disk(mut self, size: &'static str) -> Self {
         self.disk = Some(size);
         self
@@ -129,11 +128,12 @@ impl Builder {
             command.arg("serve").args(&self.arguments);
             return command;
         };
-        let way = namespaces::own_mounts().expect("needs_mounts! comes first");
-        let mut command = Command::new(way[0]);
+        let mut command = Command::new("unshare");
         cli::clean(&mut command);
+        let flags: &[&str] =
+            if os::is_root() { &["--mount"] } else { &["--user", "--map-root-user", "--mount"] };
         let script = format!(r#"mount -t tmpfs -o size={size} tmpfs "$BACKUP_DATA_DIR" && exec "$0" serve"#);
-        command.args(&way[1..]).args(["sh", "-c", &script, binary]);
+        command.args(flags).args(["sh", "-c", &script, binary]);
         command
     }
 

@@ -140,7 +140,7 @@ fn management_api_answers_405_and_404() {
         }
     }
     let unknown: Vec<Answer> =
-        ["/", "/api", "/api/systems", "/api/systems/x", "/backups/x", "/api/systems/x/backups//"]
+        ["/api", "/api/systems", "/api/systems/x", "/backups/x", "/api/systems/x/backups//"]
             .into_iter()
             .map(|path| ask("GET", path))
             .collect();

@@ -1,6 +1,5 @@
-//! Health, metrics, the version, and systemd.
+//! Health, metrics, and systemd.
 
 pub mod health;
 mod metrics;
 mod systemd;
-mod version;
