@@ -93,7 +93,7 @@ impl<'a> Scanner<'a> {
                 self.is_command = match c {
                     ' ' | '\t' => self.is_command,
                     '\n' => !self.code[..self.at].ends_with('\\'),
-                    _ => "|;&(!".contains(c),
+                    _ => "|;&(!{".contains(c),
                 };
             }
             self.take(Class::Plain, c.len_utf8());

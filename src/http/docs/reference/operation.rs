@@ -14,7 +14,7 @@ pub fn show(main: &mut String, document: &Value, operation: Operation) {
     let _ = write!(
         main,
         "<section class=\"operation\" aria-labelledby=\"{anchor}\"><div class=\"about\"><h3 id=\"{anchor}\">{summary}{link}</h3>\
-         <p class=\"endpoint\">{method}<span class=\"server\">{server}</span>{path}</p><div class=\"prose\">{description}</div>\
+         <p class=\"endpoint\">{method}<span><span class=\"server\">{server}</span>{path}</span></p><div class=\"prose\">{description}</div>\
          <p class=\"credentials\"><b>Authentication</b> {credentials}</p>",
         anchor = escape(id),
         summary = escape(operation.summary()),
