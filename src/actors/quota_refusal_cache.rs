@@ -146,7 +146,9 @@ mod tests {
             let (by, attempted_before) = (DeletedBy::System, false);
             Operation::Delete(Delete { system_id, backup, by, remote_addr: None, attempted_before })
         };
-        let abort = |backup| Operation::Abort(Abort { system_id: OTHER, backup, release_rate_slot: false });
+        let abort = |backup| {
+            Operation::Abort(Abort { system_id: OTHER, backup, release_rate_slot: false, failure: None })
+        };
         let commit = |system_id| {
             Operation::Commit(Commit { system_id, backup, size: 1, sha256: [0; 32], encrypted: false })
         };

@@ -4,6 +4,7 @@ use crate::auth::basic::CredentialCheckError;
 use crate::db::DbError;
 use crate::db::accounting::OperationOutcome;
 use crate::domain::backup_request::BackupRequestState;
+use crate::domain::failure_reason::FailureReason;
 use crate::domain::transfer_damage::TransferDamage;
 use crate::store::{PutError, StoreError};
 
@@ -99,6 +100,21 @@ impl UploadError {
             Self::DamagedByClient(_) => Some("damaged"),
             Self::TimedOut => Some("timeout"),
             Self::Malformed(_) => Some("malformed"),
+            _ => None,
+        }
+    }
+
+    /// Returns the reason for the history, if the upload failed and no rule has refused it.
+    pub(super) fn failure_reason(&self) -> Option<FailureReason> {
+        match self {
+            Self::Interrupted => Some(FailureReason::Interrupted),
+            Self::Empty => Some(FailureReason::Empty),
+            Self::Revoked => Some(FailureReason::Revoked),
+            Self::Aborted => Some(FailureReason::Aborted),
+            Self::Unavailable(outage) => Some(match outage.dependency {
+                Dependency::Database => FailureReason::Database,
+                Dependency::Store => FailureReason::Store,
+            }),
             _ => None,
         }
     }

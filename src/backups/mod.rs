@@ -13,6 +13,7 @@ mod backup_requests;
 mod delete;
 mod download;
 mod error;
+mod event_limit;
 mod health;
 mod id_generator;
 mod links;
@@ -28,10 +29,12 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
+use uuid::Uuid;
 
 pub use backup_requests::Waiters;
-pub use download::{DownloadStream, OpenDownloads, Reader};
+pub use download::{DownloadKey, DownloadStream, OpenDownloads, Reader};
 pub use error::{BackupRequestError, Dependency, DownloadError, Outage, ReadError, UploadError};
+pub use event_limit::EventLimit;
 pub use health::{Health, LastHealth};
 pub use id_generator::IdGenerator;
 pub use links::{Link, Links, ResolvedLink, SignedLink};
@@ -43,6 +46,7 @@ use crate::auth::basic::Authenticator;
 use crate::db::Db;
 pub use crate::db::backup_requests::BackupRequest;
 pub use crate::db::backups::BackupRow as Backup;
+use crate::domain::failure_reason::FailureReason;
 use crate::store::BlobStore;
 use crate::telemetry::Metrics;
 
@@ -68,9 +72,13 @@ pub struct Vault {
     pub links: Links,
     /// The downloads under way.
     pub downloads: OpenDownloads,
+    /// Limits the events of downloads.
+    pub recorded_downloads: EventLimit<DownloadKey>,
     pub ids: IdGenerator,
     pub aborter: Aborter,
     pub live: LiveUploads,
+    /// Limits the events of failed uploads, by system and reason.
+    pub failed_uploads: EventLimit<(Uuid, FailureReason)>,
     /// The appliances that wait for a backup request.
     pub waiters: Waiters,
     /// Wakes the purge.

@@ -5,6 +5,7 @@ mod backup;
 mod backup_request;
 mod confirm;
 mod context;
+mod events;
 mod exit;
 mod migrate;
 mod org;
@@ -62,6 +63,8 @@ enum Command {
     Sweep(sweep::Sweep),
     /// Compare the totals of all organizations with their backups; exit code 1 if they differ
     Audit(audit::Audit),
+    /// List who did what, newest first: uploads, downloads, deletions, changes by operators, refusals
+    Events(events::Events),
     /// Issue bearer tokens for the management API, for development
     #[command(subcommand)]
     Token(token::Token),
@@ -93,6 +96,7 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Request(request) => request.run(&mut open()?),
         Command::Sweep(sweep) => sweep.run(&mut open()?),
         Command::Audit(audit) => audit.run(&mut open()?),
+        Command::Events(events) => events.run(&mut open()?),
         Command::Token(token) => token.run(cli.json),
         Command::Completions { shell } => {
             let mut script = Vec::new();

@@ -76,7 +76,7 @@ pub fn facts<const N: usize>(facts: [(&str, String); N]) -> String {
 }
 
 /// Escapes control characters: a name with a line break must not look like two rows, nor control the terminal.
-fn printable(text: &str) -> String {
+pub fn printable(text: &str) -> String {
     let escaped = |c: char| if c.is_control() { c.escape_default().collect() } else { c.to_string() };
     text.chars().map(escaped).collect()
 }

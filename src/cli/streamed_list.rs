@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::exit::Failure;
-use super::output::write;
+use super::output::{printable, write};
 
 /// Lines that are buffered before they are printed, so that their columns are aligned.
 const BUFFERED_LINES: usize = 500;
@@ -75,7 +75,7 @@ impl<T: Serialize, const N: usize> StreamedList<T, N> {
             }
             self.started = true;
             for line in &lines {
-                table.add_row((self.cells)(line));
+                table.add_row((self.cells)(line).map(|cell| printable(&cell)));
             }
             self.print(&table.trim_fmt());
         }

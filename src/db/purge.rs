@@ -96,9 +96,13 @@ pub fn tombstones(conn: &mut Conn, system: Uuid) -> Result<Tombstones, DbError> 
     .get_result(conn)?)
 }
 
-/// Drops the rows of destroyed systems that have no backup left in any state. Returns their number.
+/// Drops the rows of destroyed systems that have no backup left in any state, and keeps their names for the history. Returns
+/// their number.
 pub fn drop_destroyed_systems(conn: &mut Conn) -> Result<usize, DbError> {
-    let sql = "DELETE FROM systems s WHERE state = 'destroying' \
-         AND NOT EXISTS (SELECT 1 FROM backups b WHERE b.system_id = s.id)";
+    let sql = "WITH gone AS (DELETE FROM systems s WHERE state = 'destroying' \
+             AND NOT EXISTS (SELECT 1 FROM backups b WHERE b.system_id = s.id) \
+             RETURNING id, system_key, org_id, name) \
+         INSERT INTO destroyed_systems (id, system_key, org_id, name) \
+         SELECT id, system_key, org_id, name FROM gone";
     Ok(prepared(sql, ()).execute(conn)?)
 }

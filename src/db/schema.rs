@@ -61,6 +61,16 @@ diesel::table! {
 }
 
 diesel::table! {
+    destroyed_systems (id) {
+        id -> Uuid,
+        system_key -> Text,
+        org_id -> Text,
+        name -> Text,
+        destroyed_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     org_usage (org_id) {
         org_id -> Text,
         stored_bytes -> Int8,
@@ -131,6 +141,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     backup_events,
     backup_requests,
     backups,
+    destroyed_systems,
     org_usage,
     organizations,
     service_defaults,

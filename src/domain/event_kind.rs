@@ -7,6 +7,8 @@ row_state! {
     EventKind {
         /// An upload was stored.
         Uploaded = "uploaded",
+        /// An admitted upload was not stored, and no rule has refused it.
+        Failed = "failed",
         /// A stored backup alone is larger than all backups of a system together may be.
         OverSizeCap = "over_size_cap",
         /// Bytes of a backup were read, or a download link was made.
@@ -32,5 +34,7 @@ row_state! {
         Suspended = "suspended",
         Resumed = "resumed",
         Destroyed = "destroyed",
+        /// The credential of a system was refused: one event for each system and hour.
+        CredentialRefused = "credential_refused",
     }
 }

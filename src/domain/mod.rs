@@ -7,6 +7,7 @@ pub mod caller;
 pub mod client_network;
 pub mod duration;
 pub mod event_kind;
+pub mod failure_reason;
 pub mod filename;
 pub mod ids;
 pub mod media_type;

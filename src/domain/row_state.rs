@@ -4,7 +4,7 @@
 macro_rules! row_state {
     ($(#[$about:meta])* $name:ident { $($(#[$doc:meta])* $state:ident = $word:literal,)+ }) => {
         $(#[$about])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum $name {
             $($(#[$doc])* $state,)+
         }

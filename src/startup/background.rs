@@ -1,19 +1,25 @@
 //! Starts the background tasks.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::{FIRST_PREPARATION_TIMEOUT, StartError};
 use crate::auth::bearer::{KEY_SET_MAX_AGE, REJECTED_TOKENS_PERIOD, TokenVerifier};
-use crate::backups::Vault;
+use crate::backups::{EventLimit, Vault};
 use crate::config::Config;
 use crate::db::Connector;
 use crate::db::accounting::AccountingPolicy;
 use crate::tasks::{
     self, BackupRequestListener, Lease, MemoryReturn, Period, Preparation, Supervisor, TaskDefinition,
+    TaskError,
 };
+
+/// How long refused credentials are counted in memory, and are lost if the process dies.
+const REFUSED_CREDENTIALS_PERIOD: Duration = Duration::from_secs(5);
+const REFUSED_CREDENTIALS_MAX_RUN: Duration = Duration::from_mins(1);
 
 /// The tasks with a thread of their own, which stop when this is dropped. The other tasks stop with the runtime.
 pub(super) struct BackgroundThreads {
@@ -61,10 +67,22 @@ pub(super) async fn start(
         policy,
         lease: config.upkeep.lease,
         live: vault.live.clone(),
+        recorded: EventLimit::default(),
     };
     sweeper.start(supervisor, config.upkeep.sweep_interval);
     tasks::revoke::start(supervisor, vault.db.clone(), vault.downloads.clone());
+    start_refused_credentials(supervisor, vault);
     Ok(BackgroundThreads { _listener: listener, _lease: lease, _memory: memory })
+}
+
+/// Starts to write the counts of refused credentials to the history.
+fn start_refused_credentials(supervisor: &Supervisor, vault: &Vault) {
+    let (refused, db) = (vault.authenticator.refused_credentials().clone(), vault.db.clone());
+    let task = TaskDefinition::new("refused_credentials", Period::SinceEnd(REFUSED_CREDENTIALS_PERIOD));
+    supervisor.spawn(task.max_run(REFUSED_CREDENTIALS_MAX_RUN), move || {
+        let (refused, db) = (refused.clone(), db.clone());
+        async move { refused.write(&db).await.map_err(|error| TaskError::from(error).into()) }
+    });
 }
 
 /// Starts the tasks of the verifier of tokens.

@@ -12,7 +12,8 @@ use crate::actors::Actors;
 use crate::auth::basic::Authenticator;
 use crate::auth::bearer::TokenVerifier;
 use crate::backups::{
-    Aborter, BodyLimits, IdGenerator, LastHealth, Links, LiveUploads, OpenDownloads, Vault, Waiters,
+    Aborter, BodyLimits, EventLimit, IdGenerator, LastHealth, Links, LiveUploads, OpenDownloads, Vault,
+    Waiters,
 };
 use crate::config::{Config, StoreConfig, TokenConfig, UploadConfig};
 use crate::db::Db;
@@ -91,9 +92,11 @@ pub(super) fn build_vault(
         },
         links: Links::new(config.presign_ttl),
         downloads: OpenDownloads::default(),
+        recorded_downloads: EventLimit::default(),
         ids: IdGenerator::default(),
         aborter,
         live,
+        failed_uploads: EventLimit::default(),
         waiters: Waiters::default(),
         purge: Arc::new(Notify::new()),
         runtime: runtime.clone(),

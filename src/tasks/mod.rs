@@ -11,7 +11,7 @@
 //! | `revoke` | ends downloads that are no longer permitted | every second |
 //! | `memory` | returns free memory to the kernel | every 15 s |
 //!
-//! The log, the metrics and health use these names. `startup/background.rs` adds `key_set` and
+//! The log, the metrics and health use these names. `startup/background.rs` adds `refused_credentials`, `key_set` and
 //! `rejected_tokens` of `auth`. Work on demand has a name as well: `abort`, `group_commit`, `credential_lookup`.
 
 pub mod compare;

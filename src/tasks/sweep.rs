@@ -10,15 +10,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
+use uuid::Uuid;
 
 use super::delete_object::delete_object;
 use super::leftovers::without_upload;
 use super::supervisor::{Period, Supervisor, TaskDefinition};
 use super::{TaskError, db_failure};
-use crate::backups::LiveUploads;
-use crate::db::accounting::{self, Abort, AccountingPolicy, Operation, OperationOutcome, OrgBatch};
+use crate::backups::{EventLimit, LiveUploads};
+use crate::db::accounting::{
+    self, Abort, AccountingPolicy, Operation, OperationOutcome, OrgBatch, UploadFailure,
+};
 use crate::db::writers::{self, AbandonedUpload};
 use crate::db::{Db, DbError, Lane, backup_requests};
+use crate::domain::failure_reason::FailureReason;
 use crate::domain::ids::OrgId;
 use crate::store::BlobStore;
 
@@ -52,12 +56,14 @@ pub struct Sweeper {
     pub lease: Duration,
     /// The uploads of this process.
     pub live: LiveUploads,
+    /// Limits the events of rolled back uploads, by system.
+    pub recorded: EventLimit<Uuid>,
 }
 
 impl Sweeper {
     /// Returns a sweeper for the command line, whose process has no uploads of its own. Services may sweep at the same time.
     pub fn by_hand(db: Db, store: Arc<dyn BlobStore>, policy: AccountingPolicy, lease: Duration) -> Self {
-        Self { db, store, policy, lease, live: LiveUploads::default() }
+        Self { db, store, policy, lease, live: LiveUploads::default(), recorded: EventLimit::default() }
     }
 
     /// Starts to sweep at this interval.
@@ -165,7 +171,9 @@ impl Sweeper {
         fail_point!("sweep.upload", upload.id);
         let AbandonedUpload { id, system_id, org_id, object_key, proven: _ } = upload;
         let org = OrgId::parse(&org_id).map_err(|e| DbError::Failed(e.to_string()))?;
-        let abort = Operation::Abort(Abort { system_id, backup: id, release_rate_slot: true });
+        let failure = UploadFailure { reason: FailureReason::ProcessDied, received: None };
+        let failure = self.recorded.permits(system_id).then_some(failure);
+        let abort = Operation::Abort(Abort { system_id, backup: id, release_rate_slot: true, failure });
         let batch = OrgBatch::new(org, vec![abort]);
         let policy = self.policy.clone();
         let work = move |conn: &mut _| accounting::run(conn, &policy, &batch);

@@ -120,7 +120,7 @@ fn sweep_that_panicked_sweeps_again() {
 
 #[test]
 fn other_tasks_work_again_after_a_panic() {
-    for task in ["memory", "revoke", "rejected_tokens"] {
+    for task in ["memory", "refused_credentials", "revoke", "rejected_tokens"] {
         panics_and_recovers(task);
     }
 }
@@ -142,8 +142,18 @@ fn every_task_has_a_name_and_a_test() {
     let names = metrics
         .lines()
         .filter_map(|line| line.strip_prefix(r#"strongroom_task_up{task=""#)?.split('"').next());
-    let repeated =
-        ["key_set", "lease", "listen", "memory", "prepare", "purge", "rejected_tokens", "revoke", "sweep"];
+    let repeated = [
+        "key_set",
+        "lease",
+        "listen",
+        "memory",
+        "prepare",
+        "purge",
+        "refused_credentials",
+        "rejected_tokens",
+        "revoke",
+        "sweep",
+    ];
     let on_demand = ["abort", "credential_lookup", "group_commit"];
     assert_eq!(names.collect::<BTreeSet<_>>(), repeated.into_iter().chain(on_demand).collect());
 }

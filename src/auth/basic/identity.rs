@@ -63,6 +63,13 @@ impl SystemIdentity {
     }
 }
 
+/// Returns whether the hash of the given secret is that of the system. Without a row, the comparison takes the same time.
+pub(super) fn is_right(given: &[u8], row: Option<&CredentialRow>) -> bool {
+    let nobody = [0u8; 32];
+    let expected = row.map_or(nobody.as_slice(), |row| row.secret_sha256.as_slice());
+    bool::from(given.ct_eq(expected))
+}
+
 /// Returns the identity of the system if its row exists, the hash of the given secret matches, and the system
 /// is active.
 pub(super) fn identify(
@@ -70,9 +77,7 @@ pub(super) fn identify(
     given: &[u8],
     row: Option<&CredentialRow>,
 ) -> Result<Option<SystemIdentity>, CredentialCheckError> {
-    let nobody = [0u8; 32];
-    let expected = row.map_or(nobody.as_slice(), |row| row.secret_sha256.as_slice());
-    let matches = bool::from(given.ct_eq(expected));
+    let matches = is_right(given, row);
     let Some(row) = row.filter(|row| matches && row.is_active()) else { return Ok(None) };
     let org = OrgId::parse(&row.org_id).map_err(|e| CredentialCheckError::unreadable(&e))?;
     let secret = SecretSha256(<[u8; 32]>::try_from(given).map_err(|e| CredentialCheckError::unreadable(&e))?);

@@ -17,11 +17,13 @@
 //!   reconnects at once, costs a quarter of a second.
 //! * **The response time of a 401 reveals nothing.** Below the limits no wrong credential is answered before
 //!   [`MIN_REFUSAL_TIME`], which is longer than a look-up. Beyond them all answers come with the batched
-//!   query, which contains the name whether or not it exists, and whether or not it is cached.
+//!   query, which contains the name whether or not it exists, and whether or not it is cached. Each refusal is
+//!   counted in the same way ([`refused_credentials`]).
 
 mod failed_attempts;
 mod identity;
 mod lookup;
+mod refused_credentials;
 
 use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -37,9 +39,10 @@ use crate::domain::client_network::ClientNetwork;
 use crate::domain::ids::SystemKey;
 use crate::telemetry::TaskStatus;
 use failed_attempts::FailedAttempts;
-use identity::identify;
 pub use identity::{SecretSha256, SystemIdentity};
+use identity::{identify, is_right};
 use lookup::CredentialLookup;
+pub use refused_credentials::RefusedCredentials;
 
 /// The database could not be queried for a credential. The text is for the log.
 #[derive(Debug, thiserror::Error)]
@@ -69,6 +72,7 @@ const HINT_TIMEOUT: Duration = Duration::from_millis(250);
 pub struct Authenticator {
     lookup: CredentialLookup,
     failed_attempts: Mutex<FailedAttempts>,
+    refused: RefusedCredentials,
 }
 
 impl Authenticator {
@@ -77,7 +81,13 @@ impl Authenticator {
         Self {
             lookup: CredentialLookup::new(db, runtime, status),
             failed_attempts: Mutex::new(FailedAttempts::new()),
+            refused: RefusedCredentials::default(),
         }
+    }
+
+    /// Returns the counts of refused credentials, which have to be written to the history from time to time.
+    pub fn refused_credentials(&self) -> &RefusedCredentials {
+        &self.refused
     }
 
     /// Returns the system that the credential belongs to, or `None` if the credential is wrong, for whatever
@@ -102,12 +112,24 @@ impl Authenticator {
         let too_many = self.failed_attempts().record(network, &key, started);
         let found =
             if too_many { self.lookup.find_batched(&key).await } else { self.lookup.find(&key).await };
-        let result =
-            found.map_err(CredentialCheckError::from).and_then(|row| identify(&key, &given, row.as_ref()));
-        match &result {
-            Ok(None) if too_many => self.warn(network, started),
-            Ok(None) => sleep_until((started + MIN_REFUSAL_TIME).into()).await,
-            _ => self.failed_attempts().withdraw(network, &key, started),
+        let row = match found {
+            Ok(row) => row,
+            Err(error) => {
+                self.failed_attempts().withdraw(network, &key, started);
+                return Err(error.into());
+            }
+        };
+        let result = identify(&key, &given, row.as_ref());
+        if !matches!(result, Ok(None)) {
+            self.failed_attempts().withdraw(network, &key, started);
+            return result;
+        }
+        let is_right = is_right(&given, row.as_ref()) && row.is_some();
+        self.refused.record(row.as_ref(), is_right, remote_addr, Instant::now());
+        if too_many {
+            self.warn(network, started);
+        } else {
+            sleep_until((started + MIN_REFUSAL_TIME).into()).await;
         }
         result
     }

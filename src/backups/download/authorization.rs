@@ -14,8 +14,8 @@ pub enum Reader {
     System { remote_addr: Option<IpAddr>, authorization: DownloadAuthorization },
     /// A portal, named by the subject of its token.
     Caller { sub: String, remote_addr: Option<IpAddr> },
-    /// A person or program with a signed link. The download was recorded when the link was made.
-    Link(DownloadAuthorization),
+    /// A person or program with a signed link. Who has made the link is recorded, too.
+    Link { remote_addr: Option<IpAddr>, authorization: DownloadAuthorization },
 }
 
 impl Reader {
@@ -27,7 +27,7 @@ impl Reader {
 
     pub(super) fn authorization(&self) -> DownloadAuthorization {
         match self {
-            Self::System { authorization, .. } | Self::Link(authorization) => authorization.clone(),
+            Self::System { authorization, .. } | Self::Link { authorization, .. } => authorization.clone(),
             Self::Caller { .. } => DownloadAuthorization::Token,
         }
     }

@@ -1,18 +1,19 @@
 //! Downloads: finds a stored backup, opens its object, and records the reader.
 //!
-//! [`authorization`]: what permits a download. [`open_downloads`]: the downloads under way. [`stream`]: the bytes that the
-//! client receives.
+//! [`authorization`]: what permits a download. [`open_downloads`]: the downloads under way. [`record`]: the history.
+//! [`stream`]: the bytes that the client receives.
 
 mod authorization;
 mod open_downloads;
+mod record;
 mod stream;
 
 use futures_util::{TryStreamExt, stream as streams};
-use serde_json::{Value, json};
 use uuid::Uuid;
 
 pub use authorization::{DownloadAuthorization, Reader};
 pub use open_downloads::OpenDownloads;
+pub use record::DownloadKey;
 pub use stream::DownloadStream;
 
 use super::error::Outage;
@@ -20,8 +21,6 @@ use super::{Backup, READ_TIMEOUT, ReadError, Vault};
 use crate::auth::basic::SystemIdentity;
 use crate::db::Lane;
 use crate::db::backups;
-use crate::db::events::{self, Event};
-use crate::domain::event_kind::EventKind;
 use crate::domain::ids::BackupId;
 use crate::domain::range::ByteRange;
 use crate::store::{ObjectBody, StoreError};
@@ -57,13 +56,7 @@ impl Vault {
         // The client sees a broken connection, and the HTTP library does not know the backup.
         let body =
             body.inspect_err(move |error| log::error!("the download of backup {id} broke off: {error}"));
-        // An appliance that fetches the rest of an interrupted download is recorded once. Every part that a portal reads is
-        // recorded: support has to know which person has read which backup.
-        let first = range.is_none_or(|part| part.first == 0);
-        if first || matches!(reader, Reader::Caller { .. }) {
-            let part = range.map_or(json!({}), |part| json!({ "first": part.first, "last": part.last }));
-            self.record_download(row, reader, part).await;
-        }
+        self.record_download(row, &reader, range).await;
         Ok(DownloadStream::new(Box::pin(body), permit))
     }
 
@@ -86,7 +79,7 @@ impl Vault {
         let bytes = read.await.map_err(|error| ReadError::Unavailable(Outage::store(&error)))?;
         let Ok(text) = String::from_utf8(bytes) else { return Ok(None) };
         if handed_out {
-            self.record_download(row, reader, json!({ "as": "text" })).await;
+            self.record_text(row, &reader).await;
         }
         let text: ObjectBody = Box::pin(streams::iter([Ok(text.into())]));
         Ok(Some(DownloadStream::new(text, permit)))
@@ -96,31 +89,6 @@ impl Vault {
         match self.store.get(&row.object_key, row.size, range).await {
             Ok(body) => Ok(body),
             Err(error) => Err(self.read_error(row, error).await),
-        }
-    }
-
-    /// Writes the download to the history. If that fails, the download continues: a restore must not depend on it.
-    pub(super) async fn record_download(&self, row: &Backup, reader: Reader, mut detail: Value) {
-        let (actor, remote_addr) = match reader {
-            Reader::System { remote_addr, .. } => ("system".to_owned(), remote_addr),
-            Reader::Caller { sub, remote_addr } => {
-                detail["with"] = json!("token");
-                (sub, remote_addr)
-            }
-            Reader::Link(_) => return,
-        };
-        let event = Event {
-            kind: EventKind::Downloaded,
-            org_id: row.org_id.clone(),
-            system_id: Some(row.system_id),
-            backup_id: Some(row.id.uuid()),
-            actor,
-            remote_addr,
-            detail,
-        };
-        let query = move |conn: &mut _| events::write(conn, std::slice::from_ref(&event));
-        if let Err(error) = self.db.run(Lane::General, READ_TIMEOUT, query).await {
-            log::warn!("could not record the download of backup {}: {error}", row.id);
         }
     }
 

@@ -3,15 +3,13 @@
 //! With an S3 store the link is a presigned URL, and the client downloads the backup from the S3 server. With the local
 //! store the service serves it, at an address that contains a signature ([`signature`]).
 //!
-//! Either way the download is recorded when the link is made, because an S3 server does not report its use.
+//! It is recorded who makes a link. The use of a link is recorded with the local store only: an S3 server does not report it.
 
 mod keys;
 mod signature;
 
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
-
-use serde_json::json;
 
 pub use keys::Links;
 pub use signature::SignedLink;
@@ -57,7 +55,7 @@ impl Vault {
         } else {
             Link::Own(self.sign(row, now() + valid_for.as_secs()).await?)
         };
-        self.record_download(row, system.reader(remote_addr), json!({ "by": "address" })).await;
+        self.record_link(row, &system.reader(remote_addr)).await;
         Ok((link, valid_for.as_secs()))
     }
 
@@ -76,7 +74,11 @@ impl Vault {
     /// # Errors
     /// [`ReadError::InvalidLink`] if the service has not signed the link, the link has expired, its key was withdrawn, or
     /// since then its system was suspended or the system's secret replaced.
-    pub async fn resolve_link(&self, signed: &SignedLink) -> Result<ResolvedLink, ReadError> {
+    pub async fn resolve_link(
+        &self,
+        signed: &SignedLink,
+        remote_addr: Option<IpAddr>,
+    ) -> Result<ResolvedLink, ReadError> {
         // A forged link must not cost a query of its own.
         if now() >= signed.expires || !self.links.may_be_signed(signed, &self.db).await? {
             return Err(ReadError::InvalidLink);
@@ -94,7 +96,8 @@ impl Vault {
             return Err(ReadError::Damaged);
         }
         let filename = Filename::for_download(&system, row.uploaded_at.date_naive(), &row.filename);
-        let reader = Reader::Link(DownloadAuthorization::link(signed.signature.clone(), access_state));
+        let authorization = DownloadAuthorization::link(signed.signature.clone(), access_state);
+        let reader = Reader::Link { remote_addr, authorization };
         Ok(ResolvedLink { row, filename, reader })
     }
 }

@@ -1,6 +1,9 @@
 //! Receives the body of an upload from the client, and checks it against its limits, its declared length and its digests. For
 //! a body of unknown length the organization grants the bytes step by step.
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
 use bytes::Bytes;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
@@ -32,6 +35,8 @@ pub(super) struct BodyReceiver {
     pub system_id: uuid::Uuid,
     pub org: OrgId,
     pub orgs: OrgActors,
+    /// The number of bytes received so far, for the history of an upload that fails.
+    pub received: Arc<AtomicU64>,
 }
 
 /// The next item of a body.

@@ -1,6 +1,8 @@
 //! The body of an upload as the store reads it. The last chunk is withheld until length and digests are verified, so that a
 //! bad upload never becomes an object.
 
+use std::sync::atomic::Ordering;
+
 use bytes::Bytes;
 use futures_util::stream;
 use tokio::sync::oneshot;
@@ -80,6 +82,7 @@ impl BodyStream {
         if let BodyItem::Chunk(chunk) = &item {
             self.receiver.reserve_up_to(self.meter.count() + chunk.len() as u64).await?;
             self.meter.push(chunk);
+            self.receiver.received.store(self.meter.count(), Ordering::Relaxed);
             if let Some(check) = &mut self.receiver.damage {
                 check.push(chunk);
             }

@@ -8,7 +8,8 @@ use uuid::Uuid;
 
 use super::aborter::{Aborter, PendingAbort};
 use super::live::LiveUploads;
-use crate::db::accounting::Abort;
+use crate::db::accounting::{Abort, UploadFailure};
+use crate::domain::failure_reason::FailureReason;
 use crate::domain::ids::OrgId;
 use crate::domain::object_key::ObjectKey;
 
@@ -34,7 +35,9 @@ impl Reservation {
         live: LiveUploads,
     ) -> Self {
         live.insert(backup);
-        let abort = Abort { system_id, backup, release_rate_slot: false };
+        // An upload that is dropped has no result: its task panicked, or the process stops.
+        let failure = Some(UploadFailure { reason: FailureReason::Aborted, received: None });
+        let abort = Abort { system_id, backup, release_rate_slot: false, failure };
         Self { pending: Some(PendingAbort { org, key, abort, done: None }), id: backup, aborter, live }
     }
 
@@ -45,11 +48,13 @@ impl Reservation {
     }
 
     /// Aborts the upload, and waits a moment for the abort, so that usually nothing is left when the client receives its
-    /// answer. `release_rate_slot`: whether the upload does not count towards the rate limit.
-    pub async fn abort(mut self, release_rate_slot: bool) {
+    /// answer. `release_rate_slot`: whether the upload does not count towards the rate limit. `failure`: what is recorded in
+    /// the history.
+    pub async fn abort(mut self, release_rate_slot: bool, failure: Option<UploadFailure>) {
         let Some(mut pending) = self.pending.take() else { return };
         let (done, finished) = oneshot::channel();
         pending.abort.release_rate_slot = release_rate_slot;
+        pending.abort.failure = failure;
         pending.done = Some(done);
         self.aborter.start(pending);
         let _ = timeout(ANSWER_TIMEOUT, finished).await;

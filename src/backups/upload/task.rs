@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
@@ -13,7 +14,7 @@ use super::reservation::Reservation;
 use crate::auth::basic::SystemIdentity;
 use crate::backups::error::Outage;
 use crate::backups::{Backup, UploadError, UploadHead, Vault};
-use crate::db::accounting::{Admission, Commit, Operation, OperationOutcome};
+use crate::db::accounting::{Admission, Commit, Operation, OperationOutcome, UploadFailure};
 use crate::domain::transfer_damage::TransferDamageCheck;
 
 /// How long after the last byte the commit may be tried. A client receives its answer within 30 s of its last byte, whatever
@@ -44,7 +45,8 @@ impl Vault {
             Err(error @ UploadError::Unavailable(_)) => {
                 // The upload may have been admitted, so it is aborted.
                 log::error!("upload {backup} of system {} was not admitted: {error}", identity.id());
-                reservation.abort(true).await;
+                let failure = self.failure(&identity, &error, &AtomicU64::default());
+                reservation.abort(true, failure).await;
                 let _ = admitted.send(Err(error));
                 return;
             }
@@ -58,6 +60,7 @@ impl Vault {
         // If the handler was dropped, the messages end without `BodyMessage::End`, and the upload is aborted.
         let _ = admitted.send(Ok(()));
         let remote_addr = head.remote_addr;
+        let received = Arc::<AtomicU64>::default();
         let receiver = BodyReceiver {
             messages,
             limits: self.limits.clone(),
@@ -69,6 +72,7 @@ impl Vault {
             system_id: identity.id(),
             org: identity.org().clone(),
             orgs: self.orgs.clone(),
+            received: Arc::clone(&received),
         };
         let result = self.receive_and_commit(&identity, admission, receiver).await;
         match &result {
@@ -82,10 +86,24 @@ impl Vault {
                     "upload {backup} of system {} {client} was not stored: {error}",
                     identity.id()
                 );
-                reservation.abort(error.is_ours()).await;
+                let failure = self.failure(&identity, error, &received);
+                reservation.abort(error.is_ours(), failure).await;
             }
         }
         let _ = stored.send(result);
+    }
+
+    /// Returns what the history records of an upload that failed; `None` if that is a refusal, or was recorded within the last
+    /// minute.
+    fn failure(
+        &self,
+        identity: &SystemIdentity,
+        error: &UploadError,
+        received: &AtomicU64,
+    ) -> Option<UploadFailure> {
+        let reason = error.failure_reason()?;
+        let received = Some(received.load(Ordering::Relaxed));
+        self.failed_uploads.permits((identity.id(), reason)).then_some(UploadFailure { reason, received })
     }
 
     async fn receive_and_commit(

@@ -8,6 +8,7 @@ use super::target::Target;
 use crate::cli::context::Context;
 use crate::cli::exit::Failure;
 use crate::cli::say::say;
+use crate::db::events;
 use crate::domain::ids::{BackupId, BackupReference};
 use crate::store::BodyMeter;
 
@@ -27,6 +28,11 @@ pub fn run(context: &mut Context, reference: BackupReference, target: &mut Targe
     let progress = ProgressBar::new(row.size);
     if let Ok(style) = ProgressStyle::with_template("{wide_bar} {bytes}/{total_bytes} {bytes_per_sec}") {
         progress.set_style(style);
+    }
+    // Recorded before the first byte: whoever has the file has read the backup, even if the command is killed. A restore must
+    // not depend on it, but the operator has to know that it left no trace.
+    if let Err(error) = events::note_fetched(&mut context.conn, &row) {
+        say(&format!("could not record this download in the history: {error}"));
     }
     let receive = async {
         let mut body = store.get(&row.object_key, row.size, None).await?;

@@ -15,9 +15,10 @@ use crate::cli::context::Context;
 use crate::cli::exit::Failure;
 use crate::cli::output::time;
 use crate::cli::system_arg::SystemArg;
-use crate::db::accounting::{Abort, Delete, DeletedBy, Operation};
+use crate::db::accounting::{Abort, Delete, DeletedBy, Operation, UploadFailure};
 use crate::db::purge;
 use crate::db::systems::{self, OpenRow, SystemSummary};
+use crate::domain::failure_reason::FailureReason;
 use crate::domain::ids::{OrgId, SystemKey};
 use crate::domain::object_key::ObjectKey;
 use crate::store::BlobStore;
@@ -141,7 +142,10 @@ fn operation(system_id: Uuid, row: OpenRow) -> Operation {
             remote_addr: None,
             attempted_before: false,
         }),
-        OpenRow::Receiving(backup) => Operation::Abort(Abort { system_id, backup, release_rate_slot: false }),
+        OpenRow::Receiving(backup) => {
+            let failure = Some(UploadFailure { reason: FailureReason::Revoked, received: None });
+            Operation::Abort(Abort { system_id, backup, release_rate_slot: false, failure })
+        }
     }
 }
 

@@ -8,10 +8,11 @@ use super::super::DbError;
 use super::super::schema::backups;
 use super::change::{RetireReason, StoredUpload};
 use super::locked_systems::SystemIndex;
-use super::operation::{Commit, Committed, OperationOutcome};
+use super::operation::{Commit, Committed, OperationOutcome, UploadFailure};
 use super::transaction::Transaction;
 use crate::domain::accounting;
 use crate::domain::event_kind::EventKind;
+use crate::domain::failure_reason::FailureReason;
 use crate::domain::retention::PruneReason;
 use crate::domain::row_state::BackupState;
 
@@ -28,12 +29,13 @@ impl Transaction<'_> {
             return Err(DbError::Failed(format!("backup {id} has more bytes than it was granted")));
         }
         if !self.systems[index].is_active() {
-            self.roll_back(index, id);
+            let failure = UploadFailure { reason: FailureReason::Revoked, received: Some(op.size) };
+            self.roll_back(index, id, Some(failure));
             return Ok(OperationOutcome::Revoked);
         }
         let Ok(after) = accounting::commit(&self.usage(index), self.limits(index), id, op.size) else {
-            // The quota was lowered meanwhile.
-            self.roll_back(index, id);
+            // The quota was lowered meanwhile. The upload's task records that as a refusal.
+            self.roll_back(index, id, None);
             return Ok(OperationOutcome::QuotaLowered);
         };
         self.mark_stored(index, op);
@@ -44,7 +46,8 @@ impl Transaction<'_> {
                 PruneReason::Size => RetireReason::Size,
             };
             self.decisions.retired.push((victim.id, reason));
-            let detail = json!({ "reason": reason.as_str(), "size": victim.size });
+            let filename = self.systems[index].row_of(victim.id).map(|row| row.filename.as_str());
+            let detail = json!({ "reason": reason.as_str(), "filename": filename, "size": victim.size });
             self.record_event(index, EventKind::Pruned, "service", victim.id, None, detail);
         }
         let pruned = !after.pruned.is_empty();

@@ -146,6 +146,7 @@ pub(super) struct LockedBackup {
     system_id: Uuid,
     pub state: BackupState,
     pub extension: String,
+    pub filename: String,
     pub remote_addr: Option<IpNet>,
     admitted_at: DateTime<Utc>,
     pub window_entry: Option<DateTime<Utc>>,
@@ -165,9 +166,13 @@ impl LockedBackup {
         }
     }
 
+    /// Returns the size of a stored backup in bytes.
+    pub fn size(&self) -> u64 {
+        from_bigint(self.size_bytes.unwrap_or(0))
+    }
+
     fn as_backup(&self) -> StoredBackup {
-        let size = from_bigint(self.size_bytes.unwrap_or(0));
-        StoredBackup { id: self.id, size, pledged_to: self.pledged_to }
+        StoredBackup { id: self.id, size: self.size(), pledged_to: self.pledged_to }
     }
 }
 

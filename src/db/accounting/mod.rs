@@ -48,6 +48,6 @@ mod transaction;
 
 pub use operation::{
     Abort, AccountingPolicy, Admission, Commit, Committed, Delete, DeletedBy, Growth, Operation,
-    OperationOutcome, OrgBatch, RefusedUpload,
+    OperationOutcome, OrgBatch, RefusedUpload, UploadFailure,
 };
 pub use transaction::{run, run_shared};

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
+use crate::domain::failure_reason::FailureReason;
 use crate::domain::filename::Filename;
 use crate::domain::ids::{BackupId, OrgId};
 use crate::domain::media_type::MediaType;
@@ -72,6 +73,16 @@ pub struct Abort {
     pub backup: Uuid,
     /// Whether the upload's slot of the rate limit is released: `true` if the service is at fault.
     pub release_rate_slot: bool,
+    /// The facts for the history; `None`: nothing is recorded, because a refusal is, or because there are too many.
+    pub failure: Option<UploadFailure>,
+}
+
+/// Why an admitted upload was not stored, for the history.
+#[derive(Debug, Clone, Copy)]
+pub struct UploadFailure {
+    pub reason: FailureReason,
+    /// How much of the body was received, in bytes, if that is known.
+    pub received: Option<u64>,
 }
 
 /// A stored backup to delete.

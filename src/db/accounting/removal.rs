@@ -8,7 +8,7 @@ use super::super::DbError;
 use super::super::schema::backups;
 use super::change::RetireReason;
 use super::locked_systems::SystemIndex;
-use super::operation::{Abort, Delete, DeletedBy, OperationOutcome};
+use super::operation::{Abort, Delete, DeletedBy, OperationOutcome, UploadFailure};
 use super::transaction::Transaction;
 use crate::domain::accounting;
 use crate::domain::event_kind::EventKind;
@@ -24,7 +24,7 @@ impl Transaction<'_> {
             let failed = reason.flatten().as_deref() == Some(RetireReason::Failed.as_str());
             return Ok(if failed { OperationOutcome::Aborted } else { OperationOutcome::NotFound });
         }
-        self.roll_back(index, op.backup);
+        self.roll_back(index, op.backup, op.failure);
         if op.release_rate_slot {
             let system = &mut self.systems[index];
             let entry = system.row_of(op.backup).and_then(|row| row.window_entry);
@@ -36,10 +36,19 @@ impl Transaction<'_> {
         Ok(OperationOutcome::Aborted)
     }
 
-    pub(super) fn roll_back(&mut self, index: SystemIndex, upload: Uuid) {
+    /// Retires an upload as failed, and records `failure` in the history.
+    pub(super) fn roll_back(&mut self, index: SystemIndex, upload: Uuid, failure: Option<UploadFailure>) {
         let after = accounting::abort(&self.usage(index), upload);
         self.set_usage(index, after);
         self.decisions.retired.push((upload, RetireReason::Failed));
+        let row = self.systems[index].row_of(upload);
+        let Some((UploadFailure { reason, received }, row)) = failure.zip(row) else { return };
+        let mut detail = json!({ "reason": reason.as_str(), "filename": row.filename });
+        if let Some(received) = received {
+            detail["received"] = json!(received);
+        }
+        let remote = row.remote_addr.map(|net| net.addr());
+        self.record_event(index, EventKind::Failed, reason.actor(), upload, remote, detail);
     }
 
     pub(super) fn delete(&mut self, index: SystemIndex, op: &Delete) -> Result<OperationOutcome, DbError> {
@@ -48,13 +57,15 @@ impl Transaction<'_> {
         let Some(after) = accounting::delete(&self.usage(index), id) else {
             return self.deleted_before(op, reason);
         };
-        let row = self.systems[index].row_of(id);
-        if row.is_none_or(|row| row.extension != op.backup.ext().as_str()) {
-            return Ok(OperationOutcome::NotFound);
+        let row = self.systems[index].row_of(id).filter(|row| row.extension == op.backup.ext().as_str());
+        let Some(row) = row else { return Ok(OperationOutcome::NotFound) };
+        // The row is dropped soon. Support can still say which file was deleted.
+        let mut detail = json!({ "filename": row.filename, "size": row.size() });
+        if let DeletedBy::Caller(_) = op.by {
+            detail["with"] = json!("token");
         }
         self.set_usage(index, after);
         self.decisions.retired.push((id, reason));
-        let detail = if let DeletedBy::Caller(_) = op.by { json!({ "with": "token" }) } else { json!({}) };
         self.record_event(index, EventKind::Deleted, op.by.actor(), id, op.remote_addr, detail);
         Ok(OperationOutcome::Deleted)
     }

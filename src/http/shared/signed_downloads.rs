@@ -11,6 +11,7 @@ use crate::backups::{ResolvedLink, SignedLink};
 use crate::domain::ids::BackupId;
 use crate::http::app_state::AppState;
 use crate::http::errors::ApiError;
+use crate::http::extractors::remote_addr::RemoteAddr;
 use crate::http::openapi::common_errors::unavailable;
 use crate::http::openapi::responses::ResponseMap;
 use crate::http::routing::read_only;
@@ -49,13 +50,14 @@ pub fn resource() -> Resource {
     responses(SignedDownloadResponses),
 )]
 pub async fn follow_link(
+    RemoteAddr(remote_addr): RemoteAddr,
     id: Path<String>,
     request: HttpRequest,
     state: Data<AppState>,
 ) -> Result<HttpResponse, ApiError> {
     // Whatever is wrong with the URL, the error is the same.
     let link = parse(&id, request.query_string()).ok_or(ApiError::InvalidLink)?;
-    let ResolvedLink { row, filename, reader } = state.vault.resolve_link(&link).await?;
+    let ResolvedLink { row, filename, reader } = state.vault.resolve_link(&link, remote_addr).await?;
     respond_with_backup(&request, &state, &row, filename.as_str(), reader).await
 }
 

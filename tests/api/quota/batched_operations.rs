@@ -5,11 +5,12 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use strongroom::db::accounting::{
     Abort, AccountingPolicy, Admission, Commit, Delete, DeletedBy, Growth, Operation, OperationOutcome,
-    OrgBatch, run, run_shared,
+    OrgBatch, UploadFailure, run, run_shared,
 };
 use strongroom::db::organizations::{self, Quota};
 use strongroom::db::systems::{self, NewSystem};
 use strongroom::db::{Conn, DbError, audit};
+use strongroom::domain::failure_reason::FailureReason;
 use strongroom::domain::filename::Filename;
 use strongroom::domain::ids::{BackupId, Extension, OrgId, SystemKey};
 use strongroom::domain::media_type::MediaType;
@@ -89,7 +90,9 @@ impl Org {
                 Operation::Commit(Commit { system_id, backup, size, sha256: [1; 32], encrypted: true })
             }
             Act::Abort { release } => {
-                Operation::Abort(Abort { system_id, backup: uuid, release_rate_slot: release })
+                let failure = UploadFailure { reason: FailureReason::Interrupted, received: Some(1) };
+                let failure = release.then_some(failure);
+                Operation::Abort(Abort { system_id, backup: uuid, release_rate_slot: release, failure })
             }
             Act::Delete { again } => Operation::Delete(Delete {
                 system_id,

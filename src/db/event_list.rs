@@ -1,0 +1,101 @@
+//! Reads the history, newest first and page by page.
+
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use diesel::sql_types::{Array, BigInt, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use serde::Serialize;
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::{Conn, DbError, systems};
+use crate::domain::event_kind::EventKind;
+use crate::domain::ids::OrgId;
+
+/// Which events to read.
+#[derive(Debug, Clone)]
+pub struct EventFilter {
+    /// The time of the oldest event.
+    pub since: DateTime<Utc>,
+    /// Only events of these systems.
+    pub systems: Option<Vec<Uuid>>,
+    /// Only events of this organization.
+    pub org: Option<String>,
+    pub kind: Option<EventKind>,
+}
+
+/// An event as it is in the table. An older version of the program may read kinds that it does not know.
+#[derive(Debug, Clone, QueryableByName, Serialize)]
+pub struct EventRow {
+    #[diesel(sql_type = BigInt)]
+    pub id: i64,
+    #[diesel(sql_type = Timestamptz)]
+    pub at: DateTime<Utc>,
+    #[diesel(sql_type = Text)]
+    pub kind: String,
+    #[diesel(sql_type = Text)]
+    pub org_id: String,
+    #[diesel(sql_type = Nullable<SqlUuid>)]
+    pub system_id: Option<Uuid>,
+    #[diesel(sql_type = Nullable<Text>)]
+    pub system_key: Option<String>,
+    #[diesel(sql_type = Nullable<Text>)]
+    pub system_name: Option<String>,
+    #[diesel(sql_type = Nullable<SqlUuid>)]
+    pub backup_id: Option<Uuid>,
+    #[diesel(sql_type = Text)]
+    pub actor: String,
+    #[diesel(sql_type = Nullable<Text>)]
+    pub remote_addr: Option<String>,
+    #[diesel(sql_type = Jsonb)]
+    pub detail: Value,
+}
+
+/// Returns at most `limit` events, newest first; with `after`, only those that come after that one in this order.
+///
+/// The statement is planned with its values, so a filter that is null costs nothing, and the others use the table's indexes.
+pub fn page(
+    conn: &mut Conn,
+    filter: &EventFilter,
+    after: Option<&EventRow>,
+    limit: i64,
+) -> Result<Vec<EventRow>, DbError> {
+    let rows = diesel::sql_query(include_str!("event_list.sql"))
+        .bind::<Timestamptz, _>(filter.since)
+        .bind::<Nullable<Array<SqlUuid>>, _>(filter.systems.as_deref())
+        .bind::<Nullable<Text>, _>(filter.org.as_deref())
+        .bind::<Nullable<Text>, _>(filter.kind.map(EventKind::as_str))
+        .bind::<Nullable<Timestamptz>, _>(after.map(|row| row.at))
+        .bind::<Nullable<BigInt>, _>(after.map(|row| row.id))
+        .bind::<BigInt, _>(limit)
+        .load(conn)?;
+    Ok(rows)
+}
+
+/// Returns the ids of the systems that have this id, key or name, or had it before they were destroyed. `ORG/NAME` is a name in
+/// that organization.
+pub fn systems_ever_named(conn: &mut Conn, org: Option<&OrgId>, text: &str) -> Result<Vec<Uuid>, DbError> {
+    #[derive(QueryableByName)]
+    struct Destroyed {
+        #[diesel(sql_type = SqlUuid)]
+        id: Uuid,
+    }
+    let mut found: Vec<Uuid> = systems::find(conn, org, text)?.iter().map(|system| system.id).collect();
+    let sql = "SELECT id FROM destroyed_systems WHERE (id = $1 OR $2 IN (system_key, name, org_id || '/' || name)) \
+         AND ($3 IS NULL OR org_id = $3)";
+    let destroyed: Vec<Destroyed> = diesel::sql_query(sql)
+        // No system has the nil id.
+        .bind::<SqlUuid, _>(text.parse::<Uuid>().unwrap_or_default())
+        .bind::<Text, _>(text)
+        .bind::<Nullable<Text>, _>(org.map(OrgId::as_str))
+        .load(conn)?;
+    found.extend(destroyed.into_iter().map(|system| system.id));
+    Ok(found)
+}
+
+/// Whether there is such an organization, or was one that has events.
+pub fn knows_org(conn: &mut Conn, org: &OrgId) -> Result<bool, DbError> {
+    use super::schema::backup_events as events;
+    Ok(super::organizations::exists(conn, org)?
+        || diesel::select(diesel::dsl::exists(events::table.filter(events::org_id.eq(org.as_str()))))
+            .get_result(conn)?)
+}
