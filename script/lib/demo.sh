@@ -42,27 +42,54 @@ demo_backup() {
     fi
 }
 
-# demo_lines URL DOCS: prints one line each to upload, list and download, for any shell and directory. The download
-# takes the newest id from the list, so it works even after the demo backup was pruned.
+# demo_lines STRONGROOM URL MANAGEMENT_URL ENVIRONMENT LOG: prints what to paste into another terminal, for any shell and directory.
+# The download takes the newest id from the list, so it works even after the demo backup was pruned.
 demo_lines() {
-    local backups=$1/api/systems/backups curl file restored
-    curl="curl -sS --fail-with-body -u $(printf %q "$(demo_user)")"
-    file=$(printf %q "$DEMO_FILE")
-    restored=$(printf %q "$VAR/demo-restored.tar.gz.gpg")
+    local backups=$2/api/systems/backups curl file restored
+    curl="curl -sS --fail-with-body -u $(quoted "$(demo_user)")"
+    file=$(quoted "$DEMO_FILE")
+    restored=$(quoted "$VAR/demo-restored.tar.gz.gpg")
     cat <<END
 
-Strongroom is running. In another shell, upload a backup, list the backups, and download the newest:
+Strongroom is running. Paste these lines into a second terminal.
 
-$curl -X POST -H 'Content-Type: application/octet-stream' -H 'X-Filename: $(basename "$DEMO_FILE")' --data-binary @$file $backups
-$curl $backups
+Upload a backup, list the backups, and download the newest:
+
+$curl -X POST -H 'Content-Type: application/octet-stream' -H 'X-Filename: $(basename "$DEMO_FILE")' --data-binary @$file -w '\n' $backups
+$curl -w '\n' $backups
 $curl -o $restored "$backups/\$($curl $backups | jq -r '.data.backups[0].id')"
 
-To decrypt the downloaded backup:
-    gpg --batch --pinentry-mode loopback --passphrase $DEMO_PASSPHRASE -d $restored | tar -tzv
-The documentation:
-    $2
-The database:
-    $PG_BIN/psql '$DATABASE_URL'
-Stop with Ctrl-C.
+Decrypt the downloaded backup:
+
+gpg --batch --pinentry-mode loopback --passphrase $DEMO_PASSPHRASE -d $restored | tar -tzv
+
+$(management_lines "$1" "$3")
+
+Use the command line with this service (the file sets DATABASE_URL and other settings, and puts strongroom into PATH):
+
+. $(quoted "$4")
+strongroom system list
+
+Documentation  $3/docs
+Log            tail -f $(quoted "$5")
+Database       $(quoted "$PG_BIN/psql") $(quoted "$DATABASE_URL")
+Stop           Ctrl-C here
+END
+}
+
+# management_lines STRONGROOM MANAGEMENT_URL: prints lines with a token for the management API
+management_lines() {
+    if ! can_issue_tokens; then
+        printf 'The management API takes tokens of the identity provider that JWT_JWKS_URL or JWT_JWKS_FILE names.\n\n'
+        return 0
+    fi
+    local token
+    token=$("$1" token issue --org demo --scope "backup:view backup:create backup:delete" --sub script-run --ttl 8h)
+    cat <<END
+List them as a portal does, with a token for the management API (valid for 8 hours, all scopes of the organization demo):
+
+TOKEN=$token
+curl -sS --fail-with-body -H "Authorization: Bearer \$TOKEN" -w '\n' $2/api/systems/$(jq -r .id "$DEMO_KEYS")/backups
+
 END
 }

@@ -20,12 +20,19 @@ mod system;
 mod system_arg;
 mod token;
 
+use std::sync::LazyLock;
+
 use clap::{CommandFactory, Parser, Subcommand};
 
 use context::Context;
 use exit::{ExitCode, Failure};
 
-use crate::{config, store};
+use crate::telemetry::version;
+use crate::{config, db, store};
+
+/// What `--version` prints: also the version of the library that speaks to Postgres.
+static LONG_VERSION: LazyLock<String> =
+    LazyLock::new(|| format!("{}\nlibpq {}", version::FULL, db::libpq_version()));
 
 /// The vault for a fleet's encrypted configuration backups.
 ///
@@ -33,7 +40,7 @@ use crate::{config, store};
 /// 3 the database or the store cannot be reached or refuses, or a part of the work failed.
 /// The settings are environment variables: see `strongroom serve --help`.
 #[derive(Parser)]
-#[command(name = "strongroom", version)]
+#[command(name = "strongroom", version = version::FULL, long_version = LONG_VERSION.as_str())]
 struct Cli {
     /// Print one JSON document instead of a table
     #[arg(long, global = true)]

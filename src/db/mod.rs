@@ -18,6 +18,7 @@ pub mod credentials;
 mod error;
 pub mod event_list;
 pub mod events;
+mod libpq;
 pub mod migrations;
 pub mod notifications;
 pub mod objects;
@@ -38,6 +39,7 @@ pub mod writers;
 pub use connection::{Conn, lift_statement_timeout};
 pub use connector::{Connector, Session};
 pub use error::DbError;
+pub use libpq::libpq_version;
 pub use pool::{CONNECTIONS_PER_LANE, Db, Lane};
 
 /// Converts bytes to Postgres' type. Settings limit sizes far below the largest `bigint`.

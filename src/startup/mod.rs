@@ -23,7 +23,7 @@ use crate::config::Config;
 use crate::db::{Connector, Db, DbError};
 use crate::store::{BlobStore, InstrumentedStore, StoreError};
 use crate::tasks::{self, Supervisor};
-use crate::telemetry::Metrics;
+use crate::telemetry::{Metrics, version};
 
 /// Why the service could not start.
 #[derive(Debug, thiserror::Error)]
@@ -46,6 +46,7 @@ const LAST_TASKS_TIMEOUT: Duration = Duration::from_secs(10);
 /// Runs the service until SIGTERM or SIGINT. `migrate`: whether to apply missing migrations, or to wait until they are
 /// applied.
 pub fn run(config: Config, migrate: bool) -> Result<(), StartError> {
+    log::info!("strongroom {} starts", version::FULL);
     let io = |doing: &str| {
         let doing = doing.to_owned();
         move |source| StartError::Io { doing, source }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::connection_metrics::ConnectionMetrics;
 use super::registered::registered;
 use super::tasks::TaskTable;
+use super::version;
 use prometheus::process_collector::ProcessCollector;
 use prometheus::{
     HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
@@ -65,6 +66,15 @@ impl Metrics {
     /// Two metrics have the same name, which would be a bug in this module.
     pub fn new() -> prometheus::Result<Self> {
         let registry = Registry::new();
+        registered(
+            &registry,
+            IntGaugeVec::new(
+                Opts::new("strongroom_build_info", "Always 1; the labels name the program."),
+                &["version", "commit"],
+            )?,
+        )?
+        .with_label_values(&[version::NUMBER, version::COMMIT])
+        .set(1);
         // The collector has processor time, memory and descriptors.
         registry.register(Box::new(ProcessCollector::for_self()))?;
         let route = &["api", "method", "route", "status"];

@@ -1,10 +1,11 @@
-//! Logging (to stderr, at the level that `RUST_LOG` sets) and [`Metrics`].
+//! Logging (to stderr, at the level that `RUST_LOG` sets), [`Metrics`], and the [`version`] that both name.
 
 mod connection_metrics;
 mod demoted;
 mod metrics;
 mod registered;
 mod tasks;
+pub mod version;
 
 use std::io::Write;
 

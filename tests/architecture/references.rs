@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use crate::source::{Text, files, is_rust, read};
 
 const FOLDERS: &[&str] = &["src", "tests", "docs", "script", "deploy", "migrations", "fuzz"];
-const PAGES: &[&str] = &["README.md"];
+/// Files outside these folders.
+const SINGLE_FILES: &[&str] = &["README.md", "build.rs"];
 const EXTENSIONS: &[&str] = &["rs", "sql", "md", "sh"];
 
 /// Pages that name files of another project, or hypothetical ones.
@@ -40,11 +41,12 @@ fn exists(known: &BTreeSet<String>, name: &str, from: &str) -> bool {
 
 #[test]
 fn every_file_that_is_named_exists() {
-    let all: Vec<String> = FOLDERS.iter().flat_map(|folder| files(folder, EXTENSIONS)).collect();
+    let mut all: Vec<String> = FOLDERS.iter().flat_map(|folder| files(folder, EXTENSIONS)).collect();
+    all.extend(SINGLE_FILES.iter().map(|path| (*path).to_owned()));
     let known: BTreeSet<String> = all.iter().cloned().collect();
     let mut broken = Vec::new();
     let excepted = |path: &&str| !EXCEPTIONS.iter().any(|(exception, _)| exception == path);
-    for path in all.iter().map(String::as_str).chain(PAGES.iter().copied()).filter(excepted) {
+    for path in all.iter().map(String::as_str).filter(excepted) {
         let text = read(path);
         let prose = if is_rust(path) { Text::new(&text).comments } else { text };
         for name in references(&prose).filter(|name| !exists(&known, name, path)) {

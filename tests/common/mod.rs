@@ -1,7 +1,8 @@
-//! Shared by all suites: random values that a seed repeats, and waiting.
+//! Shared by all suites: random values that a seed repeats, waiting, and namespaces.
 
 #![allow(dead_code, unused_imports, reason = "each suite uses some of it")]
 
+pub mod namespaces;
 mod random;
 mod wait;
 

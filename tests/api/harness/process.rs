@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::process::Command;
 
+use crate::common::namespaces;
+
 use super::{Server, os};
 
 impl Server {
@@ -28,12 +30,12 @@ impl Server {
     }
 
     /// Mounts the server's own disk again with these options (`ro`): the mount and not the file system, which
-    /// does not need root either.
+    /// does not need root either. In a chroot the path is one below its root.
     pub fn remount(&self, options: &str) {
         let pid = self.pid().to_string();
         let mut command = Command::new("nsenter");
-        command.args(["--target", &pid, "--mount"]);
-        if !os::is_root() {
+        command.args(["--target", &pid, "--mount", "--root"]);
+        if namespaces::own_mounts().is_some_and(|way| way.contains(&"--user")) {
             command.args(["--user", "--preserve-credentials"]);
         }
         let done = command

@@ -3,10 +3,12 @@
 use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::path::PathBuf;
-use std::process::{Child, ExitStatus};
+use std::process::{Child, Command, ExitStatus};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
+
+use crate::common::namespaces;
 
 use super::{Builder, Certificate, Database, PostgresLink, Store, TIMEOUT, assert_eventually, os, store};
 
@@ -192,6 +194,10 @@ impl Drop for Server {
         let audit = (!failed && self.audit.load(Ordering::Relaxed))
             .then(|| if with_store { self.cli(["audit", "--store"]) } else { self.cli(["audit"]) });
         self.kill();
+        let own_disk = self.builder.disk.and_then(|_| namespaces::own_mounts());
+        if own_disk.is_some_and(namespaces::is_visible_outside) {
+            let _ = Command::new("umount").arg("--lazy").arg(self.store.path()).output();
+        }
         if failed {
             eprintln!("--- log of {}\n{}---", self.base_url, self.log());
         }

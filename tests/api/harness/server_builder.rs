@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
+use crate::common::namespaces;
 use crate::engine::Bucket;
 
 use super::{Certificate, Database, Server, Store, TIMEOUT, assert_eventually, cli, client, eventually, os};
@@ -51,7 +52,7 @@ impl Builder {
         self
     }
 
-    /// Puts the store on a file system of its own, of this size (`2m`).
+    /// Puts the store on a file system of its own, of this size (`2m`). The test begins with `needs_mounts!`.
     pub fn disk(mut self, size: &'static str) -> Self {
         self.disk = Some(size);
         self
@@ -128,12 +129,11 @@ impl Builder {
             command.arg("serve").args(&self.arguments);
             return command;
         };
-        let mut command = Command::new("unshare");
+        let way = namespaces::own_mounts().expect("needs_mounts! comes first");
+        let mut command = Command::new(way[0]);
         cli::clean(&mut command);
-        let flags: &[&str] =
-            if os::is_root() { &["--mount"] } else { &["--user", "--map-root-user", "--mount"] };
         let script = format!(r#"mount -t tmpfs -o size={size} tmpfs "$BACKUP_DATA_DIR" && exec "$0" serve"#);
-        command.args(flags).args(["sh", "-c", &script, binary]);
+        command.args(&way[1..]).args(["sh", "-c", &script, binary]);
         command
     }
 

@@ -29,6 +29,16 @@ macro_rules! needs_a_folder {
     };
 }
 
+/// Skips a test that starts its server on a disk of its own where nothing can be mounted.
+macro_rules! needs_mounts {
+    () => {
+        if $crate::common::namespaces::own_mounts().is_none() {
+            let test = std::thread::current().name().unwrap_or_default().to_owned();
+            return $crate::common::namespaces::skip(&test, "mounts of their own");
+        }
+    };
+}
+
 impl Store {
     pub fn new() -> Self {
         let folder = TempDir::with_prefix("strongroom-store-").expect("make a folder");

@@ -1,5 +1,6 @@
-//! Health, metrics, and systemd.
+//! Health, metrics, the version, and systemd.
 
 pub mod health;
 mod metrics;
 mod systemd;
+mod version;

@@ -140,6 +140,7 @@ fn store_that_fails_during_an_upload_keeps_nothing_of_it() {
 #[test]
 fn a_full_disk_is_503_and_leaves_nothing() {
     needs_a_folder!();
+    needs_mounts!();
     let server = Server::builder().disk("3m").start();
     let system = server.system();
     let small = server.store(&system, &bytes(100_000));
@@ -158,6 +159,7 @@ fn a_full_disk_is_503_and_leaves_nothing() {
 #[test]
 fn on_a_full_disk_backups_can_still_be_deleted() {
     needs_a_folder!();
+    needs_mounts!();
     let server = Server::builder().disk("2m").no_rate_limit().start();
     let system = server.system();
     let first = server.store(&system, &bytes(1_200_000));
@@ -183,6 +185,7 @@ fn undeletable_object_is_removed_later() {
 #[test]
 fn full_disk_refuses_uploads_releases_their_slots_and_recovers() {
     needs_a_folder!();
+    needs_mounts!();
     let server = Server::builder().disk("6m").start();
     let system = server.system();
     let siblings: Vec<_> = (0..3).map(|n| server.add_system(&system.org, &format!("fw-{n}"))).collect();
@@ -218,6 +221,7 @@ fn full_disk_refuses_uploads_releases_their_slots_and_recovers() {
 #[test]
 fn read_only_disk_is_503_and_recovers() {
     needs_a_folder!();
+    needs_mounts!();
     let server = Server::builder().disk("6m").start();
     let system = server.system();
     let kept = server.store(&system, b"x");

@@ -1,8 +1,6 @@
 //! Disks that are full, read-only or cannot be synced.
 //!
-//! A test that needs such a disk, or must not be root, runs itself again in namespaces of its own (`unshare`),
-//! where it may mount without privileges and no other process sees it. Where that is not possible it fails and
-//! says so.
+//! A test that needs such a disk, or must not be root, runs itself again in namespaces of its own (`common::namespaces`).
 
 use std::fs::{self, DirBuilder};
 use std::future::Future;
@@ -15,32 +13,39 @@ use tempfile::TempDir;
 use tokio::runtime::Builder;
 
 use super::{names_in, subject_in};
+use crate::common::namespaces::{self, Way};
 use crate::fixture::*;
 
 /// Set in the process that runs in the namespaces.
 const INSIDE: &str = "STRONGROOM_TEST_NAMESPACE";
-/// Namespaces with mounts of their own: for any user, or for root where users may not.
-pub const MOUNTS: [&[&str]; 2] = [&["--user", "--map-root-user", "--mount"], &["--mount"]];
-/// A namespace with an ordinary user, also when the tests run as root.
-pub const ORDINARY: [&[&str]; 1] = [&["--user", "--map-user=1000", "--map-group=1000"]];
-
 fn run(program: &str, args: &[&str]) -> Output {
     let output = Command::new(program).args(args).output();
     output.unwrap_or_else(|error| panic!("{program} is needed for this test: {error}"))
 }
 
-pub fn inside<F: Future<Output = ()>>(ways: &[&[&str]], name: &str, test: impl FnOnce() -> F) {
+/// Runs a test where it has mounts of its own.
+pub fn with_own_mounts<F: Future<Output = ()>>(name: &str, test: impl FnOnce() -> F) {
+    inside(namespaces::own_mounts, "mounts of their own", name, test);
+}
+
+/// Runs a test as an ordinary user, also when the tests run as root.
+pub fn as_ordinary_user<F: Future<Output = ()>>(name: &str, test: impl FnOnce() -> F) {
+    inside(namespaces::ordinary_user, "an ordinary user", name, test);
+}
+
+fn inside<F: Future<Output = ()>>(
+    way: fn() -> Option<Way>,
+    needs: &str,
+    name: &str,
+    test: impl FnOnce() -> F,
+) {
     if std::env::var_os(INSIDE).is_some() {
         let runtime = Builder::new_multi_thread().enable_all().build().unwrap();
         return runtime.block_on(test());
     }
-    let works = |way: &&&[&str]| run("unshare", &[way, &["true"][..]].concat()).status.success();
-    let way = ways
-        .iter()
-        .find(works)
-        .unwrap_or_else(|| panic!("this machine permits no namespaces ({ways:?}): {name} cannot be tested"));
-    let output = Command::new("unshare")
-        .args(*way)
+    let Some(way) = way() else { return namespaces::skip(name, needs) };
+    let output = Command::new(way[0])
+        .args(&way[1..])
         .arg(std::env::current_exe().unwrap())
         .args(["--exact", &test_called(name), "--nocapture"])
         .env(INSIDE, "1")
@@ -99,7 +104,7 @@ async fn full(subject: &Subject, filler: &Path) -> String {
 
 #[test]
 fn a_full_disk_fails_the_put_and_leaves_nothing() {
-    inside(&MOUNTS, "a_full_disk_fails_the_put_and_leaves_nothing", || async {
+    with_own_mounts("a_full_disk_fails_the_put_and_leaves_nothing", || async {
         let disk = SmallDisk::new();
         let subject = subject_in(disk.path()).await;
         let (kept, old) = (key("acme", "fw-01"), content(1, 100_000));
@@ -136,7 +141,7 @@ fn a_full_disk_fails_the_put_and_leaves_nothing() {
 
 #[test]
 fn read_only_disk_serves_reads_and_refuses_puts() {
-    inside(&MOUNTS, "read_only_disk_serves_reads_and_refuses_puts", || async {
+    with_own_mounts("read_only_disk_serves_reads_and_refuses_puts", || async {
         let disk = SmallDisk::new();
         let subject = subject_in(disk.path()).await;
         let (key, content) = (key("acme", "fw-01"), content(1, 1000));
@@ -163,7 +168,7 @@ fn read_only_disk_serves_reads_and_refuses_puts() {
 /// has renamed its file when it comes to the organization's.
 #[test]
 fn put_whose_folder_cannot_be_synced_is_undone() {
-    inside(&ORDINARY, "put_whose_folder_cannot_be_synced_is_undone", || async {
+    as_ordinary_user("put_whose_folder_cannot_be_synced_is_undone", || async {
         let disk = TempDir::new().unwrap();
         let subject = subject_in(disk.path()).await;
         let org = disk.path().join("acme");

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use tempfile::TempDir;
 
-use super::hostile::{MOUNTS, ORDINARY, inside, mount};
+use super::hostile::{as_ordinary_user, mount, with_own_mounts};
 use super::{names_in, subject_in};
 use crate::fixture::*;
 
@@ -57,7 +57,7 @@ async fn link_in_place_of_an_organization_is_reported() {
 
 #[test]
 fn organization_on_another_disk_is_reported() {
-    inside(&MOUNTS, "organizations::organization_on_another_disk_is_reported", || async {
+    with_own_mounts("organizations::organization_on_another_disk_is_reported", || async {
         let folder = TempDir::new().unwrap();
         let subject = subject_in(folder.path()).await;
         let org = folder.path().join("acme");
@@ -76,7 +76,7 @@ fn organization_on_another_disk_is_reported() {
 
 #[test]
 fn organization_that_cannot_be_written_to_is_reported() {
-    inside(&ORDINARY, "organizations::organization_that_cannot_be_written_to_is_reported", || async {
+    as_ordinary_user("organizations::organization_that_cannot_be_written_to_is_reported", || async {
         use std::os::unix::fs::PermissionsExt;
         let folder = TempDir::new().unwrap();
         let subject = subject_in(folder.path()).await;
