@@ -51,16 +51,3 @@ pub fn list(site: &Documentation) -> String {
     );
     layout::render(site, &Page { title, name, summary, main: &main, ..Page::default() })
 }
-
-/// The list as Markdown, with all explanations.
-pub fn markdown() -> String {
-    let mut out = format!("# {}\n\n{}\n", ERROR_CODE_LIST.title, ERROR_CODE_LIST.summary);
-    for error in ERROR_CODES {
-        let _ = write!(
-            out,
-            "\n## {}\n\n`{}`, with status {}.\n\n{}\n",
-            error.title, error.code, error.status, error.explanation
-        );
-    }
-    out
-}

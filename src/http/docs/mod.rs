@@ -11,6 +11,7 @@
 mod assets;
 mod contents;
 mod document;
+mod error_list;
 mod error_pages;
 mod guide_pages;
 mod handlers;

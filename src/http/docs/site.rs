@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::contents::{ERROR_CODE_LIST, Entry, GUIDES, Guide, Part, SETTINGS};
-use super::error_pages;
+use super::error_list;
 use super::search::SearchIndex;
 
 /// The guides, and the index of the search.
@@ -40,7 +40,7 @@ impl Documentation {
     /// A guide or the list of error codes as Markdown.
     pub fn markdown(&self, name: &str) -> Option<String> {
         if name == ERROR_CODE_LIST.name {
-            return Some(error_pages::markdown());
+            return Some(error_list::markdown());
         }
         self.guide(name).map(|guide| guide.markdown.to_string())
     }

@@ -48,7 +48,7 @@ fn events(markdown: &str) -> Vec<Event<'_>> {
     links::adapt(Parser::new_ext(markdown, options))
 }
 
-/// Gives each heading its anchor, and a link to it. Returns the headings of the second and third level.
+/// Sets the anchor of each heading, and adds a link to it. Returns the headings of the second and third level.
 fn anchor_headings(events: &mut Vec<Event>) -> Vec<Heading> {
     let mut anchors = Anchors::default();
     let mut headings = Vec::new();

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 use super::fields::{Field, field_row, list};
-use super::{Operation, json, members, schema, text};
+use super::{Operation, json, members, schema, text, types};
 use crate::http::docs::highlight::highlight;
 use crate::http::docs::html::{escape, permalink, status_badge};
 use crate::http::docs::markdown::inline;
@@ -49,7 +49,7 @@ fn details(document: &Value, status: &str, answer: &Value) -> String {
         let _ = write!(out, "<h5>Headers</h5>{}", list(&headers));
     }
     for (media_type, content) in members(&answer["content"]) {
-        let kind = schema::type_of(&content["schema"]);
+        let kind = types::type_of(&content["schema"]);
         let _ = write!(
             out,
             "<h5>Body</h5><p class=\"body\"><code>{}</code> <span class=\"type\">{kind}</span></p>",

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use super::schema::type_of;
 use super::text;
+use super::types::type_of;
 use crate::http::docs::html::{escape, permalink};
 use crate::http::docs::markdown::inline;
 

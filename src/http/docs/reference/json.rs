@@ -1,9 +1,11 @@
 //! Examples as text. Their members stand in the order in which the service sends them: that of `required` in the schema. The
 //! document itself has them in alphabetical order.
 
+use std::fmt::Write as _;
+
 use serde_json::{Map, Value};
 
-use super::schema::objects;
+use super::types::objects;
 
 /// The example as indented JSON.
 pub fn pretty(document: &Value, schema: &Value, example: &Value) -> String {
@@ -29,7 +31,7 @@ fn write(out: &mut String, document: &Value, schemas: &[&Value], value: &Value, 
             for (index, (name, member)) in in_order(&described, members).into_iter().enumerate() {
                 out.push_str(if index == 0 { "" } else { "," });
                 line(out, depth + 1);
-                out.push_str(&format!("{}: ", Value::from(name)));
+                let _ = write!(out, "{}: ", Value::from(name));
                 let inner: Vec<&Value> = described.iter().map(|object| &object["properties"][name]).collect();
                 write(out, document, &inner, member, depth + 1);
             }
@@ -53,7 +55,7 @@ fn write(out: &mut String, document: &Value, schemas: &[&Value], value: &Value, 
 /// The members of an object in the order of the first schema that requires them.
 fn in_order<'a>(described: &[&Value], members: &'a Map<String, Value>) -> Vec<(&'a str, &'a Value)> {
     let place = |name: &str| {
-        let required = described.iter().flat_map(|object| object["required"].as_array()).flatten();
+        let required = described.iter().filter_map(|object| object["required"].as_array()).flatten();
         required.into_iter().position(|required| required == name).unwrap_or(usize::MAX)
     };
     let mut members: Vec<_> = members.iter().map(|(name, value)| (name.as_str(), value)).collect();

@@ -7,6 +7,7 @@ mod json;
 mod operation;
 mod samples;
 mod schema;
+mod types;
 
 use std::fmt::Write as _;
 

@@ -1,44 +1,17 @@
-//! Schemas: the type of a value, its members, and the list of all named schemas.
+//! Schemas: the members of a value, and the list of all named schemas.
 
 use std::fmt::Write as _;
 
 use serde_json::Value;
 
 use super::fields::{Field, field_row, list};
+use super::types::{objects, type_of};
 use super::{members, text};
 use crate::http::docs::html::{escape, permalink};
 use crate::http::docs::markdown::to_html;
 
 /// How deep members are shown inside members. Deeper ones are behind the link to their schema.
 const MAX_DEPTH: usize = 3;
-
-/// The type of a value, with links to named schemas.
-pub fn type_of(schema: &Value) -> String {
-    if let Some(name) = reference(schema) {
-        return format!("<a href=\"#schema-{0}\">{0}</a>", escape(name));
-    }
-    for several in ["allOf", "anyOf", "oneOf"] {
-        if let Some(all) = schema[several].as_array() {
-            let mut types: Vec<String> = all.iter().map(type_of).filter(|kind| !kind.is_empty()).collect();
-            types.dedup();
-            return types.join(" or ");
-        }
-    }
-    let name = |kind: &str| match (kind, text(schema, "format")) {
-        ("array", _) => format!("array of {}", type_of(&schema["items"])),
-        ("string", format @ ("date-time" | "uuid" | "binary" | "uri" | "date")) => {
-            format!("string ({format})")
-        }
-        (kind, _) => kind.to_owned(),
-    };
-    match &schema["type"] {
-        Value::String(kind) => name(kind),
-        Value::Array(kinds) => {
-            kinds.iter().filter_map(Value::as_str).map(name).collect::<Vec<_>>().join(" or ")
-        }
-        _ => String::new(),
-    }
-}
 
 /// The members of a schema's objects, behind a summary that opens them. Empty if there are none.
 pub fn nested(document: &Value, schema: &Value, depth: usize) -> String {
@@ -84,30 +57,6 @@ fn rows(document: &Value, object: &Value, anchors: Option<&str>, depth: usize) -
         .collect()
 }
 
-/// The objects that a value can be, directly or as an item of an array, with their names.
-pub fn objects<'a>(document: &'a Value, schema: &'a Value) -> Vec<(Option<&'a str>, &'a Value)> {
-    if let Some(name) = reference(schema) {
-        let named = &document["components"]["schemas"][name];
-        return if named.get("properties").is_some() {
-            vec![(Some(name), named)]
-        } else {
-            objects(document, named)
-        };
-    }
-    if schema.get("properties").is_some() {
-        return vec![(None, schema)];
-    }
-    if schema["items"].is_object() {
-        return objects(document, &schema["items"]);
-    }
-    let several = ["allOf", "anyOf", "oneOf"].into_iter().filter_map(|several| schema[several].as_array());
-    several.flatten().flat_map(|one| objects(document, one)).collect()
-}
-
-fn reference(schema: &Value) -> Option<&str> {
-    schema["$ref"].as_str()?.rsplit('/').next()
-}
-
 /// Shows all named schemas.
 pub fn show_all(main: &mut String, document: &Value) {
     let _ = write!(
@@ -131,7 +80,10 @@ pub fn show_all(main: &mut String, document: &Value) {
             ["allOf", "anyOf", "oneOf"].into_iter().filter_map(|part| schema[part].as_array()).flatten()
         {
             let of_part = self::rows(document, part, None, MAX_DEPTH);
-            rows += &if of_part.is_empty() { format!("<li><p>{}</p></li>", type_of(part)) } else { of_part };
+            if of_part.is_empty() {
+                let _ = write!(rows, "<li><p>{}</p></li>", type_of(part));
+            }
+            rows += &of_part;
         }
         if let Some(values) = schema["enum"].as_array() {
             let values: Vec<String> = values

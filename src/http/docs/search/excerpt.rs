@@ -51,7 +51,7 @@ fn next(folded: &str, query: &Query) -> Option<(usize, usize)> {
 
 /// The start of the word at or after a place.
 fn word_start(text: &str, at: usize) -> usize {
-    let at = (at..).find(|at| text.is_char_boundary(*at)).unwrap_or_default();
+    let at = (at..text.len()).find(|at| text.is_char_boundary(*at)).unwrap_or(text.len());
     text[at..].find(' ').map_or(at, |space| at + space + 1)
 }
 
