@@ -2,12 +2,12 @@
 
 use std::io::{self, Write as _};
 
-use super::say::say;
 use crate::config::ConfigError;
 use crate::db::DbError;
 use crate::startup::StartError;
 use crate::store::StoreError;
 use crate::tasks::TaskError;
+use crate::telemetry::print_failure;
 
 /// The exit code of the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,7 +61,7 @@ impl Failure {
             Self::Usage(line) => (2, line),
             Self::Unreachable(line) => (3, line),
         };
-        say(&line);
+        print_failure(&format!("strongroom: {line}"));
         ExitCode::from(code)
     }
 }

@@ -20,6 +20,7 @@ mod system;
 mod system_arg;
 mod token;
 
+use std::io::{self, IsTerminal as _};
 use std::sync::LazyLock;
 
 use clap::{CommandFactory, Parser, Subcommand};
@@ -28,7 +29,7 @@ use context::Context;
 use exit::{ExitCode, Failure};
 
 use crate::telemetry::version;
-use crate::{config, db, store};
+use crate::{config, db, store, telemetry};
 
 /// What `--version` prints: also the version of the library that speaks to Postgres.
 static LONG_VERSION: LazyLock<String> =
@@ -84,18 +85,33 @@ enum Command {
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
-    crate::telemetry::start_logging(config::DEFAULT_LOG_FILTER, store::CRATES_THAT_LOG_SECRETS);
+    telemetry::report_panics();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return print_usage(&error),
+    };
+    telemetry::start_logging(config::DEFAULT_LOG_FILTER, store::CRATES_THAT_LOG_SECRETS);
     match run(cli) {
         Ok(code) => code,
         Err(failure) => failure.print(),
     }
 }
 
+/// Prints clap's help, or its error, and returns the exit code.
+fn print_usage(error: &clap::Error) -> ExitCode {
+    if error.use_stderr() && !io::stderr().is_terminal() {
+        telemetry::print_failure(&error.render().to_string());
+    } else {
+        // In colour. A failure to print can't be reported any more.
+        let _ = error.print();
+    }
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
+}
+
 fn run(cli: Cli) -> Result<ExitCode, Failure> {
     let open = || Context::open(cli.json);
     match cli.command {
-        Command::Serve(serve) => serve.run(),
+        Command::Serve(serve) => serve.run(cli.json),
         Command::Migrate => migrate::run(&mut open()?),
         Command::Org(org) => org.run(&mut open()?),
         Command::System(system) => system.run(&mut open()?),

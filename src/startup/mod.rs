@@ -1,6 +1,7 @@
 //! Builds everything from the settings, runs until a signal comes, and stops in order.
 
 mod background;
+mod check;
 mod listeners;
 mod parts;
 mod signals;
@@ -14,6 +15,7 @@ use secrecy::ExposeSecret;
 use tokio::runtime::{Handle, Runtime};
 use tokio::time::{Instant, timeout, timeout_at};
 
+pub use check::check;
 use listeners::{Listeners, load_certificates};
 pub use parts::{open_store, policy};
 use signals::{Signals, notify_systemd, run_until_signal};

@@ -91,11 +91,19 @@ fn reload(certificates: Option<&Certificates>) {
     if let Ok(states) = states {
         notify_systemd(&states);
     }
-    match certificates.reload() {
-        Ok(()) => log::info!("certificate reloaded"),
-        Err(error) => log::error!("certificate not reloaded, the old one is kept: {error}"),
-    }
-    notify_systemd(&[sd_notify::NotifyState::Ready]);
+    // `systemctl status` shows the status: a signal can't make `systemctl reload` fail.
+    let status = match certificates.reload() {
+        Ok(()) => {
+            log::info!("certificate reloaded");
+            String::new()
+        }
+        Err(error) => {
+            let status = format!("certificate not reloaded, the old one is kept: {error}");
+            log::error!("{status}");
+            status
+        }
+    };
+    notify_systemd(&[sd_notify::NotifyState::Ready, sd_notify::NotifyState::Status(&status)]);
 }
 
 /// Sends these states to systemd. Does nothing without it.

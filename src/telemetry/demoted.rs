@@ -1,5 +1,5 @@
-//! Demotes log lines of libraries: any client can cause these errors, any number of times. The service counts and logs such
-//! events itself, so the libraries' lines are logged at level debug.
+//! Demotes log lines of libraries to level debug. Any client can cause the errors of some, any number of times; the service
+//! counts and logs such events itself. And operators need not know what other libraries do while all is well.
 
 use env_logger::Logger;
 use log::{Level, Log, Metadata, Record};
@@ -7,13 +7,18 @@ use log::{Level, Log, Metadata, Record};
 /// actix-http logs each malformed request as an error. rmcp warns of each message that it can't parse.
 const LIBRARIES: &[&str] = &["actix_http", "rmcp"];
 
+/// actix-server reports its workers and listeners, which the service does in its own words.
+const VERBOSE_LIBRARIES: &[&str] = &["actix_server"];
+
 /// Logs those lines at level debug at most, and all others as they are.
 pub(super) struct Demoted(pub Logger);
 
 /// Returns the level of a line after its demotion.
 fn level(metadata: &Metadata<'_>) -> Level {
     let module = metadata.target().split("::").next().unwrap_or_default();
-    if LIBRARIES.contains(&module) { metadata.level().max(Level::Debug) } else { metadata.level() }
+    let is_demoted =
+        LIBRARIES.contains(&module) || metadata.level() == Level::Info && VERBOSE_LIBRARIES.contains(&module);
+    if is_demoted { metadata.level().max(Level::Debug) } else { metadata.level() }
 }
 
 impl Log for Demoted {
@@ -43,11 +48,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn errors_of_the_library_count_as_debug() {
+    fn lines_of_the_libraries_count_as_debug() {
         let level = |target, level| super::level(&Metadata::builder().target(target).level(level).build());
         assert_eq!(level("actix_http::h1::dispatcher", Level::Error), Level::Debug);
         assert_eq!(level("actix_http", Level::Trace), Level::Trace);
         assert_eq!(level("actix_server::worker", Level::Error), Level::Error);
+        assert_eq!(level("actix_server::builder", Level::Info), Level::Debug);
         assert_eq!(level("strongroom::http", Level::Info), Level::Info);
     }
 }

@@ -2,14 +2,14 @@
 
 mod connection_metrics;
 mod demoted;
+mod journal;
 mod metrics;
 mod registered;
 mod tasks;
 pub mod version;
 
-use std::io::Write;
-
 pub use connection_metrics::ConnectionMetrics;
+pub use journal::{print_failure, report_panics};
 pub use metrics::{GaugeValues, Metrics, RequestLabels};
 pub use tasks::{
     MAX_RESTART_DELAY, RunError, TaskFailure, TaskProblem, TaskStatus, TaskTable, restart_delay,
@@ -17,7 +17,7 @@ pub use tasks::{
 
 /// Starts logging; `default_filter` is used when `RUST_LOG` is not set. Later calls do nothing.
 ///
-/// Under systemd, whose journal adds timestamps, lines begin with the syslog level that it parses. The libraries in
+/// In the journal of systemd, which adds timestamps, each line begins with its level ([`journal`]). The libraries in
 /// `secretive` would log secrets at levels below `info`, so their level is `info` at most.
 pub fn start_logging(default_filter: &str, secretive: &[&str]) {
     let env = env_logger::Env::default().default_filter_or(default_filter);
@@ -25,15 +25,9 @@ pub fn start_logging(default_filter: &str, secretive: &[&str]) {
     for library in secretive {
         builder.filter_module(library, log::LevelFilter::Info);
     }
-    if std::env::var_os("JOURNAL_STREAM").is_some() {
+    if journal::is_stderr() {
         builder.format(|out, record| {
-            let level = match record.level() {
-                log::Level::Error => 3,
-                log::Level::Warn => 4,
-                log::Level::Info => 6,
-                log::Level::Debug | log::Level::Trace => 7,
-            };
-            writeln!(out, "<{level}>{}: {}", record.target(), record.args())
+            journal::write_lines(out, record.level(), &format!("{}: {}", record.target(), record.args()))
         });
     }
     let logger = builder.build();

@@ -15,7 +15,7 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("actix_web_httpauth", &["http/"]),
     // `telemetry/demoted` names the targets of their log lines.
     ("actix_http", &["http/", "telemetry/demoted"]),
-    ("actix_server", &["http/"]),
+    ("actix_server", &["http/", "telemetry/demoted"]),
     ("actix_service", &["http/"]),
     ("httparse", &["http/framing/"]),
     ("tokio_rustls", &["http/"]),

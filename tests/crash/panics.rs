@@ -6,7 +6,8 @@ use tempfile::NamedTempFile;
 
 use crate::crash_fixture::{CrashFixture, FAILPOINT, builder};
 use crate::harness::{
-    BACKUPS, Disconnect, Login, RawClient, Server, System, TIMEOUT, assert_eventually, bytes, sample,
+    BACKUPS, Disconnect, Journal, Login, RawClient, Server, Store, System, TIMEOUT, assert_eventually, bytes,
+    plain_command, sample,
 };
 
 /// A point that panics each time until this is dropped.
@@ -263,4 +264,24 @@ fn look_up_of_credentials_that_panicked_locks_nobody_out() {
     server.get(BACKUPS).user(&wrong).send().is_invalid_token();
     server.get(BACKUPS).user(&fixture.system).send().status(200);
     is_healthy(server);
+}
+
+#[test]
+fn each_line_of_a_panic_is_an_error_in_the_journal() {
+    let journal = Journal::new();
+    let mut command = plain_command();
+    command.arg("serve").env("DATABASE_URL", "postgres://nobody@127.0.0.1:1/none?connect_timeout=1");
+    command.env("LISTEN_ADDRESS", "127.0.0.1:0").env("MANAGEMENT_LISTEN_ADDRESS", "127.0.0.1:0");
+    let store = Store::new();
+    command.env("BACKUP_DATA_DIR", store.path()).env("RUST_BACKTRACE", "1");
+    let mut server = journal.connect(command.env(FAILPOINT, "panic task.prepare")).spawn().expect("start it");
+    let panicked = || journal.text().contains("task prepare panicked");
+    assert_eventually("the task panics", TIMEOUT, panicked);
+    server.kill().expect("kill it");
+    server.wait().expect("wait for it");
+    let errors = journal.errors();
+    let first = errors.iter().position(|line| line.starts_with("thread '") && line.contains("panicked at "));
+    let first = first.unwrap_or_else(|| panic!("{errors:?}"));
+    assert_eq!(errors[first + 1], "failpoint task.prepare");
+    assert!(errors[first + 2..].iter().any(|line| line.contains("::")), "a backtrace: {errors:?}");
 }

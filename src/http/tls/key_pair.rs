@@ -128,7 +128,7 @@ fn number_of_own_certificate(pair: &CertifiedKey) -> Option<usize> {
 }
 
 /// The warning for a certificate that has expired or is not valid yet.
-fn validity_warning(info: x509::CertificateInfo, now: DateTime<Utc>) -> Option<String> {
+pub(super) fn validity_warning(info: x509::CertificateInfo, now: DateTime<Utc>) -> Option<String> {
     let time = |at: DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::Secs, true);
     if now > info.not_after {
         Some(format!("expired at {}: clients refuse it", time(info.not_after)))

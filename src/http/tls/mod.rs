@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs;
 use rustls::server::{ClientHello, ResolvesServerCert};
@@ -44,6 +44,24 @@ impl Certificates {
         let pair = key_pair::read(&self.cert_file, &self.key_file, Utc::now())?;
         self.current.store(Arc::new(pair));
         Ok(())
+    }
+
+    /// Fails if the server's own certificate has expired or is not valid yet: clients would refuse it.
+    pub fn check_validity(&self, now: DateTime<Utc>) -> Result<(), TlsError> {
+        let warning = self.info().and_then(|info| key_pair::validity_warning(info, now));
+        warning.map_or(Ok(()), |warning| {
+            let reason = format!("the certificate {warning}");
+            Err(TlsError::File { variable: "TLS_CERT_FILE", path: self.cert_file.clone(), reason })
+        })
+    }
+
+    /// When the server's own certificate expires.
+    pub fn expires(&self) -> Option<DateTime<Utc>> {
+        self.info().map(|info| info.not_after)
+    }
+
+    fn info(&self) -> Option<x509::CertificateInfo> {
+        self.current.load().cert.first().and_then(|own| x509::parse(own))
     }
 
     /// An acceptor that presents the current certificate and supports only HTTP/1.1.

@@ -29,6 +29,23 @@ impl Certificate {
         Arc::new(this)
     }
 
+    /// Makes a pair that is valid in these years.
+    pub fn valid_in(from: i32, to: i32) -> Arc<Self> {
+        let this = Self::new();
+        let (certificate, key) = Self::pem_valid_in(from, to);
+        this.put(&certificate, &key);
+        this
+    }
+
+    /// Returns a certificate that is valid in these years, and its key.
+    pub fn pem_valid_in(from: i32, to: i32) -> (String, String) {
+        let mut about = rcgen::CertificateParams::new(["127.0.0.1".to_owned()]).expect("a name");
+        about.not_before = rcgen::date_time_ymd(from, 1, 1);
+        about.not_after = rcgen::date_time_ymd(to, 1, 1);
+        let key = rcgen::KeyPair::generate().expect("a key");
+        (about.self_signed(&key).expect("a certificate").pem(), key.serialize_pem())
+    }
+
     pub fn cert_file(&self) -> PathBuf {
         self.folder.path().join("cert.pem")
     }

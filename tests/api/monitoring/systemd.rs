@@ -15,12 +15,22 @@ fn is_notified(server_side: &UnixDatagram, name: &str) {
         let length = server_side.recv(&mut buffer).expect("a message");
         String::from_utf8_lossy(&buffer[..length]).into_owned()
     };
-    let server = Server::builder().tls(&Certificate::new()).set("NOTIFY_SOCKET", name).start();
+    let certificate = Certificate::new();
+    let server = Server::builder().tls(&certificate).set("NOTIFY_SOCKET", name).start();
     assert_eq!(hear(), "READY=1\n");
-    server.signal(libc::SIGHUP);
-    let reloading = hear();
-    assert!(reloading.starts_with("RELOADING=1\nMONOTONIC_USEC="), "{reloading:?}");
-    assert_eq!(hear(), "READY=1\n");
+    let reload = || {
+        server.signal(libc::SIGHUP);
+        let reloading = hear();
+        assert!(reloading.starts_with("RELOADING=1\nMONOTONIC_USEC="), "{reloading:?}");
+        hear()
+    };
+    assert_eq!(reload(), "READY=1\nSTATUS=\n");
+    certificate.corrupt();
+    let refused = reload();
+    let status = "READY=1\nSTATUS=certificate not reloaded, the old one is kept: TLS_KEY_FILE: ";
+    assert!(refused.starts_with(status), "{refused:?}");
+    certificate.renew();
+    assert_eq!(reload(), "READY=1\nSTATUS=\n");
     assert!(server.stop_gracefully().success());
     assert_eq!(hear(), "STOPPING=1\n");
     assert!(!server.log().contains("NOTIFY_SOCKET"), "{}", server.log());
@@ -38,6 +48,19 @@ fn systemd_is_notified_through_an_abstract_socket() {
     let name = format!("strongroom-test/{}/{}", std::process::id(), unique());
     let address = SocketAddr::from_abstract_name(&name).expect("a name");
     is_notified(&UnixDatagram::bind_addr(&address).expect("a socket"), &format!("@{name}"));
+}
+
+/// Returns the lines of the service's unit that set this.
+fn settings_of_the_unit(name: &str) -> Vec<String> {
+    let path = crate::common::repository().join("deploy/systemd/strongroom.service");
+    let unit = std::fs::read_to_string(path).expect("the unit");
+    unit.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix('=')).map(str::to_owned).collect()
+}
+
+#[test]
+fn reload_checks_the_files_before_the_service_reads_them() {
+    let reload = settings_of_the_unit("ExecReload");
+    assert_eq!(reload, ["/usr/bin/strongroom serve --check", "/bin/kill -HUP $MAINPID"]);
 }
 
 #[test]

@@ -1,4 +1,5 @@
 //! Settings that stop the start.
 
+mod check;
 mod invalid_values;
 mod secrets;

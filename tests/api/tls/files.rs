@@ -47,15 +47,6 @@ impl CertificateWriter {
     }
 }
 
-/// Returns a certificate that is valid in these years.
-fn certificate_valid_in(from: i32, to: i32) -> (String, String) {
-    let mut about = rcgen::CertificateParams::new(["127.0.0.1".to_owned()]).expect("a name");
-    about.not_before = rcgen::date_time_ymd(from, 1, 1);
-    about.not_after = rcgen::date_time_ymd(to, 1, 1);
-    let key = rcgen::KeyPair::generate().expect("a key");
-    (about.self_signed(&key).expect("a certificate").pem(), key.serialize_pem())
-}
-
 /// The content of the two files, and the expected message.
 struct Case {
     cert: String,
@@ -133,7 +124,7 @@ fn valid_pairs() -> Vec<(String, String, Option<&'static str>)> {
     let (cert, key) = (shop.cert.clone(), shop.key.clone());
     shop.write("key", &key);
     let sec1 = format!("{}{}", shop.make("ecparam -name prime256v1"), shop.make("ec -in key"));
-    let (old, new) = (certificate_valid_in(2001, 2002), certificate_valid_in(2049, 2051));
+    let (old, new) = (Certificate::pem_valid_in(2001, 2002), Certificate::pem_valid_in(2049, 2051));
     vec![
         (cert.clone(), key.clone(), None),
         (cert.clone(), sec1, None),
