@@ -7,12 +7,13 @@
 //! * [`server`] builds the servers of the two listeners, and [`listener_drain`] closes a listener without losing a request
 //! * [`connections`] - from `accept` to the first byte of HTTP ([`tls`]), and timeouts for clients that don't read
 //! * [`framing`] passes to the HTTP library one request at a time, and answers malformed ones
-//! * [`middleware`] - around every route
+//! * [`middleware`] - around every route; [`access_log`] - the line of each request in the log
 //! * [`extractors`] - the caller's identity and address; [`headers`] - what header values mean
 //! * [`collect`], [`management`], [`docs`] - routes and handlers; [`shared`] - what both APIs use
 //! * [`errors`] - the table from errors to status codes; [`envelope`] - the shape of JSON responses
 //! * [`openapi`] - describes responses from the values that handlers respond with
 
+mod access_log;
 mod api;
 mod app_state;
 mod base_urls;
@@ -30,7 +31,6 @@ mod log_limit;
 mod management;
 mod middleware;
 mod openapi;
-mod request_line;
 mod routing;
 mod server;
 mod shared;

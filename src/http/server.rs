@@ -17,7 +17,7 @@ use actix_service::{
 use actix_web::body::MessageBody;
 use actix_web::dev::{AppConfig, Service as _, ServiceRequest, ServiceResponse};
 use actix_web::http::ConnectionType;
-use actix_web::middleware::{Logger, from_fn};
+use actix_web::middleware::from_fn;
 use actix_web::web::Data;
 use actix_web::{App, Error};
 use tokio::net::TcpStream;
@@ -31,8 +31,7 @@ use crate::http::app_state::AppState;
 use crate::http::connections::{Connections, OpenedConnection, TimeoutStream, Tls};
 use crate::http::framing::{MalformedRequestLog, SequentialStream};
 use crate::http::listener_drain::FIRST_REQUEST_TIMEOUT;
-use crate::http::middleware::{request_metrics, stray_slashes, unread_body};
-use crate::http::request_line::request_line;
+use crate::http::middleware::{request_record, stray_slashes, unread_body};
 
 /// How the server listens and stops.
 pub struct ServerSettings {
@@ -149,7 +148,7 @@ fn app(
         .app_data(api)
         .configure(routes)
         .wrap(from_fn(unread_body::deliver_early_response))
-        .wrap(from_fn(request_metrics::record_request_metrics))
+        .wrap(from_fn(request_record::record_request))
         .wrap_fn(|mut request, service| {
             stray_slashes::remove_stray_slashes(&mut request);
             service.call(request)
@@ -165,8 +164,6 @@ fn app(
             }
         })
         .wrap(from_fn(framing::one_request_at_a_time))
-        // Headers and queries carry secrets, so neither is ever logged.
-        .wrap(Logger::new("%a \"%{line}xi\" %s %bB %Ts").custom_request_replace("line", request_line))
 }
 
 /// Builds the service that parses HTTP/1.1 on the streams of connections, and passes the requests to the app.

@@ -34,6 +34,7 @@ use super::{Backup, UploadError, Vault};
 use crate::auth::basic::SystemIdentity;
 use crate::db::accounting::RefusedUpload;
 use crate::domain::filename::Filename;
+use crate::domain::ids::BackupId;
 use crate::domain::media_type::MediaType;
 use crate::domain::transfer_damage::LossyClient;
 
@@ -53,6 +54,7 @@ pub struct UploadHead {
 
 /// The handler's end of an admitted upload.
 pub struct UploadHandle {
+    pub id: BackupId,
     /// Accepts the body. Dropping it without [`BodySender::end`] aborts the upload.
     pub body: BodySender,
     /// Sent when the upload is stored or has failed.
@@ -100,7 +102,7 @@ impl Vault {
         let task = async move { vault.run_upload(identity, head, messages, admitted_tx, result_tx).await };
         self.tasks.spawn_on(task, &self.runtime);
         match admitted.await {
-            Ok(Ok(())) => Ok(UploadHandle { body, result }),
+            Ok(Ok(id)) => Ok(UploadHandle { id, body, result }),
             Ok(Err(error)) => Err(error),
             Err(_) => Err(UploadError::Aborted),
         }

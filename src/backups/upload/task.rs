@@ -15,6 +15,7 @@ use crate::auth::basic::SystemIdentity;
 use crate::backups::error::Outage;
 use crate::backups::{Backup, UploadError, UploadHead, Vault};
 use crate::db::accounting::{Admission, Commit, Operation, OperationOutcome, UploadFailure};
+use crate::domain::ids::BackupId;
 use crate::domain::transfer_damage::TransferDamageCheck;
 
 /// How long after the last byte the commit may be tried. A client receives its answer within 30 s of its last byte, whatever
@@ -27,7 +28,7 @@ impl Vault {
         identity: SystemIdentity,
         head: UploadHead,
         messages: mpsc::Receiver<BodyMessage>,
-        admitted: oneshot::Sender<Result<(), UploadError>>,
+        admitted: oneshot::Sender<Result<BackupId, UploadError>>,
         stored: oneshot::Sender<Result<Backup, UploadError>>,
     ) {
         let admission = self.admission(&identity, &head);
@@ -58,7 +59,7 @@ impl Vault {
         };
         fail_point!("upload.admitted");
         // If the handler was dropped, the messages end without `BodyMessage::End`, and the upload is aborted.
-        let _ = admitted.send(Ok(()));
+        let _ = admitted.send(Ok(backup));
         let remote_addr = head.remote_addr;
         let received = Arc::<AtomicU64>::default();
         let receiver = BodyReceiver {

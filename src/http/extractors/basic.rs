@@ -10,6 +10,7 @@ use actix_web_httpauth::headers::authorization::Basic;
 use super::remote_addr::RemoteAddr;
 use crate::auth::basic::SystemIdentity;
 use crate::backups::ReadError;
+use crate::http::access_log;
 use crate::http::app_state::AppState;
 use crate::http::errors::ApiError;
 use crate::http::headers::authorization::credential;
@@ -30,6 +31,7 @@ impl FromRequest for SystemIdentity {
             let authenticator = &state.vault.authenticator;
             let identity = authenticator.authenticate(credential.user_id(), secret, remote_addr).await;
             let identity = identity.map_err(ReadError::from)?.ok_or(ApiError::Unauthorized)?;
+            access_log::note_system(&request, &identity);
             // The middleware `add_backup_requested` reads the identity, to know which system the response is for.
             request.extensions_mut().insert(identity.clone());
             Ok(identity)

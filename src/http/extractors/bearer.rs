@@ -11,6 +11,7 @@ use actix_web_httpauth::headers::authorization::Bearer;
 
 use crate::auth::bearer::TokenError;
 use crate::domain::caller::{Caller, Scope};
+use crate::http::access_log;
 use crate::http::app_state::AppState;
 use crate::http::errors::ApiError;
 use crate::http::headers::authorization::credential;
@@ -61,12 +62,14 @@ impl<S: RequiredScope> FromRequest for Authorized<S> {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let token = credential::<Bearer>(request.headers(), "Bearer");
         let state = request.app_data::<Data<AppState>>().cloned();
+        let request = request.clone();
         Box::pin(async move {
             let state = state.ok_or(ApiError::Unavailable { details: "service" })?;
             // Without keys no token can be verified.
             let tokens = state.tokens.as_ref().ok_or(ApiError::InvalidToken)?;
             let token = token.ok_or(ApiError::InvalidToken)?;
             let caller = tokens.verify(token.token()).await?;
+            access_log::note_caller(&request, &caller);
             if !caller.may(S::SCOPE) {
                 log::debug!("{} has no scope {}", caller.sub(), S::SCOPE.as_str());
                 return Err(ApiError::InsufficientScope { needed: S::SCOPE.as_str() });

@@ -1,6 +1,6 @@
 //! The middlewares around the routes.
 
 pub mod backup_requested;
-pub mod request_metrics;
+pub mod request_record;
 pub mod stray_slashes;
 pub mod unread_body;

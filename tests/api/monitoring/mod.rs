@@ -1,6 +1,8 @@
 //! Health, metrics, the version, and systemd.
 
+mod access_log;
 pub mod health;
+mod journal;
 mod metrics;
 mod systemd;
 mod version;

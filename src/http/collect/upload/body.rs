@@ -15,7 +15,7 @@ pub(super) async fn send_body(
     handle: UploadHandle,
     exchange: Option<Rc<Exchange>>,
 ) -> Result<Backup, ApiError> {
-    let UploadHandle { body: sender, mut result } = handle;
+    let UploadHandle { body: sender, mut result, .. } = handle;
     // The sender is dropped with this future. If it is dropped without `end`, the upload is aborted.
     let send_all = async move {
         while let Some(item) = body.next().await {

@@ -16,6 +16,7 @@ use utoipa::IntoResponses;
 
 use crate::auth::basic::SystemIdentity;
 use crate::domain::transfer_damage::TransferDamage;
+use crate::http::access_log;
 use crate::http::app_state::AppState;
 use crate::http::envelope;
 use crate::http::errors::ApiError;
@@ -59,6 +60,7 @@ pub async fn upload_backup(
 ) -> Result<HttpResponse, ApiError> {
     let upload = parse_head(request.headers(), remote_addr)?;
     let handle = state.vault.begin_upload(&identity, upload).await?;
+    access_log::note_backup(&request, handle.id);
     let exchange = request.conn_data::<Rc<Exchange>>().cloned();
     let metadata = Metadata::from(send_body(body, handle, exchange).await?);
     let mut response = HttpResponseBuilder::new(StatusCode::CREATED);

@@ -1,4 +1,4 @@
-//! Counts and times each request for the metrics, by route and status.
+//! Measures each request, for the metrics (by route and status) and for the access log.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -12,11 +12,13 @@ use actix_web::middleware::Next;
 use actix_web::web::{Bytes, Data};
 use futures_util::StreamExt;
 
+use crate::http::access_log::AccessLine;
 use crate::http::api::Api;
 use crate::http::app_state::AppState;
+use crate::http::extractors::remote_addr::RemoteAddr;
 use crate::telemetry::{Metrics, RequestLabels};
 
-/// A response's body that reports to the metrics when it is dropped, whether it was sent or aborted.
+/// A response's body that reports to the metrics and to the access log when it is dropped, whether it was sent or aborted.
 struct MeasuredBody {
     body: BoxBody,
     metrics: Metrics,
@@ -24,10 +26,14 @@ struct MeasuredBody {
     status: u16,
     sent: u64,
     started: Instant,
+    line: Option<AccessLine>,
 }
 
 impl Drop for MeasuredBody {
     fn drop(&mut self) {
+        if let Some(line) = &mut self.line {
+            line.sent = self.sent;
+        }
         self.metrics.answered(&self.request, self.status, self.sent, self.started.elapsed());
     }
 }
@@ -52,13 +58,15 @@ impl MessageBody for MeasuredBody {
 }
 
 /// The middleware around every route.
-pub async fn record_request_metrics(
+pub async fn record_request(
     mut request: ServiceRequest,
     next: Next<BoxBody>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
     let Some(state) = request.app_data::<Data<AppState>>().cloned() else { return next.call(request).await };
     let started = Instant::now();
     let metrics = state.vault.metrics.clone();
+    // If the client disconnects before the response, the future is dropped, and the line is logged without a status.
+    let mut line = AccessLine::start(&request, || RemoteAddr::from_http_request(request.request()).0);
     let labels = RequestLabels {
         api: request.app_data::<Api>().map_or("none", Api::name),
         method: method_name(request.method()),
@@ -67,17 +75,31 @@ pub async fn record_request_metrics(
     let payload = request.take_payload();
     if !matches!(payload, Payload::None) {
         let received = metrics.received(&labels);
+        let for_line = line.as_ref().map(AccessLine::received);
         let counted = payload.inspect(move |chunk| {
-            if let Ok(chunk) = chunk {
-                received(chunk.len() as u64);
+            let Ok(chunk) = chunk else { return };
+            received(chunk.len() as u64);
+            if let Some(bytes) = &for_line {
+                bytes.set(bytes.get() + chunk.len() as u64);
             }
         });
         request.set_payload(Payload::Stream { payload: Box::pin(counted) });
     }
-    let response = next.call(request).await?;
+    let response = match next.call(request).await {
+        Ok(response) => response,
+        Err(error) => {
+            if let Some(line) = &mut line {
+                line.status = Some(error.as_response_error().status_code());
+            }
+            return Err(error);
+        }
+    };
+    if let Some(line) = &mut line {
+        line.respond(response.status(), response.request());
+    }
     let status = response.status().as_u16();
     Ok(response.map_body(|_, body| {
-        BoxBody::new(MeasuredBody { body, metrics, request: labels, status, sent: 0, started })
+        BoxBody::new(MeasuredBody { body, metrics, request: labels, status, sent: 0, started, line })
     }))
 }
 
