@@ -2,5 +2,6 @@
 
 mod backups;
 mod curl_script;
+mod instructions;
 mod timeouts;
 mod untrusted_answers;

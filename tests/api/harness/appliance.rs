@@ -154,6 +154,11 @@ impl Running {
         })
     }
 
+    /// Stops it as systemd does.
+    pub fn terminate(&self) {
+        signal(self.child.id(), libc::SIGTERM);
+    }
+
     #[track_caller]
     pub fn ends(&mut self) -> i32 {
         let mut code = None;
