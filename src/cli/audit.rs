@@ -11,6 +11,9 @@ use crate::db::audit::{self, Imbalance};
 use crate::tasks::compare::{Comparison, ComparisonStep, Difference};
 
 #[derive(clap::Args)]
+#[command(after_help = "Examples:\n  \
+    strongroom audit\n  \
+    strongroom audit --store --json")]
 pub struct Audit {
     /// Also compare the stored backups with the objects in the store; nothing is changed
     #[arg(long)]

@@ -14,15 +14,21 @@ use super::system_arg::SystemArg;
 use crate::db::backup_requests::{self, BackupRequest, Cancellation, Creation, NewBackupRequest};
 use crate::db::systems::SystemSummary;
 use crate::domain::backup_request::BackupRequestState;
+use crate::domain::duration;
 
 #[derive(clap::Args)]
+#[command(after_help = "Examples:\n  \
+    strongroom request fw-01\n  \
+    strongroom request fw-01 --wait 10m\n  \
+    strongroom request fw-01 --list")]
 pub struct BackupRequestArgs {
     #[command(flatten)]
     system: SystemArg,
-    /// Wait until the backup is stored, at most SECONDS [default: until the backup request expires, 24 hours after it was last asked for]
+    /// Wait until the backup is stored, at most TIME: seconds, or a time such as 10m or 1h [default: until the backup request
+    /// expires, 24 hours after it was last asked for]
     #[expect(clippy::option_option, reason = "clap's type of an option with an optional value")]
-    #[arg(long, value_name = "SECONDS", conflicts_with_all = ["list", "cancel"])]
-    wait: Option<Option<u64>>,
+    #[arg(long, value_name = "TIME", value_parser = duration::parse_or_seconds, conflicts_with_all = ["list", "cancel"])]
+    wait: Option<Option<Duration>>,
     /// List the backup requests for the system, newest first, instead of making one
     #[arg(long, conflicts_with = "cancel")]
     list: bool,
@@ -55,7 +61,7 @@ impl BackupRequestArgs {
                 context.output.print(&request, human)?;
                 Ok(ExitCode::SUCCESS)
             }
-            Some(seconds) => wait(context, &system, request, seconds.map(Duration::from_secs)),
+            Some(timeout) => wait(context, &system, request, timeout),
         }
     }
 }
@@ -125,16 +131,21 @@ fn cancel(context: &mut Context, system: &SystemSummary, id: Uuid) -> Result<Exi
     Ok(ExitCode::SUCCESS)
 }
 
+/// Returns a table of backup requests, with how each has ended, or until when it is open.
 fn describe(requests: &[BackupRequest]) -> String {
     let row = |request: &BackupRequest| {
+        let result = match request.backup_id {
+            Some(backup) => backup.to_string(),
+            None if request.state.is_open() => format!("until {}", time(request.expires_at)),
+            None => String::new(),
+        };
         [
-            request.id.to_string(),
-            request.state.to_string(),
-            request.requested_by.clone(),
             time(request.requested_at),
-            time(request.expires_at),
-            request.backup_id.map(|id| id.to_string()).unwrap_or_default(),
+            request.requested_by.clone(),
+            request.state.to_string(),
+            request.id.to_string(),
+            result,
         ]
     };
-    table(["ID", "STATE", "BY", "REQUESTED", "EXPIRES", "BACKUP"], requests.iter().map(row))
+    table(["REQUESTED", "BY", "STATE", "REQUEST", "BACKUP"], requests.iter().map(row))
 }

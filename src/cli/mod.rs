@@ -7,6 +7,8 @@ mod confirm;
 mod context;
 mod events;
 mod exit;
+#[cfg(test)]
+mod help_tests;
 mod migrate;
 mod org;
 mod output;
@@ -77,6 +79,10 @@ enum Command {
     #[command(subcommand)]
     Token(token::Token),
     /// Print a completion script for a shell
+    #[command(after_help = "Examples:\n  \
+        strongroom completions bash > /etc/bash_completion.d/strongroom\n  \
+        strongroom completions zsh > /usr/local/share/zsh/site-functions/_strongroom\n  \
+        strongroom completions fish > /etc/fish/completions/strongroom.fish")]
     Completions {
         /// Shell that runs the script
         shell: clap_complete::Shell,

@@ -30,6 +30,9 @@ const CHECK_INTERVAL: Duration = Duration::from_millis(300);
 const DECISION_MARGIN: Duration = Duration::from_secs(10);
 
 #[derive(clap::Args)]
+#[command(after_help = "Examples:\n  \
+    strongroom sweep\n  \
+    strongroom sweep --orphans --older-than 7d")]
 pub struct Sweep {
     /// Also delete objects without a row in the database (orphans)
     #[arg(long, requires = "older_than")]

@@ -24,18 +24,21 @@ pub enum Token {
     ///
     /// The command needs JWT_HS256_SECRET, JWT_ISSUER and JWT_AUDIENCE with the same values as the service. If DATABASE_URL is
     /// set, the command checks that the organization exists. In production an identity provider issues the tokens.
+    #[command(after_help = "Examples:\n  \
+        strongroom token issue --org acme --scope 'backup:view backup:create' --sub me --ttl 8h\n  \
+        strongroom token issue --scope 'backup:admin backup:view' --sub me")]
     Issue {
         /// Organization that the token is for; required, except with backup:admin
-        #[arg(long, value_parser = OrgId::parse)]
+        #[arg(long, value_name = "ORG", value_parser = OrgId::parse)]
         org: Option<OrgId>,
-        /// Scopes, separated by spaces: backup:view, backup:create, backup:delete, backup:admin
-        #[arg(long, value_parser = Scopes::parse)]
-        scope: Scopes,
+        /// Scopes (required), in quotes and separated by spaces: backup:view, backup:create, backup:delete, backup:admin
+        #[arg(long, value_name = "SCOPES", value_parser = Scopes::parse)]
+        scope: Option<Scopes>,
         /// Subject of the token: the person or program that uses it, recorded with each event
-        #[arg(long)]
+        #[arg(long, value_name = "WHO")]
         sub: String,
         /// How long the token is valid, such as 15m or 8h
-        #[arg(long, default_value = "1h", value_parser = parse_ttl)]
+        #[arg(long, value_name = "TIME", default_value = "1h", value_parser = parse_ttl)]
         ttl: Duration,
     },
 }
@@ -52,13 +55,13 @@ pub struct Scopes(Vec<Scope>);
 
 impl Scopes {
     fn parse(text: &str) -> Result<Self, String> {
-        let known = || Scope::ALL.map(Scope::as_str).join(", ");
         let scopes = text.split_whitespace().map(|word| {
-            Scope::parse(word).ok_or_else(|| format!("there is no scope {word:?}: there are {}", known()))
+            Scope::parse(word)
+                .ok_or_else(|| format!("there is no scope {word:?}: there are {}", known_scopes()))
         });
         let scopes: Vec<_> = scopes.collect::<Result<_, _>>()?;
         if scopes.is_empty() {
-            Err(format!("it names no scope: there are {}", known()))
+            Err(format!("it names no scope: there are {}", known_scopes()))
         } else {
             Ok(Self(scopes))
         }
@@ -74,6 +77,10 @@ impl Scopes {
     }
 }
 
+fn known_scopes() -> String {
+    Scope::ALL.map(Scope::as_str).join(", ")
+}
+
 /// The longest lifetime of a token for development.
 const MAX_TTL: Duration = Duration::from_secs(366 * 86_400);
 
@@ -85,6 +92,9 @@ fn parse_ttl(text: &str) -> Result<Duration, String> {
 impl Token {
     pub fn run(self, json: bool) -> Result<ExitCode, Failure> {
         let Self::Issue { org, scope, sub, ttl } = self;
+        let scope = scope.ok_or_else(|| {
+            Failure::Usage(format!("--scope: it is required: one or more of {}", known_scopes()))
+        })?;
         let config = IssueConfig::from_env()?;
         match &org {
             Some(org) => check_organization(&config, org)?,

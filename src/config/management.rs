@@ -74,8 +74,12 @@ impl IssueConfig {
                 ];
                 let missing: Vec<_> =
                     all.into_iter().filter(|(_, missing)| *missing).map(|(name, _)| name).collect();
-                let problem = "not set, and needed to issue a token: set the same value as for the service that will accept it";
-                Err(wrong(&missing.join(", "), problem))
+                let made = if secret.is_none() { "; `openssl rand -hex 32` makes a secret" } else { "" };
+                let problem = format!(
+                    "not set, and needed to issue a token for development: set the same values here and for `strongroom \
+                     serve`{made}. In production an identity provider issues the tokens, and this command is not used"
+                );
+                Err(wrong(&missing.join(", "), &problem))
             }
         }
     }

@@ -16,6 +16,9 @@ use crate::domain::size;
 #[derive(Subcommand)]
 pub enum Org {
     /// Add an organization
+    #[command(after_help = "Examples:\n  \
+        strongroom org add acme --name 'Acme Ltd.'\n  \
+        strongroom org add small --quota 5G")]
     Add {
         /// Id of the new organization: up to 64 letters, digits, `_` and `-`
         #[arg(value_name = "ORG", value_parser = OrgId::parse)]
@@ -23,8 +26,8 @@ pub enum Org {
         /// Name for people [default: the id]
         #[arg(long, allow_hyphen_values = true)]
         name: Option<String>,
-        /// Quota of the organization: bytes, `none`, or `default` (BACKUP_MAX_SIZE_PER_ORG)
-        #[arg(long, value_parser = parse_quota, default_value = "default")]
+        /// Quota of the organization: bytes or a size such as 50G, `none`, or `default` (BACKUP_MAX_SIZE_PER_ORG)
+        #[arg(long, value_name = "SIZE", value_parser = parse_quota, default_value = "default")]
         quota: Quota,
     },
     /// List the organizations
@@ -37,14 +40,14 @@ pub enum Org {
     },
     /// Set an organization's quota
     #[command(after_help = "Examples:\n  \
-        strongroom org set-quota acme 53687091200\n  \
+        strongroom org set-quota acme 50G\n  \
         strongroom org set-quota acme none")]
     SetQuota {
         /// Id of the organization
         #[arg(value_name = "ORG", value_parser = OrgId::parse)]
         id: OrgId,
-        /// Quota of the organization: bytes, `none`, or `default` (BACKUP_MAX_SIZE_PER_ORG)
-        #[arg(value_parser = parse_quota)]
+        /// Quota of the organization: bytes or a size such as 50G, `none`, or `default` (BACKUP_MAX_SIZE_PER_ORG)
+        #[arg(value_name = "SIZE", value_parser = parse_quota)]
         quota: Quota,
     },
     /// Change the name for people of an organization; its id never changes
@@ -74,10 +77,11 @@ fn parse_quota(text: &str) -> Result<Quota, String> {
     match text {
         "default" => Ok(Quota::Default),
         "none" => Ok(Quota::Unlimited),
-        _ => match text.parse() {
+        _ => match size::parse(text) {
             Ok(bytes) if (1..=1 << 60).contains(&bytes) => Ok(Quota::Bytes(bytes)),
             Ok(0) => Err("0 bytes would refuse every upload; for no quota write `none`".to_owned()),
-            _ => Err("bytes as a whole number, `none` or `default`".to_owned()),
+            Ok(_) => Err("it is more than any store has; for no quota write `none`".to_owned()),
+            Err(error) => Err(format!("{error}; or `none` or `default`")),
         },
     }
 }

@@ -22,6 +22,9 @@ use crate::domain::row_state::SystemState;
 #[derive(Subcommand)]
 pub enum System {
     /// Add a system, and print its credential, which is shown only once
+    #[command(after_help = "Examples:\n  \
+        strongroom system add --org acme --name fw-01\n  \
+        strongroom system add --org acme --name 'Main office' --key main-office --json")]
     Add {
         /// Organization of the system
         #[arg(long, value_name = "ORG", value_parser = OrgId::parse)]
@@ -44,6 +47,9 @@ pub enum System {
     /// Show one system
     Show(SystemArg),
     /// Replace a system's secret, and print the new one, which is shown only once; the old one stops working
+    #[command(after_help = "Examples:\n  \
+        strongroom system rotate-secret fw-01\n  \
+        strongroom system rotate-secret fw-01 --secret-file /root/fw-01.secret")]
     RotateSecret {
         #[command(flatten)]
         system: SystemArg,

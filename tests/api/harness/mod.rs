@@ -36,7 +36,7 @@ pub use crate::common::{Random, assert_eventually, content, eventually, seconds,
 pub use answer::Answer;
 pub use api_document::ApiDocument;
 pub use appliance::Appliance;
-pub use cli::{Output, System, plain_command, run};
+pub use cli::{Output, System, clean, plain_command, run};
 pub use client::{Request, basic};
 pub use cluster::Cluster;
 pub use curl::{Curl, big_file};
