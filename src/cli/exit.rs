@@ -76,6 +76,12 @@ impl From<DbError> for Failure {
     fn from(error: DbError) -> Self {
         match error {
             DbError::Setting(line) => Self::Usage(line),
+            // Postgres' words in English; in another language the line has no hint.
+            DbError::Failed(line) if line.contains("relation \"") && line.contains("does not exist") => {
+                Self::Refused(format!(
+                    "{line}: run `strongroom migrate` if the database is new or older than this program"
+                ))
+            }
             error if error.is_transient() => Self::Unreachable(error.to_string()),
             error => Self::Refused(error.to_string()),
         }

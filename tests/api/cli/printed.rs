@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
-use crate::harness::{Server, bytes, plain_command, run};
+use crate::harness::{Database, Server, bytes, plain_command, run};
 
 #[test]
 fn completions_are_valid_in_their_shells() {
@@ -193,4 +193,13 @@ fn sizes_and_times_may_have_units() {
     for wrong in ["x", "1y", "-1"] {
         server.cli(["request", &system.key, "--wait", wrong]).exits(2);
     }
+}
+
+#[test]
+fn database_without_the_schema_is_answered_with_what_to_do() {
+    let database = Database::empty();
+    let mut command = plain_command();
+    let refused = run(command.args(["org", "list"]).env("DATABASE_URL", database.url())).exits(1);
+    assert!(refused.stderr.contains("`strongroom migrate`"), "{refused:?}");
+    assert_eq!((refused.stderr.lines().count(), refused.stdout.as_str()), (1, ""));
 }
