@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::context::Context;
 use super::exit::{ExitCode, Failure};
-use super::output::{table, time};
+use super::output::{list, time};
 use super::say::say;
 use super::system_arg::SystemArg;
 use crate::db::backup_requests::{self, BackupRequest, Cancellation, Creation, NewBackupRequest};
@@ -108,7 +108,12 @@ fn wait(
     if context.output.json || arrived.is_some() {
         context.output.print(&request, |_| arrived.unwrap_or_default())?;
     } else {
-        say(&format!("no backup: the backup request {} is {}", request.id, request.state));
+        let stays = if request.state.is_open() {
+            format!(", until {}", time(request.expires_at))
+        } else {
+            String::new()
+        };
+        say(&format!("no backup: the backup request {} is {}{stays}", request.id, request.state));
     }
     Ok(ExitCode::from(u8::from(request.state != BackupRequestState::Fulfilled)))
 }
@@ -147,5 +152,5 @@ fn describe(requests: &[BackupRequest]) -> String {
             result,
         ]
     };
-    table(["REQUESTED", "BY", "STATE", "REQUEST", "BACKUP"], requests.iter().map(row))
+    list("no backup requests", ["REQUESTED", "BY", "STATE", "REQUEST", "BACKUP"], requests.iter().map(row))
 }

@@ -122,15 +122,18 @@ fn problem_of_command(line: &str) -> Option<String> {
     let line = line.replace(['[', ']'], "").replace("...", "");
     let error = Cli::command().try_get_matches_from(words(&line)).err()?;
     let placeholder = |error: &clap::Error| {
-        let value = error.get(ContextKind::InvalidValue).map(ToString::to_string).unwrap_or_default();
+        let kinds = [ContextKind::InvalidValue, ContextKind::InvalidSubcommand];
+        let value =
+            kinds.iter().find_map(|kind| error.get(*kind)).map(ToString::to_string).unwrap_or_default();
         !value.is_empty() && value.chars().all(|c| c.is_ascii_uppercase() || c == '_')
     };
     match error.kind() {
         ErrorKind::MissingRequiredArgument
         | ErrorKind::MissingSubcommand
         | ErrorKind::DisplayHelp
+        | ErrorKind::DisplayVersion
         | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => None,
-        ErrorKind::ValueValidation if placeholder(&error) => None,
+        ErrorKind::ValueValidation | ErrorKind::InvalidSubcommand if placeholder(&error) => None,
         _ => Some(error.to_string()),
     }
 }

@@ -62,7 +62,22 @@ pub fn table<const N: usize>(header: [&str; N], rows: impl IntoIterator<Item = [
     for row in rows {
         table.add_row(row.map(|cell| printable(&cell)));
     }
-    table.trim_fmt()
+    // The style puts a space before the first column.
+    table
+        .lines()
+        .map(|line| line.strip_prefix(' ').unwrap_or(&line).trim_end().to_owned())
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+/// The same for a list, which may be empty: then returns `none`.
+pub fn list<const N: usize>(
+    none: &str,
+    header: [&str; N],
+    rows: impl IntoIterator<Item = [String; N]>,
+) -> String {
+    let mut rows = rows.into_iter().peekable();
+    if rows.peek().is_none() { none.to_owned() } else { table(header, rows) }
 }
 
 /// Formats facts about one thing, one a line.

@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::confirm;
 use super::context::Context;
 use super::exit::{ExitCode, Failure};
-use super::output::{table, time};
+use super::output::{list, time};
 use super::system_arg::SystemArg;
 use crate::db::accounting::{Delete, DeletedBy, Operation, OperationOutcome};
 use crate::db::backups::{self, BackupRow};
@@ -190,5 +190,5 @@ fn describe(lines: &[Line]) -> String {
             line.filename.clone(),
         ]
     };
-    table(["UPLOADED", "SIZE", "ID", "FILENAME"], lines.iter().map(row))
+    list("no backups", ["UPLOADED", "SIZE", "ID", "FILENAME"], lines.iter().map(row))
 }

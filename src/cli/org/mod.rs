@@ -6,7 +6,7 @@ use clap::Subcommand;
 
 use super::context::Context;
 use super::exit::{ExitCode, Failure};
-use super::output::{facts, table};
+use super::output::{facts, list};
 use super::suggest::unknown_organization;
 use crate::db::DbError;
 use crate::db::organizations::{self, OrgSummary, Quota};
@@ -171,5 +171,5 @@ fn describe(orgs: &[OrgSummary]) -> String {
             quota(org),
         ]
     };
-    table(["ORG", "NAME", "SYSTEMS", "STORED", "RESERVED", "QUOTA"], orgs.iter().map(row))
+    list("no organizations", ["ORG", "NAME", "SYSTEMS", "STORED", "RESERVED", "QUOTA"], orgs.iter().map(row))
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::cli::context::Context;
 use crate::cli::exit::Failure;
-use crate::cli::output::{facts, table, time, time_ago};
+use crate::cli::output::{self, facts, time, time_ago};
 use crate::db::systems::{self, SystemDetails, SystemSummary};
 use crate::domain::size;
 
@@ -71,7 +71,7 @@ pub fn list(systems: &[SystemSummary]) -> String {
         ]
     };
     let header = ["ORG", "NAME", "KEY", "STATE", "BACKUPS", "BYTES", "LAST BACKUP"];
-    let table = table(header, systems.iter().map(row));
+    let table = output::list("no systems", header, systems.iter().map(row));
     if systems.iter().any(is_shared) {
         format!("{table}\n(*) several systems of the organization have this name: commands need the key")
     } else {
