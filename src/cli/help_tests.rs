@@ -143,14 +143,15 @@ fn commands_in_the_documentation_exist() {
     let checkout = std::path::PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").unwrap());
     let docs = std::fs::read_dir(checkout.join("docs")).unwrap().map(|entry| entry.unwrap().path());
     let pages = docs.chain([checkout.join("README.md"), checkout.join("CHANGELOG.md")]);
-    let mut count = 0;
+    let (mut count, mut problems) = (0, vec![]);
     for page in pages.filter(|page| page.extension().is_some_and(|extension| extension == "md")) {
         for command in commands(&std::fs::read_to_string(&page).unwrap()) {
             count += 1;
             let problem = problem_of_command(&command);
-            assert!(problem.is_none(), "{}: {command}: {}", page.display(), problem.unwrap_or_default());
+            problems.extend(problem.map(|problem| format!("{}: {command}: {problem}", page.display())));
         }
     }
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
     assert!(count > 40, "the commands are found: {count}");
     for wrong in ["strongroom org remove acme", "strongroom sweep --orphan", "strongroom backup delete 5"] {
         assert!(problem_of_command(wrong).is_some(), "{wrong}");

@@ -33,10 +33,13 @@ fn completion_of_bash_offers_commands_and_options() {
         ("strongroom backup f", "fetch"),
         ("strongroom audit --s", "--store"),
     ] {
-        let count = words.split(' ').count();
+        let split: Vec<&str> = words.split(' ').collect();
+        let last = split.len() - 1;
         let test = format!(
-            "{script}\nCOMP_WORDS=({words}); COMP_CWORD={}; _strongroom strongroom; echo \"${{COMPREPLY[*]}}\"",
-            count - 1
+            "{script}\nCOMP_WORDS=({words}); COMP_CWORD={last}; _strongroom strongroom {} {}\n\
+             echo \"${{COMPREPLY[*]}}\"",
+            split[last],
+            split[last - 1]
         );
         let ended = Command::new("bash").args(["-c", &test]).output().expect("run bash");
         assert_eq!(String::from_utf8_lossy(&ended.stdout).trim(), offered, "{words}: {ended:?}");
