@@ -24,10 +24,4 @@ mod mcp;
 mod overview;
 mod reference;
 mod routes;
-mod search;
-mod site;
-mod tools;
-
-pub use mcp::Mcp;
-pub use routes::routes;
-pub use site::Documentation;
+mod samples;

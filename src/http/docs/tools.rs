@@ -159,13 +159,22 @@ impl ServerHandler for Tools {
 fn index(document: &Value) -> Arc<[IndexedOperation]> {
     operations(document)
         .map(|(path, method, operation, _)| IndexedOperation {
-            text: format!("{method} {path} {operation}").to_lowercase(),
+            text: searched_text(path, method, operation),
             shown: json!({
                 "operation_id": operation["operationId"], "method": method.to_uppercase(), "path": path,
                 "summary": operation["summary"],
             }),
         })
         .collect()
+}
+
+/// All that the document says about an operation, but for the samples: their words are in each of them.
+fn searched_text(path: &str, method: &str, operation: &Value) -> String {
+    let mut operation = operation.clone();
+    if let Some(members) = operation.as_object_mut() {
+        members.remove("x-codeSamples");
+    }
+    format!("{method} {path} {operation}").to_lowercase()
 }
 
 fn pretty(value: &Value) -> String {

@@ -59,11 +59,17 @@ pub fn with_parts<T: ToSchema>() -> Vec<NamedSchema> {
     all
 }
 
-/// The schema of any bytes.
-pub fn binary() -> RefOr<Schema> {
-    let format = SchemaFormat::KnownFormat(KnownFormat::Binary);
-    RefOr::T(ObjectBuilder::new().schema_type(Type::String).format(Some(format)).build().into())
+/// Any bytes, as a body.
+pub struct Binary;
+
+impl PartialSchema for Binary {
+    fn schema() -> RefOr<Schema> {
+        let format = SchemaFormat::KnownFormat(KnownFormat::Binary);
+        RefOr::T(ObjectBuilder::new().schema_type(Type::String).format(Some(format)).build().into())
+    }
 }
+
+impl ToSchema for Binary {}
 
 /// The schema of text for people.
 pub fn text() -> RefOr<Schema> {

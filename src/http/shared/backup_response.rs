@@ -12,6 +12,7 @@ use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 use futures_util::stream;
 use serde_json::json;
+use utoipa::PartialSchema as _;
 
 use crate::backups::{Backup, Reader};
 use crate::domain::range::ByteRange;
@@ -23,7 +24,7 @@ use crate::http::headers::conditional::{if_none_match, if_range_allows};
 use crate::http::headers::digest::repr_digest;
 use crate::http::headers::range::{self, ResolvedRange};
 use crate::http::openapi::responses::{Body, Responses};
-use crate::http::openapi::schemas::binary;
+use crate::http::openapi::schemas::Binary;
 
 /// Responds with the bytes of the backup, or with the part that `Range` requests. Browsers save it as `filename`.
 pub async fn respond_with_backup(
@@ -91,7 +92,7 @@ pub fn describe_backup_response(alternatives: &[Body]) -> Responses {
     let common = ["ETag", "Accept-Ranges", "Repr-Digest", "X-Content-Type-Options", "Cache-Control"];
     let named = [&common[..], &["Content-Disposition"]].concat();
     let part = [&named[..], &["Content-Range"]].concat();
-    let body = ("application/octet-stream", binary(), json!("(the ciphertext)"));
+    let body = ("application/octet-stream", Binary::schema(), json!("(the ciphertext)"));
     let whole = [std::slice::from_ref(&body), alternatives].concat();
     // The alternatives have none of these headers.
     let headers = if alternatives.is_empty() { &named[..] } else { &[] };

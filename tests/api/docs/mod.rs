@@ -8,5 +8,4 @@ mod openapi_management;
 mod openapi_order;
 mod openapi_schemas;
 mod pages;
-mod reference;
-mod search;
+mod samples;

@@ -48,6 +48,25 @@ fn every_json_answer_has_a_schema_with_a_name() {
 }
 
 #[test]
+fn bodies_of_requests_are_bytes_and_no_parameter_can_be_null() {
+    let server = Server::start();
+    let api = ApiDocument::of(&server);
+    for (method, path, operation) in api.operations() {
+        for (media_type, content) in members(&operation["requestBody"]["content"]) {
+            let schema = &content["schema"];
+            assert_eq!(
+                (media_type.as_str(), &schema["format"]),
+                ("application/octet-stream", &"binary".into())
+            );
+            assert_eq!(schema["type"], "string", "{method} {path}: {schema}");
+        }
+        for parameter in operation["parameters"].as_array().into_iter().flatten() {
+            assert!(parameter["schema"]["type"].is_string(), "{method} {path}: {parameter}");
+        }
+    }
+}
+
+#[test]
 fn every_schema_is_used_and_has_a_good_name() {
     let server = Server::start();
     let api = ApiDocument::of(&server);
@@ -89,6 +108,7 @@ fn every_member_of_a_schema_is_described_with_its_type_and_an_example() {
     let mut seen = 0;
     for (name, schema) in members(&api.document()["components"]["schemas"]) {
         assert!(schema["description"].as_str().is_some_and(|text| !text.is_empty()), "{name}");
+        assert!(schema["allOf"].is_null(), "{name} has its members in several places: {schema}");
         for (member, property) in members(&schema["properties"]) {
             let place = format!("{name}.{member}: {property}");
             seen += 1;

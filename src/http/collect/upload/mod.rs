@@ -25,6 +25,7 @@ use crate::http::framing::Exchange;
 use crate::http::headers::unsupported::NOT_A_PART;
 use crate::http::openapi::common_errors::basic_auth_errors;
 use crate::http::openapi::responses::{ResponseMap, Responses};
+use crate::http::openapi::schemas::Binary;
 use crate::http::shared::backup_metadata::Metadata;
 use body::send_body;
 use head::parse_head;
@@ -46,7 +47,7 @@ use head::parse_head;
         ("Repr-Digest" = Option<String>, Header, description = "Has the same meaning as `Content-Digest`.",
             pattern = "^sha-256=:[A-Za-z0-9+/]{43}=:$"),
     ),
-    request_body(content = Vec<u8>, content_type = "application/octet-stream",
+    request_body(content = inline(Binary), content_type = "application/octet-stream",
         description = "The encrypted backup. Its `Content-Type` becomes the backup's `mimetype`."),
     responses(UploadResponses),
     security(("basic" = [])),

@@ -4,10 +4,11 @@
 //! generators make a module or a class of each tag.
 
 use serde_json::json;
+use utoipa::openapi::OpenApi;
 use utoipa::openapi::extensions::ExtensionsBuilder;
-use utoipa::openapi::path::Operation;
 use utoipa::openapi::tag::{Tag, TagBuilder};
-use utoipa::openapi::{OpenApi, PathItem};
+
+use super::methods::operations_mut;
 
 /// A tag and its operations.
 pub struct Chapter {
@@ -65,7 +66,7 @@ pub const CHAPTERS: &[Chapter] = &[
 /// Sets the tags of the document and of its operations.
 pub fn add_tags(document: &mut OpenApi) {
     document.tags = Some(CHAPTERS.iter().map(tag).collect());
-    for operation in document.paths.paths.values_mut().flat_map(operations_mut) {
+    for operation in operations_mut(document) {
         let id = operation.operation_id.as_deref().unwrap_or_default();
         let chapter = CHAPTERS.iter().find(|chapter| chapter.operations.contains(&id));
         operation.tags = chapter.map(|chapter| vec![chapter.tag.to_owned()]);
@@ -81,9 +82,4 @@ pub fn place(operation_id: &str) -> usize {
 fn tag(chapter: &Chapter) -> Tag {
     let title = ExtensionsBuilder::new().add("x-displayName", json!(chapter.title)).build();
     TagBuilder::new().name(chapter.tag).description(Some(chapter.description)).extensions(Some(title)).build()
-}
-
-fn operations_mut(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
-    let PathItem { get, post, put, patch, delete, .. } = item;
-    [get, post, put, patch, delete].into_iter().flatten()
 }

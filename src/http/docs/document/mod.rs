@@ -2,6 +2,8 @@
 
 mod chapters;
 mod components;
+mod generators;
+mod methods;
 mod operations;
 mod text;
 
@@ -12,11 +14,13 @@ use utoipa::OpenApi as _;
 use utoipa::openapi::security::{Http, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{OpenApi, ServerBuilder};
 
+use super::samples;
 use crate::http::base_urls::BaseUrls;
 use crate::http::collect::{backup_requests, delete, download, health, list, unchanged, upload};
 use crate::http::management::{gateway, metrics, systems};
 use crate::http::shared::signed_downloads;
 
+use methods::METHODS;
 pub use operations::operations;
 pub use text::text;
 
@@ -63,18 +67,29 @@ struct Collect;
 struct Management;
 
 /// The documents of both APIs, without servers.
-static COLLECT: LazyLock<OpenApi> = LazyLock::new(Collect::openapi);
-static MANAGEMENT: LazyLock<OpenApi> = LazyLock::new(Management::openapi);
+static COLLECT: LazyLock<OpenApi> = LazyLock::new(|| with_schemas(in_chapters(Collect::openapi())));
+static MANAGEMENT: LazyLock<OpenApi> = LazyLock::new(|| in_chapters(Management::openapi()));
+
+fn in_chapters(mut api: OpenApi) -> OpenApi {
+    chapters::add_tags(&mut api);
+    generators::remove_null_from_parameters(&mut api);
+    api
+}
+
+/// Adds what both APIs use.
+fn with_schemas(mut api: OpenApi) -> OpenApi {
+    components::add_schemas(&mut api);
+    generators::merge_flattened(&mut api);
+    let components = api.components.get_or_insert_default();
+    components.security_schemes.insert("basic".to_owned(), basic().into());
+    components.security_schemes.insert("bearer".to_owned(), bearer().into());
+    api
+}
 
 /// The document for a client that reaches the APIs at these URLs.
 pub fn document(urls: &BaseUrls) -> OpenApi {
     let mut document = serve_at(&COLLECT, &urls.collect, "Collect API");
     document.merge(serve_at(&MANAGEMENT, &urls.management, "Management API"));
-    chapters::add_tags(&mut document);
-    components::add_schemas(&mut document);
-    let components = document.components.get_or_insert_default();
-    components.security_schemes.insert("basic".to_owned(), basic().into());
-    components.security_schemes.insert("bearer".to_owned(), bearer().into());
     // Both listeners serve signed downloads.
     if let Some(item) = document.paths.paths.get_mut("/api/downloads/{id}") {
         item.servers.clone_from(&document.servers);
@@ -82,9 +97,17 @@ pub fn document(urls: &BaseUrls) -> OpenApi {
     document
 }
 
-/// The document as a JSON value. [`text`] makes its text.
+/// The document as a JSON value, with samples of requests to these URLs. [`text`] makes its text.
 pub fn json(urls: &BaseUrls) -> Value {
-    serde_json::to_value(document(urls)).unwrap_or_default()
+    let mut document = serde_json::to_value(document(urls)).unwrap_or_default();
+    for (path, item) in document["paths"].as_object_mut().into_iter().flatten() {
+        let server = item["servers"][0]["url"].as_str().unwrap_or_default().to_owned();
+        for method in METHODS {
+            let Some(operation) = item.get_mut(method) else { continue };
+            operation["x-codeSamples"] = samples::of(&server, path, method, operation);
+        }
+    }
+    document
 }
 
 fn serve_at(api: &OpenApi, url: &str, name: &str) -> OpenApi {

@@ -3,9 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::chapters;
-
-/// The methods that the document describes. `HEAD` is not among them: it works wherever `GET` does.
-pub const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
+use super::methods::METHODS;
 
 /// Path, method, operation and server URL of all operations, in the order of use.
 pub fn operations(document: &Value) -> impl Iterator<Item = (&str, &'static str, &Value, &str)> {

@@ -70,7 +70,8 @@ impl SiteBackup {
 /// List the backups of a site
 #[utoipa::path(
     get, path = "/backup/{siteId}", operation_id = "listSiteBackups",
-    params(("siteId" = String, Path, description = "The system's id.", format = "uuid")),
+    params(("siteId" = String, Path, description = "The system\'s id.", format = "uuid",
+            example = "018f3a5c-7b1e-7c3d-9a2b-0123456789ab")),
     responses(ListResponses),
     security(("bearer" = ["backup:view"])),
 )]

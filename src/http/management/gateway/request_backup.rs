@@ -30,7 +30,8 @@ const BACKUP_REQUESTED: BackupRequested = BackupRequested { message: "Backup req
 /// backup that it stores fulfils the request. A request that is made while another one is pending joins that one.
 #[utoipa::path(
     post, path = "/backup/{siteId}", operation_id = "requestSiteBackup",
-    params(("siteId" = String, Path, description = "The system's id.", format = "uuid")),
+    params(("siteId" = String, Path, description = "The system\'s id.", format = "uuid",
+            example = "018f3a5c-7b1e-7c3d-9a2b-0123456789ab")),
     responses(RequestBackupResponses),
     security(("bearer" = ["backup:create"])),
 )]

@@ -63,8 +63,10 @@ impl SiteBackupDetails {
 #[utoipa::path(
     get, path = "/backup/{siteId}/{filename}", operation_id = "showSiteBackup",
     params(
-        ("siteId" = String, Path, description = "The system's id.", format = "uuid"),
-        ("filename" = String, Path, description = "The backup's id: `filename` in the list."),
+        ("siteId" = String, Path, description = "The system\'s id.", format = "uuid",
+            example = "018f3a5c-7b1e-7c3d-9a2b-0123456789ab"),
+        ("filename" = String, Path, description = "The backup's id: `filename` in the list.",
+            example = "01934fab-bc33-7890-a1b2-c3d4e5f6a7b8.gpg"),
         ("X-Download" = Option<bool>, Header, description = "Return the bytes instead of the metadata."),
         ("X-View" = Option<bool>, Header, description = "Return the text instead of the metadata."),
         ("Range" = Option<String>, Header, description = "A single range of bytes, with `X-Download`."),

@@ -110,7 +110,8 @@ impl From<BackupRequest> for SystemBackupRequest {
 /// Returns the newest hundred requests in all states, newest first.
 #[utoipa::path(
     get, path = "/api/systems/{id}/requests", operation_id = "listSystemRequests",
-    params(("id" = String, Path, description = "The system's id.", format = "uuid")),
+    params(("id" = String, Path, description = "The system\'s id.", format = "uuid",
+            example = "018f3a5c-7b1e-7c3d-9a2b-0123456789ab")),
     responses(ListResponses),
     security(("bearer" = ["backup:create"])),
 )]
@@ -131,8 +132,10 @@ pub async fn list_backup_requests(
 #[utoipa::path(
     delete, path = "/api/systems/{id}/requests/{request_id}", operation_id = "cancelSystemRequest",
     params(
-        ("id" = String, Path, description = "The system's id.", format = "uuid"),
-        ("request_id" = String, Path, description = "The request's id, from the list.", format = "uuid"),
+        ("id" = String, Path, description = "The system\'s id.", format = "uuid",
+            example = "018f3a5c-7b1e-7c3d-9a2b-0123456789ab"),
+        ("request_id" = String, Path, description = "The request's id, from the list.", format = "uuid",
+            example = "01934fab-bc33-7890-a1b2-c3d4e5f6a7b8"),
     ),
     responses(CancelResponses),
     security(("bearer" = ["backup:create"])),

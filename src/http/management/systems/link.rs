@@ -41,8 +41,10 @@ pub struct DownloadAddress {
 #[utoipa::path(
     get, path = "/api/systems/{id}/backups/{backup_id}/download", operation_id = "linkSystemBackup",
     params(
-        ("id" = String, Path, description = "The system's id.", format = "uuid"),
-        ("backup_id" = String, Path, description = "The backup's id, from the list."),
+        ("id" = String, Path, description = "The system\'s id.", format = "uuid",
+            example = "018f3a5c-7b1e-7c3d-9a2b-0123456789ab"),
+        ("backup_id" = String, Path, description = "The backup's id, from the list.",
+            example = "01934fab-bc33-7890-a1b2-c3d4e5f6a7b8.gpg"),
     ),
     responses(LinkResponses),
     security(("bearer" = ["backup:view"])),

@@ -30,7 +30,8 @@ pub struct SystemBackups {
 /// List the backups of a system
 #[utoipa::path(
     get, path = "/api/systems/{id}/backups", operation_id = "listSystemBackups",
-    params(("id" = String, Path, description = "The system's id.", format = "uuid")),
+    params(("id" = String, Path, description = "The system\'s id.", format = "uuid",
+            example = "018f3a5c-7b1e-7c3d-9a2b-0123456789ab")),
     responses(ListResponses),
     security(("bearer" = ["backup:view"])),
 )]
