@@ -8,7 +8,7 @@ use super::ConfigError;
 use super::proxy::proxy_for;
 use super::setting::Setting;
 use super::settings::database::DATABASE_URL;
-use super::settings::listeners::{MANAGEMENT_LISTEN_ADDRESS, MANAGEMENT_PUBLIC_URL};
+use super::settings::listeners::{MANAGEMENT_CORS_ORIGINS, MANAGEMENT_LISTEN_ADDRESS, MANAGEMENT_PUBLIC_URL};
 use super::settings::tokens::{JWT_AUDIENCE, JWT_HS256_SECRET, JWT_ISSUER, JWT_JWKS_FILE, JWT_JWKS_URL};
 use super::variables::{Variables, wrong};
 use crate::auth::bearer::{KeySource, TokenSettings};
@@ -18,6 +18,8 @@ pub struct ManagementConfig {
     pub listen: SocketAddr,
     /// The address at which clients reach the management API, `https://host[:port]`; `None`: the host of their request.
     pub public_url: Option<String>,
+    /// The origins whose pages may call the management API in a browser.
+    pub cors_origins: Vec<String>,
     /// The settings of tokens; `None`: no key is set, so every token is refused.
     pub tokens: Option<TokenConfig>,
 }
@@ -35,6 +37,7 @@ impl ManagementConfig {
         Ok(Self {
             listen: env.read(&MANAGEMENT_LISTEN_ADDRESS)?,
             public_url: env.get(&MANAGEMENT_PUBLIC_URL)?,
+            cors_origins: env.get(&MANAGEMENT_CORS_ORIGINS)?.unwrap_or_default(),
             tokens: TokenConfig::read(env)?,
         })
     }

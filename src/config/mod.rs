@@ -5,6 +5,7 @@ mod guide;
 mod literal;
 mod management;
 mod networks;
+mod origins;
 mod pages;
 mod proxy;
 pub mod setting;
@@ -221,6 +222,7 @@ mod tests {
             ("BACKUP_PRESIGN_TTL", "604801"),
             ("BACKUP_PRESIGN_TTL", "0"),
             ("JWT_ISSUER", "me"),
+            ("MANAGEMENT_CORS_ORIGINS", "*"),
         ];
         for (variable, value) in cases {
             let error = config(&[(variable, value)]).unwrap_err();

@@ -16,6 +16,8 @@ pub struct AppState {
     pub trusted_proxies: Vec<IpNet>,
     /// `None`: no keys are configured, so every token is refused.
     pub tokens: Option<TokenVerifier>,
+    /// The web origins whose pages may call the management API.
+    pub cors_origins: Vec<String>,
     /// The addresses at which clients reach both APIs.
     pub addresses: ApiAddresses,
     /// What the management listener shows under `/docs`.

@@ -31,7 +31,7 @@ use crate::http::app_state::AppState;
 use crate::http::connections::{Connections, OpenedConnection, TimeoutStream, Tls};
 use crate::http::framing::{MalformedRequestLog, SequentialStream};
 use crate::http::listener_drain::FIRST_REQUEST_TIMEOUT;
-use crate::http::middleware::{request_record, stray_slashes, unread_body};
+use crate::http::middleware::{cors, request_record, stray_slashes, unread_body};
 
 /// How the server listens and stops.
 pub struct ServerSettings {
@@ -147,6 +147,7 @@ fn app(
         .app_data(mcp)
         .app_data(api)
         .configure(routes)
+        .wrap(from_fn(cors::allow_origins))
         .wrap(from_fn(unread_body::deliver_early_response))
         .wrap(from_fn(request_record::record_request))
         .wrap_fn(|mut request, service| {

@@ -59,8 +59,10 @@ impl Listeners {
             )?,
         };
         let trusted_proxies = config.http.trusted_proxies;
+        let cors_origins = config.management.cors_origins;
         let documentation = Arc::new(Documentation::new(settings_page()));
-        let state = Data::new(AppState { vault, trusted_proxies, tokens, addresses, documentation });
+        let state =
+            Data::new(AppState { vault, trusted_proxies, tokens, cors_origins, addresses, documentation });
         let shutdown_grace = config.http.shutdown_grace;
         let response_timeouts =
             ResponseTimeouts { idle_timeout: config.uploads.idle_timeout, min_rate: config.uploads.min_rate };

@@ -70,6 +70,25 @@ pub(super) fn is_right(given: &[u8], row: Option<&CredentialRow>) -> bool {
     bool::from(given.ct_eq(expected))
 }
 
+/// Why a credential is refused, for the log. The client does not learn it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Refusal {
+    UnknownKey,
+    WrongSecret { system: Uuid },
+    Suspended { system: Uuid },
+}
+
+impl Refusal {
+    /// Returns why [`identify`] returns no identity. `row`: the system with the user name. `is_right`: whether its secret was right.
+    pub fn of(row: Option<&CredentialRow>, is_right: bool) -> Self {
+        match row {
+            None => Self::UnknownKey,
+            Some(row) if is_right => Self::Suspended { system: row.id },
+            Some(row) => Self::WrongSecret { system: row.id },
+        }
+    }
+}
+
 /// Returns the identity of the system if its row exists, the hash of the given secret matches, and the system
 /// is active.
 pub(super) fn identify(

@@ -23,6 +23,7 @@
 mod failed_attempts;
 mod identity;
 mod lookup;
+mod refusal_log;
 mod refused_credentials;
 
 use std::net::IpAddr;
@@ -39,9 +40,10 @@ use crate::domain::client_network::ClientNetwork;
 use crate::domain::ids::SystemKey;
 use crate::telemetry::TaskStatus;
 use failed_attempts::FailedAttempts;
+use identity::{Refusal, identify, is_right};
 pub use identity::{SecretSha256, SystemIdentity};
-use identity::{identify, is_right};
 use lookup::CredentialLookup;
+use refusal_log::RefusalLog;
 pub use refused_credentials::RefusedCredentials;
 
 /// The database could not be queried for a credential. The text is for the log.
@@ -73,6 +75,7 @@ pub struct Authenticator {
     lookup: CredentialLookup,
     failed_attempts: Mutex<FailedAttempts>,
     refused: RefusedCredentials,
+    refusal_log: RefusalLog,
 }
 
 impl Authenticator {
@@ -82,6 +85,7 @@ impl Authenticator {
             lookup: CredentialLookup::new(db, runtime, status),
             failed_attempts: Mutex::new(FailedAttempts::new()),
             refused: RefusedCredentials::default(),
+            refusal_log: RefusalLog::default(),
         }
     }
 
@@ -101,14 +105,17 @@ impl Authenticator {
         secret: &str,
         remote_addr: Option<IpAddr>,
     ) -> Result<Option<SystemIdentity>, CredentialCheckError> {
-        let Ok(key) = SystemKey::parse(key) else { return Ok(None) };
+        let network = ClientNetwork::of(remote_addr);
+        let Ok(key) = SystemKey::parse(key) else {
+            self.refusal_log.log(network, &Refusal::UnknownKey);
+            return Ok(None);
+        };
         let given = Sha256::digest(secret.as_bytes());
         let started = Instant::now();
         let known = self.lookup.cached(&key, started);
         if let Some(identity) = identify(&key, &given, known.as_ref())? {
             return Ok(Some(identity));
         }
-        let network = ClientNetwork::of(remote_addr);
         let too_many = self.failed_attempts().record(network, &key, started);
         let found =
             if too_many { self.lookup.find_batched(&key).await } else { self.lookup.find(&key).await };
@@ -129,6 +136,7 @@ impl Authenticator {
         if too_many {
             self.warn(network, started);
         } else {
+            self.refusal_log.log(network, &Refusal::of(row.as_ref(), is_right));
             sleep_until((started + MIN_REFUSAL_TIME).into()).await;
         }
         result

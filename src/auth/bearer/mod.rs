@@ -50,6 +50,9 @@ pub enum TokenError {
     /// The reason, for the log. It contains nothing of the token.
     #[error("{0}")]
     Invalid(&'static str),
+    /// The token is signed by a known key, but its claims do not suffice. The reason contains nothing of the token.
+    #[error("{0}")]
+    Unsuitable(&'static str),
     /// No key set could be read since the start, so no token can be verified.
     #[error("there are no keys to verify tokens with")]
     NoKeys,
@@ -95,7 +98,7 @@ impl TokenVerifier {
     /// Returns the caller that this token names.
     pub async fn verify(&self, token: &str) -> Result<Caller, TokenError> {
         let verified = self.caller(token).await;
-        if let Err(TokenError::Invalid(why)) = &verified {
+        if let Err(TokenError::Invalid(why) | TokenError::Unsuitable(why)) = &verified {
             self.rejected.count(why);
         }
         verified
@@ -115,8 +118,8 @@ impl TokenVerifier {
             self.verify_by_set(&jws).await?;
         }
         let now = seconds(SystemTime::now()).as_secs_f64();
-        let claims = jws.claims().map_err(TokenError::Invalid)?;
-        claims.check(&self.expected, now).map_err(TokenError::Invalid)
+        let claims = jws.claims().map_err(TokenError::Unsuitable)?;
+        claims.check(&self.expected, now).map_err(TokenError::Unsuitable)
     }
 
     /// Finds the key that signed the token, and tries again if the set has changed. A signature that fits no

@@ -8,7 +8,7 @@ use crate::config::setting::{
     Default::{Is, Unset},
     Group, Kind, Setting, settings,
 };
-use crate::config::{check, networks};
+use crate::config::{check, networks, origins};
 
 settings! {
     "Listeners";
@@ -35,6 +35,14 @@ settings! {
     /// Default: the host that a request was sent to.
     MANAGEMENT_PUBLIC_URL: String {
         Unset { means: "the request's host", example: "https://backups.example.net" }, Kind::Url, check::base_url
+    }
+
+    /// The web origins whose pages may call the management API in a browser: `https://HOST[:PORT]`, separated by commas.
+    ///
+    /// Only for a portal whose pages call Strongroom themselves: a program needs no entry, and neither does a portal
+    /// whose server calls Strongroom. Every origin is named: `*` is refused.
+    MANAGEMENT_CORS_ORIGINS: Vec<String> {
+        Unset { means: "none", example: "https://portal.example.net" }, Kind::Url, origins::parse
     }
 
     /// For HTTPS, a PEM file with the certificate and its chain; unset: plain HTTP. Read again on SIGHUP.

@@ -6,6 +6,7 @@
 //! * [`layout`] - what surrounds the content of every page; [`assets`] - style, script, font, icon
 //! * [`overview`], [`guide_pages`], [`reference`], [`error_pages`], [`search`] - the pages
 //! * [`markdown`], [`highlight`], [`html`] - text and code as HTML
+//! * [`samples`] - requests in several languages
 //! * [`llms`], [`mcp`], [`tools`] - for AI tools
 
 mod assets;
@@ -25,3 +26,10 @@ mod overview;
 mod reference;
 mod routes;
 mod samples;
+mod search;
+mod site;
+mod tools;
+
+pub use mcp::Mcp;
+pub use routes::routes;
+pub use site::Documentation;

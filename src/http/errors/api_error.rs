@@ -18,12 +18,21 @@ use crate::http::envelope;
 pub enum ApiError {
     #[error("validation failed")]
     Validation(FieldError),
-    /// The Basic credential of a system is missing, invalid or revoked.
+    /// The Basic credential of a system is missing.
     #[error("invalid token")]
     Unauthorized,
-    /// The bearer token is missing or invalid.
+    /// The `Authorization` header is not a Basic credential.
+    #[error("invalid token")]
+    MalformedCredential,
+    /// The Basic credential of a system is wrong or revoked.
+    #[error("invalid token")]
+    WrongCredential,
+    /// The bearer token is missing.
     #[error("invalid token")]
     InvalidToken,
+    /// The bearer token is invalid.
+    #[error("invalid token")]
+    RefusedToken { description: &'static str },
     #[error("insufficient scope")]
     InsufficientScope { needed: &'static str },
     /// There is no such backup.
@@ -74,6 +83,12 @@ const BUSY_RETRY: u64 = 5;
 const OUTAGE_RETRY: u64 = 10;
 /// A random number of seconds below this is added, so that a fleet does not return in the same second.
 const OUTAGE_JITTER: u8 = 8;
+
+/// The challenge for systems.
+const BASIC: &str = r#"Basic realm="systems""#;
+const MALFORMED_CREDENTIAL: &str = "expected Basic with the base64 of KEY:SECRET";
+/// The same for an unknown key, a wrong secret and a suspended system: nobody can find out which keys exist.
+const WRONG_CREDENTIAL: &str = "the key or the secret is wrong, or the system is suspended";
 
 /// The error for an upload of a web form.
 pub const NOT_A_FORM: &str = "a form can't be stored, only the file itself: curl --data-binary @FILE (or -T FILE), not in a form's field";
@@ -139,10 +154,23 @@ impl ApiError {
         }
         match self {
             Self::Unauthorized => {
-                response.insert_header((WWW_AUTHENTICATE, r#"Basic realm="systems""#));
+                response.insert_header((WWW_AUTHENTICATE, BASIC));
             }
+            Self::MalformedCredential => {
+                let challenge = challenge(BASIC, "invalid_request", MALFORMED_CREDENTIAL);
+                response.insert_header((WWW_AUTHENTICATE, challenge));
+            }
+            Self::WrongCredential => {
+                let challenge = challenge(BASIC, "invalid_credentials", WRONG_CREDENTIAL);
+                response.insert_header((WWW_AUTHENTICATE, challenge));
+            }
+            // RFC 6750, 3.1: without a token, there is no error to report.
             Self::InvalidToken => {
                 response.insert_header((WWW_AUTHENTICATE, "Bearer"));
+            }
+            Self::RefusedToken { description } => {
+                let challenge = format!(r#"Bearer error="invalid_token", error_description="{description}""#);
+                response.insert_header((WWW_AUTHENTICATE, challenge));
             }
             // RFC 6750, 3.1.
             Self::InsufficientScope { needed } => {
@@ -160,6 +188,10 @@ impl ApiError {
     }
 }
 
+fn challenge(scheme: &str, error: &str, description: &str) -> String {
+    format!(r#"{scheme}, error="{error}", error_description="{description}""#)
+}
+
 fn jitter() -> u64 {
     let mut byte = [0u8];
     // Without randomness there is no jitter, and the response is still correct.
@@ -171,7 +203,11 @@ impl ResponseError for ApiError {
     fn status_code(&self) -> StatusCode {
         match self {
             Self::Validation(_) => StatusCode::BAD_REQUEST,
-            Self::Unauthorized | Self::InvalidToken => StatusCode::UNAUTHORIZED,
+            Self::Unauthorized
+            | Self::MalformedCredential
+            | Self::WrongCredential
+            | Self::InvalidToken
+            | Self::RefusedToken { .. } => StatusCode::UNAUTHORIZED,
             Self::InsufficientScope { .. } | Self::InvalidLink => StatusCode::FORBIDDEN,
             Self::NotFound | Self::SystemNotFound | Self::BackupRequestNotFound | Self::UnknownPath => {
                 StatusCode::NOT_FOUND

@@ -25,7 +25,7 @@ impl From<UploadError> for ApiError {
             UploadError::Interrupted => Self::field("body", "incomplete", ""),
             UploadError::Malformed(what) => Self::field("body", what, ""),
             UploadError::TimedOut => Self::Timeout,
-            UploadError::Revoked => Self::Unauthorized,
+            UploadError::Revoked => Self::WrongCredential,
             // The outage was logged where it happened, with the ids.
             UploadError::Unavailable(outage) => Self::Unavailable { details: outage.dependency.name() },
             UploadError::Aborted => Self::Unavailable { details: "upload was interrupted" },
@@ -41,7 +41,7 @@ impl From<ReadError> for ApiError {
             ReadError::InvalidLink => Self::InvalidLink,
             ReadError::Damaged => Self::Damaged,
             ReadError::TooManyDownloads => Self::TooManyDownloads,
-            ReadError::Revoked => Self::Unauthorized,
+            ReadError::Revoked => Self::WrongCredential,
             ReadError::Unavailable(outage) => outage.into(),
         }
     }

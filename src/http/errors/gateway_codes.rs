@@ -35,8 +35,9 @@ pub const UNAUTHORIZED: ErrorCode = ErrorCode {
     kind: "authentication_error",
     title: "The token is missing or not valid",
     explanation: "Send `Authorization: Bearer TOKEN` with a token that was issued for this service, has not expired, \
-        and names the organization of its bearer in `org`. The reason why a token was refused is in the service's log \
-        (at level debug), not in the response.",
+        and names the organization of its bearer in `org`. `error_description` in the header `WWW-Authenticate` says what \
+        is wrong with a token that was sent. Whether and by which key it is signed is only in the service's log (at level \
+        debug).",
 };
 
 pub const INSUFFICIENT_SCOPE: ErrorCode = ErrorCode {

@@ -14,7 +14,7 @@ use crate::domain::caller::{Caller, Scope};
 use crate::http::access_log;
 use crate::http::app_state::AppState;
 use crate::http::errors::ApiError;
-use crate::http::headers::authorization::credential;
+use crate::http::headers::authorization::{credential, is_sent};
 
 /// A type that represents a scope, so that a handler's signature says which scope it needs.
 pub trait RequiredScope: 'static {
@@ -60,14 +60,20 @@ impl<S: RequiredScope> FromRequest for Authorized<S> {
     type Future = Pin<Box<dyn Future<Output = Result<Self, ApiError>>>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let is_sent = is_sent(request.headers());
         let token = credential::<Bearer>(request.headers(), "Bearer");
         let state = request.app_data::<Data<AppState>>().cloned();
         let request = request.clone();
         Box::pin(async move {
             let state = state.ok_or(ApiError::Unavailable { details: "service" })?;
+            let missing = if is_sent {
+                ApiError::RefusedToken { description: "expected Bearer with a token" }
+            } else {
+                ApiError::InvalidToken
+            };
+            let token = token.ok_or(missing)?;
             // Without keys no token can be verified.
-            let tokens = state.tokens.as_ref().ok_or(ApiError::InvalidToken)?;
-            let token = token.ok_or(ApiError::InvalidToken)?;
+            let tokens = state.tokens.as_ref().ok_or(ApiError::RefusedToken { description: UNVERIFIED })?;
             let caller = tokens.verify(token.token()).await?;
             access_log::note_caller(&request, &caller);
             if !caller.may(S::SCOPE) {
@@ -79,12 +85,20 @@ impl<S: RequiredScope> FromRequest for Authorized<S> {
     }
 }
 
+/// What a client learns of a token that no key has signed: nothing about keys and settings.
+const UNVERIFIED: &str = "the token cannot be verified";
+
 impl From<TokenError> for ApiError {
     fn from(error: TokenError) -> Self {
         match error {
             TokenError::Invalid(why) => {
                 log::debug!("a token was refused: {why}");
-                Self::InvalidToken
+                Self::RefusedToken { description: UNVERIFIED }
+            }
+            // The identity provider has issued the token, so whoever sends it may know what is in it.
+            TokenError::Unsuitable(why) => {
+                log::debug!("a token was refused: {why}");
+                Self::RefusedToken { description: why }
             }
             // Not 401, which would make a client discard a valid token: the failure is the service's.
             TokenError::NoKeys => {

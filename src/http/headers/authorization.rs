@@ -21,6 +21,11 @@ pub fn credential<S: Scheme>(headers: &HeaderMap, name: &str) -> Option<S> {
     S::parse(&line).ok()
 }
 
+/// Whether the request has a credential at all, of any scheme and well-formed or not.
+pub fn is_sent(headers: &HeaderMap) -> bool {
+    headers.get_all(AUTHORIZATION).any(|line| !line.as_bytes().trim_ascii().is_empty())
+}
+
 /// Base64 in the standard alphabet and with padding, as the parser needs it. Clients that use a token encoder of their
 /// language send the URL alphabet, or no padding. Either has only one possible meaning.
 fn with_standard_alphabet(token: &str) -> String {

@@ -9,7 +9,8 @@ pub const fn unavailable(details: &'static str) -> ApiError {
 
 /// The errors of every operation with Basic auth.
 pub fn basic_auth_errors() -> impl Iterator<Item = ApiError> {
-    [ApiError::Unauthorized, unavailable("database"), unavailable("object store")].into_iter()
+    [ApiError::Unauthorized, ApiError::WrongCredential, unavailable("database"), unavailable("object store")]
+        .into_iter()
 }
 
 /// The errors of every operation with a bearer token that needs `scope`.

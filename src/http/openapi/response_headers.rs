@@ -43,7 +43,12 @@ const HEADERS: &[HeaderDescription] = &[
         "sha-256=:OnvT4jYKPSnupDb8+35Ex/nZFsQC0cGDVCC2uZQt1Ps=:",
     ),
     header("Retry-After", "Whole seconds to wait before the next request.", "12"),
-    header("WWW-Authenticate", "The authentication scheme to use.", "Basic realm=\"systems\""),
+    header(
+        "WWW-Authenticate",
+        "The authentication scheme to use. If a credential was sent, `error` and `error_description` say what is wrong \
+         with it.",
+        "Basic realm=\"systems\"",
+    ),
     header(
         BACKUP_REQUESTED,
         "The id of the pending backup request. Sent only while there is one.",

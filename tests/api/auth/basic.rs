@@ -1,6 +1,9 @@
 //! 401: which credentials are refused, and that the answer does not say why.
 
-use crate::harness::{Answer, BACKUPS, RawClient, Server, System, bare_head, base64, bytes, digest_field};
+use crate::harness::{
+    Answer, BACKUPS, BASIC, MALFORMED_CREDENTIAL, RawClient, Server, System, TIMEOUT, WRONG_CREDENTIAL,
+    assert_eventually, bare_head, base64, bytes, digest_field,
+};
 
 const SOME_ID: &str = "01934fab-bc33-7890-a1b2-c3d4e5f6a7b8.tar.gz";
 
@@ -177,4 +180,57 @@ fn right_secret_is_accepted_after_any_number_of_wrong_ones() {
     }
     server.get(BACKUPS).user(&system).send().status(200);
     server.store(&system, b"x");
+}
+
+#[test]
+fn challenge_says_whether_a_credential_was_sent_and_no_more() {
+    let server = Server::start();
+    let (system, suspended) = (server.system(), server.system());
+    server.cli(["system", "suspend", &suspended.id]).exits(0);
+    let challenge = |credential: &str| {
+        let answer = server.get(BACKUPS).header("authorization", credential).send();
+        answer.is_invalid_token();
+        answer.must_have("www-authenticate").to_owned()
+    };
+    let basic = |key: &str, secret: &str| format!("Basic {}", base64(format!("{key}:{secret}").as_bytes()));
+    assert_eq!(server.get(BACKUPS).send().must_have("www-authenticate"), BASIC);
+    assert_eq!(challenge(" "), BASIC);
+    let wrong = [
+        basic(&system.key, "wrong"),
+        basic("nobody", "wrong"),
+        basic("not a key", "wrong"),
+        basic(&suspended.key, &suspended.secret),
+        basic(&suspended.key, "wrong"),
+    ];
+    for credential in wrong {
+        assert_eq!(challenge(&credential), WRONG_CREDENTIAL);
+    }
+    for credential in ["Bearer x.y.z", "Basic", "Basic !!!", "Basic nothing"] {
+        assert_eq!(challenge(credential), MALFORMED_CREDENTIAL, "{credential}");
+    }
+}
+
+#[test]
+fn log_says_why_a_credential_was_refused_and_repeats_nothing_that_was_guessed() {
+    let server = Server::start();
+    let (system, suspended) = (server.system(), server.system());
+    server.cli(["system", "suspend", &suspended.id]).exits(0);
+    let send = |key: &str, secret: &str| {
+        let credential = format!("Basic {}", base64(format!("{key}:{secret}").as_bytes()));
+        server.get(BACKUPS).header("authorization", credential).send().is_invalid_token();
+    };
+    for _ in 0..3 {
+        send(&system.key, "guessed-secret");
+        send("guessed-key", "guessed-secret");
+        send(&suspended.key, &suspended.secret);
+    }
+    for line in [
+        format!("credential from 127.0.0.1 refused: the secret of system {} is wrong", system.id),
+        "credential from 127.0.0.1 refused: no system has this key".to_owned(),
+        format!("credential from 127.0.0.1 refused: system {} is suspended", suspended.id),
+    ] {
+        assert_eventually("the refusal is logged", TIMEOUT, || server.log().contains(&line));
+        assert_eq!(server.log().matches(&line).count(), 1, "{line}");
+    }
+    assert!(!server.log().contains("guessed"));
 }

@@ -8,4 +8,6 @@ mod openapi_management;
 mod openapi_order;
 mod openapi_schemas;
 mod pages;
+mod reference;
 mod samples;
+mod search;

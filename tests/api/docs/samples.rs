@@ -124,7 +124,7 @@ fn every_sample_runs(language: &Language) {
     assert_eq!((&stored["filename"], &stored["size"]), (&FILE.into(), &content.len().into()));
     assert_eq!(stored["mimetype"], "application/octet-stream");
     assert!(reader.run("listBackups", &[]).contains(&id));
-    let mut downloaded = |reader: &mut Reader, operation: &str, replaced: &[(&str, &str)]| {
+    let downloaded = |reader: &mut Reader, operation: &str, replaced: &[(&str, &str)]| {
         std::fs::remove_file(reader.path(FILE)).expect("remove the file");
         reader.run(operation, replaced);
         assert!(std::fs::read(reader.path(FILE)).expect("the download") == content, "{operation}");

@@ -33,7 +33,7 @@ mod tokens;
 mod totals;
 
 pub use crate::common::{Random, assert_eventually, content, eventually, seconds, wait_for};
-pub use answer::Answer;
+pub use answer::{Answer, BASIC, MALFORMED_CREDENTIAL, WRONG_CREDENTIAL};
 pub use api_document::ApiDocument;
 pub use appliance::Appliance;
 pub use cli::{Output, System, clean, plain_command, run};

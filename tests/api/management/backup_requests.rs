@@ -30,8 +30,8 @@ fn requested_backup_reaches_the_appliance_and_is_shown_to_the_portal() {
     let (login, server, system) = fixture();
     assert_eq!(requests(&server, &login, &system), Vec::<Value>::new());
     let asked = ask(&server, &login, &system).status(202);
-    assert_eq!(asked.json(), json!({ "message": "Backup requested" }));
     let request = requests(&server, &login, &system)[0].clone();
+    assert_eq!(asked.json(), json!({ "message": "Backup requested", "request_id": request["id"] }));
     assert_eq!((&request["state"], &request["backup_id"]), (&json!("pending"), &Value::Null));
     assert_eq!(request["requested_by"], "portal@example.org");
     for name in ["requested_at", "expires_at"] {
@@ -50,10 +50,10 @@ fn requested_backup_reaches_the_appliance_and_is_shown_to_the_portal() {
 #[test]
 fn repeated_request_of_a_portal_joins_the_pending_one() {
     let (login, server, system) = fixture();
-    for _ in 0..3 {
-        ask(&server, &login, &system).status(202);
-    }
-    assert_eq!(requests(&server, &login, &system).len(), 1);
+    let told: Vec<Value> = (0..3).map(|_| ask(&server, &login, &system).status(202).json()).collect();
+    let listed = requests(&server, &login, &system);
+    assert_eq!(listed.len(), 1);
+    assert!(told.iter().all(|one| one["request_id"] == listed[0]["id"]), "{told:?}");
     server.store(&system, b"x");
     ask(&server, &login, &system).status(202);
     let states: Vec<Value> =

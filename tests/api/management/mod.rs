@@ -1,6 +1,8 @@
 //! The management API: tokens, key sets, and a portal's requests.
 
 mod backup_requests;
+mod challenges;
+mod cors;
 mod foreign_ids;
 mod gateway;
 mod key_set;

@@ -108,6 +108,9 @@ fn incomplete_token_settings_stop_the_start() {
         ("JWT_HS256_SECRET", "a-secret-of-31-characters-long!"),
         ("PUBLIC_URL", "backups.example.org"),
         ("MANAGEMENT_PUBLIC_URL", "https://backups.example.org/path"),
+        ("MANAGEMENT_CORS_ORIGINS", "*"),
+        ("MANAGEMENT_CORS_ORIGINS", "null"),
+        ("MANAGEMENT_CORS_ORIGINS", "https://portal.example.org,portal.example.org"),
         ("BACKUP_UNDELETE_WINDOW", "259200"),
     ] {
         is_refused(name, &[(name, value)]);

@@ -5,24 +5,33 @@ use actix_web::web::{Data, Path};
 use serde::Serialize;
 use serde_json::json;
 use utoipa::{IntoResponses, ToSchema};
+use uuid::Uuid;
 
 use crate::http::app_state::AppState;
 use crate::http::errors::ApiError;
 use crate::http::extractors::bearer::{Authorized, CreateScope};
 use crate::http::extractors::remote_addr::RemoteAddr;
 use crate::http::openapi::common_errors::bearer_auth_errors;
+use crate::http::openapi::examples::example_id;
 use crate::http::openapi::responses::{ResponseMap, Responses};
 use crate::http::openapi::schemas::schema_ref;
 
-/// The gateway's confirmation.
+/// The gateway's confirmation, and the id of the backup request.
 #[derive(Serialize, ToSchema)]
 pub struct BackupRequested {
     /// For people.
     #[schema(example = "Backup requested")]
     message: &'static str,
+    /// The backup request that was made or joined. `GET /api/systems/{id}/requests` shows its state.
+    #[schema(value_type = String, format = "uuid", example = "01934fab-bc33-7890-a1b2-c3d4e5f6a7b8")]
+    request_id: Uuid,
 }
 
-const BACKUP_REQUESTED: BackupRequested = BackupRequested { message: "Backup requested" };
+impl BackupRequested {
+    fn new(request_id: Uuid) -> Self {
+        Self { message: "Backup requested", request_id }
+    }
+}
 
 /// Request a backup
 ///
@@ -42,15 +51,17 @@ pub async fn request_backup(
     state: Data<AppState>,
 ) -> Result<HttpResponse, ApiError> {
     let system = state.vault.find_visible_system(&caller, &site).await?;
-    state.vault.request_backup(system.id(), Some(system.org()), system.sub(), remote_addr).await?;
-    Ok(HttpResponse::Accepted().json(BACKUP_REQUESTED))
+    let request =
+        state.vault.request_backup(system.id(), Some(system.org()), system.sub(), remote_addr).await?;
+    Ok(HttpResponse::Accepted().json(BackupRequested::new(request.id)))
 }
 
 struct RequestBackupResponses;
 
 impl IntoResponses for RequestBackupResponses {
     fn responses() -> ResponseMap {
-        let requested = ("application/json", schema_ref::<BackupRequested>(), json!(BACKUP_REQUESTED));
+        let example = BackupRequested::new(example_id().uuid());
+        let requested = ("application/json", schema_ref::<BackupRequested>(), json!(example));
         Responses::default()
             .other(202, "The backup is requested.", [requested], &[])
             .gateway_errors(
