@@ -15,8 +15,9 @@ pub fn sample(call: &Call) -> String {
     let options = if options.is_empty() { options } else { format!(", {{\n{options}}}") };
     out += &format!("const response = await fetch({}{options});\n", quoted(&call.url));
     out += "if (!response.ok) throw new Error(`${response.status}: ${await response.text()}`);\n";
+    // Without `stringify`, Node.js abbreviates what is nested.
     out += &match call.receives {
-        Receives::Json => "console.log(await response.json());\n".to_owned(),
+        Receives::Json => "console.log(JSON.stringify(await response.json(), null, 2));\n".to_owned(),
         Receives::Text => "console.log(await response.text());\n".to_owned(),
         Receives::File => format!("await writeFile(\"{FILE}\", response.body);\n"),
     };
