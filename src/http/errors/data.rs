@@ -55,7 +55,7 @@ pub struct DependencyDown {
 pub struct MaxBytes {
     /// The largest upload, in bytes; left out if not the upload is too large, but the organization's quota is exceeded.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = i64, required = false, minimum = 1, example = 2147483648_u64)]
+    #[schema(value_type = i64, required = false, minimum = 1, example = 2_147_483_648_u64)]
     pub max_bytes: Option<u64>,
 }
 

@@ -41,7 +41,7 @@ pub fn resource() -> Resource {
     get, path = "/api/downloads/{id}", operation_id = "followLink",
     params(
         BackupIdPath,
-        ("expires" = u64, Query, description = "Part of the signed URL.", example = 1775960400),
+        ("expires" = u64, Query, description = "Part of the signed URL.", example = 1_775_960_400),
         ("signature" = String, Query, description = "Part of the signed URL.", example = "0123456789abcdef"),
         ("Range" = Option<String>, Header, description = "A single range of bytes.", example = "bytes=0-1023"),
         ("If-Range" = Option<String>, Header, description = "The `ETag` of the backup that `Range` refers to."),

@@ -29,7 +29,7 @@ pub fn merge_flattened(document: &mut OpenApi) {
         for part in &all.items {
             let part = match part {
                 RefOr::Ref(part) => part.ref_location.rsplit('/').next().and_then(|name| known.get(name)),
-                part => Some(part),
+                part @ RefOr::T(_) => Some(part),
             };
             let Some(RefOr::T(Schema::Object(part))) = part else { continue };
             merged.properties.extend(part.properties.clone());

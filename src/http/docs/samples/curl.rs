@@ -1,5 +1,7 @@
 //! Samples for a shell.
 
+use std::fmt::Write as _;
+
 use super::call::{Call, Credential, FILE, Receives};
 
 /// A command that streams, prints an answer, and fails with a status from 400 on.
@@ -8,7 +10,7 @@ pub fn sample(call: &Call) -> String {
     let fail = if call.receives == Receives::File { "--fail" } else { "--fail-with-body" };
     let mut first = format!("curl {fail}");
     if call.method != "GET" {
-        first += &format!(" --request {}", call.method);
+        let _ = write!(first, " --request {}", call.method);
     }
     let mut lines = vec![first];
     match call.credential {

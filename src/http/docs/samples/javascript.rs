@@ -1,5 +1,7 @@
 //! Samples for JavaScript, with the `fetch` of Node.js (18 or newer) and of browsers.
 
+use std::fmt::Write as _;
+
 use super::call::{Call, Credential, FILE, Receives};
 use super::quoted;
 
@@ -13,22 +15,22 @@ pub fn sample(call: &Call) -> String {
     }
     let options = options(call);
     let options = if options.is_empty() { options } else { format!(", {{\n{options}}}") };
-    out += &format!("const response = await fetch({}{options});\n", quoted(&call.url));
+    let _ = writeln!(out, "const response = await fetch({}{options});", quoted(&call.url));
     out += "if (!response.ok) throw new Error(`${response.status}: ${await response.text()}`);\n";
     // Without `stringify`, Node.js abbreviates what is nested.
-    out += &match call.receives {
+    let print = match call.receives {
         Receives::Json => "console.log(JSON.stringify(await response.json(), null, 2));\n".to_owned(),
         Receives::Text => "console.log(await response.text());\n".to_owned(),
         Receives::File => format!("await writeFile(\"{FILE}\", response.body);\n"),
     };
-    out
+    out + &print
 }
 
 /// The members of the second argument of `fetch`, one on each line.
 fn options(call: &Call) -> String {
     let mut out = String::new();
     if call.method != "GET" {
-        out += &format!("  method: \"{}\",\n", call.method);
+        let _ = writeln!(out, "  method: \"{}\",", call.method);
     }
     let credential = match call.credential {
         Credential::None => None,
@@ -40,13 +42,15 @@ fn options(call: &Call) -> String {
     let headers: Vec<String> = credential.into_iter().chain(others).collect();
     match headers.as_slice() {
         [] => {}
-        [one] => out += &format!("  headers: {{ {one} }},\n"),
+        [one] => {
+            let _ = writeln!(out, "  headers: {{ {one} }},");
+        }
         several => {
-            out += &format!("  headers: {{\n    {},\n  }},\n", several.join(",\n    "));
+            let _ = writeln!(out, "  headers: {{\n    {},\n  }},", several.join(",\n    "));
         }
     }
     if call.sends_file {
-        out += &format!("  body: createReadStream(\"{FILE}\"),\n  duplex: \"half\",\n");
+        let _ = writeln!(out, "  body: createReadStream(\"{FILE}\"),\n  duplex: \"half\",");
     }
     out
 }

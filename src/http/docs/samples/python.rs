@@ -1,5 +1,7 @@
 //! Samples for Python, with `requests`.
 
+use std::fmt::Write as _;
+
 use super::call::{Call, Credential, FILE, Receives};
 use super::quoted;
 
@@ -11,17 +13,18 @@ pub fn sample(call: &Call) -> String {
     match (call.sends_file, call.receives) {
         (true, _) => {
             let indented = request.replace('\n', "\n    ");
-            out += &format!("with open(\"{FILE}\", \"rb\") as file:\n    response = {indented}\n");
+            let _ = writeln!(out, "with open(\"{FILE}\", \"rb\") as file:\n    response = {indented}");
             out += "response.raise_for_status()\nprint(response.json())\n";
         }
         (false, Receives::File) => {
-            out += &format!("with {request} as response:\n    response.raise_for_status()\n");
-            out += &format!("    with open(\"{FILE}\", \"wb\") as file:\n");
+            let _ = writeln!(out, "with {request} as response:\n    response.raise_for_status()");
+            let _ = writeln!(out, "    with open(\"{FILE}\", \"wb\") as file:");
             out += "        for chunk in response.iter_content(1 << 20):\n            file.write(chunk)\n";
         }
         (false, receives) => {
             let body = if receives == Receives::Json { "json()" } else { "text" };
-            out += &format!("response = {request}\nresponse.raise_for_status()\nprint(response.{body})\n");
+            let _ =
+                writeln!(out, "response = {request}\nresponse.raise_for_status()\nprint(response.{body})");
         }
     }
     out
