@@ -24,6 +24,10 @@ fn url_of_a_style_or_script_contains_the_hash_of_its_content() {
             assert_eq!(answer.must_have("cache-control"), "public, max-age=300", "{other}");
         }
     }
+    // Style and page name the font by the same URL, so that it is loaded once.
+    let style = text(&server.manage("GET", "/docs/style.css").send().status(200));
+    let font = urls.iter().find(|url| url.starts_with("/docs/inter.woff2?v=")).expect("the font");
+    assert!(style.contains(&format!("url({font})")), "{}", &style[..600]);
 }
 
 #[test]

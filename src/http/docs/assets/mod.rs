@@ -18,7 +18,9 @@ pub static STYLE: LazyLock<Asset> = LazyLock::new(|| {
         include_str!("style/reference.css"),
         include_str!("style/print.css"),
     ];
-    Asset::new("style.css", "text/css; charset=utf-8", parts.concat().into_bytes())
+    // The same URL as in the pages, or a browser would load the font twice.
+    let style = parts.concat().replace("/docs/inter.woff2", &FONT.url());
+    Asset::new("style.css", "text/css; charset=utf-8", style.into_bytes())
 });
 
 /// The script of all pages: the switch between light and dark, search, copy buttons, and marks at the current place. Every page
