@@ -4,11 +4,14 @@ use std::collections::HashSet;
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
+use serde_json::json;
 use uuid::Uuid;
 
 use super::access_state::AccessState;
+use super::events::{self, Event};
 use super::schema::{backups, systems};
 use super::{Conn, DbError, from_bigint};
+use crate::domain::event_kind::EventKind;
 use crate::domain::ids::{BackupId, Extension};
 use crate::domain::object_key::ObjectKey;
 use crate::domain::row_state::{BackupState, SystemState};
@@ -122,4 +125,11 @@ pub fn none_stored(conn: &mut Conn) -> Result<bool, DbError> {
 /// Returns those of the object keys that belong to an upload under way.
 pub fn receiving_among(conn: &mut Conn, keys: &[String]) -> Result<HashSet<String>, DbError> {
     super::objects::among(conn, keys, Some(BackupState::Receiving))
+}
+
+/// Records that an operator fetches a backup.
+pub fn note_fetched(conn: &mut Conn, backup: &BackupRow) -> Result<(), DbError> {
+    let operator =
+        Event::by_operator(EventKind::Downloaded, &backup.org_id, Some(backup.system_id), json!({}));
+    events::write(conn, &[Event { backup_id: Some(backup.id.uuid()), ..operator }])
 }

@@ -5,10 +5,9 @@ use std::net::IpAddr;
 use diesel::prelude::*;
 use diesel::sql_types::{Array, Inet, Jsonb, Nullable, Text, Uuid as SqlUuid};
 use ipnet::IpNet;
-use serde_json::{Value, json};
+use serde_json::Value;
 use uuid::Uuid;
 
-use super::backups::BackupRow;
 use super::prepared::{column, prepared};
 use super::{Conn, DbError};
 use crate::domain::event_kind::EventKind;
@@ -39,13 +38,6 @@ impl Event {
             detail,
         }
     }
-}
-
-/// Records that an operator fetches a backup.
-pub fn note_fetched(conn: &mut Conn, backup: &BackupRow) -> Result<(), DbError> {
-    let operator =
-        Event::by_operator(EventKind::Downloaded, &backup.org_id, Some(backup.system_id), json!({}));
-    write(conn, &[Event { backup_id: Some(backup.id.uuid()), ..operator }])
 }
 
 /// Writes the events in this order.

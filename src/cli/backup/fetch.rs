@@ -8,7 +8,7 @@ use super::target::Target;
 use crate::cli::context::Context;
 use crate::cli::exit::Failure;
 use crate::cli::say::say;
-use crate::db::events;
+use crate::db::backups;
 use crate::domain::ids::{BackupId, BackupReference};
 use crate::store::BodyMeter;
 
@@ -31,7 +31,7 @@ pub fn run(context: &mut Context, reference: BackupReference, target: &mut Targe
     }
     // Recorded before the first byte: whoever has the file has read the backup, even if the command is killed. A restore must
     // not depend on it, but the operator has to know that it left no trace.
-    if let Err(error) = events::note_fetched(&mut context.conn, &row) {
+    if let Err(error) = backups::note_fetched(&mut context.conn, &row) {
         say(&format!("could not record this download in the history: {error}"));
     }
     let receive = async {
