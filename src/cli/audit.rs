@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::context::Context;
 use super::exit::{ExitCode, Failure};
 use super::output::table;
+use super::say::say;
 use super::streamed_list::StreamedList;
 use crate::db::audit::{self, Imbalance};
 use crate::tasks::compare::{Comparison, ComparisonStep, Difference};
@@ -60,7 +61,18 @@ impl Audit {
             let row = |d: &Imbalance| [d.org_id.clone(), d.subject.clone(), d.problem.clone()];
             table(["ORG", "SUBJECT", "PROBLEM"], found.differences.iter().map(row))
         })?;
+        warn(found.differences.len());
         Ok(ExitCode::from(u8::from(!found.differences.is_empty())))
+    }
+}
+
+/// Prints the line that is left of an audit in the journal when nobody reads the table.
+fn warn(differences: usize) {
+    if differences > 0 {
+        say(&format!(
+            "the audit has found {differences} difference{}: docs/operations.md explains them (\"Reading strongroom audit\")",
+            if differences == 1 { "" } else { "s" }
+        ));
     }
 }
 
@@ -91,6 +103,7 @@ fn with_store(context: &Context, imbalances: Vec<Imbalance>) -> Result<ExitCode,
     let count = list.count();
     list.finish(&compared, &conclusion(&compared, count))?;
     done?;
+    warn(usize::try_from(count).unwrap_or(usize::MAX));
     Ok(ExitCode::from(u8::from(count > 0)))
 }
 

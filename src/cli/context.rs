@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::runtime::Runtime;
 use uuid::Uuid;
 
+use super::environment::assume_account;
 use super::exit::Failure;
 use super::output::Output;
 use crate::config::Config;
@@ -30,9 +31,10 @@ pub struct TaskContext {
 }
 
 impl Context {
-    /// Reads the settings and connects to the database.
+    /// Reads the settings, becomes the account of the service if root runs the command on an installed machine, and connects to the database.
     pub fn open(json: bool) -> Result<Self, Failure> {
         let config = Config::from_env()?;
+        assume_account()?;
         let connector = startup::connector(&config)?;
         let mut conn = connector.connect()?.conn;
         db::lift_statement_timeout(&mut conn)?;

@@ -1,10 +1,12 @@
 //! The command line: one file for each family of commands.
 
+mod account;
 mod audit;
 mod backup;
 mod backup_request;
 mod confirm;
 mod context;
+mod environment;
 mod events;
 mod exit;
 #[cfg(test)]
@@ -23,11 +25,13 @@ mod system_arg;
 mod token;
 
 use std::io::{self, IsTerminal as _};
+use std::path::PathBuf;
 use std::sync::LazyLock;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
 use context::Context;
+use environment::RunAs;
 use exit::{ExitCode, Failure};
 
 use crate::telemetry::version;
@@ -41,13 +45,20 @@ static LONG_VERSION: LazyLock<String> =
 ///
 /// Exit codes: 0 done; 1 differences, damage, or the command was refused; 2 wrong argument or setting;
 /// 3 the database or the store cannot be reached or refuses, or a part of the work failed.
-/// The settings are environment variables: see `strongroom serve --help`.
+/// The settings are environment variables, or lines of the env file: see `strongroom serve --help`. On an installed machine run
+/// commands as root, who may read the env file: `sudo strongroom org list`.
 #[derive(Parser)]
 #[command(name = "strongroom", version = version::FULL, long_version = LONG_VERSION.as_str())]
 struct Cli {
     /// Print one JSON document instead of a table
     #[arg(long, global = true)]
     json: bool,
+    /// Read the settings from this file, as systemd does [default: /etc/strongroom/strongroom.env, unless DATABASE_URL is set]
+    ///
+    /// Settings in the environment override those of the file. Run by root, the command reads the file and its secrets as root, and
+    /// then runs as the account strongroom, as the service does.
+    #[arg(long, global = true, value_name = "FILE")]
+    env_file: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
 }
@@ -96,6 +107,9 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return print_usage(&error),
     };
+    if let Err(failure) = cli.load_environment() {
+        return failure.print();
+    }
     telemetry::start_logging(config::DEFAULT_LOG_FILTER, store::CRATES_THAT_LOG_SECRETS);
     match run(cli) {
         Ok(code) => code,
@@ -112,6 +126,18 @@ fn print_usage(error: &clap::Error) -> ExitCode {
         let _ = error.print();
     }
     ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
+}
+
+impl Cli {
+    /// Takes the settings of the env file into the environment, for commands that use settings.
+    fn load_environment(&self) -> Result<(), Failure> {
+        let run_as = match self.command {
+            Command::Completions { .. } => return Ok(()),
+            Command::Serve(_) => RunAs::Service,
+            _ => RunAs::Command,
+        };
+        environment::load(self.env_file.as_deref(), run_as)
+    }
 }
 
 fn run(cli: Cli) -> Result<ExitCode, Failure> {

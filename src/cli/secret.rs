@@ -9,6 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 
+use super::account::as_caller;
 use super::exit::Failure;
 use super::say::say;
 
@@ -51,7 +52,7 @@ fn read(file: &Path) -> Result<SecretString, Failure> {
         io::stdin().lock().take(MAX_BYTES + 1).read_to_string(&mut text)
     } else {
         // The error does not contain the name: it may be the secret, passed by mistake.
-        File::open(file).and_then(|file| file.take(MAX_BYTES + 1).read_to_string(&mut text))
+        as_caller(|| File::open(file)).and_then(|file| file.take(MAX_BYTES + 1).read_to_string(&mut text))
     };
     read.map_err(|error| Failure::Usage(format!("--secret-file: it can't be read: {error}")))?;
     let line = text.strip_suffix('\n').unwrap_or(&text);

@@ -7,6 +7,7 @@ use clap::Subcommand;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 
+use super::environment::assume_account;
 use super::exit::{ExitCode, Failure};
 use super::output::{Output, time};
 use super::say::say;
@@ -96,6 +97,7 @@ impl Token {
             Failure::Usage(format!("--scope: it is required: one or more of {}", known_scopes()))
         })?;
         let config = IssueConfig::from_env()?;
+        assume_account()?;
         match &org {
             Some(org) => check_organization(&config, org)?,
             None if !scope.has(Scope::Admin) => {

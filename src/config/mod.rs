@@ -1,6 +1,7 @@
 //! The settings: read from the environment, and checked before anything starts. One table describes them all ([`settings`]).
 
 mod check;
+mod environment_file;
 mod guide;
 mod literal;
 mod management;
@@ -11,6 +12,7 @@ mod proxy;
 pub mod setting;
 pub mod settings;
 mod store;
+mod unknown;
 mod variables;
 
 use std::net::SocketAddr;
@@ -20,6 +22,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use secrecy::SecretString;
 
+pub use environment_file::{EnvironmentFile, INSTALLED, SOURCE};
 pub use guide::settings_page;
 pub use management::{IssueConfig, ManagementConfig, TokenConfig};
 pub use pages::{env_file, help, readme_table};
@@ -90,6 +93,11 @@ pub struct UploadConfig {
 pub struct UpkeepConfig {
     pub lease: Duration,
     pub sweep_interval: Duration,
+}
+
+/// Whether the settings in this process's environment are those of an env file.
+pub fn is_from_file() -> bool {
+    Variables::of_process().source().is_some()
 }
 
 impl Config {

@@ -65,11 +65,13 @@ fn readable(kind: Kind, text: &str) -> Option<String> {
 }
 
 const ENV_FILE_HEAD: &str = "\
-# Strongroom's settings: /etc/strongroom/strongroom.env, mode 0600, owner root.
+# Strongroom's settings: /etc/strongroom/strongroom.env, mode 0600, owner root. The service reads this
+# file, and so does every command that root runs: sudo strongroom org list
 #
 # Each setting is shown with its default, or with an example if it has none. A wrong value stops the
-# start with one line that names the setting, and so does a setting of a part that this version does not
-# have. A change takes effect at a restart: uploads under way may finish first (SHUTDOWN_GRACE).
+# start with one line that names the setting. So does a misspelt name, with the right one, and a setting
+# of a part that this version does not have. A change takes effect at a restart: uploads under way may
+# finish first (SHUTDOWN_GRACE).
 #
 # A size is in bytes, or has a unit: K, M, G and T (or KiB, MiB, GiB and TiB) are powers of 1024, kB, MB,
 # GB and TB are powers of 1000. 500M is 524288000. A time is in seconds, or has units: 90s, 5m, 2h, 3d.
@@ -77,6 +79,10 @@ const ENV_FILE_HEAD: &str = "\
 # A comment has to stand on a line of its own: behind a value it would be part of the value. Values
 # are taken literally: ~, $HOME and %h stand for nothing. A value that is certainly a mistake (in quotes
 # that docker --env-file leaves, with a blank at either end, with DOS line ends) stops the start.
+#
+# Beside settings, this file may set variables of the system and its libraries: RUST_BACKTRACE,
+# SSL_CERT_FILE, SSL_CERT_DIR, HTTPS_PROXY, NO_PROXY and the like, PG*, TZ, LANG, LC_*, MALLOC_*. Commands
+# refuse other names.
 ";
 
 /// Returns the content of `deploy/systemd/strongroom.env`.
@@ -198,8 +204,11 @@ mod tests {
 
     #[test]
     fn the_unit_sets_what_the_table_says() {
-        let unit = include_str!("../../deploy/systemd/strongroom.service");
-        for about in all().map(Entry::about) {
+        let units = [
+            include_str!("../../deploy/systemd/strongroom.service"),
+            include_str!("../../deploy/systemd/strongroom-audit.service"),
+        ];
+        for (unit, about) in units.iter().flat_map(|unit| all().map(move |setting| (unit, setting.about()))) {
             let line =
                 unit.lines().find_map(|line| line.strip_prefix(&format!("Environment={}=", about.name)));
             let expected = match about.default {

@@ -2,10 +2,12 @@
 
 use std::collections::HashMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use super::environment_file::{INSTALLED, SOURCE};
 use super::setting::{About, Kind, Setting};
-use super::{ConfigError, check, literal, settings};
+use super::settings::database::DATABASE_URL;
+use super::{ConfigError, check, literal, settings, unknown};
 
 pub fn wrong(variable: &str, problem: impl Into<String>) -> ConfigError {
     ConfigError { variable: variable.to_owned(), problem: problem.into() }
@@ -26,15 +28,24 @@ impl Variables {
         Self(pairs.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
     }
 
-    /// Refuses settings whose values can't be meant literally. Called before any setting is used.
+    /// Refuses settings whose values can't be meant literally, and variables that are nearly settings. Called before any
+    /// setting is used.
     pub fn check(&self) -> Result<(), ConfigError> {
-        let kind_of = |name: &String| settings::kind_of(name);
-        let mut ours: Vec<_> =
-            self.0.iter().filter_map(|(name, value)| Some((name, value, kind_of(name)?))).collect();
-        ours.sort_by_key(|(name, ..)| *name);
-        ours.into_iter().try_for_each(|(name, value, kind)| {
-            literal::check(kind, value).map_err(|problem| wrong(name, problem))
+        let mut all: Vec<_> = self.0.iter().collect();
+        all.sort();
+        all.into_iter().try_for_each(|(name, value)| {
+            let checked = match settings::kind_of(name) {
+                Some(kind) => literal::check(kind, value).map_err(str::to_owned),
+                None => unknown::in_environment(name, value),
+            };
+            checked.map_err(|problem| wrong(name, problem))
         })
+    }
+
+    /// Returns the env file from which this process's environment was filled, if one was.
+    pub fn source(&self) -> Option<&str> {
+        let (process, path) = self.text(SOURCE)?.split_once(' ')?;
+        (process == std::process::id().to_string()).then_some(path)
     }
 
     /// Returns the text of any variable, also of one that is no setting.
@@ -51,9 +62,7 @@ impl Variables {
     pub fn read<T>(&self, setting: &Setting<T>) -> Result<T, ConfigError> {
         let name = setting.about.name;
         self.get(setting)?.ok_or_else(|| match setting.about.kind {
-            Kind::Secret => {
-                wrong(name, format!("it is required, or {name}_FILE with the name of a file that has it"))
-            }
+            Kind::Secret => wrong(name, self.missing_secret(name)),
             _ => wrong(name, "it is required"),
         })
     }
@@ -71,6 +80,35 @@ impl Variables {
         text.map(setting.parse).transpose().map_err(|problem| wrong(name, problem))
     }
 
+    fn missing_secret(&self, name: &str) -> String {
+        let required = format!("it is required, or {name}_FILE with the name of a file that has it");
+        match self.source() {
+            // systemd passes a credential to the service alone.
+            Some(file) => format!(
+                "{required}: {file} sets neither. If it is a credential of the unit, set {name}_FILE to the file that \
+                 LoadCredential= names"
+            ),
+            None if name == DATABASE_URL.about.name => {
+                format!(
+                    "{required}; without either, the settings are read from {INSTALLED}, which does not exist"
+                )
+            }
+            None => required,
+        }
+    }
+
+    /// Whether a secret is set, in any of the places where it may be.
+    pub fn has_secret(&self, name: &str) -> bool {
+        self.text(name).is_some_and(|text| !text.is_empty())
+            || self.text(&format!("{name}_FILE")).is_some()
+            || self.credential(name).is_some()
+    }
+
+    fn credential(&self, name: &str) -> Option<PathBuf> {
+        let path = self.text("CREDENTIALS_DIRECTORY").map(|folder| Path::new(folder).join(name));
+        path.filter(|path| path.exists())
+    }
+
     /// Finds a secret in the variable itself, in the file that `NAME_FILE` names, or in a systemd credential called
     /// `NAME`.
     fn secret(&self, name: &str) -> Result<Option<Secret>, ConfigError> {
@@ -82,9 +120,7 @@ impl Variables {
             let path = check::path(path).map_err(|problem| wrong(&variable, problem))?;
             return Secret::in_file(variable, &path).map(Some);
         }
-        let credential = self.text("CREDENTIALS_DIRECTORY").map(|folder| Path::new(folder).join(name));
-        let credential = credential.filter(|path| path.exists());
-        credential.map(|path| Secret::in_file(name.to_owned(), &path)).transpose()
+        self.credential(name).map(|path| Secret::in_file(name.to_owned(), &path)).transpose()
     }
 }
 

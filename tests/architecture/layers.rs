@@ -25,6 +25,7 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("rmcp", &["http/docs/", "telemetry/demoted"]),
     ("pulldown_cmark", &["http/docs/"]),
     ("clap", &["cli/", "main.rs", "config"]),
+    ("nix", &["cli/account"]),
     ("jsonwebtoken", &["auth/bearer/"]),
     // rustls' name for its provider, too.
     ("aws_lc_rs", &["auth/bearer/", "http/tls"]),

@@ -5,6 +5,7 @@ use std::io::{self, IsTerminal as _, Write};
 use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
 
+use crate::cli::account::as_caller;
 use crate::cli::exit::Failure;
 use crate::cli::say::say;
 
@@ -21,7 +22,7 @@ impl Target {
     /// Makes the file, which must not exist yet, or takes standard output for `-`.
     pub fn open(output: &Path) -> Result<Self, Failure> {
         if output != Path::new("-") {
-            let created = OpenOptions::new().write(true).create_new(true).open(output);
+            let created = as_caller(|| OpenOptions::new().write(true).create_new(true).open(output));
             let file = created.map_err(|error| match error.kind() {
                 io::ErrorKind::AlreadyExists => {
                     Failure::Refused(format!("{} exists already: it is not overwritten", output.display()))
@@ -72,9 +73,9 @@ impl Target {
     /// Ends the work. After a failure the file is removed: this command has made it.
     pub fn close(self, result: Result<(), Failure>) -> Result<(), Failure> {
         if let (Self::File { path, file }, Err(_)) = (&self, &result)
-            && fs::remove_file(path).is_err()
+            && as_caller(|| fs::remove_file(path)).is_err()
         {
-            // The folder may belong to root, whose rights this process has given up.
+            // The folder may have changed meanwhile.
             let _ = file.set_len(0);
             say(&format!("could not remove {}: it is empty, remove it", path.display()));
         }

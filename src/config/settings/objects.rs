@@ -15,8 +15,8 @@ settings! {
 
     /// The directory of the local store, which is used when no bucket is set; for the service alone, mode 0700.
     ///
-    /// The unit sets /var/lib/strongroom/objects; without the unit the default is var/objects in the
-    /// current directory. Another place has to be opened to the service with ReadWritePaths=
+    /// With this file the default is /var/lib/strongroom/objects, for the service (its unit sets it) and for
+    /// commands; without the file it is var/objects in the current directory. Another place has to be opened to the service with ReadWritePaths=
     /// (systemctl edit strongroom). Never change it for a database in use: the objects do not move by
     /// themselves.
     BACKUP_DATA_DIR: PathBuf {

@@ -76,5 +76,53 @@ fn systemd_units_disable_core_dumps() {
             }
         }
     }
-    assert!(units >= 3, "{units} units");
+    assert!(units >= 4, "{units} units");
+}
+
+fn unit(name: &str) -> String {
+    let path = crate::common::repository().join("deploy/systemd").join(name);
+    std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+}
+
+#[test]
+fn audit_unit_has_the_account_the_settings_and_the_sandbox_of_the_service() {
+    let own = ["Type=", "Exec", "Timeout", "KillSignal=", "Restart", "LimitNOFILE="];
+    let settings = |name| {
+        let unit = unit(name);
+        let (_, service) = unit.split_once("[Service]\n").expect("a section");
+        let (service, _) = service.split_once("\n[").unwrap_or((service, ""));
+        let lines = service.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+        lines
+            .filter(|line| !own.iter().any(|start| line.starts_with(start)))
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    let service = settings("strongroom.service");
+    assert!(service.len() > 25, "{service:?}");
+    assert_eq!(settings("strongroom-audit.service"), service);
+}
+
+#[test]
+fn systemd_accepts_the_units() {
+    let folder = TempDir::with_prefix("strongroom-units-").expect("make a folder");
+    let names = ["strongroom.service", "strongroom-audit.service", "strongroom-audit.timer"];
+    for name in names {
+        // systemd-analyze looks for the program.
+        let unit = unit(name).replace("/usr/bin/strongroom ", concat!(env!("CARGO_BIN_EXE_strongroom"), " "));
+        std::fs::write(folder.path().join(name), unit).expect("write a unit");
+    }
+    let mut verify = std::process::Command::new("systemd-analyze");
+    verify
+        .arg("verify")
+        .args(["--man=no", "--recursive-errors=no"])
+        .args(names.map(|name| folder.path().join(name)));
+    let verified = match verify.output() {
+        Ok(verified) => verified,
+        Err(error) => {
+            println!("skipped: systemd-analyze: {error}");
+            return;
+        }
+    };
+    let said = String::from_utf8_lossy(&verified.stderr);
+    assert!(verified.status.success() && said.is_empty(), "{}: {said}", verified.status);
 }

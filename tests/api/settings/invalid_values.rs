@@ -1,5 +1,7 @@
 //! Wrong settings stop the start with one line that names them.
 
+use strongroom::config::settings;
+
 use crate::harness::{Output, Store, plain_command, run};
 
 /// A URL that refuses connections: the settings are checked before any connection.
@@ -153,6 +155,10 @@ fn half_of_a_tls_pair_stops_the_start() {
 
 #[test]
 fn missing_database_url_stops_the_start() {
+    if std::path::Path::new("/etc/strongroom/strongroom.env").exists() {
+        println!("skipped: this machine has an env file, which commands read if DATABASE_URL is not set");
+        return;
+    }
     let stopped = run(plain_command().arg("serve").env("LISTEN_ADDRESS", "127.0.0.1:0")).exits(2);
     assert!(stopped.stderr.contains("DATABASE_URL"), "{stopped:?}");
     for command in [&["migrate"][..], &["org", "list"], &["audit"]] {
@@ -187,26 +193,36 @@ fn port_in_use_stops_the_start_and_is_named() {
 #[test]
 fn help_lists_the_settings() {
     let help = run(plain_command().args(["serve", "--help"])).exits(0);
-    for name in [
-        "DATABASE_URL",
-        "LISTEN_ADDRESS",
-        "TLS_CERT_FILE",
-        "TLS_KEY_FILE",
-        "BACKUP_DATA_DIR",
-        "BACKUP_MAX_UPLOAD_SIZE",
-        "BACKUP_MAX_PER_SYSTEM",
-        "BACKUP_MAX_SIZE_PER_SYSTEM",
-        "BACKUP_MAX_SIZE_PER_ORG",
-        "BACKUP_RATE_LIMIT_PER_MINUTE",
-        "BACKUP_RATE_LIMIT_PER_HOUR",
-        "BACKUP_BODY_IDLE_TIMEOUT",
-        "BACKUP_BODY_MIN_RATE",
-        "BACKUP_LEASE",
-        "BACKUP_SWEEP_INTERVAL",
-        "SHUTDOWN_GRACE",
-        "RUST_LOG",
-    ] {
-        help.says(name);
+    let names: Vec<_> = settings::all().map(|setting| setting.about().name).collect();
+    assert!(names.len() > 30, "{names:?}");
+    for name in names {
+        help.says(&format!("\n  {name}\n"));
+    }
+    help.says("--env-file");
+}
+
+#[test]
+fn misspelt_setting_stops_every_command_with_the_right_name() {
+    let wrong = [
+        ("BACKUP_MAX_SIZE_PER_SYTEM", "BACKUP_MAX_SIZE_PER_SYSTEM"),
+        ("BACKUP_MAX_SIZE_PER_SYSTEM_FILE", "BACKUP_MAX_SIZE_PER_SYSTEM"),
+        ("S3_ACCES_KEY", "S3_ACCESS_KEY"),
+        ("JWT_ISUER", "JWT_ISSUER"),
+        ("LISTEN_ADRESS", "LISTEN_ADDRESS"),
+    ];
+    for (name, right) in wrong {
+        is_refused(right, &[(name, "1")]);
+        for command in [&["migrate"][..], &["org", "list"], &["audit"]] {
+            let stopped =
+                run(plain_command().args(command).env("DATABASE_URL", DATABASE).env(name, "1")).exits(2);
+            assert!(stopped.stderr.contains(name) && stopped.stderr.contains(right), "{stopped:?}");
+        }
+    }
+    is_refused("BACKUP_COLOUR", &[("BACKUP_COLOUR", "red")]);
+    for (name, value) in
+        [("STRONGROOM_PORT", "tcp://10.0.0.1:80"), ("S3_SERVICE_HOST", "10.0.0.1"), ("PGAPPNAME", "x")]
+    {
+        run(plain_command().args(["org", "list"]).env("DATABASE_URL", DATABASE).env(name, value)).exits(3);
     }
 }
 

@@ -1,0 +1,106 @@
+//! The env file, `/etc/strongroom/strongroom.env`: what the unit reads before the service starts, and what a command reads by
+//! itself if its environment does not say where the database is.
+//!
+//! A command does not use the variables of the file directly. It puts them into its environment and executes itself again
+//! (`cli`), so that libraries find theirs (`SSL_CERT_FILE`, `PGSSLROOTCERT`), too, as in the service.
+
+mod parse;
+#[cfg(test)]
+mod tests;
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use super::setting::{Default, Entry, Kind};
+use super::settings::{self, database::DATABASE_URL};
+use super::variables::Variables;
+use super::{ConfigError, unknown};
+use parse::{Assignment, Malformed};
+
+/// The file that the unit reads.
+pub const INSTALLED: &str = "/etc/strongroom/strongroom.env";
+/// The variable that a command sets when it executes itself again with the settings of an env file: its process id, a blank
+/// and the path of the file. The id stays the same; so a child process does not take the variable for its own.
+pub const SOURCE: &str = "STRONGROOM_ENV_FILE_OF";
+
+/// An env file whose lines were read and checked.
+#[derive(Debug)]
+pub struct EnvironmentFile {
+    pub path: PathBuf,
+    variables: Vec<(String, String)>,
+}
+
+impl EnvironmentFile {
+    /// Returns the file that this process needs for its settings: the named one. If none is named and the environment does not
+    /// set DATABASE_URL, it is the installed one, if there is one. `None`: the settings are in the environment.
+    pub fn needed(named: Option<&Path>) -> Result<Option<Self>, ConfigError> {
+        let process = Variables::of_process();
+        if process.source().is_some() {
+            return Ok(None);
+        }
+        match named {
+            Some(path) => Self::read(path).map(Some),
+            None if process.has_secret(DATABASE_URL.about.name) => Ok(None),
+            None => match fs::metadata(INSTALLED) {
+                Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+                _ => Self::read(Path::new(INSTALLED)).map(Some),
+            },
+        }
+    }
+
+    fn read(path: &Path) -> Result<Self, ConfigError> {
+        let name = path.display();
+        let wrong = |variable: String, problem: String| ConfigError { variable, problem };
+        let bytes = fs::read(path).map_err(|error| {
+            let advice = match error.kind() {
+                ErrorKind::PermissionDenied => ". Run the command as root: sudo strongroom ...",
+                _ => "",
+            };
+            wrong(name.to_string(), format!("could not read the settings: {error}{advice}"))
+        })?;
+        let at = |line: usize| format!("{name}, line {line}");
+        let text = str::from_utf8(&bytes).map_err(|error| {
+            let before = bytes.iter().take(error.valid_up_to());
+            wrong(at(1 + before.filter(|byte| **byte == b'\n').count()), "it is not UTF-8".to_owned())
+        })?;
+        let malformed = |Malformed { line, problem }| wrong(at(line), problem.to_owned());
+        let assignments = parse::parse(text).map_err(malformed)?;
+        for assignment in &assignments {
+            check(assignment).map_err(|problem| wrong(at(assignment.line), problem))?;
+        }
+        let variables = assignments.into_iter().map(|one| (one.name, one.value)).collect();
+        Ok(Self { path: path.to_owned(), variables })
+    }
+
+    /// Returns the variables that the process's environment gets: those of the file, except for settings that the process's
+    /// environment has already, and those that the unit sets beside the file.
+    pub fn environment(&self) -> Vec<(String, String)> {
+        self.beside(&Variables::of_process())
+    }
+
+    fn beside(&self, process: &Variables) -> Vec<(String, String)> {
+        let of_unit = settings::all().filter_map(|setting| match setting.about().default {
+            Default::IsOrOfUnit(_, text) => Some((setting.about().name.to_owned(), text.to_owned())),
+            _ => None,
+        });
+        let is_set = |name: &String| {
+            let setting =
+                settings::all().map(Entry::about).find(|about| about.variables().any(|own| own == *name));
+            setting.map_or(process.text(name).is_some(), |about| process.set_by(about).is_some())
+        };
+        of_unit.chain(self.variables.iter().cloned()).filter(|(name, _)| !is_set(name)).collect()
+    }
+}
+
+/// Refuses a line that the service would ignore or understand differently.
+fn check(Assignment { name, value, .. }: &Assignment) -> Result<(), String> {
+    unknown::in_file(name)?;
+    let is_path = settings::kind_of(name) == Some(Kind::Path);
+    if is_path && !value.is_empty() && !value.starts_with(['/', '~', '$', '%']) && !value.contains("://") {
+        let problem =
+            "write the whole path, from `/` on: the service and the commands run in different directories";
+        return Err(format!("{name}: {problem}"));
+    }
+    Ok(())
+}
