@@ -80,9 +80,10 @@ const ENV_FILE_HEAD: &str = "\
 # are taken literally: ~, $HOME and %h stand for nothing. A value that is certainly a mistake (in quotes
 # that docker --env-file leaves, with a blank at either end, with DOS line ends) stops the start.
 #
-# Beside settings, this file may set variables of the system and its libraries: RUST_BACKTRACE,
-# SSL_CERT_FILE, SSL_CERT_DIR, HTTPS_PROXY, NO_PROXY and the like, PG*, TZ, LANG, LC_*, MALLOC_*. Commands
-# refuse other names.
+# Beside settings, this file may set variables of the system and of libraries: SSL_CERT_FILE,
+# SSL_CERT_DIR, OPENSSL_*, PG*, KRB5*, HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY (also in small letters),
+# RES_OPTIONS, TZ, LANG, LC_*, HOME, PATH, TMPDIR, LD_*, MALLOC_*, GLIBC_TUNABLES, RUST_BACKTRACE,
+# RUST_LIB_BACKTRACE and RUST_LOG_STYLE. Commands refuse all other names.
 ";
 
 /// Returns the content of `deploy/systemd/strongroom.env`.

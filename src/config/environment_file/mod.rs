@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use super::setting::{Default, Entry, Kind};
 use super::settings::{self, database::DATABASE_URL};
-use super::variables::Variables;
+use super::variables::{Variables, wrong};
 use super::{ConfigError, unknown};
 use parse::{Assignment, Malformed};
 
@@ -50,26 +50,10 @@ impl EnvironmentFile {
     }
 
     fn read(path: &Path) -> Result<Self, ConfigError> {
-        let name = path.display();
-        let wrong = |variable: String, problem: String| ConfigError { variable, problem };
-        let bytes = fs::read(path).map_err(|error| {
-            let advice = match error.kind() {
-                ErrorKind::PermissionDenied => ". Run the command as root: sudo strongroom ...",
-                _ => "",
-            };
-            wrong(name.to_string(), format!("could not read the settings: {error}{advice}"))
+        let bytes = fs::read(path).map_err(|error| unreadable(path, &error))?;
+        let variables = variables(&bytes).map_err(|Malformed { line, problem }| {
+            wrong(&format!("{}, line {line}", path.display()), problem)
         })?;
-        let at = |line: usize| format!("{name}, line {line}");
-        let text = str::from_utf8(&bytes).map_err(|error| {
-            let before = bytes.iter().take(error.valid_up_to());
-            wrong(at(1 + before.filter(|byte| **byte == b'\n').count()), "it is not UTF-8".to_owned())
-        })?;
-        let malformed = |Malformed { line, problem }| wrong(at(line), problem.to_owned());
-        let assignments = parse::parse(text).map_err(malformed)?;
-        for assignment in &assignments {
-            check(assignment).map_err(|problem| wrong(at(assignment.line), problem))?;
-        }
-        let variables = assignments.into_iter().map(|one| (one.name, one.value)).collect();
         Ok(Self { path: path.to_owned(), variables })
     }
 
@@ -91,6 +75,33 @@ impl EnvironmentFile {
         };
         of_unit.chain(self.variables.iter().cloned()).filter(|(name, _)| !is_set(name)).collect()
     }
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> ConfigError {
+    let advice = match error.kind() {
+        ErrorKind::PermissionDenied => ". Run the command as root: sudo strongroom ...",
+        _ => "",
+    };
+    if path == Path::new(INSTALLED) {
+        let problem =
+            format!("it is not set, and {INSTALLED}, which may set it, could not be read: {error}{advice}");
+        return wrong(DATABASE_URL.about.name, problem);
+    }
+    wrong(&path.display().to_string(), format!("could not be read: {error}{advice}"))
+}
+
+/// Returns the variables that a file sets, each of them checked.
+fn variables(bytes: &[u8]) -> Result<Vec<(String, String)>, Malformed> {
+    let text = str::from_utf8(bytes).map_err(|error| {
+        let before = bytes.iter().take(error.valid_up_to());
+        let line = 1 + before.filter(|byte| **byte == b'\n').count();
+        Malformed { line, problem: "it is not UTF-8".to_owned() }
+    })?;
+    let assignments = parse::parse(text)?;
+    for assignment in &assignments {
+        check(assignment).map_err(|problem| Malformed { line: assignment.line, problem })?;
+    }
+    Ok(assignments.into_iter().map(|one| (one.name, one.value)).collect())
 }
 
 /// Refuses a line that the service would ignore or understand differently.

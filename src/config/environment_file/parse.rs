@@ -16,7 +16,7 @@ pub struct Assignment {
 #[derive(Debug, PartialEq, Eq)]
 pub struct Malformed {
     pub line: usize,
-    pub problem: &'static str,
+    pub problem: String,
 }
 
 const NO_ASSIGNMENT: &str = "it has no `=`: write NAME=VALUE, and `#` in front of a comment";
@@ -49,7 +49,7 @@ pub fn parse(text: &str) -> Result<Vec<Assignment>, Malformed> {
     }
     match parser.state {
         State::SingleQuotes | State::DoubleQuotes | State::EscapeInQuotes => {
-            Err(Malformed { line: parser.quote_line, problem: OPEN_QUOTE })
+            Err(Malformed { line: parser.quote_line, problem: OPEN_QUOTE.to_owned() })
         }
         // The last line ends in a backslash.
         State::Value | State::Escape => {
@@ -99,7 +99,7 @@ impl Parser {
                 State::Name
             }
             State::Name if ends_line => {
-                return Err(Malformed { line: self.line, problem: NO_ASSIGNMENT });
+                return Err(Malformed { line: self.line, problem: NO_ASSIGNMENT.to_owned() });
             }
             State::Name if c == '=' => State::BeforeValue,
             State::Name => {
@@ -148,7 +148,7 @@ impl Parser {
             State::Comment if ends_line => State::BeforeName,
             State::Comment if c == '\\' => State::EscapeInComment,
             State::EscapeInComment if ends_line => {
-                return Err(Malformed { line, problem: COMMENT_ESCAPE });
+                return Err(Malformed { line, problem: COMMENT_ESCAPE.to_owned() });
             }
             State::Comment | State::EscapeInComment => State::Comment,
         };

@@ -1,6 +1,10 @@
+use std::path::PathBuf;
+
 use proptest::prelude::*;
 
 use super::parse::parse;
+use super::{EnvironmentFile, variables};
+use crate::config::{env_file, settings, variables::Variables};
 
 fn parsed(text: &str) -> Vec<(String, String)> {
     let assignments = parse(text).unwrap_or_else(|malformed| panic!("{text:?}: {malformed:?}"));
@@ -67,6 +71,56 @@ fn what_systemd_would_skip_silently_is_refused_without_repeating_it() {
         assert_eq!(malformed.line, line, "{text:?}");
         assert!(malformed.problem.contains(word) && !malformed.problem.contains("hunter2"), "{malformed:?}");
     }
+}
+
+#[test]
+fn every_line_of_the_installed_file_may_be_used() {
+    let shown = env_file();
+    assert_eq!(variables(shown.as_bytes()).unwrap().len(), 1, "only what is required is set");
+    // `#NAME=value` is a setting, `# text` is a comment.
+    let is_setting =
+        |line: &&str| line.starts_with('#') && line.as_bytes().get(1).is_some_and(u8::is_ascii_uppercase);
+    let all: String = shown.lines().filter(is_setting).map(|line| format!("{}\n", &line[1..])).collect();
+    let variables = variables(all.as_bytes()).unwrap();
+    let names = settings::all().flat_map(|setting| setting.about().variables()).count();
+    assert_eq!(variables.len(), names - 1, "all but DATABASE_URL: {variables:?}");
+}
+
+fn beside(file: &[(&str, &str)], process: &[(&str, &str)]) -> Vec<(String, String)> {
+    let variables = file.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let file = EnvironmentFile { path: PathBuf::new(), variables };
+    file.beside(&Variables::from_pairs(process.iter().copied()))
+}
+
+#[test]
+fn directory_of_objects_is_the_units_unless_it_is_set() {
+    let set = |value: &str| ("BACKUP_DATA_DIR".to_owned(), value.to_owned());
+    assert_eq!(beside(&[], &[]), [set("/var/lib/strongroom/objects")]);
+    assert_eq!(beside(&[("BACKUP_DATA_DIR", "/srv")], &[]).last(), Some(&set("/srv")));
+    assert_eq!(beside(&[("BACKUP_DATA_DIR", "/srv")], &[("BACKUP_DATA_DIR", "/tmp")]), []);
+}
+
+#[test]
+fn setting_of_the_process_overrides_all_its_forms_in_the_file() {
+    let file = [("S3_SECRET_KEY", "a"), ("TZ", "UTC"), ("BACKUP_DATA_DIR", "/srv")];
+    let names = |process: &[(&str, &str)]| {
+        beside(&file, process)
+            .into_iter()
+            .map(|(name, _)| name)
+            .filter(|name| name != "BACKUP_DATA_DIR")
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(names(&[]), ["S3_SECRET_KEY", "TZ"]);
+    assert_eq!(names(&[("S3_SECRET_KEY_FILE", "/x")]), ["TZ"]);
+    assert_eq!(names(&[("TZ", "CET")]), ["S3_SECRET_KEY"]);
+}
+
+#[test]
+fn path_in_a_file_is_absolute() {
+    for line in ["BACKUP_DATA_DIR=var/objects", "DATABASE_URL_FILE=url", "TLS_CERT_FILE=./cert.pem"] {
+        assert!(variables(line.as_bytes()).unwrap_err().problem.contains("whole path"), "{line}");
+    }
+    assert!(variables(b"A\n").is_err() && variables(b"\n\nTZ=\xff").unwrap_err().line == 3);
 }
 
 fn in_double_quotes(value: &str) -> String {

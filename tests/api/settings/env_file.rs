@@ -104,7 +104,7 @@ fn foreign_variables_in_an_env_file_are_accepted() {
 #[test]
 fn env_file_that_cannot_be_read_is_named_with_what_to_do() {
     let missing = run(plain_command().args(["org", "list", "--env-file", "/nonexistent/env"])).exits(2);
-    assert!(missing.stderr.contains("/nonexistent/env: could not read the settings"), "{missing:?}");
+    assert!(missing.stderr.contains("/nonexistent/env: could not be read"), "{missing:?}");
     let file = env_file("DATABASE_URL=postgres:///x\n");
     fs::set_permissions(file.path(), Permissions::from_mode(0o000)).expect("chmod");
     let mut command = plain_command();
