@@ -16,9 +16,9 @@ settings! {
     /// The directory of the local store, which is used when no bucket is set; for the service alone, mode 0700.
     ///
     /// With this file the default is /var/lib/strongroom/objects, for the service (its unit sets it) and for
-    /// commands; without the file it is var/objects in the current directory. Another place has to be opened to the service with ReadWritePaths=
-    /// (systemctl edit strongroom). Never change it for a database in use: the objects do not move by
-    /// themselves.
+    /// commands; without the file it is var/objects in the current directory. Another place has to be opened
+    /// to the service with ReadWritePaths= (systemctl edit strongroom). Never change it for a database in
+    /// use: the objects do not move by themselves.
     BACKUP_DATA_DIR: PathBuf {
         IsOrOfUnit("var/objects", "/var/lib/strongroom/objects"), Kind::Path, check::path
     }
