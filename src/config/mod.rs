@@ -22,11 +22,12 @@ use std::time::Duration;
 use ipnet::IpNet;
 use secrecy::SecretString;
 
-pub use environment_file::{EnvironmentFile, INSTALLED, SOURCE};
+pub use environment_file::EnvironmentFile;
 pub use guide::settings_page;
 pub use management::{IssueConfig, ManagementConfig, TokenConfig};
 pub use pages::{env_file, help, readme_table};
 pub use store::StoreConfig;
+pub use variables::SOURCE;
 
 use crate::domain::rate_window::RateLimits;
 use crate::domain::retention::Retention;

@@ -4,10 +4,15 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::environment_file::{INSTALLED, SOURCE};
 use super::setting::{About, Kind, Setting};
 use super::settings::database::DATABASE_URL;
 use super::{ConfigError, check, literal, settings, unknown};
+
+/// The file that the unit reads.
+pub const INSTALLED: &str = "/etc/strongroom/strongroom.env";
+/// The variable that a command sets when it executes itself again with the settings of an env file: its process id, a blank
+/// and the path of the file. The id stays the same; so a child process does not take the variable for its own.
+pub const SOURCE: &str = "STRONGROOM_ENV_FILE_OF";
 
 pub fn wrong(variable: &str, problem: impl Into<String>) -> ConfigError {
     ConfigError { variable: variable.to_owned(), problem: problem.into() }

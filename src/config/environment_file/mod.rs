@@ -14,15 +14,9 @@ use std::path::{Path, PathBuf};
 
 use super::setting::{Default, Entry, Kind};
 use super::settings::{self, database::DATABASE_URL};
-use super::variables::{Variables, wrong};
+use super::variables::{INSTALLED, Variables, wrong};
 use super::{ConfigError, unknown};
 use parse::{Assignment, Malformed};
-
-/// The file that the unit reads.
-pub const INSTALLED: &str = "/etc/strongroom/strongroom.env";
-/// The variable that a command sets when it executes itself again with the settings of an env file: its process id, a blank
-/// and the path of the file. The id stays the same; so a child process does not take the variable for its own.
-pub const SOURCE: &str = "STRONGROOM_ENV_FILE_OF";
 
 /// An env file whose lines were read and checked.
 #[derive(Debug)]

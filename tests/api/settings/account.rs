@@ -1,5 +1,5 @@
 //! Commands that root runs on an installed machine: the account `strongroom` does the work. The tests have a private `/etc` with
-//! the account and the env file, and a Postgres that authenticates by the account of the peer.
+//! the account and the env file, and a Postgres that has no role but the account.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
@@ -32,7 +32,7 @@ impl Machine {
             return None;
         }
         let cluster = Cluster::start_new()?;
-        cluster.authenticate_peers();
+        cluster.open_to_other_accounts();
         let folder = TempDir::with_prefix("strongroom-machine-").expect("make a folder");
         let port = std::net::TcpListener::bind("127.0.0.1:0")
             .and_then(|socket| socket.local_addr())
