@@ -81,7 +81,7 @@ pub fn list<const N: usize>(
 }
 
 /// Formats facts about one thing, one a line.
-pub fn facts<const N: usize>(facts: [(&str, String); N]) -> String {
+pub fn facts(facts: &[(&str, String)]) -> String {
     let width = facts.iter().map(|(what, _)| what.len() + 1).max().unwrap_or_default();
     let line = |(what, fact): &(&str, String)| {
         let what = format!("{what}:");

@@ -66,13 +66,13 @@ impl SystemArg {
             [system.org_id.clone(), system.system_key.clone(), system.id.to_string(), system.name.clone()]
         };
         let rows = table(["ORG", "KEY", "ID", "NAME"], found.iter().take(LISTED).map(row));
-        let rows: String = rows.lines().map(|line| format!("\n  {line}")).collect();
+        let rows = rows.replace('\n', "\n  ");
         let more = match found.len().saturating_sub(LISTED) {
             0 => String::new(),
             more => format!("\n  and {more} more: `strongroom system list`"),
         };
         Failure::Refused(format!(
-            "{} systems have the name {:?}: choose one by {how}{rows}{more}",
+            "{} systems have the name {:?}: choose one by {how}\n  {rows}{more}",
             found.len(),
             self.text
         ))

@@ -144,7 +144,7 @@ fn show(context: &mut Context, id: &OrgId) -> Result<(), Failure> {
         let used = org.stored_bytes.saturating_add(org.reserved_bytes);
         let percent = |quota: u64| u128::from(used) * 100 / u128::from(quota.max(1));
         let full = org.quota_bytes.map(|quota| format!(", {} % used", percent(quota))).unwrap_or_default();
-        facts([
+        facts(&[
             ("id", org.id.clone()),
             ("name", org.name.clone()),
             ("systems", org.systems.to_string()),

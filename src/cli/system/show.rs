@@ -34,7 +34,7 @@ fn describe(details: &SystemDetails) -> String {
         "never" => "never: it has no backup",
         other => other,
     };
-    facts([
+    facts(&[
         ("name", system.name.clone()),
         ("key", system.system_key.clone()),
         ("id", system.id.to_string()),
