@@ -48,7 +48,6 @@ const LAST_TASKS_TIMEOUT: Duration = Duration::from_secs(10);
 /// Runs the service until SIGTERM or SIGINT. `migrate`: whether to apply missing migrations, or to wait until they are
 /// applied.
 pub fn run(config: Config, migrate: bool) -> Result<(), StartError> {
-    log::info!("strongroom {} starts", version::FULL);
     let io = |doing: &str| {
         let doing = doing.to_owned();
         move |source| StartError::Io { doing, source }
@@ -117,6 +116,8 @@ async fn serve(
     log::warn!("built with failpoints, for tests only: do not use it in production");
     let certificates = load_certificates(&config.http)?;
     let listeners = Listeners::bind(&config)?;
+    // A start that a wrong setting stops has only the line that names the setting.
+    log::info!("strongroom {} starts", version::FULL);
     let tokens = parts::token_verifier(config.management.tokens.as_ref(), runtime.handle())?;
     if config.uploads.default_quota.is_none() {
         log::warn!("BACKUP_MAX_SIZE_PER_ORG is 0: organizations without a quota of their own have none");
