@@ -54,17 +54,17 @@ fn line_of_a_wrong_credential_names_the_address_and_repeats_nothing_of_the_crede
 }
 
 #[test]
-fn line_of_a_token_names_its_sub_with_control_characters_escaped() {
+fn line_of_a_token_names_its_sub_in_quotes_with_special_characters_escaped() {
     let login = Login::new();
     let server = Server::builder().login(&login).start();
     let system = server.system();
     let id = server.store(&system, &bytes(10));
     let mut all = claims(&system.org, "backup:delete");
-    all["sub"] = "\u{1b}[1m\n<3>portal \u{202e}\"".into();
+    all["sub"] = "portal \" system=fw-02 \u{202e}".into();
     let path = format!("/api/systems/{}/backups/{id}", system.id);
     server.manage("DELETE", &path).bearer(&login.key.sign(&all)).send().status(200);
     let line = line(&server, &format!("DELETE {path} 200 "));
-    let sub = r#" sub="\u{1b}[1m\n<3>portal \u{202e}\"""#;
+    let sub = r#" sub="portal \" system=fw-02 \u{202e}""#;
     assert!(line.ends_with(&format!(" client=127.0.0.1 org={} backup={id}{sub}", system.org)), "{line}");
 }
 
