@@ -9,6 +9,12 @@ fn members(value: &Value) -> impl Iterator<Item = (&String, &Value)> {
     value.as_object().into_iter().flat_map(Map::iter)
 }
 
+/// Escapes text as the pages do.
+fn escaped(text: &str) -> String {
+    let text = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    text.replace('"', "&quot;").replace('\'', "&#39;")
+}
+
 /// Returns the text of a page: what is outside its tags.
 fn shown(html: &str) -> String {
     html.split('<').filter_map(|part| Some(part.split_once('>')?.1)).collect()
@@ -66,6 +72,27 @@ fn reference_page_shows_every_operation_with_its_parameters_and_answers() {
         for (member, _) in members(&schema["properties"]) {
             assert!(html.contains(&format!("<li id=\"schema-{name}.{member}\">")), "{name}.{member}");
         }
+    }
+}
+
+#[test]
+fn every_operation_has_examples_to_copy_with_the_address_of_this_server() {
+    let server = Server::start();
+    let html = text(&server.manage("GET", "/docs/reference").send().status(200));
+    for (method, path, operation) in ApiDocument::of(&server).operations() {
+        let id = operation["operationId"].as_str().expect("an id");
+        let section = section(&html, id);
+        let samples = operation["x-codeSamples"].as_array().unwrap_or_else(|| panic!("{id} has no samples"));
+        let labels: Vec<&str> = samples.iter().filter_map(|sample| sample["label"].as_str()).collect();
+        assert_eq!(labels, ["curl", "Python", "JavaScript"], "{id}");
+        let text = shown(section);
+        for sample in samples {
+            let source = sample["source"].as_str().expect("a source");
+            assert!(text.contains(&escaped(source.trim_end())), "{id} does not show {source}");
+            let own = [server.url(""), server.management_url("")];
+            assert!(own.iter().any(|url| source.contains(url.as_str())), "{method} {path}: {source}");
+        }
+        assert_eq!(section.matches(" checked>").count(), 1, "{id}: one tab is chosen");
     }
 }
 
