@@ -42,7 +42,7 @@ impl Account {
         let done = initgroups(c"strongroom", self.gid)
             .and_then(|()| setgid(self.gid))
             .and_then(|()| setuid(self.uid));
-        done.map_err(|error| cannot_become(error))
+        done.map_err(cannot_become)
     }
 
     /// Lets the rest of the command run as the account, except for what [`as_caller`] runs.
@@ -50,7 +50,7 @@ impl Account {
         let done = initgroups(c"strongroom", self.gid)
             .and_then(|()| setegid(self.gid))
             .and_then(|()| seteuid(self.uid));
-        done.map_err(|error| cannot_become(error))
+        done.map_err(cannot_become)
     }
 }
 

@@ -92,18 +92,18 @@ fn reload(certificates: Option<&Certificates>) {
         notify_systemd(&states);
     }
     // `systemctl status` shows the status: a signal can't make `systemctl reload` fail.
-    let status = match certificates.reload() {
+    let report = match certificates.reload() {
         Ok(()) => {
             log::info!("certificate reloaded");
             String::new()
         }
         Err(error) => {
-            let status = format!("certificate not reloaded, the old one is kept: {error}");
-            log::error!("{status}");
-            status
+            let line = format!("certificate not reloaded, the old one is kept: {error}");
+            log::error!("{line}");
+            line
         }
     };
-    notify_systemd(&[sd_notify::NotifyState::Ready, sd_notify::NotifyState::Status(&status)]);
+    notify_systemd(&[sd_notify::NotifyState::Ready, sd_notify::NotifyState::Status(&report)]);
 }
 
 /// Sends these states to systemd. Does nothing without it.

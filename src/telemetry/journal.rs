@@ -53,8 +53,8 @@ pub(super) fn write_lines(out: &mut impl Write, level: Level, text: &str) -> io:
     };
     // One write for all lines: lines of several threads must not mix.
     let lines = text.lines().map(str::trim_end).filter(|line| !line.is_empty());
-    let lines: String = lines.map(|line| format!("<{priority}>{line}\n")).collect();
-    out.write_all(lines.as_bytes())
+    let prefixed: Vec<String> = lines.map(|line| format!("<{priority}>{line}\n")).collect();
+    out.write_all(prefixed.concat().as_bytes())
 }
 
 #[cfg(test)]

@@ -61,7 +61,7 @@ impl Vault {
         // If the handler was dropped, the messages end without `BodyMessage::End`, and the upload is aborted.
         let _ = admitted.send(Ok(backup));
         let remote_addr = head.remote_addr;
-        let received = Arc::<AtomicU64>::default();
+        let bytes_received = Arc::<AtomicU64>::default();
         let receiver = BodyReceiver {
             messages,
             limits: self.limits.clone(),
@@ -73,7 +73,7 @@ impl Vault {
             system_id: identity.id(),
             org: identity.org().clone(),
             orgs: self.orgs.clone(),
-            received: Arc::clone(&received),
+            received: Arc::clone(&bytes_received),
         };
         let result = self.receive_and_commit(&identity, admission, receiver).await;
         match &result {
@@ -87,7 +87,7 @@ impl Vault {
                     "upload {backup} of system {} {client} was not stored: {error}",
                     identity.id()
                 );
-                let failure = self.failure(&identity, error, &received);
+                let failure = self.failure(&identity, error, &bytes_received);
                 reservation.abort(error.is_ours(), failure).await;
             }
         }

@@ -53,19 +53,19 @@ impl Events {
         let filter = self.filter(context)?;
         let header = ["TIME", "KIND", "ORG", "SYSTEM", "BY", "FROM", "WHAT"];
         let mut list = StreamedList::new(context.output.json, "events", header, cells);
-        let mut last: Option<EventRow> = None;
+        let mut previous: Option<EventRow> = None;
         let mut left = self.limit.unwrap_or(u64::MAX);
         let more = loop {
             // One more than the limit tells whether there are more.
             let size = left.saturating_add(1).min(PAGE);
-            let page = event_list::page(&mut context.conn, &filter, last.as_ref(), size.cast_signed())?;
+            let page = event_list::page(&mut context.conn, &filter, previous.as_ref(), size.cast_signed())?;
             let is_last = (page.len() as u64) < size;
             for row in page {
                 if left == 0 {
                     break;
                 }
                 left -= 1;
-                last = Some(row.clone());
+                previous = Some(row.clone());
                 list.push(row);
             }
             if is_last || left == 0 {

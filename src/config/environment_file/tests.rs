@@ -80,8 +80,8 @@ fn every_line_of_the_installed_file_may_be_used() {
     // `#NAME=value` is a setting, `# text` is a comment.
     let is_setting =
         |line: &&str| line.starts_with('#') && line.as_bytes().get(1).is_some_and(u8::is_ascii_uppercase);
-    let all: String = shown.lines().filter(is_setting).map(|line| format!("{}\n", &line[1..])).collect();
-    let variables = variables(all.as_bytes()).unwrap();
+    let all: Vec<&str> = shown.lines().filter(is_setting).map(|line| &line[1..]).collect();
+    let variables = variables(all.join("\n").as_bytes()).unwrap();
     let names = settings::all().flat_map(|setting| setting.about().variables()).count();
     assert_eq!(variables.len(), names - 1, "all but DATABASE_URL: {variables:?}");
 }
