@@ -62,7 +62,7 @@ fn line_of_a_token_names_its_sub_in_quotes_with_special_characters_escaped() {
     let mut all = claims(&system.org, "backup:delete");
     all["sub"] = "portal \" system=fw-02 \u{202e}".into();
     let path = format!("/api/systems/{}/backups/{id}", system.id);
-    server.manage("DELETE", &path).bearer(&login.key.sign(&all)).send().status(200);
+    server.manage("DELETE", &path).bearer(login.key.sign(&all)).send().status(200);
     let line = line(&server, &format!("DELETE {path} 200 "));
     let sub = r#" sub="portal \" system=fw-02 \u{202e}""#;
     assert!(line.ends_with(&format!(" client=127.0.0.1 org={} backup={id}{sub}", system.org)), "{line}");
@@ -77,10 +77,15 @@ fn line_of_a_download_link_has_no_signature() {
     let link = format!("/api/systems/{}/backups/{id}/download", system.id);
     let token = login.token(&system.org, "backup:view");
     let url = server.manage("GET", &link).bearer(&token).send().status(200).data()["download_url"].clone();
-    let Some((_, query)) = url.as_str().expect("an address").split_once('?') else { return };
+    let url = url.as_str().expect("an address");
+    // A link to an engine does not come back to the service.
+    let Some((_, query)) = url.split_once("/api/downloads/").and_then(|(_, rest)| rest.split_once('?'))
+    else {
+        return;
+    };
     server.get(&format!("/api/downloads/{id}?{query}")).send().status(200);
-    let line = line(&server, &format!("GET /api/downloads/{id} 200 "));
-    assert!(line.ends_with(&format!(" backup={id}")), "{line}");
+    let logged = line(&server, &format!("GET /api/downloads/{id} 200 "));
+    assert!(logged.ends_with(&format!(" backup={id}")), "{logged}");
     let signature = query.split_once("signature=").expect("a signature").1;
     assert!(!server.log().contains(signature));
 }
@@ -95,5 +100,5 @@ fn line_of_an_upload_that_is_broken_off_says_so() {
     raw.disconnect(crate::harness::Disconnect::Rst);
     let line = line(&server, "POST /api/systems/backups disconnected received=700 sent=0 ms=");
     let of_system = of_system(&system, "");
-    assert!(line.contains(&of_system) && line.ends_with(".bin"), "{line}");
+    assert!(line.contains(&format!("{of_system} backup=")), "{line}");
 }

@@ -25,8 +25,8 @@ fn command_line_log_and_metrics_name_the_version_and_the_commit() {
     long.says("\nlibpq 1");
 
     let server = Server::start();
-    let log = server.log();
-    let first = log.lines().next().unwrap_or_default();
+    let output = server.log();
+    let first = output.lines().next().unwrap_or_default();
     assert!(first.ends_with(&format!("strongroom {version} starts")), "{first}");
     let metric = format!(r#"strongroom_build_info{{commit="{commit}",version="{number}"}}"#);
     let metrics = server.metrics();

@@ -18,7 +18,7 @@ const PATH: &str = "/usr/sbin:/usr/bin:/sbin:/bin";
 
 struct Machine {
     folder: TempDir,
-    _cluster: Cluster,
+    cluster: Cluster,
     port: u16,
 }
 
@@ -38,8 +38,8 @@ impl Machine {
             .and_then(|socket| socket.local_addr())
             .expect("a port")
             .port();
-        let machine = Self { folder, port, _cluster: cluster };
-        machine.prepare(&machine._cluster.host());
+        let machine = Self { folder, port, cluster };
+        machine.prepare(&machine.cluster.host());
         Some(machine)
     }
 
