@@ -38,7 +38,7 @@ impl Machine {
             .and_then(|socket| socket.local_addr())
             .expect("a port")
             .port();
-        let machine = Self { folder, port, cluster };
+        let machine = Self { folder, cluster, port };
         machine.prepare(&machine.cluster.host());
         Some(machine)
     }
