@@ -70,26 +70,36 @@ impl RefusedCredentials {
     /// # Errors
     /// The database could not be queried.
     pub async fn write(&self, db: &Db) -> Result<(), DbError> {
-        let mut counts = std::mem::take(&mut *self.lock());
-        counts.remove(&Uuid::nil());
-        while !counts.is_empty() {
-            let step: HashMap<_, _> = {
-                let ids: Vec<Uuid> = counts.keys().take(STEP).copied().collect();
-                ids.into_iter().filter_map(|id| Some((id, counts.remove(&id)?))).collect()
-            };
+        // Attempts that are counted meanwhile wait for the next call.
+        let mut left = self.lock().len();
+        while left > 0 {
+            // One step at a time: a call that is cancelled loses no more than this one.
+            let step = self.take(STEP);
+            if step.is_empty() {
+                break;
+            }
+            left = left.saturating_sub(step.len());
             let now = Instant::now();
             let refusals: Vec<_> = step.iter().map(|(id, count)| count.refusals(*id, now)).collect();
             let query = move |conn: &mut _| credential_refusals::write(conn, &refusals);
             if let Err(error) = db.run(Lane::General, QUERY_TIMEOUT, query).await {
-                self.put_back(step.into_iter().chain(counts));
+                self.put_back(step);
                 return Err(error);
             }
         }
         Ok(())
     }
 
+    /// Takes out the counts of up to `most` systems.
+    fn take(&self, most: usize) -> HashMap<Uuid, Count> {
+        let mut counts = self.lock();
+        counts.remove(&Uuid::nil());
+        let ids: Vec<Uuid> = counts.keys().take(most).copied().collect();
+        ids.into_iter().filter_map(|id| Some((id, counts.remove(&id)?))).collect()
+    }
+
     /// Adds counts that could not be written to those that have been counted meanwhile.
-    fn put_back(&self, unwritten: impl Iterator<Item = (Uuid, Count)>) {
+    fn put_back(&self, unwritten: HashMap<Uuid, Count>) {
         let mut counts = self.lock();
         for (id, count) in unwritten {
             if let Some(newer) = counts.get_mut(&id) {
@@ -144,9 +154,11 @@ mod tests {
         let (refused, start) = (RefusedCredentials::default(), Instant::now());
         let at = |seconds| start + Duration::from_secs(seconds);
         refused.record(Some(&row(1)), false, None, at(0));
-        let unwritten = std::mem::take(&mut *refused.lock());
+        refused.record(None, false, None, at(0));
+        let unwritten = refused.take(STEP);
+        assert_eq!(unwritten.len(), 1, "unknown names are not written");
         refused.record(Some(&row(1)), true, Some([192, 0, 2, 1].into()), at(5));
-        refused.put_back(unwritten.into_iter());
+        refused.put_back(unwritten);
         let counts = refused.lock();
         let found = counts[&Uuid::from_u128(1)].refusals(Uuid::from_u128(1), at(7));
         assert_eq!((found.attempts, found.inactive), (2, 1));

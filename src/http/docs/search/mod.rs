@@ -15,7 +15,7 @@ pub use page::page;
 
 /// Limits on the cost of a search, which needs no credential.
 const MAX_QUERY: usize = 200;
-const MAX_WORDS: usize = 16;
+const MAX_WORDS: usize = 8;
 
 /// The results of `/docs/search.json`: what fits below the field.
 const MAX_LISTED: usize = 10;
