@@ -116,9 +116,9 @@ async fn serve(
     log::warn!("built with failpoints, for tests only: do not use it in production");
     let certificates = load_certificates(&config.http)?;
     let listeners = Listeners::bind(&config)?;
+    let tokens = parts::token_verifier(config.management.tokens.as_ref(), runtime.handle())?;
     // A start that a wrong setting stops has only the line that names the setting.
     log::info!("strongroom {} starts", version::FULL);
-    let tokens = parts::token_verifier(config.management.tokens.as_ref(), runtime.handle())?;
     if config.uploads.default_quota.is_none() {
         log::warn!("BACKUP_MAX_SIZE_PER_ORG is 0: organizations without a quota of their own have none");
     }

@@ -43,6 +43,7 @@ fn deletion_by_a_portal_is_recorded_with_its_caller() {
     let system = server.system();
     let keep = server.store(&system, &bytes(100));
     let id = server.store(&system, &bytes(50));
+    let filename = server.list(&system)[0]["filename"].clone();
     let (kept_key, uuid) = (server.object_key(&keep), id.split('.').next().expect("a UUID"));
     let path = format!("/api/systems/{}/backups/{id}", system.id);
     let delete = || {
@@ -68,7 +69,8 @@ fn deletion_by_a_portal_is_recorded_with_its_caller() {
          FROM backup_events WHERE kind = 'deleted'",
         system.id, system.org
     ));
-    assert_eq!(event, r#"portal@example.org 203.0.113.9 t t t {"with": "token"}"#);
+    let detail = format!(r#"{{"size": 50, "with": "token", "filename": {filename}}}"#);
+    assert_eq!(event, format!("portal@example.org 203.0.113.9 t t t {detail}"));
 }
 
 #[test]
