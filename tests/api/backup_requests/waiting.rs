@@ -172,7 +172,9 @@ fn thousand_waits_share_few_database_connections() {
         wires.extend(systems.iter().map(|system| (system, server.waiting(system, 60))));
     }
     assert_eventually("they all wait", TIMEOUT, || connections(&server) < 25);
-    assert!(wires.iter().all(|(_, raw)| !raw.has_something_to_read()));
+    // On a slow machine the first waits may have ended, as they do after a minute.
+    let ended = wires.iter().any(|(_, raw)| raw.has_something_to_read());
+    assert!(!ended || start.elapsed() >= Duration::from_secs(60), "no wait ends early");
     let request = server.request_backup(&systems[7]);
     for (system, raw) in &mut wires {
         if system.id == systems[7].id {
