@@ -2,6 +2,7 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::harness::{Builder, Certificate, RawClient, Server, TIMEOUT, assert_eventually, bytes, head};
@@ -84,20 +85,17 @@ fn restarted_server_has_the_state_of_the_previous_one() {
 }
 
 /// Sends request after request until connections are refused, on a new connection when an answer announces that
-/// its own closes. Returns the number of answers.
+/// its own closes. Counts the answers.
 ///
 /// A busy machine may delay a client for as long as the server waits for it: that request does not count as
 /// lost.
-///
-/// On a busy machine a client may be kept from asking for as long as the server waits for it: that one was not lost.
-fn send_until_refused(server: &Server, line: &str) -> usize {
-    let mut answered = 0;
+fn send_until_refused(server: &Server, line: &str, answers: &AtomicUsize) {
     let mut stream: Option<RawClient> = None;
     loop {
         let begun = Instant::now();
         let mut raw = match stream.take().map_or_else(|| RawClient::try_to(server), Ok) {
             Ok(raw) => raw,
-            Err(error) if error.kind() == ErrorKind::ConnectionRefused => return answered,
+            Err(error) if error.kind() == ErrorKind::ConnectionRefused => return,
             Err(error) => panic!("neither a connection nor a refusal: {error}"),
         };
         let request = format!("GET /api/health/live HTTP/1.1\r\nHost: a\r\n{line}\r\n");
@@ -105,10 +103,10 @@ fn send_until_refused(server: &Server, line: &str) -> usize {
         let late = begun.elapsed() >= FIRST_REQUEST;
         let answer = match sent.and_then(|()| raw.try_answer()) {
             Ok(answer) => answer.status(200),
-            Err(_) if late => return answered,
+            Err(_) if late => return,
             Err(error) => panic!("connected, and not answered: {error}"),
         };
-        answered += 1;
+        answers.fetch_add(1, Ordering::Relaxed);
         stream = (answer.header("connection") != Some("close")).then_some(raw);
     }
 }
@@ -117,14 +115,18 @@ fn send_until_refused(server: &Server, line: &str) -> usize {
 fn stop_during_requests(builder: &Builder, line: &str) {
     for _ in 0..5 {
         let server = builder.clone().start();
+        let answers = &AtomicUsize::new(0);
         std::thread::scope(|scope| {
             let clients: Vec<_> =
-                (0..16).map(|_| scope.spawn(|| send_until_refused(&server, line))).collect();
-            let asked = || server.log().matches("/api/health/live").count();
-            assert_eventually("all of them send requests", TIMEOUT * 3, || asked() > 200);
+                (0..16).map(|_| scope.spawn(|| send_until_refused(&server, line, answers))).collect();
+            // Until all of them are at work.
+            while answers.load(Ordering::Relaxed) <= 200 && clients.iter().any(|client| !client.is_finished())
+            {
+                std::thread::sleep(Duration::from_millis(5));
+            }
             server.signal(libc::SIGTERM);
-            let answered: usize = clients.into_iter().map(|c| c.join().expect("answered or refused")).sum();
-            assert!(answered > 200);
+            clients.into_iter().for_each(|client| client.join().expect("answered or refused"));
+            assert!(answers.load(Ordering::Relaxed) > 200);
         });
         assert_eq!(server.wait().code(), Some(0));
     }
