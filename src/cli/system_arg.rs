@@ -32,6 +32,13 @@ impl SystemArg {
         }
     }
 
+    /// Whether the text is the system's key or id, and not its name, which another system may have tomorrow.
+    pub fn is_key_or_id_of(&self, system: &SystemSummary) -> bool {
+        self.text == system.system_key
+            || self.text.parse() == Ok(system.id)
+            || self.text.split_once('/') == Some((&system.org_id, &system.system_key))
+    }
+
     fn unknown(&self, context: &mut Context) -> Result<Failure, Failure> {
         let text = &self.text;
         if let Some(org) = &self.org {

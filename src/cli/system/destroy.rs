@@ -44,7 +44,16 @@ struct Progress {
 
 pub fn run(context: &mut Context, system: &SystemArg, yes: bool) -> Result<(), Failure> {
     confirm::require(yes, "destroying a system")?;
-    let system = system.find(context)?;
+    let named = system;
+    let system = named.find(context)?;
+    if yes && !named.is_key_or_id_of(&system) {
+        // A script that is run again must not destroy a system whose name is the key of the one that is gone.
+        return Err(Failure::Refused(format!(
+            "--yes needs the key or the id of a system, and this is only the name of system {} of organization {}: \
+             pass its key; nothing was changed",
+            system.system_key, system.org_id
+        )));
+    }
     let parse = |e: crate::domain::ids::InvalidName| Failure::Refused(e.to_string());
     let org = OrgId::parse(&system.org_id).map_err(parse)?;
     let key = SystemKey::parse(&system.system_key).map_err(parse)?;

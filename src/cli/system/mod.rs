@@ -64,7 +64,7 @@ pub enum System {
     Destroy {
         #[command(flatten)]
         system: SystemArg,
-        /// Do not ask for confirmation
+        /// Do not ask for confirmation; SYSTEM has to be a key or an id then
         #[arg(long)]
         yes: bool,
     },

@@ -80,7 +80,7 @@ fn deleted_organization_leaves_nothing_and_starts_from_zero_when_added_again() {
     server.store(&system, &bytes(80));
     // The running service caches that the organization is full.
     server.upload(&system).body(bytes(90)).send().status(413);
-    server.cli(["system", "destroy", "fw-01", "--yes"]).exits(0);
+    server.cli(["system", "destroy", &system.key, "--yes"]).exits(0);
     server.cli(["org", "delete", "acme", "--yes", "--json"]).exits(0).json();
     assert_eq!(server.db.all("SELECT id FROM organizations"), ["bystander"]);
     assert_eq!(server.db.all("SELECT org_id FROM org_usage"), ["bystander"]);

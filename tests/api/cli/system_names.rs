@@ -11,7 +11,6 @@ const COMMANDS: &[(&[&str], &[&str])] = &[
     (&["backup", "list"], &[]),
     (&["request"], &[]),
     (&["request"], &["--list"]),
-    (&["system", "destroy"], &["--yes"]),
 ];
 
 fn run(server: &Server, before: &[&str], after: &[&str]) -> crate::harness::Output {
@@ -41,8 +40,13 @@ fn every_command_finds_a_system_by_its_name() {
                 words.extend(["--", written.as_str()]);
                 run(&server, &words, &[]).exits(0);
             }
+            let destroy = ["system", "destroy", "--yes", "--", &written];
+            let refused = server.cli(destroy).exits(1);
+            assert!(refused.stderr.contains("the name of system key-1 of organization acme"), "{refused:?}");
+            assert_eq!(server.db.number("SELECT count(*) FROM systems WHERE state = 'active'"), 2);
+            server.cli(["system", "destroy", "acme/key-1", "--yes"]).exits(0);
             assert_eq!(server.db.all("SELECT system_key FROM systems"), ["key-2"], "{written}");
-            server.cli(["system", "destroy", "bystander", "--yes"]).exits(0);
+            server.cli(["system", "destroy", "key-2", "--yes"]).exits(0);
         }
     }
     let by_key = add(&server, "acme", "key-1", "fw-01");
@@ -77,6 +81,7 @@ fn name_of_several_systems_is_refused_with_their_keys() {
         assert!(in_one.stderr.contains("2 systems") && !in_one.stderr.contains("--org"), "{in_one:?}");
         assert!(!in_one.stderr.contains("key-3"), "{in_one:?}");
     }
+    server.cli(["system", "destroy", "fw-01", "--yes"]).exits(1);
     assert_eq!(server.db.all("SELECT DISTINCT state FROM systems"), ["active"]);
     for written in [&["other/fw-01"][..], &["fw-01", "--org", "other"]] {
         let shown = run(&server, &["system", "show", "--json"], written).exits(0).json();
