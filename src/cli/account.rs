@@ -24,7 +24,7 @@ impl Account {
     /// Returns the account of the service, if this process is root's and there is such an account. A machine without it has no
     /// unit, and its commands go on as root.
     pub fn for_root() -> Result<Option<Self>, Failure> {
-        if !Uid::effective().is_root() {
+        if !is_root() {
             return Ok(None);
         }
         let user = User::from_name(NAME)
@@ -52,6 +52,11 @@ impl Account {
             .and_then(|()| seteuid(self.uid));
         done.map_err(cannot_become)
     }
+}
+
+/// Whether this process has root's rights now.
+pub fn is_root() -> bool {
+    Uid::effective().is_root()
 }
 
 fn cannot_become(error: nix::Error) -> Failure {

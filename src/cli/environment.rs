@@ -5,7 +5,7 @@ use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::Command;
 
-use super::account::Account;
+use super::account::{self, Account};
 use super::exit::Failure;
 use crate::config::{self, EnvironmentFile};
 
@@ -22,7 +22,7 @@ pub enum RunAs {
 ///
 /// Returns if it does not: if the settings are in the environment already.
 pub fn load(named: Option<&Path>, run_as: RunAs) -> Result<(), Failure> {
-    let Some(file) = EnvironmentFile::needed(named)? else { return Ok(()) };
+    let Some(file) = EnvironmentFile::needed(named, account::is_root())? else { return Ok(()) };
     let cannot =
         |error| Failure::Refused(format!("could not start again with the settings of the env file: {error}"));
     let mut command = Command::new(env::current_exe().map_err(cannot)?);

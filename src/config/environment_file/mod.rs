@@ -8,15 +8,19 @@ mod parse;
 #[cfg(test)]
 mod tests;
 
-use std::fs;
-use std::io::ErrorKind;
+use std::fs::{self, File};
+use std::io::{ErrorKind, Read as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use super::setting::{Default, Entry, Kind};
+use super::setting::{About, Default, Entry, Kind};
 use super::settings::{self, database::DATABASE_URL};
 use super::variables::{INSTALLED, Variables, wrong};
 use super::{ConfigError, unknown};
 use parse::{Assignment, Malformed};
+
+/// The rights of group and others to write a file.
+const WRITABLE_FOR_OTHERS: u32 = 0o022;
 
 /// An env file whose lines were read and checked.
 #[derive(Debug)]
@@ -28,23 +32,38 @@ pub struct EnvironmentFile {
 impl EnvironmentFile {
     /// Returns the file that this process needs for its settings: the named one. If none is named and the environment does not
     /// set DATABASE_URL, it is the installed one, if there is one. `None`: the settings are in the environment.
-    pub fn needed(named: Option<&Path>) -> Result<Option<Self>, ConfigError> {
+    ///
+    /// `for_root`: whether this process is root's, whose commands do what the file says (`LD_PRELOAD`). Then the installed
+    /// file, which nobody has named, has to be root's as well.
+    pub fn needed(named: Option<&Path>, for_root: bool) -> Result<Option<Self>, ConfigError> {
         let process = Variables::of_process();
         if process.source().is_some() {
             return Ok(None);
         }
         match named {
-            Some(path) => Self::read(path).map(Some),
+            Some(path) => Self::read(path, false).map(Some),
             None if process.has_secret(DATABASE_URL.about.name) => Ok(None),
             None => match fs::metadata(INSTALLED) {
                 Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-                _ => Self::read(Path::new(INSTALLED)).map(Some),
+                _ => Self::read(Path::new(INSTALLED), for_root).map(Some),
             },
         }
     }
 
-    fn read(path: &Path) -> Result<Self, ConfigError> {
-        let bytes = fs::read(path).map_err(|error| unreadable(path, &error))?;
+    fn read(path: &Path, must_be_roots: bool) -> Result<Self, ConfigError> {
+        let mut bytes = Vec::new();
+        let file = File::open(path).and_then(|mut file| {
+            file.read_to_end(&mut bytes)?;
+            file.metadata()
+        });
+        let file = file.map_err(|error| unreadable(path, &error))?;
+        if must_be_roots && (file.uid() != 0 || file.mode() & WRITABLE_FOR_OTHERS != 0) {
+            let path = path.display();
+            let problem = format!(
+                "others than root can change it, and root's commands would do what it says: chown root {path} && chmod go-w {path}"
+            );
+            return Err(wrong(&path.to_string(), problem));
+        }
         let variables = variables(&bytes).map_err(|Malformed { line, problem }| {
             wrong(&format!("{}, line {line}", path.display()), problem)
         })?;
@@ -65,7 +84,12 @@ impl EnvironmentFile {
         let is_set = |name: &String| {
             let setting =
                 settings::all().map(Entry::about).find(|about| about.variables().any(|own| own == *name));
-            setting.map_or(process.text(name).is_some(), |about| process.set_by(about).is_some())
+            // An empty secret counts as none, as everywhere.
+            let sets = |about: &About, own: &str| {
+                process.text(own).is_some_and(|text| about.kind != Kind::Secret || !text.is_empty())
+            };
+            setting
+                .map_or(process.text(name).is_some(), |about| about.variables().any(|own| sets(about, &own)))
         };
         of_unit.chain(self.variables.iter().cloned()).filter(|(name, _)| !is_set(name)).collect()
     }

@@ -113,6 +113,8 @@ fn setting_of_the_process_overrides_all_its_forms_in_the_file() {
     assert_eq!(names(&[]), ["S3_SECRET_KEY", "TZ"]);
     assert_eq!(names(&[("S3_SECRET_KEY_FILE", "/x")]), ["TZ"]);
     assert_eq!(names(&[("TZ", "CET")]), ["S3_SECRET_KEY"]);
+    assert_eq!(names(&[("S3_SECRET_KEY", "")]), ["S3_SECRET_KEY", "TZ"], "an empty secret counts as none");
+    assert_eq!(names(&[("S3_SECRET_KEY", ""), ("S3_SECRET_KEY_FILE", "/x")]), ["TZ"]);
 }
 
 #[test]

@@ -235,3 +235,25 @@ fn secret_files_are_read_as_root_and_other_users_are_told_to_be_root() {
         assert!(refused.stderr.contains("sudo strongroom"), "{refused:?}");
     }
 }
+
+#[test]
+fn installed_file_that_others_than_root_can_change_is_refused() {
+    let Some(machine) = Machine::new("installed_file_that_others_than_root_can_change_is_refused") else {
+        return;
+    };
+    machine.run(&["migrate"]).exits(0);
+    let installed = machine.path("etc/strongroom/strongroom.env");
+    let set = |owner: u32, mode: u32| {
+        chown(&installed, Some(owner), Some(ACCOUNT)).expect("chown");
+        fs::set_permissions(&installed, Permissions::from_mode(mode)).expect("chmod");
+    };
+    for (owner, mode) in [(ACCOUNT, 0o600), (0, 0o660), (0, 0o606)] {
+        set(owner, mode);
+        for command in [&["org", "list"][..], &["serve"]] {
+            let refused = machine.run(command).exits(2);
+            assert!(refused.stderr.contains("chown root /etc/strongroom/strongroom.env"), "{refused:?}");
+        }
+    }
+    set(0, 0o644);
+    machine.run(&["org", "list"]).exits(0);
+}
