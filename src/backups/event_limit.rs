@@ -1,7 +1,7 @@
 //! Limits what is recorded in the history: one event a minute for each key, so that repetitions do not fill it.
 
 use std::hash::Hash;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::domain::ttl_map::TtlMap;
@@ -25,9 +25,18 @@ impl<K: Hash + Eq> EventLimit<K> {
         self.permits_at(key, Instant::now())
     }
 
+    /// Forgets a permitted event that could not be recorded, so that the next one is.
+    pub fn forget(&self, key: &K) {
+        self.lock().remove(key);
+    }
+
     fn permits_at(&self, key: K, now: Instant) -> bool {
-        let mut recorded = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut recorded = self.lock();
         recorded.entry(key, now).is_none_or(|recorded| !std::mem::replace(recorded, true))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, TtlMap<K, bool>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -43,6 +52,8 @@ mod tests {
         assert!(!limit.permits_at(0, at(59)));
         assert!(limit.permits_at(1, at(59)), "another key");
         assert!(limit.permits_at(0, at(60)), "a minute later");
+        limit.forget(&0);
+        assert!(limit.permits_at(0, at(60)) && !limit.permits_at(0, at(60)), "not recorded after all");
         let recorded = |key: &i32| limit.permits_at(*key, at(61));
         assert_eq!((2..20_000).filter(recorded).count(), 19_998);
         let again = (2..20_000).filter(recorded).count();

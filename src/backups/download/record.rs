@@ -49,13 +49,13 @@ impl Vault {
     async fn record_unless_repeated(&self, row: &Backup, reader: &Reader, form: Form, detail: Value) {
         let (actor, remote_addr) = describe(reader);
         let key = (row.id.uuid(), actor.to_owned(), ClientNetwork::of(remote_addr), form);
-        if self.recorded_downloads.permits(key) {
-            self.record(row, reader, detail).await;
+        if self.recorded_downloads.permits(key.clone()) && !self.record(row, reader, detail).await {
+            self.recorded_downloads.forget(&key);
         }
     }
 
-    /// Writes an event. If that fails, the download continues: a restore must not depend on it.
-    async fn record(&self, row: &Backup, reader: &Reader, mut detail: Value) {
+    /// Writes an event; `false` if that fails. The download continues all the same: a restore must not depend on it.
+    async fn record(&self, row: &Backup, reader: &Reader, mut detail: Value) -> bool {
         let (actor, remote_addr) = describe(reader);
         match reader {
             Reader::System { .. } => {}
@@ -72,9 +72,11 @@ impl Vault {
             detail,
         };
         let query = move |conn: &mut _| events::write(conn, std::slice::from_ref(&event));
-        if let Err(error) = self.db.run(Lane::General, READ_TIMEOUT, query).await {
+        let written = self.db.run(Lane::General, READ_TIMEOUT, query).await;
+        if let Err(error) = &written {
             log::warn!("could not record the download of backup {}: {error}", row.id);
         }
+        written.is_ok()
     }
 }
 
