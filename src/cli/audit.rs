@@ -6,10 +6,10 @@ use serde::Serialize;
 use super::context::Context;
 use super::exit::{ExitCode, Failure};
 use super::output::table;
-use super::say::say;
 use super::streamed_list::StreamedList;
 use crate::db::audit::{self, Imbalance};
 use crate::tasks::compare::{Comparison, ComparisonStep, Difference};
+use crate::telemetry::print_failure;
 
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  \
@@ -66,11 +66,11 @@ impl Audit {
     }
 }
 
-/// Prints the line that is left of an audit in the journal when nobody reads the table.
+/// Prints the line that is left of an audit in the journal when nobody reads the table: an error, as its unit is failed.
 fn warn(differences: usize) {
     if differences > 0 {
-        say(&format!(
-            "the audit has found {differences} difference{}: docs/operations.md explains them (\"Reading strongroom audit\")",
+        print_failure(&format!(
+            "strongroom: the audit has found {differences} difference{}: docs/operations.md explains them (\"Reading strongroom audit\")",
             if differences == 1 { "" } else { "s" }
         ));
     }

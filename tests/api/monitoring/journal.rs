@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 use std::process::Command;
 
-use crate::harness::{Certificate, Journal, plain_command};
+use crate::harness::{Certificate, Journal, Server, plain_command};
 
 /// An address at which no database is.
 const DATABASE: &str = "postgres://nobody@127.0.0.1:1/none?connect_timeout=1";
@@ -53,6 +53,19 @@ fn log_lines_have_their_level_in_the_journal() {
     assert!(warning.starts_with("<4>strongroom::"), "{text}");
     let errors = journal.errors();
     assert!(errors.len() == 1 && errors[0].contains("MANAGEMENT_LISTEN_ADDRESS"), "{text}");
+}
+
+#[test]
+fn difference_that_an_audit_finds_is_an_error_in_the_journal() {
+    let (journal, server) = (Journal::new(), Server::start());
+    server.system();
+    ends_with(journal.connect(server.command([]).arg("audit")), 0);
+    assert_eq!(journal.errors().len(), 0, "{}", journal.text());
+    server.db.execute("UPDATE org_usage SET stored_bytes = stored_bytes + 1");
+    server.skip_audit();
+    ends_with(journal.connect(server.command([]).arg("audit")), 1);
+    let errors = journal.errors();
+    assert!(errors.len() == 1 && errors[0].contains("the audit has found 1 difference"), "{errors:?}");
 }
 
 #[test]
