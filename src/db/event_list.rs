@@ -80,7 +80,7 @@ pub fn systems_ever_named(conn: &mut Conn, org: Option<&OrgId>, text: &str) -> R
         id: Uuid,
     }
     let mut found: Vec<Uuid> = systems::find(conn, org, text)?.iter().map(|system| system.id).collect();
-    let sql = "SELECT id FROM destroyed_systems WHERE (id = $1 OR $2 IN (system_key, name, org_id || '/' || name)) \
+    let sql = "SELECT id FROM destroyed_systems WHERE (id = $1 OR $2 IN (system_key, name, org_id || '/' || system_key, org_id || '/' || name)) \
          AND ($3 IS NULL OR org_id = $3)";
     let destroyed: Vec<Destroyed> = diesel::sql_query(sql)
         // No system has the nil id.

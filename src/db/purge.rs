@@ -99,10 +99,13 @@ pub fn tombstones(conn: &mut Conn, system: Uuid) -> Result<Tombstones, DbError> 
 /// Drops the rows of destroyed systems that have no backup left in any state, and keeps their names for the history. Returns
 /// their number.
 pub fn drop_destroyed_systems(conn: &mut Conn) -> Result<usize, DbError> {
+    // An id is in both tables only if somebody has restored the row of a destroyed system. It must not keep the others.
     let sql = "WITH gone AS (DELETE FROM systems s WHERE state = 'destroying' \
              AND NOT EXISTS (SELECT 1 FROM backups b WHERE b.system_id = s.id) \
              RETURNING id, system_key, org_id, name) \
          INSERT INTO destroyed_systems (id, system_key, org_id, name) \
-         SELECT id, system_key, org_id, name FROM gone";
+         SELECT id, system_key, org_id, name FROM gone \
+         ON CONFLICT (id) DO UPDATE SET (system_key, org_id, name, destroyed_at) = \
+             (excluded.system_key, excluded.org_id, excluded.name, excluded.destroyed_at)";
     Ok(prepared(sql, ()).execute(conn)?)
 }

@@ -48,6 +48,7 @@ fn describe(details: &SystemDetails) -> String {
         ("freshness", freshness.to_owned()),
         ("open request", request),
         ("last refusal", refusal),
+        ("credential refused", time_ago(details.last_credential_refusal_at)),
     ])
 }
 

@@ -45,6 +45,10 @@ fn guesses_at_a_system_are_one_event_an_hour_across_processes() {
     let shown = "SELECT last_credential_refusal_at > now() - interval '1 minute' FROM support_systems WHERE system_key";
     assert_eq!(server.db.one(&format!("{shown} = '{}'", system.key)), "true");
     assert_eq!(server.db.one(&format!("{shown} = '{}'", untouched.key)), "null");
+    for (system, is_shown) in [(&system, true), (&untouched, false)] {
+        let json = server.cli(["system", "show", &system.key, "--json"]).exits(0).json();
+        assert_eq!(json["last_credential_refusal_at"].is_string(), is_shown, "{json}");
+    }
     let listed = server.cli(["events", "--kind", "credential_refused"]).exits(0);
     listed.says("within the hour");
 }

@@ -23,10 +23,11 @@ fn names_of_destroyed_systems_stay_in_the_history() {
         |name: &str| format!("SELECT count(*) FROM support_recent_events WHERE system_name = '{name}'");
     assert_eq!(server.db.number(&by_name("fw-graz")), 1);
     assert!(server.db.number(&by_name("fw-vienna")) > 2);
-    for name in [&system.key, &system.id] {
+    let in_org = format!("{}/{}", system.org, system.key);
+    for name in [&system.key, &in_org, &system.id] {
         let listed = server.cli(["events", "--system", name]).exits(0);
         listed.says("fw-vienna");
-        assert_eq!(listed.stdout.contains("fw-graz"), name == &system.key, "{listed:?}");
+        assert_eq!(listed.stdout.contains("fw-graz"), name != &system.id, "{listed:?}");
     }
 }
 
@@ -42,6 +43,21 @@ fn system_whose_row_the_service_drops_later_keeps_its_name() {
         server.db.all("SELECT id::text FROM systems").is_empty()
     });
     assert_eq!(server.db.one("SELECT system_key FROM destroyed_systems"), system.key);
+}
+
+#[test]
+fn row_that_was_restored_after_its_destruction_does_not_keep_others() {
+    let server = Server::start();
+    let (restored, other) = (server.system(), server.system());
+    server.db.execute(&format!(
+        "INSERT INTO destroyed_systems SELECT id, system_key, org_id, 'before' FROM systems WHERE id = '{}'",
+        restored.id
+    ));
+    for system in [&restored, &other] {
+        server.cli(["system", "destroy", &system.key, "--yes"]).exits(0);
+    }
+    assert!(server.db.all("SELECT id::text FROM systems").is_empty());
+    assert_eq!(server.db.number("SELECT count(*) FROM destroyed_systems WHERE name <> 'before'"), 2);
 }
 
 #[test]
