@@ -125,7 +125,9 @@ fn stop_during_requests(builder: &Builder, line: &str) {
                 std::thread::sleep(Duration::from_millis(5));
             }
             server.signal(libc::SIGTERM);
-            clients.into_iter().for_each(|client| client.join().expect("answered or refused"));
+            for client in clients {
+                client.join().expect("answered or refused");
+            }
             assert!(answers.load(Ordering::Relaxed) > 200);
         });
         assert_eq!(server.wait().code(), Some(0));
