@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use log::LevelFilter;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::literal;
@@ -26,6 +27,29 @@ fn parsed<T: FromStr>(text: &str, expected: &str) -> Result<T, String> {
 
 pub fn text(text: &str) -> Result<String, String> {
     parsed(text, "text")
+}
+
+/// Accepts what env_logger understands, except a lone name that is no module of Strongroom's: it would switch off every
+/// line of the others, the errors too, and is mostly a misspelt level.
+pub fn log_filter(text: &str) -> Result<String, String> {
+    let is_level = |text: &str| text.parse::<LevelFilter>().is_ok();
+    let levels = "`error`, `warn`, `info`, `debug`, `trace` or `off`";
+    let directives = text.split('/').next().unwrap_or_default().split(',').map(str::trim);
+    for directive in directives.filter(|directive| !directive.is_empty()) {
+        match directive.split_once('=') {
+            Some((_, level)) if is_level(level.trim()) => {}
+            Some((module, level)) => {
+                return Err(format!("{level:?} is not a level: write {module}=LEVEL with {levels}"));
+            }
+            None if is_level(directive) || directive.split("::").next() == Some("strongroom") => {}
+            None => {
+                return Err(format!(
+                    "{directive:?} is not a level: write {levels}, or MODULE=LEVEL for a single module"
+                ));
+            }
+        }
+    }
+    Ok(text.to_owned())
 }
 
 pub fn flag(text: &str) -> Result<bool, String> {

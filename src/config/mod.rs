@@ -110,6 +110,7 @@ impl Config {
     fn read(env: &Variables) -> Result<Self, ConfigError> {
         env.check()?;
         env.read(&upkeep::BACKUP_UNDELETE_WINDOW)?;
+        env.read(&settings::log::RUST_LOG)?;
         Ok(Self {
             database_url: env.read(&database::DATABASE_URL)?,
             http: HttpConfig {

@@ -124,7 +124,8 @@ fn env_entry(about: &About) -> String {
             entry,
             "# Or outside the environment, in a file or in a systemd credential of this name (in the unit:\n\
              # LoadCredential={name}:{file}). If both are set, {name} is used\n\
-             # and the file is ignored: remove that line.\n\
+             # and the file is ignored: remove that line. The service prefers its credential to the file of\n\
+             # {name}_FILE, which commands need beside it, because a credential is only for the service.\n\
              #{name}_FILE={file}\n"
         );
     }

@@ -114,18 +114,19 @@ impl Variables {
         path.filter(|path| path.exists())
     }
 
-    /// Finds a secret in the variable itself, in the file that `NAME_FILE` names, or in a systemd credential called
-    /// `NAME`.
+    /// Finds a secret in the variable itself, in a systemd credential called `NAME`, or in the file that `NAME_FILE` names.
+    /// Commands have no credential: the file may be the one that it is loaded from, which the service can't read.
     fn secret(&self, name: &str) -> Result<Option<Secret>, ConfigError> {
         if let Some(text) = self.text(name).filter(|text| !text.is_empty()) {
             return Ok(Some(Secret { variable: name.to_owned(), file: None, text: text.to_owned() }));
         }
-        let variable = format!("{name}_FILE");
-        if let Some(path) = self.text(&variable) {
-            let path = check::path(path).map_err(|problem| wrong(&variable, problem))?;
-            return Secret::in_file(variable, &path).map(Some);
+        if let Some(path) = self.credential(name) {
+            return Secret::in_file(name.to_owned(), &path).map(Some);
         }
-        self.credential(name).map(|path| Secret::in_file(name.to_owned(), &path)).transpose()
+        let variable = format!("{name}_FILE");
+        let Some(path) = self.text(&variable) else { return Ok(None) };
+        let path = check::path(path).map_err(|problem| wrong(&variable, problem))?;
+        Secret::in_file(variable, &path).map(Some)
     }
 }
 

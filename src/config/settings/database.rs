@@ -10,8 +10,8 @@ settings! {
     ///
     /// The value below reaches a Postgres on the same machine through its socket, where the account
     /// `strongroom` needs no password:
-    ///   runuser -u postgres -- createuser strongroom
-    ///   runuser -u postgres -- createdb --owner=strongroom strongroom
+    ///   runuser -l postgres -c 'createuser strongroom'
+    ///   runuser -l postgres -c 'createdb --owner=strongroom strongroom'
     /// Over a network: postgres://strongroom:PASSWORD@db.example.net/strongroom?sslmode=verify-full
     /// With a standby: postgres://strongroom:PASSWORD@db1,db2/strongroom?target_session_attrs=read-write
     /// pgbouncer needs pool_mode = session.

@@ -73,3 +73,25 @@ fn check_runs_beside_the_service_and_changes_nothing() {
     run(&mut command).exits(0).says("the settings are valid");
     assert_eq!(server.get("/api/health").send().status, 200);
 }
+
+#[test]
+fn log_level_that_would_silence_the_log_is_refused() {
+    let good = Certificate::new();
+    for value in ["verbose", "info,verbose", "info,strongroom=loud", "strongroom:debug"] {
+        is_refused(check(&good).env("RUST_LOG", value), "RUST_LOG: ");
+    }
+    for value in ["", "warn", "INFO", "off", "info,strongroom::access=debug", "info,hyper=warn", "strongroom"] {
+        run(check(&good).env("RUST_LOG", value)).exits(0);
+    }
+}
+
+/// Commands read the file that the credential is loaded from, so both are set, and only root can read the file.
+#[test]
+fn credential_of_the_unit_counts_before_the_file_of_the_commands() {
+    let (good, credentials) = (Certificate::new(), tempfile::tempdir().unwrap());
+    std::fs::write(credentials.path().join("DATABASE_URL"), "postgres://nobody@127.0.0.1:1/none\n").unwrap();
+    let mut command = check(&good);
+    command.env_remove("DATABASE_URL").env("DATABASE_URL_FILE", "/nonexistent/database-url");
+    is_refused(&mut command, "DATABASE_URL_FILE: ");
+    run(command.env("CREDENTIALS_DIRECTORY", credentials.path())).exits(0);
+}
