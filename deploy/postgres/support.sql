@@ -3,6 +3,7 @@
 --
 --     psql -f support.sql 'postgres:///strongroom'
 --     psql -f support.sql -v schema=NAME 'postgres:///strongroom'    # if several schemas have its tables
+--     runuser -l postgres -c 'psql strongroom' <support.sql          # as root, on a Debian machine
 --
 -- Run it in Strongroom's database after `strongroom migrate`, as a superuser. It may run again at any
 -- time, and should after an upgrade: it revokes every privilege that the role has on the schema, then

@@ -32,7 +32,7 @@ pub struct Events {
     #[arg(long, value_name = "AGE|DATE", value_parser = Since::parse)]
     since: Option<Since>,
     /// Show at most N events, the newest ones
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", value_parser = parse_limit)]
     limit: Option<u64>,
 }
 
@@ -114,6 +114,10 @@ impl Events {
             (count, true) => format!("the newest {count} events {within}: there are more without --limit"),
         }
     }
+}
+
+fn parse_limit(text: &str) -> Result<u64, String> {
+    text.parse().ok().filter(|&limit| limit > 0).ok_or_else(|| "it has to be a whole number, 1 or more".to_owned())
 }
 
 fn parse_kind(text: &str) -> Result<EventKind, String> {

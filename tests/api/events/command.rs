@@ -69,7 +69,7 @@ fn events_are_filtered_by_system_organization_kind_time_and_number() {
     for (wrong, code, word) in [
         (["--kind", "upload"], 2, "uploaded"),
         (["--since", "yesterday"], 2, "24h"),
-        (["--limit", "0"], 2, "limit"),
+        (["--limit", "0"], 2, "1 or more"),
         (["--system", "nobody"], 1, "nobody"),
         (["--org", "nobody"], 1, "nobody"),
     ] {
