@@ -117,7 +117,10 @@ impl Events {
 }
 
 fn parse_limit(text: &str) -> Result<u64, String> {
-    text.parse().ok().filter(|&limit| limit > 0).ok_or_else(|| "it has to be a whole number, 1 or more".to_owned())
+    text.parse()
+        .ok()
+        .filter(|&limit| limit > 0)
+        .ok_or_else(|| "it has to be a whole number, 1 or more".to_owned())
 }
 
 fn parse_kind(text: &str) -> Result<EventKind, String> {

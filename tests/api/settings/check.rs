@@ -80,7 +80,8 @@ fn log_level_that_would_silence_the_log_is_refused() {
     for value in ["verbose", "info,verbose", "info,strongroom=loud", "strongroom:debug"] {
         is_refused(check(&good).env("RUST_LOG", value), "RUST_LOG: ");
     }
-    for value in ["", "warn", "INFO", "off", "info,strongroom::access=debug", "info,hyper=warn", "strongroom"] {
+    for value in ["", "warn", "INFO", "off", "info,strongroom::access=debug", "info,hyper=warn", "strongroom"]
+    {
         run(check(&good).env("RUST_LOG", value)).exits(0);
     }
 }

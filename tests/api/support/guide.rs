@@ -22,12 +22,17 @@ fn every_query_of_the_support_guide_works_for_the_role_support() {
     let queries = sql_blocks(&page);
     assert!(queries.len() >= 8, "the guide has {} queries", queries.len());
     for query in queries {
-        let named =
-            query.replace("fw-01", &system.key).replace(EXAMPLE_KEY, &system.key).replace("acme", &system.org);
+        let named = query
+            .replace("fw-01", &system.key)
+            .replace(EXAMPLE_KEY, &system.key)
+            .replace("acme", &system.org);
         support.try_execute(&named).unwrap_or_else(|error| panic!("{error}: {query}"));
     }
     let first = sql_blocks(&page)[0].replace("fw-01", &system.key);
     let found = format!("SELECT count(*) FROM ({}) found", first.trim().trim_end_matches(';'));
     assert_eq!(support.number(&found), 1, "the search finds the system by its key");
-    assert!(page.matches(&format!("'{EXAMPLE_KEY}'")).count() >= 3, "the other queries take a key, not a name");
+    assert!(
+        page.matches(&format!("'{EXAMPLE_KEY}'")).count() >= 3,
+        "the other queries take a key, not a name"
+    );
 }
