@@ -57,7 +57,7 @@ Upload a backup, list the backups, and download the newest:
 
 $curl -X POST -H 'Content-Type: application/octet-stream' -H 'X-Filename: $(basename "$DEMO_FILE")' --data-binary @$file -w '\n' $backups
 $curl -w '\n' $backups
-$curl -o $restored "$backups/\$($curl $backups | jq -r '.data.backups[0].id')"
+${curl/--fail-with-body/--fail} -o $restored "$backups/\$($curl $backups | jq -r '.data.backups[0].id')"
 
 Decrypt the downloaded backup:
 
