@@ -22,7 +22,11 @@ pub fn settings_page() -> String {
         let _ = writeln!(page, "\n## {}", group.heading);
         for about in group.settings.iter().map(|setting| setting.about()) {
             let (name, meaning, default) = (about.name, described(about), default(about, "`"));
-            let _ = writeln!(page, "\n### `{name}`\n\n{meaning}\n\nDefault: {default}");
+            let default = match default.strip_prefix("required") {
+                Some(when) => format!("Required{when}."),
+                None => format!("Default: {default}"),
+            };
+            let _ = writeln!(page, "\n### `{name}`\n\n{meaning}\n\n{default}");
         }
     }
     page

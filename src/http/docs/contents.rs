@@ -113,7 +113,7 @@ pub const REFERENCE: Entry = Entry {
 pub const ERROR_CODE_LIST: Entry = Entry {
     name: "errors",
     title: "Error codes",
-    summary: "What each code of the gateway API means and what to do about it.",
+    summary: "What each code of an error under /backup means, and what to do about it.",
 };
 
 /// The address of the page that shows this place in a file of the repository.

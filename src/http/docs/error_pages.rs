@@ -44,7 +44,9 @@ pub fn list(site: &Documentation) -> String {
     }
     let (before, after) = neighbours(site, name);
     let main = format!(
-        "<p class=\"eyebrow\">Reference</p><article class=\"prose\"><h1>{title}</h1><p>{summary}</p><div class=\"wide\">\
+        "<p class=\"eyebrow\">Reference</p><article class=\"prose\"><h1>{title}</h1><p>{summary} \
+         Errors under <code>/api</code> have no such code: <a href=\"/docs/limits#what-an-answer-looks-like\">What an answer looks \
+         like</a>.</p><div class=\"wide\">\
          <table><thead><tr><th>code</th><th>status</th><th>meaning</th></tr></thead><tbody>{rows}</tbody></table></div>\
          </article><p class=\"source\"><a href=\"/docs/{name}.md\">This page as Markdown</a></p>{}",
         layout::neighbours(before, after),

@@ -10,6 +10,8 @@ use super::site::Documentation;
 pub fn page(site: &Documentation, name: &str) -> Option<String> {
     let guide = site.guide(name)?;
     let (html, headings) = to_html(&guide.markdown);
+    // Below the title.
+    let html = html.replacen("</h1>", &format!("</h1>{}", layout::folded_sections(&headings)), 1);
     let (before, after) = neighbours(site, name);
     let main = format!(
         "<p class=\"eyebrow\">{}</p><article class=\"prose\">{html}</article>\

@@ -116,6 +116,23 @@ fn settings_page_has_every_setting() {
     for name in names {
         assert!(page.contains(&format!("<h3 id=\"{}\"><code>{name}</code>", name.to_lowercase())), "{name}");
     }
+    assert!(page.contains("<p>Required.</p>") && page.contains("<p>Required with a key.</p>"), "{page}");
+    assert!(!page.contains("Default: required"), "{page}");
+}
+
+#[test]
+fn guide_lists_its_sections_for_wide_and_for_narrow_screens() {
+    let server = Server::start();
+    for guide in ["appliance", "portals", "limits", "install", "operations", "support", "settings"] {
+        let page = text(&server.manage("GET", &format!("/docs/{guide}")).send().status(200));
+        let list_after = |start: &str| {
+            let rest = page.split_once(start).unwrap_or_else(|| panic!("{guide} has no {start}")).1;
+            rest.split_once("</ul>").expect("the end of the list").0.to_owned()
+        };
+        let folded = list_after("</h1><details class=\"contents\"><summary>On this page</summary>");
+        assert!(folded.matches("<a href=\"#").count() > 2, "{guide}: {folded}");
+        assert_eq!(folded, list_after("aria-label=\"On this page\"><h2>On this page</h2>"), "{guide}");
+    }
 }
 
 #[test]

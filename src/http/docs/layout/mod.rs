@@ -3,6 +3,8 @@
 pub mod icons;
 mod navigation;
 
+pub use navigation::folded_sections;
+
 use super::assets::{FONT, ICON, SCRIPT, STYLE};
 use super::contents::Entry;
 use super::html::escape;

@@ -51,6 +51,24 @@ pub fn sections(headings: &[Heading]) -> String {
     if headings.is_empty() {
         return "<div class=\"aside\"></div>".to_owned();
     }
+    format!(
+        "<nav class=\"aside\" aria-label=\"On this page\"><h2>On this page</h2>{}</nav>",
+        section_links(headings)
+    )
+}
+
+/// The same list for a narrow screen, folded.
+pub fn folded_sections(headings: &[Heading]) -> String {
+    if headings.is_empty() {
+        return String::new();
+    }
+    format!(
+        "<details class=\"contents\"><summary>On this page</summary>{}</details>",
+        section_links(headings)
+    )
+}
+
+fn section_links(headings: &[Heading]) -> String {
     let item = |heading: &Heading| {
         format!(
             "<li class=\"level{}\"><a href=\"#{}\">{}</a></li>",
@@ -60,5 +78,5 @@ pub fn sections(headings: &[Heading]) -> String {
         )
     };
     let items: String = headings.iter().map(item).collect();
-    format!("<nav class=\"aside\" aria-label=\"On this page\"><h2>On this page</h2><ul>{items}</ul></nav>")
+    format!("<ul>{items}</ul>")
 }

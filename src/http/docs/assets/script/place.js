@@ -1,9 +1,14 @@
-// Marks the place on the page in the navigation, and closes the sheet after a choice.
+// Marks the place on the page in the navigation, and closes the sheet and the folded list after a choice.
 
 document.addEventListener("DOMContentLoaded", () => {
   const side = document.getElementById("navigation");
   side?.addEventListener("click", (event) => {
     if (event.target.closest("a") && side.matches(":popover-open")) side.hidePopover();
+  });
+
+  const folded = document.querySelector(".contents");
+  folded?.addEventListener("click", (event) => {
+    if (event.target.closest("a")) folded.open = false;
   });
 
   const links = new Map();
