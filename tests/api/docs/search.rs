@@ -44,6 +44,8 @@ fn search_finds_the_right_place_first() {
         ("upload a backup", "/docs/reference#uploadBackup", 2),
         ("Retry-After", "/docs/appliance#what-each-answer-means-and-when-to-retry", 1),
         ("pgbouncer", "/docs/operations#behind-pgbouncer", 1),
+        ("<restore>", "/docs/appliance#restore", 1),
+        ("{certificates}", "/docs/operations#certificates", 1),
         ("certificates", "/docs/operations#certificates", 1),
         ("certificate", "/docs/operations#certificates", 3),
     ];

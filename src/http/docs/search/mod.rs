@@ -71,7 +71,7 @@ impl Query {
         let text = &text[..end.unwrap_or_default()];
         let mut words: Vec<String> = Vec::new();
         for word in text.split_whitespace().map(str::to_ascii_lowercase) {
-            let word = word.trim_matches(|c: char| "\"'`,;:?!()".contains(c)).to_owned();
+            let word = word.trim_matches(|c: char| "\"'`,;:?!()<>[]{}".contains(c)).to_owned();
             if !word.is_empty() && !words.contains(&word) && words.len() < MAX_WORDS {
                 words.push(word);
             }

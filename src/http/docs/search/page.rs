@@ -33,7 +33,7 @@ pub fn page(site: &Documentation, query: &Query) -> String {
         for entry in found {
             let _ = write!(
                 main,
-                "<li><a href=\"{}\"><span class=\"where\">{} <span>{}</span></span><b>{}</b></a><p>{}</p></li>",
+                "<li><a href=\"{}\"><span class=\"where\">{}<span>{}</span></span><b>{}</b></a><p>{}</p></li>",
                 escape(&entry.url),
                 escape(entry.kind.title()),
                 escape(entry.page),

@@ -2,13 +2,11 @@
 
 document.addEventListener("DOMContentLoaded", () => {
   for (const box of document.querySelectorAll(".code")) addCopyButton(box, () => box.querySelector("code").textContent);
-  // What scrolls can be reached with the keyboard.
-  for (const box of document.querySelectorAll("pre, .wide")) {
-    if (box.scrollWidth <= box.clientWidth) continue;
-    box.tabIndex = 0;
-    box.setAttribute("role", "group");
-    box.setAttribute("aria-label", box.matches("pre") ? "Code" : "Table");
-  }
+  // Also when a tab or an answer is opened, and when the window or the font changes the widths.
+  const sizes = new ResizeObserver((entries) => {
+    for (const { target } of entries) reachWithKeyboard(target.closest("pre, .wide"));
+  });
+  for (const box of document.querySelectorAll("pre, .wide, .wide > table")) sizes.observe(box);
 
   const tabs = [...document.querySelectorAll("input[data-tab]")];
   const choose = (tab) => {
@@ -26,6 +24,17 @@ document.addEventListener("DOMContentLoaded", () => {
     });
   }
 });
+
+/** What scrolls can be reached with the keyboard, nothing else. */
+function reachWithKeyboard(box) {
+  if (box.scrollWidth > box.clientWidth) {
+    box.tabIndex = 0;
+    box.setAttribute("role", "group");
+    box.setAttribute("aria-label", box.matches("pre") ? "Code" : "Table");
+  } else {
+    for (const name of ["tabindex", "role", "aria-label"]) box.removeAttribute(name);
+  }
+}
 
 function addCopyButton(box, text) {
   const button = Object.assign(document.createElement("button"), { type: "button", className: "copy", textContent: "Copy" });

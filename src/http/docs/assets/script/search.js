@@ -17,6 +17,8 @@ document.addEventListener("DOMContentLoaded", () => {
   form.append(said);
 
   let selected = -1;
+  // The query whose results are in the list.
+  let listed = "";
   let pending = null;
   let timer = 0;
   const options = () => [...list.querySelectorAll("[role=option]")];
@@ -48,7 +50,7 @@ document.addEventListener("DOMContentLoaded", () => {
     const link = element(
       "a",
       { id: `found-${index}`, href: result.url, tabIndex: -1 },
-      element("span", { className: "where" }, `${result.kind} `, element("span", { textContent: result.page })),
+      element("span", { className: "where" }, result.kind, element("span", { textContent: result.page })),
       element("b", { textContent: result.title }),
       element("span", { className: "excerpt" }, ...excerpt),
     );
@@ -71,6 +73,7 @@ document.addEventListener("DOMContentLoaded", () => {
       list.replaceChildren(...(results.length ? results.map(option) : [none]));
       said.textContent = results.length === 1 ? "1 result" : `${results.length} results`;
       list.scrollTop = 0;
+      listed = query;
       open(document.activeElement === input);
       select(results.length ? 0 : -1);
     } catch (error) {
@@ -92,10 +95,15 @@ document.addEventListener("DOMContentLoaded", () => {
       if (list.hidden) input.blur();
       open(false);
       event.preventDefault();
+    } else if (list.hidden && count && event.key === "ArrowDown") {
+      open(true);
+      select(0);
+      event.preventDefault();
     } else if (!list.hidden && count && (event.key === "ArrowDown" || event.key === "ArrowUp")) {
       select((selected + (event.key === "ArrowDown" ? 1 : count - 1)) % count);
       event.preventDefault();
-    } else if (event.key === "Enter" && !list.hidden && selected >= 0) {
+    } else if (event.key === "Enter" && !list.hidden && selected >= 0 && listed === input.value.trim()) {
+      // A list that is older than the query does not count: then the form is sent.
       options()[selected].click();
       event.preventDefault();
     }
