@@ -26,7 +26,7 @@ async function allPages(page) {
 }
 
 async function check(page, path, name) {
-  await page.goto(url + path, { waitUntil: "networkidle" });
+  await page.goto(url + path);
   const over = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
   if (over > 0) report(`${name} ${path}: scrolls sideways by ${over} px`);
   await page.evaluate(axe);
@@ -44,6 +44,17 @@ async function searchWithKeys(page) {
   await page.waitForURL("**/docs/settings#backup_lease").catch(() => report(`the search with keys ended at ${page.url()}`));
 }
 
+/** Enter right after the last letter never leads to a result of a part of the word. */
+async function searchInAHurry(page) {
+  await page.goto(`${url}/docs`);
+  await page.keyboard.press("/");
+  await page.keyboard.type("4");
+  await page.locator("#found [role=option]").first().waitFor();
+  await page.keyboard.type("13\n");
+  const results = /\/docs\/(search\?q=413|limits#what-is-limited)$/;
+  await page.waitForURL(results).catch(() => report(`a search in a hurry ended at ${page.url()}`));
+}
+
 const browser = await chromium.launch({ executablePath: process.env.CHROMIUM, args: ["--no-sandbox"] });
 for (const colorScheme of ["light", "dark"]) {
   for (const width of [1280, 390, 320]) {
@@ -54,8 +65,11 @@ for (const colorScheme of ["light", "dark"]) {
     const page = await context.newPage();
     page.on("pageerror", (error) => report(`${page.url()}: ${error.message}`));
     const name = `${width} px, ${colorScheme}`;
-    for (const path of await allPages(page)) await check(page, path, name);
+    const paths = await allPages(page);
+    console.log(`${name}: ${paths.length} pages`);
+    for (const path of paths) await check(page, path, name);
     await searchWithKeys(page);
+    await searchInAHurry(page);
     await context.close();
   }
 }
