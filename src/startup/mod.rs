@@ -119,6 +119,7 @@ async fn serve(
     let tokens = parts::token_verifier(config.management.tokens.as_ref(), runtime.handle())?;
     // A start that a wrong setting stops has only the line that names the setting.
     log::info!("strongroom {} starts", version::FULL);
+    parts::log_token_settings(config.management.tokens.as_ref());
     if config.uploads.default_quota.is_none() {
         log::warn!("BACKUP_MAX_SIZE_PER_ORG is 0: organizations without a quota of their own have none");
     }

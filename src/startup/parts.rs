@@ -33,13 +33,21 @@ pub(super) fn token_verifier(
     config: Option<&TokenConfig>,
     runtime: &Handle,
 ) -> Result<Option<TokenVerifier>, StartError> {
-    let Some(config) = config else {
-        log::info!("neither JWT_JWKS_URL nor JWT_JWKS_FILE is set: the management API refuses every token");
-        return Ok(None);
-    };
-    warn(&config.warnings);
+    let Some(config) = config else { return Ok(None) };
     let tokens = TokenVerifier::new(config.settings.clone(), runtime);
     tokens.map(Some).map_err(|line| StartError::Setting(format!("JWT_JWKS_FILE: {line}")))
+}
+
+/// Logs what an operator should know about the settings of tokens.
+pub(super) fn log_token_settings(config: Option<&TokenConfig>) {
+    match config {
+        Some(config) => warn(&config.warnings),
+        None => {
+            log::info!(
+                "neither JWT_JWKS_URL nor JWT_JWKS_FILE is set: the management API refuses every token"
+            );
+        }
+    }
 }
 
 fn warn(lines: &[String]) {
