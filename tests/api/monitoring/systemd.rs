@@ -60,7 +60,11 @@ fn settings_of_the_unit(name: &str) -> Vec<String> {
 #[test]
 fn reload_checks_the_files_before_the_service_reads_them() {
     let reload = settings_of_the_unit("ExecReload");
-    assert_eq!(reload, ["/usr/bin/strongroom serve --check", "/bin/kill -HUP $MAINPID"]);
+    // The check is no main process: systemd hides the unit's credentials from it, and names their place all the same.
+    let credentials = "CREDENTIALS_DIRECTORY=/proc/${MAINPID}/root/run/credentials/%n";
+    let check = format!("/usr/bin/env {credentials} /usr/bin/strongroom serve --check");
+    assert_eq!(reload, [check.as_str(), "/bin/kill -HUP $MAINPID"]);
+    assert_eq!(settings_of_the_unit("SyslogIdentifier"), ["strongroom"]);
 }
 
 #[test]
@@ -86,7 +90,7 @@ fn unit(name: &str) -> String {
 
 #[test]
 fn audit_unit_has_the_account_the_settings_and_the_sandbox_of_the_service() {
-    let own = ["Type=", "Exec", "Timeout", "KillSignal=", "Restart", "LimitNOFILE="];
+    let own = ["Type=", "Exec", "Timeout", "KillSignal=", "Restart", "LimitNOFILE=", "SyslogIdentifier="];
     let settings = |name| {
         let unit = unit(name);
         let (_, service) = unit.split_once("[Service]\n").expect("a section");
