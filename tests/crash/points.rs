@@ -11,7 +11,7 @@ fn sources(folder: &str) -> Vec<String> {
         for entry in fs::read_dir(folder).expect("a folder of the checkout").flatten() {
             if entry.path().is_dir() {
                 folders.push(entry.path());
-            } else {
+            } else if entry.path().extension().is_some_and(|extension| extension == "rs") {
                 texts.push(fs::read_to_string(entry.path()).expect("a source file"));
             }
         }
