@@ -98,7 +98,10 @@ fn line_of_an_upload_that_is_broken_off_says_so() {
     raw.send(bytes(700));
     assert_eventually("the upload is admitted", TIMEOUT, || server.receiving() == 1);
     raw.disconnect(crate::harness::Disconnect::Rst);
-    let line = line(&server, "POST /api/systems/backups disconnected received=700 sent=0 ms=");
+    // How much the server has read when the reset arrives depends on the machine.
+    let line = line(&server, "POST /api/systems/backups disconnected received=");
+    let received: u64 = line.split(' ').next().and_then(|number| number.parse().ok()).expect("a number");
+    assert!(received <= 700 && line.contains(" sent=0 ms="), "{line}");
     let of_system = of_system(&system, "");
     assert!(line.contains(&of_system), "{line}");
 }
