@@ -166,13 +166,9 @@ impl LockedBackup {
         }
     }
 
-    /// Returns the size of a stored backup in bytes.
-    pub fn size(&self) -> u64 {
-        from_bigint(self.size_bytes.unwrap_or(0))
-    }
-
     fn as_backup(&self) -> StoredBackup {
-        StoredBackup { id: self.id, size: self.size(), pledged_to: self.pledged_to }
+        let size = from_bigint(self.size_bytes.unwrap_or(0));
+        StoredBackup { id: self.id, size, pledged_to: self.pledged_to }
     }
 }
 

@@ -54,13 +54,15 @@ impl Transaction<'_> {
     pub(super) fn delete(&mut self, index: SystemIndex, op: &Delete) -> Result<OperationOutcome, DbError> {
         let id = op.backup.uuid();
         let reason = if op.by == DeletedBy::System { RetireReason::System } else { RetireReason::Operator };
-        let Some(after) = accounting::delete(&self.usage(index), id) else {
+        let usage = self.usage(index);
+        let Some(after) = accounting::delete(&usage, id) else {
             return self.deleted_before(op, reason);
         };
         let row = self.systems[index].row_of(id).filter(|row| row.extension == op.backup.ext().as_str());
         let Some(row) = row else { return Ok(OperationOutcome::NotFound) };
-        // The row is dropped soon. Support can still say which file was deleted.
-        let mut detail = json!({ "filename": row.filename, "size": row.size() });
+        // The row is dropped soon. Support can still say which file was deleted. An operation before this one may have stored it.
+        let size = usage.backups.iter().find(|backup| backup.id == id).map(|backup| backup.size);
+        let mut detail = json!({ "filename": row.filename, "size": size });
         if let DeletedBy::Caller(_) = op.by {
             detail["with"] = json!("token");
         }
