@@ -62,12 +62,14 @@ pub fn table<const N: usize>(header: [&str; N], rows: impl IntoIterator<Item = [
     for row in rows {
         table.add_row(row.map(|cell| printable(&cell)));
     }
+    lines_of(&table)
+}
+
+/// Formats a table of that style.
+pub fn lines_of(table: &Table) -> String {
     // The style puts a space before the first column.
-    table
-        .lines()
-        .map(|line| line.strip_prefix(' ').unwrap_or(&line).trim_end().to_owned())
-        .collect::<Vec<_>>()
-        .join("\n")
+    let lines = table.lines().map(|line| line.strip_prefix(' ').unwrap_or(&line).trim_end().to_owned());
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// The same for a list, which may be empty: then returns `none`.

@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::exit::Failure;
-use super::output::{printable, write};
+use super::output::{lines_of, printable, write};
 
 /// Lines that are buffered before they are printed, so that their columns are aligned.
 const BUFFERED_LINES: usize = 500;
@@ -77,7 +77,7 @@ impl<T: Serialize, const N: usize> StreamedList<T, N> {
             for line in &lines {
                 table.add_row((self.cells)(line).map(|cell| printable(&cell)));
             }
-            self.print(&table.trim_fmt());
+            self.print(&lines_of(&table));
         }
     }
 
