@@ -35,7 +35,7 @@ async def main(url: str, collect: str) -> None:
         assert [one["operation_id"] for one in found] == ["uploadBackup"], found
         upload = json.loads(await call("get_operation", operation_id="uploadBackup"))
         assert upload["server"] == collect, upload["server"]
-        assert "Metadata" in upload["components"]["schemas"]
+        assert "BackupMetadata" in upload["components"]["schemas"]
 
         guides = json.loads(await call("list_guides"))
         for guide in guides:
