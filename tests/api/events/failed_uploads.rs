@@ -1,7 +1,9 @@
 //! Uploads that were admitted and not stored: why, how far they came, and which file it was.
 
 use super::recorded;
-use crate::harness::{BACKUPS, Disconnect, RawClient, Server, TIMEOUT, assert_eventually, bytes, head};
+use crate::harness::{
+    BACKUPS, Disconnect, RawClient, Server, TIMEOUT, assert_eventually, bytes, head, on_s3,
+};
 
 #[test]
 fn broken_off_upload_is_recorded_with_its_file_and_what_was_received() {
@@ -14,7 +16,10 @@ fn broken_off_upload_is_recorded_with_its_file_and_what_was_received() {
         raw.send(head("POST", BACKUPS, &system, &lines));
         raw.send(bytes(300_000));
         assert_eventually("the upload is under way", TIMEOUT, || server.receiving() == 1);
-        assert_eventually("its bytes have arrived", TIMEOUT, || server.has_bytes_of_an_upload());
+        // A body of this size is in memory until its end if it goes to an engine.
+        if !on_s3() {
+            assert_eventually("its bytes have arrived", TIMEOUT, || server.has_bytes_of_an_upload());
+        }
         raw.disconnect(Disconnect::Fin);
         server.assert_nothing_left(&before);
     }
@@ -27,7 +32,7 @@ fn broken_off_upload_is_recorded_with_its_file_and_what_was_received() {
         "SELECT (detail ->> 'received')::bigint FROM backup_events WHERE kind = 'failed' AND system_id IS NOT NULL \
              AND backup_id IS NOT NULL",
     );
-    assert!((1..=300_000).contains(&received), "{received}");
+    assert!((i64::from(!on_s3())..=300_000).contains(&received), "{received}");
 }
 
 #[test]
