@@ -56,14 +56,12 @@ impl Events {
         let mut previous: Option<EventRow> = None;
         let mut left = self.limit.unwrap_or(u64::MAX);
         let more = loop {
-            // One more than the limit tells whether there are more.
-            let size = left.saturating_add(1).min(PAGE);
-            let page = event_list::page(&mut context.conn, &filter, previous.as_ref(), size.cast_signed())?;
-            let is_last = (page.len() as u64) < size;
-            for row in page {
-                if left == 0 {
-                    break;
-                }
+            // One row more than is shown tells whether there are more.
+            let shown = left.min(PAGE);
+            let rows = shown.cast_signed() + 1;
+            let page = event_list::page(&mut context.conn, &filter, previous.as_ref(), rows)?;
+            let is_last = page.len() as u64 <= shown;
+            for row in page.into_iter().take(usize::try_from(shown).unwrap_or(usize::MAX)) {
                 left -= 1;
                 previous = Some(row.clone());
                 list.push(row);

@@ -126,3 +126,15 @@ fn events_are_found_by_index() {
         assert_eq!(numbers().0, before.0, "the whole table is read: {arguments:?}");
     }
 }
+
+#[test]
+fn limit_of_exactly_all_events_leaves_none_out() {
+    let server = Server::start();
+    server.db.execute(
+        "INSERT INTO backup_events (kind, org_id, actor) SELECT 'quota_set', 'acme', 'operator' FROM generate_series(1, 1000)",
+    );
+    for (limit, more) in [("999", true), ("1000", false), ("1001", false)] {
+        let listed = server.cli(["events", "--json", "--limit", limit]).exits(0).json();
+        assert_eq!(listed["more"], more, "of 1000 events, at most {limit}");
+    }
+}
