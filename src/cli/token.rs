@@ -32,7 +32,8 @@ pub enum Token {
         /// Organization that the token is for; required, except with backup:admin
         #[arg(long, value_name = "ORG", value_parser = OrgId::parse)]
         org: Option<OrgId>,
-        /// Scopes (required), in quotes and separated by spaces: backup:view, backup:create, backup:delete, backup:admin
+        /// Scopes (required), in quotes and separated by spaces: backup:view, backup:create, backup:delete,
+        /// system:manage, org:manage, backup:admin
         #[arg(long, value_name = "SCOPES", value_parser = Scopes::parse)]
         scope: Option<Scopes>,
         /// Subject of the token: the person or program that uses it, recorded with each event

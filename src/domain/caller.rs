@@ -11,12 +11,17 @@ pub enum Scope {
     Create,
     /// `backup:delete`: deletions.
     Delete,
+    /// `system:manage`: changes of systems.
+    ManageSystems,
+    /// `org:manage`: changes of organizations.
+    ManageOrgs,
     /// `backup:admin`: access to every organization. The route's own scope is required as well.
     Admin,
 }
 
 impl Scope {
-    pub const ALL: [Self; 4] = [Self::View, Self::Create, Self::Delete, Self::Admin];
+    pub const ALL: [Self; 6] =
+        [Self::View, Self::Create, Self::Delete, Self::ManageSystems, Self::ManageOrgs, Self::Admin];
 
     /// Returns the scope's name in a token.
     pub fn as_str(self) -> &'static str {
@@ -24,6 +29,8 @@ impl Scope {
             Self::View => "backup:view",
             Self::Create => "backup:create",
             Self::Delete => "backup:delete",
+            Self::ManageSystems => "system:manage",
+            Self::ManageOrgs => "org:manage",
             Self::Admin => "backup:admin",
         }
     }
@@ -31,6 +38,14 @@ impl Scope {
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|scope| scope.as_str() == text)
     }
+}
+
+/// The organizations that a caller may see.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum VisibleOrgs {
+    All,
+    /// Only those with these ids.
+    Of(Vec<String>),
 }
 
 /// A portal or a program, identified by its verified token. Only `auth::bearer` makes one.
@@ -61,9 +76,20 @@ impl Caller {
         self.scopes.contains(&scope)
     }
 
-    /// Whether the caller may see what belongs to this organization. Everything else does not exist for the caller.
-    pub fn sees(&self, org: &str) -> bool {
-        self.may(Scope::Admin) || self.org.as_ref().is_some_and(|own| own.as_str() == org)
+    /// Returns the organization at the top of the tree that the caller may see; `None`: every organization.
+    pub fn tree(&self) -> Option<&OrgId> {
+        if self.may(Scope::Admin) { None } else { self.org.as_ref() }
+    }
+
+    /// Whether the caller may see what belongs to an organization, of which `path` is the id and the ids of all
+    /// organizations above it. Everything else does not exist for the caller.
+    pub fn sees_any_of<T: AsRef<str>>(&self, path: &[T]) -> bool {
+        self.tree().is_none_or(|top| path.iter().any(|id| id.as_ref() == top.as_str()))
+    }
+
+    /// Whether this is the organization of the caller's token.
+    pub fn is_of(&self, org: &OrgId) -> bool {
+        self.org.as_ref() == Some(org)
     }
 }
 
@@ -76,17 +102,21 @@ mod tests {
     }
 
     #[test]
-    fn a_caller_sees_its_own_organization_and_an_admin_every_one() {
-        let cases: &[(Option<&str>, &[Scope], bool, bool)] = &[
-            (Some("acme"), &[], true, false),
-            (Some("acme"), &[Scope::View, Scope::Create, Scope::Delete], true, false),
-            (Some("ACME"), &[Scope::View], false, false),
-            (Some("acme"), &[Scope::Admin], true, true),
-            (None, &[Scope::Admin], true, true),
+    fn a_caller_sees_its_organization_and_all_below_and_an_admin_every_one() {
+        let scopes = [Scope::View, Scope::Create, Scope::Delete, Scope::ManageSystems, Scope::ManageOrgs];
+        let cases: &[(Option<&str>, &[Scope], [bool; 4])] = &[
+            (Some("acme"), &[], [true, true, false, false]),
+            (Some("acme"), &scopes, [true, true, false, false]),
+            (Some("north"), &scopes, [false, true, false, false]),
+            (Some("branch"), &scopes, [false, false, false, false]),
+            (Some("ACME"), &[Scope::View], [false, false, false, false]),
+            (Some("acme"), &[Scope::Admin], [true, true, true, true]),
+            (None, &[Scope::Admin], [true, true, true, true]),
         ];
-        for (org, scopes, own, other) in cases {
+        let paths: [&[&str]; 4] = [&["acme"], &["branch-7", "north", "acme"], &["globex"], &[]];
+        for (org, scopes, expected) in cases {
             let caller = caller(*org, scopes).unwrap();
-            assert_eq!((caller.sees("acme"), caller.sees("other")), (*own, *other), "{org:?} {scopes:?}");
+            assert_eq!(paths.map(|path| caller.sees_any_of(path)), *expected, "{org:?} {scopes:?}");
         }
     }
 
@@ -99,7 +129,9 @@ mod tests {
     #[test]
     fn an_admin_needs_the_routes_scope_as_well() {
         let admin = caller(None, &[Scope::Admin]).unwrap();
-        assert!(admin.may(Scope::Admin) && !admin.may(Scope::View) && !admin.may(Scope::Delete));
+        for scope in Scope::ALL {
+            assert_eq!(admin.may(scope), scope == Scope::Admin, "{scope:?}");
+        }
     }
 
     #[test]
@@ -107,7 +139,9 @@ mod tests {
         for scope in Scope::ALL {
             assert_eq!(Scope::parse(scope.as_str()), Some(scope));
         }
-        for text in ["", "backup", "backup:", "backup:*", "BACKUP:VIEW", "backup:view "] {
+        for text in
+            ["", "backup", "backup:", "backup:*", "BACKUP:VIEW", "backup:view ", "org:admin", "system:"]
+        {
             assert_eq!(Scope::parse(text), None, "{text}");
         }
     }

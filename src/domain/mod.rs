@@ -13,6 +13,7 @@ pub mod ids;
 pub mod media_type;
 pub mod object_key;
 pub mod openpgp;
+pub mod org_tree;
 pub mod orphans;
 pub mod range;
 pub mod rate_window;

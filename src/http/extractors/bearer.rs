@@ -42,6 +42,20 @@ impl RequiredScope for DeleteScope {
     const SCOPE: Scope = Scope::Delete;
 }
 
+/// `system:manage`.
+pub struct ManageSystemsScope;
+
+impl RequiredScope for ManageSystemsScope {
+    const SCOPE: Scope = Scope::ManageSystems;
+}
+
+/// `org:manage`.
+pub struct ManageOrgsScope;
+
+impl RequiredScope for ManageOrgsScope {
+    const SCOPE: Scope = Scope::ManageOrgs;
+}
+
 /// `backup:admin`.
 pub struct AdminScope;
 

@@ -92,7 +92,7 @@ fn unknown_scope_is_refused_with_a_list_of_scopes() {
     let all = [("JWT_HS256_SECRET", SECRET), ("JWT_ISSUER", ISSUER), ("JWT_AUDIENCE", AUDIENCE)];
     for scope in ["backup:veiw", "backup:view backup:veiw", "openid", "backup:view,backup:delete", "", " "] {
         let refused = issue(&all, &["--org", "acme", "--scope", scope]).exits(2);
-        let known = "backup:view, backup:create, backup:delete, backup:admin";
+        let known = "backup:view, backup:create, backup:delete, system:manage, org:manage, backup:admin";
         assert!(refused.stderr.contains(known) && refused.stdout.is_empty(), "{scope:?}: {refused:?}");
     }
 }

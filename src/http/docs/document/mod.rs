@@ -128,8 +128,9 @@ fn basic() -> SecurityScheme {
 
 fn bearer() -> SecurityScheme {
     let text = "A JWT from the identity provider. Its `scope` (or `permissions`) contains the scope that the operation \
-                needs: `backup:view`, `backup:create` or `backup:delete`. Its `org` is the organization whose systems \
-                it gives access to. With `backup:admin` as well it gives access to the systems of every organization.";
+                needs: `backup:view`, `backup:create`, `backup:delete`, `system:manage` or `org:manage`. Its `org` is \
+                the organization to whose systems it gives access. With `backup:admin` as well it gives access to the \
+                systems of every organization.";
     let scheme =
         HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").description(Some(text));
     SecurityScheme::Http(scheme.build())
