@@ -6,8 +6,8 @@
 //! # Modules, and who may import whom
 //!
 //! ```text
-//! main -> cli -> startup -> { http, tasks } -> backups -> { actors, auth, db, store } -> domain
-//!                                                        actors, auth -> db
+//! main -> cli -> startup -> { http, tasks } -> { backups, fleet } -> { actors, auth, db, store } -> domain
+//!                                                                    actors, auth -> db
 //!                            tasks, cli -> db, store
 //!                            http, cli -> auth
 //! ```
@@ -18,6 +18,7 @@
 //! * [`http`] - routes, extractors, handlers, and the one table from errors to status codes
 //! * [`tasks`] - background work: prepare schema and store, renew the lease, listen for backup requests, purge, sweep
 //! * [`backups`] - the use cases: upload, list, download, delete, backup requests
+//! * [`fleet`] - the use cases about systems and organizations: their status, lists, changes
 //! * [`auth`] - who calls: systems by Basic credentials, portals by bearer tokens
 //! * [`actors`] - one per organization, to order and batch what changes its totals
 //! * [`db`] - the only module with SQL; `db::accounting` has the transactions that change the totals
@@ -41,6 +42,7 @@ pub mod cli;
 pub mod config;
 pub mod db;
 pub mod domain;
+pub mod fleet;
 pub mod http;
 pub mod startup;
 pub mod store;

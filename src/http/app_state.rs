@@ -8,10 +8,12 @@ use super::base_urls::ApiAddresses;
 use super::docs::Documentation;
 use crate::auth::bearer::TokenVerifier;
 use crate::backups::Vault;
+use crate::fleet::Fleet;
 
 /// The state of both listeners, in actix-web's application data.
 pub struct AppState {
     pub vault: Arc<Vault>,
+    pub fleet: Arc<Fleet>,
     /// The proxies whose `X-Forwarded-For` is trusted.
     pub trusted_proxies: Vec<IpNet>,
     /// `None`: no keys are configured, so every token is refused.

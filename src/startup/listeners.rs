@@ -12,6 +12,7 @@ use super::StartError;
 use crate::auth::bearer::TokenVerifier;
 use crate::backups::Vault;
 use crate::config::{Config, HttpConfig, ManagementConfig, settings_page};
+use crate::fleet::Fleet;
 use crate::http::{
     self, Api, ApiAddress, ApiAddresses, ApiServer, AppState, Certificates, Documentation, ListenerDrain,
     ResponseTimeouts, ServerSettings,
@@ -45,6 +46,7 @@ impl Listeners {
         self,
         config: Config,
         vault: Arc<Vault>,
+        fleet: Arc<Fleet>,
         tokens: Option<TokenVerifier>,
         certificates: Option<Arc<Certificates>>,
         max_files: usize,
@@ -61,8 +63,15 @@ impl Listeners {
         let trusted_proxies = config.http.trusted_proxies;
         let cors_origins = config.management.cors_origins;
         let documentation = Arc::new(Documentation::new(settings_page()));
-        let state =
-            Data::new(AppState { vault, trusted_proxies, tokens, cors_origins, addresses, documentation });
+        let state = Data::new(AppState {
+            vault,
+            fleet,
+            trusted_proxies,
+            tokens,
+            cors_origins,
+            addresses,
+            documentation,
+        });
         let shutdown_grace = config.http.shutdown_grace;
         let response_timeouts =
             ResponseTimeouts { idle_timeout: config.uploads.idle_timeout, min_rate: config.uploads.min_rate };

@@ -138,11 +138,13 @@ async fn serve(
     let store: Arc<dyn BlobStore> = Arc::new(InstrumentedStore { store, metrics: metrics.clone() });
     tokio::try_join!(check_database(connector.clone(), runtime), check_store(Arc::clone(&store), runtime))?;
     let actors = Actors::start(db.clone(), policy.clone(), metrics.clone());
+    let fleet = parts::build_fleet(&config, db.clone());
     let vault = parts::build_vault(&config, db, store, &actors, runtime.handle(), metrics);
 
     let threads = background::start(&supervisor, &config, migrate, policy, &connector, &vault).await?;
     let grace = config.http.shutdown_grace;
-    let servers = listeners.serve(config, Arc::clone(&vault), tokens, certificates.clone(), max_files)?;
+    let servers =
+        listeners.serve(config, Arc::clone(&vault), fleet, tokens, certificates.clone(), max_files)?;
     notify_systemd(&[sd_notify::NotifyState::Ready]);
     // Systems that wait for a backup request must not delay the uploads under way.
     let stopping = || vault.waiters.close();

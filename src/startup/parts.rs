@@ -1,4 +1,4 @@
-//! The parts that the settings describe: the store, the verifier of tokens, and the vault.
+//! The parts that the settings describe: the store, the verifier of tokens, the vault, and the fleet.
 
 use std::sync::Arc;
 
@@ -18,6 +18,7 @@ use crate::backups::{
 use crate::config::{Config, StoreConfig, TokenConfig, UploadConfig};
 use crate::db::Db;
 use crate::db::accounting::AccountingPolicy;
+use crate::fleet::{Fleet, SystemLimits};
 use crate::store::{self, BlobStore};
 use crate::telemetry::Metrics;
 
@@ -113,4 +114,12 @@ pub(super) fn build_vault(
         last_health: LastHealth::default(),
         metrics,
     })
+}
+
+/// Builds the use cases about the fleet.
+pub(super) fn build_fleet(config: &Config, db: Db) -> Arc<Fleet> {
+    let uploads = &config.uploads;
+    let limits =
+        SystemLimits { retention: uploads.retention, max_upload: uploads.max_size, rate: uploads.rate };
+    Arc::new(Fleet { db, limits })
 }

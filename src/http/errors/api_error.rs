@@ -40,6 +40,8 @@ pub enum ApiError {
     NotFound,
     #[error("system not found")]
     SystemNotFound,
+    #[error("organization not found")]
+    OrganizationNotFound,
     #[error("request not found")]
     BackupRequestNotFound,
     #[error("system is suspended")]
@@ -209,9 +211,11 @@ impl ResponseError for ApiError {
             | Self::InvalidToken
             | Self::RefusedToken { .. } => StatusCode::UNAUTHORIZED,
             Self::InsufficientScope { .. } | Self::InvalidLink => StatusCode::FORBIDDEN,
-            Self::NotFound | Self::SystemNotFound | Self::BackupRequestNotFound | Self::UnknownPath => {
-                StatusCode::NOT_FOUND
-            }
+            Self::NotFound
+            | Self::SystemNotFound
+            | Self::OrganizationNotFound
+            | Self::BackupRequestNotFound
+            | Self::UnknownPath => StatusCode::NOT_FOUND,
             Self::Suspended | Self::BackupRequestEnded { .. } => StatusCode::CONFLICT,
             Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::NotText => StatusCode::UNSUPPORTED_MEDIA_TYPE,

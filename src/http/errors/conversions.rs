@@ -3,6 +3,7 @@
 use super::api_error::ApiError;
 use super::outage_log::log_outage;
 use crate::backups::{BackupRequestError, Outage, ReadError, UploadError};
+use crate::fleet::FleetError;
 
 impl From<Outage> for ApiError {
     fn from(outage: Outage) -> Self {
@@ -55,6 +56,16 @@ impl From<BackupRequestError> for ApiError {
             BackupRequestError::Suspended => Self::Suspended,
             BackupRequestError::Ended(state) => Self::BackupRequestEnded { state },
             BackupRequestError::Unavailable(outage) => outage.into(),
+        }
+    }
+}
+
+impl From<FleetError> for ApiError {
+    fn from(error: FleetError) -> Self {
+        match error {
+            FleetError::NoSystem => Self::SystemNotFound,
+            FleetError::NoOrganization => Self::OrganizationNotFound,
+            FleetError::Unavailable(error) => Outage::database(&error).into(),
         }
     }
 }

@@ -1,0 +1,24 @@
+//! The use cases about the fleet: systems and organizations, for those who manage them. No HTTP, no SQL.
+//!
+//! * `limits.rs` - the limits that apply to each system
+//! * `error.rs` - why a use case failed
+
+mod error;
+mod limits;
+
+use std::time::Duration;
+
+pub use error::FleetError;
+pub use limits::SystemLimits;
+
+use crate::db::Db;
+
+/// What the use cases about the fleet need.
+pub struct Fleet {
+    pub db: Db,
+    /// The limits in force of each system.
+    pub limits: SystemLimits,
+}
+
+/// How long a use case waits for a database that can't be reached: callers are people and programs that try again.
+pub const TIMEOUT: Duration = Duration::from_secs(4);
