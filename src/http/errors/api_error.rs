@@ -1,5 +1,7 @@
 //! The table from errors to status codes, headers and `data`.
 
+use std::borrow::Cow;
+
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ALLOW, CONTENT_RANGE, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
@@ -98,7 +100,12 @@ pub const NOT_A_FORM: &str = "a form can't be stored, only the file itself: curl
 impl ApiError {
     /// An invalid part of the request: its name, what is wrong with it, and its value.
     pub fn field(key: &'static str, message: &'static str, value: impl Into<String>) -> Self {
-        Self::Validation(FieldError { key, message, value: value.into() })
+        Self::Validation(FieldError { key: key.into(), message: message.into(), value: value.into() })
+    }
+
+    /// The same for a part whose value is not repeated.
+    pub fn invalid(key: impl Into<Cow<'static, str>>, message: impl Into<Cow<'static, str>>) -> Self {
+        Self::Validation(FieldError { key: key.into(), message: message.into(), value: String::new() })
     }
 
     /// The client has damaged the file that it sent.

@@ -11,12 +11,12 @@ use crate::http::openapi::schemas::{BackupRequestStateSchema, ERROR_ENVELOPE, en
 /// A part of the request that failed validation.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct FieldError {
-    /// The part of the request: a header, `body`, `id`.
-    #[schema(example = "content-digest")]
-    pub key: &'static str,
+    /// The part of the request: a header, a query parameter, a member of the JSON body, `body`, `id`.
+    #[schema(value_type = String, example = "content-digest")]
+    pub key: Cow<'static, str>,
     /// What is wrong with it.
-    #[schema(example = "mismatch")]
-    pub message: &'static str,
+    #[schema(value_type = String, example = "mismatch")]
+    pub message: Cow<'static, str>,
     /// The value that was sent, shortened; empty where it would not help.
     #[schema(example = "")]
     pub value: String,

@@ -163,7 +163,8 @@ fn error_response(errors: &[DescribedError]) -> Response {
 fn example_name(error: &ApiError) -> String {
     let text = match error.data() {
         ErrorData::Validation(failed) => {
-            let fields = failed.errors.iter().map(|field| [field.key, field.message].join(" "));
+            let fields =
+                failed.errors.iter().map(|field| [field.key.as_ref(), field.message.as_ref()].join(" "));
             fields.collect::<Vec<_>>().join(" ")
         }
         ErrorData::DependencyDown(down) => format!("{error} {}", down.details),

@@ -1,7 +1,8 @@
-//! What both APIs use: the metadata of a backup, the response with its bytes, and the route of signed downloads.
+//! What both APIs use: the metadata of a backup, the response with its bytes, the route of signed downloads; and JSON bodies.
 
 pub mod backup_id_path;
 pub mod backup_metadata;
 pub mod backup_response;
 pub mod deleted;
+pub mod json_body;
 pub mod signed_downloads;
