@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::prepared::{column, prepared};
 use super::{Conn, DbError};
+use crate::domain::author::Author;
 use crate::domain::event_kind::EventKind;
 
 /// One entry of the history. It is written in the transaction that makes the change it describes.
@@ -26,6 +27,15 @@ pub struct Event {
 }
 
 impl Event {
+    /// Returns the event of what somebody did to an organization, or to one of its systems.
+    pub fn by(author: &Author, kind: EventKind, org: &str, system: Option<Uuid>, detail: Value) -> Self {
+        Self {
+            actor: author.name().to_owned(),
+            remote_addr: author.remote_addr(),
+            ..Self::by_operator(kind, org, system, detail)
+        }
+    }
+
     /// Returns the event of what an operator did at the command line to an organization, or to one of its systems.
     pub fn by_operator(kind: EventKind, org: &str, system: Option<Uuid>, detail: Value) -> Self {
         Self {

@@ -28,7 +28,11 @@ row_state! {
         OrgAdded = "org_added",
         OrgRenamed = "org_renamed",
         OrgDeleted = "org_deleted",
+        /// An organization has got another parent, or none.
+        OrgMoved = "org_moved",
         QuotaSet = "quota_set",
+        /// The periods of an organization or of a system were set.
+        PeriodSet = "period_set",
         SystemAdded = "system_added",
         SecretRotated = "secret_rotated",
         Suspended = "suspended",

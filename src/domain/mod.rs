@@ -1,6 +1,7 @@
 //! Pure types and decisions: no I/O, no clock, no async.
 
 pub mod accounting;
+pub mod author;
 pub mod backup_request;
 pub mod body_rate;
 pub mod caller;

@@ -1,8 +1,11 @@
 //! An event's details in short words, for people. JSON output has all of them as they are in the table.
 
+use std::time::Duration;
+
 use serde_json::Value;
 
 use crate::db::event_list::EventRow;
+use crate::domain::duration;
 use crate::domain::event_kind::EventKind;
 use crate::domain::size;
 
@@ -64,6 +67,11 @@ fn facts(kind: EventKind, detail: Detail) -> Vec<Option<String>> {
             let change = detail.text("old").zip(detail.text("new"));
             vec![change.map(|(old, new)| format!("from {old:?} to {new:?}"))]
         }
+        EventKind::OrgMoved => {
+            let place = |name| detail.text(name).map_or("the top".to_owned(), |org| format!("below {org}"));
+            vec![Some(format!("from {} to {}", place("old"), place("new")))]
+        }
+        EventKind::PeriodSet => vec![detail.period("backup"), detail.period("contact")],
         EventKind::OrgDeleted => vec![detail.text("name")],
         EventKind::CredentialRefused => {
             let count = detail.0["count"].as_u64();
@@ -145,6 +153,16 @@ impl Detail<'_> {
         self.size(name).or_else(|| self.text(name))
     }
 
+    /// Returns the change of a period, if it was changed.
+    fn period(self, name: &str) -> Option<String> {
+        let change = self.0[name].as_object()?;
+        let period = |when: &str| {
+            let seconds = change.get(when).and_then(Value::as_u64);
+            seconds.map_or("inherited".to_owned(), |seconds| duration::exact(Duration::from_secs(seconds)))
+        };
+        Some(format!("{name} period from {} to {}", period("old"), period("new")))
+    }
+
     fn request(self) -> Option<String> {
         self.text("request").map(|id| format!("request {id}"))
     }
@@ -191,6 +209,18 @@ mod tests {
             ("deleted", json!({"filename": "a.gpg", "size": 5}), "a.gpg, 5 B"),
             ("pruned", json!({"reason": "slots", "size": 5}), "too many backups of the system, 5 B"),
             ("quota_set", json!({"old": "default", "new": 1024}), "from default to 1.0 KiB"),
+            ("org_moved", json!({"old": null, "new": "acme"}), "from the top to below acme"),
+            ("org_moved", json!({"old": "acme", "new": "globex"}), "from below acme to below globex"),
+            (
+                "period_set",
+                json!({"backup": {"old": null, "new": 7200}}),
+                "backup period from inherited to 2 hours",
+            ),
+            (
+                "period_set",
+                json!({"backup": {"old": 90, "new": null}, "contact": {"old": null, "new": 60}}),
+                "backup period from 90 seconds to inherited, contact period from inherited to 1 minute",
+            ),
             ("credential_refused", json!({"count": 3, "suspended": 0}), "3 within the hour"),
             ("resumed", json!({}), ""),
             ("of_a_later_version", json!({"why": "unknown", "n": 1}), "n: 1, why: unknown"),
