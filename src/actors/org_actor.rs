@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use actix::{
     Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, Message, ResponseFuture, WrapFuture,
 };
+use chrono::{DateTime, Utc};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
@@ -69,6 +70,8 @@ pub(super) struct OrgActor {
     shared: Arc<ActorResources>,
     queue: PendingQueue,
     refusals: RefusedUploads,
+    /// The last admission, by the database's clock.
+    last_admission: Option<DateTime<Utc>>,
     quota_refusals: QuotaRefusalCache,
     /// Whether a transaction is under way, or waits for its next attempt.
     in_flight: bool,
@@ -86,6 +89,7 @@ impl OrgActor {
             shared,
             queue: PendingQueue::default(),
             refusals: RefusedUploads::default(),
+            last_admission: None,
             quota_refusals: QuotaRefusalCache::default(),
             in_flight: false,
             skipped: 0,
@@ -199,6 +203,11 @@ impl OrgActor {
     fn answer(&mut self, batch: Vec<Pending>, outcomes: Vec<OperationOutcome>, now: Instant) {
         for (pending, outcome) in batch.into_iter().zip(outcomes) {
             self.quota_refusals.observe(&pending.operation, &outcome, now);
+            match &outcome {
+                OperationOutcome::Admitted { at } => self.last_admission = self.last_admission.max(Some(*at)),
+                OperationOutcome::Committed(_) => self.refusals.backup_stored(pending.operation.system_id()),
+                _ => {}
+            }
             if matches!(outcome, OperationOutcome::QuotaExceeded { blocked_by_reservations: true, .. }) {
                 self.shared.contention.record(&self.org, Instant::now());
             }
@@ -209,6 +218,7 @@ impl OrgActor {
     }
 
     fn tick(&mut self, ctx: &mut Context<Self>) {
+        self.refusals.end_minutes(Instant::now());
         self.start_next(ctx);
         let idle = !self.in_flight && self.queue.is_empty() && self.last_work.elapsed() > IDLE_STOP;
         if idle {
@@ -260,6 +270,7 @@ impl Handler<RecordRefusal> for OrgActor {
     type Result = ();
 
     fn handle(&mut self, message: RecordRefusal, _: &mut Self::Context) {
-        self.refusals.record(message.0, Instant::now());
+        let refusal = RefusedUpload { not_before: self.last_admission, ..message.0 };
+        self.refusals.record(refusal, Instant::now());
     }
 }

@@ -133,7 +133,11 @@ mod tests {
             let answer = cache.get(&admit(system, wanted_bytes), now);
             assert_eq!(answer.is_some(), known, "{wanted_bytes}");
         }
-        cache.observe(&admit(SYSTEM, 10), &OperationOutcome::Admitted, soon);
+        cache.observe(
+            &admit(SYSTEM, 10),
+            &OperationOutcome::Admitted { at: chrono::DateTime::UNIX_EPOCH },
+            soon,
+        );
         assert!(cache.get(&admit(SYSTEM, 100), soon).is_some());
     }
 
@@ -147,7 +151,8 @@ mod tests {
             Operation::Delete(Delete { system_id, backup, by, remote_addr: None, attempted_before })
         };
         let abort = |backup| {
-            Operation::Abort(Abort { system_id: OTHER, backup, release_rate_slot: false, failure: None })
+            let (system_id, failure, refused) = (OTHER, None, None);
+            Operation::Abort(Abort { system_id, backup, release_rate_slot: false, failure, refused })
         };
         let commit = |system_id| {
             Operation::Commit(Commit { system_id, backup, size: 1, sha256: [0; 32], encrypted: false })

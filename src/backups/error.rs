@@ -5,6 +5,7 @@ use crate::db::DbError;
 use crate::db::accounting::OperationOutcome;
 use crate::domain::backup_request::BackupRequestState;
 use crate::domain::failure_reason::FailureReason;
+use crate::domain::refusal::RefusalReason;
 use crate::domain::transfer_damage::TransferDamage;
 use crate::store::{PutError, StoreError};
 
@@ -90,16 +91,21 @@ impl UploadError {
         matches!(self, Self::Unavailable(_) | Self::Aborted)
     }
 
-    /// Returns the reason for the history (`backup_events`), if this is a refusal.
-    pub fn refusal_reason(&self) -> Option<&'static str> {
+    /// Returns why the system is left without a newer backup, for its status; `None`: its status is `suspended` then.
+    pub(super) fn refused(&self) -> Option<RefusalReason> {
+        self.refusal_reason().or_else(|| self.failure_reason().and_then(RefusalReason::of_failure))
+    }
+
+    /// Returns the reason for the history (`backup_events`), if a rule has refused the upload.
+    pub fn refusal_reason(&self) -> Option<RefusalReason> {
         match self {
-            Self::RateLimited { .. } | Self::TooManyOpen => Some("rate"),
-            Self::TooLarge { .. } => Some("size"),
-            Self::QuotaExceeded => Some("quota"),
-            Self::DigestMismatch => Some("digest"),
-            Self::DamagedByClient(_) => Some("damaged"),
-            Self::TimedOut => Some("timeout"),
-            Self::Malformed(_) => Some("malformed"),
+            Self::RateLimited { .. } | Self::TooManyOpen => Some(RefusalReason::Rate),
+            Self::TooLarge { .. } => Some(RefusalReason::Size),
+            Self::QuotaExceeded => Some(RefusalReason::Quota),
+            Self::DigestMismatch => Some(RefusalReason::Digest),
+            Self::DamagedByClient(_) => Some(RefusalReason::Damaged),
+            Self::TimedOut => Some(RefusalReason::Timeout),
+            Self::Malformed(_) => Some(RefusalReason::Malformed),
             _ => None,
         }
     }

@@ -85,6 +85,8 @@ pub struct UploadConfig {
     /// The quota in bytes of an organization that has none of its own; `None`: unlimited.
     pub default_quota: Option<u64>,
     pub rate: RateLimits,
+    /// How old the newest backup of a system may become that has no period of its own.
+    pub backup_period: Duration,
     pub idle_timeout: Duration,
     /// The minimum rate of a body in bytes a second; 0: no minimum.
     pub min_rate: u64,
@@ -134,6 +136,7 @@ impl Config {
                     per_minute: env.read(&limits::BACKUP_RATE_LIMIT_PER_MINUTE)?,
                     per_hour: env.read(&limits::BACKUP_RATE_LIMIT_PER_HOUR)?,
                 },
+                backup_period: env.read(&limits::BACKUP_PERIOD)?,
                 idle_timeout: env.read(&slow_clients::BACKUP_BODY_IDLE_TIMEOUT)?,
                 min_rate: env.read(&slow_clients::BACKUP_BODY_MIN_RATE)?,
             },

@@ -16,11 +16,14 @@ pub type Conn = PgConnection;
 /// plain index scan marks the entries of rows that are dead to all transactions, and later scans skip them. A system has
 /// too few rows for a bitmap to gain anything.
 ///
+/// `strongroom.writes_facts`: the transactions of this version write the facts in `systems` themselves, together with the rows in
+/// `backups`. For all other sessions triggers do it.
+///
 /// No compiled plans: every statement here ends before it would be compiled, and a wrong estimate about a large table (for a
 /// sweep, an audit) would cost tenths of a second.
 const SESSION: &str = "SET timezone = 'UTC'; SET statement_timeout = '10s'; SET lock_timeout = '3s'; \
      SET idle_in_transaction_session_timeout = '15s'; SET application_name = 'strongroom'; \
-     SET enable_bitmapscan = off; SET jit = off";
+     SET enable_bitmapscan = off; SET jit = off; SET strongroom.writes_facts = 'on'";
 
 /// libpq's own timeouts.
 /// * `connect_timeout`: seconds to connect to each address of the host. The minimum is 2. It is short so that the next attempt

@@ -9,6 +9,8 @@
 //! * The lock of the table of versions. Only a role that may write the table can take it. While it is held, an older version
 //!   that does not hold the advisory lock can't record its migration.
 //!
+//! After the migrations, the facts of old systems are filled in ([`system_facts`]), which takes no long lock.
+//!
 //! No wait for a lock is longer than [`LOCK_TIMEOUT`], neither for these locks nor for those of a migration. Otherwise all
 //! others that need the same table would wait as well, so uploads would stop. A migration that does not get its lock is rolled
 //! back and tried again.
@@ -24,7 +26,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool, Integer, Nullable, Text};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
-use super::{Conn, DbError};
+use super::{Conn, DbError, system_facts};
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");
 
@@ -49,7 +51,10 @@ pub fn migrate(conn: &mut Conn) -> Result<Vec<String>, DbError> {
     loop {
         match apply_next(conn) {
             Ok(Some(version)) => applied.push(version),
-            Ok(None) => return Ok(applied),
+            Ok(None) => {
+                system_facts::fill(conn)?;
+                return Ok(applied);
+            }
             Err(error @ (DbError::Conflict(_) | DbError::Exists)) => {
                 if logged.is_none_or(|at| at.elapsed() >= LOG_EVERY) {
                     log_wait(conn, &error)?;
@@ -80,7 +85,8 @@ fn log_wait(conn: &mut Conn, error: &DbError) -> Result<(), DbError> {
 /// Whether the schema has every migration of this program. A role that may only read can run this check.
 pub fn is_current(conn: &mut Conn) -> Result<bool, DbError> {
     let applied = applied(conn)?;
-    Ok(all()?.iter().all(|migration| applied.contains(&migration.name().version().to_string())))
+    let is_applied = all()?.iter().all(|migration| applied.contains(&migration.name().version().to_string()));
+    Ok(is_applied && !system_facts::are_missing(conn)?)
 }
 
 fn all() -> Result<Vec<Box<dyn Migration<Pg>>>, DbError> {

@@ -23,6 +23,7 @@ pub mod migrations;
 pub mod notifications;
 pub mod objects;
 pub mod organizations;
+pub mod periods;
 mod pool;
 mod pool_manager;
 mod pooler;
@@ -33,6 +34,7 @@ mod schema;
 mod server;
 pub mod service_defaults;
 pub mod signing_keys;
+mod system_facts;
 pub mod systems;
 pub mod writers;
 

@@ -1,4 +1,5 @@
-// @generated automatically by Diesel CLI.
+// @generated automatically by Diesel CLI, except that `systems` lacks the columns that only SQL text names: Diesel is built for
+// tables of 32 columns, because larger ones take much longer to compile.
 
 diesel::table! {
     backup_events (id) {
@@ -84,6 +85,9 @@ diesel::table! {
         name -> Text,
         quota_bytes -> Nullable<Int8>,
         created_at -> Timestamptz,
+        parent_id -> Nullable<Text>,
+        backup_period -> Nullable<Interval>,
+        contact_period -> Nullable<Interval>,
     }
 }
 
@@ -91,6 +95,9 @@ diesel::table! {
     service_defaults (only_row) {
         only_row -> Bool,
         org_quota_bytes -> Int8,
+        backup_period -> Interval,
+        backup_period_applied -> Interval,
+        facts_missing -> Bool,
     }
 }
 
@@ -111,13 +118,31 @@ diesel::table! {
         name -> Text,
         secret_sha256 -> Bytea,
         state -> Text,
-        backup_period -> Interval,
+        backup_period -> Nullable<Interval>,
         last_seq -> Int8,
         recent_admissions -> Array<Nullable<Timestamptz>>,
         window_epoch -> Int8,
         created_at -> Timestamptz,
         unchanged_at -> Nullable<Timestamptz>,
         suspended_at -> Nullable<Timestamptz>,
+        contact_period -> Nullable<Interval>,
+        backup_period_in_force -> Interval,
+        contact_period_in_force -> Nullable<Interval>,
+        state_since -> Nullable<Timestamptz>,
+        state_by -> Nullable<Text>,
+        previous_secret_sha256 -> Nullable<Bytea>,
+        previous_secret_until -> Nullable<Timestamptz>,
+        last_seen_at -> Nullable<Timestamptz>,
+        last_seen_from -> Nullable<Inet>,
+        last_backup_id -> Nullable<Uuid>,
+        last_backup_at -> Nullable<Timestamptz>,
+        backups_kept -> Int8,
+        bytes_kept -> Int8,
+        refused_at -> Nullable<Timestamptz>,
+        refused_reason -> Nullable<Text>,
+        last_credential_refusal_at -> Nullable<Timestamptz>,
+        protected_until -> Nullable<Timestamptz>,
+        standing -> Text,
     }
 }
 

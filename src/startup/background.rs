@@ -42,6 +42,7 @@ pub(super) async fn start(
         db: vault.db.clone(),
         migrate,
         default_quota: policy.default_quota,
+        backup_period: config.uploads.backup_period,
         store: Arc::clone(&vault.store),
     };
     let (refuse, refused) = oneshot::channel();

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use super::supervisor::{Period, Supervisor, TaskDefinition};
-use crate::db::{Db, DbError, backups, migrations, service_defaults};
+use crate::db::{Db, DbError, backups, migrations, periods, service_defaults};
 use crate::store::{BlobStore, StoreError};
 use crate::telemetry::TaskFailure;
 
@@ -19,6 +19,8 @@ pub struct Preparation {
     /// Whether to apply missing migrations, or only to wait for them.
     pub migrate: bool,
     pub default_quota: Option<u64>,
+    /// `BACKUP_PERIOD`.
+    pub backup_period: Duration,
     pub store: Arc<dyn BlobStore>,
 }
 
@@ -49,7 +51,7 @@ impl Preparation {
 
     /// Prepares the database, and returns whether no backup is stored in it.
     async fn database(&self) -> Result<bool, DbError> {
-        let (migrate, quota) = (self.migrate, self.default_quota);
+        let (migrate, quota, period) = (self.migrate, self.default_quota, self.backup_period);
         let prepare = move |conn: &mut _| {
             if migrate {
                 for version in migrations::migrate(conn)? {
@@ -60,6 +62,7 @@ impl Preparation {
                 return Err(DbError::Failed(todo.to_owned()));
             }
             service_defaults::set_default_quota(conn, quota)?;
+            periods::set_default(conn, period)?;
             backups::none_stored(conn)
         };
         self.db.run_alone(prepare).await

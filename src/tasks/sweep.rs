@@ -24,6 +24,7 @@ use crate::db::writers::{self, AbandonedUpload};
 use crate::db::{Db, DbError, Lane, backup_requests};
 use crate::domain::failure_reason::FailureReason;
 use crate::domain::ids::OrgId;
+use crate::domain::refusal::RefusalReason;
 use crate::store::BlobStore;
 
 const QUERY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -173,8 +174,9 @@ impl Sweeper {
         let org = OrgId::parse(&org_id).map_err(|e| DbError::Failed(e.to_string()))?;
         let failure = UploadFailure { reason: FailureReason::ProcessDied, received: None };
         let failure = self.recorded.permits(system_id).then_some(failure);
-        let abort = Operation::Abort(Abort { system_id, backup: id, release_rate_slot: true, failure });
-        let batch = OrgBatch::new(org, vec![abort]);
+        let refused = RefusalReason::of_failure(FailureReason::ProcessDied);
+        let abort = Abort { system_id, backup: id, release_rate_slot: true, failure, refused };
+        let batch = OrgBatch::new(org, vec![Operation::Abort(abort)]);
         let policy = self.policy.clone();
         let work = move |conn: &mut _| accounting::run(conn, &policy, &batch);
         let outcomes = self.db.run(Lane::Accounting, QUERY_TIMEOUT, work).await?;

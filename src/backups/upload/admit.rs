@@ -56,7 +56,7 @@ impl Vault {
         let submitted = Instant::now();
         let operation = Operation::Admit(Box::new(admission.clone()));
         match self.orgs.submit(identity.org(), operation, ADMISSION_TIMEOUT).await {
-            Ok(OperationOutcome::Admitted) => Ok(admission.wanted_bytes),
+            Ok(OperationOutcome::Admitted { .. }) => Ok(admission.wanted_bytes),
             Ok(OperationOutcome::RateLimited { retry_after_seconds }) => {
                 self.rate_refusals.refused(
                     identity.id(),

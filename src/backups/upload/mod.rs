@@ -23,6 +23,7 @@ mod task;
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use tokio::sync::oneshot;
 
@@ -36,6 +37,7 @@ use crate::db::accounting::RefusedUpload;
 use crate::domain::filename::Filename;
 use crate::domain::ids::BackupId;
 use crate::domain::media_type::MediaType;
+use crate::domain::refusal::RefusalReason;
 use crate::domain::transfer_damage::LossyClient;
 
 /// The parameters of an upload, from the head of its request.
@@ -74,7 +76,7 @@ impl Vault {
         let remote_addr = head.remote_addr;
         let result = self.spawn_upload(identity, head).await;
         if let Err(error) = &result {
-            self.record_refusal(identity, error, remote_addr);
+            self.record_refusal(identity, error, remote_addr, true);
         }
         result
     }
@@ -108,14 +110,42 @@ impl Vault {
         }
     }
 
-    /// Counts a refusal, and submits it for the history.
-    fn record_refusal(&self, identity: &SystemIdentity, error: &UploadError, remote_addr: Option<IpAddr>) {
-        if let Some(reason) = error.refusal_reason() {
-            self.metrics.refused(reason);
-            self.orgs.record_refusal(
-                identity.org(),
-                RefusedUpload { system_id: identity.id(), reason, remote_addr },
-            );
+    /// Notes for the status of the system that an upload was refused because its head is malformed.
+    pub fn refuse_malformed_head(&self, identity: &SystemIdentity, remote_addr: Option<IpAddr>) {
+        self.submit_refusal(identity, RefusalReason::Malformed, remote_addr, true);
+    }
+
+    /// Counts a refusal, and submits it for the history and for the status of the system. `instead_of_admission`: whether the
+    /// upload was not admitted; otherwise its abort notes the refusal for the status.
+    fn record_refusal(
+        &self,
+        identity: &SystemIdentity,
+        error: &UploadError,
+        remote_addr: Option<IpAddr>,
+        instead_of_admission: bool,
+    ) {
+        let unavailable = || error.refused().filter(|_| instead_of_admission);
+        if let Some(reason) = error.refusal_reason().or_else(unavailable) {
+            self.submit_refusal(identity, reason, remote_addr, instead_of_admission);
         }
+    }
+
+    fn submit_refusal(
+        &self,
+        identity: &SystemIdentity,
+        reason: RefusalReason,
+        remote_addr: Option<IpAddr>,
+        instead_of_admission: bool,
+    ) {
+        self.metrics.refused(reason.as_str());
+        let refusal = RefusedUpload {
+            system_id: identity.id(),
+            reason,
+            remote_addr,
+            instead_of_admission: instead_of_admission.then(Instant::now),
+            not_before: None,
+            is_event: false,
+        };
+        self.orgs.record_refusal(identity.org(), refusal);
     }
 }

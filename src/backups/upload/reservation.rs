@@ -8,10 +8,12 @@ use uuid::Uuid;
 
 use super::aborter::{Aborter, PendingAbort};
 use super::live::LiveUploads;
+use crate::backups::UploadError;
 use crate::db::accounting::{Abort, UploadFailure};
 use crate::domain::failure_reason::FailureReason;
 use crate::domain::ids::OrgId;
 use crate::domain::object_key::ObjectKey;
+use crate::domain::refusal::RefusalReason;
 
 /// The longest time that an answer waits for the abort of its upload. The abort continues after that.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(3);
@@ -37,7 +39,8 @@ impl Reservation {
         live.insert(backup);
         // An upload that is dropped has no result: its task panicked, or the process stops.
         let failure = Some(UploadFailure { reason: FailureReason::Aborted, received: None });
-        let abort = Abort { system_id, backup, release_rate_slot: false, failure };
+        let refused = RefusalReason::of_failure(FailureReason::Aborted);
+        let abort = Abort { system_id, backup, release_rate_slot: false, failure, refused };
         Self { pending: Some(PendingAbort { org, key, abort, done: None }), id: backup, aborter, live }
     }
 
@@ -48,13 +51,13 @@ impl Reservation {
     }
 
     /// Aborts the upload, and waits a moment for the abort, so that usually nothing is left when the client receives its
-    /// answer. `release_rate_slot`: whether the upload does not count towards the rate limit. `failure`: what is recorded in
-    /// the history.
-    pub async fn abort(mut self, release_rate_slot: bool, failure: Option<UploadFailure>) {
+    /// answer. `failure`: what is recorded in the history.
+    pub async fn abort(mut self, error: &UploadError, failure: Option<UploadFailure>) {
         let Some(mut pending) = self.pending.take() else { return };
         let (done, finished) = oneshot::channel();
-        pending.abort.release_rate_slot = release_rate_slot;
+        pending.abort.release_rate_slot = error.is_ours();
         pending.abort.failure = failure;
+        pending.abort.refused = error.refused();
         pending.done = Some(done);
         self.aborter.start(pending);
         let _ = timeout(ANSWER_TIMEOUT, finished).await;

@@ -47,7 +47,7 @@ impl Vault {
                 // The upload may have been admitted, so it is aborted.
                 log::error!("upload {backup} of system {} was not admitted: {error}", identity.id());
                 let failure = self.failure(&identity, &error, &AtomicU64::default());
-                reservation.abort(true, failure).await;
+                reservation.abort(&error, failure).await;
                 let _ = admitted.send(Err(error));
                 return;
             }
@@ -79,7 +79,7 @@ impl Vault {
         match &result {
             Ok(_) => reservation.disarm(),
             Err(error) => {
-                self.record_refusal(&identity, error, remote_addr);
+                self.record_refusal(&identity, error, remote_addr, false);
                 let level = if error.is_ours() { log::Level::Error } else { log::Level::Info };
                 let client = describe_client(remote_addr);
                 log::log!(
@@ -88,7 +88,7 @@ impl Vault {
                     identity.id()
                 );
                 let failure = self.failure(&identity, error, &bytes_received);
-                reservation.abort(error.is_ours(), failure).await;
+                reservation.abort(error, failure).await;
             }
         }
         let _ = stored.send(result);

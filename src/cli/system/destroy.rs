@@ -153,7 +153,7 @@ fn operation(system_id: Uuid, row: OpenRow) -> Operation {
         }),
         OpenRow::Receiving(backup) => {
             let failure = Some(UploadFailure { reason: FailureReason::Revoked, received: None });
-            Operation::Abort(Abort { system_id, backup, release_rate_slot: false, failure })
+            Operation::Abort(Abort { system_id, backup, release_rate_slot: false, failure, refused: None })
         }
     }
 }

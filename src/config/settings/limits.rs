@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use crate::config::check;
 use crate::config::setting::{About, Default::Is, Group, Kind, Setting, settings};
 
@@ -25,6 +27,11 @@ settings! {
     BACKUP_MAX_SIZE_PER_ORG: u64 {
         Is("107374182400"), Kind::Bytes, |text| check::size(text, 0..=check::MAX_BYTES)
     }
+
+    /// How old the newest backup of a system may become, or its report of an unchanged configuration, before its status is `late`.
+    ///
+    /// It is for the systems that have no period of their own and whose organization has none.
+    BACKUP_PERIOD: Duration { Is("93600"), Kind::Seconds, check::time_span }
 
     /// How many uploads of a system are admitted in any 60 seconds (0 to 600; 0: no limit).
     ///

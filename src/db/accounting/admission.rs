@@ -20,7 +20,7 @@ impl Transaction<'_> {
         }
         let id = op.backup.uuid();
         if system.upload(id).is_some() {
-            return Ok(OperationOutcome::Admitted);
+            return Ok(OperationOutcome::Admitted { at: self.db_time });
         }
         self.clamp_window(index)?;
         let system = &self.systems[index];
@@ -43,13 +43,14 @@ impl Transaction<'_> {
         };
         self.set_usage(index, after);
         self.decisions.admitted.push((op.clone(), entry));
+        self.note_seen(index, op.remote_addr);
         // The next admission of this transaction must not be earlier, or this entry would lie in its future.
         self.systems[index].row.db_time = entry;
         // The window is kept only for a rate limit.
         if !rate.are_off() {
             self.set_admissions(index, entries);
         }
-        Ok(OperationOutcome::Admitted)
+        Ok(OperationOutcome::Admitted { at: self.db_time })
     }
 
     /// If the database's clock was set back, moves the window's entries that lie in the future back to it. The moved entries

@@ -13,6 +13,7 @@ use uuid::Uuid;
 use super::super::prepared::{column, prepared};
 use super::super::{Conn, DbError, to_bigint};
 use super::change::{BackupChange, Decisions, RetireReason};
+use super::facts::WrittenSystem;
 use super::locked_systems::LockedSystem;
 use super::operation::Admission;
 use super::org_totals::OrgTotals;
@@ -67,11 +68,26 @@ parameters! {
             reason: Nullable<Text> = change.retired.map(RetireReason::as_str),
             purge_delay: Nullable<Double> = change.retired.map(RetireReason::purge_delay_seconds),
         }
-        rows system(system: &'a LockedSystem) {
-            id: SqlUuid = system.row.id,
-            last_seq: BigInt = system.row.last_seq,
-            released_slots: BigInt = system.released_slots,
-            window_changed: Bool = system.window_changed,
+        rows system(system: WrittenSystem<'a>) {
+            id: SqlUuid = system.locked.row.id,
+            last_seq: BigInt = system.locked.row.last_seq,
+            released_slots: BigInt = system.locked.released_slots,
+            window_changed: Bool = system.locked.window_changed,
+            kept: BigInt = to_bigint(system.facts.kept),
+            bytes: BigInt = to_bigint(system.facts.bytes),
+            newest: Nullable<SqlUuid> = system.facts.newest.as_ref().map(|backup| backup.id),
+            newest_at: Nullable<Timestamptz> = system.facts.newest.as_ref().map(|backup| backup.stored_at),
+            damage: Nullable<Text> = system.facts.newest.as_ref().and_then(|backup| backup.damage.as_deref()),
+            whole: Nullable<SqlUuid> = system.facts.newest_whole.as_ref().map(|backup| backup.id),
+            whole_at: Nullable<Timestamptz> = system.facts.newest_whole.as_ref().map(|backup| backup.stored_at),
+            refused_at: Nullable<Timestamptz> = system.locked.refusal.map(|refusal| refusal.last.refused_at),
+            refused_reason: Nullable<Text> = system.locked.refusal.map(|refusal| refusal.last.reason.as_str()),
+            refused_since: Nullable<Timestamptz> = system.locked.refusal.map(|refusal| refusal.since),
+            refused_upload_at: Nullable<Timestamptz> = system.locked.refusal.map(|refusal| refusal.last.sent_at),
+            last_refusal_at: Nullable<Timestamptz> = system.locked.last_refusal.map(|(at, _)| at),
+            last_refusal_reason: Nullable<Text> = system.locked.last_refusal.map(|(_, reason)| reason.as_str()),
+            seen: Bool = system.locked.seen.is_some(),
+            seen_from: Nullable<Inet> = system.locked.seen.flatten().map(IpNet::from),
         }
         rows entry(entry: (Uuid, DateTime<Utc>)) {
             system: SqlUuid = entry.0,
@@ -101,10 +117,12 @@ pub(super) fn write_changes(
         Ok(NewUpload { admission, org: &system.row.org_id, entry: *entry, upload })
     });
     let uploads = uploads.collect::<Result<Vec<_>, DbError>>()?;
-    let changed_systems: Vec<_> = systems.iter().filter(|system| system.changed).collect();
-    let changed_windows = changed_systems.iter().filter(|system| system.window_changed);
-    let entries_of = |system: &&LockedSystem| {
-        let id = system.row.id;
+    let changed_systems = systems.iter().filter(|system| system.changed);
+    let changed_systems: Vec<_> =
+        changed_systems.map(|system| WrittenSystem::of(system, decisions, db_time)).collect();
+    let changed_windows = changed_systems.iter().filter(|system| system.locked.window_changed);
+    let entries_of = |system: &WrittenSystem| {
+        let (id, system) = (system.locked.row.id, system.locked);
         system.row.recent_admissions.iter().map(move |at| (id, *at)).collect::<Vec<_>>()
     };
     let entries: Vec<_> = changed_windows.flat_map(entries_of).collect();

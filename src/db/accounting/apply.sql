@@ -53,7 +53,22 @@ counted AS (
         window_epoch = s.window_epoch + system.released_slots,
         recent_admissions = CASE WHEN system.window_changed
             THEN ARRAY(SELECT entry.at FROM {entry} WHERE entry.system = s.id ORDER BY entry.at)
-            ELSE s.recent_admissions END
+            ELSE s.recent_admissions END,
+        backups_kept = system.kept,
+        bytes_kept = system.bytes,
+        last_backup_id = system.newest,
+        last_backup_at = system.newest_at,
+        last_backup_damage = system.damage,
+        whole_backup_id = system.whole,
+        whole_backup_at = system.whole_at,
+        refused_at = system.refused_at,
+        refused_reason = system.refused_reason,
+        refused_since = system.refused_since,
+        refused_upload_at = system.refused_upload_at,
+        last_refusal_at = coalesce(system.last_refusal_at, s.last_refusal_at),
+        last_refusal_reason = coalesce(system.last_refusal_reason, s.last_refusal_reason),
+        last_seen_at = CASE WHEN system.seen THEN greatest(given.db_time, s.last_seen_at) ELSE s.last_seen_at END,
+        last_seen_from = CASE WHEN system.seen THEN system.seen_from ELSE s.last_seen_from END
     FROM given, {system}
     WHERE s.id = system.id
 ),

@@ -13,6 +13,7 @@ use super::transaction::Transaction;
 use crate::domain::accounting;
 use crate::domain::event_kind::EventKind;
 use crate::domain::failure_reason::FailureReason;
+use crate::domain::refusal::RefusalReason;
 use crate::domain::retention::PruneReason;
 use crate::domain::row_state::BackupState;
 
@@ -30,15 +31,18 @@ impl Transaction<'_> {
         }
         if !self.systems[index].is_active() {
             let failure = UploadFailure { reason: FailureReason::Revoked, received: Some(op.size) };
-            self.roll_back(index, id, Some(failure));
+            self.roll_back(index, id, Some(failure), None);
             return Ok(OperationOutcome::Revoked);
         }
         let Ok(after) = accounting::commit(&self.usage(index), self.limits(index), id, op.size) else {
             // The quota was lowered meanwhile. The upload's task records that as a refusal.
-            self.roll_back(index, id, None);
+            self.roll_back(index, id, None, Some(RefusalReason::Quota));
             return Ok(OperationOutcome::QuotaLowered);
         };
         self.mark_stored(index, op);
+        if let Some(admitted) = self.systems[index].row_of(id).map(|row| row.admitted_at) {
+            self.note_stored(index, admitted);
+        }
         self.record_upload(index, op);
         for (victim, reason) in &after.pruned {
             let reason = match reason {

@@ -1,5 +1,6 @@
 //! Locks systems and their backups, and reads them.
 
+use std::net::IpAddr;
 use std::ops::{Index, IndexMut};
 
 use chrono::{DateTime, Utc};
@@ -13,13 +14,15 @@ use super::super::schema::backups;
 use super::super::{Conn, DbError, from_bigint};
 use super::org_totals::{LockMode, OrgIndex, OrgTotals};
 use crate::domain::accounting::{OpenUpload, StoredBackup};
+use crate::domain::refusal::{RefusalReason, RefusedAttempt, StandingRefusal};
 use crate::domain::row_state::{BackupState, SystemState};
 
 macro_rules! lock_systems {
     () => {
         "SELECT locked.*, clock_timestamp() AS db_time, \
              (SELECT quota_bytes FROM organizations WHERE organizations.id = locked.org_id) AS quota_bytes \
-         FROM (SELECT id, org_id, state, last_seq, recent_admissions FROM systems \
+         FROM (SELECT id, org_id, state, last_seq, recent_admissions, refused_at, refused_reason, refused_since, \
+                 refused_upload_at FROM systems \
              WHERE id = ANY($*) ORDER BY id FOR NO KEY UPDATE"
     };
 }
@@ -41,6 +44,12 @@ pub(super) struct LockedSystem {
     pub window_changed: bool,
     /// How many slots of the rate limit were released since the last write.
     pub released_slots: i64,
+    /// The refusal that stands, as the operations so far have left it.
+    pub refusal: Option<StandingRefusal>,
+    /// The event of a refusal in this transaction: when, and its reason.
+    pub last_refusal: Option<(DateTime<Utc>, RefusalReason)>,
+    /// Whether the appliance was heard of in this transaction, and from where.
+    pub seen: Option<Option<IpAddr>>,
 }
 
 impl LockedSystem {
@@ -50,6 +59,11 @@ impl LockedSystem {
 
     pub fn upload(&self, id: Uuid) -> Option<OpenUpload> {
         self.uploads.iter().find(|upload| upload.id == id).copied()
+    }
+
+    /// Returns when the upload of the newest stored backup was admitted; `None`: none is stored.
+    pub fn newest_admitted_at(&self) -> Option<DateTime<Utc>> {
+        self.backups.last().and_then(|newest| self.row_of(newest.id)).map(|row| row.admitted_at)
     }
 
     /// Returns the backup or upload as it was read.
@@ -101,6 +115,24 @@ pub(super) struct SystemRow {
     /// earlier.
     #[diesel(sql_type = Timestamptz)]
     pub db_time: DateTime<Utc>,
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    refused_at: Option<DateTime<Utc>>,
+    #[diesel(sql_type = Nullable<Text>)]
+    refused_reason: Option<String>,
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    refused_since: Option<DateTime<Utc>>,
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    refused_upload_at: Option<DateTime<Utc>>,
+}
+
+impl SystemRow {
+    fn refusal(&self) -> Option<StandingRefusal> {
+        // A reason of a later version is one that this version does not know.
+        let reason = self.refused_reason.as_deref()?;
+        let reason = RefusalReason::parse(reason).unwrap_or(RefusalReason::Unavailable);
+        let last = RefusedAttempt { reason, sent_at: self.refused_upload_at?, refused_at: self.refused_at? };
+        Some(StandingRefusal { last, since: self.refused_since? })
+    }
 }
 
 /// Locks the systems, in the order of their ids. A system that has moved to another organization is treated as gone.
@@ -126,6 +158,7 @@ pub(super) fn lock_systems(
         let (rows, backups, uploads) = (vec![], vec![], vec![]);
         Some(LockedSystem {
             org,
+            refusal: row.refusal(),
             row,
             rows,
             backups,
@@ -133,6 +166,8 @@ pub(super) fn lock_systems(
             changed: false,
             window_changed: false,
             released_slots: 0,
+            last_refusal: None,
+            seen: None,
         })
     };
     Ok(rows.into_iter().filter_map(system).collect())
@@ -148,13 +183,15 @@ pub(super) struct LockedBackup {
     pub extension: String,
     pub filename: String,
     pub remote_addr: Option<IpNet>,
-    admitted_at: DateTime<Utc>,
+    pub admitted_at: DateTime<Utc>,
     pub window_entry: Option<DateTime<Utc>>,
     want_bytes: i64,
     reserved_bytes: i64,
     pub pledged_to: Option<Uuid>,
     seq: Option<i64>,
     size_bytes: Option<i64>,
+    pub uploaded_at: Option<DateTime<Utc>>,
+    pub damage: Option<String>,
 }
 
 impl LockedBackup {

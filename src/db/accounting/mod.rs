@@ -8,7 +8,8 @@
 //! 2. For each operation it builds the [`SystemUsage`](crate::domain::accounting::SystemUsage) that the earlier operations
 //!    have left, and lets `domain::accounting` decide. If an operation needs a row that was not read, or one that this
 //!    transaction has made, the transaction first writes what was decided so far.
-//! 3. It writes everything that differs from what was read, then the events, and commits.
+//! 3. It writes everything that differs from what was read, then the events, and commits. The row of a system whose backups have
+//!    changed also has the facts that follow from them (`facts.rs`): they cost no statement of their own.
 //!
 //! The rows are read once. That is safe because they are locked: no other transaction changes them, and rows of the
 //! organization are added or removed only under the lock of its row in `org_usage`.
@@ -39,6 +40,7 @@ mod admission;
 mod apply;
 mod change;
 mod commit;
+mod facts;
 mod locked_systems;
 mod operation;
 mod org_totals;

@@ -1,6 +1,7 @@
 //! The operations of accounting, and their outcomes.
 
 use std::net::IpAddr;
+use std::time::Instant;
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -11,6 +12,7 @@ use crate::domain::ids::{BackupId, OrgId};
 use crate::domain::media_type::MediaType;
 use crate::domain::object_key::ObjectKey;
 use crate::domain::rate_window::RateLimits;
+use crate::domain::refusal::RefusalReason;
 use crate::domain::retention::Retention;
 
 /// The settings of accounting.
@@ -75,6 +77,8 @@ pub struct Abort {
     pub release_rate_slot: bool,
     /// The facts for the history; `None`: nothing is recorded, because a refusal is, or because there are too many.
     pub failure: Option<UploadFailure>,
+    /// Why the system is left without this backup, for its status; `None`: the upload does not count for it.
+    pub refused: Option<RefusalReason>,
 }
 
 /// Why an admitted upload was not stored, for the history.
@@ -118,13 +122,19 @@ impl DeletedBy {
     }
 }
 
-/// A refused upload, for the history: at most one event a minute for each system and reason.
+/// A refused upload, for the history and for the status of its system.
 #[derive(Debug, Clone)]
 pub struct RefusedUpload {
     pub system_id: Uuid,
-    /// `rate`, `size`, `quota`, `digest`, `damaged`, `timeout` or `malformed`.
-    pub reason: &'static str,
+    pub reason: RefusalReason,
     pub remote_addr: Option<IpAddr>,
+    /// When it was refused instead of admitted, for the status; `None`: it was admitted, and its abort notes the refusal.
+    pub instead_of_admission: Option<Instant>,
+    /// The last admission of the organization in this process before the refusal, by the database's clock. Times by two clocks
+    /// can't be compared to the millisecond, so the refusal is dated after it in any case.
+    pub not_before: Option<DateTime<Utc>>,
+    /// Whether it becomes an event: at most one a minute for each system and reason.
+    pub is_event: bool,
 }
 
 /// The operations of one organization that run in one transaction.
@@ -138,6 +148,12 @@ pub struct OrgBatch {
 }
 
 impl OrgBatch {
+    /// Returns the systems that the batch is about. One may be there several times.
+    pub(super) fn system_ids(&self) -> impl Iterator<Item = Uuid> + '_ {
+        let of_operations = self.operations.iter().map(Operation::system_id);
+        of_operations.chain(self.refusals.iter().map(|refusal| refusal.system_id))
+    }
+
     /// Makes a batch without refused uploads.
     pub fn new(org: OrgId, operations: Vec<Operation>) -> Self {
         Self { org, operations, refusals: vec![] }
@@ -147,8 +163,8 @@ impl OrgBatch {
 /// The outcome of an [`Operation`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OperationOutcome {
-    /// The upload may begin.
-    Admitted,
+    /// The upload may begin. `at`: the time of the admission by the database's clock.
+    Admitted { at: DateTime<Utc> },
     /// The rate limit refuses the upload.
     RateLimited { retry_after_seconds: u64 },
     /// The system has as many open uploads as it may have.

@@ -12,6 +12,7 @@ use super::operation::{Abort, Delete, DeletedBy, OperationOutcome, UploadFailure
 use super::transaction::Transaction;
 use crate::domain::accounting;
 use crate::domain::event_kind::EventKind;
+use crate::domain::refusal::RefusalReason;
 
 impl Transaction<'_> {
     pub(super) fn abort(&mut self, index: SystemIndex, op: &Abort) -> Result<OperationOutcome, DbError> {
@@ -24,7 +25,7 @@ impl Transaction<'_> {
             let failed = reason.flatten().as_deref() == Some(RetireReason::Failed.as_str());
             return Ok(if failed { OperationOutcome::Aborted } else { OperationOutcome::NotFound });
         }
-        self.roll_back(index, op.backup, op.failure);
+        self.roll_back(index, op.backup, op.failure, op.refused);
         if op.release_rate_slot {
             let system = &mut self.systems[index];
             let entry = system.row_of(op.backup).and_then(|row| row.window_entry);
@@ -36,11 +37,21 @@ impl Transaction<'_> {
         Ok(OperationOutcome::Aborted)
     }
 
-    /// Retires an upload as failed, and records `failure` in the history.
-    pub(super) fn roll_back(&mut self, index: SystemIndex, upload: Uuid, failure: Option<UploadFailure>) {
+    /// Retires an upload as failed, records `failure` in the history, and notes `refused` for the status of its system.
+    pub(super) fn roll_back(
+        &mut self,
+        index: SystemIndex,
+        upload: Uuid,
+        failure: Option<UploadFailure>,
+        refused: Option<RefusalReason>,
+    ) {
         let after = accounting::abort(&self.usage(index), upload);
         self.set_usage(index, after);
         self.decisions.retired.push((upload, RetireReason::Failed));
+        let admitted = self.systems[index].row_of(upload).map(|row| row.admitted_at);
+        if let Some((reason, admitted)) = refused.zip(admitted) {
+            self.note_failed(index, reason, admitted);
+        }
         let row = self.systems[index].row_of(upload);
         let Some((UploadFailure { reason, received }, row)) = failure.zip(row) else { return };
         let mut detail = json!({ "reason": reason.as_str(), "filename": row.filename });

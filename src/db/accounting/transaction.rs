@@ -1,6 +1,7 @@
 //! One transaction, with the operations of one organization or of several.
 
 use std::net::IpAddr;
+use std::time::Instant;
 
 use chrono::{DateTime, Utc};
 use diesel::Connection;
@@ -71,6 +72,8 @@ pub(super) struct Transaction<'a> {
     lock_mode: LockMode,
     /// The latest `db_time` of the locked systems.
     pub db_time: DateTime<Utc>,
+    /// When that was, by this process's clock.
+    pub locked_at: Instant,
     pub totals: Vec<OrgTotals>,
     pub systems: Vec<LockedSystem>,
     pub decisions: Decisions,
@@ -89,12 +92,11 @@ impl<'a> Transaction<'a> {
         let mut totals = org_totals::lock(conn, policy, batches, lock_mode)?;
         // A system is locked only if its organization is locked: this keeps the order of locks.
         let is_locked = |batch: &&OrgBatch| OrgIndex::find(&totals, batch.org.as_str()).is_some();
-        let operations = batches.iter().filter(is_locked).flat_map(|batch| &batch.operations);
-        let ids: Vec<Uuid> = operations.map(Operation::system_id).collect();
-        let mut systems = vec![];
-        // A batch with refusals only needs no system's row.
+        let ids: Vec<Uuid> = batches.iter().filter(is_locked).flat_map(OrgBatch::system_ids).collect();
+        let (mut systems, mut locked_at) = (vec![], Instant::now());
         if !ids.is_empty() {
             systems = locked_systems::lock_systems(conn, &totals, &ids, lock_mode)?;
+            locked_at = Instant::now();
             locked_systems::read(conn, &mut systems, lock_mode)?;
         }
         for system in &systems {
@@ -104,18 +106,25 @@ impl<'a> Transaction<'a> {
         }
         let db_time = systems.iter().map(|system| system.row.db_time).max().unwrap_or_default();
         let (decisions, events) = (Decisions::default(), vec![]);
-        Ok(Self { conn, policy, lock_mode, db_time, totals, systems, decisions, changed: false, events })
+        let changed = false;
+        Ok(Self { conn, policy, lock_mode, db_time, locked_at, totals, systems, decisions, changed, events })
     }
 
     /// Runs the operations of one batch. `None` if the organization does not exist or is skipped.
     fn run(&mut self, batch: &OrgBatch) -> Result<Option<Vec<OperationOutcome>>, DbError> {
         let Some(org) = OrgIndex::find(&self.totals, batch.org.as_str()) else { return Ok(None) };
-        let is_locked = |op: &Operation| SystemIndex::find(&self.systems, op.system_id(), org).is_some();
-        if self.lock_mode == LockMode::SkipLocked && !batch.operations.iter().all(is_locked) {
+        let is_locked = |id: Uuid| SystemIndex::find(&self.systems, id, org).is_some();
+        if self.lock_mode == LockMode::SkipLocked && !batch.system_ids().all(is_locked) {
             return Ok(None);
         }
         for refusal in &batch.refusals {
-            self.record_refusal(org, refusal);
+            if refusal.is_event {
+                self.record_refusal(org, refusal);
+            }
+            // A system that is gone has no status.
+            if let Some(index) = SystemIndex::find(&self.systems, refusal.system_id, org) {
+                self.note_refused(index, refusal);
+            }
         }
         batch.operations.iter().map(|op| self.operate(org, op)).collect::<Result<_, _>>().map(Some)
     }
@@ -160,6 +169,8 @@ impl<'a> Transaction<'a> {
         let system = &mut self.systems[index];
         let totals = &mut self.totals[system.org];
         (totals.stored, totals.reserved) = (after.stored_bytes, after.reserved_bytes);
+        // The row has facts about the backups.
+        system.changed |= system.backups != after.backups;
         (system.backups, system.uploads) = (after.backups, after.uploads);
         self.changed = true;
     }
@@ -194,6 +205,7 @@ impl<'a> Transaction<'a> {
         )?;
         for system in &mut self.systems {
             (system.changed, system.window_changed, system.released_slots) = (false, false, 0);
+            (system.last_refusal, system.seen) = (None, None);
         }
         self.changed = false;
         Ok(true)
@@ -207,7 +219,7 @@ impl<'a> Transaction<'a> {
             backup_id: None,
             actor: "service".to_owned(),
             remote_addr: refusal.remote_addr,
-            detail: json!({ "reason": refusal.reason }),
+            detail: json!({ "reason": refusal.reason.as_str() }),
         });
     }
 

@@ -92,7 +92,13 @@ impl Org {
             Act::Abort { release } => {
                 let failure = UploadFailure { reason: FailureReason::Interrupted, received: Some(1) };
                 let failure = release.then_some(failure);
-                Operation::Abort(Abort { system_id, backup: uuid, release_rate_slot: release, failure })
+                Operation::Abort(Abort {
+                    system_id,
+                    backup: uuid,
+                    release_rate_slot: release,
+                    failure,
+                    refused: None,
+                })
             }
             Act::Delete { again } => Operation::Delete(Delete {
                 system_id,

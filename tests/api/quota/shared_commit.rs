@@ -28,7 +28,8 @@ fn organizations_that_upload_at_once_share_transactions() {
 /// Returns an operation that changes nothing: its upload does not exist.
 fn no_op(system: &System) -> OrgBatch {
     let system_id = Uuid::parse_str(&system.id).expect("an id");
-    let abort = Abort { system_id, backup: Uuid::now_v7(), release_rate_slot: false, failure: None };
+    let abort =
+        Abort { system_id, backup: Uuid::now_v7(), release_rate_slot: false, failure: None, refused: None };
     OrgBatch::new(OrgId::parse(&system.org).expect("an id"), vec![Operation::Abort(abort)])
 }
 

@@ -59,7 +59,8 @@ pub async fn upload_backup(
     body: Payload,
     state: Data<AppState>,
 ) -> Result<HttpResponse, ApiError> {
-    let upload = parse_head(request.headers(), remote_addr)?;
+    let upload = parse_head(request.headers(), remote_addr)
+        .inspect_err(|_| state.vault.refuse_malformed_head(&identity, remote_addr.0))?;
     let handle = state.vault.begin_upload(&identity, upload).await?;
     access_log::note_backup(&request, handle.id);
     let exchange = request.conn_data::<Rc<Exchange>>().cloned();
