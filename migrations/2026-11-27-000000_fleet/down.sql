@@ -2,7 +2,7 @@ DROP VIEW support_systems;
 DROP FUNCTION system_status(systems, timestamptz);
 DROP FUNCTION utc_minute(timestamptz);
 DROP TRIGGER backups_facts_update ON backups;
-DROP TRIGGER backups_facts_damage ON backups;
+DROP TRIGGER backups_facts_change ON backups;
 DROP TRIGGER backups_facts_delete ON backups;
 DROP TRIGGER backups_facts_insert ON backups;
 DROP FUNCTION refresh_facts_of_row();

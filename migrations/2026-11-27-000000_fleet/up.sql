@@ -168,6 +168,15 @@ SELECT b.system_id, count(*) AS backups_kept, sum(b.size_bytes)::bigint AS bytes
     (array_agg(b.uploaded_at ORDER BY b.seq DESC) FILTER (WHERE b.damage IS NULL))[1] AS whole_backup_at
 FROM backups b WHERE b.state = 'stored' GROUP BY b.system_id;
 COMMENT ON VIEW facts_of_backups IS 'What the columns of systems say about stored backups, worked out from the rows. strongroom audit compares both.';
+COMMENT ON COLUMN facts_of_backups.system_id IS 'The system.';
+COMMENT ON COLUMN facts_of_backups.backups_kept IS 'How many stored backups it has.';
+COMMENT ON COLUMN facts_of_backups.bytes_kept IS 'The sum of their sizes in bytes.';
+COMMENT ON COLUMN facts_of_backups.last_backup_id IS 'The newest of them (the highest seq).';
+COMMENT ON COLUMN facts_of_backups.last_backup_at IS 'When that one was stored.';
+COMMENT ON COLUMN facts_of_backups.last_backup_damage IS 'Its damage.';
+COMMENT ON COLUMN facts_of_backups.last_backup_admitted_at IS 'When its upload was admitted.';
+COMMENT ON COLUMN facts_of_backups.whole_backup_id IS 'The newest one without damage.';
+COMMENT ON COLUMN facts_of_backups.whole_backup_at IS 'When that one was stored.';
 
 CREATE FUNCTION refresh_facts(target uuid) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
@@ -202,8 +211,10 @@ CREATE TRIGGER backups_facts_insert AFTER INSERT ON backups
     FOR EACH ROW WHEN (NEW.state = 'stored') EXECUTE FUNCTION refresh_facts_of_row();
 CREATE TRIGGER backups_facts_delete AFTER DELETE ON backups
     FOR EACH ROW WHEN (OLD.state = 'stored') EXECUTE FUNCTION refresh_facts_of_row();
-CREATE TRIGGER backups_facts_damage AFTER UPDATE OF damage ON backups
-    FOR EACH ROW WHEN (NEW.state = 'stored' AND OLD.damage IS DISTINCT FROM NEW.damage)
+CREATE TRIGGER backups_facts_change AFTER UPDATE OF damage, size_bytes, seq, uploaded_at ON backups
+    FOR EACH ROW WHEN (OLD.state = 'stored' AND NEW.state = 'stored'
+        AND (OLD.damage, OLD.size_bytes, OLD.seq, OLD.uploaded_at)
+            IS DISTINCT FROM (NEW.damage, NEW.size_bytes, NEW.seq, NEW.uploaded_at))
     EXECUTE FUNCTION refresh_facts_of_row();
 CREATE TRIGGER backups_facts_update AFTER UPDATE ON backups
     FOR EACH ROW WHEN ((OLD.state = 'stored') <> (NEW.state = 'stored')

@@ -1,6 +1,6 @@
 //! Admits uploads, and grants open uploads more bytes.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use diesel::prelude::*;
 
 use super::super::DbError;
@@ -44,13 +44,13 @@ impl Transaction<'_> {
         self.set_usage(index, after);
         self.decisions.admitted.push((op.clone(), entry));
         self.note_seen(index, op.remote_addr);
-        // The next admission of this transaction must not be earlier, or this entry would lie in its future.
-        self.systems[index].row.db_time = entry;
+        // The next admission of this transaction is later: the times of admissions order the uploads of a system.
+        self.systems[index].row.db_time = entry + TimeDelta::microseconds(1);
         // The window is kept only for a rate limit.
         if !rate.are_off() {
             self.set_admissions(index, entries);
         }
-        Ok(OperationOutcome::Admitted { at: self.db_time })
+        Ok(OperationOutcome::Admitted { at: entry })
     }
 
     /// If the database's clock was set back, moves the window's entries that lie in the future back to it. The moved entries

@@ -16,6 +16,7 @@ use strongroom::domain::ids::{BackupId, Extension, OrgId, SystemKey};
 use strongroom::domain::media_type::MediaType;
 use strongroom::domain::object_key::ObjectKey;
 use strongroom::domain::rate_window::RateLimits;
+use strongroom::domain::refusal::RefusalReason;
 use strongroom::domain::retention::Retention;
 use uuid::Uuid;
 
@@ -97,7 +98,7 @@ impl Org {
                     backup: uuid,
                     release_rate_slot: release,
                     failure,
-                    refused: None,
+                    refused: Some(if release { RefusalReason::Unavailable } else { RefusalReason::Timeout }),
                 })
             }
             Act::Delete { again } => Operation::Delete(Delete {
@@ -119,7 +120,8 @@ impl Org {
                  encode(sha256, 'hex'), uploaded_at IS NULL, retired_at IS NULL, retired_reason,
                  round(extract(epoch FROM purge_after - retired_at)), purge_started_at, writer, window_entry IS NULL)
              FROM backups WHERE org_id = '{0}'
-             UNION ALL SELECT concat_ws('|', id, last_seq, cardinality(recent_admissions), window_epoch)
+             UNION ALL SELECT concat_ws('|', id, last_seq, cardinality(recent_admissions), window_epoch, backups_kept, bytes_kept,
+                 last_backup_id, last_backup_at IS NULL, whole_backup_id, refused_reason, last_seen_at IS NULL)
              FROM systems WHERE org_id = '{0}'
              UNION ALL SELECT concat_ws('|', stored_bytes, reserved_bytes) FROM org_usage WHERE org_id = '{0}'
              UNION ALL SELECT concat_ws('|', row_number() OVER (ORDER BY id), kind, system_id, backup_id, detail)
@@ -142,6 +144,7 @@ fn without_times(outcome: OperationOutcome) -> String {
     match outcome {
         OperationOutcome::Committed(committed) => format!("committed, pruned: {}", committed.pruned),
         OperationOutcome::RateLimited { .. } => "rate limited".to_owned(),
+        OperationOutcome::Admitted { .. } => "admitted".to_owned(),
         outcome => format!("{outcome:?}"),
     }
 }
