@@ -55,8 +55,8 @@ impl Vault {
         let id = parse_id(id).ok_or(ReadError::NoSystem)?;
         let query = move |conn: &mut _| systems::brief(conn, id);
         let found = self.db.run(Lane::General, READ_TIMEOUT, query).await?;
-        let SystemBrief { org_id, name } =
-            found.filter(|system| caller.sees_any_of(&[&system.org_id])).ok_or(ReadError::NoSystem)?;
+        let SystemBrief { org_id, name, .. } =
+            found.filter(|system| caller.sees_any_of(&system.path)).ok_or(ReadError::NoSystem)?;
         let org = OrgId::parse(&org_id)
             .map_err(|_| DbError::Failed(format!("system {id} has no valid organization")))?;
         Ok(VisibleSystem { id, org, name, sub: caller.sub().to_owned() })

@@ -41,6 +41,14 @@ impl Author {
         }
     }
 
+    /// Returns the organization at the top of the tree that the author may see; `None`: every organization.
+    pub fn tree(&self) -> Option<&OrgId> {
+        match self {
+            Self::Operator => None,
+            Self::Caller { caller, .. } => caller.tree(),
+        }
+    }
+
     /// Whether the author may change every tree, and give an organization what it does not have.
     pub fn is_unrestricted(&self) -> bool {
         match self {

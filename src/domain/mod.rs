@@ -15,6 +15,7 @@ pub mod media_type;
 pub mod object_key;
 pub mod openpgp;
 pub mod org_tree;
+pub mod organization;
 pub mod orphans;
 pub mod range;
 pub mod rate_window;

@@ -1,17 +1,21 @@
 //! The use cases about the fleet: systems and organizations, for those who manage them. No HTTP, no SQL.
 //!
 //! * `limits.rs` - the limits that apply to each system
+//! * `organizations.rs` - the organizations that a caller may see: list, add, change
 //! * `error.rs` - why a use case failed
 
 mod error;
 mod limits;
+mod organizations;
 
 use std::time::Duration;
 
 pub use error::FleetError;
 pub use limits::SystemLimits;
+pub use organizations::{OrgPage, OrgQuery};
 
 use crate::db::Db;
+pub use crate::db::organizations::OrgSummary as Organization;
 
 /// What the use cases about the fleet need.
 pub struct Fleet {

@@ -18,6 +18,10 @@ struct Deleted {
 pub fn run(context: &mut Context, id: &OrgId, yes: bool) -> Result<(), Failure> {
     confirm::require(yes, "deleting an organization")?;
     let name = super::find(context, id)?.name;
+    let children = organizations::count_children(&mut context.conn, id)?;
+    if children > 0 {
+        return Err(has_children(id, children));
+    }
     let systems = organizations::count_systems(&mut context.conn, id)?;
     if systems.all > 0 {
         return Err(has_systems(id, systems));
@@ -30,9 +34,18 @@ pub fn run(context: &mut Context, id: &OrgId, yes: bool) -> Result<(), Failure> 
         OrgDeletion::Done => {}
         OrgDeletion::NotFound => return Err(unknown_organization(&mut context.conn, id)?),
         OrgDeletion::HasSystems(systems) => return Err(has_systems(id, systems)),
+        OrgDeletion::HasChildren(count) => return Err(has_children(id, count)),
     }
     let deleted = Deleted { id: id.clone(), name };
     context.output.print(&deleted, |deleted| format!("deleted organization {}", deleted.id))
+}
+
+fn has_children(id: &OrgId, count: i64) -> Failure {
+    let children = if count == 1 { "1 organization".to_owned() } else { format!("{count} organizations") };
+    Failure::Refused(format!(
+        "organization {id} has {children} below it: `strongroom org list --tree` shows them; move them first \
+         (`strongroom org set-parent`); nothing was changed"
+    ))
 }
 
 fn has_systems(id: &OrgId, OrgSystems { all, destroying }: OrgSystems) -> Failure {

@@ -1,24 +1,28 @@
 //! `strongroom org ...`.
 
+mod change;
 mod delete;
+mod show;
+mod values;
 
 use clap::Subcommand;
 
+use self::show::ShownOrg;
+use self::values::{parse_backup_period, parse_contact_period, parse_parent, parse_quota};
 use super::context::Context;
 use super::exit::{ExitCode, Failure};
-use super::output::{facts, list};
 use super::suggest::unknown_organization;
-use crate::db::DbError;
-use crate::db::organizations::{self, OrgSummary, Quota};
+use crate::db::organizations::{self, OrgSummary};
 use crate::domain::ids::OrgId;
-use crate::domain::size;
+use crate::domain::organization::{NewOrg, OrgChange, Parent, Period, Quota};
 
 #[derive(Subcommand)]
 pub enum Org {
     /// Add an organization
     #[command(after_help = "Examples:\n  \
         strongroom org add acme --name 'Acme Ltd.'\n  \
-        strongroom org add small --quota 5G")]
+        strongroom org add small --quota 5G\n  \
+        strongroom org add acme-north --parent acme")]
     Add {
         /// Id of the new organization: up to 64 letters, digits, `_` and `-`
         #[arg(value_name = "ORG", value_parser = OrgId::parse)]
@@ -26,17 +30,39 @@ pub enum Org {
         /// Name for people [default: the id]
         #[arg(long, allow_hyphen_values = true)]
         name: Option<String>,
+        /// Organization above it, whose tokens are valid for it, too [default: none]
+        #[arg(long, value_name = "ORG", value_parser = OrgId::parse)]
+        parent: Option<OrgId>,
         /// Quota of the organization: bytes or a size such as 50G, `none`, or `default` (BACKUP_MAX_SIZE_PER_ORG)
         #[arg(long, value_name = "SIZE", value_parser = parse_quota, default_value = "default")]
         quota: Quota,
     },
     /// List the organizations
-    List,
+    List {
+        /// Indent each organization below its parent
+        #[arg(long)]
+        tree: bool,
+    },
     /// Show one organization
     Show {
         /// Id of the organization
         #[arg(value_name = "ORG", value_parser = OrgId::parse)]
         id: OrgId,
+    },
+    /// Place an organization below another one, or at the top, with all that is below it
+    ///
+    /// Tokens of the new parent, and of all organizations above it, are valid for the organization and all below it; those of
+    /// the old parent no longer are. Quotas stay as they are.
+    #[command(after_help = "Examples:\n  \
+        strongroom org set-parent acme-north acme\n  \
+        strongroom org set-parent acme-north none")]
+    SetParent {
+        /// Id of the organization
+        #[arg(value_name = "ORG", value_parser = OrgId::parse)]
+        id: OrgId,
+        /// Id of the organization above it, or `none`
+        #[arg(value_name = "PARENT", value_parser = parse_parent)]
+        parent: Parent,
     },
     /// Set an organization's quota
     #[command(after_help = "Examples:\n  \
@@ -49,6 +75,22 @@ pub enum Org {
         /// Quota of the organization: bytes or a size such as 50G, `none`, or `default` (BACKUP_MAX_SIZE_PER_ORG)
         #[arg(value_name = "SIZE", value_parser = parse_quota)]
         quota: Quota,
+    },
+    /// Set the periods that the organization's systems inherit
+    #[command(after_help = "Examples:\n  \
+        strongroom org set-period acme --backup 8d\n  \
+        strongroom org set-period acme --backup default --contact 1h")]
+    #[group(required = true, multiple = true)]
+    SetPeriod {
+        /// Id of the organization
+        #[arg(value_name = "ORG", value_parser = OrgId::parse)]
+        id: OrgId,
+        /// How old the newest backup of a system may become: a time such as 26h or 8d, or `default` (BACKUP_PERIOD)
+        #[arg(long, value_name = "TIME", value_parser = parse_backup_period)]
+        backup: Option<Period>,
+        /// After how long without contact a system is silent: a time such as 1h, or `none`
+        #[arg(long, value_name = "TIME", value_parser = parse_contact_period)]
+        contact: Option<Period>,
     },
     /// Change the name for people of an organization; its id never changes
     Rename {
@@ -73,50 +115,36 @@ pub enum Org {
     },
 }
 
-fn parse_quota(text: &str) -> Result<Quota, String> {
-    match text {
-        "default" => Ok(Quota::Default),
-        "none" => Ok(Quota::Unlimited),
-        _ => match size::parse(text) {
-            Ok(bytes) if (1..=1 << 60).contains(&bytes) => Ok(Quota::Bytes(bytes)),
-            Ok(0) => Err("0 bytes would refuse every upload; for no quota write `none`".to_owned()),
-            Ok(_) => Err("it is more than any store has; for no quota write `none`".to_owned()),
-            Err(error) => Err(format!("{error}; or `none` or `default`")),
-        },
-    }
-}
-
 impl Org {
     pub fn run(self, context: &mut Context) -> Result<ExitCode, Failure> {
         match self {
-            Self::Add { id, name, quota } => {
+            Self::Add { id, name, parent, quota } => {
                 let name = name.unwrap_or_else(|| id.to_string());
                 require_name(&name)?;
-                match organizations::add(&mut context.conn, &id, &name, quota) {
-                    Ok(()) => show(context, &id)?,
-                    Err(DbError::Exists) => {
-                        return Err(Failure::Refused(format!("organization {id} exists already")));
-                    }
-                    Err(error) => return Err(error.into()),
-                }
+                let parent = parent.map_or(Parent::Top, Parent::Below);
+                change::add(context, &NewOrg { parent, quota, ..NewOrg::new(id, name) })?;
             }
-            Self::List => {
-                let orgs = organizations::list(&mut context.conn, None)?;
-                context.output.print(&orgs, |orgs| describe(orgs))?;
+            Self::List { tree } => {
+                let orgs = organizations::all(&mut context.conn)?;
+                let shown: Vec<_> = orgs.iter().map(ShownOrg::from).collect();
+                context
+                    .output
+                    .print(&shown, |_| if tree { show::tree(&orgs) } else { show::table(&orgs) })?;
             }
-            Self::Show { id } => show(context, &id)?,
+            Self::Show { id } => find_and_show(context, &id)?,
+            Self::SetParent { id, parent } => {
+                change::change(context, &id, &OrgChange { parent: Some(parent), ..OrgChange::default() })?;
+            }
             Self::SetQuota { id, quota } => {
-                if !organizations::set_quota(&mut context.conn, &id, quota)? {
-                    return Err(unknown_organization(&mut context.conn, &id)?);
-                }
-                show(context, &id)?;
+                change::change(context, &id, &OrgChange { quota: Some(quota), ..OrgChange::default() })?;
+            }
+            Self::SetPeriod { id, backup: backup_period, contact: contact_period } => {
+                let periods = OrgChange { backup_period, contact_period, ..OrgChange::default() };
+                change::change(context, &id, &periods)?;
             }
             Self::Rename { id, name } => {
                 require_name(&name)?;
-                if !organizations::rename(&mut context.conn, &id, &name)? {
-                    return Err(unknown_organization(&mut context.conn, &id)?);
-                }
-                show(context, &id)?;
+                change::change(context, &id, &OrgChange { name: Some(name), ..OrgChange::default() })?;
             }
             Self::Delete { id, yes } => delete::run(context, &id, yes)?,
         }
@@ -132,44 +160,13 @@ fn require_name(name: &str) -> Result<(), Failure> {
 }
 
 fn find(context: &mut Context, id: &OrgId) -> Result<OrgSummary, Failure> {
-    match organizations::list(&mut context.conn, Some(id))?.into_iter().next() {
+    match organizations::find(&mut context.conn, None, id)? {
         Some(org) => Ok(org),
         None => Err(unknown_organization(&mut context.conn, id)?),
     }
 }
 
-fn show(context: &mut Context, id: &OrgId) -> Result<(), Failure> {
+fn find_and_show(context: &mut Context, id: &OrgId) -> Result<(), Failure> {
     let org = find(context, id)?;
-    context.output.print(&org, |org| {
-        let used = org.stored_bytes.saturating_add(org.reserved_bytes);
-        let percent = |quota: u64| u128::from(used) * 100 / u128::from(quota.max(1));
-        let full = org.quota_bytes.map(|quota| format!(", {} % used", percent(quota))).unwrap_or_default();
-        facts(&[
-            ("id", org.id.clone()),
-            ("name", org.name.clone()),
-            ("systems", org.systems.to_string()),
-            ("stored", size::human(org.stored_bytes)),
-            ("reserved", size::human(org.reserved_bytes)),
-            ("quota", format!("{}{full}", quota(org))),
-        ])
-    })
-}
-
-fn quota(org: &OrgSummary) -> String {
-    let quota = org.quota_bytes.map_or("none".to_owned(), size::human);
-    if org.quota_is_default { format!("{quota} (default)") } else { quota }
-}
-
-fn describe(orgs: &[OrgSummary]) -> String {
-    let row = |org: &OrgSummary| {
-        [
-            org.id.clone(),
-            org.name.clone(),
-            org.systems.to_string(),
-            size::human(org.stored_bytes),
-            size::human(org.reserved_bytes),
-            quota(org),
-        ]
-    };
-    list("no organizations", ["ORG", "NAME", "SYSTEMS", "STORED", "RESERVED", "QUOTA"], orgs.iter().map(row))
+    context.output.print(&ShownOrg::from(&org), |_| show::describe(&org))
 }

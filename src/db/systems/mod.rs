@@ -4,7 +4,7 @@ mod details;
 mod find;
 
 use diesel::prelude::*;
-use diesel::sql_types::{Nullable, Timestamptz};
+use diesel::sql_types::{Array, Nullable, Text, Timestamptz};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -70,6 +70,8 @@ pub fn add(conn: &mut Conn, system: &NewSystem) -> Result<bool, DbError> {
 #[derive(Debug, Clone, Queryable)]
 pub struct SystemBrief {
     pub org_id: String,
+    /// The organization and all above it.
+    pub path: Vec<String>,
     pub name: String,
 }
 
@@ -78,7 +80,11 @@ pub fn brief(conn: &mut Conn, id: Uuid) -> Result<Option<SystemBrief>, DbError> 
     Ok(systems::table
         .find(id)
         .filter(systems::state.ne(SystemState::Destroying))
-        .select((systems::org_id, systems::name))
+        .select((
+            systems::org_id,
+            diesel::dsl::sql::<Array<Text>>("org_and_above(systems.org_id)"),
+            systems::name,
+        ))
         .first(conn)
         .optional()?)
 }

@@ -44,6 +44,8 @@ pub enum ApiError {
     SystemNotFound,
     #[error("organization not found")]
     OrganizationNotFound,
+    #[error("organization exists already")]
+    OrganizationExists,
     #[error("request not found")]
     BackupRequestNotFound,
     #[error("system is suspended")]
@@ -223,7 +225,9 @@ impl ResponseError for ApiError {
             | Self::OrganizationNotFound
             | Self::BackupRequestNotFound
             | Self::UnknownPath => StatusCode::NOT_FOUND,
-            Self::Suspended | Self::BackupRequestEnded { .. } => StatusCode::CONFLICT,
+            Self::Suspended | Self::OrganizationExists | Self::BackupRequestEnded { .. } => {
+                StatusCode::CONFLICT
+            }
             Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::NotText => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Timeout => StatusCode::REQUEST_TIMEOUT,

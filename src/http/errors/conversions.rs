@@ -3,6 +3,7 @@
 use super::api_error::ApiError;
 use super::outage_log::log_outage;
 use crate::backups::{BackupRequestError, Outage, ReadError, UploadError};
+use crate::domain::caller::Scope;
 use crate::fleet::FleetError;
 
 impl From<Outage> for ApiError {
@@ -65,6 +66,9 @@ impl From<FleetError> for ApiError {
         match error {
             FleetError::NoSystem => Self::SystemNotFound,
             FleetError::NoOrganization => Self::OrganizationNotFound,
+            FleetError::OrganizationExists => Self::OrganizationExists,
+            FleetError::Misplaced(why) => Self::invalid("parent_id", why.to_string()),
+            FleetError::NotPermitted => Self::InsufficientScope { needed: Scope::Admin.as_str() },
             FleetError::Unavailable(error) => Outage::database(&error).into(),
         }
     }

@@ -1,5 +1,6 @@
 //! The management API: for portals and automation, with bearer tokens.
 
+pub mod fleet;
 pub mod gateway;
 pub mod metrics;
 pub mod systems;
@@ -7,6 +8,7 @@ pub mod systems;
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, ServiceConfig};
 
+use self::fleet::organizations;
 use super::docs;
 use super::errors::gateway::reshape;
 use super::routing::{get_and_head, method_not_allowed, read_only, unknown_path};
@@ -28,6 +30,18 @@ pub fn routes(config: &mut ServiceConfig) {
             web::resource("/api/systems/{id}/requests/{request_id}")
                 .route(web::delete().to(systems::backup_requests::cancel_backup_request))
                 .default_service(web::to(|| method_not_allowed("DELETE"))),
+        )
+        .service(
+            web::resource("/api/organizations")
+                .route(get_and_head().to(organizations::list::list_organizations))
+                .route(web::post().to(organizations::add::add_organization))
+                .default_service(web::to(|| method_not_allowed("GET, HEAD, POST"))),
+        )
+        .service(
+            web::resource("/api/organizations/{id}")
+                .route(get_and_head().to(organizations::show::show_organization))
+                .route(web::patch().to(organizations::change::change_organization))
+                .default_service(web::to(|| method_not_allowed("GET, HEAD, PATCH"))),
         )
         .service(signed_downloads::resource())
         .configure(docs::routes)

@@ -7,14 +7,16 @@ use strongroom::db::accounting::{
     Abort, AccountingPolicy, Admission, Commit, Delete, DeletedBy, Growth, Operation, OperationOutcome,
     OrgBatch, UploadFailure, run, run_shared,
 };
-use strongroom::db::organizations::{self, Quota};
+use strongroom::db::organizations;
 use strongroom::db::systems::{self, NewSystem};
 use strongroom::db::{Conn, DbError, audit};
+use strongroom::domain::author::Author;
 use strongroom::domain::failure_reason::FailureReason;
 use strongroom::domain::filename::Filename;
 use strongroom::domain::ids::{BackupId, Extension, OrgId, SystemKey};
 use strongroom::domain::media_type::MediaType;
 use strongroom::domain::object_key::ObjectKey;
+use strongroom::domain::organization::{NewOrg, Quota};
 use strongroom::domain::rate_window::RateLimits;
 use strongroom::domain::refusal::RefusalReason;
 use strongroom::domain::retention::Retention;
@@ -58,7 +60,8 @@ struct Org {
 impl Org {
     fn new(conn: &mut Conn) -> Self {
         let id = OrgId::parse(&format!("org{}", unique())).expect("an id");
-        organizations::add(conn, &id, "of a test", Quota::Bytes(150)).expect("add");
+        let new = NewOrg { quota: Quota::Bytes(150), ..NewOrg::new(id.clone(), "of a test") };
+        organizations::add(conn, &new, &Author::Operator).expect("add").expect("an id that is not taken");
         let system = |number| {
             let key = SystemKey::parse(&format!("{}-{number}", id.as_str())).expect("a key");
             // The ids have the same order in every organization.

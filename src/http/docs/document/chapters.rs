@@ -49,6 +49,12 @@ pub const CHAPTERS: &[Chapter] = &[
         ],
     },
     Chapter {
+        tag: "Organizations",
+        title: "For the administration of organizations",
+        description: "The management API: the organization of the token and all below it, with their limits and what they use.",
+        operations: &["listOrganizations", "showOrganization", "addOrganization", "changeOrganization"],
+    },
+    Chapter {
         tag: "Gateway",
         title: "For programs written for a backup gateway",
         description: "The management API in the format of a backup gateway: a site is a system, and a file is a backup. \

@@ -8,6 +8,7 @@ use crate::http::errors::data::{
     BackupRequestStateNow, DependencyDown, Empty, MaxBytes, RetryAfter, ValidationFailed,
 };
 use crate::http::errors::gateway::GatewayError;
+use crate::http::management::fleet::organizations;
 use crate::http::management::{gateway, systems};
 use crate::http::openapi::schemas::{ERROR_ENVELOPE, NamedSchema, envelope, envelope_schema, with_parts};
 use crate::http::shared::{backup_metadata, deleted};
@@ -32,6 +33,8 @@ fn envelopes() -> Vec<NamedSchema> {
         envelope::<systems::link::DownloadAddress>(200, "download address made"),
         envelope::<systems::backup_requests::SystemBackupRequests>(200, "requests listed"),
         envelope::<systems::backup_requests::Cancelled>(200, "request cancelled"),
+        envelope::<organizations::list::Organizations>(200, "organizations listed"),
+        envelope::<organizations::body::OrganizationBody>(200, "organization found"),
         envelope::<ValidationFailed>(400, "validation failed"),
         envelope::<BackupRequestStateNow>(409, "request has ended"),
         envelope::<MaxBytes>(413, "backup exceeds max upload size"),
@@ -54,6 +57,10 @@ fn parts() -> Vec<NamedSchema> {
         with_parts::<systems::link::DownloadAddress>(),
         with_parts::<systems::backup_requests::SystemBackupRequests>(),
         with_parts::<systems::backup_requests::Cancelled>(),
+        with_parts::<organizations::list::Organizations>(),
+        with_parts::<organizations::body::OrganizationBody>(),
+        with_parts::<organizations::input::NewOrganization>(),
+        with_parts::<organizations::input::OrganizationChange>(),
         with_parts::<ValidationFailed>(),
         with_parts::<BackupRequestStateNow>(),
         with_parts::<MaxBytes>(),

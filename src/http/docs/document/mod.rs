@@ -17,6 +17,7 @@ use utoipa::openapi::{OpenApi, ServerBuilder};
 use super::samples;
 use crate::http::base_urls::BaseUrls;
 use crate::http::collect::{backup_requests, delete, download, health, list, unchanged, upload};
+use crate::http::management::fleet::organizations;
 use crate::http::management::{gateway, metrics, systems};
 use crate::http::shared::signed_downloads;
 
@@ -59,6 +60,10 @@ struct Collect;
     systems::delete::delete_backup,
     systems::backup_requests::list_backup_requests,
     systems::backup_requests::cancel_backup_request,
+    organizations::list::list_organizations,
+    organizations::show::show_organization,
+    organizations::add::add_organization,
+    organizations::change::change_organization,
     gateway::list::list_backups,
     gateway::show::show_backup,
     gateway::request_backup::request_backup,

@@ -1,0 +1,3 @@
+//! The systems and organizations of the fleet, for those who manage them.
+
+pub mod organizations;
