@@ -5,7 +5,7 @@ mod delete;
 mod show;
 mod values;
 
-use clap::Subcommand;
+use clap::{ArgGroup, Subcommand};
 
 use self::show::ShownOrg;
 use self::values::{parse_backup_period, parse_contact_period, parse_parent, parse_quota};
@@ -80,7 +80,7 @@ pub enum Org {
     #[command(after_help = "Examples:\n  \
         strongroom org set-period acme --backup 8d\n  \
         strongroom org set-period acme --backup default --contact 1h")]
-    #[group(required = true, multiple = true)]
+    #[command(group(ArgGroup::new("periods").args(["backup", "contact"]).required(true).multiple(true)))]
     SetPeriod {
         /// Id of the organization
         #[arg(value_name = "ORG", value_parser = OrgId::parse)]

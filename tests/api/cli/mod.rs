@@ -8,6 +8,8 @@ mod backups;
 mod confirmation;
 mod exit;
 mod organization_changes;
+mod organization_periods;
+mod organization_tree;
 mod organizations;
 mod printed;
 mod races;

@@ -13,3 +13,4 @@ mod outage;
 mod systems;
 mod token_claims;
 mod tokens;
+mod tree;
