@@ -15,6 +15,7 @@ mod connection_string;
 mod connector;
 pub mod credential_refusals;
 pub mod credentials;
+pub mod erasures;
 mod error;
 pub mod event_list;
 pub mod events;

@@ -1,7 +1,7 @@
 //! The queries of a purge: it claims a retired row, deletes the object, and then drops the row.
 
 use diesel::prelude::*;
-use diesel::sql_types::{Array, BigInt, Bool, Double, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{Array, BigInt, Bool, Double, Text, Uuid as SqlUuid};
 use uuid::Uuid;
 
 use super::prepared::prepared;
@@ -73,39 +73,4 @@ pub fn postpone(conn: &mut Conn, ids: &[Uuid], pause: f64) -> Result<(), DbError
     .bind::<Double, _>(pause)
     .execute(conn)?;
     Ok(())
-}
-
-/// The tombstones of a system that are not due.
-#[derive(Debug, QueryableByName)]
-pub struct Tombstones {
-    #[diesel(sql_type = BigInt)]
-    pub count: i64,
-    /// When the last of them is due.
-    #[diesel(sql_type = Nullable<Timestamptz>)]
-    pub until: Option<chrono::DateTime<chrono::Utc>>,
-}
-
-/// Counts the failed uploads of a system whose objects may still be written.
-pub fn tombstones(conn: &mut Conn, system: Uuid) -> Result<Tombstones, DbError> {
-    Ok(diesel::sql_query(
-        "SELECT count(*) AS count, max(purge_after) AS until FROM backups \
-         WHERE system_id = $1 AND state = 'retired' AND retired_reason = 'failed' \
-           AND purge_after > clock_timestamp()",
-    )
-    .bind::<SqlUuid, _>(system)
-    .get_result(conn)?)
-}
-
-/// Drops the rows of destroyed systems that have no backup left in any state, and keeps their names for the history. Returns
-/// their number.
-pub fn drop_destroyed_systems(conn: &mut Conn) -> Result<usize, DbError> {
-    // An id is in both tables only if somebody has restored the row of a destroyed system. It must not keep the others.
-    let sql = "WITH gone AS (DELETE FROM systems s WHERE state = 'destroying' \
-             AND NOT EXISTS (SELECT 1 FROM backups b WHERE b.system_id = s.id) \
-             RETURNING id, system_key, org_id, name) \
-         INSERT INTO destroyed_systems (id, system_key, org_id, name) \
-         SELECT id, system_key, org_id, name FROM gone \
-         ON CONFLICT (id) DO UPDATE SET (system_key, org_id, name, destroyed_at) = \
-             (excluded.system_key, excluded.org_id, excluded.name, excluded.destroyed_at)";
-    Ok(prepared(sql, ()).execute(conn)?)
 }

@@ -6,6 +6,7 @@ use diesel::pg::{Pg, PgValue};
 use diesel::sql_types::Text;
 
 use crate::domain::backup_request::BackupRequestState;
+use crate::domain::erasure::ErasurePhase;
 use crate::domain::row_state::{BackupState, SystemState};
 
 macro_rules! as_text {
@@ -40,3 +41,4 @@ macro_rules! as_text {
 as_text!(SystemState, "a system");
 as_text!(BackupState, "a backup");
 as_text!(BackupRequestState, "a request");
+as_text!(ErasurePhase, "an erasure");

@@ -111,6 +111,20 @@ diesel::table! {
 }
 
 diesel::table! {
+    system_erasures (system_id) {
+        system_id -> Uuid,
+        requested_by -> Text,
+        requested_at -> Timestamptz,
+        phase -> Text,
+        backups -> Int8,
+        bytes -> Int8,
+        objects_erased -> Int8,
+        objects_left -> Nullable<Int8>,
+        claimed_until -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
     systems (id) {
         id -> Uuid,
         system_key -> Text,
@@ -160,6 +174,7 @@ diesel::joinable!(backup_requests -> systems (system_id));
 diesel::joinable!(backups -> organizations (org_id));
 diesel::joinable!(backups -> systems (system_id));
 diesel::joinable!(org_usage -> organizations (org_id));
+diesel::joinable!(system_erasures -> systems (system_id));
 diesel::joinable!(systems -> organizations (org_id));
 
 diesel::allow_tables_to_appear_in_same_query!(
@@ -171,6 +186,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     organizations,
     service_defaults,
     signing_keys,
+    system_erasures,
     systems,
     writers,
 );

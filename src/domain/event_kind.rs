@@ -37,7 +37,10 @@ row_state! {
         SecretRotated = "secret_rotated",
         Suspended = "suspended",
         Resumed = "resumed",
+        /// A system is to be destroyed: it is marked, and its erasure begins.
         Destroyed = "destroyed",
+        /// Nothing of a destroyed system is left.
+        Erased = "erased",
         /// The credential of a system was refused: one event for each system and hour.
         CredentialRefused = "credential_refused",
     }

@@ -7,6 +7,7 @@ pub mod body_rate;
 pub mod caller;
 pub mod client_network;
 pub mod duration;
+pub mod erasure;
 pub mod event_kind;
 pub mod failure_reason;
 pub mod filename;

@@ -12,6 +12,7 @@ use crate::backups::{EventLimit, Vault};
 use crate::config::Config;
 use crate::db::Connector;
 use crate::db::accounting::AccountingPolicy;
+use crate::tasks::erase::{Accounting, Eraser};
 use crate::tasks::{
     self, BackupRequestListener, Lease, MemoryReturn, Period, Preparation, Supervisor, TaskDefinition,
     TaskError,
@@ -36,7 +37,7 @@ pub(super) async fn start(
     migrate: bool,
     policy: AccountingPolicy,
     connector: &Connector,
-    vault: &Vault,
+    vault: &Arc<Vault>,
 ) -> Result<BackgroundThreads, StartError> {
     let preparation = Preparation {
         db: vault.db.clone(),
@@ -62,6 +63,12 @@ pub(super) async fn start(
         .map_err(io("start the thread that listens"))?;
     let memory = MemoryReturn::start(supervisor).map_err(io("start the thread that returns memory"))?;
     tasks::purge::start(supervisor, vault.db.clone(), Arc::clone(&vault.store), Arc::clone(&vault.purge));
+    let eraser = Eraser {
+        db: vault.db.clone(),
+        store: Arc::clone(&vault.store),
+        accounting: Accounting::Actors(Arc::clone(vault)),
+    };
+    tasks::erase::start(supervisor, eraser, Arc::clone(&vault.erase));
     let sweeper = tasks::sweep::Sweeper {
         db: vault.db.clone(),
         store: Arc::clone(&vault.store),

@@ -108,6 +108,7 @@ pub(super) fn build_vault(
         failed_uploads: EventLimit::default(),
         waiters: Waiters::default(),
         purge: Arc::new(Notify::new()),
+        erase: Arc::new(Notify::new()),
         runtime: runtime.clone(),
         tasks,
         ready: Arc::default(),

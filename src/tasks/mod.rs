@@ -7,6 +7,7 @@
 //! | `lease` | renews the lease of this process | three times in each lease |
 //! | `listen` | wakes the systems that wait for a backup request | ten times a second |
 //! | `purge` | deletes the objects and rows of retired backups | when woken, and every 5 s |
+//! | `erase` | erases the systems that are being destroyed | when woken, and every 3 s |
 //! | `sweep` | rolls back the uploads of dead processes | every `BACKUP_SWEEP_INTERVAL` |
 //! | `revoke` | ends downloads that are no longer permitted | every second |
 //! | `memory` | returns free memory to the kernel | every 15 s |
@@ -16,6 +17,7 @@
 
 pub mod compare;
 mod delete_object;
+pub mod erase;
 mod lease;
 mod leftovers;
 mod listen;

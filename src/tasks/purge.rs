@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::db_failure;
 use super::delete_object::delete_object;
+use super::erase;
 use super::supervisor::{Period, Supervisor, TaskDefinition};
 use crate::db::purge::{self, Claimed};
 use crate::db::{Conn, Db, DbError, Lane};
@@ -89,7 +90,8 @@ async fn purge_all(db: &Db, store: &dyn BlobStore, report: &mut PurgeReport) -> 
             break;
         }
     }
-    report.systems = db.run(Lane::General, QUERY_TIMEOUT, purge::drop_destroyed_systems).await?;
+    // The last tombstone of a system may be gone.
+    report.systems = erase::finish(db).await?;
     Ok(())
 }
 

@@ -14,6 +14,8 @@ mod engine;
 mod harness;
 
 mod crash_fixture;
+mod destroy_command;
+mod erasure;
 mod panics;
 mod paused;
 mod points;

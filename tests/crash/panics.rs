@@ -108,6 +108,18 @@ fn purge_that_panicked_purges_again() {
 }
 
 #[test]
+fn erase_that_panicked_erases_again() {
+    let (server, _) = panics_and_recovers("erase");
+    let system = server.system();
+    server.store(&system, b"x");
+    // As a version before 0.2.0 marks it.
+    server.db.execute("UPDATE systems SET state = 'destroying'");
+    let left = "SELECT count(*) FROM systems";
+    assert_eventually("the system is erased", TIMEOUT, || server.db.number(left) == 0);
+    assert!(server.objects().is_empty());
+}
+
+#[test]
 fn sweep_that_panicked_sweeps_again() {
     let (server, _login) = panics_and_recovers("sweep");
     let (system, other) = (server.system(), server.sibling_with(FAILPOINT, ""));
@@ -144,6 +156,7 @@ fn every_task_has_a_name_and_a_test() {
         .lines()
         .filter_map(|line| line.strip_prefix(r#"strongroom_task_up{task=""#)?.split('"').next());
     let repeated = [
+        "erase",
         "key_set",
         "lease",
         "listen",

@@ -1,7 +1,6 @@
-//! A process is killed while it removes something: a deletion, a prune, the purge after either, the destruction
-//! of a system.
+//! A process is killed while it removes something: a deletion, a prune, the purge after either.
 
-use crate::crash_fixture::{CrashFixture, FAILPOINT, assert_cleaned_up};
+use crate::crash_fixture::CrashFixture;
 use crate::harness::{TIMEOUT, assert_eventually, bytes};
 
 /// A system deletes its newest backup; `gone`: whether the backup is gone afterwards.
@@ -97,64 +96,4 @@ fn manual_deletion_killed_after_its_claim_is_finished() {
 #[test]
 fn manual_deletion_killed_after_the_object_is_finished() {
     manual_deletion_killed_at("delete.deleted", true);
-}
-
-/// The command is killed and run again; nothing of the system is left, and everything of its sibling.
-fn destruction_killed_at(point: &str) {
-    let fixture = CrashFixture::new();
-    let sibling = fixture.server.add_system(&fixture.system.org, "of the same organization");
-    let body = bytes(100);
-    let id = fixture.server.store(&sibling, &body);
-    let destroy = ["system", "destroy", &fixture.system.key, "--yes"];
-    fixture.assert_command_killed_beside_a_paused_service(&destroy, &format!("kill {point}"));
-    fixture.server.audit_is_clean();
-    assert_eventually("the credential stops working", TIMEOUT, || {
-        fixture.server.put(&fixture.system, b"x").status == 401
-    });
-    fixture.server.cli(destroy).exits(0);
-    assert_cleaned_up(&fixture.server);
-    assert_eq!(fixture.server.ids(&sibling), [id.as_str()]);
-    assert_eq!(fixture.server.fetch(&sibling, &id).send().status(200).body, body);
-    assert_eq!(fixture.server.objects().len(), 1);
-    assert_eq!(fixture.server.totals(&fixture.system.org), (100, 0));
-    assert_eq!(fixture.server.db.number("SELECT count(*) FROM systems"), 1);
-    fixture.server.store(&sibling, b"y");
-}
-
-#[test]
-fn destruction_killed_after_marking_the_system_can_be_repeated() {
-    destruction_killed_at("destroy.marked");
-}
-
-#[test]
-fn destruction_killed_before_its_commit_can_be_repeated() {
-    destruction_killed_at("accounting.written");
-}
-
-#[test]
-fn destruction_killed_after_retiring_all_can_be_repeated() {
-    destruction_killed_at("destroy.retired");
-}
-
-#[test]
-fn destruction_killed_after_an_object_can_be_repeated() {
-    destruction_killed_at("destroy.deleted");
-}
-
-#[test]
-fn destruction_killed_after_all_objects_can_be_repeated() {
-    destruction_killed_at("destroy.erased");
-}
-
-#[test]
-fn destruction_killed_after_a_row_is_finished_by_the_service() {
-    let fixture = CrashFixture::new();
-    let destroy = ["system", "destroy", &fixture.system.key, "--yes"];
-    fixture.assert_command_killed(&destroy, "kill destroy.dropped");
-    fixture.server.db.execute("UPDATE backups SET purge_started_at = now() - interval '2 minutes'");
-    assert_eventually("nothing is left of it", TIMEOUT, || {
-        fixture.server.db.number("SELECT (SELECT count(*) FROM systems) + (SELECT count(*) FROM backups)")
-            == 0
-    });
-    assert_cleaned_up(&fixture.server.sibling_with(FAILPOINT, ""));
 }

@@ -83,6 +83,11 @@ fn facts(kind: EventKind, detail: Detail) -> Vec<Option<String>> {
                 first,
             ]
         }
+        EventKind::Erased => {
+            let count = |name: &str| detail.0[name].as_u64().map(|count| format!("{count} {name}"));
+            let by = detail.text("requested_by").map(|by| format!("requested by {by}"));
+            vec![count("backups"), detail.size("bytes"), count("objects"), by]
+        }
         EventKind::SystemAdded
         | EventKind::SecretRotated
         | EventKind::Suspended
@@ -222,6 +227,11 @@ mod tests {
                 "backup period from 90 seconds to inherited, contact period from inherited to 1 minute",
             ),
             ("credential_refused", json!({"count": 3, "suspended": 0}), "3 within the hour"),
+            (
+                "erased",
+                json!({"backups": 2, "bytes": 2048, "objects": 3, "requested_by": "portal"}),
+                "2 backups, 2.0 KiB, 3 objects, requested by portal",
+            ),
             ("resumed", json!({}), ""),
             ("of_a_later_version", json!({"why": "unknown", "n": 1}), "n: 1, why: unknown"),
         ] {

@@ -127,23 +127,6 @@ pub fn set_suspended(conn: &mut Conn, system: &SystemSummary, suspended: bool) -
     })
 }
 
-/// Marks a system as being destroyed: from now on its credential and its uploads are refused for good.
-pub fn mark_destroying(conn: &mut Conn, system: &SystemSummary) -> Result<(), DbError> {
-    conn.transaction(|conn| {
-        let marked = diesel::update(systems::table.find(system.id))
-            .filter(systems::state.ne(SystemState::Destroying))
-            .set(systems::state.eq(SystemState::Destroying))
-            .execute(conn)?;
-        if marked == 1 {
-            events::write(
-                conn,
-                &[Event::by_operator(EventKind::Destroyed, &system.org_id, Some(system.id), json!({}))],
-            )?;
-        }
-        Ok(())
-    })
-}
-
 /// A backup that counts in the totals.
 #[derive(Debug, Clone, Copy)]
 pub enum OpenRow {

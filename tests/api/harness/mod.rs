@@ -45,7 +45,7 @@ pub use database_role::DatabaseRole;
 pub use journal::Journal;
 pub use metrics::sample;
 pub use nginx::Nginx;
-pub use os::{Disconnect, allow_descriptors, is_root};
+pub use os::{Disconnect, allow_descriptors, is_root, signal};
 pub use pgbouncer::PgBouncer;
 pub use postgres_link::{ConnectionEnd, LinkFault, PostgresLink};
 pub use provider::Provider;
