@@ -32,13 +32,3 @@ BEGIN
     END IF;
 END
 $$;
-
--- Other migrations name other new kinds.
-DO $$
-DECLARE
-    kinds text := col_description('backup_events'::regclass, attnum) FROM pg_attribute
-        WHERE attrelid = 'backup_events'::regclass AND attname = 'kind';
-BEGIN
-    EXECUTE format('COMMENT ON COLUMN backup_events.kind IS %L', replace(kinds, 'destroyed, ', 'destroyed, erased, '));
-END
-$$;

@@ -83,8 +83,6 @@ pub struct Vault {
     pub waiters: Waiters,
     /// Wakes the purge.
     pub purge: Arc<Notify>,
-    /// Wakes the erasure of systems.
-    pub erase: Arc<Notify>,
     /// The runtime on which uploads run, independent of their connections.
     pub runtime: Handle,
     /// The tasks that a shutdown waits for.

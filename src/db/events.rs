@@ -13,9 +13,6 @@ use super::{Conn, DbError};
 use crate::domain::author::Author;
 use crate::domain::event_kind::EventKind;
 
-/// The actor of what an operator did at the command line.
-pub const OPERATOR: &str = "operator";
-
 /// One entry of the history. It is written in the transaction that makes the change it describes.
 #[derive(Debug, Clone)]
 pub struct Event {
@@ -46,7 +43,7 @@ impl Event {
             org_id: org.to_owned(),
             system_id: system,
             backup_id: None,
-            actor: OPERATOR.to_owned(),
+            actor: "operator".to_owned(),
             remote_addr: None,
             detail,
         }

@@ -1,20 +1,26 @@
 //! The use cases about the fleet: systems and organizations, for those who manage them. No HTTP, no SQL.
 //!
+//! * `erase.rs` - destroys a system, and says how far that is
 //! * `limits.rs` - the limits that apply to each system
 //! * `organizations.rs` - the organizations that a caller may see: list, add, change
 //! * `error.rs` - why a use case failed
 
+mod erase;
 mod error;
 mod limits;
 mod organizations;
 
+use std::sync::Arc;
 use std::time::Duration;
+
+use tokio::sync::Notify;
 
 pub use error::FleetError;
 pub use limits::SystemLimits;
 pub use organizations::{OrgPage, OrgQuery};
 
 use crate::db::Db;
+pub use crate::db::erasures::ErasureStatus;
 pub use crate::db::organizations::OrgSummary as Organization;
 
 /// What the use cases about the fleet need.
@@ -22,6 +28,8 @@ pub struct Fleet {
     pub db: Db,
     /// The limits in force of each system.
     pub limits: SystemLimits,
+    /// Wakes the erasure of systems.
+    pub erase: Arc<Notify>,
 }
 
 /// How long a use case waits for a database that can't be reached: callers are people and programs that try again.

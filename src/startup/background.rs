@@ -12,6 +12,7 @@ use crate::backups::{EventLimit, Vault};
 use crate::config::Config;
 use crate::db::Connector;
 use crate::db::accounting::AccountingPolicy;
+use crate::fleet::Fleet;
 use crate::tasks::erase::{Accounting, Eraser};
 use crate::tasks::{
     self, BackupRequestListener, Lease, MemoryReturn, Period, Preparation, Supervisor, TaskDefinition,
@@ -38,6 +39,7 @@ pub(super) async fn start(
     policy: AccountingPolicy,
     connector: &Connector,
     vault: &Arc<Vault>,
+    fleet: &Fleet,
 ) -> Result<BackgroundThreads, StartError> {
     let preparation = Preparation {
         db: vault.db.clone(),
@@ -68,7 +70,7 @@ pub(super) async fn start(
         store: Arc::clone(&vault.store),
         accounting: Accounting::Actors(Arc::clone(vault)),
     };
-    tasks::erase::start(supervisor, eraser, Arc::clone(&vault.erase));
+    tasks::erase::start(supervisor, eraser, Arc::clone(&fleet.erase));
     let sweeper = tasks::sweep::Sweeper {
         db: vault.db.clone(),
         store: Arc::clone(&vault.store),

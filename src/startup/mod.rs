@@ -141,7 +141,8 @@ async fn serve(
     let fleet = parts::build_fleet(&config, db.clone());
     let vault = parts::build_vault(&config, db, store, &actors, runtime.handle(), metrics);
 
-    let threads = background::start(&supervisor, &config, migrate, policy, &connector, &vault).await?;
+    let threads =
+        background::start(&supervisor, &config, migrate, policy, &connector, &vault, &fleet).await?;
     let grace = config.http.shutdown_grace;
     let servers =
         listeners.serve(config, Arc::clone(&vault), fleet, tokens, certificates.clone(), max_files)?;

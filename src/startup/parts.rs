@@ -108,7 +108,6 @@ pub(super) fn build_vault(
         failed_uploads: EventLimit::default(),
         waiters: Waiters::default(),
         purge: Arc::new(Notify::new()),
-        erase: Arc::new(Notify::new()),
         runtime: runtime.clone(),
         tasks,
         ready: Arc::default(),
@@ -122,5 +121,5 @@ pub(super) fn build_fleet(config: &Config, db: Db) -> Arc<Fleet> {
     let uploads = &config.uploads;
     let limits =
         SystemLimits { retention: uploads.retention, max_upload: uploads.max_size, rate: uploads.rate };
-    Arc::new(Fleet { db, limits })
+    Arc::new(Fleet { db, limits, erase: Arc::new(Notify::new()) })
 }

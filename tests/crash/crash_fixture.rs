@@ -30,7 +30,11 @@ pub fn builder() -> Builder {
 
 impl CrashFixture {
     pub fn new() -> Self {
-        let server = builder().start();
+        Self::with(builder())
+    }
+
+    pub fn with(builder: Builder) -> Self {
+        let server = builder.start();
         let system = server.system_with_quota(100_000_000);
         let kept = (0..SLOTS).map(|_| bytes(1000)).map(|body| (server.store(&system, &body), body)).collect();
         Self { server, system, kept }

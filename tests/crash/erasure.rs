@@ -67,8 +67,7 @@ fn erasure_that_always_panics_stops_no_other_erasure() {
     assert_eventually("the others are erased", TIMEOUT, || server.db.number(ERASED) == 3);
     is_degraded(server, "erase");
     assert!(runs(server, "erase", "panic") > 0.5, "{}", server.metrics());
-    let line =
-        format!("the erasure of the system {} panicked; trying again in 10 s", fixture.system.id);
+    let line = format!("the erasure of the system {} panicked; trying again in 10 s", fixture.system.id);
     assert!(server.log().contains(&line), "{}", server.log());
     assert_eq!(server.db.all("SELECT id::text FROM systems"), [fixture.system.id.clone()]);
     drop(panicking);

@@ -16,6 +16,7 @@ mod harness;
 mod crash_fixture;
 mod destroy_command;
 mod erasure;
+mod erasure_by_portal;
 mod panics;
 mod paused;
 mod points;

@@ -16,8 +16,8 @@ use crate::cli::output::time;
 use crate::cli::system_arg::SystemArg;
 use crate::db::Db;
 use crate::db::erasures::{self, ErasureRequest};
-use crate::db::events::OPERATOR;
 use crate::db::systems::SystemSummary;
+use crate::domain::author::Author;
 use crate::domain::ids::{OrgId, SystemKey};
 use crate::domain::object_key::ObjectKey;
 use crate::store::BlobStore;
@@ -89,8 +89,7 @@ fn destroy(
     let request = ErasureRequest {
         system_id: system.id,
         org_id: system.org_id.clone(),
-        by: OPERATOR.to_owned(),
-        remote_addr: None,
+        author: Author::Operator,
         claim: true,
     };
     erasures::begin(&mut context.conn, &request)?;

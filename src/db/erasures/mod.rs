@@ -3,16 +3,15 @@
 
 mod steps;
 
-use std::net::IpAddr;
-
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Bool, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{Array, BigInt, Bool, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use serde_json::json;
 use uuid::Uuid;
 
 use super::events::{self, Event};
 use super::{Conn, DbError, from_bigint};
+use crate::domain::author::Author;
 use crate::domain::erasure::ErasurePhase;
 use crate::domain::event_kind::EventKind;
 
@@ -31,9 +30,7 @@ pub struct ErasureRequest {
     pub system_id: Uuid,
     /// The system's organization.
     pub org_id: String,
-    /// The event's actor.
-    pub by: String,
-    pub remote_addr: Option<IpAddr>,
+    pub author: Author,
     /// Whether the caller does the work itself, so that the service is to leave it alone.
     pub claim: bool,
 }
@@ -48,7 +45,7 @@ pub fn begin(conn: &mut Conn, request: &ErasureRequest) -> Result<bool, DbError>
         )
         .bind::<SqlUuid, _>(request.system_id)
         .bind::<Text, _>(&request.org_id)
-        .bind::<Text, _>(&request.by)
+        .bind::<Text, _>(request.author.name())
         .execute(conn)?;
         if marked == 0 {
             return Ok(false);
@@ -63,22 +60,41 @@ pub fn begin(conn: &mut Conn, request: &ErasureRequest) -> Result<bool, DbError>
                  excluded.backups, excluded.bytes, excluded.objects_erased, excluded.objects_left, excluded.claimed_until)"
         ))
         .bind::<SqlUuid, _>(request.system_id)
-        .bind::<Text, _>(&request.by)
+        .bind::<Text, _>(request.author.name())
         .bind::<Bool, _>(request.claim)
         .execute(conn)?;
-        events::write(
-            conn,
-            &[Event {
-                kind: EventKind::Destroyed,
-                org_id: request.org_id.clone(),
-                system_id: Some(request.system_id),
-                backup_id: None,
-                actor: request.by.clone(),
-                remote_addr: request.remote_addr,
-                detail: json!({}),
-            }],
-        )?;
+        let ErasureRequest { org_id, author, .. } = request;
+        let system = Some(request.system_id);
+        events::write(conn, &[Event::by(author, EventKind::Destroyed, org_id, system, json!({}))])?;
         Ok(true)
+    })
+}
+
+/// Marks a system as being destroyed, if the author may see it, and returns how far its erasure is. If it is marked already, this
+/// changes nothing. `None`: there is no such system for the author.
+pub fn request(conn: &mut Conn, system: Uuid, author: &Author) -> Result<Option<ErasureStatus>, DbError> {
+    #[derive(QueryableByName)]
+    struct Place {
+        #[diesel(sql_type = Text)]
+        org_id: String,
+        #[diesel(sql_type = Array<Text>)]
+        org_path: Vec<String>,
+    }
+    // One transaction: the system might be erased between two.
+    conn.transaction(|conn| {
+        let place: Option<Place> =
+            diesel::sql_query("SELECT org_id, org_and_above(org_id) AS org_path FROM systems WHERE id = $1")
+                .bind::<SqlUuid, _>(system)
+                .get_result(conn)
+                .optional()?;
+        let Some(Place { org_id, .. }) = place.filter(|place| author.sees_any_of(&place.org_path)) else {
+            return Ok(None);
+        };
+        let request = ErasureRequest { system_id: system, org_id, author: author.clone(), claim: false };
+        if !begin(conn, &request)? {
+            adopt(conn)?;
+        }
+        status(conn, system)
     })
 }
 

@@ -18,6 +18,11 @@ use super::shared::signed_downloads;
 /// another organization.
 pub fn routes(config: &mut ServiceConfig) {
     config
+        .service(
+            web::resource("/api/systems/{id}")
+                .route(web::delete().to(fleet::systems::erasure::destroy_system))
+                .default_service(web::to(|| method_not_allowed("DELETE"))),
+        )
         .service(read_only("/api/systems/{id}/backups", systems::list::list_backups))
         .service(
             web::resource("/api/systems/{id}/backups/{backup_id}")

@@ -34,7 +34,7 @@ const HEADERS: &[HeaderDescription] = &[
     ),
     header(
         "Location",
-        "The path of what was added.",
+        "The path of what was added, or is being erased.",
         "/api/systems/backups/01934fab-bc33-7890-a1b2-c3d4e5f6a7b8.gpg",
     ),
     header(

@@ -8,6 +8,7 @@ use utoipa::openapi::{Ref, RefOr};
 use utoipa::{PartialSchema, ToSchema};
 
 use crate::domain::backup_request::BackupRequestState;
+use crate::domain::erasure::ErasurePhase;
 
 /// A schema and its name in the components of the document.
 pub type NamedSchema = (String, RefOr<Schema>);
@@ -102,5 +103,28 @@ impl PartialSchema for BackupRequestStateSchema {
 impl ToSchema for BackupRequestStateSchema {
     fn name() -> Cow<'static, str> {
         "BackupRequestState".into()
+    }
+}
+
+/// The schema of an erasure's phase.
+pub struct ErasurePhaseSchema;
+
+impl PartialSchema for ErasurePhaseSchema {
+    fn schema() -> RefOr<Schema> {
+        let schema = ObjectBuilder::new()
+            .schema_type(Type::String)
+            .description(Some(
+                "`retiring`: its backups are taken out of the accounting. `deleting`: their objects are deleted. `waiting`: \
+                 everything is erased, and the row of the system stays until `rows_until`.",
+            ))
+            .enum_values(Some(ErasurePhase::ALL.iter().map(|phase| phase.as_str())))
+            .examples([json!(ErasurePhase::Deleting)]);
+        RefOr::T(schema.build().into())
+    }
+}
+
+impl ToSchema for ErasurePhaseSchema {
+    fn name() -> Cow<'static, str> {
+        "ErasurePhase".into()
     }
 }

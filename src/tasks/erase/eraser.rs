@@ -15,9 +15,9 @@ use crate::db::accounting::{
     self, Abort, AccountingPolicy, Delete, DeletedBy, Operation, OrgBatch, UploadFailure,
 };
 use crate::db::erasures::{self, Erasure};
-use crate::db::events::OPERATOR;
 use crate::db::systems::{self, OpenRow};
 use crate::db::{Conn, Db, DbError, Lane, purge};
+use crate::domain::author::Author;
 use crate::domain::erasure::ErasurePhase;
 use crate::domain::failure_reason::FailureReason;
 use crate::domain::ids::{OrgId, SystemKey};
@@ -212,9 +212,11 @@ fn operation(erasure: &Erasure, row: OpenRow) -> Operation {
     let system_id = erasure.system_id;
     match row {
         OpenRow::Stored(backup) => {
-            let by = match erasure.requested_by.as_str() {
-                OPERATOR => DeletedBy::Operator,
-                sub => DeletedBy::Caller(sub.to_owned()),
+            let sub = &erasure.requested_by;
+            let by = if sub == Author::Operator.name() {
+                DeletedBy::Operator
+            } else {
+                DeletedBy::Caller(sub.clone())
             };
             Operation::Delete(Delete { system_id, backup, by, remote_addr: None, attempted_before: false })
         }

@@ -3,6 +3,7 @@
 mod backup_requests;
 mod challenges;
 mod cors;
+mod destroy;
 mod foreign_ids;
 mod gateway;
 mod key_set;

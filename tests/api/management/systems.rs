@@ -119,7 +119,8 @@ fn management_api_answers_405_and_404() {
     let id = "018f3a5c-7b1e-7c3d-9a2b-0123456789ab.gpg";
     let (list, site) = (format!("/api/systems/{}/backups", system.id), format!("/backup/{}", system.id));
     let ask = |method: &str, path: &str| server.manage(method, path).send();
-    let table: [(String, &[&str], &str); 8] = [
+    let table: [(String, &[&str], &str); 9] = [
+        (format!("/api/systems/{}", system.id), &["PUT", "POST"], "DELETE"),
         (list.clone(), &["PUT", "POST", "DELETE", "PATCH"], "GET, HEAD"),
         (format!("{list}/{id}"), &["GET", "POST", "PUT"], "DELETE"),
         (format!("{list}/{id}/download"), &["POST", "DELETE"], "GET, HEAD"),
@@ -141,11 +142,10 @@ fn management_api_answers_405_and_404() {
             }
         }
     }
-    let unknown: Vec<Answer> =
-        ["/api", "/api/systems", "/api/systems/x", "/backups/x", "/api/systems/x/backups//"]
-            .into_iter()
-            .map(|path| ask("GET", path))
-            .collect();
+    let unknown: Vec<Answer> = ["/api", "/api/systems", "/backups/x", "/api/systems/x/backups//"]
+        .into_iter()
+        .map(|path| ask("GET", path))
+        .collect();
     for answer in unknown {
         assert_eq!(answer.status, 404, "{answer}");
         answer.data();

@@ -46,6 +46,7 @@ pub const CHAPTERS: &[Chapter] = &[
             "deleteSystemBackup",
             "listSystemRequests",
             "cancelSystemRequest",
+            "destroySystem",
         ],
     },
     Chapter {

@@ -8,7 +8,7 @@ use crate::http::errors::data::{
     BackupRequestStateNow, DependencyDown, Empty, MaxBytes, RetryAfter, ValidationFailed,
 };
 use crate::http::errors::gateway::GatewayError;
-use crate::http::management::fleet::organizations;
+use crate::http::management::fleet::{self, organizations};
 use crate::http::management::{gateway, systems};
 use crate::http::openapi::schemas::{ERROR_ENVELOPE, NamedSchema, envelope, envelope_schema, with_parts};
 use crate::http::shared::{backup_metadata, deleted};
@@ -35,6 +35,7 @@ fn envelopes() -> Vec<NamedSchema> {
         envelope::<systems::backup_requests::Cancelled>(200, "request cancelled"),
         envelope::<organizations::list::Organizations>(200, "organizations listed"),
         envelope::<organizations::body::OrganizationBody>(200, "organization found"),
+        envelope::<fleet::systems::erasure::Erasure>(202, "system is being destroyed"),
         envelope::<ValidationFailed>(400, "validation failed"),
         envelope::<BackupRequestStateNow>(409, "request has ended"),
         envelope::<MaxBytes>(413, "backup exceeds max upload size"),
@@ -61,6 +62,7 @@ fn parts() -> Vec<NamedSchema> {
         with_parts::<organizations::body::OrganizationBody>(),
         with_parts::<organizations::input::NewOrganization>(),
         with_parts::<organizations::input::OrganizationChange>(),
+        with_parts::<fleet::systems::erasure::Erasure>(),
         with_parts::<ValidationFailed>(),
         with_parts::<BackupRequestStateNow>(),
         with_parts::<MaxBytes>(),

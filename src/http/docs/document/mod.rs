@@ -17,7 +17,7 @@ use utoipa::openapi::{OpenApi, ServerBuilder};
 use super::samples;
 use crate::http::base_urls::BaseUrls;
 use crate::http::collect::{backup_requests, delete, download, health, list, unchanged, upload};
-use crate::http::management::fleet::organizations;
+use crate::http::management::fleet::{self, organizations};
 use crate::http::management::{gateway, metrics, systems};
 use crate::http::shared::signed_downloads;
 
@@ -55,6 +55,7 @@ struct Collect;
 /// The operations of the management API.
 #[derive(utoipa::OpenApi)]
 #[openapi(paths(
+    fleet::systems::erasure::destroy_system,
     systems::list::list_backups,
     systems::link::create_link,
     systems::delete::delete_backup,

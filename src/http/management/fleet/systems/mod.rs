@@ -1,0 +1,3 @@
+//! `/api/systems/{id}`: systems, for those who manage them.
+
+pub mod erasure;
