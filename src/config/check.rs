@@ -18,6 +18,8 @@ use crate::domain::{duration, size};
 pub const MAX_BYTES: u64 = 1 << 60;
 /// The longest time span that a setting accepts: a year.
 const MAX_SECONDS: u64 = 366 * 86_400;
+/// The longest time for which events are kept: a century.
+const MAX_KEEP_SECONDS: u64 = 36_525 * 86_400;
 /// The shortest HS256 secret in bytes: the key has to be as long as the hash (RFC 7518, 3.2).
 const HS256_MIN_LENGTH: usize = 32;
 
@@ -100,6 +102,11 @@ pub fn seconds(text: &str, range: RangeInclusive<u64>) -> Result<Duration, Strin
 
 pub fn time_span(text: &str) -> Result<Duration, String> {
     seconds(text, 1..=MAX_SECONDS)
+}
+
+/// Parses how long events are kept: at least two days, because the days of usage are added up from them.
+pub fn events_keep(text: &str) -> Result<Duration, String> {
+    seconds(text, 2 * 86_400..=MAX_KEEP_SECONDS)
 }
 
 pub fn undelete_window(text: &str) -> Result<Duration, String> {

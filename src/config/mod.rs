@@ -96,6 +96,8 @@ pub struct UploadConfig {
 pub struct UpkeepConfig {
     pub lease: Duration,
     pub sweep_interval: Duration,
+    /// How long events and ended backup requests are kept.
+    pub events_keep: Duration,
 }
 
 /// Whether the settings in this process's environment are those of an env file.
@@ -143,6 +145,7 @@ impl Config {
             upkeep: UpkeepConfig {
                 lease: env.read(&upkeep::BACKUP_LEASE)?,
                 sweep_interval: env.read(&upkeep::BACKUP_SWEEP_INTERVAL)?,
+                events_keep: env.read(&upkeep::EVENTS_KEEP)?,
             },
         })
     }
@@ -177,6 +180,7 @@ mod tests {
         assert_eq!(config.uploads.default_quota, Some(100 << 30));
         assert_eq!(config.uploads.rate, RateLimits { per_minute: 6, per_hour: 60 });
         assert_eq!(config.upkeep.lease, Duration::from_secs(120));
+        assert_eq!(config.upkeep.events_keep, Duration::from_hours(400 * 24));
         assert_eq!(config.presign_ttl, Duration::from_secs(300));
     }
 
@@ -189,6 +193,7 @@ mod tests {
             ("BACKUP_BODY_MIN_RATE", "2K"),
             ("BACKUP_LEASE", "5m"),
             ("SHUTDOWN_GRACE", "1h30m"),
+            ("EVENTS_KEEP", "500d"),
             ("BACKUP_UNDELETE_WINDOW", "0s"),
         ]);
         let config = config.unwrap();
@@ -198,6 +203,7 @@ mod tests {
         assert_eq!(config.uploads.min_rate, 2048);
         assert_eq!(config.upkeep.lease, Duration::from_secs(300));
         assert_eq!(config.http.shutdown_grace, Duration::from_secs(5400));
+        assert_eq!(config.upkeep.events_keep, Duration::from_hours(500 * 24));
     }
 
     #[test]

@@ -36,6 +36,13 @@ pub fn write(conn: &mut Conn, refusals: &[CredentialRefusals]) -> Result<(), DbE
         column(refusals, |one| one.last_age.as_secs_f64()).into_sql::<Array<Double>>(),
         column(refusals, |one| one.last_addr.map(IpNet::from)).into_sql::<Array<Nullable<Inet>>>(),
     );
-    prepared(include_str!("credential_refusals.sql"), columns).execute(conn)?;
-    Ok(())
+    let systems = column(refusals, |one| one.system_id).into_sql::<Array<SqlUuid>>();
+    conn.transaction(|conn| {
+        // Two processes may count the same system. The order of the ids is that of every transaction that locks systems.
+        prepared("SELECT FROM systems WHERE id = ANY($*) ORDER BY id FOR NO KEY UPDATE", systems)
+            .execute(conn)?;
+        // A statement of its own sees what the transaction has written for which the locks have waited.
+        prepared(include_str!("credential_refusals.sql"), columns).execute(conn)?;
+        Ok(())
+    })
 }

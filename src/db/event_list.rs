@@ -18,8 +18,8 @@ pub struct EventFilter {
     pub since: DateTime<Utc>,
     /// Only events of these systems.
     pub systems: Option<Vec<Uuid>>,
-    /// Only events of this organization.
-    pub org: Option<String>,
+    /// Only events of these organizations.
+    pub orgs: Option<Vec<String>>,
     pub kind: Option<EventKind>,
 }
 
@@ -50,22 +50,39 @@ pub struct EventRow {
     pub detail: Value,
 }
 
-/// Returns at most `limit` events, newest first; with `after`, only those that come after that one in this order.
+/// The place of an event in the order of the history.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EventPosition {
+    pub at: DateTime<Utc>,
+    pub id: i64,
+}
+
+impl EventRow {
+    pub fn position(&self) -> EventPosition {
+        EventPosition { at: self.at, id: self.id }
+    }
+}
+
+/// Returns at most `limit` events, newest first; with `after`, only those that come after that place in this order.
 ///
 /// The statement is planned with its values, so a filter that is null costs nothing, and the others use the table's indexes.
 pub fn page(
     conn: &mut Conn,
     filter: &EventFilter,
-    after: Option<&EventRow>,
+    after: Option<EventPosition>,
     limit: i64,
 ) -> Result<Vec<EventRow>, DbError> {
-    let rows = diesel::sql_query(include_str!("event_list.sql"))
+    let sql = match filter {
+        EventFilter { systems: None, orgs: Some(_), .. } => include_str!("event_list_of_orgs.sql"),
+        _ => include_str!("event_list.sql"),
+    };
+    let rows = diesel::sql_query(sql)
         .bind::<Timestamptz, _>(filter.since)
         .bind::<Nullable<Array<SqlUuid>>, _>(filter.systems.as_deref())
-        .bind::<Nullable<Text>, _>(filter.org.as_deref())
+        .bind::<Nullable<Array<Text>>, _>(filter.orgs.as_deref())
         .bind::<Nullable<Text>, _>(filter.kind.map(EventKind::as_str))
-        .bind::<Nullable<Timestamptz>, _>(after.map(|row| row.at))
-        .bind::<Nullable<BigInt>, _>(after.map(|row| row.id))
+        .bind::<Nullable<Timestamptz>, _>(after.map(|place| place.at))
+        .bind::<Nullable<BigInt>, _>(after.map(|place| place.id))
         .bind::<BigInt, _>(limit)
         .load(conn)?;
     Ok(rows)

@@ -19,6 +19,7 @@ pub mod erasures;
 mod error;
 pub mod event_list;
 pub mod events;
+pub mod history;
 mod libpq;
 pub mod migrations;
 pub mod notifications;

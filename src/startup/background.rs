@@ -15,8 +15,8 @@ use crate::db::accounting::AccountingPolicy;
 use crate::fleet::Fleet;
 use crate::tasks::erase::{Accounting, Eraser};
 use crate::tasks::{
-    self, BackupRequestListener, Lease, MemoryReturn, Period, Preparation, Supervisor, TaskDefinition,
-    TaskError,
+    self, BackupRequestListener, History, Lease, MemoryReturn, Period, Preparation, Supervisor,
+    TaskDefinition, TaskError,
 };
 
 /// How long refused credentials are counted in memory, and are lost if the process dies.
@@ -80,6 +80,9 @@ pub(super) async fn start(
         recorded: EventLimit::default(),
     };
     sweeper.start(supervisor, config.upkeep.sweep_interval);
+    let history =
+        History { db: vault.db.clone(), keep: config.upkeep.events_keep, ready: Arc::clone(&vault.ready) };
+    history.start(supervisor);
     tasks::revoke::start(supervisor, vault.db.clone(), vault.downloads.clone());
     start_refused_credentials(supervisor, vault);
     Ok(BackgroundThreads { _listener: listener, _lease: lease, _memory: memory })

@@ -10,6 +10,7 @@
 //! | `erase` | erases the systems that are being destroyed | when woken, and every 3 s |
 //! | `sweep` | rolls back the uploads of dead processes | every `BACKUP_SWEEP_INTERVAL` |
 //! | `revoke` | ends downloads that are no longer permitted | every second |
+//! | `history` | makes the partitions of coming months, and drops what is older than `EVENTS_KEEP` | every 10 minutes |
 //! | `memory` | returns free memory to the kernel | every 15 s |
 //!
 //! The log, the metrics and health use these names. `startup/background.rs` adds `refused_credentials`, `key_set` and
@@ -18,6 +19,7 @@
 pub mod compare;
 mod delete_object;
 pub mod erase;
+mod history;
 mod lease;
 mod leftovers;
 mod listen;
@@ -34,6 +36,7 @@ use crate::db::DbError;
 use crate::store::StoreError;
 use crate::telemetry::TaskFailure;
 
+pub use history::History;
 pub use lease::Lease;
 pub use listen::BackupRequestListener;
 pub use memory::MemoryReturn;

@@ -19,6 +19,7 @@ mod deletion;
 mod docs;
 mod download;
 mod events;
+mod history;
 mod hostile;
 mod links;
 mod management;

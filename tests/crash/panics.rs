@@ -133,7 +133,7 @@ fn sweep_that_panicked_sweeps_again() {
 
 #[test]
 fn other_tasks_work_again_after_a_panic() {
-    for task in ["memory", "refused_credentials", "revoke", "rejected_tokens"] {
+    for task in ["history", "memory", "refused_credentials", "revoke", "rejected_tokens"] {
         panics_and_recovers(task);
     }
 }
@@ -157,6 +157,7 @@ fn every_task_has_a_name_and_a_test() {
         .filter_map(|line| line.strip_prefix(r#"strongroom_task_up{task=""#)?.split('"').next());
     let repeated = [
         "erase",
+        "history",
         "key_set",
         "lease",
         "listen",

@@ -10,7 +10,7 @@ use super::exit::{ExitCode, Failure};
 use super::output::time;
 use super::streamed_list::StreamedList;
 use super::suggest::unknown_organization;
-use crate::db::event_list::{self, EventFilter, EventRow};
+use crate::db::event_list::{self, EventFilter, EventPosition, EventRow};
 use crate::db::objects;
 use crate::domain::event_kind::EventKind;
 use crate::domain::ids::OrgId;
@@ -53,17 +53,17 @@ impl Events {
         let filter = self.filter(context)?;
         let header = ["TIME", "KIND", "ORG", "SYSTEM", "BY", "FROM", "WHAT"];
         let mut list = StreamedList::new(context.output.json, "events", header, cells);
-        let mut previous: Option<EventRow> = None;
+        let mut previous: Option<EventPosition> = None;
         let mut left = self.limit.unwrap_or(u64::MAX);
         let more = loop {
             // One row more than is shown tells whether there are more.
             let shown = left.min(PAGE);
             let rows = shown.cast_signed() + 1;
-            let page = event_list::page(&mut context.conn, &filter, previous.as_ref(), rows)?;
+            let page = event_list::page(&mut context.conn, &filter, previous, rows)?;
             let is_last = page.len() as u64 <= shown;
             for row in page.into_iter().take(usize::try_from(shown).unwrap_or(usize::MAX)) {
                 left -= 1;
-                previous = Some(row.clone());
+                previous = Some(row.position());
                 list.push(row);
             }
             if is_last || left == 0 {
@@ -95,7 +95,8 @@ impl Events {
             },
         };
         let since = self.since.unwrap_or(Since::DAY).at(objects::now(conn)?);
-        Ok(EventFilter { since, systems, org: self.org.as_ref().map(OrgId::to_string), kind: self.kind })
+        let orgs = self.org.as_ref().map(|org| vec![org.to_string()]);
+        Ok(EventFilter { since, systems, orgs, kind: self.kind })
     }
 
     /// Returns the line below the table: how many events there are, and how to see others.

@@ -15,6 +15,11 @@ settings! {
     /// The time between two sweeps for what dead processes have left.
     BACKUP_SWEEP_INTERVAL: Duration { Is("60"), Kind::Seconds, check::time_span }
 
+    /// How long the history is kept: events, and backup requests that have ended.
+    ///
+    /// A month is dropped as a whole, once all of its events are older than this. It has to be the same in every process.
+    EVENTS_KEEP: Duration { Is("34560000"), Kind::Seconds, check::events_keep }
+
     /// How long uploads and downloads under way may take to finish after SIGTERM.
     ///
     /// TimeoutStopSec= of the unit (660) has to stay above it.

@@ -109,8 +109,9 @@ fn long_history_is_listed_page_by_page_without_gaps() {
 fn events_are_found_by_index() {
     let server = Server::start();
     add_history(&server);
-    let table =
-        |column: &str| format!("SELECT {column} FROM pg_stat_user_tables WHERE relname = 'backup_events'");
+    let table = |column: &str| {
+        format!("SELECT {column} FROM pg_stat_user_tables WHERE relname = 'backup_events_first'")
+    };
     let numbers = || (server.db.number(&table("seq_scan")), server.db.number(&table("idx_scan")));
     for arguments in [
         &["--system", "org7-3"][..],

@@ -1,4 +1,4 @@
 //! The schema and its migrations.
 
 mod locks;
-mod schema;
+pub mod schema;

@@ -20,6 +20,22 @@ pub fn scripts(name: &str) -> Vec<String> {
     all.iter().map(|path| std::fs::read_to_string(path.join(name)).expect("a script")).collect()
 }
 
+/// Reverts the migrations from the one with this date and number on.
+pub fn revert_from(database: &Database, first: &str) {
+    let folder = crate::common::repository().join("migrations");
+    let names = std::fs::read_dir(&folder)
+        .expect("the migrations")
+        .map(|entry| entry.expect("a migration").file_name());
+    let mut names: Vec<String> = names.map(|name| name.into_string().expect("a name")).collect();
+    names.retain(|name| name.as_str() >= first && folder.join(name).is_dir());
+    names.sort();
+    for name in names.iter().rev() {
+        database.execute(&std::fs::read_to_string(folder.join(name).join("down.sql")).expect("a script"));
+        let version: String = name.chars().take_while(|&c| c != '_').filter(char::is_ascii_digit).collect();
+        database.execute(&format!("DELETE FROM __diesel_schema_migrations WHERE version = '{version}'"));
+    }
+}
+
 /// Returns everything that a migration can create, one line each.
 fn schema(database: &Database) -> Vec<String> {
     database.all(

@@ -39,6 +39,7 @@ fn invalid_value_stops_the_start_with_one_line_that_names_it() {
         "BACKUP_BODY_MIN_RATE",
         "BACKUP_LEASE",
         "BACKUP_SWEEP_INTERVAL",
+        "EVENTS_KEEP",
         "SHUTDOWN_GRACE",
         "BACKUP_UNDELETE_WINDOW",
     ] {

@@ -30,7 +30,7 @@ fn events_of_an_organization_are_found_by_index() {
     ] {
         let plan = server.db.explain(question);
         assert!(
-            plan.contains("backup_events_of_org") && !plan.contains("Seq Scan on backup_events"),
+            plan.contains("backup_events_first_of_org") && !plan.contains("Seq Scan on backup_events_first"),
             "{question}\n{plan}"
         );
         assert!(
@@ -49,7 +49,7 @@ fn latest_events_are_found_by_their_time() {
     ] {
         let plan = server.db.explain(question);
         assert!(
-            plan.contains("backup_events_at") && !plan.contains("Seq Scan on backup_events"),
+            plan.contains("backup_events_first_at") && !plan.contains("Seq Scan on backup_events_first"),
             "{question}\n{plan}"
         );
     }
@@ -68,7 +68,7 @@ fn system_and_its_events_are_found_by_key() {
         let plan = server.db.explain(question);
         // The last question reads the events of all systems, and their names with them.
         let is_join = question.contains(" JOIN ");
-        let tables = ["backup_events", "backup_requests", "systems"];
+        let tables = ["backup_events_first", "backup_requests", "systems"];
         for table in tables.iter().take(if is_join { 2 } else { 3 }) {
             assert!(!plan.contains(&format!("Seq Scan on {table}")), "{question}\n{plan}");
         }

@@ -1,0 +1,1 @@
+DROP INDEX backup_requests_ended;
