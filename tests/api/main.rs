@@ -31,6 +31,7 @@ mod rate;
 mod s3;
 mod settings;
 mod shutdown;
+mod status;
 mod store;
 mod support;
 mod tls;

@@ -14,6 +14,16 @@ pub enum State {
     Destroyed,
 }
 
+/// Whether the last upload that a system has sent was refused, or failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    No,
+    /// This upload was.
+    Last(u64),
+    /// Of two uploads at once, this one and the one before it, only one was.
+    Unknown(u64),
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stored {
     /// The upload that made the backup.
@@ -35,6 +45,7 @@ pub struct Tenant {
     pub state: State,
     pub stored: Vec<Stored>,
     pub open: Vec<Open>,
+    pub refused: Refused,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -147,6 +158,9 @@ impl Accounting {
         let spare: Vec<u64> = stay.iter().filter(|b| b.pledged_to == Some(tag)).map(|b| b.tag).collect();
         tenant.stored = stay;
         tenant.close(tag);
+        if !matches!(tenant.refused, Refused::Last(last) | Refused::Unknown(last) if last > tag) {
+            tenant.refused = Refused::No;
+        }
         tenant.stored.push(Stored { tag, size, pledged_to: None });
         let most = self.quotas[org].map_or(u64::MAX, |quota| quota.max(before.total(org)));
         for called_in in spare.into_iter().chain(handed_over) {
@@ -164,6 +178,17 @@ impl Accounting {
 
     pub fn abort(&mut self, system: usize, tag: u64) {
         self.systems[system].close(tag);
+        self.refuse(system, tag);
+    }
+
+    /// The upload was refused, or has failed. Tags are in the order in which uploads are sent.
+    pub fn refuse(&mut self, system: usize, tag: u64) {
+        let tenant = &mut self.systems[system];
+        let is_stored_since = tenant.stored.last().is_some_and(|newest| newest.tag > tag);
+        let is_known = matches!(tenant.refused, Refused::Last(last) | Refused::Unknown(last) if last > tag);
+        if !is_stored_since && !is_known {
+            tenant.refused = Refused::Last(tag);
+        }
     }
 
     pub fn delete(&mut self, system: usize, tag: u64) {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Instant;
 
-use crate::accounting::{Accounting, State};
+use crate::accounting::{Accounting, Refused, State};
 use crate::harness::{TIMEOUT, eventually};
 use crate::model_fixture::ModelFixture;
 
@@ -23,6 +23,41 @@ impl ModelFixture {
              UNION ALL SELECT 2, '', 'open ' || count(*) FROM backups WHERE state = 'receiving') AS x (n, org, line)
              ORDER BY n, org",
         )
+    }
+
+    /// Returns the facts in the rows of the systems: how many backups, their bytes, the newest, and whether a refusal stands.
+    fn facts(&self) -> Vec<String> {
+        let facts = |system: usize| {
+            let tenant = &self.accounting.systems[system];
+            let newest = tenant.stored.last().and_then(|backup| self.uploaded.get(&backup.tag));
+            let newest = newest.and_then(|uploaded| uploaded.id.split('.').next()).unwrap_or("none");
+            let bytes: u64 = tenant.stored.iter().map(|backup| backup.size).sum();
+            let refused = match tenant.refused {
+                Refused::No => "not refused",
+                Refused::Last(_) => "refused",
+                Refused::Unknown(_) => "either",
+            };
+            format!("{} {bytes} {newest} {refused}", tenant.stored.len())
+        };
+        self.not_destroyed().map(facts).collect()
+    }
+
+    fn server_facts(&self) -> Vec<String> {
+        let facts = |system: usize| {
+            let columns = "concat_ws(' ', backups_kept, bytes_kept, coalesce(last_backup_id::text, 'none'), \
+                 CASE WHEN refused_at IS NULL THEN 'not refused' ELSE 'refused' END)";
+            let id = &self.systems[system].id;
+            let found = self.server.db.one(&format!("SELECT {columns} FROM systems WHERE id = '{id}'"));
+            if matches!(self.accounting.systems[system].refused, Refused::Unknown(_)) {
+                return found.replace(" not refused", " either").replace(" refused", " either");
+            }
+            found
+        };
+        self.not_destroyed().map(facts).collect()
+    }
+
+    fn not_destroyed(&self) -> impl Iterator<Item = usize> {
+        (0..self.systems.len()).filter(|system| self.state(*system) != State::Destroyed)
     }
 
     /// Returns ids, sizes and hashes of a system's backups, newest first.
@@ -64,6 +99,11 @@ impl ModelFixture {
         self.refused.values_mut().filter(|at| **at >= self.began).for_each(|at| *at = now);
         for system in self.active() {
             assert_eq!(self.server_list(system), self.list(&self.accounting, system), "system {system}");
+        }
+        // Refusals are written with the next transaction, or within a second.
+        let facts = self.facts();
+        if !eventually(TIMEOUT, || self.server_facts() == facts) {
+            assert_eq!(self.server_facts(), facts, "facts in the rows of systems");
         }
         let key = |(system, tag): (usize, u64)| {
             let (of, id) = (&self.systems[system], &self.uploaded[&tag].id);

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use crate::accounting::{Accounting, MAX_UPLOAD, SLOTS, SYSTEM_BYTES, State, Tenant};
+use crate::accounting::{Accounting, MAX_UPLOAD, Refused, SLOTS, SYSTEM_BYTES, State, Tenant};
 use crate::harness::{Random, RawClient, Server, System, sha256_hex};
 
 /// How long a process may repeat a quota refusal from memory after another process has freed space.
@@ -91,7 +91,13 @@ impl ModelFixture {
     pub fn add_system(&mut self, org: usize) {
         let system = self.server.add_system(&self.orgs[org], &format!("fw-{}", self.systems.len()));
         self.systems.push(system);
-        self.accounting.systems.push(Tenant { org, state: State::Active, stored: vec![], open: vec![] });
+        self.accounting.systems.push(Tenant {
+            org,
+            state: State::Active,
+            stored: vec![],
+            open: vec![],
+            refused: Refused::No,
+        });
     }
 
     pub fn tag(&mut self) -> u64 {

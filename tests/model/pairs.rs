@@ -3,7 +3,7 @@
 
 use std::sync::Barrier;
 
-use crate::accounting::{Accounting, MAX_UPLOAD};
+use crate::accounting::{Accounting, MAX_UPLOAD, Refused};
 use crate::harness::Answer;
 use crate::model_fixture::ModelFixture;
 
@@ -74,5 +74,12 @@ impl ModelFixture {
             panic!("{told:?} is the outcome of no order: {possible:#?}");
         };
         self.accounting = accounting.clone();
+        for (one, answer) in pair.iter().zip(&answers).filter(|(_, answer)| answer.status != 201) {
+            if told.contains(&201) && pair[0].system == pair[1].system {
+                self.accounting.systems[one.system].refused = Refused::Unknown(pair[1].tag);
+            } else if answer.status != 401 {
+                self.accounting.refuse(one.system, one.tag);
+            }
+        }
     }
 }

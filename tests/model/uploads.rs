@@ -125,6 +125,9 @@ impl ModelFixture {
         if answer.status == 413 {
             self.note_refused(system);
         }
+        if [400, 413, 429].contains(&answer.status) {
+            self.accounting.refuse(system, tag);
+        }
         if answer.status == 201 {
             self.record_upload(tag, answer.id(), system, body);
         }

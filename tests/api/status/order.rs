@@ -1,0 +1,61 @@
+//! What counts is the order in which uploads were sent, not the order in which they end.
+
+use super::{refusal, status};
+use crate::harness::{Disconnect, RawClient, Server, TIMEOUT, assert_eventually, bytes};
+
+/// Sends the rest of what `half_an_upload` has begun.
+fn finish(mut upload: RawClient) {
+    upload.send(bytes(1_000_000));
+    drop(upload.answer().status(201));
+}
+
+#[test]
+fn upload_admitted_before_a_refusal_does_not_end_it() {
+    let server = Server::builder().no_rate_limit().set("BACKUP_MAX_UPLOAD_SIZE", 3_000_000).start();
+    let system = server.system();
+    let upload = RawClient::half_an_upload(&server, &system);
+    server.put(&system, &bytes(3_000_001)).is_over_size(3_000_000);
+    finish(upload);
+    assert_eventually("it is refused", TIMEOUT, || refusal(&server, &system) == "size");
+    server.store(&system, b"sent after the refusal");
+    assert_eq!(status(&server, &system), "fresh");
+}
+
+#[test]
+fn refusal_within_a_minute_of_another_one_stands_after_an_upload_admitted_between_them() {
+    let server = Server::builder().no_rate_limit().set("BACKUP_MAX_UPLOAD_SIZE", 3_000_000).start();
+    let system = server.system();
+    let refuse = || server.put(&system, &bytes(3_000_001)).is_over_size(3_000_000);
+    refuse();
+    assert_eventually("it is refused", TIMEOUT, || refusal(&server, &system) == "size");
+    let upload = RawClient::half_an_upload(&server, &system);
+    refuse();
+    finish(upload);
+    assert_eventually("it is refused", TIMEOUT, || refusal(&server, &system) == "size");
+    server.store(&system, b"x");
+    assert_eq!(status(&server, &system), "fresh");
+    refuse();
+    assert_eventually("it is refused again", TIMEOUT, || refusal(&server, &system) == "size");
+}
+
+#[test]
+fn upload_that_fails_after_a_later_one_was_stored_is_no_refusal() {
+    let server = Server::unlimited();
+    let system = server.system();
+    let upload = RawClient::half_an_upload(&server, &system);
+    server.store(&system, b"sent after it");
+    upload.disconnect(Disconnect::Rst);
+    assert_eventually("it is aborted", TIMEOUT, || server.receiving() == 0);
+    assert!(server.db.holds("(SELECT refused_at IS NULL FROM systems)"));
+}
+
+#[test]
+fn refusal_by_one_process_is_ended_by_a_backup_through_another() {
+    let server = Server::builder().no_rate_limit().set("BACKUP_MAX_UPLOAD_SIZE", 1000).start();
+    let other = server.sibling();
+    let system = server.system();
+    server.put(&system, &bytes(1001)).is_over_size(1000);
+    assert_eventually("it is refused", TIMEOUT, || refusal(&server, &system) == "size");
+    other.store(&system, b"x");
+    assert_eq!(status(&server, &system), "fresh");
+}
