@@ -2,10 +2,10 @@
 
 use indicatif::ProgressBar;
 use serde::Serialize;
+use serde_json::json;
 
 use super::context::Context;
 use super::exit::{ExitCode, Failure};
-use super::output::table;
 use super::streamed_list::StreamedList;
 use crate::db::audit::{self, Imbalance};
 use crate::tasks::compare::{Comparison, ComparisonStep, Difference};
@@ -21,10 +21,7 @@ pub struct Audit {
     store: bool,
 }
 
-#[derive(Serialize)]
-struct Differences {
-    differences: Vec<Imbalance>,
-}
+const HEADER: [&str; 3] = ["ORG", "SUBJECT", "PROBLEM"];
 
 /// A difference between totals and rows, or between rows and objects.
 #[derive(Serialize)]
@@ -49,25 +46,26 @@ struct Compared {
 
 impl Audit {
     pub fn run(self, context: &mut Context) -> Result<ExitCode, Failure> {
-        let differences = audit::imbalances(&mut context.conn)?;
         if self.store {
-            return with_store(context, differences);
+            return with_store(context);
         }
-        let found = Differences { differences };
-        context.output.print(&found, |found| {
-            if found.differences.is_empty() {
-                return "the organization totals are right".to_owned();
-            }
-            let row = |d: &Imbalance| [d.org_id.clone(), d.subject.clone(), d.problem.clone()];
-            table(["ORG", "SUBJECT", "PROBLEM"], found.differences.iter().map(row))
-        })?;
-        warn(found.differences.len());
-        Ok(ExitCode::from(u8::from(!found.differences.is_empty())))
+        let cells = |d: &Imbalance| [d.org_id.clone(), d.subject.clone(), d.problem.clone()];
+        let mut list = StreamedList::new(context.output.json, "differences", HEADER, cells);
+        audit::imbalances(&mut context.conn, |difference| list.push(difference))?;
+        let count = list.count();
+        let human = match count {
+            0 => "the organization totals are right, and the facts about systems".to_owned(),
+            1 => "1 difference".to_owned(),
+            count => format!("{count} differences"),
+        };
+        list.finish(&json!({}), &human)?;
+        warn(count);
+        Ok(ExitCode::from(u8::from(count > 0)))
     }
 }
 
 /// Prints the line that is left of an audit in the journal when nobody reads the table: an error, as its unit is failed.
-fn warn(differences: usize) {
+fn warn(differences: u64) {
     if differences > 0 {
         print_failure(&format!(
             "strongroom: the audit has found {differences} difference{}: docs/operations.md explains them (\"Reading strongroom audit\")",
@@ -76,14 +74,11 @@ fn warn(differences: usize) {
     }
 }
 
-fn with_store(context: &Context, imbalances: Vec<Imbalance>) -> Result<ExitCode, Failure> {
+fn with_store(context: &mut Context) -> Result<ExitCode, Failure> {
     let tasks = context.task_context()?;
     let cells = |line: &Line| [line.org_id.clone(), line.subject.clone(), line.problem.clone()];
-    let mut list =
-        StreamedList::new(context.output.json, "differences", ["ORG", "SUBJECT", "PROBLEM"], cells);
-    for imbalance in imbalances {
-        list.push(imbalance.into());
-    }
+    let mut list = StreamedList::new(context.output.json, "differences", HEADER, cells);
+    audit::imbalances(&mut context.conn, |difference| list.push(difference.into()))?;
     let progress = ProgressBar::new_spinner().with_message("rows and objects compared");
     let mut compared = Compared::default();
     let comparison = Comparison { db: tasks.db, store: tasks.store };
@@ -103,7 +98,7 @@ fn with_store(context: &Context, imbalances: Vec<Imbalance>) -> Result<ExitCode,
     let count = list.count();
     list.finish(&compared, &conclusion(&compared, count))?;
     done?;
-    warn(usize::try_from(count).unwrap_or(usize::MAX));
+    warn(count);
     Ok(ExitCode::from(u8::from(count > 0)))
 }
 
@@ -112,7 +107,9 @@ fn conclusion(compared: &Compared, differences: u64) -> String {
     let compared = format!("stored backups: {backups}, objects: {objects}");
     match (complete, differences) {
         (false, _) => format!("not finished ({compared} so far)"),
-        (true, 0) => format!("the organization totals are right, and rows and objects agree ({compared})"),
+        (true, 0) => format!(
+            "the organization totals are right, and the facts about systems, and rows and objects agree ({compared})"
+        ),
         (true, 1) => format!("1 difference ({compared})"),
         (true, count) => format!("{count} differences ({compared})"),
     }

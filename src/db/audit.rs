@@ -1,12 +1,14 @@
-//! Checks that the totals equal the sums of the rows. The check is one statement, so it sees one moment.
+//! Checks that the totals equal the sums of the rows, and the facts about systems their rows. The check is one statement, so it sees
+//! one moment.
 
+use diesel::pg::PgRowByRowLoadingMode;
 use diesel::prelude::*;
 use diesel::sql_types::Text;
 use serde::Serialize;
 
 use super::{Conn, DbError};
 
-/// A difference between the totals and the rows.
+/// A difference between the totals, or the facts about a system, and the rows.
 #[derive(Debug, QueryableByName, Serialize)]
 pub struct Imbalance {
     #[diesel(sql_type = Text)]
@@ -17,7 +19,11 @@ pub struct Imbalance {
     pub problem: String,
 }
 
-/// Returns all differences between the totals and the rows.
-pub fn imbalances(conn: &mut Conn) -> Result<Vec<Imbalance>, DbError> {
-    Ok(diesel::sql_query(include_str!("audit.sql")).load(conn)?)
+/// Finds all differences between totals, facts and rows. They are given to `found` one by one, while Postgres sends them.
+pub fn imbalances(conn: &mut Conn, mut found: impl FnMut(Imbalance)) -> Result<(), DbError> {
+    let query = diesel::sql_query(include_str!("audit.sql"));
+    for imbalance in query.load_iter::<Imbalance, PgRowByRowLoadingMode>(conn)? {
+        found(imbalance?);
+    }
+    Ok(())
 }

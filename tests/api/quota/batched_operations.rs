@@ -237,7 +237,8 @@ fn has_the_same_result_as_one_by_one(
                 prop_assert_eq!(batched.rows(&db), single.rows(&db));
             }
         }
-        let differences = audit::imbalances(&mut db.session().conn).expect("audit");
+        let mut differences = vec![];
+        audit::imbalances(&mut db.session().conn, |difference| differences.push(difference)).expect("audit");
         prop_assert!(differences.is_empty(), "{:?}", differences);
         Ok(())
     };
