@@ -7,7 +7,7 @@ use serde_json::json;
 use super::super::events::{self, Event};
 use super::super::schema::org_usage;
 use super::super::{Conn, DbError};
-use super::{OrgRefusal, in_history, seconds, to_column, tree};
+use super::{OrgRefusal, exists, in_history, seconds, to_column, tree};
 use crate::domain::author::Author;
 use crate::domain::event_kind::EventKind;
 use crate::domain::organization::{NewOrg, Parent, may_add};
@@ -23,6 +23,9 @@ pub fn add(conn: &mut Conn, new: &NewOrg, author: &Author) -> Result<Result<(), 
             tree::lock(conn)?;
             detail["parent"] = json!(parent);
         }
+        if exists(conn, &new.id)? {
+            return Ok(Err(OrgRefusal::Exists));
+        }
         if let Err(refusal) = tree::check(conn, new.id.as_str(), parent, author)? {
             return Ok(Err(refusal));
         }
@@ -32,6 +35,7 @@ pub fn add(conn: &mut Conn, new: &NewOrg, author: &Author) -> Result<Result<(), 
         Ok(Ok(()))
     });
     match added {
+        // It was added a moment ago.
         Err(DbError::Exists) => Ok(Err(OrgRefusal::Exists)),
         added => added,
     }

@@ -115,12 +115,6 @@ pub fn list(
                  AND ($4 IS NULL OR strpos(lower(o.id), lower($4)) > 0 OR strpos(lower(o.name), lower($4)) > 0) \
                  AND ($5 IS NULL OR o.id > $5) \
              ORDER BY o.id LIMIT $6 \
-         ), counts AS ( \
-             SELECT s.org_id, now.status, count(*) AS systems FROM page JOIN systems s ON s.org_id = page.id \
-                 CROSS JOIN LATERAL system_status(s, statement_timestamp()) AS now \
-             GROUP BY s.org_id, now.status \
-         ), by_org AS ( \
-             SELECT org_id, jsonb_object_agg(status, systems) AS by_status FROM counts GROUP BY org_id \
          ) \
          SELECT page.id, page.name, page.parent_id, page.quota_bytes, u.stored_bytes, u.reserved_bytes, \
              d.org_quota_bytes AS default_quota_bytes, \
@@ -129,7 +123,13 @@ pub fn list(
              extract(epoch FROM d.backup_period)::bigint AS default_backup_period, \
              coalesce(by_org.by_status, '{{}}') AS by_status \
          FROM page JOIN org_usage u ON u.org_id = page.id CROSS JOIN service_defaults d \
-             LEFT JOIN by_org ON by_org.org_id = page.id \
+             CROSS JOIN LATERAL ( \
+                 SELECT jsonb_object_agg(status, systems) AS by_status FROM ( \
+                     SELECT now.status, count(*) AS systems \
+                     FROM systems s CROSS JOIN LATERAL system_status(s, statement_timestamp()) AS now \
+                     WHERE s.org_id = page.id GROUP BY now.status \
+                 ) AS counts \
+             ) AS by_org \
          ORDER BY page.id"
     );
     let rows: Vec<Row> = diesel::sql_query(sql)

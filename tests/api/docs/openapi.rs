@@ -128,9 +128,9 @@ fn openapi_document_lists_exactly_the_routes_and_methods() {
         let servers = item["servers"].as_array().expect("servers").iter();
         let servers: Vec<&str> = servers.filter_map(|one| one["url"].as_str()).collect();
         let place = path.replace(['{', '}'], "");
-        let collect = servers.contains(&server.url("").as_str()).then(|| server.request("PATCH", &place));
+        let collect = servers.contains(&server.url("").as_str()).then(|| server.request("PUT", &place));
         let manage =
-            servers.contains(&server.management_url("").as_str()).then(|| server.manage("PATCH", &place));
+            servers.contains(&server.management_url("").as_str()).then(|| server.manage("PUT", &place));
         let requests: Vec<_> = collect.into_iter().chain(manage).collect();
         assert_eq!(requests.len(), servers.len(), "{path}: {servers:?}");
         assert!(!requests.is_empty(), "{path} is nowhere");

@@ -109,7 +109,7 @@ fn every_sample_runs(language: &Language) {
     let login = Login::new();
     let server = Server::builder().no_rate_limit().login(&login).start();
     let system = server.system();
-    let token = login.token(&system.org, "backup:view backup:create backup:delete");
+    let token = login.token(&system.org, "backup:view backup:create backup:delete org:manage");
     let (key, secret) = (system.key.clone(), system.secret.clone());
     let folder = TempDir::new().expect("make a folder");
     let api = ApiDocument::of(&server);
@@ -164,6 +164,11 @@ fn every_sample_runs(language: &Language) {
     }
     assert!(reader.run("metrics", &[]).contains("strongroom_uploads_open"));
     reader.run("deleteSystemBackup", one);
+
+    assert!(reader.run("listOrganizations", &[]).contains(&system.org));
+    assert!(reader.run("addOrganization", &[]).contains("Acme North"));
+    assert!(reader.run("showOrganization", &[]).contains("acme-north"));
+    assert!(reader.run("changeOrganization", &[]).contains("Acme North-East"));
 
     reader.run("uploadBackup", &[]);
     let second = newest(&server, &system)["id"].as_str().expect("an id").to_owned();

@@ -10,6 +10,8 @@ mod key_set;
 mod key_set_forms;
 mod key_set_refresh;
 mod key_set_tls;
+mod organization_lists;
+mod organizations;
 mod outage;
 mod systems;
 mod token_claims;

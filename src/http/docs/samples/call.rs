@@ -12,6 +12,8 @@ pub struct Call {
     /// Headers, without the one of the credential.
     pub headers: Vec<(String, String)>,
     pub sends_file: bool,
+    /// The JSON in the body.
+    pub json: Option<Value>,
     pub receives: Receives,
 }
 
@@ -39,7 +41,9 @@ impl Call {
     /// The request of an operation with the examples of its parameters. Optional parameters are left out, except for headers
     /// that describe a body.
     pub fn of(server: &str, path: &str, method: &str, operation: &Value) -> Self {
-        let media_type = members(&operation["requestBody"]["content"]).map(|(name, _)| name.clone()).next();
+        let body = members(&operation["requestBody"]["content"]).next();
+        let media_type = body.map(|(name, _)| name.clone());
+        let json = body.and_then(|(_, content)| content.get("example")).cloned();
         let mut headers: Vec<_> =
             media_type.iter().map(|kind| ("Content-Type".to_owned(), kind.clone())).collect();
         let (mut path, mut query) = (path.to_owned(), Vec::new());
@@ -59,7 +63,8 @@ impl Call {
             url: format!("{server}{path}{query}"),
             credential: credential(operation),
             headers,
-            sends_file: media_type.is_some(),
+            sends_file: media_type.is_some() && json.is_none(),
+            json,
             receives: receives(operation),
         }
     }

@@ -24,6 +24,9 @@ pub fn sample(call: &Call) -> String {
     if call.sends_file {
         lines.push(format!("--upload-file {FILE}"));
     }
+    if let Some(json) = &call.json {
+        lines.push(format!("--data {}", literal(&json.to_string())));
+    }
     if call.receives == Receives::File {
         lines.push(format!("--output {FILE}"));
     }

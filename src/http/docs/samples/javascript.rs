@@ -49,6 +49,9 @@ fn options(call: &Call) -> String {
             let _ = writeln!(out, "  headers: {{\n    {},\n  }},", several.join(",\n    "));
         }
     }
+    if let Some(json) = &call.json {
+        let _ = writeln!(out, "  body: JSON.stringify({json}),");
+    }
     if call.sends_file {
         let _ = writeln!(out, "  body: createReadStream(\"{FILE}\"),\n  duplex: \"half\",");
     }

@@ -53,6 +53,9 @@ fn request(call: &Call) -> String {
     if call.sends_file {
         arguments.push("data=file".to_owned());
     }
+    if let Some(json) = &call.json {
+        arguments.push(format!("data={}", quoted(&json.to_string())));
+    }
     if call.receives == Receives::File {
         arguments.push("stream=True".to_owned());
     }

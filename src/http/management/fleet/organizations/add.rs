@@ -25,7 +25,8 @@ use crate::http::shared::json_body;
 /// `backup:admin` adds one.
 #[utoipa::path(
     post, path = "/api/organizations", operation_id = "addOrganization",
-    request_body(content = NewOrganization, description = "The organization."),
+    request_body(content = NewOrganization, description = "The organization.",
+        example = json!({ "id": "acme-north", "name": "Acme North" })),
     responses(AddResponses),
     security(("bearer" = ["org:manage"])),
 )]

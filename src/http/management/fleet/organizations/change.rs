@@ -25,7 +25,8 @@ use crate::http::shared::json_body;
 #[utoipa::path(
     patch, path = "/api/organizations/{id}", operation_id = "changeOrganization",
     params(("id" = String, Path, description = "The organization\'s id.", example = "acme-north")),
-    request_body(content = OrganizationChange, description = "What is to be changed."),
+    request_body(content = OrganizationChange, description = "What is to be changed.",
+        example = json!({ "name": "Acme North-East", "quota_bytes": 107_374_182_400_u64 })),
     responses(ChangeResponses),
     security(("bearer" = ["org:manage"])),
 )]
