@@ -14,6 +14,7 @@ mod organization_lists;
 mod organizations;
 mod outage;
 mod systems;
+mod tenant_matrix;
 mod token_claims;
 mod tokens;
 mod tree;
