@@ -109,7 +109,7 @@ fn every_sample_runs(language: &Language) {
     let login = Login::new();
     let server = Server::builder().no_rate_limit().login(&login).start();
     let system = server.system();
-    let token = login.token(&system.org, "backup:view backup:create backup:delete org:manage");
+    let token = login.token(&system.org, "backup:view backup:create backup:delete system:manage org:manage");
     let (key, secret) = (system.key.clone(), system.secret.clone());
     let folder = TempDir::new().expect("make a folder");
     let api = ApiDocument::of(&server);
@@ -174,6 +174,7 @@ fn every_sample_runs(language: &Language) {
     let second = newest(&server, &system)["id"].as_str().expect("an id").to_owned();
     reader.run("deleteBackup", &[(BACKUP_ID, &second)]);
     assert_eq!(newest(&server, &system), Value::Null);
+    reader.run("destroySystem", site);
     let all: BTreeSet<String> = reader
         .api
         .operations()
