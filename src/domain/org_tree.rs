@@ -39,16 +39,19 @@ mod tests {
 
     use super::*;
 
+    /// An organization, the height of its tree, its new parent and all above that, and whether it may be there.
+    type Case = (&'static str, usize, &'static [&'static str], Result<(), Misplaced>);
+
     #[test]
     fn parent_is_refused_if_it_is_below_the_organization_or_if_the_tree_gets_too_deep() {
-        let seven = ["g", "f", "e", "d", "c", "b", "a"];
-        let eight = ["h", "g", "f", "e", "d", "c", "b", "a"];
-        let cases: &[(&str, usize, &[&str], Result<(), Misplaced>)] = &[
+        const SEVEN: &[&str] = &["g", "f", "e", "d", "c", "b", "a"];
+        const EIGHT: &[&str] = &["h", "g", "f", "e", "d", "c", "b", "a"];
+        let cases: &[Case] = &[
             ("new", 1, &[], Ok(())),
             ("new", 1, &["a"], Ok(())),
-            ("new", 1, &seven, Ok(())),
-            ("new", 2, &seven, Err(Misplaced::TooDeep)),
-            ("new", 1, &eight, Err(Misplaced::TooDeep)),
+            ("new", 1, SEVEN, Ok(())),
+            ("new", 2, SEVEN, Err(Misplaced::TooDeep)),
+            ("new", 1, EIGHT, Err(Misplaced::TooDeep)),
             ("new", 8, &[], Ok(())),
             ("new", 8, &["a"], Err(Misplaced::TooDeep)),
             ("new", usize::MAX, &["a"], Err(Misplaced::TooDeep)),
@@ -58,7 +61,7 @@ mod tests {
             // Ids differ by letter case.
             ("A", 1, &["a"], Ok(())),
             // A circle is a circle, however deep.
-            ("a", 8, &eight, Err(Misplaced::Circle)),
+            ("a", 8, EIGHT, Err(Misplaced::Circle)),
         ];
         for (org, height, above, expected) in cases {
             assert_eq!(check_parent(org, *height, above), *expected, "{org} {height} {above:?}");

@@ -11,6 +11,7 @@ mod key_set_forms;
 mod key_set_refresh;
 mod key_set_tls;
 mod organization_lists;
+mod organization_values;
 mod organizations;
 mod outage;
 mod systems;

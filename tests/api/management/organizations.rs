@@ -4,10 +4,10 @@ use serde_json::{Value, json};
 
 use crate::harness::{Answer, Login, PROMPT_TIMEOUT, Server, assert_eventually, bytes};
 
-pub const ORGS: &str = "/api/organizations";
+pub(super) const ORGS: &str = "/api/organizations";
 
 /// A server with `acme`, below it `north` and `west`, below north `branch`; and `globex`.
-fn server(login: &Login) -> Server {
+pub(super) fn server(login: &Login) -> Server {
     let server = Server::builder().login(login).set("BACKUP_RATE_LIMIT_PER_MINUTE", 0).start();
     server.add_org("acme", Some(5000));
     server.add_org("globex", None);
@@ -17,7 +17,7 @@ fn server(login: &Login) -> Server {
     server
 }
 
-fn row(server: &Server, org: &str) -> String {
+pub(super) fn row(server: &Server, org: &str) -> String {
     server.db.one(&format!(
         "SELECT concat_ws('|', name, coalesce(parent_id, '-'), coalesce(quota_bytes::text, '-'), \
          coalesce(extract(epoch FROM backup_period)::bigint::text, '-'), \
@@ -25,7 +25,7 @@ fn row(server: &Server, org: &str) -> String {
     ))
 }
 
-fn events(server: &Server) -> Vec<String> {
+pub(super) fn events(server: &Server) -> Vec<String> {
     server.db.all(
         "SELECT concat_ws(' ', kind, org_id, actor, host(remote_addr), detail) FROM backup_events \
          WHERE actor <> 'operator' AND system_id IS NULL ORDER BY id",
@@ -33,11 +33,11 @@ fn events(server: &Server) -> Vec<String> {
 }
 
 /// A token that may manage the organizations from this one on.
-fn manager(login: &Login, org: &str) -> String {
+pub(super) fn manager(login: &Login, org: &str) -> String {
     login.token(org, "backup:view org:manage")
 }
 
-fn send(server: &Server, method: &str, path: &str, token: &str, body: &Value) -> Answer {
+pub(super) fn send(server: &Server, method: &str, path: &str, token: &str, body: &Value) -> Answer {
     server.manage(method, path).bearer(token).body(body.to_string()).send()
 }
 
@@ -243,79 +243,4 @@ fn quota_that_a_portal_sets_is_in_force() {
     // For a moment the process remembers that the organization was full.
     let content = bytes(101);
     assert_eventually("it is stored", PROMPT_TIMEOUT, || server.put(&system, &content).status == 201);
-}
-
-#[test]
-fn invalid_members_are_named() {
-    let login = Login::new();
-    let server = server(&login);
-    let token = manager(&login, "acme");
-    let long = "x".repeat(201);
-    let changes = [
-        (json!({ "nmae": "x" }), "nmae"),
-        (json!({ "id": "x" }), "id"),
-        (json!({ "name": "" }), "name"),
-        (json!({ "name": " " }), "name"),
-        (json!({ "name": "a\u{0}" }), "name"),
-        (json!({ "name": long }), "name"),
-        (json!({ "name": 5 }), "name"),
-        (json!({ "parent_id": 5 }), "parent_id"),
-        (json!({ "quota_bytes": -1 }), "quota_bytes"),
-        (json!({ "quota_bytes": "5G" }), "quota_bytes"),
-        (json!({ "quota_bytes": 1.5 }), "quota_bytes"),
-        (json!({ "quota_bytes": u64::MAX }), "quota_bytes"),
-        (json!({ "backup_period_seconds": 0 }), "backup_period_seconds"),
-        (json!({ "backup_period_seconds": 400_000_000 }), "backup_period_seconds"),
-        (json!({ "contact_period_seconds": 0 }), "contact_period_seconds"),
-        (json!({ "contact_period_seconds": [] }), "contact_period_seconds"),
-        (json!([]), "body"),
-        (json!("x"), "body"),
-    ];
-    for (body, key) in &changes {
-        send(&server, "PATCH", "/api/organizations/north", &token, body).is_validation_error(key);
-    }
-    for (body, key) in [
-        (json!({}), "id"),
-        (json!({ "id": "new" }), "name"),
-        (json!({ "name": "New" }), "id"),
-        (json!({ "id": "new", "name": "New", "parent": "acme" }), "parent"),
-        (json!({ "id": "../new", "name": "New" }), "id"),
-        (json!({ "id": "", "name": "New" }), "id"),
-        (json!({ "id": "x".repeat(65), "name": "New" }), "id"),
-        (json!({ "id": "new", "name": "New", "quota_bytes": true }), "quota_bytes"),
-    ] {
-        let refused = send(&server, "POST", ORGS, &token, &body);
-        refused.is_validation_error(key);
-        assert!(!String::from_utf8_lossy(&refused.body).contains("../new"), "{refused}");
-    }
-    for body in ["", "{", "{\"name\": \"x\"", "name=x"] {
-        let answer = server.manage("PATCH", "/api/organizations/north").bearer(&token).body(body).send();
-        answer.is_validation_error("body");
-    }
-    let large = format!("{{\"name\": \"{}\"}}", "x".repeat(70_000));
-    let answer = server.manage("PATCH", "/api/organizations/north").bearer(&token).body(large).send();
-    answer.is_validation_error("body");
-    assert_eq!(row(&server, "north"), "north|acme|-|-|-");
-    assert_eq!(events(&server), [""; 0]);
-}
-
-#[test]
-fn tree_gets_no_deeper_than_eight_levels() {
-    let login = Login::new();
-    let server = server(&login);
-    let token = manager(&login, "acme");
-    let mut parent = "branch".to_owned();
-    for level in 4..=8 {
-        let id = format!("level-{level}");
-        send(&server, "POST", ORGS, &token, &json!({ "id": id, "name": id, "parent_id": parent }))
-            .status(201);
-        parent = id;
-    }
-    let refused =
-        send(&server, "POST", ORGS, &token, &json!({ "id": "level-9", "name": "x", "parent_id": parent }));
-    assert!(refused.is_validation_error("parent_id").contains("more than 8 levels"));
-    let refused = send(&server, "PATCH", "/api/organizations/north", &token, &json!({ "parent_id": "west" }));
-    assert!(refused.is_validation_error("parent_id").contains("more than 8 levels"));
-    let all = login.token("acme", "org:manage backup:admin");
-    send(&server, "PATCH", "/api/organizations/north", &all, &json!({ "parent_id": null })).status(200);
 }
