@@ -14,7 +14,6 @@ DROP TRIGGER systems_periods ON systems;
 DROP FUNCTION set_periods_in_force();
 
 UPDATE systems SET backup_period = backup_period_in_force WHERE backup_period IS NULL;
-DROP INDEX systems_with_contact_period, systems_by_standing, systems_by_protection, systems_by_name, systems_of_org;
 CREATE INDEX systems_org_id ON systems (org_id);
 ALTER TABLE systems
     DROP COLUMN standing,
