@@ -16,7 +16,7 @@
 //! * [`startup`] - builds everything from the settings, and stops it in order
 //! * [`config`] - the settings, checked; read by `cli` and `startup` alone
 //! * [`http`] - routes, extractors, handlers, and the one table from errors to status codes
-//! * [`tasks`] - background work: prepare schema and store, renew the lease, listen for backup requests, purge, sweep
+//! * [`tasks`] - background work: prepare schema and store, renew the lease, listen for backup requests, purge, erase, sweep
 //! * [`backups`] - the use cases: upload, list, download, delete, backup requests
 //! * [`fleet`] - the use cases about systems and organizations: their status, lists, changes
 //! * [`auth`] - who calls: systems by Basic credentials, portals by bearer tokens

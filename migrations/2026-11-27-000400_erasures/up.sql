@@ -22,7 +22,7 @@ COMMENT ON COLUMN system_erasures.phase IS 'retiring: its backups are taken out 
 COMMENT ON COLUMN system_erasures.backups IS 'How many stored backups it had.';
 COMMENT ON COLUMN system_erasures.bytes IS 'The sum of their sizes in bytes.';
 COMMENT ON COLUMN system_erasures.objects_erased IS 'How many objects are deleted.';
-COMMENT ON COLUMN system_erasures.objects_left IS 'How many objects are left, by the last look at the store; null: it was not looked at yet.';
+COMMENT ON COLUMN system_erasures.objects_left IS 'How many objects are left, by the last listing of the store; null: nothing was listed yet.';
 COMMENT ON COLUMN system_erasures.claimed_until IS 'A process works on it, or is about to try again; the others leave it alone until then.';
 
 DO $$

@@ -96,7 +96,7 @@ killed_destructions! {
     destruction_killed_after_marking_can_be_repeated,
     destruction_killed_after_marking_is_finished_by_the_service: "destroy.marked";
     destruction_killed_after_counting_can_be_repeated,
-    destruction_killed_after_counting_is_finished_by_the_service: "erase.looked";
+    destruction_killed_after_counting_is_finished_by_the_service: "erase.counted";
     destruction_killed_before_its_commit_can_be_repeated,
     destruction_killed_before_its_commit_is_finished_by_the_service: "accounting.written";
     destruction_killed_after_retiring_all_can_be_repeated,

@@ -102,7 +102,7 @@ killed_erasures! {
     erasure_killed_at_its_start_is_finished,
     erasure_killed_at_its_start_is_finished_by_another: "task.erase";
     erasure_killed_after_counting_is_finished,
-    erasure_killed_after_counting_is_finished_by_another: "erase.looked";
+    erasure_killed_after_counting_is_finished_by_another: "erase.counted";
     erasure_killed_before_its_commit_is_finished,
     erasure_killed_before_its_commit_is_finished_by_another: "accounting.written";
     erasure_killed_after_its_commit_is_finished,

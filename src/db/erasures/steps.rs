@@ -26,7 +26,7 @@ pub struct Erasure {
     /// The actor of the events.
     #[diesel(sql_type = Text)]
     pub requested_by: String,
-    /// How many objects it had at the last look; `None`: nobody has looked yet.
+    /// How many objects the last listing had; `None`: nothing was listed yet.
     #[diesel(sql_type = Nullable<BigInt>)]
     pub objects_left: Option<i64>,
 }
@@ -83,7 +83,7 @@ pub fn postpone(conn: &mut Conn, system: Uuid, pause: f64) -> Result<(), DbError
     Ok(())
 }
 
-/// Records how many objects of the system are left, and renews the claim. Objects that are fewer than at the last look count as
+/// Records how many objects of the system are left, and renews the claim. Objects that are fewer than before count as
 /// erased, also if the process that deleted them was killed before it could record that.
 pub fn record_objects_left(conn: &mut Conn, system: Uuid, left: u64) -> Result<(), DbError> {
     diesel::sql_query(format!(

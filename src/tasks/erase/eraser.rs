@@ -61,7 +61,7 @@ impl Eraser {
     /// Erases everything of a system that is marked as being destroyed, except the rows of failed uploads that are not over yet,
     /// and its own row. Calls `deleted` with the number of objects that were deleted, again and again.
     ///
-    /// 1. Look at how many objects there are.
+    /// 1. Count the objects.
     /// 2. Retire all backups, and abort all uploads. The system is marked, so none is added.
     /// 3. Delete the objects until none is left, also those that have no row.
     /// 4. Drop the rows of the backups.
@@ -78,9 +78,9 @@ impl Eraser {
         let prefix = ObjectKey::prefix_of(&org, &key);
         if erasure.objects_left.is_none() {
             // Before anything is retired: a purge could delete an object that nobody has counted.
-            self.look(id, &prefix).await?;
+            self.list_objects(id, &prefix).await?;
         }
-        fail_point!("erase.looked");
+        fail_point!("erase.counted");
         self.retire_everything(erasure, &org, progress).await?;
         fail_point!("erase.retired");
         self.query(move |conn| erasures::set_phase(conn, id, ErasurePhase::Deleting)).await?;
@@ -127,7 +127,7 @@ impl Eraser {
         deleted: &(dyn Fn(u64) + Sync),
     ) -> Result<(), TaskError> {
         loop {
-            let objects = self.look(id, prefix).await?;
+            let objects = self.list_objects(id, prefix).await?;
             if objects.is_empty() {
                 return Ok(());
             }
@@ -144,8 +144,8 @@ impl Eraser {
         }
     }
 
-    /// Returns the objects of the system, and records their number.
-    async fn look(&self, id: Uuid, prefix: &str) -> Result<Vec<ObjectKey>, TaskError> {
+    /// Lists the objects of the system, and records their number.
+    async fn list_objects(&self, id: Uuid, prefix: &str) -> Result<Vec<ObjectKey>, TaskError> {
         let listed = self.store.list(prefix).map_ok(|object| object.key);
         let mut objects: Vec<ObjectKey> = listed.try_collect().await?;
         fail_point!("erase.listed");

@@ -148,6 +148,17 @@ impl Server {
         self.add_system(&org, &format!("fw-{number}"))
     }
 
+    /// Marks a system as being destroyed, as it is while its objects are deleted. Nobody deletes them within the test.
+    #[track_caller]
+    pub fn mark_destroying(&self, system: &System) {
+        self.db.execute(&format!(
+            "UPDATE systems SET state = 'destroying' WHERE id = '{0}';
+             INSERT INTO system_erasures (system_id, requested_by, backups, bytes, claimed_until)
+             VALUES ('{0}', 'operator', 0, 0, now() + interval '1 hour')",
+            system.id
+        ));
+    }
+
     #[track_caller]
     pub fn audit_is_clean(&self) {
         let audit = self.cli(["audit"]);

@@ -190,7 +190,7 @@ fn link_to_a_deleted_backup_or_destroyed_system_is_404() {
     server.delete(&system, &deleted).status(200);
     server.at(&one).send().is_not_found();
     server.at(&two).send().status(200);
-    server.db.execute(&format!("UPDATE systems SET state = 'destroying' WHERE id = '{}'", system.id));
+    server.mark_destroying(&system);
     server.at(&two).send().is_not_found();
 }
 

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{
     Answer, ApiDocument, Login, RawClient, Server, System, TIMEOUT, assert_eventually, bytes, eventually,
+    sample,
 };
 
 const MANAGE: &str = "system:manage";
@@ -188,6 +189,22 @@ fn destruction_begins_while_the_store_is_away_and_ends_when_it_is_back() {
     assert_eventually("it is erased", TIMEOUT * 2, || recorded(&server).len() == 2);
     is_gone(&server, &system);
     assert_eq!(server.list(&sibling).len(), 1);
+}
+
+#[test]
+fn row_of_a_system_stays_until_its_objects_are_erased() {
+    let (login, server, system, _) = fixture(0);
+    server.store.write(&format!("{}/{}/{NOBODY}.bin", system.org, system.key), b"x");
+    server.store.make_unavailable();
+    destroy(&server, &system, &login.token(&system.org, MANAGE)).status(202);
+    // It has no backup, so only the object keeps it.
+    let purges = || sample(&server.metrics(), r#"strongroom_task_runs_total{result="ok",task="purge"}"#);
+    let before = purges();
+    assert_eventually("the purge runs twice", TIMEOUT, || purges() > before + 1.5);
+    assert_eq!(server.db.number("SELECT count(*) FROM systems WHERE state = 'destroying'"), 1);
+    server.store.repair_store();
+    is_gone(&server, &system);
+    assert_eq!(recorded(&server).len(), 2);
 }
 
 #[test]

@@ -47,8 +47,7 @@ fn foreign_ids_are_404_on_every_route() {
     let gone = server.store(&own, &bytes(10));
     server.delete(&own, &gone).status(200);
     let doomed = server.store(&destroyed, &bytes(10));
-    // The state in which the command leaves the system while its objects are deleted.
-    server.db.execute(&format!("UPDATE systems SET state = 'destroying' WHERE id = '{}'", destroyed.id));
+    server.mark_destroying(&destroyed);
     let (asked, theirs_asked, siblings_asked) =
         (server.request_backup(&own), server.request_backup(&foreign), server.request_backup(&sibling));
     let other_extension = mine.replace(".bin", ".gpg");
