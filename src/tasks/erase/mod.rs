@@ -73,9 +73,9 @@ async fn run_once(eraser: &Eraser) -> Result<Report, DbError> {
         let claim = |conn: &mut _| erasures::claim_to_do(conn, BATCH);
         let claimed = db.run(Lane::General, QUERY_TIMEOUT, claim).await?;
         let is_last = claimed.len() < BATCH;
-        let erased = erase_batch(eraser, claimed, &mut report).await;
+        let succeeded = erase_batch(eraser, claimed, &mut report).await;
         // If no erasure succeeds, stop: those that failed would be due again before the end is reached.
-        if is_last || erased == 0 {
+        if is_last || succeeded == 0 {
             break;
         }
     }
