@@ -51,7 +51,8 @@ BEGIN
     END IF;
     SELECT string_agg(name, ', ') INTO missing
     FROM unnest(ARRAY['support_systems', 'support_orgs', 'support_recent_events', 'organizations', 'systems',
-        'destroyed_systems', 'system_erasures', 'backups', 'org_usage', 'backup_requests', 'backup_events']) AS name
+        'destroyed_systems', 'system_erasures', 'backups', 'org_usage', 'backup_requests', 'backup_events',
+        'usage_days', 'usage_days_added']) AS name
     WHERE to_regclass(format('%I.%I', home, name)) IS NULL;
     IF missing IS NOT NULL THEN
         RAISE EXCEPTION 'schema % does not have %: run "strongroom migrate", then this file again', home, missing;
@@ -182,7 +183,8 @@ BEGIN
     -- Support works with the views. The tables behind them answer the questions that the views do not.
     FOREACH name IN ARRAY ARRAY[
         'support_systems', 'support_orgs', 'support_recent_events',
-        'organizations', 'destroyed_systems', 'system_erasures', 'backups', 'org_usage', 'backup_requests', 'backup_events'
+        'organizations', 'destroyed_systems', 'system_erasures', 'backups', 'org_usage', 'backup_requests', 'backup_events',
+        'usage_days', 'usage_days_added'
     ] LOOP
         EXECUTE format('GRANT SELECT ON %I.%I TO support', home, name);
     END LOOP;

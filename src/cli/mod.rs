@@ -23,6 +23,7 @@ mod sweep;
 mod system;
 mod system_arg;
 mod token;
+mod usage;
 
 use std::io::{self, IsTerminal as _};
 use std::path::PathBuf;
@@ -86,6 +87,11 @@ enum Command {
     Audit(audit::Audit),
     /// List who did what, newest first: uploads, downloads, deletions, changes by operators, refusals
     Events(events::Events),
+    /// Show what organizations have used in a month, for bills, and add days up again
+    #[command(after_help = "Examples:\n  \
+        strongroom usage\n  \
+        strongroom usage --org acme --tree --month 2026-10 --json")]
+    Usage(usage::Usage),
     /// Issue bearer tokens for the management API, for development
     #[command(subcommand)]
     Token(token::Token),
@@ -152,6 +158,7 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Sweep(sweep) => sweep.run(&mut open()?),
         Command::Audit(audit) => audit.run(&mut open()?),
         Command::Events(events) => events.run(&mut open()?),
+        Command::Usage(usage) => usage.run(&mut open()?),
         Command::Token(token) => token.run(cli.json),
         Command::Completions { shell } => {
             let mut script = Vec::new();

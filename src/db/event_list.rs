@@ -11,6 +11,9 @@ use super::{Conn, DbError, systems};
 use crate::domain::event_kind::EventKind;
 use crate::domain::ids::OrgId;
 
+/// So many organizations are read one by one. The events of more of them are found sooner among all events.
+const ORGS_ONE_BY_ONE: usize = 100;
+
 /// Which events to read.
 #[derive(Debug, Clone)]
 pub struct EventFilter {
@@ -73,7 +76,9 @@ pub fn page(
     limit: i64,
 ) -> Result<Vec<EventRow>, DbError> {
     let sql = match filter {
-        EventFilter { systems: None, orgs: Some(_), .. } => include_str!("event_list_of_orgs.sql"),
+        EventFilter { systems: None, orgs: Some(orgs), .. } if orgs.len() <= ORGS_ONE_BY_ONE => {
+            include_str!("event_list_of_orgs.sql")
+        }
         _ => include_str!("event_list.sql"),
     };
     let rows = diesel::sql_query(sql)
@@ -107,6 +112,23 @@ pub fn systems_ever_named(conn: &mut Conn, org: Option<&OrgId>, text: &str) -> R
         .load(conn)?;
     found.extend(destroyed.into_iter().map(|system| system.id));
     Ok(found)
+}
+
+/// Returns the ids of the organization of a system and of all above it; of a destroyed system, the one that it had. None if there
+/// was never such a system.
+pub fn orgs_of_system(conn: &mut Conn, system: Uuid) -> Result<Vec<String>, DbError> {
+    #[derive(QueryableByName)]
+    struct Path {
+        #[diesel(sql_type = Array<Text>)]
+        ids: Vec<String>,
+    }
+    // An organization that was deleted has nothing above it. The names of systems that were destroyed before 0.2.0 are gone.
+    let sql = "SELECT coalesce(nullif(org_and_above(found.org_id), '{}'), ARRAY[found.org_id]) AS ids FROM ( \
+             SELECT coalesce((SELECT org_id FROM systems WHERE id = $1), (SELECT org_id FROM destroyed_systems WHERE id = $1), \
+                 (SELECT org_id FROM backup_events WHERE system_id = $1 ORDER BY at DESC LIMIT 1)) AS org_id) AS found \
+         WHERE found.org_id IS NOT NULL";
+    let path: Option<Path> = diesel::sql_query(sql).bind::<SqlUuid, _>(system).get_result(conn).optional()?;
+    Ok(path.map(|path| path.ids).unwrap_or_default())
 }
 
 /// Whether there is such an organization, or was one that has events.

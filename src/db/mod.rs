@@ -38,6 +38,7 @@ pub mod service_defaults;
 pub mod signing_keys;
 mod system_facts;
 pub mod systems;
+pub mod usage_days;
 pub mod writers;
 
 pub use connection::{Conn, lift_statement_timeout};

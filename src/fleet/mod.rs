@@ -3,12 +3,18 @@
 //! * `erase.rs` - destroys a system, and says how far that is
 //! * `limits.rs` - the limits that apply to each system
 //! * `organizations.rs` - the organizations that a caller may see: list, add, change
+//! * `events.rs` - the history
+//! * `usage.rs` - what organizations have used, by day and by month
+//! * `scope.rs` - which organizations a use case is about
 //! * `error.rs` - why a use case failed
 
 mod erase;
 mod error;
+mod events;
 mod limits;
 mod organizations;
+mod scope;
+mod usage;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,12 +22,15 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 pub use error::FleetError;
+pub use events::{EventPage, EventPosition, EventQuery, EventRow};
 pub use limits::SystemLimits;
 pub use organizations::{OrgPage, OrgQuery};
+pub use usage::MonthlyUsage;
 
 use crate::db::Db;
 pub use crate::db::erasures::ErasureStatus;
 pub use crate::db::organizations::OrgSummary as Organization;
+pub use crate::db::usage_days::{UsageDay, UsageTotals};
 
 /// What the use cases about the fleet need.
 pub struct Fleet {

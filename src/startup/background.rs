@@ -16,7 +16,7 @@ use crate::fleet::Fleet;
 use crate::tasks::erase::{Accounting, Eraser};
 use crate::tasks::{
     self, BackupRequestListener, History, Lease, MemoryReturn, Period, Preparation, Supervisor,
-    TaskDefinition, TaskError,
+    TaskDefinition, TaskError, UsageDays,
 };
 
 /// How long refused credentials are counted in memory, and are lost if the process dies.
@@ -83,6 +83,9 @@ pub(super) async fn start(
     let history =
         History { db: vault.db.clone(), keep: config.upkeep.events_keep, ready: Arc::clone(&vault.ready) };
     history.start(supervisor);
+    let usage =
+        UsageDays { db: vault.db.clone(), keep: config.upkeep.events_keep, ready: Arc::clone(&vault.ready) };
+    usage.start(supervisor);
     tasks::revoke::start(supervisor, vault.db.clone(), vault.downloads.clone());
     start_refused_credentials(supervisor, vault);
     Ok(BackgroundThreads { _listener: listener, _lease: lease, _memory: memory })

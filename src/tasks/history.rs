@@ -8,12 +8,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 
 use super::db_failure;
 use super::supervisor::{Period, Supervisor, TaskDefinition};
 use crate::db::history::{self, OldRows};
 use crate::db::{Db, DbError, Lane, objects};
+use crate::domain::usage::oldest_kept;
 use crate::telemetry::TaskFailure;
 
 /// The time between two runs.
@@ -111,12 +112,4 @@ fn next_run<T>(result: Result<T, DbError>) -> Result<Option<T>, DbError> {
         }
         Err(error) => Err(error),
     }
-}
-
-/// Returns the time before which nothing is kept.
-fn oldest_kept(now: DateTime<Utc>, keep: Duration) -> DateTime<Utc> {
-    TimeDelta::from_std(keep)
-        .ok()
-        .and_then(|keep| now.checked_sub_signed(keep))
-        .unwrap_or(DateTime::UNIX_EPOCH)
 }

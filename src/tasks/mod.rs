@@ -11,6 +11,7 @@
 //! | `sweep` | rolls back the uploads of dead processes | every `BACKUP_SWEEP_INTERVAL` |
 //! | `revoke` | ends downloads that are no longer permitted | every second |
 //! | `history` | makes the partitions of coming months, and drops what is older than `EVENTS_KEEP` | every 10 minutes |
+//! | `usage` | adds up the days that are over | every minute |
 //! | `memory` | returns free memory to the kernel | every 15 s |
 //!
 //! The log, the metrics and health use these names. `startup/background.rs` adds `refused_credentials`, `key_set` and
@@ -31,6 +32,7 @@ pub mod purge;
 pub mod revoke;
 pub mod supervisor;
 pub mod sweep;
+mod usage;
 
 use crate::db::DbError;
 use crate::store::StoreError;
@@ -43,6 +45,7 @@ pub use memory::MemoryReturn;
 pub use prepare::Preparation;
 pub use process_id::new_process_id;
 pub use supervisor::{Period, Supervisor, TaskDefinition};
+pub use usage::UsageDays;
 
 /// Why a task could not finish.
 #[derive(Debug, thiserror::Error)]

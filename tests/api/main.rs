@@ -36,3 +36,4 @@ mod store;
 mod support;
 mod tls;
 mod upload;
+mod usage;

@@ -133,7 +133,7 @@ fn sweep_that_panicked_sweeps_again() {
 
 #[test]
 fn other_tasks_work_again_after_a_panic() {
-    for task in ["history", "memory", "refused_credentials", "revoke", "rejected_tokens"] {
+    for task in ["history", "memory", "refused_credentials", "revoke", "rejected_tokens", "usage"] {
         panics_and_recovers(task);
     }
 }
@@ -168,6 +168,7 @@ fn every_task_has_a_name_and_a_test() {
         "rejected_tokens",
         "revoke",
         "sweep",
+        "usage",
     ];
     let on_demand = ["abort", "credential_lookup", "group_commit"];
     assert_eq!(names.collect::<BTreeSet<_>>(), repeated.into_iter().chain(on_demand).collect());

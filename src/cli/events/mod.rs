@@ -1,6 +1,5 @@
 //! `strongroom events`: who did what, newest first.
 
-mod since;
 mod words;
 
 use serde::Serialize;
@@ -14,7 +13,7 @@ use crate::db::event_list::{self, EventFilter, EventPosition, EventRow};
 use crate::db::objects;
 use crate::domain::event_kind::EventKind;
 use crate::domain::ids::OrgId;
-use since::Since;
+use crate::domain::since::Since;
 
 #[derive(clap::Args)]
 pub struct Events {

@@ -8,7 +8,7 @@ pub mod systems;
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, ServiceConfig};
 
-use self::fleet::organizations;
+use self::fleet::{events, organizations, usage};
 use super::docs;
 use super::errors::gateway::reshape;
 use super::routing::{get_and_head, method_not_allowed, read_only, unknown_path};
@@ -18,6 +18,8 @@ use super::shared::signed_downloads;
 /// another organization.
 pub fn routes(config: &mut ServiceConfig) {
     config
+        // Before what begins with an id.
+        .service(read_only("/api/systems/trend", usage::trend::show_trend))
         .service(
             web::resource("/api/systems/{id}")
                 .route(web::delete().to(fleet::systems::erasure::destroy_system))
@@ -48,6 +50,9 @@ pub fn routes(config: &mut ServiceConfig) {
                 .route(web::patch().to(organizations::change::change_organization))
                 .default_service(web::to(|| method_not_allowed("GET, HEAD, PATCH"))),
         )
+        .service(read_only("/api/organizations/{id}/usage", usage::month::show_usage))
+        .service(read_only("/api/systems/{id}/events", events::list::list_system_events))
+        .service(read_only("/api/events", events::list::list_events))
         .service(signed_downloads::resource())
         .configure(docs::routes)
         .service(read_only("/metrics", metrics::show_metrics))

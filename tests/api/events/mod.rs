@@ -1,5 +1,6 @@
 //! The history: what is recorded of the actions of appliances, portals and operators.
 
+mod api;
 mod command;
 mod credentials;
 mod destroyed;

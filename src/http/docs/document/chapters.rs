@@ -53,7 +53,19 @@ pub const CHAPTERS: &[Chapter] = &[
         tag: "Organizations",
         title: "For the administration of organizations",
         description: "The management API: the organization of the token and all below it, with their limits and what they use.",
-        operations: &["listOrganizations", "showOrganization", "addOrganization", "changeOrganization"],
+        operations: &[
+            "listOrganizations",
+            "showOrganization",
+            "addOrganization",
+            "changeOrganization",
+            "showOrganizationUsage",
+        ],
+    },
+    Chapter {
+        tag: "History",
+        title: "What happened",
+        description: "The management API: who did what, and what was used each day.",
+        operations: &["listEvents", "listSystemEvents", "showTrend"],
     },
     Chapter {
         tag: "Gateway",

@@ -8,7 +8,7 @@ use crate::http::errors::data::{
     BackupRequestStateNow, DependencyDown, Empty, MaxBytes, RetryAfter, ValidationFailed,
 };
 use crate::http::errors::gateway::GatewayError;
-use crate::http::management::fleet::{self, organizations};
+use crate::http::management::fleet::{self, events, organizations, usage};
 use crate::http::management::{gateway, systems};
 use crate::http::openapi::schemas::{ERROR_ENVELOPE, NamedSchema, envelope, envelope_schema, with_parts};
 use crate::http::shared::{backup_metadata, deleted};
@@ -36,6 +36,9 @@ fn envelopes() -> Vec<NamedSchema> {
         envelope::<organizations::list::Organizations>(200, "organizations listed"),
         envelope::<organizations::body::OrganizationBody>(200, "organization found"),
         envelope::<fleet::systems::erasure::Erasure>(202, "system is being destroyed"),
+        envelope::<usage::month::OrganizationUsage>(200, "usage found"),
+        envelope::<usage::trend::Trend>(200, "trend found"),
+        envelope::<events::body::Events>(200, "events listed"),
         envelope::<ValidationFailed>(400, "validation failed"),
         envelope::<BackupRequestStateNow>(409, "request has ended"),
         envelope::<MaxBytes>(413, "backup exceeds max upload size"),
@@ -60,6 +63,9 @@ fn parts() -> Vec<NamedSchema> {
         with_parts::<systems::backup_requests::Cancelled>(),
         with_parts::<organizations::list::Organizations>(),
         with_parts::<organizations::body::OrganizationBody>(),
+        with_parts::<usage::month::OrganizationUsage>(),
+        with_parts::<usage::trend::Trend>(),
+        with_parts::<events::body::Events>(),
         with_parts::<organizations::input::NewOrganization>(),
         with_parts::<organizations::input::OrganizationChange>(),
         with_parts::<fleet::systems::erasure::Erasure>(),

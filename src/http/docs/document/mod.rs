@@ -17,7 +17,7 @@ use utoipa::openapi::{OpenApi, ServerBuilder};
 use super::samples;
 use crate::http::base_urls::BaseUrls;
 use crate::http::collect::{backup_requests, delete, download, health, list, unchanged, upload};
-use crate::http::management::fleet::{self, organizations};
+use crate::http::management::fleet::{self, events, organizations, usage};
 use crate::http::management::{gateway, metrics, systems};
 use crate::http::shared::signed_downloads;
 
@@ -65,6 +65,10 @@ struct Collect;
     organizations::show::show_organization,
     organizations::add::add_organization,
     organizations::change::change_organization,
+    usage::month::show_usage,
+    usage::trend::show_trend,
+    events::list::list_events,
+    events::list::list_system_events,
     gateway::list::list_backups,
     gateway::show::show_backup,
     gateway::request_backup::request_backup,

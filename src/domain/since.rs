@@ -1,10 +1,10 @@
-//! The value of `--since`.
+//! From when on events are listed: `--since`, and `?since=`.
 
 use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, TimeDelta, Utc};
 
-use crate::domain::duration;
+use super::duration;
 
 /// From when on: an age, or a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,0 +1,35 @@
+//! What organizations use: by day for trends, by month for bills.
+
+mod days;
+mod month;
+mod trend;
+
+use crate::harness::{Login, Server, System, TIMEOUT, assert_eventually};
+
+/// A server with `acme`, `north` below it, and `globex`, each with a system.
+fn server(login: &Login) -> (Server, [System; 3]) {
+    let server = Server::builder().login(login).start();
+    for (org, parent) in [("acme", "none"), ("north", "acme"), ("globex", "none")] {
+        server.add_org(org, None);
+        server.cli(["org", "set-parent", org, parent]).exits(0);
+    }
+    let systems = ["acme", "north", "globex"].map(|org| server.add_system(org, org));
+    (server, systems)
+}
+
+/// Moves everything that has happened so far back by so many days.
+fn move_back(server: &Server, days: u32) {
+    server.db.execute(&format!("UPDATE backup_events SET at = at - interval '{days} days'"));
+}
+
+/// Waits until so many days are added up.
+fn wait_for_days(server: &Server, days: i64) {
+    assert_eventually("the days are added up", TIMEOUT * 2, || {
+        server.db.number("SELECT count(*) FROM usage_days_added") == days
+    });
+}
+
+/// Returns the day of so many days ago (UTC).
+fn day(server: &Server, ago: u32) -> String {
+    server.db.one(&format!("SELECT ((now() - interval '5 minutes') AT TIME ZONE 'UTC')::date - {ago}"))
+}
