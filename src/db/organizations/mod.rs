@@ -96,8 +96,7 @@ pub fn visible(conn: &mut Conn, caller: &Caller) -> Result<VisibleOrgs, DbError>
 
 /// Returns the ids of an organization and of all below it; none if there is no such organization.
 pub fn and_below(conn: &mut Conn, top: &OrgId) -> Result<Vec<String>, DbError> {
-    let ids =
-        diesel::dsl::sql::<Array<Text>>("SELECT array(SELECT org_and_below(").bind::<Text, _>(top.as_str());
+    let ids = diesel::dsl::sql::<Array<Text>>("array(SELECT org_and_below(").bind::<Text, _>(top.as_str());
     Ok(diesel::select(ids.sql("))")).get_result(conn)?)
 }
 

@@ -57,10 +57,13 @@ pub struct EventBody {
     /// From which address, if it came over the network.
     #[schema(required = true, example = "192.0.2.7")]
     remote_addr: Option<String>,
-    /// Facts of this kind of event, such as a reason, a file name or a size in bytes.
-    #[schema(value_type = Object, example = json!({ "size": 82_944, "encrypted": true }))]
-    detail: Value,
+    detail: EventDetail,
 }
+
+/// Facts of a kind of event, such as a reason, a file name or a size in bytes.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(value_type = Object, example = json!({ "size": 82_944, "encrypted": true }))]
+pub struct EventDetail(Value);
 
 impl From<EventPage> for Events {
     fn from(page: EventPage) -> Self {
@@ -84,7 +87,7 @@ impl From<EventRow> for EventBody {
             backup_id: row.backup_id,
             actor: row.actor,
             remote_addr: row.remote_addr,
-            detail: row.detail,
+            detail: EventDetail(row.detail),
         }
     }
 }
@@ -103,7 +106,7 @@ impl Events {
             backup_id: Some(example_id().uuid()),
             actor: "system".to_owned(),
             remote_addr: Some("192.0.2.7".to_owned()),
-            detail: json!({ "size": 82_944, "encrypted": true }),
+            detail: EventDetail(json!({ "size": 82_944, "encrypted": true })),
         };
         Self { events: vec![event], next_cursor: None }
     }

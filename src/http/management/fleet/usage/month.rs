@@ -18,7 +18,8 @@ use crate::http::shared::query::QueryParameters;
 
 /// What an organization has used in a month.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct OrganizationUsage {
+pub struct UsageOfMonth {
+    /// The organization.
     #[schema(example = "acme")]
     org_id: String,
     /// The month (UTC).
@@ -71,7 +72,7 @@ pub struct Usage {
     measured_days: i64,
 }
 
-impl From<MonthlyUsage> for OrganizationUsage {
+impl From<MonthlyUsage> for UsageOfMonth {
     fn from(usage: MonthlyUsage) -> Self {
         Self {
             org_id: usage.org.to_string(),
@@ -101,7 +102,7 @@ impl From<UsageTotals> for Usage {
     }
 }
 
-impl OrganizationUsage {
+impl UsageOfMonth {
     /// An example for the documentation.
     pub fn example() -> Self {
         let usage = || Usage {
@@ -148,7 +149,7 @@ pub async fn show_usage(
     let query = QueryParameters::read(&request, &["month"])?;
     let month = query.get("month").map(Month::parse).transpose().map_err(|_| wrong_month())?;
     let usage = state.fleet.monthly_usage(&caller, &id, month).await?;
-    Ok(envelope::respond(StatusCode::OK, "usage found", OrganizationUsage::from(usage)))
+    Ok(envelope::respond(StatusCode::OK, "usage found", UsageOfMonth::from(usage)))
 }
 
 fn wrong_month() -> ApiError {
@@ -161,7 +162,7 @@ impl IntoResponses for UsageResponses {
     fn responses() -> ResponseMap {
         let errors = [wrong_month(), ApiError::OrganizationNotFound];
         Responses::default()
-            .json(200, "What was used.", "usage found", &OrganizationUsage::example(), &[])
+            .json(200, "What was used.", "usage found", &UsageOfMonth::example(), &[])
             .errors(bearer_auth_errors("backup:view").chain(errors))
             .into()
     }

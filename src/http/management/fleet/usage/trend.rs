@@ -29,6 +29,7 @@ pub struct Trend {
 /// What the organizations have used together on one day (UTC).
 #[derive(Debug, Serialize, ToSchema)]
 pub struct TrendDay {
+    /// The day (UTC).
     #[schema(format = Date, example = "2026-04-12")]
     day: String,
     /// Whether the day was added up. If not, its numbers are 0 or null.
@@ -55,41 +56,48 @@ pub struct TrendDay {
     /// The number of systems at the end of the day; null: it was not measured.
     #[schema(required = true, minimum = 0, example = 3200)]
     systems: Option<i64>,
-    /// The number of systems with each status at the end of the day; null: it was not measured.
-    #[schema(required = true)]
-    by_status: Option<TrendStatuses>,
+    /// The number of systems with each status at the end of the day.
+    by_status: TrendStatuses,
 }
 
-/// The number of systems with each status.
+/// The number of systems with each status at the end of a day; null: it was not measured.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct TrendStatuses {
-    #[schema(minimum = 0, example = 4)]
-    suspended: i64,
-    #[schema(minimum = 0, example = 0)]
-    damaged: i64,
-    #[schema(minimum = 0, example = 11)]
-    refused: i64,
-    #[schema(minimum = 0, example = 2)]
-    never: i64,
-    #[schema(minimum = 0, example = 0)]
-    silent: i64,
-    #[schema(minimum = 0, example = 63)]
-    late: i64,
-    #[schema(minimum = 0, example = 3120)]
-    fresh: i64,
+    /// Suspended, or being destroyed.
+    #[schema(required = true, minimum = 0, example = 4)]
+    suspended: Option<i64>,
+    /// With a damaged newest backup.
+    #[schema(required = true, minimum = 0, example = 0)]
+    damaged: Option<i64>,
+    /// With a refused upload after the newest backup.
+    #[schema(required = true, minimum = 0, example = 11)]
+    refused: Option<i64>,
+    /// Without any backup.
+    #[schema(required = true, minimum = 0, example = 2)]
+    never: Option<i64>,
+    /// Not heard of within their contact period.
+    #[schema(required = true, minimum = 0, example = 0)]
+    silent: Option<i64>,
+    /// Without a backup within their period.
+    #[schema(required = true, minimum = 0, example = 63)]
+    late: Option<i64>,
+    /// Protected.
+    #[schema(required = true, minimum = 0, example = 3120)]
+    fresh: Option<i64>,
 }
 
 impl From<UsageDay> for TrendDay {
     fn from(day: UsageDay) -> Self {
-        let by_status = day.systems.map(|_| TrendStatuses {
-            suspended: day.suspended,
-            damaged: day.damaged,
-            refused: day.refused,
-            never: day.never,
-            silent: day.silent,
-            late: day.late,
-            fresh: day.fresh,
-        });
+        let measured = |number| day.systems.map(|_| number);
+        let by_status = TrendStatuses {
+            suspended: measured(day.suspended),
+            damaged: measured(day.damaged),
+            refused: measured(day.refused),
+            never: measured(day.never),
+            silent: measured(day.silent),
+            late: measured(day.late),
+            fresh: measured(day.fresh),
+        };
         Self {
             day: day.day.to_string(),
             complete: day.complete,
@@ -127,7 +135,7 @@ impl Trend {
             bytes_in: 258_785_280,
             bytes_kept: Some(2_587_852_800),
             systems: Some(3200),
-            by_status: Some(statuses),
+            by_status,
         };
         Self { days: vec![day] }
     }
