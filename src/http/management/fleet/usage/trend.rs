@@ -116,14 +116,14 @@ impl From<UsageDay> for TrendDay {
 impl Trend {
     /// An example for the documentation.
     pub fn example() -> Self {
-        let statuses = TrendStatuses {
-            suspended: 4,
-            damaged: 0,
-            refused: 11,
-            never: 2,
-            silent: 0,
-            late: 63,
-            fresh: 3120,
+        let by_status = TrendStatuses {
+            suspended: Some(4),
+            damaged: Some(0),
+            refused: Some(11),
+            never: Some(2),
+            silent: Some(0),
+            late: Some(63),
+            fresh: Some(3120),
         };
         let day = TrendDay {
             day: "2026-04-12".to_owned(),
