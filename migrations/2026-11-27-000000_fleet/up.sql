@@ -2,7 +2,7 @@
 -- organizations.
 --
 -- The table `systems` is written anew once, for which uploads wait: about a second for 100,000 systems. The facts of the
--- existing systems are filled in afterwards, a thousand systems at a time (src/db/system_facts.rs).
+-- existing systems are filled in afterwards, a thousand systems at a time (src/db/system_facts).
 
 -- Organizations: the tree, and the periods that their systems inherit.
 

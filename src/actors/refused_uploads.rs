@@ -37,21 +37,22 @@ pub(super) struct RefusedUploads {
 
 impl RefusedUploads {
     /// Records a refused upload, and decides whether it becomes an event.
-    pub fn record(&mut self, refusal: RefusedUpload, now: Instant) {
+    pub fn record(&mut self, mut refusal: RefusedUpload, now: Instant) {
+        refusal.is_event = false;
         let key = (refusal.system_id, refusal.reason);
         let recorded =
             self.recorded.get_mut(&key).filter(|recorded| now.duration_since(recorded.at) < RECORD_INTERVAL);
-        let repetition = RefusedUpload { is_event: false, ..refusal };
         match recorded {
             None => {
                 self.recorded.insert(key, Recorded { at: now, stored_since: false, repeated: None });
-                self.wait(RefusedUpload { is_event: true, ..repetition });
+                refusal.is_event = true;
+                self.wait(refusal);
             }
             Some(recorded) if recorded.stored_since => {
                 recorded.stored_since = false;
-                self.wait(repetition);
+                self.wait(refusal);
             }
-            Some(recorded) => recorded.repeated = Some(repetition),
+            Some(recorded) => recorded.repeated = Some(refusal),
         }
     }
 
@@ -87,7 +88,9 @@ impl RefusedUploads {
 
     /// Puts back refusals that a failed transaction has not written.
     pub fn put_back(&mut self, refusals: Vec<RefusedUpload>) {
-        refusals.into_iter().for_each(|refusal| self.wait(refusal));
+        for refusal in refusals {
+            self.wait(refusal);
+        }
     }
 
     pub fn is_empty(&self) -> bool {

@@ -13,11 +13,11 @@ use uuid::Uuid;
 use super::super::prepared::{column, prepared};
 use super::super::{Conn, DbError, to_bigint};
 use super::change::{BackupChange, Decisions, RetireReason};
-use super::facts::WrittenSystem;
 use super::locked_systems::LockedSystem;
 use super::operation::Admission;
 use super::org_totals::OrgTotals;
 use super::parameters::parameters;
+use super::written_system::WrittenSystem;
 use crate::domain::accounting::OpenUpload;
 
 /// A new row of `backups`.
@@ -87,7 +87,7 @@ parameters! {
             last_refusal_at: Nullable<Timestamptz> = system.locked.last_refusal.map(|(at, _)| at),
             last_refusal_reason: Nullable<Text> = system.locked.last_refusal.map(|(_, reason)| reason.as_str()),
             seen: Bool = system.locked.seen.is_some(),
-            seen_from: Nullable<Inet> = system.locked.seen.flatten().map(IpNet::from),
+            seen_from: Nullable<Inet> = system.locked.seen.as_ref().and_then(|contact| contact.from).map(IpNet::from),
         }
         rows entry(entry: (Uuid, DateTime<Utc>)) {
             system: SqlUuid = entry.0,

@@ -1,44 +1,19 @@
-//! The facts about systems that are written with the rows they follow from (`domain::system_facts`, `domain::refusal`).
+//! Notes what the row of a system says of its refused uploads and its calls (`domain::refusal`).
 
 use std::net::IpAddr;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::change::Decisions;
-use super::locked_systems::{LockedSystem, SystemIndex};
+use super::locked_systems::{Contact, SystemIndex};
 use super::operation::RefusedUpload;
 use super::transaction::Transaction;
 use crate::domain::refusal::{self, RefusalReason, RefusedAttempt};
-use crate::domain::system_facts::{KeptBackup, SystemFacts};
-
-/// A system whose row is written.
-pub(super) struct WrittenSystem<'a> {
-    pub locked: &'a LockedSystem,
-    pub facts: SystemFacts,
-}
-
-impl<'a> WrittenSystem<'a> {
-    /// `db_time`: the time at which this transaction stores backups.
-    pub fn of(locked: &'a LockedSystem, decisions: &Decisions, db_time: DateTime<Utc>) -> Self {
-        let kept = locked.backups.iter().map(|backup| {
-            let is_new = decisions.stored.iter().any(|stored| stored.id == backup.id);
-            let row = locked.row_of(backup.id).filter(|_| !is_new);
-            KeptBackup {
-                id: backup.id,
-                size: backup.size,
-                stored_at: row.and_then(|row| row.uploaded_at).unwrap_or(db_time),
-                damage: row.and_then(|row| row.damage.clone()),
-            }
-        });
-        Self { locked, facts: SystemFacts::of(kept) }
-    }
-}
 
 impl Transaction<'_> {
     /// Notes that the appliance was heard of.
     pub(super) fn note_seen(&mut self, index: SystemIndex, from: Option<IpAddr>) {
         let system = &mut self.systems[index];
-        (system.seen, system.changed) = (Some(from), true);
+        (system.seen, system.changed) = (Some(Contact { from }), true);
     }
 
     /// Notes that an upload, which was admitted at `sent_at`, has failed.

@@ -48,8 +48,13 @@ pub(super) struct LockedSystem {
     pub refusal: Option<StandingRefusal>,
     /// The event of a refusal in this transaction: when, and its reason.
     pub last_refusal: Option<(DateTime<Utc>, RefusalReason)>,
-    /// Whether the appliance was heard of in this transaction, and from where.
-    pub seen: Option<Option<IpAddr>>,
+    /// Set if the appliance was heard of in this transaction.
+    pub seen: Option<Contact>,
+}
+
+/// A call of an appliance.
+pub(super) struct Contact {
+    pub from: Option<IpAddr>,
 }
 
 impl LockedSystem {

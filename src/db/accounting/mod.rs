@@ -9,7 +9,7 @@
 //!    have left, and lets `domain::accounting` decide. If an operation needs a row that was not read, or one that this
 //!    transaction has made, the transaction first writes what was decided so far.
 //! 3. It writes everything that differs from what was read, then the events, and commits. The row of a system whose backups have
-//!    changed also has the facts that follow from them (`facts.rs`): they cost no statement of their own.
+//!    changed also has the facts that follow from them (`written_system.rs`): they cost no statement of their own.
 //!
 //! The rows are read once. That is safe because they are locked: no other transaction changes them, and rows of the
 //! organization are added or removed only under the lock of its row in `org_usage`.
@@ -47,6 +47,7 @@ mod org_totals;
 mod parameters;
 mod removal;
 mod transaction;
+mod written_system;
 
 pub use operation::{
     Abort, AccountingPolicy, Admission, Commit, Committed, Delete, DeletedBy, Growth, Operation,

@@ -14,8 +14,8 @@ use super::{Conn, DbError};
 
 /// Both queries return rows `step`: some systems as a JSON array.
 const QUERIES: [(&str, &str); 2] = [
-    (include_str!("system_facts/of_backups.sql"), include_str!("system_facts/write_of_backups.sql")),
-    (include_str!("system_facts/of_events.sql"), include_str!("system_facts/write_of_events.sql")),
+    (include_str!("of_backups.sql"), include_str!("write_of_backups.sql")),
+    (include_str!("of_events.sql"), include_str!("write_of_events.sql")),
 ];
 
 #[derive(QueryableByName)]
