@@ -4,7 +4,8 @@
 //! * `upload/` - from the admission to the commit, or to the abort
 //! * `list.rs`, `download/`, `links/` - stored backups, and their downloads
 //! * `delete.rs` - hides a backup; the purge deletes its object
-//! * `unchanged.rs` - records that a configuration is unchanged
+//! * `unchanged.rs`, `heartbeat.rs` - record that a configuration is unchanged, and that an appliance is alive
+//! * `refused_lately.rs` - the refusals that the database may not have yet
 //! * `backup_requests/` - how a backup is requested, and how the appliance learns of the request
 //! * `visible_systems.rs` - the systems that a portal may see
 //! * `health.rs` - whether the dependencies work
@@ -15,9 +16,11 @@ mod download;
 mod error;
 mod event_limit;
 mod health;
+mod heartbeat;
 mod id_generator;
 mod links;
 mod list;
+mod refused_lately;
 mod unchanged;
 mod upload;
 mod visible_systems;
@@ -38,6 +41,7 @@ pub use event_limit::EventLimit;
 pub use health::{Health, LastHealth};
 pub use id_generator::IdGenerator;
 pub use links::{Link, Links, ResolvedLink, SignedLink};
+pub use refused_lately::RefusedLately;
 pub use upload::{Aborter, BodySender, LiveUploads, UploadHandle, UploadHead};
 pub use visible_systems::VisibleSystem;
 
@@ -79,6 +83,7 @@ pub struct Vault {
     pub live: LiveUploads,
     /// Limits the events of failed uploads, by system and reason.
     pub failed_uploads: EventLimit<(Uuid, FailureReason)>,
+    pub refused_lately: RefusedLately,
     /// The appliances that wait for a backup request.
     pub waiters: Waiters,
     /// Wakes the purge.

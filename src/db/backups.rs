@@ -7,7 +7,7 @@ use diesel::prelude::*;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::access_state::AccessState;
+use super::access_state::CurrentAccess;
 use super::events::{self, Event};
 use super::schema::{backups, systems};
 use super::{Conn, DbError, from_bigint};
@@ -104,12 +104,12 @@ pub fn find_by_uuid(conn: &mut Conn, uuid: Uuid) -> Result<Option<BackupRow>, Db
 pub fn find_named(
     conn: &mut Conn,
     id: BackupId,
-) -> Result<Option<(BackupRow, String, AccessState)>, DbError> {
-    let found: Option<(Row, String, AccessState)> = backups::table
+) -> Result<Option<(BackupRow, String, CurrentAccess)>, DbError> {
+    let found: Option<(Row, String, CurrentAccess)> = backups::table
         .inner_join(systems::table)
         .filter(backups::id.eq(id.uuid()).and(backups::extension.eq(id.ext().as_str())))
         .filter(backups::state.eq(BackupState::Stored).and(systems::state.ne(SystemState::Destroying)))
-        .select((Row::as_select(), systems::name, AccessState::as_select()))
+        .select((Row::as_select(), systems::name, CurrentAccess::as_select()))
         .first(conn)
         .optional()?;
     found.map(|(row, name, access)| Ok((row.try_into()?, name, access))).transpose()

@@ -1,9 +1,11 @@
 //! Queries the credentials of systems, for authentication.
 
+use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::{Array, BigInt, Binary, Bool, Nullable, Text, Uuid as SqlUuid};
+use diesel::sql_types::{Array, BigInt, Binary, Bool, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use uuid::Uuid;
 
+use super::access_state::previous_secret;
 use super::prepared::prepared;
 use super::{Conn, DbError};
 use crate::domain::row_state::SystemState;
@@ -19,6 +21,9 @@ pub struct CredentialRow {
     pub org_id: String,
     #[diesel(sql_type = Binary)]
     pub secret_sha256: Vec<u8>,
+    /// The hash of the secret before the last rotation, if it is still valid.
+    #[diesel(sql_type = Nullable<Binary>)]
+    pub previous_secret_sha256: Option<Vec<u8>>,
     #[diesel(sql_type = Text)]
     pub state: SystemState,
     #[diesel(sql_type = BigInt)]
@@ -26,9 +31,12 @@ pub struct CredentialRow {
     /// The system's oldest open backup request.
     #[diesel(sql_type = Nullable<SqlUuid>)]
     pub requested: Option<Uuid>,
-    /// Whether the system has reported within the last minute that nothing has changed.
+    /// Whether the system has reported within the last minute that nothing has changed, and the report still counts.
     #[diesel(sql_type = Bool)]
     pub unchanged_lately: bool,
+    /// When the system was last heard of, if that was within the last minute.
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    pub seen_lately: Option<DateTime<Utc>>,
 }
 
 impl CredentialRow {
@@ -39,10 +47,16 @@ impl CredentialRow {
 
 /// Returns the rows of those system keys that exist.
 pub fn find(conn: &mut Conn, keys: &[String]) -> Result<Vec<CredentialRow>, DbError> {
-    let sql = "SELECT id, system_key, org_id, secret_sha256, state, window_epoch, \
+    let sql = concat!(
+        "SELECT id, system_key, org_id, secret_sha256, ",
+        previous_secret!(),
+        " AS previous_secret_sha256, state, window_epoch, \
              (SELECT r.id FROM backup_requests r WHERE r.system_id = systems.id AND r.state IN ('pending', 'seen') \
                  AND r.expires_at > clock_timestamp() ORDER BY r.requested_at, r.id LIMIT 1) AS requested, \
-             coalesce(unchanged_at > clock_timestamp() - interval '1 minute', false) AS unchanged_lately \
-         FROM systems WHERE system_key = ANY($*)";
+             standing = 'stored' AND coalesce(unchanged_at > clock_timestamp() - interval '1 minute', false) \
+                 AS unchanged_lately, \
+             CASE WHEN last_seen_at > clock_timestamp() - interval '1 minute' THEN last_seen_at END AS seen_lately \
+         FROM systems WHERE system_key = ANY($*)"
+    );
     Ok(prepared(sql, keys.into_sql::<Array<Text>>()).load(conn)?)
 }

@@ -33,11 +33,13 @@ mod prepared;
 pub mod purge;
 mod row_state;
 mod schema;
+pub mod seen_systems;
 mod server;
 pub mod service_defaults;
 pub mod signing_keys;
 mod system_facts;
 pub mod systems;
+pub mod unavailable_uploads;
 pub mod usage_days;
 pub mod writers;
 

@@ -52,7 +52,11 @@ impl<K: Hash + Eq, V> TtlMap<K, V> {
         self.get_mut(&key, now)
     }
 
-    pub fn get_mut(&mut self, key: &K, now: Instant) -> Option<&mut V> {
+    pub fn get_mut<Q>(&mut self, key: &Q, now: Instant) -> Option<&mut V>
+    where
+        K: std::borrow::Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
         let ttl = self.ttl;
         let (at, value) = self.entries.get_mut(key)?;
         (now.saturating_duration_since(*at) < ttl).then_some(value)

@@ -23,6 +23,14 @@ use crate::tasks::{
 const REFUSED_CREDENTIALS_PERIOD: Duration = Duration::from_secs(5);
 const REFUSED_CREDENTIALS_MAX_RUN: Duration = Duration::from_mins(1);
 
+/// How long calls of systems are remembered before they are written.
+const SEEN_SYSTEMS_PERIOD: Duration = Duration::from_secs(1);
+const SEEN_SYSTEMS_MAX_RUN: Duration = Duration::from_mins(1);
+
+/// How often it is tried to write uploads that were refused while the database was away.
+const UNAVAILABLE_UPLOADS_PERIOD: Duration = Duration::from_secs(1);
+const UNAVAILABLE_UPLOADS_MAX_RUN: Duration = Duration::from_mins(1);
+
 /// The tasks with a thread of their own, which stop when this is dropped. The other tasks stop with the runtime.
 pub(super) struct BackgroundThreads {
     _listener: BackupRequestListener,
@@ -88,6 +96,8 @@ pub(super) async fn start(
     usage.start(supervisor);
     tasks::revoke::start(supervisor, vault.db.clone(), vault.downloads.clone());
     start_refused_credentials(supervisor, vault);
+    start_seen_systems(supervisor, vault);
+    start_unavailable_uploads(supervisor, vault);
     Ok(BackgroundThreads { _listener: listener, _lease: lease, _memory: memory })
 }
 
@@ -98,6 +108,45 @@ fn start_refused_credentials(supervisor: &Supervisor, vault: &Vault) {
     supervisor.spawn(task.max_run(REFUSED_CREDENTIALS_MAX_RUN), move || {
         let (refused, db) = (refused.clone(), db.clone());
         async move { refused.write(&db).await.map_err(|error| TaskError::from(error).into()) }
+    });
+}
+
+/// Writes what these tasks would write next, when the service stops.
+pub(super) async fn write_rest(vault: &Vault) {
+    let (db, authenticator) = (&vault.db, &vault.authenticator);
+    let (uploads, refused, seen) = tokio::join!(
+        authenticator.unavailable_uploads().write(db),
+        authenticator.refused_credentials().write(db),
+        authenticator.seen_systems().write(db),
+    );
+    for (what, result) in [
+        ("the uploads that were refused while the database was away", uploads),
+        ("the refused credentials of the last seconds", refused),
+        ("the signs of activity of the last second", seen),
+    ] {
+        if let Err(error) = result {
+            log::warn!("could not record {what}: {error}");
+        }
+    }
+}
+
+/// Starts to write which systems were heard of.
+fn start_seen_systems(supervisor: &Supervisor, vault: &Vault) {
+    let (seen, db) = (vault.authenticator.seen_systems().clone(), vault.db.clone());
+    let task = TaskDefinition::new("seen_systems", Period::SinceEnd(SEEN_SYSTEMS_PERIOD));
+    supervisor.spawn(task.max_run(SEEN_SYSTEMS_MAX_RUN), move || {
+        let (seen, db) = (seen.clone(), db.clone());
+        async move { seen.write(&db).await.map_err(|error| TaskError::from(error).into()) }
+    });
+}
+
+/// Starts to write the uploads that were refused while the database was away.
+fn start_unavailable_uploads(supervisor: &Supervisor, vault: &Vault) {
+    let (uploads, db) = (vault.authenticator.unavailable_uploads().clone(), vault.db.clone());
+    let task = TaskDefinition::new("unavailable_uploads", Period::SinceEnd(UNAVAILABLE_UPLOADS_PERIOD));
+    supervisor.spawn(task.max_run(UNAVAILABLE_UPLOADS_MAX_RUN), move || {
+        let (uploads, db) = (uploads.clone(), db.clone());
+        async move { uploads.write(&db).await.map_err(|error| TaskError::from(error).into()) }
     });
 }
 

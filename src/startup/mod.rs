@@ -154,10 +154,7 @@ async fn serve(
     // The connections are closed. Their last uploads are committed or aborted now.
     vault.tasks.close();
     let _ = timeout_at(Instant::now() + LAST_TASKS_TIMEOUT, vault.tasks.wait()).await;
-    let refused = vault.authenticator.refused_credentials();
-    if let Err(error) = refused.write(&vault.db).await {
-        log::warn!("could not record the refused credentials of the last seconds: {error}");
-    }
+    background::write_rest(&vault).await;
     drop(threads);
     actors.stop();
     log::info!("stopped");

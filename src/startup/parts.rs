@@ -12,8 +12,8 @@ use crate::actors::Actors;
 use crate::auth::basic::Authenticator;
 use crate::auth::bearer::TokenVerifier;
 use crate::backups::{
-    Aborter, BodyLimits, EventLimit, IdGenerator, LastHealth, Links, LiveUploads, OpenDownloads, Vault,
-    Waiters,
+    Aborter, BodyLimits, EventLimit, IdGenerator, LastHealth, Links, LiveUploads, OpenDownloads,
+    RefusedLately, Vault, Waiters,
 };
 use crate::config::{Config, StoreConfig, TokenConfig, UploadConfig};
 use crate::db::Db;
@@ -106,6 +106,7 @@ pub(super) fn build_vault(
         aborter,
         live,
         failed_uploads: EventLimit::default(),
+        refused_lately: RefusedLately::default(),
         waiters: Waiters::default(),
         purge: Arc::new(Notify::new()),
         runtime: runtime.clone(),

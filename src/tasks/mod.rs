@@ -14,8 +14,8 @@
 //! | `usage` | adds up the days that are over | every minute |
 //! | `memory` | returns free memory to the kernel | every 15 s |
 //!
-//! The log, the metrics and health use these names. `startup/background.rs` adds `refused_credentials`, `key_set` and
-//! `rejected_tokens` of `auth`. Work on demand has a name as well: `abort`, `group_commit`, `credential_lookup`.
+//! The log, the metrics and health use these names. `startup/background.rs` adds `refused_credentials`, `seen_systems`,
+//! `unavailable_uploads`, `key_set` and `rejected_tokens` of `auth`. Work on demand has a name as well: `abort`, `group_commit`, `credential_lookup`.
 
 pub mod compare;
 mod delete_object;

@@ -10,6 +10,7 @@ mod engine;
 #[macro_use]
 mod harness;
 
+mod activity;
 mod agent;
 mod auth;
 mod backup_requests;

@@ -133,7 +133,16 @@ fn sweep_that_panicked_sweeps_again() {
 
 #[test]
 fn other_tasks_work_again_after_a_panic() {
-    for task in ["history", "memory", "refused_credentials", "revoke", "rejected_tokens", "usage"] {
+    for task in [
+        "history",
+        "memory",
+        "refused_credentials",
+        "revoke",
+        "rejected_tokens",
+        "seen_systems",
+        "unavailable_uploads",
+        "usage",
+    ] {
         panics_and_recovers(task);
     }
 }
@@ -167,7 +176,9 @@ fn every_task_has_a_name_and_a_test() {
         "refused_credentials",
         "rejected_tokens",
         "revoke",
+        "seen_systems",
         "sweep",
+        "unavailable_uploads",
         "usage",
     ];
     let on_demand = ["abort", "credential_lookup", "group_commit"];

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use chrono::{DateTime, Utc};
+use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use uuid::Uuid;
 
@@ -17,6 +19,7 @@ pub struct SystemIdentity {
     org: OrgId,
     window_epoch: i64,
     secret: SecretSha256,
+    seen_lately: Option<DateTime<Utc>>,
 }
 
 /// The hash of a secret. `Debug` does not show it.
@@ -26,6 +29,10 @@ pub struct SecretSha256([u8; 32]);
 impl SecretSha256 {
     pub fn new(bytes: [u8; 32]) -> Self {
         Self(bytes)
+    }
+
+    pub(super) fn of(secret: &str) -> Self {
+        Self(Sha256::digest(secret.as_bytes()).into())
     }
 
     pub fn bytes(&self) -> &[u8; 32] {
@@ -57,17 +64,24 @@ impl SystemIdentity {
         self.window_epoch
     }
 
+    /// Returns when the system was last heard of, if the look-up of its credential says that this was within the last minute.
+    pub fn seen_lately(&self) -> Option<DateTime<Utc>> {
+        self.seen_lately
+    }
+
     /// Returns the hash of the given secret, to check later whether the secret is still valid.
     pub fn secret_sha256(&self) -> &SecretSha256 {
         &self.secret
     }
 }
 
-/// Returns whether the hash of the given secret is that of the system. Without a row, the comparison takes the same time.
+/// Returns whether the hash of the given secret is that of the system's secret, or of its previous one while that is valid.
+/// The comparison takes the same time without a row or a previous secret.
 pub(super) fn is_right(given: &[u8], row: Option<&CredentialRow>) -> bool {
     let nobody = [0u8; 32];
-    let expected = row.map_or(nobody.as_slice(), |row| row.secret_sha256.as_slice());
-    bool::from(given.ct_eq(expected))
+    let present = row.map_or(nobody.as_slice(), |row| row.secret_sha256.as_slice());
+    let previous = row.and_then(|row| row.previous_secret_sha256.as_deref()).unwrap_or(&nobody);
+    bool::from(given.ct_eq(present) | given.ct_eq(previous))
 }
 
 /// Why a credential is refused, for the log. The client does not learn it.
@@ -100,5 +114,44 @@ pub(super) fn identify(
     let Some(row) = row.filter(|row| matches && row.is_active()) else { return Ok(None) };
     let org = OrgId::parse(&row.org_id).map_err(|e| CredentialCheckError::unreadable(&e))?;
     let secret = SecretSha256(<[u8; 32]>::try_from(given).map_err(|e| CredentialCheckError::unreadable(&e))?);
-    Ok(Some(SystemIdentity { id: row.id, key: key.clone(), org, window_epoch: row.window_epoch, secret }))
+    Ok(Some(SystemIdentity {
+        id: row.id,
+        key: key.clone(),
+        org,
+        window_epoch: row.window_epoch,
+        secret,
+        seen_lately: row.seen_lately,
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::row_state::SystemState;
+
+    #[test]
+    fn present_and_previous_secret_are_right() {
+        let row = |previous: Option<u8>| CredentialRow {
+            id: Uuid::from_u128(1),
+            system_key: "fw".to_owned(),
+            org_id: "acme".to_owned(),
+            secret_sha256: vec![1; 32],
+            previous_secret_sha256: previous.map(|byte| vec![byte; 32]),
+            state: SystemState::Active,
+            window_epoch: 0,
+            requested: None,
+            unchanged_lately: false,
+            seen_lately: None,
+        };
+        for (given, row, right) in [
+            (1, Some(row(None)), true),
+            (2, Some(row(None)), false),
+            (1, Some(row(Some(2))), true),
+            (2, Some(row(Some(2))), true),
+            (3, Some(row(Some(2))), false),
+            (1, None, false),
+        ] {
+            assert_eq!(is_right(&[given; 32], row.as_ref()), right, "{given} {row:?}");
+        }
+    }
 }

@@ -64,6 +64,13 @@ impl CredentialLookup {
         lock(&self.0.known).get(key.as_str(), now).cloned()
     }
 
+    /// Changes the row of a name in the cache, as it was changed in the database.
+    pub fn amend(&self, key: &SystemKey, change: impl FnOnce(&mut CredentialRow)) {
+        if let Some(row) = lock(&self.0.known).get_mut(key.as_str(), Instant::now()) {
+            change(row);
+        }
+    }
+
     /// Removes a name from the cache: the next look-up queries the database.
     pub fn forget(&self, key: &SystemKey) {
         lock(&self.0.known).remove(key.as_str());

@@ -25,11 +25,14 @@ mod identity;
 mod lookup;
 mod refusal_log;
 mod refused_credentials;
+mod seen_systems;
+mod unavailable_uploads;
 
 use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
 use tokio::runtime::Handle;
 use tokio::time::{sleep_until, timeout};
@@ -45,6 +48,8 @@ pub use identity::{SecretSha256, SystemIdentity};
 use lookup::CredentialLookup;
 use refusal_log::RefusalLog;
 pub use refused_credentials::RefusedCredentials;
+pub use seen_systems::SeenSystems;
+pub use unavailable_uploads::UnavailableUploads;
 
 /// The database could not be queried for a credential. The text is for the log.
 #[derive(Debug, thiserror::Error)]
@@ -76,6 +81,8 @@ pub struct Authenticator {
     failed_attempts: Mutex<FailedAttempts>,
     refused: RefusedCredentials,
     refusal_log: RefusalLog,
+    seen: SeenSystems,
+    unavailable_uploads: UnavailableUploads,
 }
 
 impl Authenticator {
@@ -86,12 +93,57 @@ impl Authenticator {
             failed_attempts: Mutex::new(FailedAttempts::new()),
             refused: RefusedCredentials::default(),
             refusal_log: RefusalLog::default(),
+            seen: SeenSystems::default(),
+            unavailable_uploads: UnavailableUploads::default(),
         }
     }
 
     /// Returns the counts of refused credentials, which have to be written to the history from time to time.
     pub fn refused_credentials(&self) -> &RefusedCredentials {
         &self.refused
+    }
+
+    /// Returns the systems that were heard of, which have to be written from time to time.
+    pub fn seen_systems(&self) -> &SeenSystems {
+        &self.seen
+    }
+
+    /// Returns the uploads whose credential could not be checked, which have to be written when the database is back.
+    pub fn unavailable_uploads(&self) -> &UnavailableUploads {
+        &self.unavailable_uploads
+    }
+
+    /// Like [`authenticate`](Self::authenticate), for an upload: if the database can't be queried, the upload is remembered.
+    pub async fn authenticate_upload(
+        &self,
+        key: &str,
+        secret: &str,
+        remote_addr: Option<IpAddr>,
+    ) -> Result<Option<SystemIdentity>, CredentialCheckError> {
+        let result = self.authenticate(key, secret, remote_addr).await;
+        if let (Err(_), Ok(key)) = (&result, SystemKey::parse(key)) {
+            let secret = SecretSha256::of(secret);
+            self.unavailable_uploads.record(&key, &secret, remote_addr, Instant::now());
+        }
+        result
+    }
+
+    /// Records that the system is heard of, unless its row says so already. A task writes it within about a second.
+    pub fn note_seen(&self, identity: &SystemIdentity, remote_addr: Option<IpAddr>) {
+        if identity.seen_lately().is_none() {
+            self.seen.record(identity.id(), remote_addr, Instant::now());
+        }
+    }
+
+    /// Forgets that the system is heard of: its row says so, or the admission of an upload will.
+    pub fn forget_seen(&self, identity: &SystemIdentity) {
+        self.seen.forget(identity.id());
+    }
+
+    /// Takes over that the row of the system says that it was heard of at this time.
+    pub fn note_seen_at(&self, identity: &SystemIdentity, at: DateTime<Utc>) {
+        self.seen.forget(identity.id());
+        self.lookup.amend(identity.key(), |row| row.seen_lately = Some(at));
     }
 
     /// Returns the system that the credential belongs to, or `None` if the credential is wrong, for whatever

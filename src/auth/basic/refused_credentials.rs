@@ -142,10 +142,12 @@ mod tests {
             system_key: "fw".to_owned(),
             org_id: "acme".to_owned(),
             secret_sha256: vec![],
+            previous_secret_sha256: None,
             state: SystemState::Active,
             window_epoch: 0,
             requested: None,
             unchanged_lately: false,
+            seen_lately: None,
         }
     }
 

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::auth::basic::{SecretSha256, SystemIdentity};
-use crate::db::access_state::AccessState;
+use crate::db::access_state::{AccessState, CurrentAccess};
 use crate::domain::row_state::SystemState;
 
 /// The reader of a backup, for the history.
@@ -36,11 +36,11 @@ impl Reader {
 /// What permits a download.
 #[derive(Clone)]
 pub enum DownloadAuthorization {
-    /// The system's secret permits it while the system is active and has this secret.
+    /// The system's secret permits it while the system is active and this secret is valid.
     Credential(SecretSha256),
     /// A token permits it while the system exists. The token is not checked again.
     Token,
-    /// A signed link permits it while the [`AccessState`] of the system is the same as when the link was made.
+    /// A signed link permits it while an access that was granted when the link was made is valid.
     Link { access_state: Arc<AccessState>, signature: Vec<u8> },
 }
 
@@ -50,12 +50,12 @@ impl DownloadAuthorization {
     }
 
     /// Returns whether a permitted download may continue. `now`: the present state of the system; `None`: it does not exist.
-    pub(super) fn is_valid(&self, now: Option<&AccessState>) -> bool {
+    pub(super) fn is_valid(&self, now: Option<&CurrentAccess>) -> bool {
         let Some(now) = now else { return false };
         match self {
-            Self::Credential(secret) => now.state.is_active() && now.secret_sha256 == *secret.bytes(),
-            Self::Token => now.state != SystemState::Destroying,
-            Self::Link { access_state, .. } => now == access_state.as_ref(),
+            Self::Credential(secret) => now.has_secret(secret.bytes()),
+            Self::Token => now.present.state != SystemState::Destroying,
+            Self::Link { access_state, .. } => now.permits(access_state),
         }
     }
 
@@ -79,13 +79,18 @@ mod tests {
         let suspended = AccessState { state: SystemState::Suspended, ..access_state() };
         let rotated = AccessState { secret_sha256: vec![2; 32], ..access_state() };
         let destroying = AccessState { state: SystemState::Destroying, ..access_state() };
-        for (now, by_credential, by_token, by_link) in [
-            (Some(access_state()), true, true, true),
-            (Some(suspended), false, true, false),
-            (Some(rotated), false, true, false),
-            (Some(destroying), false, false, false),
-            (None, false, false, false),
+        let overlap = Some(vec![1; 32]);
+        for (now, previous, by_credential, by_token, by_link) in [
+            (Some(access_state()), None, true, true, true),
+            (Some(suspended.clone()), None, false, true, false),
+            (Some(rotated.clone()), None, false, true, false),
+            (Some(rotated.clone()), overlap.clone(), true, true, true),
+            (Some(rotated), Some(vec![3; 32]), false, true, false),
+            (Some(suspended), overlap.clone(), false, true, false),
+            (Some(destroying), overlap, false, false, false),
+            (None, None, false, false, false),
         ] {
+            let now = now.map(|present| CurrentAccess { present, previous_secret_sha256: previous });
             let credential = DownloadAuthorization::Credential(SecretSha256::new([1; 32]));
             let link =
                 DownloadAuthorization::Link { access_state: Arc::new(access_state()), signature: vec![1] };

@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::authorization::DownloadAuthorization;
 use crate::backups::{DownloadError, ReadError};
-use crate::db::access_state::AccessState;
+use crate::db::access_state::CurrentAccess;
 
 /// Concurrent downloads of one system for each kind of authorization. The kinds are counted apart, so that neither a portal
 /// nor the owner of a link can prevent the restore of an appliance.
@@ -88,7 +88,7 @@ impl OpenDownloads {
 
     /// Ends the downloads of `snapshot` that are no longer permitted. `found`: the states of their systems, read after the
     /// snapshot. Later downloads continue: their authorization may be newer than `found`.
-    pub fn end_revoked(&self, snapshot: &DownloadsSnapshot, found: &HashMap<Uuid, AccessState>) {
+    pub fn end_revoked(&self, snapshot: &DownloadsSnapshot, found: &HashMap<Uuid, CurrentAccess>) {
         let open = self.lock();
         for system in &snapshot.systems {
             let entries = open.systems.get(system).into_iter().flatten();
@@ -128,6 +128,7 @@ impl Drop for DownloadPermit {
 mod tests {
     use super::*;
     use crate::auth::basic::SecretSha256;
+    use crate::db::access_state::AccessState;
     use crate::domain::row_state::SystemState;
 
     fn access_state(secret: u8) -> AccessState {
@@ -167,7 +168,8 @@ mod tests {
         let (downloads, system) = (OpenDownloads::default(), Uuid::from_u128(1));
         let old = downloads.acquire(system, credential()).unwrap();
         let snapshot = downloads.snapshot();
-        let found = HashMap::from([(system, access_state(2))]);
+        let now = CurrentAccess { present: access_state(2), previous_secret_sha256: None };
+        let found = HashMap::from([(system, now)]);
         let new = downloads.acquire(system, credential()).unwrap();
         downloads.end_revoked(&snapshot, &found);
         assert!(old.revoked.is_cancelled() && !new.revoked.is_cancelled());

@@ -73,7 +73,7 @@ impl Vault {
     ///
     /// # Errors
     /// [`ReadError::InvalidLink`] if the service has not signed the link, the link has expired, its key was withdrawn, or
-    /// since then its system was suspended or the system's secret replaced.
+    /// since then its system was suspended, or the system's secret was replaced and is no longer valid.
     pub async fn resolve_link(
         &self,
         signed: &SignedLink,
@@ -88,10 +88,9 @@ impl Vault {
         let (keys, found) = self.db.run(Lane::General, READ_TIMEOUT, query).await?;
         // Use the present keys: a withdrawn key ends its links at once.
         let key = self.links.find_signing_key(signed, &keys).ok_or(ReadError::InvalidLink)?;
-        let (row, system, access_state) = found.ok_or(ReadError::NotFound)?;
-        if !signed.is_for(key, &access_state) {
-            return Err(ReadError::InvalidLink);
-        }
+        let (row, system, access) = found.ok_or(ReadError::NotFound)?;
+        let access_state =
+            access.states().find(|state| signed.is_for(key, state)).ok_or(ReadError::InvalidLink)?;
         if row.damage.is_some() {
             return Err(ReadError::Damaged);
         }

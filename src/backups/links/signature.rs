@@ -2,7 +2,7 @@
 //!
 //! The first HMAC covers the backup's id and the time at which the link expires. Forged links fail it, without a query. The
 //! second HMAC also covers the [`AccessState`] of the backup's system at the time when the link was made: so the link ends
-//! when the system is suspended or its secret is replaced. The second HMAC is verified after the system was looked up.
+//! when the system is suspended, or when its secret is replaced and is no longer valid. The second HMAC is verified after the system was looked up.
 
 use hmac::{Hmac, KeyInit, Mac};
 use secrecy::{ExposeSecret, SecretSlice};

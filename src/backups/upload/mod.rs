@@ -76,6 +76,7 @@ impl Vault {
         let remote_addr = head.remote_addr;
         let result = self.spawn_upload(identity, head).await;
         if let Err(error) = &result {
+            self.note_refused_lately(identity, error, Instant::now());
             self.record_refusal(identity, error, remote_addr, true);
         }
         result
@@ -112,6 +113,7 @@ impl Vault {
 
     /// Notes for the status of the system that an upload was refused because its head is malformed.
     pub fn refuse_malformed_head(&self, identity: &SystemIdentity, remote_addr: Option<IpAddr>) {
+        self.refused_lately.record(identity.id(), Instant::now());
         self.submit_refusal(identity, RefusalReason::Malformed, remote_addr, true);
     }
 
@@ -127,6 +129,13 @@ impl Vault {
         let unavailable = || error.refused().filter(|_| instead_of_admission);
         if let Some(reason) = error.refusal_reason().or_else(unavailable) {
             self.submit_refusal(identity, reason, remote_addr, instead_of_admission);
+        }
+    }
+
+    /// Remembers until the database has it that the system is left without this upload.
+    fn note_refused_lately(&self, identity: &SystemIdentity, error: &UploadError, sent: Instant) {
+        if error.refused().is_some() {
+            self.refused_lately.record(identity.id(), sent);
         }
     }
 

@@ -31,6 +31,7 @@ impl Vault {
         admitted: oneshot::Sender<Result<BackupId, UploadError>>,
         stored: oneshot::Sender<Result<Backup, UploadError>>,
     ) {
+        let sent = Instant::now();
         let admission = self.admission(&identity, &head);
         let (backup, key) = (admission.backup, admission.object_key.clone());
         let reservation = Reservation::new(
@@ -60,6 +61,8 @@ impl Vault {
         fail_point!("upload.admitted");
         // If the handler was dropped, the messages end without `BodyMessage::End`, and the upload is aborted.
         let _ = admitted.send(Ok(backup));
+        // The admission has recorded it.
+        self.authenticator.forget_seen(&identity);
         let remote_addr = head.remote_addr;
         let bytes_received = Arc::<AtomicU64>::default();
         let receiver = BodyReceiver {
@@ -77,8 +80,12 @@ impl Vault {
         };
         let result = self.receive_and_commit(&identity, admission, receiver).await;
         match &result {
-            Ok(_) => reservation.disarm(),
+            Ok(_) => {
+                reservation.disarm();
+                self.refused_lately.clear(identity.id(), sent.into_std());
+            }
             Err(error) => {
+                self.note_refused_lately(&identity, error, sent.into_std());
                 self.record_refusal(&identity, error, remote_addr, false);
                 let level = if error.is_ours() { log::Level::Error } else { log::Level::Info };
                 let client = describe_client(remote_addr);

@@ -47,7 +47,7 @@ pub fn create(conn: &mut Conn, new: &NewBackupRequest) -> Result<Creation, DbErr
         if foreign {
             return Ok(Creation::NoSystem);
         }
-        match system.state {
+        match system.access.present.state {
             SystemState::Destroying => return Ok(Creation::NoSystem),
             SystemState::Suspended => return Ok(Creation::Suspended),
             SystemState::Active => {}

@@ -35,6 +35,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::access_state::CurrentAccess;
 use super::events::{self, Event};
 use super::prepared::prepared;
 use super::schema::systems;
@@ -42,7 +43,6 @@ use super::{Conn, DbError};
 use crate::domain::backup_request::BackupRequestState;
 use crate::domain::event_kind::EventKind;
 use crate::domain::ids::{BackupId, Extension};
-use crate::domain::row_state::SystemState;
 
 /// The columns of [`Row`].
 macro_rules! columns {
@@ -196,9 +196,9 @@ fn systems_where(conn: &mut Conn, sql: &'static str, among: &[Uuid]) -> Result<V
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = systems)]
 struct TargetSystem {
-    state: SystemState,
     org_id: String,
-    secret_sha256: Vec<u8>,
+    #[diesel(embed)]
+    access: CurrentAccess,
 }
 
 /// Locks the system's row, the first lock of every transaction in this module.

@@ -20,9 +20,7 @@ pub fn deliver(
     secret_sha256: &[u8],
 ) -> Result<Option<Vec<BackupRequest>>, DbError> {
     conn.transaction(|conn| {
-        let valid = lock_system(conn, system)?
-            .is_some_and(|locked| locked.state.is_active() && locked.secret_sha256 == secret_sha256);
-        if !valid {
+        if !lock_system(conn, system)?.is_some_and(|locked| locked.access.has_secret(secret_sha256)) {
             return Ok(None);
         }
         let mark = concat!(

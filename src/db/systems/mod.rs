@@ -2,6 +2,7 @@
 
 mod details;
 mod find;
+mod unchanged;
 
 use diesel::prelude::*;
 use diesel::sql_types::{Array, Nullable, Text, Timestamptz};
@@ -17,15 +18,7 @@ use crate::domain::row_state::{BackupState, SystemState};
 
 pub use details::{SystemDetails, details};
 pub use find::{SystemSummary, find, list};
-
-/// Records that the system has reported its configuration as unchanged; `false` if the system is not active.
-pub fn note_unchanged(conn: &mut Conn, system: Uuid) -> Result<bool, DbError> {
-    let noted = diesel::update(systems::table.find(system))
-        .filter(systems::state.eq(SystemState::Active))
-        .set(systems::unchanged_at.eq(diesel::dsl::sql::<Nullable<Timestamptz>>("clock_timestamp()")))
-        .execute(conn)?;
-    Ok(noted == 1)
-}
+pub use unchanged::{UnchangedReport, note_unchanged};
 
 /// A new system. Only the hash of its secret is kept.
 pub struct NewSystem<'a> {

@@ -4,6 +4,7 @@ pub mod backup_requests;
 pub mod delete;
 pub mod download;
 pub mod health;
+pub mod heartbeat;
 pub mod list;
 pub mod unchanged;
 pub mod upload;
@@ -39,6 +40,12 @@ pub fn routes(config: &mut ServiceConfig) {
                 .route(get_and_head().to(download::download_backup))
                 .route(web::delete().to(delete::delete_backup))
                 .default_service(web::to(|| method_not_allowed("DELETE, GET, HEAD"))),
+        )
+        .service(
+            web::resource("/api/systems/heartbeat")
+                .wrap(from_fn(add_backup_requested))
+                .route(web::post().to(heartbeat::acknowledge_heartbeat))
+                .default_service(web::to(|| method_not_allowed("POST"))),
         )
         .service(read_only("/api/health", health::check_health))
         .service(read_only("/api/health/live", health::check_liveness))

@@ -15,28 +15,64 @@ use crate::http::app_state::AppState;
 use crate::http::errors::ApiError;
 use crate::http::headers::authorization::{credential, is_sent};
 
+type Extraction<T> = Pin<Box<dyn Future<Output = Result<T, ApiError>>>>;
+
+/// The system that sends a request. The request counts as a sign of activity.
 impl FromRequest for SystemIdentity {
     type Error = ApiError;
-    type Future = Pin<Box<dyn Future<Output = Result<Self, ApiError>>>>;
+    type Future = Extraction<Self>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let is_sent = is_sent(request.headers());
-        let credential = credential::<Basic>(request.headers(), "Basic");
-        let RemoteAddr(remote_addr) = RemoteAddr::from_http_request(request);
-        let state = request.app_data::<Data<AppState>>().cloned();
-        let request = request.clone();
+        let (request, RemoteAddr(remote_addr)) = (request.clone(), RemoteAddr::from_http_request(request));
         Box::pin(async move {
-            let missing = if is_sent { ApiError::MalformedCredential } else { ApiError::Unauthorized };
-            let credential = credential.ok_or(missing)?;
-            let state = state.ok_or(ApiError::Unavailable { details: "service" })?;
-            let secret = credential.password().unwrap_or_default();
-            let authenticator = &state.vault.authenticator;
-            let identity = authenticator.authenticate(credential.user_id(), secret, remote_addr).await;
-            let identity = identity.map_err(ReadError::from)?.ok_or(ApiError::WrongCredential)?;
-            access_log::note_system(&request, &identity);
-            // The middleware `add_backup_requested` reads the identity, to know which system the response is for.
-            request.extensions_mut().insert(identity.clone());
+            let (identity, state) = authenticate(&request, Purpose::Other).await?;
+            state.vault.authenticator.note_seen(&identity, remote_addr);
             Ok(identity)
         })
     }
+}
+
+/// The system that sends an upload. Its admission records the sign of activity.
+pub struct UploadingSystem(pub SystemIdentity);
+
+impl FromRequest for UploadingSystem {
+    type Error = ApiError;
+    type Future = Extraction<Self>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let request = request.clone();
+        Box::pin(async move {
+            let (identity, _) = authenticate(&request, Purpose::Upload).await?;
+            Ok(Self(identity))
+        })
+    }
+}
+
+/// What a request is for. An upload is remembered if its credential can't be checked.
+enum Purpose {
+    Upload,
+    Other,
+}
+
+async fn authenticate(
+    request: &HttpRequest,
+    purpose: Purpose,
+) -> Result<(SystemIdentity, Data<AppState>), ApiError> {
+    let headers = request.headers();
+    let missing = if is_sent(headers) { ApiError::MalformedCredential } else { ApiError::Unauthorized };
+    let credential = credential::<Basic>(headers, "Basic").ok_or(missing)?;
+    let RemoteAddr(remote_addr) = RemoteAddr::from_http_request(request);
+    let state = request.app_data::<Data<AppState>>().cloned();
+    let state = state.ok_or(ApiError::Unavailable { details: "service" })?;
+    let (key, secret) = (credential.user_id(), credential.password().unwrap_or_default());
+    let authenticator = &state.vault.authenticator;
+    let identity = match purpose {
+        Purpose::Upload => authenticator.authenticate_upload(key, secret, remote_addr).await,
+        Purpose::Other => authenticator.authenticate(key, secret, remote_addr).await,
+    };
+    let identity = identity.map_err(ReadError::from)?.ok_or(ApiError::WrongCredential)?;
+    access_log::note_system(request, &identity);
+    // The middleware `add_backup_requested` reads the identity, to know which system the response is for.
+    request.extensions_mut().insert(identity.clone());
+    Ok((identity, state))
 }

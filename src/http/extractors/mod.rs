@@ -1,5 +1,5 @@
 //! The sender of a request as parameters of handlers: credential and address.
 
-mod basic;
+pub mod basic;
 pub mod bearer;
 pub mod remote_addr;

@@ -18,7 +18,7 @@
 //!
 //! | spawned | where | after a panic |
 //! |---|---|---|
-//! | `prepare`, `purge`, `erase`, `sweep`, `revoke`, `history`, `usage`, `refused_credentials`, `key_set`, `rejected_tokens` | here, on the runtime | started again |
+//! | `prepare`, `purge`, `erase`, `sweep`, `revoke`, `history`, `usage`, `refused_credentials`, `seen_systems`, `unavailable_uploads`, `key_set`, `rejected_tokens` | here, on the runtime | started again |
 //! | `lease`, `listen`, `memory` | here, on threads of their own | started again with a new connection |
 //! | `abort` | `backups/upload/aborter.rs` | tried three times; after that `sweep` aborts the upload |
 //! | `group_commit` | `actors/group_commit.rs` | the batch is answered "outcome unknown", the next one follows |

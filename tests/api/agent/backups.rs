@@ -47,6 +47,24 @@ fn agent_uploads_again_when_the_vault_has_lost_the_backup() {
 }
 
 #[test]
+fn agent_uploads_an_unchanged_configuration_if_that_is_wanted() {
+    let server = Server::unlimited();
+    let system = server.system();
+    let appliance = Appliance::of(&server, &system);
+    appliance.run(&["backup"]).done("stored ");
+    appliance.run(&["backup"]).done("unchanged since ");
+    server.db.execute("UPDATE backups SET damage = 'damaged'");
+    // The service remembers for a moment what it has read of the system.
+    assert_eventually("the agent uploads it again", TIMEOUT, || {
+        appliance.run(&["backup"]).exits(0, "");
+        server.ids(&system).len() == 2
+    });
+    assert_eq!(server.db.one("SELECT status FROM support_systems"), "fresh");
+    appliance.run(&["backup"]).done("unchanged since ");
+    appliance.left_nothing_behind();
+}
+
+#[test]
 fn agent_restores_with_a_passphrase_or_the_private_key() {
     let server = Server::unlimited();
     let system = server.system();

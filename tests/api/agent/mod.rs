@@ -3,5 +3,6 @@
 mod backups;
 mod curl_script;
 mod instructions;
+mod naive_script;
 mod timeouts;
 mod untrusted_answers;

@@ -3,4 +3,5 @@
 mod basic;
 mod credential_changes;
 mod guessed_credentials;
+pub mod rotation_overlap;
 mod secrets_in_logs;

@@ -76,11 +76,12 @@ fn wrong_method_is_405_and_lists_the_allowed_ones() {
     let server = Server::start();
     let system = server.system();
     let one = format!("{BACKUPS}/{SOME_ID}");
-    let table: [(&str, &[&str], &[&str]); 6] = [
+    let table: [(&str, &[&str], &[&str]); 7] = [
         (BACKUPS, &["PUT", "PATCH", "DELETE", "OPTIONS", "BREW"], &["GET", "POST"]),
         (&one, &["POST", "PUT", "PATCH", "OPTIONS"], &["GET", "HEAD", "DELETE"]),
         ("/api/systems/backups/requests", &["POST", "PUT", "DELETE", "OPTIONS"], &["GET", "HEAD"]),
         ("/api/systems/backups/unchanged", &["GET", "PUT", "DELETE"], &["POST"]),
+        ("/api/systems/heartbeat", &["GET", "PUT", "DELETE"], &["POST"]),
         ("/api/health", &["POST", "PUT", "DELETE"], &["GET"]),
         ("/api/health/live", &["POST", "DELETE"], &["GET"]),
     ];

@@ -118,6 +118,19 @@ fn answers_about_backup_requests_match_the_openapi_document() {
 }
 
 #[test]
+fn answers_to_signs_of_activity_match_the_openapi_document() {
+    let server = Server::start();
+    let api = ApiDocument::of(&server);
+    let system = server.system();
+    let unchanged = format!("{BACKUPS}/unchanged");
+    for path in [unchanged.as_str(), "/api/systems/heartbeat"] {
+        let post = || server.request("POST", path);
+        api.describes("POST", path, &post().user(&system).send().status(200));
+        api.describes("POST", path, &post().send().status(401));
+    }
+}
+
+#[test]
 fn every_error_names_a_page_that_exists() {
     let server = Server::start();
     let error = server.manage("GET", &format!("/backup/{NOBODY}")).send().status(401).json();

@@ -159,6 +159,7 @@ fn every_sample_runs(language: &Language) {
             .contains(&request)
     );
     reader.run("noteUnchanged", &[]);
+    assert!(reader.run("sendHeartbeat", &[]).contains("heartbeat acknowledged"));
     assert!(reader.run("listEvents", &[]).contains("events listed"));
     assert!(reader.run("listSystemEvents", site).contains("events listed"));
     assert!(reader.run("showTrend", &[]).contains("trend found"));

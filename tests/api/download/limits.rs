@@ -1,8 +1,10 @@
 //! The limit of concurrent downloads, and what ends those that are under way.
 
+use crate::auth::rotation_overlap::{NEW_SECRET, end_overlap, rotate};
 use crate::download::stalled_clients::{LARGE, descriptors, large_backup, stalled};
 use crate::harness::{
-    Disconnect, Login, RawClient, Server, System, TIMEOUT, assert_eventually, bare_head, head, run, sample,
+    BACKUPS, Disconnect, Login, RawClient, Server, System, TIMEOUT, assert_eventually, bare_head, head, run,
+    sample,
 };
 use crate::links::signed::{link, local};
 
@@ -160,4 +162,30 @@ fn rotation_ends_downloads_under_way_by_the_old_secret_and_by_link() {
 fn destruction_ends_all_downloads_under_way() {
     needs_a_folder!();
     end_after(&["destroy", "--yes"]);
+}
+
+#[test]
+fn end_of_an_overlap_ends_downloads_under_way_by_the_previous_secret_and_by_earlier_links() {
+    needs_a_folder!();
+    let login = Login::new();
+    let server = local(&login).start();
+    let (old, id) = large_backup(&server);
+    let before = link(&server, &login, &old, &id).0;
+    let new = rotate(&server, &old, NEW_SECRET, "1 hour");
+    assert_eventually("the new secret is valid", TIMEOUT, || {
+        server.get(BACKUPS).user(&new).send().status == 200
+    });
+    let mut wires =
+        [stalled(&server, &new, &id), stalled(&server, &old, &id), stalled_by_link(&server, &before)];
+    becomes(&server, 3.0);
+    let checks = || sample(&server.metrics(), r#"strongroom_task_runs_total{result="ok",task="revoke"}"#);
+    let two_later = checks() + 2.0;
+    assert_eventually("they are checked", TIMEOUT, || checks() >= two_later);
+    becomes(&server, 3.0);
+    end_overlap(&server);
+    assert_eventually("two of them end", TIMEOUT, || under_way(&server) < 1.5);
+    for raw in &mut wires[1..] {
+        assert!(raw.try_answer().is_err(), "a cut answer must not look complete");
+    }
+    assert_eq!(wires[0].answer().body.len(), LARGE);
 }

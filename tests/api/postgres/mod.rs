@@ -9,4 +9,5 @@ mod locks;
 mod pgbouncer;
 mod synchronous_standby;
 mod takeover;
+mod unavailable_uploads;
 mod unreachable;

@@ -1,12 +1,25 @@
 //! `POST /api/systems/backups/unchanged`: a sign of activity without a backup.
 
-use crate::harness::{BACKUPS, RawClient, Server, System, bytes, head};
+use crate::harness::{
+    BACKUPS, RawClient, Server, System, TIMEOUT, assert_eventually, bytes, digest_field, head,
+};
 
 const UNCHANGED: &str = "/api/systems/backups/unchanged";
 
 fn say(server: &Server, system: &System) {
     let answer = server.request("POST", UNCHANGED).user(system).send().status(200);
+    assert_eq!(answer.message(), "noted as unchanged");
     assert_eq!(answer.data(), serde_json::json!({}));
+}
+
+/// Checks that a report does not count.
+#[track_caller]
+fn is_not_noted(server: &Server, system: &System) {
+    let before = server.db.one("SELECT unchanged_at FROM systems");
+    let answer = server.request("POST", UNCHANGED).user(system).send().status(200);
+    assert_eq!(answer.message(), "upload wanted");
+    assert_eq!(answer.data(), serde_json::json!({ "upload_wanted": true }));
+    assert_eq!(server.db.one("SELECT unchanged_at FROM systems"), before);
 }
 
 #[test]
@@ -14,14 +27,13 @@ fn unchanged_report_keeps_a_system_with_a_backup_fresh() {
     let server = Server::start();
     let system = server.system();
     let freshness = || server.db.one("SELECT freshness FROM support_systems");
-    say(&server, &system);
+    is_not_noted(&server, &system);
     assert_eq!(freshness(), "never", "there is nothing to restore");
     server.store(&system, b"x");
-    server.db.execute(
-        "UPDATE backups SET uploaded_at = now() - interval '30 days'; UPDATE systems SET unchanged_at = NULL",
-    );
+    server.db.execute("UPDATE backups SET uploaded_at = now() - interval '30 days'");
+    server.db.execute("SELECT refresh_facts(id) FROM systems");
     assert_eq!(freshness(), "late");
-    crate::harness::assert_eventually("the report is recorded", crate::harness::TIMEOUT, || {
+    assert_eventually("the report is recorded", TIMEOUT, || {
         say(&server, &system);
         freshness() == "fresh"
     });
@@ -49,18 +61,71 @@ fn unchanged_report_costs_no_slot_and_fulfils_no_request() {
 fn unchanged_reports_are_recorded_once_a_minute() {
     let server = Server::start();
     let system = server.system();
+    server.store(&system, b"x");
     say(&server, &system);
-    let version = || server.db.one(&format!("SELECT xmin FROM systems WHERE id = '{}'", system.id));
-    let written = version();
+    let reported = || server.db.one("SELECT unchanged_at FROM systems");
+    let written = reported();
     for _ in 0..50 {
         say(&server, &system);
     }
-    assert_eq!(version(), written);
+    assert_eq!(reported(), written);
     server.db.execute("UPDATE systems SET unchanged_at = now() - interval '2 minutes'");
-    crate::harness::assert_eventually("the report is recorded again", crate::harness::TIMEOUT, || {
+    assert_eventually("the report is recorded again", TIMEOUT, || {
         say(&server, &system);
         server.db.holds("(SELECT unchanged_at > now() - interval '1 minute' FROM systems)")
     });
+}
+
+#[test]
+fn report_after_a_refused_upload_does_not_count_until_one_is_stored() {
+    let server = Server::with([("BACKUP_RATE_LIMIT_PER_MINUTE", "1")]);
+    let other = server.sibling();
+    let system = server.system();
+    server.store(&system, b"x");
+    say(&server, &system);
+    server.put(&system, b"y").is_rate_limited();
+    // At once: the refusal is not in the row yet, and the look-up of the credential, from before it, says "unchanged".
+    is_not_noted(&server, &system);
+    let is_refused = "(SELECT standing = 'refused' FROM systems)";
+    assert_eventually("the refusal is in the row", TIMEOUT, || server.db.holds(is_refused));
+    let status = || {
+        let answer = other.request("POST", UNCHANGED).user(&system).send().status(200);
+        answer.data()["upload_wanted"] == true
+    };
+    assert_eventually("the other process knows of it", TIMEOUT, status);
+    is_not_noted(&server, &system);
+    server.db.execute("UPDATE systems SET recent_admissions = '{}', window_epoch = window_epoch + 1");
+    assert_eventually("an upload is stored", TIMEOUT, || server.put(&system, b"y").status == 201);
+    say(&server, &system);
+    say(&other, &system);
+}
+
+#[test]
+fn report_after_an_upload_with_a_malformed_head_or_a_wrong_digest_does_not_count() {
+    let server = Server::unlimited();
+    for header in ["sha-256=:x:", &digest_field(b"another")] {
+        let system = server.system();
+        server.store(&system, b"x");
+        server.upload(&system).header("Content-Digest", header).body("y").send().status(400);
+        let answer = server.request("POST", UNCHANGED).user(&system).send().status(200);
+        assert_eq!(answer.data()["upload_wanted"], true, "{header}");
+    }
+}
+
+#[test]
+fn report_of_a_system_whose_newest_backup_is_damaged_does_not_count() {
+    let server = Server::start();
+    let system = server.system();
+    let id = server.store(&system, b"x");
+    say(&server, &system);
+    server.db.execute("UPDATE backups SET damage = 'damaged'");
+    assert_eventually("the report does not count", TIMEOUT, || {
+        let answer = server.request("POST", UNCHANGED).user(&system).send().status(200);
+        answer.data()["upload_wanted"] == true
+    });
+    is_not_noted(&server, &system);
+    server.delete(&system, &id).status(200);
+    is_not_noted(&server, &system);
 }
 
 #[test]

@@ -15,11 +15,13 @@ use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 use utoipa::IntoResponses;
 
 use crate::auth::basic::SystemIdentity;
+use crate::backups::UploadHandle;
 use crate::domain::transfer_damage::TransferDamage;
 use crate::http::access_log;
 use crate::http::app_state::AppState;
 use crate::http::envelope;
 use crate::http::errors::ApiError;
+use crate::http::extractors::basic::UploadingSystem;
 use crate::http::extractors::remote_addr::RemoteAddr;
 use crate::http::framing::Exchange;
 use crate::http::headers::unsupported::NOT_A_PART;
@@ -53,21 +55,32 @@ use head::parse_head;
     security(("basic" = [])),
 )]
 pub async fn upload_backup(
-    identity: SystemIdentity,
+    UploadingSystem(identity): UploadingSystem,
     remote_addr: RemoteAddr,
     request: HttpRequest,
     body: Payload,
     state: Data<AppState>,
 ) -> Result<HttpResponse, ApiError> {
-    let upload = parse_head(request.headers(), remote_addr)
-        .inspect_err(|_| state.vault.refuse_malformed_head(&identity, remote_addr.0))?;
-    let handle = state.vault.begin_upload(&identity, upload).await?;
+    let handle = begin(&state, &identity, &request, remote_addr).await.inspect_err(|_| {
+        state.vault.authenticator.note_seen(&identity, remote_addr.0);
+    })?;
     access_log::note_backup(&request, handle.id);
     let exchange = request.conn_data::<Rc<Exchange>>().cloned();
     let metadata = Metadata::from(send_body(body, handle, exchange).await?);
     let mut response = HttpResponseBuilder::new(StatusCode::CREATED);
     response.insert_header((LOCATION, format!("/api/systems/backups/{}", metadata.id())));
     Ok(envelope::finish(response, StatusCode::CREATED, "backup stored", metadata))
+}
+
+async fn begin(
+    state: &AppState,
+    identity: &SystemIdentity,
+    request: &HttpRequest,
+    remote_addr: RemoteAddr,
+) -> Result<UploadHandle, ApiError> {
+    let upload = parse_head(request.headers(), remote_addr)
+        .inspect_err(|_| state.vault.refuse_malformed_head(identity, remote_addr.0))?;
+    Ok(state.vault.begin_upload(identity, upload).await?)
 }
 
 struct UploadResponses;

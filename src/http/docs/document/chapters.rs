@@ -31,6 +31,7 @@ pub const CHAPTERS: &[Chapter] = &[
             "downloadBackup",
             "deleteBackup",
             "noteUnchanged",
+            "sendHeartbeat",
             "listRequests",
         ],
     },

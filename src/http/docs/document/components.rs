@@ -3,7 +3,7 @@
 
 use utoipa::openapi::OpenApi;
 
-use crate::http::collect::{backup_requests, health, list};
+use crate::http::collect::{backup_requests, health, heartbeat, list, unchanged};
 use crate::http::errors::data::{
     BackupRequestStateNow, DependencyDown, Empty, MaxBytes, RetryAfter, ValidationFailed,
 };
@@ -28,7 +28,9 @@ fn envelopes() -> Vec<NamedSchema> {
         envelope::<deleted::Deleted>(200, "backup deleted"),
         envelope::<backup_requests::OpenBackupRequests>(200, "requests listed"),
         envelope::<health::Dependencies>(200, "healthy"),
-        envelope::<Empty>(200, "noted as unchanged"),
+        envelope::<Empty>(200, "alive"),
+        envelope::<unchanged::UnchangedReport>(200, "noted as unchanged"),
+        envelope::<heartbeat::Heartbeat>(200, "heartbeat acknowledged"),
         envelope::<systems::list::SystemBackups>(200, "backups listed"),
         envelope::<systems::link::DownloadAddress>(200, "download address made"),
         envelope::<systems::backup_requests::SystemBackupRequests>(200, "requests listed"),
@@ -56,6 +58,8 @@ fn parts() -> Vec<NamedSchema> {
         with_parts::<deleted::Deleted>(),
         with_parts::<backup_requests::OpenBackupRequests>(),
         with_parts::<health::Dependencies>(),
+        with_parts::<unchanged::UnchangedReport>(),
+        with_parts::<heartbeat::Heartbeat>(),
         with_parts::<Empty>(),
         with_parts::<systems::list::SystemBackups>(),
         with_parts::<systems::link::DownloadAddress>(),

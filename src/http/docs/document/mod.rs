@@ -16,7 +16,7 @@ use utoipa::openapi::{OpenApi, ServerBuilder};
 
 use super::samples;
 use crate::http::base_urls::BaseUrls;
-use crate::http::collect::{backup_requests, delete, download, health, list, unchanged, upload};
+use crate::http::collect::{backup_requests, delete, download, health, heartbeat, list, unchanged, upload};
 use crate::http::management::fleet::{self, events, organizations, usage};
 use crate::http::management::{gateway, metrics, systems};
 use crate::http::shared::signed_downloads;
@@ -45,6 +45,7 @@ pub use text::text;
         delete::delete_backup,
         backup_requests::list_open_backup_requests,
         unchanged::report_unchanged,
+        heartbeat::acknowledge_heartbeat,
         signed_downloads::follow_link,
         health::check_health,
         health::check_liveness,

@@ -1,0 +1,173 @@
+//! Uploads that are answered 503 because Postgres is away, and that are never sent again: the status of their systems has them
+//! when Postgres is back.
+
+use std::time::Duration;
+
+use crate::harness::{LinkFault, Server, System, TIMEOUT, assert_eventually, bytes};
+
+/// How soon after Postgres' return the status has the refusals, and time for a busy machine.
+const SOON: Duration = Duration::from_secs(8);
+
+fn reason(server: &Server, system: &System) -> String {
+    let sql = "SELECT coalesce(refused_reason, 'none') FROM systems WHERE id =";
+    server.db.one(&format!("{sql} '{}'", system.id))
+}
+
+fn refusals(server: &Server, system: &System) -> i64 {
+    let sql = "SELECT count(*) FROM backup_events WHERE kind = 'refused' AND detail = '{\"reason\": \"unavailable\"}'
+        AND system_id =";
+    server.db.number(&format!("{sql} '{}'", system.id))
+}
+
+/// Sends an upload while Postgres is away.
+#[track_caller]
+fn is_unavailable(server: &Server, system: &System) {
+    server.put(system, &bytes(10)).is_unavailable();
+}
+
+#[test]
+fn upload_that_came_while_postgres_was_away_is_a_refusal() {
+    let (link, server) = Server::on_a_link();
+    let process = Server::builder().database(&server.db).store(&server.store).start();
+    for fault in [LinkFault::Refused, LinkFault::BlackHole] {
+        let (stored, never, other) = (server.system(), server.system(), server.system());
+        // Another process: this one would remember for a moment that the credential is right.
+        process.store(&stored, &bytes(10));
+        link.inject(fault);
+        is_unavailable(&server, &stored);
+        is_unavailable(&server, &stored);
+        is_unavailable(&server, &never);
+        link.repair();
+        for system in [&stored, &never] {
+            assert_eventually("the refusal is recorded", SOON, || reason(&server, system) == "unavailable");
+            assert_eq!(refusals(&server, system), 1, "{fault:?}");
+        }
+        assert_eq!(reason(&server, &other), "none");
+        let row = |columns: &str| {
+            server.db.one(&format!("SELECT {columns} FROM systems WHERE id = '{}'", stored.id))
+        };
+        assert_eq!(row("last_refusal_reason"), "unavailable");
+        assert_eq!(row("last_refusal_at = refused_at AND refused_upload_at = refused_at"), "true");
+        assert_eq!(row("refused_since < refused_at AND refused_since > last_backup_at"), "true");
+        assert_eq!(row("host(last_seen_from) || ' ' || (last_seen_at = refused_at)"), "127.0.0.1 true");
+        let status = format!("SELECT status FROM support_systems WHERE system_id = '{}'", stored.id);
+        assert_eq!(server.db.one(&status), "refused");
+        server.store(&stored, &bytes(10));
+        assert_eq!(server.db.one(&status), "fresh", "a stored backup ends it");
+    }
+}
+
+#[test]
+fn wrong_credential_is_nobodys_refusal() {
+    let (link, server) = Server::on_a_link();
+    let (system, suspended, control) = (server.system(), server.system(), server.system());
+    server.cli(["system", "suspend", &suspended.id]).exits(0);
+    link.inject(LinkFault::Refused);
+    is_unavailable(&server, &System { secret: "wrong".to_owned(), ..system.clone() });
+    is_unavailable(&server, &System { key: "nobody".to_owned(), ..system.clone() });
+    is_unavailable(&server, &suspended);
+    server.request("GET", crate::harness::BACKUPS).user(&system).send().is_unavailable();
+    is_unavailable(&server, &control);
+    link.repair();
+    // They are written in one statement.
+    assert_eventually("the refusal is recorded", SOON, || reason(&server, &control) == "unavailable");
+    for system in [&system, &suspended] {
+        assert_eq!((reason(&server, system).as_str(), refusals(&server, system)), ("none", 0));
+    }
+}
+
+#[test]
+fn previous_secret_counts_until_its_end() {
+    let (link, server) = Server::on_a_link();
+    let (valid, ended) = (server.system(), server.system());
+    let rotate = |system: &System, until: &str| {
+        server.db.execute(&format!(
+            "UPDATE systems SET previous_secret_sha256 = secret_sha256, previous_secret_until = {until},
+                 secret_sha256 = sha256(random()::text::bytea) WHERE id = '{}'",
+            system.id
+        ));
+    };
+    rotate(&valid, "now() + interval '1 hour'");
+    rotate(&ended, "now() - interval '1 second'");
+    link.inject(LinkFault::Refused);
+    is_unavailable(&server, &ended);
+    is_unavailable(&server, &valid);
+    link.repair();
+    assert_eventually("the refusal is recorded", SOON, || reason(&server, &valid) == "unavailable");
+    assert_eq!(reason(&server, &ended), "none");
+}
+
+#[test]
+fn backup_that_was_admitted_later_by_another_process_is_newer() {
+    let (link, server) = Server::on_a_link();
+    let other = Server::builder().database(&server.db).store(&server.store).start();
+    let system = server.system();
+    link.inject(LinkFault::Refused);
+    is_unavailable(&server, &system);
+    other.store(&system, &bytes(10));
+    link.repair();
+    assert_eventually("the history has it", SOON, || refusals(&server, &system) == 1);
+    assert_eq!(reason(&server, &system), "none");
+    assert_eq!(server.db.one("SELECT last_refusal_reason FROM systems"), "unavailable");
+    assert_eq!(server.db.one("SELECT status FROM support_systems"), "fresh");
+}
+
+#[test]
+fn refusal_of_a_locked_system_is_recorded_later_and_does_not_delay_the_others() {
+    let (link, server) = Server::on_a_link();
+    let (locked, free) = (server.system(), server.system());
+    let mut session = server.db.session();
+    let lock = format!("BEGIN; SELECT FROM systems WHERE id = '{}' FOR UPDATE", locked.id);
+    diesel::connection::SimpleConnection::batch_execute(&mut session.conn, &lock).expect("locked");
+    link.inject(LinkFault::Refused);
+    is_unavailable(&server, &locked);
+    is_unavailable(&server, &free);
+    link.repair();
+    assert_eventually("one is recorded", SOON, || reason(&server, &free) == "unavailable");
+    assert_eq!(reason(&server, &locked), "none");
+    drop(session);
+    assert_eventually("the other as well", SOON, || reason(&server, &locked) == "unavailable");
+    assert_eq!(refusals(&server, &locked), 1);
+}
+
+#[test]
+fn service_that_stops_after_postgres_returned_writes_the_refusals_first() {
+    let (link, server) = Server::on_a_link();
+    let system = server.system();
+    link.inject(LinkFault::Refused);
+    is_unavailable(&server, &system);
+    link.repair();
+    assert!(server.stop_gracefully().success());
+    assert_eq!((reason(&server, &system).as_str(), refusals(&server, &system)), ("unavailable", 1));
+}
+
+#[test]
+fn unchanged_report_right_after_the_return_does_not_count() {
+    let (link, server) = Server::on_a_link();
+    let system = server.system();
+    server.store(&system, &bytes(10));
+    link.inject(LinkFault::Refused);
+    is_unavailable(&server, &system);
+    link.repair();
+    let path = "/api/systems/backups/unchanged";
+    let answer = server.request("POST", path).user(&system).send().status(200);
+    assert_eq!(answer.data()["upload_wanted"], true);
+    assert_eq!(server.db.one("SELECT unchanged_at FROM systems"), "null");
+}
+
+#[test]
+fn attempts_in_one_outage_are_one_event_and_nothing_of_the_secret_is_logged() {
+    let (link, server) = Server::on_a_link();
+    let system = server.system();
+    link.inject(LinkFault::Refused);
+    for _ in 0..5 {
+        is_unavailable(&server, &system);
+    }
+    link.repair();
+    assert_eventually("the refusal is recorded", SOON, || reason(&server, &system) == "unavailable");
+    assert_eq!(refusals(&server, &system), 1);
+    assert!(!server.log().contains(&system.secret));
+    assert_eventually("the task has done its work", TIMEOUT, || {
+        server.get("/api/health").send().status == 200
+    });
+}
