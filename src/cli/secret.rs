@@ -4,14 +4,12 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use secrecy::{ExposeSecret, SecretString};
-use sha2::{Digest, Sha256};
 
 use super::account::as_caller;
 use super::exit::Failure;
 use super::say::say;
+use crate::auth::basic::new_secret;
 
 /// The shortest accepted secret: a shorter one could be guessed.
 const MIN_CHARACTERS: usize = 32;
@@ -40,7 +38,7 @@ impl SecretSource {
                 );
                 checked("--secret", secret)
             }
-            (None, None) => Ok(URL_SAFE_NO_PAD.encode(random_bytes(32)?).into()),
+            (None, None) => new_secret().map_err(|error| Failure::Refused(error.to_string())),
         }
     }
 }
@@ -73,15 +71,4 @@ fn checked(option: &str, secret: SecretString) -> Result<SecretString, Failure> 
         return Ok(secret);
     };
     Err(Failure::Usage(format!("{option}: {problem}")))
-}
-
-pub fn random_bytes(count: usize) -> Result<Vec<u8>, Failure> {
-    let mut bytes = vec![0u8; count];
-    getrandom::fill(&mut bytes)
-        .map_err(|e| Failure::Refused(format!("read random bytes from the system: {e}")))?;
-    Ok(bytes)
-}
-
-pub fn sha256(secret: &SecretString) -> [u8; 32] {
-    Sha256::digest(secret.expose_secret().as_bytes()).into()
 }

@@ -1,5 +1,7 @@
 //! Prints a long list while its lines are found, so that memory does not grow with the number of lines.
 
+use std::io::IsTerminal as _;
+
 use comfy_table::{Table, presets};
 use serde::Serialize;
 use serde_json::Value;
@@ -10,11 +12,11 @@ use super::output::{lines_of, printable, write};
 /// Lines that are buffered before they are printed, so that their columns are aligned.
 const BUFFERED_LINES: usize = 500;
 
-/// A list with a summary: printed as a table for people, or as one JSON document for scripts.
+/// A list, printed as a table for people, or as one JSON document for scripts: with a summary, or an array alone.
 pub struct StreamedList<T, const N: usize> {
     json: bool,
-    /// The list's name in the JSON document.
-    name: &'static str,
+    /// The list's name in the JSON document; `None`: the document is the array.
+    name: Option<&'static str>,
     header: [&'static str; N],
     cells: fn(&T) -> [String; N],
     buffered: Vec<T>,
@@ -28,6 +30,20 @@ impl<T: Serialize, const N: usize> StreamedList<T, N> {
     pub fn new(
         json: bool,
         name: &'static str,
+        header: [&'static str; N],
+        cells: fn(&T) -> [String; N],
+    ) -> Self {
+        Self::of(json, Some(name), header, cells)
+    }
+
+    /// Begins a list that is an array in JSON.
+    pub fn array(json: bool, header: [&'static str; N], cells: fn(&T) -> [String; N]) -> Self {
+        Self::of(json, None, header, cells)
+    }
+
+    fn of(
+        json: bool,
+        name: Option<&'static str>,
         header: [&'static str; N],
         cells: fn(&T) -> [String; N],
     ) -> Self {
@@ -56,14 +72,27 @@ impl<T: Serialize, const N: usize> StreamedList<T, N> {
         self.failure.map_or(Ok(()), Err)
     }
 
+    /// Ends a list that is an array in JSON, and prints the text `human` after the table, if there is one.
+    pub fn finish_array(mut self, human: &str) -> Result<(), Failure> {
+        self.flush();
+        if self.json {
+            let end = if self.started { "\n]" } else { "[]" };
+            self.print(end);
+        } else if !human.is_empty() {
+            self.print(human);
+        }
+        self.failure.map_or(Ok(()), Err)
+    }
+
     fn flush(&mut self) {
         let lines = std::mem::take(&mut self.buffered);
+        let indent = if self.name.is_some() { "    " } else { "  " };
         if self.json {
             for line in &lines {
                 let before = if self.started { ",\n" } else { &self.beginning() };
                 self.started = true;
                 match serde_json::to_string(line) {
-                    Ok(line) => self.put(&format!("{before}    {line}")),
+                    Ok(line) => self.put(&format!("{before}{indent}{line}")),
                     Err(error) => self.fail(Failure::Refused(format!("print as JSON: {error}"))),
                 }
             }
@@ -77,12 +106,12 @@ impl<T: Serialize, const N: usize> StreamedList<T, N> {
             for line in &lines {
                 table.add_row((self.cells)(line).map(|cell| printable(&cell)));
             }
-            self.print(&lines_of(&table));
+            self.print(&fitting(lines_of(&table)));
         }
     }
 
     fn beginning(&self) -> String {
-        format!("{{\n  \"{}\": [\n", self.name)
+        self.name.map_or_else(|| "[\n".to_owned(), |name| format!("{{\n  \"{name}\": [\n"))
     }
 
     fn end(&self, summary: &impl Serialize) -> String {
@@ -108,4 +137,19 @@ impl<T: Serialize, const N: usize> StreamedList<T, N> {
     fn fail(&mut self, failure: Failure) {
         self.failure.get_or_insert(failure);
     }
+}
+
+/// The columns of a terminal that tables fit.
+const TERMINAL_COLUMNS: usize = 120;
+
+/// Cuts off what does not fit a terminal. A file or a program gets all of it.
+fn fitting(lines: String) -> String {
+    if !std::io::stdout().is_terminal() {
+        return lines;
+    }
+    let cut = |line: &str| match line.char_indices().nth(TERMINAL_COLUMNS) {
+        None => line.to_owned(),
+        Some(_) => line.chars().take(TERMINAL_COLUMNS - 1).chain(['\u{2026}']).collect(),
+    };
+    lines.lines().map(cut).collect::<Vec<_>>().join("\n")
 }

@@ -10,6 +10,8 @@ use crate::domain::ids::{BackupReference, OrgId};
 
 /// How many of the systems with the same name an error lists.
 const LISTED: usize = 20;
+/// How many names and keys are compared with one that was mistyped.
+const COMPARED: u32 = 10_000;
 
 #[derive(clap::Args)]
 pub struct SystemArg {
@@ -53,9 +55,8 @@ impl SystemArg {
                 "{text} is the id of a backup of system {key}, and this command takes a SYSTEM"
             )));
         }
-        let systems = systems::list(&mut context.conn, self.org.as_ref())?;
-        let known = systems.iter().flat_map(|system| [system.name.as_str(), system.system_key.as_str()]);
-        let near = did_you_mean(text, known);
+        let known = systems::similar_names(&mut context.conn, self.org.as_ref(), text, COMPARED)?;
+        let near = did_you_mean(text, known.iter().map(String::as_str));
         Ok(Failure::Refused(match &self.org {
             Some(org) => format!(
                 "no system {text:?} in organization {org}{near} `strongroom system list --org {org}` shows its systems"

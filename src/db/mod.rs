@@ -24,6 +24,7 @@ mod libpq;
 pub mod migrations;
 pub mod notifications;
 pub mod objects;
+pub mod org_scope;
 pub mod organizations;
 pub mod periods;
 mod pool;

@@ -7,7 +7,9 @@ use diesel::sql_types::Text;
 
 use crate::domain::backup_request::BackupRequestState;
 use crate::domain::erasure::ErasurePhase;
+use crate::domain::refusal::RefusalReason;
 use crate::domain::row_state::{BackupState, SystemState};
+use crate::domain::status::SystemStatus;
 
 macro_rules! as_text {
     ($state:ident, $of:literal) => {
@@ -42,3 +44,5 @@ as_text!(SystemState, "a system");
 as_text!(BackupState, "a backup");
 as_text!(BackupRequestState, "a request");
 as_text!(ErasurePhase, "an erasure");
+as_text!(SystemStatus, "a system, its status");
+as_text!(RefusalReason, "a refused upload");

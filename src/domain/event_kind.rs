@@ -34,6 +34,7 @@ row_state! {
         /// The periods of an organization or of a system were set.
         PeriodSet = "period_set",
         SystemAdded = "system_added",
+        SystemRenamed = "system_renamed",
         SecretRotated = "secret_rotated",
         Suspended = "suspended",
         Resumed = "resumed",

@@ -18,6 +18,7 @@ pub mod openpgp;
 pub mod org_tree;
 pub mod organization;
 pub mod orphans;
+pub mod period;
 pub mod range;
 pub mod rate_window;
 pub mod refusal;

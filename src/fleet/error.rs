@@ -21,6 +21,18 @@ pub enum FleetError {
     /// Only a caller with `backup:admin` may make this change.
     #[error("the caller may not make this change")]
     NotPermitted,
+    /// The cursor is not one of the list that is asked for.
+    #[error("not a cursor of this list")]
+    InvalidCursor,
+    /// Another system has the key.
+    #[error("the system key is taken")]
+    KeyTaken,
+    /// The system can't be suspended or resumed any more.
+    #[error("the system is being destroyed")]
+    BeingDestroyed,
+    /// A system can't be moved to another organization.
+    #[error("systems can't be moved")]
+    CannotMove,
     #[error("the database: {0}")]
     Unavailable(#[from] DbError),
 }

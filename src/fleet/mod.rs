@@ -1,6 +1,7 @@
 //! The use cases about the fleet: systems and organizations, for those who manage them. No HTTP, no SQL.
 //!
 //! * `erase.rs` - destroys a system, and says how far that is
+//! * `systems/` - lists, details, totals, changes of systems
 //! * `limits.rs` - the limits that apply to each system
 //! * `organizations.rs` - the organizations that a caller may see: list, add, change
 //! * `events.rs` - the history
@@ -14,6 +15,7 @@ mod events;
 mod limits;
 mod organizations;
 mod scope;
+mod systems;
 mod usage;
 
 use std::sync::Arc;
@@ -27,9 +29,14 @@ pub use limits::SystemLimits;
 pub use organizations::{OrgPage, OrgQuery};
 pub use usage::MonthlyUsage;
 
+pub use systems::{
+    Credential, Export, StatusCountsCache, SystemDetails, SystemList, SystemQuery, SystemToAdd, Totals,
+};
+
 use crate::db::Db;
 pub use crate::db::erasures::ErasureStatus;
 pub use crate::db::organizations::OrgSummary as Organization;
+pub use crate::db::systems::{Sort, SortKey, SystemChange, SystemSummary};
 pub use crate::db::usage_days::{UsageDay, UsageTotals};
 
 /// What the use cases about the fleet need.
@@ -39,6 +46,8 @@ pub struct Fleet {
     pub limits: SystemLimits,
     /// Wakes the erasure of systems.
     pub erase: Arc<Notify>,
+    /// The number of systems by status, for the metrics.
+    pub status_counts: StatusCountsCache,
 }
 
 /// How long a use case waits for a database that can't be reached: callers are people and programs that try again.

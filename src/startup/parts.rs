@@ -18,7 +18,7 @@ use crate::backups::{
 use crate::config::{Config, StoreConfig, TokenConfig, UploadConfig};
 use crate::db::Db;
 use crate::db::accounting::AccountingPolicy;
-use crate::fleet::{Fleet, SystemLimits};
+use crate::fleet::{Fleet, StatusCountsCache, SystemLimits};
 use crate::store::{self, BlobStore};
 use crate::telemetry::Metrics;
 
@@ -122,5 +122,10 @@ pub(super) fn build_fleet(config: &Config, db: Db) -> Arc<Fleet> {
     let uploads = &config.uploads;
     let limits =
         SystemLimits { retention: uploads.retention, max_upload: uploads.max_size, rate: uploads.rate };
-    Arc::new(Fleet { db, limits, erase: Arc::new(Notify::new()) })
+    Arc::new(Fleet {
+        db,
+        limits,
+        erase: Arc::new(Notify::new()),
+        status_counts: StatusCountsCache::default(),
+    })
 }

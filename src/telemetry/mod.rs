@@ -5,12 +5,14 @@ mod demoted;
 mod journal;
 mod metrics;
 mod registered;
+mod system_metrics;
 mod tasks;
 pub mod version;
 
 pub use connection_metrics::ConnectionMetrics;
 pub use journal::{print_failure, report_panics};
 pub use metrics::{GaugeValues, Metrics, RequestLabels};
+pub use system_metrics::SystemNumbers;
 pub use tasks::{
     MAX_RESTART_DELAY, RunError, TaskFailure, TaskProblem, TaskStatus, TaskTable, restart_delay,
 };

@@ -35,6 +35,7 @@ mod shutdown;
 mod status;
 mod store;
 mod support;
+mod systems;
 mod tls;
 mod upload;
 mod usage;

@@ -23,6 +23,7 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     // The documentation is generated where HTTP is handled.
     ("utoipa", &["http/"]),
     ("rmcp", &["http/docs/", "telemetry/demoted"]),
+    ("csv_core", &["http/management/"]),
     ("pulldown_cmark", &["http/docs/"]),
     ("clap", &["cli/", "main.rs", "config"]),
     ("nix", &["cli/account"]),

@@ -23,6 +23,7 @@
 mod failed_attempts;
 mod identity;
 mod lookup;
+mod new_secret;
 mod refusal_log;
 mod refused_credentials;
 mod seen_systems;
@@ -46,6 +47,7 @@ use failed_attempts::FailedAttempts;
 use identity::{Refusal, identify, is_right};
 pub use identity::{SecretSha256, SystemIdentity};
 use lookup::CredentialLookup;
+pub use new_secret::{NoRandomness, new_key, new_secret, secret_hash};
 use refusal_log::RefusalLog;
 pub use refused_credentials::RefusedCredentials;
 pub use seen_systems::SeenSystems;

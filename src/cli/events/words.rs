@@ -63,7 +63,7 @@ fn facts(kind: EventKind, detail: Detail) -> Vec<Option<String>> {
             let change = detail.quota("old").zip(detail.quota("new"));
             vec![change.map(|(old, new)| format!("from {old} to {new}"))]
         }
-        EventKind::OrgRenamed => {
+        EventKind::OrgRenamed | EventKind::SystemRenamed => {
             let change = detail.text("old").zip(detail.text("new"));
             vec![change.map(|(old, new)| format!("from {old:?} to {new:?}"))]
         }

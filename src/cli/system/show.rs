@@ -1,12 +1,15 @@
-//! `strongroom system show` and `list`: systems as people read them.
+//! `strongroom system show`: what support needs to know about one system.
 
-use std::collections::HashMap;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
 
 use crate::cli::context::Context;
 use crate::cli::exit::Failure;
-use crate::cli::output::{self, facts, time, time_ago};
+use crate::cli::output::{facts, time, time_ago};
 use crate::db::systems::{self, SystemDetails, SystemSummary};
-use crate::domain::size;
+use crate::domain::status::SystemStatus;
+use crate::domain::{duration, size};
 
 /// Prints what support needs to know about the system.
 pub fn run(context: &mut Context, system: SystemSummary) -> Result<(), Failure> {
@@ -17,7 +20,7 @@ pub fn run(context: &mut Context, system: SystemSummary) -> Result<(), Failure> 
 }
 
 fn describe(details: &SystemDetails) -> String {
-    let SystemDetails { system, org_name, freshness, open_request, .. } = details;
+    let SystemDetails { system, more, open_request } = details;
     let request = open_request.as_ref().map_or_else(
         || "none".to_owned(),
         |request| {
@@ -25,57 +28,74 @@ fn describe(details: &SystemDetails) -> String {
             format!("{id} ({state}), by {by}, until {}", time(request.expires_at))
         },
     );
-    let refusal = match &details.last_refusal_reason {
-        Some(reason) => format!("{reason}, {}", time_ago(details.last_refusal_at)),
-        None => time_ago(details.last_refusal_at),
+    let refusal = match &more.last_refusal_reason {
+        Some(reason) => format!("{reason}, {}", time_ago(more.last_refusal_at)),
+        None => time_ago(more.last_refusal_at),
     };
-    let freshness = match freshness.as_str() {
+    let freshness = match more.freshness.as_str() {
         "late" => "late: it has neither uploaded nor reported unchanged in its period",
         "never" => "never: it has no backup",
         other => other,
     };
-    facts(&[
+    let seen = match &more.last_seen_from {
+        Some(from) => format!("{}, from {from}", time_ago(system.last_seen_at)),
+        None => time_ago(system.last_seen_at),
+    };
+    let bytes = system.bytes.unsigned_abs();
+    let mut all = vec![
         ("name", system.name.clone()),
         ("key", system.system_key.clone()),
         ("id", system.id.to_string()),
-        ("organization", format!("{} ({org_name})", system.org_id)),
+        ("organization", format!("{} ({})", system.org_id, more.org_name)),
         ("state", system.state.to_string()),
+        ("status", format!("{}: {}", system.status, system.status_reason)),
+        ("since", system.status_since.map_or_else(|| "unknown".to_owned(), |at| time_ago(Some(at)))),
+        ("changes", changes(system)),
+        ("backup period", period(Some(more.backup_period_in_force_seconds), Some(&more.backup_period_from))),
+        ("contact period", period(more.contact_period_in_force_seconds, more.contact_period_from.as_deref())),
         ("added", time_ago(Some(system.created_at))),
         ("backups", system.backups.to_string()),
-        ("bytes", format!("{} ({})", size::human(system.bytes), system.bytes)),
+        ("bytes", format!("{} ({bytes})", size::human(bytes))),
         ("newest backup", time_ago(system.last_backup_at)),
-        ("last unchanged", time_ago(details.last_unchanged_at)),
+        ("last unchanged", time_ago(system.last_unchanged_at)),
+        ("last seen", seen),
         ("freshness", freshness.to_owned()),
         ("open request", request),
         ("last refusal", refusal),
-        ("credential refused", time_ago(details.last_credential_refusal_at)),
-    ])
+        ("credential refused", time_ago(more.last_credential_refusal_at)),
+    ];
+    if let Some(until) = more.previous_secret_until {
+        all.push(("previous secret", format!("valid until {}", time(until))));
+    }
+    facts(&all)
 }
 
-/// Returns a table of systems. A name that several systems of an organization have is marked.
-pub fn list(systems: &[SystemSummary]) -> String {
-    let mut count: HashMap<(&str, &str), usize> = HashMap::new();
-    for system in systems {
-        *count.entry((&system.org_id, &system.name)).or_default() += 1;
-    }
-    let is_shared = |system: &SystemSummary| count[&(system.org_id.as_str(), system.name.as_str())] > 1;
-    let row = |system: &SystemSummary| {
-        let mark = if is_shared(system) { " (*)" } else { "" };
-        [
-            system.org_id.clone(),
-            format!("{}{mark}", system.name),
-            system.system_key.clone(),
-            system.state.to_string(),
-            system.backups.to_string(),
-            size::human(system.bytes),
-            system.last_backup_at.map_or("never".to_owned(), time),
-        ]
+/// Returns what will change the status: time, or what somebody has to do.
+fn changes(system: &SystemSummary) -> String {
+    let by_itself = |at: DateTime<Utc>| match system.status {
+        SystemStatus::Fresh => {
+            format!("at {}, unless a backup or the report of an unchanged configuration comes", time(at))
+        }
+        _ => format!("at {}, unless a backup comes", time(at)),
     };
-    let header = ["ORG", "NAME", "KEY", "STATE", "BACKUPS", "BYTES", "LAST BACKUP"];
-    let table = output::list("no systems", header, systems.iter().map(row));
-    if systems.iter().any(is_shared) {
-        format!("{table}\n(*) several systems of the organization have this name: commands need the key")
-    } else {
-        table
+    match (system.changes_at, system.status) {
+        (Some(at), _) => by_itself(at),
+        (None, SystemStatus::Suspended) => "when it is resumed".to_owned(),
+        (None, SystemStatus::Silent) => "when it is heard of".to_owned(),
+        (None, SystemStatus::Late) => {
+            "when a backup or the report of an unchanged configuration comes".to_owned()
+        }
+        (None, _) => "when a backup is stored".to_owned(),
     }
+}
+
+/// Returns a period, and where it is set.
+fn period(seconds: Option<i64>, from: Option<&str>) -> String {
+    let Some(seconds) = seconds else { return "none".to_owned() };
+    let whose = match from {
+        Some("system") => "its own",
+        Some("organization") => "of its organization",
+        _ => "the default",
+    };
+    format!("{} ({whose})", duration::exact(Duration::from_secs(seconds.unsigned_abs())))
 }

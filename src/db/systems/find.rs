@@ -1,39 +1,17 @@
-//! Lists systems, and finds the system that an operator means.
+//! Finds the system that an operator means.
 
-use std::collections::HashMap;
-
-use chrono::{DateTime, Utc};
-use diesel::dsl::sql;
-use diesel::pg::Pg;
 use diesel::prelude::*;
-use diesel::sql_types::{Array, BigInt, Bool, Nullable, Timestamptz, Uuid as SqlUuid};
-use serde::Serialize;
+use diesel::sql_types::{BigInt, Nullable, Text, Uuid as SqlUuid};
 use uuid::Uuid;
 
-use super::super::schema::systems;
-use super::super::{Conn, DbError, from_bigint};
+use super::super::{Conn, DbError};
+use super::summary::{COLUMNS, FROM, SystemSummary};
 use crate::domain::ids::OrgId;
-use crate::domain::row_state::SystemState;
 
-/// A system with the sums of its stored backups, as the command line shows it.
-#[derive(Debug, Clone, Serialize)]
-pub struct SystemSummary {
-    pub id: Uuid,
-    pub system_key: String,
-    pub org_id: String,
-    pub name: String,
-    pub state: SystemState,
-    pub created_at: DateTime<Utc>,
-    pub backups: i64,
-    pub bytes: u64,
-    pub last_backup_at: Option<DateTime<Utc>>,
-}
-
-type Condition<'a> = Box<dyn BoxableExpression<systems::table, Pg, SqlType = Bool> + 'a>;
-
-/// Returns all systems, or those of one organization.
-pub fn list(conn: &mut Conn, org: Option<&OrgId>) -> Result<Vec<SystemSummary>, DbError> {
-    select(conn, org, Box::new(sql::<Bool>("true")))
+/// Returns the system with this id, with its status at this moment.
+pub fn one(conn: &mut Conn, id: Uuid) -> Result<Option<SystemSummary>, DbError> {
+    let found = diesel::sql_query(format!("SELECT {COLUMNS} FROM {FROM} WHERE s.id = $1"));
+    Ok(found.bind::<SqlUuid, _>(id).get_result(conn).optional()?)
 }
 
 /// Returns the systems that `text` may mean, of all organizations or of one. At most one is returned if it is an id or a key,
@@ -44,14 +22,22 @@ pub fn list(conn: &mut Conn, org: Option<&OrgId>) -> Result<Vec<SystemSummary>, 
 pub fn find(conn: &mut Conn, org: Option<&OrgId>, text: &str) -> Result<Vec<SystemSummary>, DbError> {
     // No system has the nil id.
     let id = text.parse::<Uuid>().unwrap_or_default();
-    let named = systems::id.eq(id).or(systems::system_key.eq(text)).or(systems::name.eq(text));
-    let condition: Condition = match text.split_once('/') {
-        Some((of_org, rest)) => Box::new(
-            named.or(systems::org_id.eq(of_org).and(systems::system_key.eq(rest).or(systems::name.eq(rest)))),
-        ),
-        None => Box::new(named),
-    };
-    let mut found = select(conn, org, condition)?;
+    let (of_org, rest) = text.split_once('/').unzip();
+    // Each part of the union has an index.
+    let sql = format!(
+        "SELECT {COLUMNS} FROM {FROM} WHERE s.id IN (\
+             SELECT id FROM systems WHERE id = $1 UNION SELECT id FROM systems WHERE system_key IN ($2, $4) \
+             UNION SELECT id FROM systems WHERE name = $2 UNION SELECT id FROM systems WHERE name = $4\
+         ) AND (s.id = $1 OR s.system_key = $2 OR s.name = $2 OR s.org_id = $3) AND ($5 IS NULL OR s.org_id = $5) \
+         ORDER BY s.org_id, s.name, s.system_key"
+    );
+    let mut found: Vec<SystemSummary> = diesel::sql_query(sql)
+        .bind::<SqlUuid, _>(id)
+        .bind::<Text, _>(text)
+        .bind::<Nullable<Text>, _>(of_org)
+        .bind::<Nullable<Text>, _>(rest)
+        .bind::<Nullable<Text>, _>(org.map(OrgId::as_str))
+        .load(conn)?;
     let best = found.iter().map(|system| rank(system, id, text)).min();
     found.retain(|system| Some(rank(system, id, text)) == best);
     Ok(found)
@@ -70,62 +56,66 @@ fn rank(system: &SystemSummary, id: Uuid, text: &str) -> u8 {
     }
 }
 
-fn select(conn: &mut Conn, org: Option<&OrgId>, condition: Condition) -> Result<Vec<SystemSummary>, DbError> {
-    let mut query = systems::table
-        .filter(condition)
-        .select((
-            systems::id,
-            systems::system_key,
-            systems::org_id,
-            systems::name,
-            systems::state,
-            systems::created_at,
-        ))
-        .order((systems::org_id, systems::name, systems::system_key))
-        .into_boxed();
-    if let Some(org) = org {
-        query = query.filter(systems::org_id.eq(org.as_str()));
-    }
-    let rows: Vec<(Uuid, String, String, String, SystemState, DateTime<Utc>)> = query.load(conn)?;
-    let ids: Vec<Uuid> = rows.iter().map(|row| row.0).collect();
-    let kept = kept(conn, &ids)?;
-    let kept: HashMap<Uuid, Kept> = kept.into_iter().map(|row| (row.system_id, row)).collect();
-    let summary = |(id, system_key, org_id, name, state, created_at)| {
-        let kept = kept.get(&id);
-        SystemSummary {
-            id,
-            system_key,
-            org_id,
-            name,
-            state,
-            created_at,
-            backups: kept.map_or(0, |kept| kept.backups),
-            bytes: kept.map_or(0, |kept| from_bigint(kept.bytes)),
-            last_backup_at: kept.and_then(|kept| kept.last_backup_at),
-        }
-    };
-    Ok(rows.into_iter().map(summary).collect())
-}
-
-/// The sums of a system's stored backups.
 #[derive(QueryableByName)]
-struct Kept {
-    #[diesel(sql_type = SqlUuid)]
-    system_id: Uuid,
-    #[diesel(sql_type = BigInt)]
-    backups: i64,
-    #[diesel(sql_type = BigInt)]
-    bytes: i64,
-    #[diesel(sql_type = Nullable<Timestamptz>)]
-    last_backup_at: Option<DateTime<Utc>>,
+struct Named {
+    #[diesel(sql_type = Text)]
+    word: String,
 }
 
-fn kept(conn: &mut Conn, ids: &[Uuid]) -> Result<Vec<Kept>, DbError> {
-    Ok(diesel::sql_query(
-        "SELECT system_id, count(*) AS backups, sum(size_bytes)::bigint AS bytes, \
-           max(uploaded_at) AS last_backup_at \
-         FROM backups WHERE state = 'stored' AND system_id = ANY($1) GROUP BY system_id",
+/// Returns names and keys that may be meant by a mistyped `text`: about as long, and with the same beginning or end. There are
+/// `limit` at most.
+pub fn similar_names(
+    conn: &mut Conn,
+    org: Option<&OrgId>,
+    text: &str,
+    limit: u32,
+) -> Result<Vec<String>, DbError> {
+    let words: Vec<Named> = diesel::sql_query(
+        "SELECT DISTINCT word FROM systems s CROSS JOIN LATERAL (VALUES (s.name), (s.system_key)) AS known (word) \
+         WHERE ($1 IS NULL OR s.org_id = $1) AND abs(char_length(word) - char_length($2)) <= 1 + char_length($2) / 3 \
+             AND (left(lower(word), 2) = left(lower($2), 2) OR right(lower(word), 2) = right(lower($2), 2)) LIMIT $3",
     )
-    .bind::<Array<SqlUuid>, _>(ids)
-    .load(conn)?)
+    .bind::<Nullable<Text>, _>(org.map(OrgId::as_str))
+    .bind::<Text, _>(text)
+    .bind::<BigInt, _>(i64::from(limit))
+    .load(conn)?;
+    Ok(words.into_iter().map(|named| named.word).collect())
+}
+
+/// Returns the keys of the organization's other systems with this name: one of them, and how many there are.
+pub fn others_with_name(
+    conn: &mut Conn,
+    org: &OrgId,
+    name: &str,
+    id: Uuid,
+) -> Result<Option<(String, u64)>, DbError> {
+    #[derive(QueryableByName)]
+    struct Others {
+        #[diesel(sql_type = Nullable<Text>)]
+        key: Option<String>,
+        #[diesel(sql_type = BigInt)]
+        count: i64,
+    }
+    let others: Others = diesel::sql_query(
+        "SELECT min(system_key) AS key, count(*) AS count FROM systems WHERE org_id = $1 AND name = $2 AND id <> $3",
+    )
+    .bind::<Text, _>(org.as_str())
+    .bind::<Text, _>(name)
+    .bind::<SqlUuid, _>(id)
+    .get_result(conn)?;
+    Ok(others.key.map(|key| (key, others.count.unsigned_abs())))
+}
+
+/// Returns the contact period of the organization in seconds; `None`: it has none.
+pub fn contact_period_of_org(conn: &mut Conn, org: &str) -> Result<Option<i64>, DbError> {
+    #[derive(QueryableByName)]
+    struct Contact {
+        #[diesel(sql_type = Nullable<BigInt>)]
+        seconds: Option<i64>,
+    }
+    let of_org = diesel::sql_query(
+        "SELECT extract(epoch FROM contact_period)::bigint AS seconds FROM organizations WHERE id = $1",
+    );
+    let found: Option<Contact> = of_org.bind::<Text, _>(org).get_result(conn).optional()?;
+    Ok(found.and_then(|found| found.seconds))
 }

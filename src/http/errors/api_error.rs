@@ -50,6 +50,10 @@ pub enum ApiError {
     BackupRequestNotFound,
     #[error("system is suspended")]
     Suspended,
+    #[error("system key is taken")]
+    KeyTaken,
+    #[error("system is being destroyed")]
+    BeingDestroyed,
     #[error("request has ended")]
     BackupRequestEnded { state: BackupRequestState },
     #[error("not found")]
@@ -225,9 +229,11 @@ impl ResponseError for ApiError {
             | Self::OrganizationNotFound
             | Self::BackupRequestNotFound
             | Self::UnknownPath => StatusCode::NOT_FOUND,
-            Self::Suspended | Self::OrganizationExists | Self::BackupRequestEnded { .. } => {
-                StatusCode::CONFLICT
-            }
+            Self::Suspended
+            | Self::OrganizationExists
+            | Self::KeyTaken
+            | Self::BeingDestroyed
+            | Self::BackupRequestEnded { .. } => StatusCode::CONFLICT,
             Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::NotText => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Timeout => StatusCode::REQUEST_TIMEOUT,

@@ -61,6 +61,12 @@ impl From<BackupRequestError> for ApiError {
     }
 }
 
+/// The error for a cursor that does not fit.
+pub const INVALID_CURSOR: &str =
+    "not a cursor of this list: repeat it with the same sort and filters, or begin without one";
+/// The error for another organization in a change of a system.
+pub const CANNOT_MOVE: &str = "a system can't be moved to another organization yet";
+
 impl From<FleetError> for ApiError {
     fn from(error: FleetError) -> Self {
         match error {
@@ -69,6 +75,10 @@ impl From<FleetError> for ApiError {
             FleetError::OrganizationExists => Self::OrganizationExists,
             FleetError::Misplaced(why) => Self::invalid("parent_id", why.to_string()),
             FleetError::NotPermitted => Self::InsufficientScope { needed: Scope::Admin.as_str() },
+            FleetError::InvalidCursor => Self::field("cursor", INVALID_CURSOR, ""),
+            FleetError::KeyTaken => Self::KeyTaken,
+            FleetError::BeingDestroyed => Self::BeingDestroyed,
+            FleetError::CannotMove => Self::field("org_id", CANNOT_MOVE, ""),
             FleetError::Unavailable(error) => Outage::database(&error).into(),
         }
     }

@@ -12,3 +12,4 @@ pub mod gateway_codes;
 mod outage_log;
 
 pub use api_error::{ApiError, NOT_A_FORM};
+pub use conversions::{CANNOT_MOVE, INVALID_CURSOR};

@@ -38,10 +38,14 @@ pub async fn show_metrics(request: HttpRequest, state: Data<AppState>) -> Result
         systems_waiting: state.vault.waiters.count(),
         connections: state.vault.db.used(),
     };
-    let text = state.vault.metrics.render(&values).map_err(|error| {
+    let failed = |error| {
         log::error!("could not render the metrics: {error}");
         ApiError::Unavailable { details: "metrics" }
-    })?;
+    };
+    // Without the database there are no such numbers, and the rest is needed all the more.
+    let systems = state.fleet.system_numbers().await;
+    let systems = systems.map(|numbers| numbers.render()).transpose().map_err(failed)?;
+    let text = state.vault.metrics.render(&values).map_err(failed)? + &systems.unwrap_or_default();
     Ok(HttpResponse::Ok()
         .insert_header((CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8"))
         .insert_header((CACHE_CONTROL, CACHE_POLICY))

@@ -18,13 +18,7 @@ use super::shared::signed_downloads;
 /// another organization.
 pub fn routes(config: &mut ServiceConfig) {
     config
-        // Before what begins with an id.
-        .service(read_only("/api/systems/trend", usage::trend::show_trend))
-        .service(
-            web::resource("/api/systems/{id}")
-                .route(web::delete().to(fleet::systems::erasure::destroy_system))
-                .default_service(web::to(|| method_not_allowed("DELETE"))),
-        )
+        .configure(fleet::routes)
         .service(read_only("/api/systems/{id}/backups", systems::list::list_backups))
         .service(
             web::resource("/api/systems/{id}/backups/{backup_id}")

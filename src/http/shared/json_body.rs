@@ -25,7 +25,17 @@ const MAX_NAME: usize = 64;
 ///
 /// # Errors
 /// 400 with the name of the member that is wrong, or `body`; 408 if the body does not arrive.
-pub async fn read<T: DeserializeOwned>(mut payload: Payload) -> Result<T, ApiError> {
+pub async fn read<T: DeserializeOwned>(payload: Payload) -> Result<T, ApiError> {
+    parse(&receive(payload).await?)
+}
+
+/// The same for a body that may be left out.
+pub async fn read_or_default<T: DeserializeOwned + Default>(payload: Payload) -> Result<T, ApiError> {
+    let body = receive(payload).await?;
+    if body.is_empty() { Ok(T::default()) } else { parse(&body) }
+}
+
+async fn receive(mut payload: Payload) -> Result<Vec<u8>, ApiError> {
     let body = tokio::time::timeout(TIMEOUT, async {
         let mut body = Vec::new();
         while let Some(chunk) = payload.next().await {
@@ -37,7 +47,7 @@ pub async fn read<T: DeserializeOwned>(mut payload: Payload) -> Result<T, ApiErr
         }
         Ok(body)
     });
-    parse(&body.await.map_err(|_| ApiError::Timeout)??)
+    body.await.map_err(|_| ApiError::Timeout)?
 }
 
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {

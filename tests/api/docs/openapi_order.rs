@@ -51,7 +51,7 @@ fn openapi_tags_say_who_needs_their_operations() {
     let api = ApiDocument::of(&server);
     let tags = api.document()["tags"].as_array().expect("tags");
     let names: Vec<&str> = tags.iter().filter_map(|tag| tag["name"].as_str()).collect();
-    assert_eq!(names, ["Appliances", "Portals", "Organizations", "History", "Gateway", "Operation"]);
+    assert_eq!(names, ["Appliances", "Portals", "Fleet", "Organizations", "History", "Gateway", "Operation"]);
     for tag in tags {
         for member in ["x-displayName", "description"] {
             assert!(tag[member].as_str().is_some_and(|text| !text.is_empty()), "{tag} has no {member}");

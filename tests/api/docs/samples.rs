@@ -179,6 +179,14 @@ fn every_sample_runs(language: &Language) {
     let second = newest(&server, &system)["id"].as_str().expect("an id").to_owned();
     reader.run("deleteBackup", &[(BACKUP_ID, &second)]);
     assert_eq!(newest(&server, &system), Value::Null);
+    for operation in ["listSystems", "exportSystems"] {
+        assert!(reader.run(operation, &[]).contains(&system.id), "{operation}");
+    }
+    assert!(reader.run("totalSystems", &[]).contains("by_status"));
+    assert!(reader.run("addSystem", &[]).contains("system_secret"));
+    assert!(reader.run("showSystem", site).contains("rate_per_minute"));
+    assert!(reader.run("changeSystem", site).contains("Branch office"));
+    assert!(reader.run("rotateSystemSecret", site).contains("previous_secret_until"));
     reader.run("destroySystem", site);
     let all: BTreeSet<String> = reader
         .api

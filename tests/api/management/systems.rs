@@ -120,7 +120,7 @@ fn management_api_answers_405_and_404() {
     let (list, site) = (format!("/api/systems/{}/backups", system.id), format!("/backup/{}", system.id));
     let ask = |method: &str, path: &str| server.manage(method, path).send();
     let table: [(String, &[&str], &str); 9] = [
-        (format!("/api/systems/{}", system.id), &["PUT", "POST"], "DELETE"),
+        (format!("/api/systems/{}", system.id), &["PUT", "POST"], "GET, HEAD, PATCH, DELETE"),
         (list.clone(), &["PUT", "POST", "DELETE", "PATCH"], "GET, HEAD"),
         (format!("{list}/{id}"), &["GET", "POST", "PUT"], "DELETE"),
         (format!("{list}/{id}/download"), &["POST", "DELETE"], "GET, HEAD"),
@@ -142,7 +142,7 @@ fn management_api_answers_405_and_404() {
             }
         }
     }
-    let unknown: Vec<Answer> = ["/api", "/api/systems", "/backups/x", "/api/systems/x/backups//"]
+    let unknown: Vec<Answer> = ["/api", "/api/system", "/backups/x", "/api/systems/x/backups//"]
         .into_iter()
         .map(|path| ask("GET", path))
         .collect();

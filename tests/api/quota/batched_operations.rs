@@ -66,8 +66,16 @@ impl Org {
             let key = SystemKey::parse(&format!("{}-{number}", id.as_str())).expect("a key");
             // The ids have the same order in every organization.
             let uuid = Uuid::now_v7();
-            let new = NewSystem { id: uuid, key: &key, org: &id, name: "fw", secret_sha256: [0; 32] };
-            systems::add(conn, &new).expect("add");
+            let new = NewSystem {
+                id: uuid,
+                key: key.clone(),
+                org: id.clone(),
+                name: "fw".to_owned(),
+                secret_sha256: [0; 32],
+                backup_period_seconds: None,
+                contact_period_seconds: None,
+            };
+            systems::add(conn, &new, &Author::Operator).expect("add");
             (uuid, key)
         };
         let systems = (0..SYSTEMS).map(system).collect();

@@ -51,6 +51,21 @@ pub const CHAPTERS: &[Chapter] = &[
         ],
     },
     Chapter {
+        tag: "Fleet",
+        title: "For managing a fleet",
+        description: "The management API: which systems are protected, which are not, and why; new systems, changes, new \
+                      secrets.",
+        operations: &[
+            "listSystems",
+            "totalSystems",
+            "exportSystems",
+            "showSystem",
+            "addSystem",
+            "changeSystem",
+            "rotateSystemSecret",
+        ],
+    },
+    Chapter {
         tag: "Organizations",
         title: "For the administration of organizations",
         description: "The management API: the organization of the token and all below it, with their limits and what they use.",

@@ -57,6 +57,13 @@ struct Collect;
 #[derive(utoipa::OpenApi)]
 #[openapi(paths(
     fleet::systems::erasure::destroy_system,
+    fleet::systems::list::list_systems,
+    fleet::systems::add::add_system,
+    fleet::systems::totals::total_systems,
+    fleet::systems::export::export_systems,
+    fleet::systems::show::show_system,
+    fleet::systems::change::change_system,
+    fleet::systems::rotate_secret::rotate_secret,
     systems::list::list_backups,
     systems::link::create_link,
     systems::delete::delete_backup,
