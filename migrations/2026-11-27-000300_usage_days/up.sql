@@ -1,4 +1,4 @@
--- What each organization has used on each day (UTC): for bills, and for trends. A job adds a day up once it is over.
+-- What each organization has used on each day (UTC): for bills, and for trends. A task adds a day up once it is over.
 
 CREATE TABLE usage_days_added (
     day date PRIMARY KEY,

@@ -9,4 +9,5 @@ mod layers;
 mod references;
 mod settings;
 mod source;
+mod status;
 mod wording;

@@ -14,6 +14,7 @@ mod engine;
 mod harness;
 
 mod crash_fixture;
+mod demand_panics;
 mod destroy_command;
 mod erasure;
 mod erasure_by_portal;
