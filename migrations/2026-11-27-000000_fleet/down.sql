@@ -10,6 +10,8 @@ DROP FUNCTION refresh_facts(uuid);
 DROP VIEW facts_of_backups;
 DROP TRIGGER organizations_periods ON organizations;
 DROP FUNCTION pass_on_periods();
+DROP TRIGGER systems_secret ON systems;
+DROP FUNCTION end_previous_secret();
 DROP TRIGGER systems_periods ON systems;
 DROP FUNCTION set_periods_in_force();
 

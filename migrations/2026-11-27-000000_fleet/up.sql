@@ -150,13 +150,26 @@ CREATE TRIGGER organizations_periods AFTER UPDATE OF backup_period, contact_peri
         OR OLD.contact_period IS DISTINCT FROM NEW.contact_period)
     EXECUTE FUNCTION pass_on_periods();
 
+-- A secret that is replaced without a word about the one before it (by a version before 0.2.0, or by SQL) ends both.
+CREATE FUNCTION end_previous_secret() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    NEW.previous_secret_sha256 := NULL;
+    NEW.previous_secret_until := NULL;
+    RETURN NEW;
+END
+$$;
+CREATE TRIGGER systems_secret BEFORE UPDATE OF secret_sha256 ON systems
+    FOR EACH ROW WHEN (OLD.secret_sha256 <> NEW.secret_sha256 AND OLD.previous_secret_sha256 IS NOT NULL
+        AND OLD.previous_secret_sha256 = NEW.previous_secret_sha256)
+    EXECUTE FUNCTION end_previous_secret();
+
 -- The facts that follow from a system's rows in `backups`.
 CREATE VIEW facts_of_backups AS
 SELECT b.system_id, count(*) AS backups_kept, sum(b.size_bytes)::bigint AS bytes_kept,
     (array_agg(b.id ORDER BY b.seq DESC))[1] AS last_backup_id,
     (array_agg(b.uploaded_at ORDER BY b.seq DESC))[1] AS last_backup_at,
     (array_agg(b.damage ORDER BY b.seq DESC))[1] AS last_backup_damage,
-    (array_agg(b.admitted_at ORDER BY b.seq DESC))[1] AS last_backup_admitted_at,
+    max(b.admitted_at) AS last_admitted_at,
     (array_agg(b.id ORDER BY b.seq DESC) FILTER (WHERE b.damage IS NULL))[1] AS whole_backup_id,
     (array_agg(b.uploaded_at ORDER BY b.seq DESC) FILTER (WHERE b.damage IS NULL))[1] AS whole_backup_at
 FROM backups b WHERE b.state = 'stored' GROUP BY b.system_id;
@@ -167,7 +180,7 @@ COMMENT ON COLUMN facts_of_backups.bytes_kept IS 'The sum of their sizes in byte
 COMMENT ON COLUMN facts_of_backups.last_backup_id IS 'The newest of them (the highest seq).';
 COMMENT ON COLUMN facts_of_backups.last_backup_at IS 'When that one was stored.';
 COMMENT ON COLUMN facts_of_backups.last_backup_damage IS 'Its damage.';
-COMMENT ON COLUMN facts_of_backups.last_backup_admitted_at IS 'When its upload was admitted.';
+COMMENT ON COLUMN facts_of_backups.last_admitted_at IS 'When the one was admitted that was sent last; it need not be the newest.';
 COMMENT ON COLUMN facts_of_backups.whole_backup_id IS 'The newest one without damage.';
 COMMENT ON COLUMN facts_of_backups.whole_backup_at IS 'When that one was stored.';
 
@@ -187,7 +200,7 @@ BEGIN
         whole_backup_at = facts.whole_backup_at
     WHERE id = target;
     UPDATE systems SET refused_at = NULL, refused_reason = NULL, refused_since = NULL, refused_upload_at = NULL
-    WHERE id = target AND refused_upload_at < facts.last_backup_admitted_at;
+    WHERE id = target AND refused_upload_at < facts.last_admitted_at;
 END
 $$;
 COMMENT ON FUNCTION refresh_facts IS 'Writes the facts of one system that follow from its rows in backups.';

@@ -28,6 +28,11 @@ impl<A: Actor> Directory<A> {
         actor
     }
 
+    /// Returns all actors.
+    pub fn all(&self) -> Vec<Addr<A>> {
+        self.lock().values().cloned().collect()
+    }
+
     /// Removes an actor that is about to stop, unless another one has taken its place.
     pub fn remove(&self, org: &OrgId, actor: &Addr<A>) {
         let mut actors = self.lock();

@@ -58,6 +58,11 @@ pub(super) struct Submit {
 #[rtype(result = "()")]
 pub(super) struct RecordRefusal(pub RefusedUpload);
 
+/// The message that writes every refusal that is not written yet. The result is whether there is none.
+#[derive(Message)]
+#[rtype(result = "bool")]
+pub(super) struct FlushRefusals;
+
 /// The resources that the actors of all organizations share.
 pub(super) struct ActorResources {
     pub directory: Directory<OrgActor>,
@@ -70,8 +75,8 @@ pub(super) struct OrgActor {
     shared: Arc<ActorResources>,
     queue: PendingQueue,
     refusals: RefusedUploads,
-    /// The last admission, by the database's clock.
-    last_admission: Option<DateTime<Utc>>,
+    /// The last admission, by the database's clock, and when this process knew of it.
+    last_admission: Option<(DateTime<Utc>, Instant)>,
     quota_refusals: QuotaRefusalCache,
     /// Whether a transaction is under way, or waits for its next attempt.
     in_flight: bool,
@@ -204,7 +209,9 @@ impl OrgActor {
         for (pending, outcome) in batch.into_iter().zip(outcomes) {
             self.quota_refusals.observe(&pending.operation, &outcome, now);
             match &outcome {
-                OperationOutcome::Admitted { at } => self.last_admission = self.last_admission.max(Some(*at)),
+                OperationOutcome::Admitted { at } => {
+                    self.last_admission = self.last_admission.max(Some((*at, now)));
+                }
                 OperationOutcome::Committed(_) => self.refusals.backup_stored(pending.operation.system_id()),
                 _ => {}
             }
@@ -218,7 +225,7 @@ impl OrgActor {
     }
 
     fn tick(&mut self, ctx: &mut Context<Self>) {
-        self.refusals.end_minutes(Instant::now());
+        self.refusals.tick(Instant::now());
         self.start_next(ctx);
         let idle = !self.in_flight && self.queue.is_empty() && self.last_work.elapsed() > IDLE_STOP;
         if idle {
@@ -266,11 +273,23 @@ impl Handler<Submit> for OrgActor {
     }
 }
 
+impl Handler<FlushRefusals> for OrgActor {
+    type Result = bool;
+
+    fn handle(&mut self, _: FlushRefusals, ctx: &mut Self::Context) -> Self::Result {
+        self.refusals.end_all();
+        self.start_next(ctx);
+        self.refusals.is_empty() && !self.in_flight
+    }
+}
+
 impl Handler<RecordRefusal> for OrgActor {
     type Result = ();
 
     fn handle(&mut self, message: RecordRefusal, _: &mut Self::Context) {
-        let refusal = RefusedUpload { not_before: self.last_admission, ..message.0 };
+        let sent = message.0.instead_of_admission;
+        let before = self.last_admission.filter(|(_, known)| sent.is_some_and(|sent| sent > *known));
+        let refusal = RefusedUpload { not_before: before.map(|(at, _)| at), ..message.0 };
         self.refusals.record(refusal, Instant::now());
     }
 }

@@ -1,9 +1,9 @@
 //! Refused uploads that the next transaction writes: to the history at most one a minute for each system and reason, so that a
 //! flood does not fill it; and to the row of the system, whose status they change.
 //!
-//! A refusal within a minute of another one is not written: the row says the same already. It is remembered, and written when
-//! the row may say something else: a backup was stored that was sent before the refusal, or the minute is over (another process
-//! may have stored one).
+//! A refusal within a minute of another one is not written: the row says the same already. It is remembered, and compared with
+//! the row when that may say something else: a backup was stored that was sent before the refusal; or some seconds later, because
+//! another process may have stored one.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -16,7 +16,9 @@ use crate::domain::refusal::RefusalReason;
 /// The least time between two events of the same system and reason.
 const RECORD_INTERVAL: Duration = Duration::from_mins(1);
 /// The most refusals that one transaction writes.
-const MAX_BATCH: usize = 64;
+const MAX_BATCH: usize = 256;
+/// How long a refusal that was not written waits until it is compared with the row.
+const CHECK_INTERVAL: Duration = Duration::from_secs(3);
 
 type Key = (Uuid, RefusalReason);
 
@@ -48,36 +50,49 @@ impl RefusedUploads {
                 refusal.is_event = true;
                 self.wait(refusal);
             }
-            Some(recorded) if recorded.stored_since => {
+            Some(recorded) if recorded.stored_since && refusal.instead_of_admission.is_some() => {
                 recorded.stored_since = false;
                 self.wait(refusal);
             }
+            // Its abort has noted it.
+            Some(_) if refusal.instead_of_admission.is_none() => {}
             Some(recorded) => recorded.repeated = Some(refusal),
         }
     }
 
     /// A backup of the system was stored. It has ended the refusals that were written, but maybe not those that came later.
     pub fn backup_stored(&mut self, system: Uuid) {
-        let mut repeated = vec![];
-        for (_, recorded) in self.recorded.iter_mut().filter(|((of, _), _)| *of == system) {
+        for reason in RefusalReason::ALL {
+            let Some(recorded) = self.recorded.get_mut(&(system, *reason)) else { continue };
             recorded.stored_since = true;
-            repeated.extend(recorded.repeated.take());
+            if let Some(repeated) = recorded.repeated.take() {
+                self.wait(repeated);
+            }
         }
-        self.put_back(repeated);
     }
 
-    /// Forgets what is older than a minute. A refusal that was not written is written then: another process may have stored a
-    /// backup before it.
-    pub fn end_minutes(&mut self, now: Instant) {
-        let mut repeated = vec![];
-        self.recorded.retain(|_, recorded| {
-            let is_recent = now.duration_since(recorded.at) < RECORD_INTERVAL;
-            if !is_recent {
-                repeated.extend(recorded.repeated.take());
-            }
-            is_recent
+    /// Forgets what is older than a minute, and lets the refusals be compared with the rows that have waited for it.
+    pub fn tick(&mut self, now: Instant) {
+        self.end(|repeated| {
+            repeated.instead_of_admission.is_none_or(|sent| now.duration_since(sent) >= CHECK_INTERVAL)
         });
-        self.put_back(repeated);
+        self.recorded.retain(|_, recorded| {
+            recorded.repeated.is_some() || now.duration_since(recorded.at) < RECORD_INTERVAL
+        });
+    }
+
+    /// Lets all refusals be compared with the rows.
+    pub fn end_all(&mut self) {
+        self.end(|_| true);
+    }
+
+    fn end(&mut self, is_due: impl Fn(&RefusedUpload) -> bool) {
+        let due = self.recorded.values_mut().filter_map(|recorded| {
+            let is_due = recorded.repeated.as_ref().is_some_and(&is_due);
+            if is_due { recorded.repeated.take() } else { None }
+        });
+        let due: Vec<_> = due.collect();
+        self.put_back(due);
     }
 
     /// Removes and returns refusals that the next transaction has to write.
@@ -155,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn a_repeated_refusal_is_written_after_a_backup_was_stored_or_a_minute() {
+    fn a_repeated_refusal_is_written_after_a_backup_was_stored_or_some_seconds() {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
         let mut refusals = RefusedUploads::default();
@@ -176,10 +191,18 @@ mod tests {
         );
         assert_eq!(record(&mut refusals, 3), [(3, false)], "the backup has ended the first one");
         assert_eq!(record(&mut refusals, 4), []);
-        refusals.end_minutes(at(59));
+        refusals.tick(at(6));
         assert!(refusals.is_empty());
-        refusals.end_minutes(at(60));
-        assert_eq!(taken(&mut refusals, start), [(4, false)]);
+        refusals.tick(at(7));
+        assert_eq!(taken(&mut refusals, start), [(4, false)], "another process may have stored a backup");
+        assert_eq!(record(&mut refusals, 8), []);
+        refusals.end_all();
+        assert_eq!(taken(&mut refusals, start), [(8, false)], "the process ends");
+        let admitted = RefusedUpload { instead_of_admission: None, ..refusal(1, RefusalReason::Rate, at(9)) };
+        assert_eq!(record(&mut refusals, 9), []);
+        refusals.record(admitted, at(9));
+        refusals.end_all();
+        assert_eq!(taken(&mut refusals, start), [(9, false)], "one that was admitted does not displace it");
     }
 
     #[test]
@@ -188,12 +211,12 @@ mod tests {
         let mut refusals = RefusedUploads::default();
         for minute in 0..10_u64 {
             let now = start + Duration::from_secs(60 * minute);
-            for system in 0..100 {
+            for system in 0..300 {
                 refusals.record(refusal(system, RefusalReason::Unavailable, now), now);
             }
         }
         let (first, second) = (taken(&mut refusals, start), taken(&mut refusals, start));
-        assert_eq!((first.len(), second.len()), (MAX_BATCH, 100 - MAX_BATCH));
+        assert_eq!((first.len(), second.len()), (MAX_BATCH, 300 - MAX_BATCH));
         assert!(first.iter().all(|refusal| *refusal == (540, true)), "the last one of each");
     }
 }

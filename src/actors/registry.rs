@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix::{Actor, Addr, ArbiterHandle};
+use tokio::time::{sleep, timeout};
 
 use super::directory::Directory;
 use super::group_commit::GroupCommit;
-use super::org_actor::{ActorResources, OrgActor, RecordRefusal, Submit};
+use super::org_actor::{ActorResources, FlushRefusals, OrgActor, RecordRefusal, Submit};
 use super::quota_contention::QuotaContention;
 use crate::db::accounting::{AccountingPolicy, Operation, OperationOutcome, RefusedUpload};
 use crate::db::{Db, DbError};
@@ -23,6 +24,8 @@ pub struct OrgActors {
 
 /// How many times an actor is looked up for one message: it may stop before the message arrives, and then another is started.
 const LOOKUPS: usize = 3;
+/// The pause between two looks whether the refusals are written.
+const FLUSH_PAUSE: Duration = Duration::from_millis(20);
 
 impl OrgActors {
     /// Makes the handle. The actors will run on `arbiter`.
@@ -61,6 +64,23 @@ impl OrgActors {
     /// Records that an upload was refused. The next transaction writes it to the history.
     pub fn record_refusal(&self, org: &OrgId, refusal: RefusedUpload) {
         self.actor_of(org).do_send(RecordRefusal(refusal));
+    }
+
+    /// Writes all refusals that are not written yet, before the process ends. Gives up after `limit`.
+    pub async fn write_refusals(&self, limit: Duration) {
+        let all_written = async {
+            for actor in self.shared.directory.all() {
+                // An actor that has stopped has none.
+                while !actor.send(FlushRefusals).await.unwrap_or(true) {
+                    sleep(FLUSH_PAUSE).await;
+                }
+            }
+        };
+        if timeout(limit, all_written).await.is_err() {
+            log::warn!(
+                "some refused uploads are not in the status of their systems: the database did not answer in time"
+            );
+        }
     }
 
     fn actor_of(&self, org: &OrgId) -> Addr<OrgActor> {

@@ -6,7 +6,8 @@ WITH kept AS MATERIALIZED (
         coalesce(sum(b.reserved_bytes) FILTER (WHERE b.state = 'receiving'), 0) AS reserved,
         -- As in the view facts_of_backups, for the backups of one organization.
         max(b.seq) FILTER (WHERE b.state = 'stored') AS newest,
-        max(b.seq) FILTER (WHERE b.state = 'stored' AND b.damage IS NULL) AS newest_whole
+        max(b.seq) FILTER (WHERE b.state = 'stored' AND b.damage IS NULL) AS newest_whole,
+        max(b.admitted_at) FILTER (WHERE b.state = 'stored') AS last_admitted_at
     FROM backups b WHERE b.state <> 'retired' GROUP BY b.system_id, b.org_id
 ),
 sums AS (
@@ -19,9 +20,11 @@ pledged AS (
 ),
 facts AS (
     SELECT s.*, coalesce(k.backups, 0) AS rows, coalesce(k.stored, 0) AS sum,
-        b.id AS newest_id, b.uploaded_at AS newest_at, b.damage AS newest_damage, b.admitted_at AS newest_admitted_at,
+        b.id AS newest_id, b.uploaded_at AS newest_at, b.damage AS newest_damage, k.last_admitted_at,
         w.id AS newest_whole_id, w.uploaded_at AS newest_whole_at,
-        coalesce(s.backup_period, o.backup_period, d.backup_period_applied) AS period,
+        -- While a new default is passed on, some systems have the old one and some the new one.
+        coalesce(s.backup_period, o.backup_period, CASE WHEN d.backup_period = d.backup_period_applied
+            THEN d.backup_period ELSE s.backup_period_in_force END) AS period,
         coalesce(s.contact_period, o.contact_period) AS contact
     FROM systems s
     JOIN organizations o ON o.id = s.org_id
@@ -77,5 +80,5 @@ UNION ALL
 SELECT f.org_id, 'system ' || f.id,
     format('refused_at is %s (%s), and a backup is stored that was sent after it', f.refused_at, f.refused_reason)
 FROM facts f
-WHERE f.refused_upload_at < f.newest_admitted_at
+WHERE f.refused_upload_at < f.last_admitted_at
 ORDER BY 1, 2

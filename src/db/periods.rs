@@ -8,9 +8,13 @@ use diesel::dsl::sql;
 use diesel::pg::data_types::PgInterval;
 use diesel::prelude::*;
 use diesel::sql_types::Bool;
+use uuid::Uuid;
 
 use super::schema::{service_defaults, systems};
 use super::{Conn, DbError, organizations};
+
+/// How many systems are changed in one transaction.
+const STEP: usize = 1000;
 
 /// Returns a period as an interval of seconds.
 pub fn interval(period: Duration) -> PgInterval {
@@ -29,21 +33,7 @@ pub fn set_default(conn: &mut Conn, period: Duration) -> Result<(), DbError> {
         return Ok(());
     }
     for org in organizations::ids(conn)? {
-        conn.transaction::<_, DbError, _>(|conn| {
-            organizations::lock(conn, &org)?;
-            let inheriting = systems::org_id.eq(&org).and(systems::backup_period.is_null());
-            let ids: Vec<uuid::Uuid> = systems::table
-                .filter(inheriting)
-                .select(systems::id)
-                .order(systems::id)
-                .for_no_key_update()
-                .load(conn)?;
-            // The trigger looks up the period again.
-            diesel::update(systems::table.filter(systems::id.eq_any(ids)))
-                .set(systems::backup_period.eq(systems::backup_period))
-                .execute(conn)?;
-            Ok(())
-        })?;
+        while pass_on(conn, &org)? == STEP {}
     }
     // If another process has set another default meanwhile, it passes on its own.
     diesel::update(service_defaults::table)
@@ -51,4 +41,28 @@ pub fn set_default(conn: &mut Conn, period: Duration) -> Result<(), DbError> {
         .set(service_defaults::backup_period_applied.eq(interval(period)))
         .execute(conn)?;
     Ok(())
+}
+
+/// Lets some systems of the organization that inherit the default look it up again. Returns how many.
+fn pass_on(conn: &mut Conn, org: &str) -> Result<usize, DbError> {
+    conn.transaction(|conn| {
+        organizations::lock(conn, org)?;
+        let inheriting = systems::org_id.eq(org).and(systems::backup_period.is_null());
+        let is_old = sql::<Bool>(
+            "backup_period_in_force <> coalesce((SELECT o.backup_period FROM organizations o WHERE o.id = org_id), \
+                 (SELECT d.backup_period FROM service_defaults d))",
+        );
+        let ids: Vec<Uuid> = systems::table
+            .filter(inheriting.and(is_old))
+            .select(systems::id)
+            .order(systems::id)
+            .limit(i64::try_from(STEP).unwrap_or(i64::MAX))
+            .for_no_key_update()
+            .load(conn)?;
+        // The trigger looks it up.
+        diesel::update(systems::table.filter(systems::id.eq_any(&ids)))
+            .set(systems::backup_period.eq(systems::backup_period))
+            .execute(conn)?;
+        Ok(ids.len())
+    })
 }

@@ -44,6 +44,8 @@ pub enum StartError {
 const FIRST_PREPARATION_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long uploads may take to be committed or aborted after the last connection is closed.
 const LAST_TASKS_TIMEOUT: Duration = Duration::from_secs(10);
+/// The longest wait at the end until refused uploads are in the rows of their systems.
+const LAST_REFUSALS_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Runs the service until SIGTERM or SIGINT. `migrate`: whether to apply missing migrations, or to wait until they are
 /// applied.
@@ -155,6 +157,7 @@ async fn serve(
     vault.tasks.close();
     let _ = timeout_at(Instant::now() + LAST_TASKS_TIMEOUT, vault.tasks.wait()).await;
     background::write_rest(&vault).await;
+    vault.orgs.write_refusals(LAST_REFUSALS_TIMEOUT).await;
     drop(threads);
     actors.stop();
     log::info!("stopped");

@@ -6,12 +6,17 @@ use crate::source::{files, read};
 const COMPARED: [&str; 5] =
     ["protected_until", "contact_period_in_force", "refused_since", "last_seen_at", "backup_period_in_force"];
 /// Files that compare one of them for another purpose.
-const ELSEWHERE: [(&str, &str); 4] = [
+const ELSEWHERE: [(&str, &str); 7] = [
     // They write the time at most once a minute.
     ("src/db/credentials.rs", "last_seen_at"),
     ("src/db/seen_systems.rs", "last_seen_at"),
     ("src/db/seen_systems.sql", "last_seen_at"),
     ("src/db/unavailable_uploads.sql", "last_seen_at"),
+    // It finds the systems that do not have the new default yet.
+    ("src/db/periods.rs", "backup_period_in_force"),
+    // They choose the index with which Postgres finds the systems of a status.
+    ("src/db/systems/page/sql.rs", "protected_until"),
+    ("src/db/systems/page/tests.rs", "protected_until"),
 ];
 
 /// Whether a comparison or a sum stands directly before or behind the name at `place`.

@@ -5,9 +5,7 @@ use std::collections::BTreeSet;
 use tempfile::NamedTempFile;
 
 use crate::crash_fixture::{CrashFixture, FAILPOINT, builder};
-use crate::harness::{
-    BACKUPS, Disconnect, Login, RawClient, Server, TIMEOUT, assert_eventually, bytes, sample,
-};
+use crate::harness::{Disconnect, Login, RawClient, Server, TIMEOUT, assert_eventually, bytes, sample};
 
 /// A point that panics each time until this is dropped.
 pub struct Panicking(NamedTempFile);

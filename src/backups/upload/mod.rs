@@ -73,62 +73,61 @@ impl Vault {
         identity: &SystemIdentity,
         head: UploadHead,
     ) -> Result<UploadHandle, UploadError> {
-        let remote_addr = head.remote_addr;
-        let result = self.spawn_upload(identity, head).await;
-        if let Err(error) = &result {
-            self.note_refused_lately(identity, error, Instant::now());
-            self.record_refusal(identity, error, remote_addr, true);
-        }
-        result
-    }
-
-    /// Makes the checks that cost no transaction, spawns the upload's task, and waits for its admission.
-    async fn spawn_upload(
-        self: &Arc<Self>,
-        identity: &SystemIdentity,
-        head: UploadHead,
-    ) -> Result<UploadHandle, UploadError> {
-        let max_bytes = self.limits.max_upload;
-        if head.length.is_some_and(|length| length > max_bytes) {
-            return Err(UploadError::TooLarge { max_bytes });
-        }
-        if let Some(retry_after_seconds) =
-            self.rate_refusals.check(identity.id(), identity.window_epoch()).await
-        {
-            return Err(UploadError::RateLimited { retry_after_seconds });
+        let sent = Instant::now();
+        if let Err(error) = self.check_head(identity, &head).await {
+            self.record_refusal(identity, &error, head.remote_addr, Some(sent));
+            return Err(error);
         }
         fail_point!("upload.authenticated");
         let (body, messages) = BodySender::new();
         let (result_tx, result) = oneshot::channel();
         let (admitted_tx, admitted) = oneshot::channel();
         let (vault, identity) = (Arc::clone(self), identity.clone());
-        let task = async move { vault.run_upload(identity, head, messages, admitted_tx, result_tx).await };
+        let task =
+            async move { vault.run_upload(identity, head, sent, messages, admitted_tx, result_tx).await };
         self.tasks.spawn_on(task, &self.runtime);
         match admitted.await {
             Ok(Ok(id)) => Ok(UploadHandle { id, body, result }),
+            // The task has recorded the refusal: this future is dropped if the client gives up before its answer.
             Ok(Err(error)) => Err(error),
             Err(_) => Err(UploadError::Aborted),
         }
     }
 
-    /// Notes for the status of the system that an upload was refused because its head is malformed.
-    pub fn refuse_malformed_head(&self, identity: &SystemIdentity, remote_addr: Option<IpAddr>) {
-        self.refused_lately.record(identity.id(), Instant::now());
-        self.submit_refusal(identity, RefusalReason::Malformed, remote_addr, true);
+    /// Makes the checks that cost no transaction.
+    async fn check_head(&self, identity: &SystemIdentity, head: &UploadHead) -> Result<(), UploadError> {
+        let max_bytes = self.limits.max_upload;
+        if head.length.is_some_and(|length| length > max_bytes) {
+            return Err(UploadError::TooLarge { max_bytes });
+        }
+        match self.rate_refusals.check(identity.id(), identity.window_epoch()).await {
+            Some(retry_after_seconds) => Err(UploadError::RateLimited { retry_after_seconds }),
+            None => Ok(()),
+        }
     }
 
-    /// Counts a refusal, and submits it for the history and for the status of the system. `instead_of_admission`: whether the
-    /// upload was not admitted; otherwise its abort notes the refusal for the status.
+    /// Notes for the status of the system that an upload was refused because its head is malformed.
+    pub fn refuse_malformed_head(&self, identity: &SystemIdentity, remote_addr: Option<IpAddr>) {
+        let now = Instant::now();
+        self.refused_lately.record(identity.id(), now);
+        self.submit_refusal(identity, RefusalReason::Malformed, remote_addr, Some(now));
+    }
+
+    /// Counts a refusal, and submits it for the history and for the status of the system. `sent`: when the upload was sent that
+    /// was refused instead of admitted; `None`: it was admitted, and its abort notes the refusal for the status.
     fn record_refusal(
         &self,
         identity: &SystemIdentity,
         error: &UploadError,
         remote_addr: Option<IpAddr>,
-        instead_of_admission: bool,
+        sent: Option<Instant>,
     ) {
-        let unavailable = || error.refused().filter(|_| instead_of_admission);
+        if let Some(sent) = sent {
+            self.note_refused_lately(identity, error, sent);
+        }
+        let unavailable = || error.refused().filter(|_| sent.is_some());
         if let Some(reason) = error.refusal_reason().or_else(unavailable) {
-            self.submit_refusal(identity, reason, remote_addr, instead_of_admission);
+            self.submit_refusal(identity, reason, remote_addr, sent);
         }
     }
 
@@ -144,14 +143,14 @@ impl Vault {
         identity: &SystemIdentity,
         reason: RefusalReason,
         remote_addr: Option<IpAddr>,
-        instead_of_admission: bool,
+        sent: Option<Instant>,
     ) {
         self.metrics.refused(reason.as_str());
         let refusal = RefusedUpload {
             system_id: identity.id(),
             reason,
             remote_addr,
-            instead_of_admission: instead_of_admission.then(Instant::now),
+            instead_of_admission: sent,
             not_before: None,
             is_event: false,
         };

@@ -27,11 +27,12 @@ impl Vault {
         self: Arc<Self>,
         identity: SystemIdentity,
         head: UploadHead,
+        sent: std::time::Instant,
         messages: mpsc::Receiver<BodyMessage>,
         admitted: oneshot::Sender<Result<BackupId, UploadError>>,
         stored: oneshot::Sender<Result<Backup, UploadError>>,
     ) {
-        let sent = Instant::now();
+        let remote_addr = head.remote_addr;
         let admission = self.admission(&identity, &head);
         let (backup, key) = (admission.backup, admission.object_key.clone());
         let reservation = Reservation::new(
@@ -47,6 +48,7 @@ impl Vault {
             Err(error @ UploadError::Unavailable(_)) => {
                 // The upload may have been admitted, so it is aborted.
                 log::error!("upload {backup} of system {} was not admitted: {error}", identity.id());
+                self.record_refusal(&identity, &error, remote_addr, Some(sent));
                 let failure = self.failure(&identity, &error, &AtomicU64::default());
                 reservation.abort(&error, failure).await;
                 let _ = admitted.send(Err(error));
@@ -54,6 +56,7 @@ impl Vault {
             }
             Err(refused) => {
                 reservation.disarm();
+                self.record_refusal(&identity, &refused, remote_addr, Some(sent));
                 let _ = admitted.send(Err(refused));
                 return;
             }
@@ -63,7 +66,6 @@ impl Vault {
         let _ = admitted.send(Ok(backup));
         // The admission has recorded it.
         self.authenticator.forget_seen(&identity);
-        let remote_addr = head.remote_addr;
         let bytes_received = Arc::<AtomicU64>::default();
         let receiver = BodyReceiver {
             messages,
@@ -82,11 +84,11 @@ impl Vault {
         match &result {
             Ok(_) => {
                 reservation.disarm();
-                self.refused_lately.clear(identity.id(), sent.into_std());
+                self.refused_lately.clear(identity.id(), sent);
             }
             Err(error) => {
-                self.note_refused_lately(&identity, error, sent.into_std());
-                self.record_refusal(&identity, error, remote_addr, false);
+                self.note_refused_lately(&identity, error, sent);
+                self.record_refusal(&identity, error, remote_addr, None);
                 let level = if error.is_ours() { log::Level::Error } else { log::Level::Info };
                 let client = describe_client(remote_addr);
                 log::log!(

@@ -41,7 +41,7 @@ impl Transaction<'_> {
         }
         let age = TimeDelta::from_std(self.locked_at.duration_since(sent)).unwrap_or_default();
         let not_before = refused.not_before.map(|at| at + TimeDelta::microseconds(1));
-        let sent_at = (system.row.db_time - age).max(not_before.unwrap_or(DateTime::UNIX_EPOCH));
+        let sent_at = (self.db_time - age).max(not_before.unwrap_or(DateTime::UNIX_EPOCH));
         self.note(index, RefusedAttempt { reason, sent_at, refused_at: sent_at });
     }
 
@@ -53,7 +53,7 @@ impl Transaction<'_> {
 
     fn note(&mut self, index: SystemIndex, attempt: RefusedAttempt) {
         let system = &mut self.systems[index];
-        let standing = refusal::after_refusal(system.refusal, attempt, system.newest_admitted_at());
+        let standing = refusal::after_refusal(system.refusal, attempt, system.last_admitted_at());
         if standing != system.refusal {
             (system.refusal, system.changed) = (standing, true);
             self.changed = true;

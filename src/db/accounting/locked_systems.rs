@@ -66,9 +66,11 @@ impl LockedSystem {
         self.uploads.iter().find(|upload| upload.id == id).copied()
     }
 
-    /// Returns when the upload of the newest stored backup was admitted; `None`: none is stored.
-    pub fn newest_admitted_at(&self) -> Option<DateTime<Utc>> {
-        self.backups.last().and_then(|newest| self.row_of(newest.id)).map(|row| row.admitted_at)
+    /// Returns when the stored backup that was sent last was admitted; `None`: none is stored. It need not be the newest: an upload
+    /// that was admitted earlier may be stored later.
+    pub fn last_admitted_at(&self) -> Option<DateTime<Utc>> {
+        let rows = self.backups.iter().filter_map(|backup| self.row_of(backup.id));
+        rows.map(|row| row.admitted_at).max()
     }
 
     /// Returns the backup or upload as it was read.

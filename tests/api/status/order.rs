@@ -58,4 +58,32 @@ fn refusal_by_one_process_is_ended_by_a_backup_through_another() {
     assert_eventually("it is refused", TIMEOUT, || refusal(&server, &system) == "size");
     other.store(&system, b"x");
     assert_eq!(status(&server, &system), "fresh");
+    // The process has refused an upload of this system a moment ago, and does not know of the backup.
+    server.put(&system, &bytes(1001)).is_over_size(1000);
+    assert_eventually("it is refused again", TIMEOUT, || refusal(&server, &system) == "size");
+}
+
+#[test]
+fn refusal_right_before_a_graceful_stop_is_noted() {
+    let server = Server::builder().no_rate_limit().set("BACKUP_MAX_UPLOAD_SIZE", 1000).start();
+    let system = server.system();
+    for _ in 0..2 {
+        server.put(&system, &bytes(1001)).is_over_size(1000);
+    }
+    assert!(server.stop_gracefully().success());
+    assert_eq!(refusal(&server, &system), "size");
+}
+
+#[test]
+fn newest_backup_may_have_been_sent_before_one_that_is_stored_already() {
+    let server = Server::unlimited();
+    let system = server.system();
+    let slow = RawClient::half_an_upload(&server, &system);
+    let fails = RawClient::upload(&server, &system, &["Content-Length: 2000000"]);
+    assert_eventually("both are under way", TIMEOUT, || server.receiving() == 2);
+    server.store(&system, b"sent last");
+    finish(slow);
+    fails.disconnect(Disconnect::Rst);
+    assert_eventually("it is aborted", TIMEOUT, || server.receiving() == 0);
+    assert!(server.db.holds("(SELECT refused_at IS NULL FROM systems)"));
 }
