@@ -25,24 +25,37 @@ pub struct CredentialRefusals {
     pub last_addr: Option<IpAddr>,
 }
 
-/// Adds the refusals to the events of their systems. They belong to the hour of the last attempt.
-pub fn write(conn: &mut Conn, refusals: &[CredentialRefusals]) -> Result<(), DbError> {
-    let columns = (
-        column(refusals, |one| one.system_id).into_sql::<Array<SqlUuid>>(),
-        column(refusals, |one| one.org_id.as_str()).into_sql::<Array<Text>>(),
-        column(refusals, |one| to_bigint(one.attempts)).into_sql::<Array<BigInt>>(),
-        column(refusals, |one| to_bigint(one.inactive)).into_sql::<Array<BigInt>>(),
-        column(refusals, |one| one.first_age.as_secs_f64()).into_sql::<Array<Double>>(),
-        column(refusals, |one| one.last_age.as_secs_f64()).into_sql::<Array<Double>>(),
-        column(refusals, |one| one.last_addr.map(IpNet::from)).into_sql::<Array<Nullable<Inet>>>(),
-    );
-    let systems = column(refusals, |one| one.system_id).into_sql::<Array<SqlUuid>>();
+#[derive(QueryableByName)]
+struct Locked {
+    #[diesel(sql_type = SqlUuid)]
+    id: Uuid,
+}
+
+/// Adds the refusals to the events of their systems. They belong to the hour of the last attempt. Returns the systems that have
+/// to be written another time, because their rows are locked: no lock is waited for while others are held.
+pub fn write(conn: &mut Conn, refusals: &[CredentialRefusals]) -> Result<Vec<Uuid>, DbError> {
+    let systems = column(refusals, |one| one.system_id);
     conn.transaction(|conn| {
         // Two processes may count the same system. The order of the ids is that of every transaction that locks systems.
-        prepared("SELECT FROM systems WHERE id = ANY($*) ORDER BY id FOR NO KEY UPDATE", systems)
-            .execute(conn)?;
-        // A statement of its own sees what the transaction has written for which the locks have waited.
+        let sql = "WITH given (ids) AS MATERIALIZED (SELECT $*), \
+             locked AS MATERIALIZED (SELECT s.id FROM systems s WHERE s.id = ANY((SELECT ids FROM given)::uuid[]) \
+                 ORDER BY s.id FOR NO KEY UPDATE SKIP LOCKED) \
+             SELECT s.id FROM systems s WHERE s.id = ANY((SELECT ids FROM given)::uuid[]) \
+                 AND s.id NOT IN (SELECT id FROM locked)";
+        let locked: Vec<Locked> = prepared(sql, systems.into_sql::<Array<SqlUuid>>()).load(conn)?;
+        let locked: Vec<_> = locked.into_iter().map(|row| row.id).collect();
+        let free: Vec<_> = refusals.iter().filter(|one| !locked.contains(&one.system_id)).collect();
+        let columns = (
+            column(&free, |one| one.system_id).into_sql::<Array<SqlUuid>>(),
+            column(&free, |one| one.org_id.as_str()).into_sql::<Array<Text>>(),
+            column(&free, |one| to_bigint(one.attempts)).into_sql::<Array<BigInt>>(),
+            column(&free, |one| to_bigint(one.inactive)).into_sql::<Array<BigInt>>(),
+            column(&free, |one| one.first_age.as_secs_f64()).into_sql::<Array<Double>>(),
+            column(&free, |one| one.last_age.as_secs_f64()).into_sql::<Array<Double>>(),
+            column(&free, |one| one.last_addr.map(IpNet::from)).into_sql::<Array<Nullable<Inet>>>(),
+        );
+        // A statement of its own sees what the transactions have written that held the locks before.
         prepared(include_str!("credential_refusals.sql"), columns).execute(conn)?;
-        Ok(())
+        Ok(locked)
     })
 }

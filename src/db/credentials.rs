@@ -1,5 +1,7 @@
 //! Queries the credentials of systems, for authentication.
 
+use std::fmt;
+
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Binary, Bool, Nullable, Text, Timestamptz, Uuid as SqlUuid};
@@ -11,7 +13,7 @@ use super::{Conn, DbError};
 use crate::domain::row_state::SystemState;
 
 /// The columns of a system that authentication, and the answers to an authenticated system, need.
-#[derive(Debug, Clone, QueryableByName)]
+#[derive(Clone, QueryableByName)]
 pub struct CredentialRow {
     #[diesel(sql_type = SqlUuid)]
     pub id: Uuid,
@@ -37,6 +39,15 @@ pub struct CredentialRow {
     /// When the system was last heard of, if that was within the last minute.
     #[diesel(sql_type = Nullable<Timestamptz>)]
     pub seen_lately: Option<DateTime<Utc>>,
+}
+
+/// The hashes of the secrets are not shown.
+impl fmt::Debug for CredentialRow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (id, key, state) = (&self.id, &self.system_key, &self.state);
+        let mut shown = f.debug_struct("CredentialRow");
+        shown.field("id", id).field("system_key", key).field("state", state).finish_non_exhaustive()
+    }
 }
 
 impl CredentialRow {

@@ -115,7 +115,7 @@ fn start_refused_credentials(supervisor: &Supervisor, vault: &Vault) {
 pub(super) async fn write_rest(vault: &Vault) {
     let (db, authenticator) = (&vault.db, &vault.authenticator);
     let (uploads, refused, seen) = tokio::join!(
-        authenticator.unavailable_uploads().write(db),
+        authenticator.unavailable_uploads().write_rest(db),
         authenticator.refused_credentials().write(db),
         authenticator.seen_systems().write(db),
     );

@@ -28,6 +28,7 @@ mod refusal_log;
 mod refused_credentials;
 mod seen_systems;
 mod unavailable_uploads;
+mod unchecked_upload;
 
 use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -52,6 +53,7 @@ use refusal_log::RefusalLog;
 pub use refused_credentials::RefusedCredentials;
 pub use seen_systems::SeenSystems;
 pub use unavailable_uploads::UnavailableUploads;
+use unchecked_upload::UncheckedUpload;
 
 /// The database could not be queried for a credential. The text is for the log.
 #[derive(Debug, thiserror::Error)]
@@ -115,17 +117,26 @@ impl Authenticator {
         &self.unavailable_uploads
     }
 
-    /// Like [`authenticate`](Self::authenticate), for an upload: if the database can't be queried, the upload is remembered.
+    /// Like [`authenticate`](Self::authenticate), for an upload that arrived at this time: if the database can't be queried, or
+    /// the client gives up before, the upload is remembered.
     pub async fn authenticate_upload(
         &self,
         key: &str,
         secret: &str,
         remote_addr: Option<IpAddr>,
+        arrived: Instant,
     ) -> Result<Option<SystemIdentity>, CredentialCheckError> {
+        let unchecked = SystemKey::parse(key).ok().map(|key| UncheckedUpload {
+            uploads: &self.unavailable_uploads,
+            key,
+            secret: SecretSha256::of(secret),
+            addr: remote_addr,
+            arrived,
+            is_checked: false,
+        });
         let result = self.authenticate(key, secret, remote_addr).await;
-        if let (Err(_), Ok(key)) = (&result, SystemKey::parse(key)) {
-            let secret = SecretSha256::of(secret);
-            self.unavailable_uploads.record(&key, &secret, remote_addr, Instant::now());
+        if let Some(mut unchecked) = unchecked {
+            unchecked.is_checked = result.is_ok();
         }
         result
     }

@@ -65,7 +65,8 @@ impl RefusedCredentials {
         count.last_addr = remote_addr;
     }
 
-    /// Writes the counts to the history. Those that could not be written stay for the next call.
+    /// Writes the counts to the history. Those that could not be written stay for the next call, also those of systems that
+    /// another transaction has locked.
     ///
     /// # Errors
     /// The database could not be queried.
@@ -82,9 +83,12 @@ impl RefusedCredentials {
             let now = Instant::now();
             let refusals: Vec<_> = step.iter().map(|(id, count)| count.refusals(*id, now)).collect();
             let query = move |conn: &mut _| credential_refusals::write(conn, &refusals);
-            if let Err(error) = db.run(Lane::General, QUERY_TIMEOUT, query).await {
-                self.put_back(step);
-                return Err(error);
+            match db.run(Lane::General, QUERY_TIMEOUT, query).await {
+                Ok(locked) => self.put_back(step.into_iter().filter(|(id, _)| locked.contains(id))),
+                Err(error) => {
+                    self.put_back(step);
+                    return Err(error);
+                }
             }
         }
         Ok(())
@@ -99,7 +103,7 @@ impl RefusedCredentials {
     }
 
     /// Adds counts that could not be written to those that have been counted meanwhile.
-    fn put_back(&self, unwritten: HashMap<Uuid, Count>) {
+    fn put_back(&self, unwritten: impl IntoIterator<Item = (Uuid, Count)>) {
         let mut counts = self.lock();
         for (id, count) in unwritten {
             if let Some(newer) = counts.get_mut(&id) {

@@ -1,6 +1,7 @@
 //! Basic auth: the system that sends the request. The credential is checked before anything else in the request.
 
 use std::pin::Pin;
+use std::time::Instant;
 
 use actix_web::dev::Payload;
 use actix_web::web::Data;
@@ -40,9 +41,9 @@ impl FromRequest for UploadingSystem {
     type Future = Extraction<Self>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let request = request.clone();
+        let (request, purpose) = (request.clone(), Purpose::Upload { arrived: Instant::now() });
         Box::pin(async move {
-            let (identity, _) = authenticate(&request, Purpose::Upload).await?;
+            let (identity, _) = authenticate(&request, purpose).await?;
             Ok(Self(identity))
         })
     }
@@ -50,7 +51,7 @@ impl FromRequest for UploadingSystem {
 
 /// What a request is for. An upload is remembered if its credential can't be checked.
 enum Purpose {
-    Upload,
+    Upload { arrived: Instant },
     Other,
 }
 
@@ -67,7 +68,9 @@ async fn authenticate(
     let (key, secret) = (credential.user_id(), credential.password().unwrap_or_default());
     let authenticator = &state.vault.authenticator;
     let identity = match purpose {
-        Purpose::Upload => authenticator.authenticate_upload(key, secret, remote_addr).await,
+        Purpose::Upload { arrived } => {
+            authenticator.authenticate_upload(key, secret, remote_addr, arrived).await
+        }
         Purpose::Other => authenticator.authenticate(key, secret, remote_addr).await,
     };
     let identity = identity.map_err(ReadError::from)?.ok_or(ApiError::WrongCredential)?;

@@ -67,4 +67,16 @@ fn refused_configuration_of_an_appliance_that_never_retries_is_shown_everywhere(
     );
     assert_eventually("the status says so", TIMEOUT, || status() == "refused");
     assert!(server.db.holds("(SELECT status_reason LIKE 'rate: %' FROM support_systems)"));
+    let shown = server.cli(["system", "show", &system.id, "--json"]).exits(0).json();
+    let token = login.token(&system.org, "backup:view");
+    let answer = server.manage("GET", &format!("/api/systems/{}", system.id)).bearer(&token).send();
+    for found in [shown, answer.status(200).data()] {
+        assert_eq!(found["status"], "refused", "{found}");
+        assert!(found["status_reason"].as_str().is_some_and(|why| why.starts_with("rate: ")), "{found}");
+    }
+    for line in
+        ["strongroom_systems{status=\"refused\"} 1\n", "strongroom_systems_refused{reason=\"rate\"} 1\n"]
+    {
+        assert_eventually(line, TIMEOUT, || server.metrics().contains(line));
+    }
 }

@@ -1,11 +1,6 @@
 //! A rotation with overlap: for a while the secret and the one before it are both valid, in every process.
 
-use std::time::Duration;
-
-use crate::harness::{BACKUPS, Login, Server, System, assert_eventually};
-
-/// A second, and time for a busy machine.
-const SOON: Duration = Duration::from_millis(1500);
+use crate::harness::{BACKUPS, Login, Server, System, TIMEOUT, assert_eventually};
 
 pub const NEW_SECRET: &str = "the-new-secret-with-at-least-32-characters";
 
@@ -39,7 +34,9 @@ fn both_secrets_are_valid_until_the_end_of_the_overlap_in_every_process() {
     let old = server.system();
     assert!(is_valid(&server, &old) && is_valid(&other, &old));
     let new = rotate(&server, &old, NEW_SECRET, "1 hour");
-    assert_eventually("the new secret is valid", SOON, || is_valid(&server, &new) && is_valid(&other, &new));
+    assert_eventually("the new secret is valid", TIMEOUT, || {
+        is_valid(&server, &new) && is_valid(&other, &new)
+    });
     for _ in 0..10 {
         assert!(is_valid(&server, &old) && is_valid(&other, &old));
         assert!(is_valid(&server, &new) && is_valid(&other, &new));
@@ -47,7 +44,9 @@ fn both_secrets_are_valid_until_the_end_of_the_overlap_in_every_process() {
     server.store(&old, b"x");
     other.store(&new, b"y");
     end_overlap(&server);
-    assert_eventually("the old one is refused", SOON, || !is_valid(&server, &old) && !is_valid(&other, &old));
+    assert_eventually("the old one is refused", TIMEOUT, || {
+        !is_valid(&server, &old) && !is_valid(&other, &old)
+    });
     assert!(is_valid(&server, &new) && is_valid(&other, &new));
 }
 
@@ -57,12 +56,14 @@ fn second_rotation_in_the_overlap_ends_the_first_secret() {
     let other = server.sibling();
     let first = server.system();
     let second = rotate(&server, &first, NEW_SECRET, "1 hour");
-    assert_eventually("both are valid", SOON, || is_valid(&server, &second) && is_valid(&other, &first));
+    assert_eventually("both are valid", TIMEOUT, || is_valid(&server, &second) && is_valid(&other, &first));
     let third = rotate(&server, &second, "another-new-secret-with-32-characters-or-more", "1 hour");
-    assert_eventually("the first is refused", SOON, || {
+    assert_eventually("the first is refused", TIMEOUT, || {
         !is_valid(&server, &first) && !is_valid(&other, &first)
     });
-    assert_eventually("the others are valid", SOON, || is_valid(&server, &third) && is_valid(&other, &third));
+    assert_eventually("the others are valid", TIMEOUT, || {
+        is_valid(&server, &third) && is_valid(&other, &third)
+    });
     assert!(is_valid(&server, &second) && is_valid(&other, &second));
 }
 
@@ -72,7 +73,7 @@ fn suspended_system_is_refused_with_either_secret() {
     let old = server.system();
     let new = rotate(&server, &old, NEW_SECRET, "1 hour");
     server.cli(["system", "suspend", &old.id]).exits(0);
-    assert_eventually("refused", SOON, || !is_valid(&server, &old) && !is_valid(&server, &new));
+    assert_eventually("refused", TIMEOUT, || !is_valid(&server, &old) && !is_valid(&server, &new));
 }
 
 #[test]
@@ -80,7 +81,7 @@ fn waiting_for_a_backup_request_with_the_previous_secret_succeeds_until_its_end(
     let server = Server::start();
     let old = server.system();
     rotate(&server, &old, NEW_SECRET, "1 hour");
-    assert_eventually("the old secret is valid", SOON, || is_valid(&server, &old));
+    assert_eventually("the old secret is valid", TIMEOUT, || is_valid(&server, &old));
     let mut waiting = server.waiting(&old, 60);
     server.request_backup(&old);
     assert_eq!(crate::harness::request_ids(&waiting.answer()).len(), 1);

@@ -93,3 +93,19 @@ fn counts_wait_for_a_database_that_takes_no_events() {
     server.db.execute("ALTER TABLE backup_events DROP CONSTRAINT none");
     assert_eventually("both are counted", TIMEOUT, || count(&server, &system) == 2);
 }
+
+#[test]
+fn counts_of_a_locked_system_are_written_later_and_do_not_delay_the_others() {
+    let server = behind_a_proxy();
+    let (locked, free) = (server.system(), server.system());
+    let mut session = server.db.session();
+    let lock = format!("BEGIN; SELECT FROM systems WHERE id = '{}' FOR UPDATE", locked.id);
+    diesel::connection::SimpleConnection::batch_execute(&mut session.conn, &lock).expect("locked");
+    for system in [&locked, &free] {
+        try_secret(&server, "192.0.2.7", &system.key, "wrong").is_invalid_token();
+    }
+    assert_eventually("one is counted", TIMEOUT, || count(&server, &free) == 1);
+    assert_eq!(count(&server, &locked), 0);
+    drop(session);
+    assert_eventually("the other as well", TIMEOUT, || count(&server, &locked) == 1);
+}
