@@ -18,6 +18,7 @@ mod demand_panics;
 mod destroy_command;
 mod erasure;
 mod erasure_by_portal;
+mod facts;
 mod panics;
 mod paused;
 mod points;
