@@ -1,5 +1,7 @@
 //! The callers of the management API, and what they may do.
 
+use std::collections::HashSet;
+
 use super::ids::OrgId;
 
 /// A scope: a route requires it, and a token grants it.
@@ -46,6 +48,20 @@ pub enum VisibleOrgs {
     All,
     /// Only those with these ids.
     Of(Vec<String>),
+}
+
+impl VisibleOrgs {
+    /// Whether all of these are visible.
+    pub fn has_all_of(&self, others: &Self) -> bool {
+        match (self, others) {
+            (Self::All, _) => true,
+            (Self::Of(_), Self::All) => false,
+            (Self::Of(ids), Self::Of(others)) => {
+                let ids: HashSet<&str> = ids.iter().map(String::as_str).collect();
+                others.iter().all(|id| ids.contains(id.as_str()))
+            }
+        }
+    }
 }
 
 /// A portal or a program, identified by its verified token. Only `auth::bearer` makes one.

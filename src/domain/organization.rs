@@ -112,6 +112,29 @@ pub fn may_add(author: &Author, new: &NewOrg) -> bool {
     author.is_unrestricted() || new.parent != Parent::Top
 }
 
+/// The quota of the organization of a caller who is not unrestricted, and the service's default: what the caller may give others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OwnQuota {
+    /// The quota in force in bytes; `None`: unlimited.
+    pub in_force: Option<u64>,
+    pub default: Option<u64>,
+}
+
+/// Whether the caller may give this quota to an organization below its own: not more than its own has.
+pub fn may_give(own: OwnQuota, quota: Quota) -> bool {
+    let Some(own_bytes) = own.in_force else { return true };
+    quota.effective(own.default).is_some_and(|bytes| bytes <= own_bytes)
+}
+
+/// Returns the quota with which the caller adds an organization: without one of its own it has that of the caller's organization,
+/// if the default is larger. `None`: the caller may not give it.
+pub fn quota_to_add(own: OwnQuota, quota: Quota) -> Option<Quota> {
+    match own.in_force {
+        Some(bytes) if quota == Quota::Default && !may_give(own, quota) => Some(Quota::Bytes(bytes)),
+        _ => may_give(own, quota).then_some(quota),
+    }
+}
+
 /// Whether the author may make the change to an organization that the author sees. The author has to see the new parent, too.
 ///
 /// Nobody moves an organization out of the tree that they see, nor the one at its top; and nobody gives their own organization
@@ -163,6 +186,27 @@ mod tests {
             {
                 assert!(may_change(&admin, &org("acme"), &change), "{change:?}");
             }
+        }
+    }
+
+    #[test]
+    fn nobody_gives_more_than_they_have() {
+        use Quota::{Bytes, Default, Unlimited};
+        let limited = |in_force, default| OwnQuota { in_force: Some(in_force), default };
+        let unlimited = OwnQuota { in_force: None, default: Some(100) };
+        for (own, quota, may, added) in [
+            (limited(50, Some(100)), Bytes(50), true, Some(Bytes(50))),
+            (limited(50, Some(100)), Bytes(51), false, None),
+            (limited(50, Some(100)), Unlimited, false, None),
+            (limited(50, Some(100)), Default, false, Some(Bytes(50))),
+            (limited(50, None), Default, false, Some(Bytes(50))),
+            (limited(100, Some(100)), Default, true, Some(Default)),
+            (limited(200, Some(100)), Default, true, Some(Default)),
+            (unlimited, Unlimited, true, Some(Unlimited)),
+            (unlimited, Bytes(1 << 40), true, Some(Bytes(1 << 40))),
+            (unlimited, Default, true, Some(Default)),
+        ] {
+            assert_eq!((may_give(own, quota), quota_to_add(own, quota)), (may, added), "{own:?} {quota:?}");
         }
     }
 

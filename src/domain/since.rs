@@ -18,7 +18,17 @@ impl Since {
     pub const DAY: Self = Self::Age(Duration::from_hours(24));
 
     /// Parses an age (`24h`, `7d`), a date, or a date and time. Times without an offset are UTC.
+    ///
+    /// A time before 1970 is refused: nothing is that old, and a much older one is beyond the calendar of Postgres.
     pub fn parse(text: &str) -> Result<Self, String> {
+        let since = Self::read(text)?;
+        match since {
+            Self::Time(at) if at < DateTime::UNIX_EPOCH => Err("a time from 1970 on".to_owned()),
+            since => Ok(since),
+        }
+    }
+
+    fn read(text: &str) -> Result<Self, String> {
         if let Ok(at) = DateTime::parse_from_rfc3339(text) {
             return Ok(Self::Time(at.to_utc()));
         }
@@ -68,7 +78,7 @@ mod tests {
         ] {
             assert_eq!(Since::parse(text).unwrap().at(now), at(expected), "{text}");
         }
-        for wrong in ["", "yesterday", "24", "2026-13-01", "2026-11-26T25:00"] {
+        for wrong in ["", "yesterday", "24", "2026-13-01", "2026-11-26T25:00", "1969-12-31", "-9999-01-01"] {
             assert!(Since::parse(wrong).is_err(), "{wrong}");
         }
     }

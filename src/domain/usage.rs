@@ -66,6 +66,15 @@ pub fn first_whole_day(at: DateTime<Utc>) -> NaiveDate {
     if at.time() == NaiveTime::MIN { day } else { day + Days::new(1) }
 }
 
+/// How long after the end of a day bytes and systems are still taken for those at its end.
+const MEASURED_WITHIN: TimeDelta = TimeDelta::hours(1);
+
+/// Whether what there is at `now` is what there was at the end of the day.
+pub fn is_measured(day: NaiveDate, now: DateTime<Utc>) -> bool {
+    let end = (day + Days::new(1)).and_time(NaiveTime::MIN).and_utc();
+    (TimeDelta::zero()..=MEASURED_WITHIN).contains(&(now - end))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -97,6 +106,21 @@ mod tests {
         for (at, day) in [("2026-11-01T00:00:00Z", "2026-11-01"), ("2026-11-01T00:00:01Z", "2026-11-02")] {
             let at = DateTime::parse_from_rfc3339(at).unwrap().to_utc();
             assert_eq!(first_whole_day(at).to_string(), day);
+        }
+    }
+    #[test]
+    fn day_is_measured_within_an_hour_after_its_end() {
+        let day = NaiveDate::from_ymd_opt(2026, 11, 1).unwrap();
+        for (at, expected) in [
+            ("2026-11-01T23:59:59Z", false),
+            ("2026-11-02T00:00:00Z", true),
+            ("2026-11-02T00:06:00Z", true),
+            ("2026-11-02T01:00:00Z", true),
+            ("2026-11-02T01:00:01Z", false),
+            ("2026-11-03T00:06:00Z", false),
+        ] {
+            let at = DateTime::parse_from_rfc3339(at).unwrap().to_utc();
+            assert_eq!(is_measured(day, at), expected, "{at}");
         }
     }
 }

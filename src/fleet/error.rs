@@ -27,7 +27,7 @@ pub enum FleetError {
     /// Another system has the key.
     #[error("the system key is taken")]
     KeyTaken,
-    /// The system can't be suspended or resumed any more.
+    /// The system can't be changed any more.
     #[error("the system is being destroyed")]
     BeingDestroyed,
     /// A system can't be moved to another organization.

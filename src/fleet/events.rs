@@ -1,13 +1,14 @@
 //! The history, for those who manage the fleet: newest first, page by page.
 
 use chrono::DateTime;
+use serde_json::Value;
 use uuid::Uuid;
 
 use super::scope::organizations_within;
 use super::{Fleet, FleetError, TIMEOUT};
 use crate::db::event_list::{self, EventFilter};
 pub use crate::db::event_list::{EventPosition, EventRow};
-use crate::db::{Conn, DbError, Lane, objects};
+use crate::db::{Conn, DbError, Lane, objects, organizations};
 use crate::domain::caller::{Caller, VisibleOrgs};
 use crate::domain::event_kind::EventKind;
 use crate::domain::ids::OrgId;
@@ -53,7 +54,17 @@ impl Fleet {
                 VisibleOrgs::Of(ids) => Some(ids),
             };
             let filter = EventFilter { orgs, ..filter(conn, &query)? };
-            event_list::page(conn, &filter, after, one_more(limit)).map(Some)
+            let mut events = event_list::page(conn, &filter, after, one_more(limit))?;
+            // Nobody learns the names of organizations that they do not see.
+            if events.iter().any(names_parents)
+                && let VisibleOrgs::Of(visible) = organizations::visible(conn, &caller)?
+            {
+                events
+                    .iter_mut()
+                    .filter(|event| names_parents(event))
+                    .for_each(|event| conceal(&mut event.detail, &visible));
+            }
+            Ok(Some(events))
         };
         let found = self.db.run(Lane::General, TIMEOUT, read).await?.ok_or(FleetError::NoOrganization)?;
         Ok(page(found, limit))
@@ -83,6 +94,22 @@ impl Fleet {
         };
         let found = self.db.run(Lane::General, TIMEOUT, read).await?.ok_or(FleetError::NoSystem)?;
         Ok(page(found, limit))
+    }
+}
+
+/// Whether its detail names organizations above the one that it is about.
+fn names_parents(event: &EventRow) -> bool {
+    [EventKind::OrgMoved.as_str(), EventKind::OrgAdded.as_str()].contains(&event.kind.as_str())
+}
+
+/// Leaves the parents out of the detail that are not visible.
+fn conceal(detail: &mut Value, visible: &[String]) {
+    for member in ["old", "new", "parent"] {
+        if let Some(parent) = detail.get_mut(member)
+            && parent.as_str().is_some_and(|id| !visible.iter().any(|visible| visible == id))
+        {
+            *parent = Value::Null;
+        }
     }
 }
 

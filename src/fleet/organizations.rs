@@ -35,7 +35,7 @@ impl Fleet {
     /// # Errors
     /// [`FleetError::NoOrganization`] if the caller may not see the parent.
     pub async fn list_organizations(&self, caller: &Caller, query: OrgQuery) -> Result<OrgPage, FleetError> {
-        let caller = caller.clone();
+        let (caller, tree) = (caller.clone(), caller.tree().cloned());
         // One more than the page has shows whether there are more.
         let limit = i64::try_from(query.limit).unwrap_or(i64::MAX).saturating_add(1);
         let OrgQuery { parent, text, after, .. } = query;
@@ -58,6 +58,7 @@ impl Fleet {
         let mut organizations = found.ok_or(FleetError::NoOrganization)?;
         let more = organizations.len() > query.limit;
         organizations.truncate(query.limit);
+        let organizations = organizations.into_iter().map(|org| org.within(tree.as_ref())).collect();
         Ok(OrgPage { organizations, more })
     }
 
@@ -68,8 +69,10 @@ impl Fleet {
     pub async fn find_organization(&self, caller: &Caller, id: &str) -> Result<Organization, FleetError> {
         let id = OrgId::parse(id).map_err(|_| FleetError::NoOrganization)?;
         let tree = caller.tree().cloned();
-        let find = move |conn: &mut _| organizations::find(conn, tree.as_ref(), &id);
-        self.db.run(Lane::General, TIMEOUT, find).await?.ok_or(FleetError::NoOrganization)
+        let of_tree = tree.clone();
+        let find = move |conn: &mut _| organizations::find(conn, of_tree.as_ref(), &id);
+        let found = self.db.run(Lane::General, TIMEOUT, find).await?.ok_or(FleetError::NoOrganization)?;
+        Ok(found.within(tree.as_ref()))
     }
 
     /// Adds an organization, and returns it.
@@ -106,11 +109,13 @@ impl Fleet {
         change: OrgChange,
     ) -> Result<Organization, FleetError> {
         let id = OrgId::parse(id).map_err(|_| FleetError::NoOrganization)?;
+        let tree = author.tree().cloned();
         // A repetition after a COMMIT of unknown outcome changes nothing.
         let change = move |conn: &mut _| match organizations::change(conn, &id, &change, &author)? {
             Ok(()) => Ok(organizations::find(conn, None, &id)?.ok_or(OrgRefusal::NotFound)),
             Err(refusal) => Ok(Err(refusal)),
         };
-        Ok(self.db.run(Lane::General, TIMEOUT, change).await??)
+        let changed: Organization = self.db.run(Lane::General, TIMEOUT, change).await??;
+        Ok(changed.within(tree.as_ref()))
     }
 }

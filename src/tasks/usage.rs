@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::db_failure;
 use super::supervisor::{Period, Supervisor, TaskDefinition};
 use crate::db::{Db, DbError, Lane, objects, usage_days};
-use crate::domain::usage::{first_whole_day, oldest_kept};
+use crate::domain::usage::{first_whole_day, is_measured, oldest_kept};
 use crate::telemetry::TaskFailure;
 
 /// The time between two runs: a day is added up at most this long after it may be.
@@ -51,7 +51,12 @@ impl UsageDays {
         let missing = move |conn: &mut _| usage_days::missing(conn, first, last);
         for day in self.db.run(Lane::General, QUERY_TIMEOUT, missing).await? {
             // Another process may add it up at the same time.
-            match self.db.run_alone(move |conn| usage_days::add_up(conn, day, day == last)).await {
+            let add_up = move |conn: &mut _| {
+                // The days before may have taken long.
+                let measure = is_measured(day, objects::now(conn)?);
+                usage_days::add_up(conn, day, measure)
+            };
+            match self.db.run_alone(add_up).await {
                 Ok(true) => log::debug!("usage: added up {day}"),
                 Ok(false) => {}
                 Err(DbError::Conflict(text)) => {

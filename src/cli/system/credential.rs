@@ -14,7 +14,7 @@ use crate::cli::secret::SecretSource;
 use crate::cli::suggest::{require_organization, unknown_organization};
 use crate::cli::system_arg::SystemArg;
 use crate::db::DbError;
-use crate::db::systems::{self, NewSystem};
+use crate::db::systems::{self, NewSystem, Rotated};
 use crate::domain::author::Author;
 use crate::domain::ids::{OrgId, SystemKey};
 
@@ -95,13 +95,17 @@ pub fn rotate(
     let sha256 = secret_hash(&secret);
     let (id, org) = (system.id, &system.org_id);
     let rotated = systems::rotate(&mut context.conn, id, org, sha256, overlap_seconds, &Author::Operator)?;
-    let gone = || {
-        Failure::Refused(format!(
-            "system {} is gone: it was destroyed or moved a moment ago",
-            system.system_key
-        ))
+    let key = &system.system_key;
+    let until = match rotated {
+        Rotated::Done { previous_until } => previous_until,
+        Rotated::NotFound => {
+            let line = format!("system {key} is gone: it was destroyed or moved a moment ago");
+            return Err(Failure::Refused(line));
+        }
+        Rotated::BeingDestroyed => {
+            return Err(Failure::Refused(format!("system {key} is being destroyed")));
+        }
     };
-    let until = rotated.ok_or_else(gone)?.previous_until;
     print(context, system.id, &system.system_key, &system.org_id, &secret, until)
 }
 

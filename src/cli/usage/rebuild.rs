@@ -52,8 +52,17 @@ impl Rebuild {
         if to > newest {
             return Err(Failure::Refused(format!("{to}: the newest day that is over is {newest}")));
         }
+        let all = || from.iter_days().take_while(|day| *day <= to);
+        for day in all() {
+            if usage_days::has_lost_events(conn, day)? {
+                let line = format!(
+                    "{day}: its events are no longer kept, and what was counted would be lost: nothing was changed"
+                );
+                return Err(Failure::Refused(line));
+            }
+        }
         let mut days = 0;
-        for day in from.iter_days().take_while(|day| *day <= to) {
+        for day in all() {
             usage_days::rebuild(conn, day)?;
             days += 1;
         }

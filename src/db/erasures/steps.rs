@@ -88,7 +88,7 @@ pub fn postpone(conn: &mut Conn, system: Uuid, pause: f64) -> Result<(), DbError
 pub fn record_objects_left(conn: &mut Conn, system: Uuid, left: u64) -> Result<(), DbError> {
     diesel::sql_query(format!(
         "UPDATE system_erasures SET objects_erased = objects_erased + greatest(objects_left - $2, 0), \
-             objects_left = $2, claimed_until = {CLAIM} WHERE system_id = $1"
+             objects_left = least(objects_left, $2), claimed_until = {CLAIM} WHERE system_id = $1"
     ))
     .bind::<SqlUuid, _>(system)
     .bind::<BigInt, _>(to_bigint(left))

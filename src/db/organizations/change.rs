@@ -6,11 +6,11 @@ use serde_json::{Value, json};
 
 use super::super::events::{self, Event};
 use super::super::{Conn, DbError};
-use super::{OrgRefusal, from_column, in_history, lock, seconds, to_column, tree};
+use super::{OrgRefusal, from_column, in_history, lock, own_quota, seconds, to_column, tree};
 use crate::domain::author::Author;
 use crate::domain::event_kind::EventKind;
 use crate::domain::ids::OrgId;
-use crate::domain::organization::{OrgChange, Parent, may_change};
+use crate::domain::organization::{OrgChange, Parent, may_change, may_give};
 
 /// What can be changed, as the row has it.
 #[derive(Clone, PartialEq, Eq, QueryableByName)]
@@ -60,6 +60,12 @@ pub fn change(
         // It was deleted a moment ago.
         let Some(before) = read(conn, id)? else { return Ok(Err(OrgRefusal::NotFound)) };
         let after = before.changed(change);
+        if after.quota_bytes != before.quota_bytes
+            && let Some(own) = own_quota(conn, author)?
+            && !may_give(own, from_column(after.quota_bytes))
+        {
+            return Ok(Err(OrgRefusal::NotPermitted));
+        }
         if after != before {
             write(conn, id, &after)?;
             events::write(conn, &differences(id, &before, &after, author))?;

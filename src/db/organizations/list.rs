@@ -51,14 +51,21 @@ impl OrgSummary {
         self.by_status.get(status.as_str()).copied().unwrap_or_default()
     }
 
-    /// Whether it is this organization as it was added.
+    /// Whether it is this organization as it was added: without a quota of its own it may have got that of its author's.
     pub fn is(&self, new: &NewOrg) -> bool {
+        let quota = if new.quota == Quota::Default { self.quota } else { new.quota };
         let parent = match &new.parent {
             Parent::Top => None,
             Parent::Below(parent) => Some(parent.as_str()),
         };
         (self.id.as_str(), self.name.as_str(), self.parent_id.as_deref(), self.quota)
-            == (new.id.as_str(), new.name.as_str(), parent, new.quota)
+            == (new.id.as_str(), new.name.as_str(), parent, quota)
+    }
+
+    /// Leaves out what is above a tree: the parent of the organization at its top. `None`: the tree of all.
+    pub fn within(mut self, tree: Option<&OrgId>) -> Self {
+        self.parent_id = self.parent_id.filter(|_| tree.is_none_or(|top| top.as_str() != self.id));
+        self
     }
 
     /// Returns the number of its systems.

@@ -14,11 +14,12 @@ use diesel::sql_types::{Array, Text};
 use serde_json::{Value, json};
 
 use super::schema::{org_usage, organizations};
-use super::{Conn, DbError, from_bigint, to_bigint};
+use super::{Conn, DbError, from_bigint, service_defaults, to_bigint};
+use crate::domain::author::Author;
 use crate::domain::caller::{Caller, VisibleOrgs};
 use crate::domain::ids::OrgId;
 use crate::domain::org_tree::Misplaced;
-use crate::domain::organization::{Period, Quota};
+use crate::domain::organization::{OwnQuota, Period, Quota};
 
 pub use add::add;
 pub use change::change;
@@ -69,6 +70,14 @@ fn in_history(quota: Quota) -> Value {
         Quota::Unlimited => json!("none"),
         Quota::Bytes(bytes) => json!(bytes),
     }
+}
+
+/// Returns what the author may give of quota; `None`: any.
+fn own_quota(conn: &mut Conn, author: &Author) -> Result<Option<OwnQuota>, DbError> {
+    let Some(own) = author.tree() else { return Ok(None) };
+    let default = service_defaults::default_quota(conn)?;
+    let column = organizations::table.find(own.as_str()).select(organizations::quota_bytes).first(conn)?;
+    Ok(Some(OwnQuota { in_force: quota_of(column, default), default }))
 }
 
 /// Returns a period in seconds for SQL; `None`: inherited.

@@ -27,7 +27,7 @@ pub enum Changed {
     Done,
     /// There is no such system in the organization.
     NotFound,
-    /// It can't be suspended or resumed any more.
+    /// It can't be changed any more.
     BeingDestroyed,
 }
 
@@ -67,7 +67,7 @@ pub fn change(
         .get_result(conn)
         .optional()?;
         let Some(before) = before else { return Ok(Changed::NotFound) };
-        if change.suspended.is_some() && before.state == SystemState::Destroying {
+        if before.state == SystemState::Destroying {
             return Ok(Changed::BeingDestroyed);
         }
         let mut events = Vec::new();

@@ -26,7 +26,7 @@ pub use details::{SystemDetails, details};
 pub use find::{contact_period_of_org, find, one, others_with_name, similar_names};
 pub use in_full::{SystemInFull, in_full};
 pub use page::{Position, Sort, SortKey, SystemFilter, SystemPage, page};
-pub use secret::{Rotation, rotate};
+pub use secret::{Rotated, rotate};
 pub use summary::SystemSummary;
 pub use totals::{StatusCount, count_by_status};
 pub use unchanged::{UnchangedReport, note_unchanged};

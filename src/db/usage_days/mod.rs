@@ -44,6 +44,24 @@ pub fn add_up(conn: &mut Conn, day: NaiveDate, measure: bool) -> Result<bool, Db
     })
 }
 
+/// Whether events of the day are gone, by which it was added up: to rebuild it would lower what was counted.
+pub fn has_lost_events(conn: &mut Conn, day: NaiveDate) -> Result<bool, DbError> {
+    #[derive(QueryableByName)]
+    struct Lost {
+        #[diesel(sql_type = Bool)]
+        lost: bool,
+    }
+    let sql = "SELECT coalesce((SELECT min(at) FROM backup_events) > $1::timestamp AT TIME ZONE 'UTC', true) AND EXISTS ( \
+             SELECT FROM usage_days AS u \
+             WHERE u.day = $1 AND u.uploads + u.refusals + u.failures + u.downloads > ( \
+                 SELECT count(*) FROM backup_events AS e \
+                 WHERE e.org_id = u.org_id AND e.at >= $1::timestamp AT TIME ZONE 'UTC' \
+                     AND e.at < ($1 + 1)::timestamp AT TIME ZONE 'UTC' \
+                     AND e.kind IN ('uploaded', 'refused', 'failed', 'downloaded'))) AS lost";
+    let row: Lost = diesel::sql_query(sql).bind::<Date, _>(day).get_result(conn)?;
+    Ok(row.lost)
+}
+
 /// Adds a day up again from its events. What was measured stays.
 pub fn rebuild(conn: &mut Conn, day: NaiveDate) -> Result<(), DbError> {
     conn.transaction(|conn| {

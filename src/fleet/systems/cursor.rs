@@ -51,7 +51,9 @@ pub(super) fn decode(query: &SystemQuery, cursor: &str) -> Option<Position> {
         }
         SortKey::ProtectedUntil if value.is_empty() => Some(Position::ProtectedUntil(None, id)),
         SortKey::ProtectedUntil => {
-            let at = DateTime::from_timestamp_micros(i64::from_be_bytes(value.try_into().ok()?))?;
+            let at = DateTime::from_timestamp_micros(i64::from_be_bytes(value.try_into().ok()?));
+            // Earlier ones may be beyond the calendar of Postgres.
+            let at = at.filter(|at| *at >= DateTime::UNIX_EPOCH)?;
             Some(Position::ProtectedUntil(Some(at), id))
         }
         SortKey::OrgAndName => None,
@@ -114,6 +116,10 @@ mod tests {
         for text in ["", "x", "AQ", "not base64!", &format!("{cursor}A"), &cursor[1..]] {
             assert_eq!(decode(&plain, text), None, "{text:?}");
         }
+        let before_1970 = DateTime::from_timestamp_micros(-1);
+        let cursor =
+            encode(&query(SortKey::ProtectedUntil), &Position::ProtectedUntil(before_1970, Uuid::nil()));
+        assert_eq!(decode(&query(SortKey::ProtectedUntil), &cursor.unwrap()), None);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use super::query::SystemQuery;
 use crate::db::systems::{self, Position, Sort, SystemFilter, SystemPage, SystemSummary};
 use crate::db::{Lane, org_scope};
 use crate::domain::caller::Caller;
+use crate::domain::ids::OrgId;
 use crate::fleet::{Fleet, FleetError, TIMEOUT};
 
 /// Systems of a page.
@@ -15,6 +16,9 @@ const PAGE: usize = 1000;
 /// An export under way.
 pub struct Export {
     fleet: Arc<Fleet>,
+    caller: Caller,
+    /// The organization of the query.
+    within: Option<OrgId>,
     filter: SystemFilter,
     sort: Sort,
     /// The page that was read last.
@@ -27,16 +31,17 @@ impl Export {
     /// # Errors
     /// [`FleetError::NoOrganization`] if the caller may not see the organization of the query.
     pub async fn begin(fleet: Arc<Fleet>, caller: &Caller, query: SystemQuery) -> Result<Self, FleetError> {
-        let (caller, sort) = (caller.clone(), query.sort);
+        let (sort, within) = (query.sort, query.org.clone());
+        let of = caller.clone();
         let first = move |conn: &mut _| {
-            let Some(orgs) = org_scope::visible(conn, &caller, query.org.as_ref())? else { return Ok(None) };
+            let Some(orgs) = org_scope::visible(conn, &of, query.org.as_ref())? else { return Ok(None) };
             let filter = query.filter(orgs);
             let page = systems::page(conn, &filter, sort, None, PAGE)?;
             Ok(Some((filter, page)))
         };
         let first = fleet.db.run(Lane::General, TIMEOUT, first).await?;
         let (filter, page) = first.ok_or(FleetError::NoOrganization)?;
-        Ok(Self { fleet, filter, sort, page })
+        Ok(Self { fleet, caller: caller.clone(), within, filter, sort, page })
     }
 
     /// Takes the systems of the page that was read last.
@@ -45,6 +50,9 @@ impl Export {
     }
 
     /// Reads the next page; `false` if there is none.
+    ///
+    /// # Errors
+    /// [`FleetError::NoOrganization`] if the caller sees fewer organizations than before.
     pub async fn advance(&mut self) -> Result<bool, FleetError> {
         let Some(after) = self.page.next.take() else { return Ok(false) };
         self.page = self.read(after).await?;
@@ -53,7 +61,14 @@ impl Export {
 
     async fn read(&self, after: Position) -> Result<SystemPage, FleetError> {
         let (filter, sort) = (self.filter.clone(), self.sort);
-        let page = move |conn: &mut _| systems::page(conn, &filter, sort, Some(&after), PAGE);
-        Ok(self.fleet.db.run(Lane::General, TIMEOUT, page).await?)
+        let (caller, within) = (self.caller.clone(), self.within.clone());
+        let page = move |conn: &mut _| {
+            let now = org_scope::visible(conn, &caller, within.as_ref())?;
+            if !now.is_some_and(|now| now.has_all_of(&filter.orgs)) {
+                return Ok(None);
+            }
+            systems::page(conn, &filter, sort, Some(&after), PAGE).map(Some)
+        };
+        self.fleet.db.run(Lane::General, TIMEOUT, page).await?.ok_or(FleetError::NoOrganization)
     }
 }

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::show::SystemDetails;
 use crate::auth::basic::{new_key, new_secret, secret_hash};
-use crate::db::systems::{self, Changed, NewSystem, SystemChange};
+use crate::db::systems::{self, Changed, NewSystem, Rotated, SystemChange};
 use crate::db::{DbError, Lane, org_scope};
 use crate::domain::author::Author;
 use crate::domain::ids::{OrgId, SystemKey};
@@ -92,17 +92,14 @@ impl Fleet {
         org: Option<&str>,
         change: SystemChange,
     ) -> Result<SystemDetails, FleetError> {
-        let system = self.find_system(id, |path| author.sees_any_of(path)).await?.system;
+        let system = self.find_system(id, |path| author.sees_any_of(path)).await?.found.system;
         if org.is_some_and(|org| org != system.org_id) {
             return Err(FleetError::CannotMove);
         }
         let by = author.clone();
         let work = move |conn: &mut _| systems::change(conn, system.id, &system.org_id, &change, &by);
         match self.db.run(Lane::General, TIMEOUT, work).await? {
-            Changed::Done => {
-                let found = self.find_system(id, |path| author.sees_any_of(path)).await?;
-                Ok(SystemDetails { found, limits: self.limits })
-            }
+            Changed::Done => self.find_system(id, |path| author.sees_any_of(path)).await,
             Changed::NotFound => Err(FleetError::NoSystem),
             Changed::BeingDestroyed => Err(FleetError::BeingDestroyed),
         }
@@ -111,25 +108,29 @@ impl Fleet {
     /// Replaces the secret of a system. The one before is valid for `overlap_seconds` more.
     ///
     /// # Errors
-    /// [`FleetError::NoSystem`] as for [`Fleet::show_system`].
+    /// [`FleetError::NoSystem`] as for [`Fleet::show_system`]; [`FleetError::BeingDestroyed`].
     pub async fn rotate_secret(
         &self,
         author: Author,
         id: &str,
         overlap_seconds: u32,
     ) -> Result<Credential, FleetError> {
-        let system = self.find_system(id, |path| author.sees_any_of(path)).await?.system;
+        let system = self.find_system(id, |path| author.sees_any_of(path)).await?.found.system;
         let secret = new_secret().map_err(|error| DbError::Failed(error.to_string()))?;
         let (sha256, org) = (secret_hash(&secret), system.org_id.clone());
         let rotate =
             move |conn: &mut _| systems::rotate(conn, system.id, &org, sha256, overlap_seconds, &author);
-        let rotated = self.db.run(Lane::General, TIMEOUT, rotate).await?.ok_or(FleetError::NoSystem)?;
+        let previous_until = match self.db.run(Lane::General, TIMEOUT, rotate).await? {
+            Rotated::Done { previous_until } => previous_until,
+            Rotated::NotFound => return Err(FleetError::NoSystem),
+            Rotated::BeingDestroyed => return Err(FleetError::BeingDestroyed),
+        };
         Ok(Credential {
             id: system.id,
             org_id: system.org_id,
             key: system.system_key,
             secret,
-            previous_until: rotated.previous_until,
+            previous_until,
         })
     }
 }

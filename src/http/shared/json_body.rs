@@ -115,6 +115,13 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Given<T> {
     }
 }
 
+/// Reads a member that may be left out, and not be `null` (`serde(default, deserialize_with)`).
+pub fn not_null<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -125,6 +132,7 @@ mod tests {
         name: Option<String>,
         parent_id: Given<String>,
         seconds: Given<u64>,
+        #[serde(deserialize_with = "not_null")]
         suspended: Option<bool>,
     }
 
@@ -169,6 +177,7 @@ mod tests {
             (r#"{"seconds": 1.5}"#, "seconds", "must be a whole number that is not negative"),
             (r#"{"seconds": 1e300}"#, "seconds", "must be a whole number that is not negative"),
             (r#"{"suspended": "secret"}"#, "suspended", "must be true or false"),
+            (r#"{"suspended": null}"#, "suspended", "must be true or false"),
             (r#"{"name": "a", "name": "b"}"#, "name", "must be there only once"),
             (r#"{"name": "secret", expected "}"#, "body", "must be a JSON object"),
             (r#"{"name": "secret"} x"#, "body", "must be a JSON object"),

@@ -46,6 +46,11 @@ impl QueryParameters {
         self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
+    /// Returns the parameter; `None` also if it is empty.
+    pub fn given(&self, name: &str) -> Option<&str> {
+        self.get(name).filter(|value| !value.is_empty())
+    }
+
     /// Returns `limit`: how many entries the page may have.
     pub fn limit(&self) -> Result<usize, ApiError> {
         let Some(text) = self.get("limit") else { return Ok(DEFAULT_LIMIT) };
@@ -57,7 +62,7 @@ impl QueryParameters {
 
     /// Returns a text to search for; `None` also if it is empty.
     pub fn text(&self, name: &'static str) -> Result<Option<&str>, ApiError> {
-        let Some(text) = self.get(name).filter(|text| !text.is_empty()) else { return Ok(None) };
+        let Some(text) = self.given(name) else { return Ok(None) };
         if text.chars().count() > MAX_TEXT {
             return Err(ApiError::invalid(name, format!("must be at most {MAX_TEXT} characters")));
         }

@@ -25,7 +25,7 @@ impl EventParameters {
     pub fn read(request: &HttpRequest, also: &[&str]) -> Result<Self, ApiError> {
         let known: Vec<&str> = ["kind", "since", "limit", "cursor"].iter().chain(also).copied().collect();
         let parameters = QueryParameters::read(request, &known)?;
-        let org = parameters.get("org").map(OrgId::parse).transpose();
+        let org = parameters.given("org").map(OrgId::parse).transpose();
         let kind = |text| EventKind::parse(text).ok_or_else(unknown_kind);
         let since = |text| Since::parse(text).map_err(|_| wrong_since());
         let after = |text| cursor::decode(text).ok_or_else(invalid_cursor);
@@ -35,7 +35,7 @@ impl EventParameters {
             kind: parameters.get("kind").map(kind).transpose()?,
             since: parameters.get("since").map(since).transpose()?,
         };
-        let after = parameters.get("cursor").map(after).transpose()?;
+        let after = parameters.given("cursor").map(after).transpose()?;
         Ok(Self { query, after, limit: parameters.limit()? })
     }
 }

@@ -17,7 +17,8 @@ pub struct OrganizationBody {
     /// The name for people.
     #[schema(example = "Acme North")]
     name: String,
-    /// The organization above it, whose tokens are valid for it, too; null: it is at the top.
+    /// The organization above it, whose tokens are valid for it, too; null: it is at the top of
+    /// all, or of those that the token is valid for.
     #[schema(required = true, example = "acme")]
     parent_id: Option<String>,
     /// Its own quota in bytes; 0: no quota; null: the default of the service.
@@ -74,12 +75,12 @@ pub struct OrganizationUsage {
     /// The number of its systems.
     #[schema(value_type = i64, minimum = 0, example = 3)]
     systems: u64,
-    by_status: SystemsByStatus,
+    by_status: OrganizationStatuses,
 }
 
 /// How many systems have each status.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct SystemsByStatus {
+pub struct OrganizationStatuses {
     /// Not active.
     #[schema(value_type = i64, minimum = 0, example = 0)]
     suspended: u64,
@@ -106,7 +107,7 @@ pub struct SystemsByStatus {
 impl OrganizationBody {
     pub fn new(org: Organization, limits: &SystemLimits) -> Self {
         let with = |status| org.systems_with(status);
-        let by_status = SystemsByStatus {
+        let by_status = OrganizationStatuses {
             suspended: with(SystemStatus::Suspended),
             damaged: with(SystemStatus::Damaged),
             refused: with(SystemStatus::Refused),
@@ -153,8 +154,15 @@ impl OrganizationBody {
 
     /// An example for the documentation.
     pub fn example() -> Self {
-        let by_status =
-            SystemsByStatus { suspended: 0, damaged: 0, refused: 1, never: 0, silent: 0, late: 0, fresh: 2 };
+        let by_status = OrganizationStatuses {
+            suspended: 0,
+            damaged: 0,
+            refused: 1,
+            never: 0,
+            silent: 0,
+            late: 0,
+            fresh: 2,
+        };
         Self {
             id: "acme-north".to_owned(),
             name: "Acme North".to_owned(),

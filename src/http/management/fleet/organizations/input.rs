@@ -11,7 +11,7 @@ use crate::domain::organization::{
     MAX_PERIOD, MAX_QUOTA, NewOrg, OrgChange, Parent, Period, Quota, default_parent,
 };
 use crate::http::errors::ApiError;
-use crate::http::shared::json_body::Given;
+use crate::http::shared::json_body::{self, Given};
 
 /// A new organization.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -46,7 +46,7 @@ pub struct NewOrganization {
 #[serde(deny_unknown_fields)]
 pub struct OrganizationChange {
     /// The name for people, at most 200 characters.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "json_body::not_null")]
     #[schema(value_type = String, required = false, example = "Acme North-East")]
     name: Option<String>,
     /// The organization above it; null: none, with `backup:admin` only.

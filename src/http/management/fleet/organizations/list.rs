@@ -52,12 +52,12 @@ pub async fn list_organizations(
     state: Data<AppState>,
 ) -> Result<HttpResponse, ApiError> {
     let query = QueryParameters::read(&request, &["parent", "q", "limit", "cursor"])?;
-    let parent = query.get("parent").map(OrgId::parse).transpose();
+    let parent = query.given("parent").map(OrgId::parse).transpose();
     let page = OrgQuery {
         // What is not an id is treated as an unknown organization.
         parent: parent.map_err(|_| ApiError::OrganizationNotFound)?,
         text: query.text("q")?.map(str::to_owned),
-        after: query.get("cursor").map(parse_cursor).transpose()?,
+        after: query.given("cursor").map(parse_cursor).transpose()?,
         limit: query.limit()?,
     };
     let page = state.fleet.list_organizations(&caller, page).await?;

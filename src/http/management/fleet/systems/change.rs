@@ -25,7 +25,8 @@ use crate::http::shared::json_body::{self, Given};
 #[schema(as = SystemChange)]
 pub struct Change {
     /// The name for people.
-    #[schema(min_length = 1, max_length = 200, example = "Branch office")]
+    #[schema(value_type = String, required = false, min_length = 1, max_length = 200, example = "Branch office")]
+    #[serde(default, deserialize_with = "json_body::not_null")]
     name: Option<String>,
     /// Its own backup period; `null`: that of its organization, or of the service.
     #[schema(value_type = Option<i64>, minimum = 1, maximum = 315_619_200, example = 93_600)]
@@ -36,10 +37,12 @@ pub struct Change {
     #[serde(default)]
     contact_period_seconds: Given<u64>,
     /// Whether its credential is refused.
-    #[schema(example = true)]
+    #[schema(value_type = bool, required = false, example = true)]
+    #[serde(default, deserialize_with = "json_body::not_null")]
     suspended: Option<bool>,
     /// Its organization. A system can't be moved yet: only the present one is accepted.
-    #[schema(example = "acme")]
+    #[schema(value_type = String, required = false, example = "acme")]
+    #[serde(default, deserialize_with = "json_body::not_null")]
     org_id: Option<String>,
 }
 

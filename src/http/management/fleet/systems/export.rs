@@ -25,7 +25,8 @@ const FILE: &str = "attachment; filename=\"systems.csv\"";
 /// Export systems as a file
 ///
 /// Streams all systems of a list as CSV (RFC 4180, UTF-8), with a line of the members' names. A text that a spreadsheet would
-/// take for a formula has an apostrophe before it. If the database fails in between, the connection breaks: a file whose
+/// take for a formula has an apostrophe before it. If the database fails in between, or the
+/// token is no longer valid for one of the organizations, the connection breaks: a file whose
 /// transfer ended well is complete.
 #[utoipa::path(
     get, path = "/api/systems/export", operation_id = "exportSystems",

@@ -24,7 +24,7 @@ impl ListParameters {
         let parameters = QueryParameters::read(request, &["status", "org", "q", "sort", "limit", "cursor"])?;
         Ok(Self {
             query: query(&parameters)?,
-            cursor: given(&parameters, "cursor").map(str::to_owned),
+            cursor: parameters.given("cursor").map(str::to_owned),
             limit: parameters.limit()?,
         })
     }
@@ -47,20 +47,16 @@ pub const ONLY_CSV: &str = "must be csv";
 pub fn org(parameters: &QueryParameters) -> Result<Option<OrgId>, ApiError> {
     // What is no id of an organization is like one that does not exist.
     let parse = |text| OrgId::parse(text).map_err(|_| ApiError::OrganizationNotFound);
-    given(parameters, "org").map(parse).transpose()
+    parameters.given("org").map(parse).transpose()
 }
 
 fn query(parameters: &QueryParameters) -> Result<SystemQuery, ApiError> {
     Ok(SystemQuery {
-        statuses: statuses(given(parameters, "status").unwrap_or_default())?,
+        statuses: statuses(parameters.given("status").unwrap_or_default())?,
         org: org(parameters)?,
         text: parameters.text("q")?.map(str::to_owned),
-        sort: sort(given(parameters, "sort").unwrap_or("created_at"))?,
+        sort: sort(parameters.given("sort").unwrap_or("created_at"))?,
     })
-}
-
-fn given<'a>(parameters: &'a QueryParameters, name: &str) -> Option<&'a str> {
-    parameters.get(name).filter(|value| !value.is_empty())
 }
 
 fn statuses(text: &str) -> Result<Vec<SystemStatus>, ApiError> {

@@ -93,6 +93,7 @@ impl IntoResponses for RotateResponses {
             .errors(bearer_auth_errors("system:manage").chain([
                 invalid_overlap(),
                 ApiError::SystemNotFound,
+                ApiError::BeingDestroyed,
                 ApiError::Timeout,
             ]))
             .into()

@@ -6,6 +6,7 @@ use actix_web::web::{Data, Path};
 use serde::Serialize;
 use utoipa::{IntoResponses, ToSchema};
 
+use super::erasure::Erasure;
 use super::system::System;
 use crate::domain::refusal::RefusalReason;
 use crate::fleet::SystemDetails;
@@ -26,6 +27,9 @@ pub struct SystemInFull {
     refused_reason: Option<RefusalReason>,
     limits: SystemLimits,
     usage: SystemUsage,
+    /// How far its erasure is; `null`: it is not being destroyed.
+    #[schema(required = true)]
+    erasure: Option<Erasure>,
 }
 
 /// The limits in force.
@@ -72,7 +76,7 @@ pub struct SystemUsage {
 }
 
 impl From<SystemDetails> for SystemInFull {
-    fn from(SystemDetails { found, limits }: SystemDetails) -> Self {
+    fn from(SystemDetails { found, limits, erasure }: SystemDetails) -> Self {
         let limited = |number| Some(number).filter(|number| *number > 0);
         Self {
             refused_reason: found.system.refused_reason,
@@ -91,6 +95,7 @@ impl From<SystemDetails> for SystemInFull {
                 uploads_last_minute: found.uploads_last_minute,
                 uploads_last_hour: found.uploads_last_hour,
             },
+            erasure: erasure.map(Erasure::from),
             system: found.system.into(),
         }
     }
@@ -112,6 +117,7 @@ impl SystemInFull {
                 contact_period_seconds: None,
             },
             usage: SystemUsage { backups: 7, bytes: 580_608, uploads_last_minute: 1, uploads_last_hour: 1 },
+            erasure: None,
         }
     }
 }

@@ -162,7 +162,7 @@ pub async fn show_trend(
 ) -> Result<HttpResponse, ApiError> {
     let query = QueryParameters::read(&request, &["days", "org"])?;
     let days = query.get("days").map_or(Ok(DEFAULT_DAYS), parse_days)?;
-    let org = query.get("org").map(OrgId::parse).transpose();
+    let org = query.given("org").map(OrgId::parse).transpose();
     // What is not an id is treated as an unknown organization.
     let org = org.map_err(|_| ApiError::OrganizationNotFound)?;
     let days = state.fleet.trend(&caller, org, days).await?;
