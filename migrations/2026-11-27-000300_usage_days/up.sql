@@ -9,7 +9,7 @@ CREATE TABLE usage_days_added (
 COMMENT ON TABLE usage_days_added IS 'The days that were added up into usage_days.';
 COMMENT ON COLUMN usage_days_added.day IS 'The day, in UTC.';
 COMMENT ON COLUMN usage_days_added.added_at IS 'When it was added up.';
-COMMENT ON COLUMN usage_days_added.measured IS 'Whether it was the newest day that was over, so that bytes and systems could be measured. Of an older day only the events are known.';
+COMMENT ON COLUMN usage_days_added.measured IS 'Whether it was added up within an hour after its end, so that bytes and systems could be measured. Of an older day only the events are known.';
 COMMENT ON COLUMN usage_days_added.rebuilt_at IS 'When what comes from events was last added up again (strongroom usage rebuild).';
 
 CREATE TABLE usage_days (

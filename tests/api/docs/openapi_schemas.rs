@@ -119,7 +119,7 @@ fn every_member_of_a_schema_is_described_with_its_type_and_an_example() {
             let place = format!("{name}.{member}: {property}");
             seen += 1;
             // What a name stands for is described there.
-            if property["$ref"].is_string() {
+            if property["$ref"].is_string() || property["oneOf"][0]["$ref"].is_string() {
                 continue;
             }
             assert!(property["description"].as_str().is_some_and(|text| !text.is_empty()), "{place}");

@@ -103,6 +103,10 @@ fn repeated_destruction_says_how_far_it_is() {
     for member in ["requested_at", "requested_by"] {
         assert_eq!(now[member], first[member]);
     }
+    let viewer = login.token(&system.org, "backup:view");
+    let path = format!("/api/systems/{}", system.id);
+    let shown = server.manage("GET", &path).bearer(viewer).send().status(200).data();
+    assert_eq!((&shown["state"], &shown["erasure"]), (&json!("destroying"), &now));
     assert_eq!((&now["backups_left"], &now["objects_erased"]), (&json!(0), &json!(2)));
     let until = "SELECT to_char(max(purge_after) AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS') FROM backups \
          WHERE retired_reason = 'failed'";

@@ -15,6 +15,7 @@ mod organization_values;
 mod organizations;
 mod outage;
 mod systems;
+mod tenant_limits;
 mod tenant_matrix;
 mod token_claims;
 mod tokens;

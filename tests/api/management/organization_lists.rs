@@ -51,7 +51,7 @@ fn caller_lists_its_organization_and_all_below_it() {
     assert_eq!(ids(&server, &admin, "?q=glob"), ["globex"]);
     // A parent that is not seen is like one that does not exist.
     let token = login.token("north", "backup:view");
-    let bodies = ["acme", "west", "globex", "nobody", "..%2f", "", "%00"].map(|parent| {
+    let bodies = ["acme", "west", "globex", "nobody", "..%2f", "%00"].map(|parent| {
         let path = format!("/api/organizations?parent={parent}");
         server.manage("GET", &path).bearer(&token).send().status(404).body
     });
@@ -114,7 +114,6 @@ fn invalid_parameters_are_named() {
         ("limit=201", "limit"),
         ("limit=x", "limit"),
         ("cursor=x", "cursor"),
-        ("cursor=", "cursor"),
         ("cursor=Li4v", "cursor"),
         ("q=%00", "q"),
         ("org=acme", "org"),

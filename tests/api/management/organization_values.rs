@@ -19,6 +19,7 @@ fn invalid_members_are_named() {
         (json!({ "name": "a\u{0}" }), "name"),
         (json!({ "name": long }), "name"),
         (json!({ "name": 5 }), "name"),
+        (json!({ "name": null }), "name"),
         (json!({ "parent_id": 5 }), "parent_id"),
         (json!({ "quota_bytes": -1 }), "quota_bytes"),
         (json!({ "quota_bytes": "5G" }), "quota_bytes"),

@@ -146,7 +146,7 @@ fn organization_is_changed_all_at_once_or_not_at_all() {
     let token = manager(&login, "acme");
     let north = "/api/organizations/north";
     let body = json!({
-        "name": "Norden", "parent_id": "west", "quota_bytes": 0, "backup_period_seconds": 7200,
+        "name": "Norden", "parent_id": "west", "quota_bytes": 4000, "backup_period_seconds": 7200,
         "contact_period_seconds": 600,
     });
     let changed = send(&server, "PATCH", north, &token, &body).status(200);
@@ -154,14 +154,14 @@ fn organization_is_changed_all_at_once_or_not_at_all() {
         (changed.message().as_str(), &changed.data()["name"]),
         ("organization changed", &json!("Norden"))
     );
-    assert_eq!(row(&server, "north"), "Norden|west|0|7200|600");
+    assert_eq!(row(&server, "north"), "Norden|west|4000|7200|600");
     let changed = events(&server);
     assert_eq!(
         changed,
         [
             r#"org_renamed north portal@example.org 127.0.0.1 {"new": "Norden", "old": "north"}"#,
             r#"org_moved north portal@example.org 127.0.0.1 {"new": "west", "old": "acme"}"#,
-            r#"quota_set north portal@example.org 127.0.0.1 {"new": "none", "old": "default"}"#,
+            r#"quota_set north portal@example.org 127.0.0.1 {"new": 4000, "old": "default"}"#,
             r#"period_set north portal@example.org 127.0.0.1 {"backup": {"new": 7200, "old": null}, "contact": {"new": 600, "old": null}}"#,
         ]
     );
@@ -181,7 +181,8 @@ fn organization_is_changed_all_at_once_or_not_at_all() {
     assert_eq!(events(&server), changed);
     // `null` is the default again.
     let body = json!({ "quota_bytes": null, "backup_period_seconds": null, "contact_period_seconds": null });
-    send(&server, "PATCH", north, &token, &body).status(200);
+    let admin = login.token("acme", "org:manage backup:admin");
+    send(&server, "PATCH", north, &admin, &body).status(200);
     assert_eq!(row(&server, "north"), "Norden|west|-|-|-");
 }
 

@@ -265,5 +265,5 @@ fn tokens_work_at_the_management_api_only_and_credentials_at_the_collect_api_onl
     raw.send(bare_head("GET", "/api/systems/backups", &[&format!("Authorization: Bearer {token}")]));
     raw.answer().is_invalid_token();
     server.get(&format!("/api/systems/{}/backups", system.id)).bearer(&token).send().status(404);
-    server.manage("GET", "/api/systems/backups").user(&system).send().status(404);
+    server.manage("GET", "/api/systems/backups").user(&system).send().status(401);
 }

@@ -91,6 +91,9 @@ fn wrong_change_changes_nothing() {
         (json!({ "name": "Branch", "org_id": "another" }), "org_id"),
         (json!({ "name": "Branch", "system_key": "other" }), "system_key"),
         (json!({ "name": " ", "suspended": true }), "name"),
+        (json!({ "name": null, "suspended": true }), "name"),
+        (json!({ "name": "Branch", "suspended": null }), "suspended"),
+        (json!({ "name": "Branch", "org_id": null }), "org_id"),
     ] {
         patch(&server, &login, &system, &body).is_validation_error(key);
     }
@@ -99,15 +102,33 @@ fn wrong_change_changes_nothing() {
 }
 
 #[test]
-fn system_that_is_being_destroyed_can_not_be_resumed() {
+fn system_that_is_being_destroyed_is_not_changed_any_more() {
     let (login, server) = start();
     let system = server.system();
-    server.db.execute("UPDATE systems SET state = 'destroying'");
-    for suspended in [true, false] {
-        let answer =
-            patch(&server, &login, &system, &json!({ "suspended": suspended, "name": "x" })).status(409);
+    server.mark_destroying(&system);
+    let before = server.db.one("SELECT systems::text FROM systems");
+    for body in [
+        json!({ "suspended": true, "name": "x" }),
+        json!({ "suspended": false }),
+        json!({ "name": "x" }),
+        json!({ "backup_period_seconds": 60 }),
+        json!({ "contact_period_seconds": null }),
+    ] {
+        let answer = patch(&server, &login, &system, &body).status(409);
         assert_eq!((answer.message(), answer.data()), ("system is being destroyed".to_owned(), json!({})));
     }
-    assert_eq!(server.db.one("SELECT state || name LIKE '%x' FROM systems"), "false");
+    let token = login.token(&system.org, MANAGE);
+    let path = format!("/api/systems/{}/rotate-secret", system.id);
+    let answer = server.manage("POST", &path).bearer(&token).send().status(409);
+    assert_eq!((answer.message(), answer.data()), ("system is being destroyed".to_owned(), json!({})));
+    for arguments in [
+        &["system", "rotate-secret", &system.key][..],
+        &["system", "set-period", &system.key, "--backup", "1h"],
+        &["system", "suspend", &system.key],
+    ] {
+        let refused = crate::harness::run(server.command([]).args(arguments)).exits(1);
+        assert!(refused.stderr.contains("is being destroyed"), "{refused:?}");
+    }
+    assert_eq!(server.db.one("SELECT systems::text FROM systems"), before);
     server.skip_audit();
 }

@@ -31,6 +31,7 @@ fn system_is_shown_with_its_limits_and_its_usage() {
     let usage = json!({ "backups": 2, "bytes": 123, "uploads_last_minute": 2, "uploads_last_hour": 2 });
     assert_eq!(shown["usage"], usage);
     assert_eq!((&shown["status"], &shown["refused_reason"]), (&json!("fresh"), &Value::Null));
+    assert_eq!(shown["erasure"], Value::Null);
     let list = get(&server, &token, "/api/systems").status(200).data();
     for (member, value) in list["systems"][0].as_object().expect("a system") {
         assert_eq!(&shown[member], value, "{member} is the same in the list");
@@ -89,6 +90,8 @@ fn system_that_is_being_destroyed_is_still_shown() {
         shown["status_reason"].as_str().is_some_and(|reason| reason.contains("being destroyed, by me")),
         "{shown}"
     );
+    // It was marked by hand, so there is no erasure yet.
+    assert_eq!(shown["erasure"], Value::Null);
     let list = get(&server, &token, "/api/systems?status=suspended").status(200).data();
     assert_eq!(list["systems"][0]["id"], id);
 }

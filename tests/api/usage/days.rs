@@ -1,18 +1,19 @@
 //! The days that are over are added up once, and can be rebuilt.
 
-use super::{day, move_back, server, wait_for_days};
+use super::{day, measure_yesterday, move_back, server, wait_for_days};
 use crate::harness::{Login, bytes};
 
 const NUMBERS: &str = "concat_ws(' ', org_id, uploads, refusals, failures, downloads, bytes_in)";
 
 #[test]
-fn every_day_that_is_over_is_added_up_once_and_only_the_newest_one_is_measured() {
+fn every_day_that_is_over_is_added_up_once_and_one_that_is_measured_late_has_no_bytes() {
     let login = Login::new();
     let (server, [acme, north, _]) = server(&login);
     server.store(&acme, &bytes(100));
     server.store(&acme, &bytes(200));
     let id = server.store(&north, &bytes(1000));
     server.fetch(&north, &id).send().status(200);
+    measure_yesterday(&server);
     move_back(&server, 3);
     let other = server.sibling();
     wait_for_days(&server, 3);
@@ -46,15 +47,24 @@ fn day_is_rebuilt_from_its_events_and_keeps_what_was_measured() {
     move_back(&server, 1);
     let _other = server.sibling();
     wait_for_days(&server, 1);
+    measure_yesterday(&server);
     let yesterday = day(&server, 1);
     server.db.execute("UPDATE usage_days SET uploads = 7, bytes_in = 7");
+    // The history begins on that day: what was counted may have been more.
+    let rebuild = ["usage", "rebuild", "--from", &yesterday, "--to", &yesterday];
+    let row = &format!(
+        "SELECT concat_ws(' ', uploads, bytes_in, bytes_kept, systems) FROM usage_days \
+         WHERE org_id = 'acme' AND day = '{yesterday}'"
+    );
+    let refused = server.cli(rebuild).exits(1);
+    assert!(refused.stderr.contains("no longer kept"), "{refused:?}");
+    assert_eq!(server.db.one(row), "7 7 100 1");
+    server.db.execute("UPDATE backup_events SET at = at - interval '2 days' WHERE kind = 'org_added'");
     server.cli(["usage", "rebuild", "--day", &yesterday]).exits(0).says("again");
-    let row =
-        "SELECT concat_ws(' ', uploads, bytes_in, bytes_kept, systems) FROM usage_days WHERE org_id = 'acme'";
     assert_eq!(server.db.one(row), "1 100 100 1");
     server.db.execute("DELETE FROM backup_events");
-    server.cli(["usage", "rebuild", "--from", &yesterday, "--to", &yesterday]).exits(0);
-    assert_eq!(server.db.one(row), "0 0 100 1");
+    server.cli(rebuild).exits(1);
+    assert_eq!(server.db.one(row), "1 100 100 1");
     for (arguments, code, word) in [
         (vec!["usage", "rebuild"], 2, "--day"),
         (vec!["usage", "rebuild", "--day", "2020-01-01"], 1, "EVENTS_KEEP"),

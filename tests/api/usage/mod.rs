@@ -22,6 +22,16 @@ fn move_back(server: &Server, days: u32) {
     server.db.execute(&format!("UPDATE backup_events SET at = at - interval '{days} days'"));
 }
 
+/// Adds yesterday up as the service does within an hour after its end.
+fn measure_yesterday(server: &Server) {
+    let yesterday = day(server, 1).parse().expect("a date");
+    server.db.execute(&format!(
+        "DELETE FROM usage_days WHERE day = '{yesterday}'; DELETE FROM usage_days_added WHERE day = '{yesterday}'"
+    ));
+    let mut session = server.db.session();
+    strongroom::db::usage_days::add_up(&mut session.conn, yesterday, true).expect("it is added up");
+}
+
 /// Waits until so many days are added up.
 fn wait_for_days(server: &Server, days: i64) {
     assert_eventually("the days are added up", TIMEOUT * 2, || {

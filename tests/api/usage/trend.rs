@@ -1,6 +1,6 @@
 //! `GET /api/systems/trend`.
 
-use super::{day, move_back, server, wait_for_days};
+use super::{day, measure_yesterday, move_back, server, wait_for_days};
 use crate::harness::{Login, bytes};
 
 #[test]
@@ -13,6 +13,7 @@ fn trend_has_the_days_of_the_organizations_that_the_caller_sees() {
     move_back(&server, 1);
     let _other = server.sibling();
     wait_for_days(&server, 1);
+    measure_yesterday(&server);
     let trend = |org: &str, query: &str| {
         let token = if org.is_empty() {
             login.token("nobody", "backup:view backup:admin")
