@@ -114,16 +114,16 @@ mod tests {
         RefusedAttempt { reason, sent_at: at(sent), refused_at: at(refused) }
     }
 
-    fn standing(reason: RefusalReason, sent: i64, refused: i64, since: i64) -> Option<StandingRefusal> {
-        Some(StandingRefusal { last: attempt(reason, sent, refused), since: at(since) })
+    fn standing(reason: RefusalReason, sent: i64, refused: i64, since: i64) -> StandingRefusal {
+        StandingRefusal { last: attempt(reason, sent, refused), since: at(since) }
     }
 
     #[test]
     fn a_refusal_stands_if_it_was_sent_after_the_newest_stored_backup() {
         use RefusalReason::{Interrupted, Quota, Rate};
         let cases = [
-            ("the first", None, attempt(Rate, 5, 5), None, standing(Rate, 5, 5, 5)),
-            ("after a backup", None, attempt(Rate, 5, 5), Some(4), standing(Rate, 5, 5, 5)),
+            ("the first", None, attempt(Rate, 5, 5), None, Some(standing(Rate, 5, 5, 5))),
+            ("after a backup", None, attempt(Rate, 5, 5), Some(4), Some(standing(Rate, 5, 5, 5))),
             ("noted after a later backup", None, attempt(Rate, 5, 5), Some(6), None),
             (
                 "failed late, another upload was sent after it",
@@ -132,34 +132,40 @@ mod tests {
                 Some(6),
                 None,
             ),
-            ("another one", standing(Rate, 5, 5, 5), attempt(Quota, 9, 9), None, standing(Quota, 9, 9, 5)),
+            (
+                "another one",
+                Some(standing(Rate, 5, 5, 5)),
+                attempt(Quota, 9, 9),
+                None,
+                Some(standing(Quota, 9, 9, 5)),
+            ),
             (
                 "one that was sent before",
-                standing(Rate, 5, 5, 5),
+                Some(standing(Rate, 5, 5, 5)),
                 attempt(Quota, 4, 9),
                 None,
-                standing(Rate, 5, 5, 5),
+                Some(standing(Rate, 5, 5, 5)),
             ),
             (
                 "one that broke off does not hide a refusal",
-                standing(Rate, 5, 5, 5),
+                Some(standing(Rate, 5, 5, 5)),
                 attempt(Interrupted, 9, 12),
                 None,
-                standing(Rate, 9, 5, 5),
+                Some(standing(Rate, 9, 5, 5)),
             ),
             (
                 "one that broke off again",
-                standing(Interrupted, 5, 6, 6),
+                Some(standing(Interrupted, 5, 6, 6)),
                 attempt(Interrupted, 9, 12),
                 None,
-                standing(Interrupted, 9, 12, 6),
+                Some(standing(Interrupted, 9, 12, 6)),
             ),
             (
                 "a refusal after one that broke off",
-                standing(Interrupted, 5, 6, 6),
+                Some(standing(Interrupted, 5, 6, 6)),
                 attempt(Rate, 9, 9),
                 None,
-                standing(Rate, 9, 9, 6),
+                Some(standing(Rate, 9, 9, 6)),
             ),
         ];
         for (name, before, attempt, newest_stored, expected) in cases {
@@ -169,7 +175,7 @@ mod tests {
 
     #[test]
     fn a_backup_ends_the_refusals_that_were_sent_before_its_admission() {
-        let refusal = standing(RefusalReason::Rate, 5, 5, 5);
+        let refusal = Some(standing(RefusalReason::Rate, 5, 5, 5));
         assert_eq!(after_backup(refusal, at(6)), None);
         assert_eq!(
             after_backup(refusal, at(4)),

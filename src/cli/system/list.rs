@@ -39,9 +39,10 @@ impl List {
             None => VisibleOrgs::All,
             Some(org) => {
                 require_organization(&mut context.conn, org)?;
-                VisibleOrgs::Of(match self.tree {
-                    true => org_scope::below(&mut context.conn, org)?,
-                    false => vec![org.to_string()],
+                VisibleOrgs::Of(if self.tree {
+                    org_scope::below(&mut context.conn, org)?
+                } else {
+                    vec![org.to_string()]
                 })
             }
         };

@@ -10,10 +10,10 @@ UPDATE systems AS s SET
     refused_upload_at = CASE WHEN e.stands THEN e.refused_at ELSE s.refused_upload_at END
 FROM (
     SELECT f.*, coalesce(f.reason IN ('rate', 'size', 'quota') AND of.refused_at IS NULL
-        AND f.refused_at > coalesce(b.uploaded_at, '-infinity'), false) AS stands
+        AND f.refused_at > coalesce((SELECT max(greatest(b.uploaded_at, b.admitted_at)) FROM backups AS b
+            WHERE b.system_id = of.id AND b.state = 'stored'), '-infinity'), false) AS stands
     FROM jsonb_to_recordset($1::jsonb)
         AS f (system_id uuid, refused_at timestamptz, reason text, credential_refused_at timestamptz)
     JOIN systems AS of ON of.id = f.system_id
-    LEFT JOIN backups AS b ON b.id = of.last_backup_id
 ) AS e
 WHERE s.id = e.system_id

@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::query::SystemQuery;
 use crate::db::systems::{Position, SortKey};
+use crate::domain::ids::OrgId;
 
 /// The first byte: another form gets another number.
 const FORM: u8 = 1;
@@ -66,7 +67,7 @@ fn list(query: &SystemQuery) -> [u8; LIST] {
     let mut words: Vec<&str> = statuses.iter().map(|status| status.as_str()).collect();
     words.sort_unstable();
     words.dedup();
-    let form = format!("{sort:?} {words:?} {:?} {text:?}", org.as_ref().map(|org| org.as_str()));
+    let form = format!("{sort:?} {words:?} {:?} {text:?}", org.as_ref().map(OrgId::as_str));
     let mut list = [0; LIST];
     list.iter_mut().zip(Sha256::digest(form)).for_each(|(to, from)| *to = from);
     list
@@ -76,7 +77,6 @@ fn list(query: &SystemQuery) -> [u8; LIST] {
 mod tests {
     use super::*;
     use crate::db::systems::Sort;
-    use crate::domain::ids::OrgId;
     use crate::domain::status::SystemStatus::{Late, Refused};
 
     fn query(key: SortKey) -> SystemQuery {

@@ -43,11 +43,14 @@ impl Fleet {
     }
 }
 
-/// A query that is under way, or has ended: with numbers, or without.
+/// The result of a query that has ended: the numbers, or none.
+type Counted = Option<StatusCounts>;
+
+/// A query that is under way, or has ended.
 #[derive(Clone)]
 struct Run {
     began: Instant,
-    result: watch::Receiver<Option<Option<StatusCounts>>>,
+    result: watch::Receiver<Option<Counted>>,
 }
 
 /// The numbers of the last query.

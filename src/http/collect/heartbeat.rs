@@ -38,6 +38,7 @@ const MESSAGE: &str = "heartbeat acknowledged";
 
 /// The acknowledgement.
 #[derive(Serialize, ToSchema)]
+#[expect(clippy::struct_field_names, reason = "appliances know these names")]
 pub struct Heartbeat {
     /// The user name of the system.
     #[schema(example = "fw-01")]

@@ -124,7 +124,8 @@ fn first_rule_that_applies_is_the_status() {
         if set.contains("refused_reason") {
             let columns = ["refused_at", "refused_since", "refused_upload_at"];
             let missing = columns.iter().filter(|column| !set.contains(*column));
-            let times: String = missing.map(|column| format!(", {column} = clock_timestamp()")).collect();
+            let times: Vec<_> = missing.map(|column| format!(", {column} = clock_timestamp()")).collect();
+            let times = times.concat();
             update(&format!("{set}{times}"));
         } else {
             update(set);

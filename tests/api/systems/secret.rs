@@ -80,7 +80,7 @@ fn second_rotation_in_an_overlap_ends_the_first_secret() {
     ] {
         send(&server, &token, "POST", &path, &body).is_validation_error(key);
     }
-    assert_eq!(columns(&server, last, &third).0, true, "a refused request rotates nothing");
+    assert!(columns(&server, last, &third).0, "a refused request rotates nothing");
     assert!(
         get(&server, &token, &format!("/api/systems/{}", system.id))
             .status(200)

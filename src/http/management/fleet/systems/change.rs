@@ -77,6 +77,7 @@ pub async fn change_system(
     Ok(envelope::respond(StatusCode::OK, "system changed", SystemInFull::from(system)))
 }
 
+#[expect(clippy::option_option, reason = "no change, or a change to no period of its own")]
 fn period(member: &'static str, given: Given<u64>) -> Result<Option<Option<i64>>, ApiError> {
     Ok(match given {
         Given::Absent => None,

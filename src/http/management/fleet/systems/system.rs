@@ -13,6 +13,7 @@ use crate::http::envelope;
 
 /// A system, with its status at this moment. Times are RFC 3339 in UTC.
 #[derive(Serialize, ToSchema)]
+#[expect(clippy::struct_field_names, reason = "the names of the API")]
 pub struct System {
     /// The id of the system.
     #[schema(value_type = String, format = "uuid", example = "018f3a5c-7b1e-7c3d-9a2b-0123456789ab")]
