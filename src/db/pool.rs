@@ -4,7 +4,7 @@
 //! connections. So the general lane can't delay a commit, however many callers it has, and `Pool::get` never waits for
 //! another query.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use diesel::connection::SimpleConnection;
@@ -27,7 +27,7 @@ pub enum Lane {
 }
 
 /// Connections of each lane.
-pub const CONNECTIONS_PER_LANE: u32 = 8;
+pub const CONNECTIONS_PER_LANE: u32 = 16;
 
 /// How long the pool tries to open a connection before it reports that the database is unavailable.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -59,6 +59,9 @@ pub struct Db {
     blocking: Handle,
     connector: Connector,
     pub(super) probe: CommitProbe,
+    /// When a query was last found not to answer. Connections from before are not used any more: a network that loses packets
+    /// loses those of all of them, and each would keep the thread that uses it.
+    suspicion: Arc<Mutex<Option<std::time::Instant>>>,
 }
 
 impl Db {
@@ -73,7 +76,15 @@ impl Db {
             .error_handler(Box::new(QuietErrors))
             .build_unchecked(Manager { connector: connector.clone() });
         let lane = || Arc::new(Semaphore::new(CONNECTIONS_PER_LANE as usize));
-        Self { pool, accounting: lane(), general: lane(), blocking, connector, probe: CommitProbe::default() }
+        Self {
+            pool,
+            accounting: lane(),
+            general: lane(),
+            blocking,
+            connector,
+            probe: CommitProbe::default(),
+            suspicion: Arc::default(),
+        }
     }
 
     /// Returns how many of its [`CONNECTIONS_PER_LANE`] connections each lane uses at this moment.
@@ -140,17 +151,20 @@ impl Db {
             .await
             .map_err(|_| DbError::Busy)?
             .map_err(|_| DbError::Busy)?;
-        let pool = self.pool.clone();
+        let (pool, suspicion) = (self.pool.clone(), Arc::clone(&self.suspicion));
         let task = self.blocking.spawn_blocking(move || {
             // The permit is released when the query ends, not when the caller stops waiting.
             let _permit = permit;
-            let (result, stale) = on_connection(&pool, &mut work);
+            let (result, stale) = on_connection(&pool, &suspicion, &mut work);
             Attempt { result, stale, work }
         });
         // A frozen server does not enforce its own timeouts. The thread that waits for it keeps the permit.
         match timeout_at(deadline + lane.wait_beyond_deadline(), task).await {
             Ok(done) => done.map_err(|e| DbError::Failed(format!("a query panicked: {e}"))),
-            Err(_) => Err(DbError::OutcomeUnknown("it does not answer".to_owned())),
+            Err(_) => {
+                *lock(&self.suspicion) = Some(std::time::Instant::now());
+                Err(DbError::OutcomeUnknown("it does not answer".to_owned()))
+            }
         }
     }
 }
@@ -167,6 +181,7 @@ struct Attempt<T, F> {
 /// Runs `work` on a connection of the pool. Also returns whether the connection had been lost before it was used.
 fn on_connection<T>(
     pool: &Pool<Manager>,
+    suspicion: &Mutex<Option<std::time::Instant>>,
     work: &mut impl FnMut(&mut Conn) -> Result<T, DbError>,
 ) -> (Result<T, DbError>, bool) {
     let mut pooled = match pool.get() {
@@ -176,6 +191,11 @@ fn on_connection<T>(
     if pooled.session.is_outdated() {
         pooled.lost = true;
         return (Err(DbError::Unavailable("the connection leads to a former primary".to_owned())), true);
+    }
+    if lock(suspicion).is_some_and(|since| pooled.opened < since) {
+        pooled.lost = true;
+        let text = "another connection as old as this one does not answer";
+        return (Err(DbError::Unavailable(text.to_owned())), true);
     }
     let conn = &mut pooled.session.conn;
     let started = std::time::Instant::now();
@@ -192,6 +212,10 @@ fn on_connection<T>(
     pooled.lost = matches!(result, Err(DbError::Unavailable(_) | DbError::OutcomeUnknown(_)));
     let stale = pooled.lost && pooled.opened.elapsed() > FRESH;
     (result, stale)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Logs failed attempts to connect for debugging only. By default the pool logs each as an error; here the callers report it.
