@@ -15,7 +15,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::timeout;
 
 use crate::db::accounting::{self, AccountingPolicy, Operation, OperationOutcome, OrgBatch};
-use crate::db::{CONNECTIONS_PER_LANE, Conn, Db, DbError, Lane};
+use crate::db::{Conn, Db, DbError, Lane};
 use crate::telemetry::{Metrics, TaskFailure, TaskStatus};
 
 /// The number of shared transactions at a time: while one waits for the disk, the next one makes its decisions.
@@ -24,7 +24,7 @@ const SHARED_AT_ONCE: usize = 2;
 const MAX_OPERATIONS: usize = 64;
 /// The number of transactions of single organizations at a time. If all of them wait for locks, the shared transactions still
 /// have connections.
-const ALONE_AT_ONCE: usize = CONNECTIONS_PER_LANE as usize - SHARED_AT_ONCE;
+const ALONE_AT_ONCE: usize = Lane::Accounting.connections() as usize - SHARED_AT_ONCE;
 /// A batch is not started any more when its deadline is over by more than this.
 const MAX_OVERDUE: Duration = Duration::from_millis(500);
 

@@ -48,7 +48,7 @@ pub use connection::{Conn, lift_statement_timeout};
 pub use connector::{Connector, Session};
 pub use error::DbError;
 pub use libpq::libpq_version;
-pub use pool::{CONNECTIONS_PER_LANE, Db, Lane};
+pub use pool::{Db, Lane};
 
 /// Converts bytes to Postgres' type. Settings limit sizes far below the largest `bigint`.
 pub(crate) fn to_bigint(bytes: u64) -> i64 {

@@ -1,8 +1,8 @@
 //! The pool of connections: the only way from async code to blocking queries.
 //!
-//! A caller first takes a permit from its lane's semaphore. The two semaphores together have as many permits as there are
-//! connections. So the general lane can't delay a commit, however many callers it has, and `Pool::get` never waits for
-//! another query.
+//! A caller first takes a permit from its lane's semaphore. The semaphores together have as many permits as there are
+//! connections. So the general lane can't delay a commit, and tasks can't delay an answer, however many callers they have, and
+//! `Pool::get` never waits for another query.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -22,23 +22,46 @@ use super::{Conn, Connector, DbError};
 pub enum Lane {
     /// Transactions of [`accounting`](super::accounting).
     Accounting,
-    /// Everything else: credentials, lists, backup requests, tasks.
+    /// What a client waits for: credentials, lists, backup requests, health.
     General,
+    /// Background tasks. A query whose packets are lost keeps its connection for long, and there are many tasks: they must
+    /// not use up the connections of the general lane, without which nothing is answered.
+    Tasks,
 }
 
-/// Connections of each lane.
-pub const CONNECTIONS_PER_LANE: u32 = 16;
+/// The connections that the pool opens at most.
+const CONNECTIONS: u32 =
+    Lane::Accounting.connections() + Lane::General.connections() + Lane::Tasks.connections();
 
 /// How long the pool tries to open a connection before it reports that the database is unavailable.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
 impl Lane {
+    const ALL: [Self; 3] = [Self::Accounting, Self::General, Self::Tasks];
+
+    /// Returns how many connections the lane may use at the same time.
+    pub const fn connections(self) -> u32 {
+        match self {
+            Self::Accounting | Self::General => 8,
+            Self::Tasks => 4,
+        }
+    }
+
+    /// Returns the lane's name in the metrics.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Accounting => "accounting",
+            Self::General => "reads",
+            Self::Tasks => "tasks",
+        }
+    }
+
     /// Returns how long a caller waits, after its deadline, for a query that is under way. For a change of the accounting it
     /// waits until Postgres' own timeouts must have ended the transaction: until then the change may still take place.
     fn wait_beyond_deadline(self) -> Duration {
         match self {
             Self::Accounting => Duration::from_secs(12),
-            Self::General => Duration::from_secs(1),
+            Self::General | Self::Tasks => Duration::from_secs(1),
         }
     }
 }
@@ -54,8 +77,8 @@ const FRESH: Duration = Duration::from_secs(1);
 #[derive(Clone)]
 pub struct Db {
     pool: Pool<Manager>,
-    accounting: Arc<Semaphore>,
-    general: Arc<Semaphore>,
+    /// The permits of each lane, in the order of [`Lane::ALL`].
+    permits: [Arc<Semaphore>; 3],
     blocking: Handle,
     connector: Connector,
     pub(super) probe: CommitProbe,
@@ -69,29 +92,22 @@ impl Db {
     /// blocking threads of `blocking`.
     pub fn new(connector: Connector, blocking: Handle) -> Self {
         let pool = Pool::builder()
-            .max_size(2 * CONNECTIONS_PER_LANE)
+            .max_size(CONNECTIONS)
             .min_idle(Some(1))
             .connection_timeout(CONNECT_TIMEOUT)
             .test_on_check_out(false)
             .error_handler(Box::new(QuietErrors))
             .build_unchecked(Manager { connector: connector.clone() });
-        let lane = || Arc::new(Semaphore::new(CONNECTIONS_PER_LANE as usize));
-        Self {
-            pool,
-            accounting: lane(),
-            general: lane(),
-            blocking,
-            connector,
-            probe: CommitProbe::default(),
-            suspicion: Arc::default(),
-        }
+        let permits = Lane::ALL.map(|lane| Arc::new(Semaphore::new(lane.connections() as usize)));
+        Self { pool, permits, blocking, connector, probe: CommitProbe::default(), suspicion: Arc::default() }
     }
 
-    /// Returns how many of its [`CONNECTIONS_PER_LANE`] connections each lane uses at this moment.
-    pub fn used(&self) -> [(&'static str, usize); 2] {
-        let used =
-            |lane: &Semaphore| (CONNECTIONS_PER_LANE as usize).saturating_sub(lane.available_permits());
-        [("accounting", used(&self.accounting)), ("reads", used(&self.general))]
+    /// Returns the name of each lane, and how many of its connections are in use at this moment.
+    pub fn used(&self) -> [(&'static str, usize); 3] {
+        Lane::ALL.map(|lane| {
+            let free = self.permits[lane as usize].available_permits();
+            (lane.name(), (lane.connections() as usize).saturating_sub(free))
+        })
     }
 
     /// Runs `work` once on a new connection, which is closed afterwards: for work that changes the session or takes long.
@@ -143,11 +159,8 @@ impl Db {
         T: Send + 'static,
         F: FnMut(&mut Conn) -> Result<T, DbError> + Send + 'static,
     {
-        let semaphore = match lane {
-            Lane::Accounting => &self.accounting,
-            Lane::General => &self.general,
-        };
-        let permit = timeout_at(deadline, Arc::clone(semaphore).acquire_owned())
+        let semaphore = Arc::clone(&self.permits[lane as usize]);
+        let permit = timeout_at(deadline, semaphore.acquire_owned())
             .await
             .map_err(|_| DbError::Busy)?
             .map_err(|_| DbError::Busy)?;

@@ -57,9 +57,9 @@ impl History {
 
     /// Does everything that is due. `told`: whether the log says already that this role may not change partitions.
     async fn run_once(&self, told: &AtomicBool) -> Result<(), DbError> {
-        let now = self.db.run(Lane::General, QUERY_TIMEOUT, objects::now).await?;
+        let now = self.db.run(Lane::Tasks, QUERY_TIMEOUT, objects::now).await?;
         let before = oldest_kept(now, self.keep);
-        let may_change = self.db.run(Lane::General, QUERY_TIMEOUT, history::may_change_partitions).await?;
+        let may_change = self.db.run(Lane::Tasks, QUERY_TIMEOUT, history::may_change_partitions).await?;
         if may_change {
             self.change_partitions(now, before).await?;
         } else if !told.swap(true, Ordering::Relaxed) {
@@ -76,7 +76,7 @@ impl History {
 
     async fn change_partitions(&self, now: DateTime<Utc>, before: DateTime<Utc>) -> Result<(), DbError> {
         let add = move |conn: &mut _| history::add_months(conn, now);
-        let added = self.db.run(Lane::General, QUERY_TIMEOUT, add).await?;
+        let added = self.db.run(Lane::Tasks, QUERY_TIMEOUT, add).await?;
         if added > 0 {
             log::info!("history: made the partitions of {added} months");
         }
@@ -93,7 +93,7 @@ impl History {
     async fn delete_old(&self, rows: OldRows, before: DateTime<Utc>) -> Result<(), DbError> {
         loop {
             let bite = move |conn: &mut _| history::delete_old(conn, rows, before, BITE);
-            let deleted = self.db.run(Lane::General, QUERY_TIMEOUT, bite).await?;
+            let deleted = self.db.run(Lane::Tasks, QUERY_TIMEOUT, bite).await?;
             if i64::try_from(deleted).unwrap_or(i64::MAX) < BITE {
                 return Ok(());
             }

@@ -15,7 +15,7 @@ pub(super) async fn without_upload(db: &Db, mut found: Vec<Leftover>) -> Result<
     let keys: Vec<_> = found.iter().filter_map(|left| left.key.as_ref().map(ToString::to_string)).collect();
     if !keys.is_empty() {
         let query = move |conn: &mut _| backups::receiving_among(conn, &keys);
-        let receiving = db.run(Lane::General, QUERY_TIMEOUT, query).await?;
+        let receiving = db.run(Lane::Tasks, QUERY_TIMEOUT, query).await?;
         found.retain(|left| left.key.as_ref().is_none_or(|key| !receiving.contains(key.as_str())));
     }
     Ok(found)

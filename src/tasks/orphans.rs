@@ -48,7 +48,7 @@ pub(super) fn checked_batches(
         async move {
             let keys: Vec<_> = batch.iter().map(|object| object.key.to_string()).collect();
             let query = move |conn: &mut _| objects::known_among(conn, &keys);
-            let known = db.run(Lane::General, QUERY_TIMEOUT, query).await?;
+            let known = db.run(Lane::Tasks, QUERY_TIMEOUT, query).await?;
             let (with_row, unknown): (Vec<_>, Vec<_>) =
                 batch.into_iter().partition(|object| known.contains(object.key.as_str()));
             let newest_known = with_row.iter().filter_map(|object| object.modified).max();
@@ -83,7 +83,7 @@ pub async fn gather_evidence(
             evidence.never_seen += db.run_alone(query).await?.len() as u64;
         }
     }
-    evidence.any_stored = !db.run(Lane::General, QUERY_TIMEOUT, backups::none_stored).await?;
+    evidence.any_stored = !db.run(Lane::Tasks, QUERY_TIMEOUT, backups::none_stored).await?;
     Ok(evidence)
 }
 
@@ -129,7 +129,7 @@ pub async fn delete(
         }
         // If the connection is lost, the history may have these events twice, which is better than not at all.
         let note = move |conn: &mut _| objects::note_deleted_orphans(conn, &deleted_objects);
-        db.run(Lane::General, QUERY_TIMEOUT, note).await?;
+        db.run(Lane::Tasks, QUERY_TIMEOUT, note).await?;
     }
     Ok(report)
 }

@@ -82,7 +82,7 @@ pub async fn run_once(db: &Db, store: &dyn BlobStore) -> Result<PurgeReport, DbE
 async fn purge_all(db: &Db, store: &dyn BlobStore, report: &mut PurgeReport) -> Result<(), DbError> {
     loop {
         let claim = |conn: &mut _| purge::claim_due(conn, BATCH);
-        let claimed = db.run(Lane::General, QUERY_TIMEOUT, claim).await?;
+        let claimed = db.run(Lane::Tasks, QUERY_TIMEOUT, claim).await?;
         let is_last = claimed.len() < BATCH;
         let purged = purge_batch(db, store, claimed, report).await;
         // If no deletion succeeds, stop: postponed backups would be due again before the end is reached.
@@ -169,7 +169,7 @@ async fn write(
         return true;
     }
     let count = ids.len();
-    let written = db.run(Lane::General, QUERY_TIMEOUT, move |conn| query(conn, &ids)).await;
+    let written = db.run(Lane::Tasks, QUERY_TIMEOUT, move |conn| query(conn, &ids)).await;
     if let Err(error) = &written {
         log::warn!("could not record the purge of {count} backups: {error}; trying again");
     }

@@ -119,7 +119,7 @@ impl Sweeper {
     /// Sweeps everything but the uploads.
     async fn sweep_rest(&self, report: &mut SweepReport) -> Result<(), DbError> {
         let lease = self.lease;
-        self.db.run(Lane::General, QUERY_TIMEOUT, move |conn| writers::forget_gone(conn, lease)).await?;
+        self.db.run(Lane::Tasks, QUERY_TIMEOUT, move |conn| writers::forget_gone(conn, lease)).await?;
         report.expired = self.expire_requests().await?;
         match self.remove_leftovers().await {
             Ok(removed) => report.leftovers = removed,
@@ -135,7 +135,7 @@ impl Sweeper {
     async fn find_abandoned(&self) -> Result<Vec<AbandonedUpload>, DbError> {
         let (process, alive, lease) = (Some(self.policy.writer), self.live.ids(), self.lease);
         let find = move |conn: &mut _| writers::abandoned(conn, process, &alive, lease);
-        self.db.run(Lane::General, QUERY_TIMEOUT, find).await
+        self.db.run(Lane::Tasks, QUERY_TIMEOUT, find).await
     }
 
     /// Returns the number of uploads that are neither known to be abandoned nor known to be alive: no process has held a lease
@@ -150,7 +150,7 @@ impl Sweeper {
         loop {
             let changed = self
                 .db
-                .run(Lane::General, QUERY_TIMEOUT, |conn| backup_requests::expire(conn, EXPIRE_BATCH))
+                .run(Lane::Tasks, QUERY_TIMEOUT, |conn| backup_requests::expire(conn, EXPIRE_BATCH))
                 .await?;
             expired += changed;
             if i64::try_from(changed).is_ok_and(|changed| changed < EXPIRE_BATCH) {

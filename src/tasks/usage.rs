@@ -45,11 +45,11 @@ impl UsageDays {
     }
 
     async fn run_once(&self) -> Result<(), DbError> {
-        let now = self.db.run(Lane::General, QUERY_TIMEOUT, objects::now).await?;
+        let now = self.db.run(Lane::Tasks, QUERY_TIMEOUT, objects::now).await?;
         let last = usage_days::newest_complete(now);
         let first = first_whole_day(oldest_kept(now, self.keep));
         let missing = move |conn: &mut _| usage_days::missing(conn, first, last);
-        for day in self.db.run(Lane::General, QUERY_TIMEOUT, missing).await? {
+        for day in self.db.run(Lane::Tasks, QUERY_TIMEOUT, missing).await? {
             // Another process may add it up at the same time.
             let add_up = move |conn: &mut _| {
                 // The days before may have taken long.

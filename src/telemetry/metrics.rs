@@ -46,7 +46,7 @@ pub struct GaugeValues {
     pub downloads_open: usize,
     pub systems_waiting: usize,
     /// Connections to the database in use, of each lane.
-    pub connections: [(&'static str, usize); 2],
+    pub connections: [(&'static str, usize); 3],
 }
 
 /// The labels of a request's metrics.
@@ -150,7 +150,10 @@ impl Metrics {
             database_connections: registered(
                 &registry,
                 IntGaugeVec::new(
-                    Opts::new("strongroom_database_connections_used", "Of 8 in each lane; at 8 others wait."),
+                    Opts::new(
+                        "strongroom_database_connections_used",
+                        "Of 8 in each lane, of 4 in tasks; then others wait.",
+                    ),
                     &["lane"],
                 )?,
             )?,

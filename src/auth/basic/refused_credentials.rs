@@ -83,7 +83,7 @@ impl RefusedCredentials {
             let now = Instant::now();
             let refusals: Vec<_> = step.iter().map(|(id, count)| count.refusals(*id, now)).collect();
             let query = move |conn: &mut _| credential_refusals::write(conn, &refusals);
-            match db.run(Lane::General, QUERY_TIMEOUT, query).await {
+            match db.run(Lane::Tasks, QUERY_TIMEOUT, query).await {
                 Ok(locked) => self.put_back(step.into_iter().filter(|(id, _)| locked.contains(id))),
                 Err(error) => {
                     self.put_back(step);

@@ -60,7 +60,7 @@ impl SeenSystems {
         for (step, left) in calls.chunks(STEP).zip((0..calls.len()).step_by(STEP)) {
             let seen: Vec<_> = step.iter().map(|(id, call)| call.of_system(*id)).collect();
             let query = move |conn: &mut _| seen_systems::write(conn, &seen);
-            match db.run(Lane::General, QUERY_TIMEOUT, query).await {
+            match db.run(Lane::Tasks, QUERY_TIMEOUT, query).await {
                 Ok(locked) => self.put_back(step.iter().filter(|(id, _)| locked.contains(id))),
                 Err(error) => {
                     self.put_back(&calls[left..]);

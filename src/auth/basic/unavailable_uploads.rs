@@ -25,8 +25,8 @@ const CAPACITY: usize = 100_000;
 const CAPACITY_OF_KEY: usize = 4;
 /// The most credentials that one statement looks up. The rows of their systems are locked meanwhile.
 const STEP: usize = 2_000;
-/// How many steps run at the same time: the connections of this lane are also needed for the credentials of new requests.
-const CONCURRENT_STEPS: usize = 4;
+/// How many steps run at the same time: one connection of the lane is left for the other tasks.
+const CONCURRENT_STEPS: usize = 3;
 /// The most events that one statement writes.
 const EVENTS_STEP: usize = 1_000;
 /// How long one call writes events. New refusals wait meanwhile.
@@ -131,7 +131,7 @@ impl UnavailableUploads {
     async fn write_step(&self, db: &Db, step: Vec<(Arc<Credential>, Attempts)>) -> Result<(), DbError> {
         let refused: Vec<_> = step.iter().map(|(credential, attempts)| attempts.of(credential)).collect();
         let query = move |conn: &mut _| unavailable_uploads::mark(conn, &refused);
-        let marked = db.run(Lane::General, QUERY_TIMEOUT, query).await?;
+        let marked = db.run(Lane::Tasks, QUERY_TIMEOUT, query).await?;
         self.forget(&step, marked);
         Ok(())
     }
@@ -165,7 +165,7 @@ impl UnavailableUploads {
             }
             let systems: Vec<_> = step.iter().map(|event| event.system_id).collect();
             let query = move |conn: &mut _| unavailable_uploads::record(conn, &step);
-            db.run(Lane::General, QUERY_TIMEOUT, query).await?;
+            db.run(Lane::Tasks, QUERY_TIMEOUT, query).await?;
             let mut waiting = self.lock();
             for system in systems {
                 waiting.events.remove(&system);

@@ -84,7 +84,7 @@ impl StatusCountsCache {
         let db = db.clone();
         tokio::spawn(async move {
             let count = |conn: &mut _| systems::count_by_status(conn, &VisibleOrgs::All);
-            let counted = db.run(Lane::General, QUERY_TIMEOUT, count).await;
+            let counted = db.run(Lane::Tasks, QUERY_TIMEOUT, count).await;
             if let Err(error) = &counted {
                 log::debug!("could not count the systems for the metrics: {error}");
             }

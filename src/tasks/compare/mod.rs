@@ -98,7 +98,7 @@ impl Comparison {
             let read = move |conn: &mut _| {
                 objects::rows_between(conn, &after, bound.as_deref(), i64::try_from(PAGE).unwrap_or(i64::MAX))
             };
-            let page = self.db.run(Lane::General, QUERY_TIMEOUT, read).await?;
+            let page = self.db.run(Lane::Tasks, QUERY_TIMEOUT, read).await?;
             let full = page.len() == PAGE;
             if let Some(last) = page.last() {
                 last.object_key.clone_into(last_key);
@@ -139,7 +139,7 @@ impl Comparison {
         }
         let keys: Vec<_> = suspects.iter().map(|suspect| suspect.row.object_key.clone()).collect();
         let query = move |conn: &mut _| objects::stored_among(conn, &keys);
-        let stored = self.db.run(Lane::General, QUERY_TIMEOUT, query).await?;
+        let stored = self.db.run(Lane::Tasks, QUERY_TIMEOUT, query).await?;
         for suspect in suspects {
             if stored.contains(&suspect.row.object_key) {
                 report(ComparisonStep::Difference(suspect.into()));
@@ -173,7 +173,7 @@ impl Comparison {
         }
         let keys: Vec<_> = objects.iter().map(|object| object.key.to_string()).collect();
         let query = move |conn: &mut _| objects::known_among(conn, &keys);
-        let known = self.db.run(Lane::General, QUERY_TIMEOUT, query).await?;
+        let known = self.db.run(Lane::Tasks, QUERY_TIMEOUT, query).await?;
         let unknown = objects.into_iter().filter(|object| !known.contains(object.key.as_str()));
         let mut checked =
             stream::iter(unknown.map(|object| self.if_it_exists(object))).buffered(CONCURRENT_CALLS);

@@ -186,7 +186,7 @@ impl Eraser {
         &self,
         query: impl FnMut(&mut Conn) -> Result<T, DbError> + Send + 'static,
     ) -> Result<T, DbError> {
-        self.db.run(Lane::General, QUERY_TIMEOUT, query).await
+        self.db.run(Lane::Tasks, QUERY_TIMEOUT, query).await
     }
 }
 

@@ -68,10 +68,10 @@ struct Report {
 async fn run_once(eraser: &Eraser) -> Result<Report, DbError> {
     let db = &eraser.db;
     let mut report = Report::default();
-    db.run(Lane::General, QUERY_TIMEOUT, erasures::adopt).await?;
+    db.run(Lane::Tasks, QUERY_TIMEOUT, erasures::adopt).await?;
     loop {
         let claim = |conn: &mut _| erasures::claim_to_do(conn, BATCH);
-        let claimed = db.run(Lane::General, QUERY_TIMEOUT, claim).await?;
+        let claimed = db.run(Lane::Tasks, QUERY_TIMEOUT, claim).await?;
         let is_last = claimed.len() < BATCH;
         let succeeded = erase_batch(eraser, claimed, &mut report).await;
         // If no erasure succeeds, stop: those that failed would be due again before the end is reached.
@@ -121,7 +121,7 @@ async fn erase_batch(eraser: &Eraser, claimed: Vec<Erasure>, report: &mut Report
         }
         let postpone = move |conn: &mut _| erasures::postpone(conn, system_id, RETRY_AFTER_SECONDS);
         // If this write fails, the claim is over in a few seconds.
-        if let Err(error) = eraser.db.run(Lane::General, QUERY_TIMEOUT, postpone).await {
+        if let Err(error) = eraser.db.run(Lane::Tasks, QUERY_TIMEOUT, postpone).await {
             log::debug!("could not postpone the erasure of the system {system_id}: {error}");
         }
     }
@@ -130,7 +130,7 @@ async fn erase_batch(eraser: &Eraser, claimed: Vec<Erasure>, report: &mut Report
 
 /// Drops the rows of the systems of which everything is erased, and returns their number.
 pub(super) async fn finish(db: &Db) -> Result<usize, DbError> {
-    let erased = db.run(Lane::General, QUERY_TIMEOUT, erasures::finish).await?;
+    let erased = db.run(Lane::Tasks, QUERY_TIMEOUT, erasures::finish).await?;
     for system in &erased {
         log::info!(
             "system {} ({}) of organization {} is erased",

@@ -108,6 +108,10 @@ fn long_history_is_listed_page_by_page_without_gaps() {
 #[test]
 fn events_are_found_by_index() {
     let server = Server::start();
+    // Its tasks read the history as well.
+    server.stop_gracefully();
+    let sessions = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'strongroom' AND datname = current_database()";
+    assert_eventually("its sessions have ended", TIMEOUT, || server.db.number(sessions) == 0);
     add_history(&server);
     let table = |column: &str| {
         format!("SELECT {column} FROM pg_stat_user_tables WHERE relname = 'backup_events_first'")

@@ -57,7 +57,10 @@ fn metrics_count_requests_bytes_refusals_batches_and_store_operations() {
     assert!(sample(&metrics, r#"strongroom_batch_seconds_count{result="done"}"#) >= 4.0, "{metrics}");
     assert!(sample(&metrics, "process_resident_memory_bytes") > 1e6, "{metrics}");
     assert_eq!(metrics.matches("strongroom_store_errors_total{").count(), 0, "{metrics}");
-    assert!(metrics.contains(r#"strongroom_database_connections_used{lane="accounting"} "#), "{metrics}");
+    for lane in ["accounting", "reads", "tasks"] {
+        let used = format!("strongroom_database_connections_used{{lane=\"{lane}\"}} ");
+        assert!(metrics.contains(&used), "{used}: {metrics}");
+    }
     for name in [&id, &system.id, &system.key, &system.org] {
         assert!(!metrics.contains(name.as_str()), "{name} in {metrics}");
     }

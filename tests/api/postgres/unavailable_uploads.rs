@@ -1,7 +1,9 @@
 //! Uploads that are answered 503 because Postgres is away, and that are never sent again: the status of their systems has them
 //! when Postgres is back.
 
-use crate::harness::{Disconnect, LinkFault, RawClient, Server, System, TIMEOUT, assert_eventually, bytes};
+use crate::harness::{
+    Disconnect, LinkFault, RawClient, Server, System, TIMEOUT, assert_eventually, bytes, sample,
+};
 
 fn reason(server: &Server, system: &System) -> String {
     let sql = "SELECT coalesce(refused_reason, 'none') FROM systems WHERE id =";
@@ -58,11 +60,15 @@ fn upload_that_came_while_postgres_was_away_is_a_refusal() {
 fn client_that_gives_up_while_its_credential_is_looked_up_leaves_a_refusal() {
     let (link, server) = Server::on_a_link();
     let system = server.system();
+    let open = || sample(&server.metrics(), r#"strongroom_http_connections{api="collect"}"#);
+    let before = open();
     link.inject(LinkFault::BlackHole);
     assert_eventually("a request is given up", TIMEOUT, || {
         RawClient::upload(&server, &system, &["Content-Length: 10"]).disconnect(Disconnect::Rst);
         server.log().contains("POST /api/systems/backups disconnected")
     });
+    // A request that is still under way would go on after the repair, and its own refusal would be the last one.
+    assert_eventually("all requests are given up", TIMEOUT, || open() <= before);
     link.repair();
     assert_eventually("the refusal is recorded", TIMEOUT, || reason(&server, &system) == "unavailable");
     assert_eventually("the history as well", TIMEOUT, || refusals(&server, &system) == 1);
