@@ -21,8 +21,8 @@ BEGIN
         ALTER TABLE backup_events DETACH PARTITION backup_events_first;
     END IF;
     ALTER TABLE backup_events RENAME TO backup_events_by_month;
-    DROP INDEX backup_events_at, backup_events_of_org, backup_events_of_system;
-    DROP INDEX IF EXISTS backup_events_first_of_system_at;
+    DROP INDEX backup_events_at, backup_events_of_org, backup_events_of_system, backup_events_rare;
+    DROP INDEX IF EXISTS backup_events_first_of_system_at, backup_events_first_rare;
     ALTER TABLE backup_events_first RENAME TO backup_events;
     INSERT INTO backup_events SELECT * FROM backup_events_by_month;
     ALTER INDEX backup_events_first_pkey RENAME TO backup_events_pkey;

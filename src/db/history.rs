@@ -25,7 +25,7 @@ const LOCK_TIMEOUT: &str = "SET LOCAL lock_timeout = '500ms'";
 pub fn may_change_partitions(conn: &mut Conn) -> Result<bool, DbError> {
     let owns = "(SELECT pg_has_role(relowner, 'USAGE') AND has_schema_privilege(relnamespace, 'CREATE') \
          FROM pg_class WHERE oid = 'backup_events'::regclass)";
-    Ok(diesel::select(diesel::dsl::sql::<Bool>(owns)).get_result(conn)?)
+    is_true(conn, owns)
 }
 
 /// Makes the missing partitions of the month of `now` and of the [`MONTHS_AHEAD`]. Returns how many it has made.
@@ -93,8 +93,7 @@ pub fn delete_old(
     limit: i64,
 ) -> Result<usize, DbError> {
     let (table, time) = rows.table_and_time();
-    let exists = diesel::dsl::sql::<Bool>(&format!("to_regclass('{table}') IS NOT NULL"));
-    if !diesel::select(exists).get_result::<bool>(conn)? {
+    if !is_true(conn, &format!("to_regclass('{table}') IS NOT NULL"))? {
         return Ok(0);
     }
     // ARRAY: the rows are chosen once, before any is deleted.
@@ -105,32 +104,74 @@ pub fn delete_old(
     Ok(diesel::sql_query(sql).bind::<Timestamptz, _>(before).bind::<BigInt, _>(limit).execute(conn)?)
 }
 
-/// Builds the index over the system and the time for the first partition, which was too long to build it in the migration, and
-/// drops the one that it replaces. Events are written meanwhile. Does nothing if the index is there. Returns whether it was built.
+/// An index of the first partition, which was too long to build it in the migration.
+struct LateIndex {
+    name: &'static str,
+    /// The index of the whole history that it becomes a part of.
+    part_of: &'static str,
+    /// The index of the first partition that it replaces.
+    replaces: Option<&'static str>,
+}
+
+const LATE_INDEXES: [LateIndex; 2] = [
+    LateIndex {
+        name: "backup_events_first_of_system_at",
+        part_of: "backup_events_of_system",
+        replaces: Some("backup_events_first_of_system"),
+    },
+    LateIndex { name: "backup_events_first_rare", part_of: "backup_events_rare", replaces: None },
+];
+
+/// Builds the indexes that the first partition does not have yet, while events are written. Does nothing if they are there.
+/// Returns whether one was built.
 ///
 /// Runs on a connection of its own: the statements have no time limit afterwards.
 pub fn index_first_partition(conn: &mut Conn) -> Result<bool, DbError> {
-    const NEW: &str = "backup_events_first_of_system_at";
-    let old = "to_regclass('backup_events_first_of_system') IS NOT NULL";
-    if !diesel::select(diesel::dsl::sql::<Bool>(old)).get_result::<bool>(conn)? {
-        return Ok(false);
+    let mut built = false;
+    for index in &LATE_INDEXES {
+        let is_missing = format!(
+            "EXISTS (SELECT FROM pg_inherits WHERE inhrelid = to_regclass('backup_events_first')) \
+                 AND NOT EXISTS (SELECT FROM pg_inherits WHERE inhrelid = to_regclass('{}'))",
+            index.name
+        );
+        if is_true(conn, &is_missing)? {
+            index.build(conn)?;
+            built = true;
+        }
     }
-    conn.batch_execute("SET statement_timeout = 0; SET lock_timeout = '500ms'")?;
-    let is_built =
-        format!("EXISTS (SELECT FROM pg_index WHERE indexrelid = to_regclass('{NEW}') AND indisvalid)");
-    if !diesel::select(diesel::dsl::sql::<Bool>(&is_built)).get_result::<bool>(conn)? {
-        // One that was not finished may not be used. While another process builds it, this fails.
-        conn.batch_execute(&format!("DROP INDEX CONCURRENTLY IF EXISTS {NEW}"))?;
-        // Building waits for the end of every older transaction, and keeps nobody from writing meanwhile.
-        conn.batch_execute("SET lock_timeout = '10min'")?;
-        conn.batch_execute(&format!(
-            "CREATE INDEX CONCURRENTLY {NEW} ON backup_events_first (system_id, at)"
-        ))?;
+    Ok(built)
+}
+
+impl LateIndex {
+    fn build(&self, conn: &mut Conn) -> Result<(), DbError> {
+        let Self { name, part_of, .. } = self;
+        conn.batch_execute("SET statement_timeout = 0; SET lock_timeout = '500ms'")?;
+        let is_built =
+            format!("EXISTS (SELECT FROM pg_index WHERE indexrelid = to_regclass('{name}') AND indisvalid)");
+        if !is_true(conn, &is_built)? {
+            // One that was not finished may not be used. While another process builds it, this fails.
+            conn.batch_execute(&format!("DROP INDEX CONCURRENTLY IF EXISTS {name}"))?;
+            // The same columns and condition as in the other partitions.
+            let definition = format!("substring(pg_get_indexdef('{part_of}'::regclass) FROM ' USING .*')");
+            let definition: String =
+                diesel::select(diesel::dsl::sql::<Text>(&definition)).get_result(conn)?;
+            // Building waits for the end of every older transaction, and keeps nobody from writing meanwhile.
+            conn.batch_execute("SET lock_timeout = '10min'")?;
+            conn.batch_execute(&format!(
+                "CREATE INDEX CONCURRENTLY {name} ON backup_events_first{definition}"
+            ))?;
+        }
+        conn.transaction(|conn| {
+            conn.batch_execute(LOCK_TIMEOUT)?;
+            conn.batch_execute(&format!("ALTER INDEX {part_of} ATTACH PARTITION {name}"))?;
+            if let Some(replaced) = self.replaces {
+                conn.batch_execute(&format!("DROP INDEX IF EXISTS {replaced}"))?;
+            }
+            Ok(())
+        })
     }
-    conn.transaction(|conn| {
-        conn.batch_execute(LOCK_TIMEOUT)?;
-        conn.batch_execute(&format!("ALTER INDEX backup_events_of_system ATTACH PARTITION {NEW}"))?;
-        conn.batch_execute("DROP INDEX backup_events_first_of_system")?;
-        Ok(true)
-    })
+}
+
+fn is_true(conn: &mut Conn, condition: &str) -> Result<bool, DbError> {
+    Ok(diesel::select(diesel::dsl::sql::<Bool>(condition)).get_result(conn)?)
 }

@@ -85,7 +85,7 @@ impl History {
             log::info!("history: dropped {name}, whose events are older than EVENTS_KEEP");
         }
         if next_run(self.db.run_alone(history::index_first_partition).await)?.unwrap_or(false) {
-            log::info!("history: backup_events_first has its index over systems");
+            log::info!("history: backup_events_first has all its indexes");
         }
         Ok(())
     }

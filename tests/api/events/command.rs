@@ -105,13 +105,18 @@ fn long_history_is_listed_page_by_page_without_gaps() {
     assert_eq!(listed["more"], false);
 }
 
+/// Waits for the end of the program's sessions: they write their statistics when they end.
+fn sessions_have_ended(server: &Server) {
+    let sessions = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'strongroom' AND datname = current_database()";
+    assert_eventually("the sessions have ended", TIMEOUT, || server.db.number(sessions) == 0);
+}
+
 #[test]
 fn events_are_found_by_index() {
     let server = Server::start();
     // Its tasks read the history as well.
     server.stop_gracefully();
-    let sessions = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'strongroom' AND datname = current_database()";
-    assert_eventually("its sessions have ended", TIMEOUT, || server.db.number(sessions) == 0);
+    sessions_have_ended(&server);
     add_history(&server);
     let table = |column: &str| {
         format!("SELECT {column} FROM pg_stat_user_tables WHERE relname = 'backup_events_first'")
@@ -129,6 +134,35 @@ fn events_are_found_by_index() {
         events(&server, arguments).exits(0);
         assert_eventually("the statistics are there", TIMEOUT, || numbers().1 > before.1);
         assert_eq!(numbers().0, before.0, "the whole table is read: {arguments:?}");
+    }
+}
+
+#[test]
+fn rare_events_are_found_without_reading_the_others() {
+    let server = Server::start();
+    server.stop_gracefully();
+    sessions_have_ended(&server);
+    add_history(&server);
+    server.db.execute(
+        "INSERT INTO backup_events (at, kind, org_id, actor)
+             SELECT now() - n * interval '3 days', 'quota_set', 'org7', 'operator' FROM generate_series(0, 2) n;
+         ANALYZE",
+    );
+    let read = || {
+        server.db.number(
+            "SELECT sum(coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0))::bigint FROM pg_stat_user_tables
+             WHERE relname LIKE 'backup\\_events\\_%'",
+        )
+    };
+    for arguments in
+        [&["--kind", "quota_set"][..], &["--kind", "quota_set", "--org", "org7"], &["--kind", "org_moved"]]
+    {
+        let arguments = [arguments, &["--since", "60d"]].concat();
+        let (before, listed) = (read(), kinds(&server, &arguments));
+        assert_eq!(listed.len(), if arguments[1] == "quota_set" { 3 } else { 0 }, "{arguments:?}");
+        sessions_have_ended(&server);
+        let rows = read() - before;
+        assert!(rows < 1000, "{rows} of 61,500 rows were read: {arguments:?}");
     }
 }
 

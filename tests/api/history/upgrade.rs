@@ -40,13 +40,16 @@ fn table_becomes_the_first_partition_without_being_copied() {
 }
 
 #[test]
-fn index_of_a_long_first_partition_is_built_while_the_service_runs() {
+fn indexes_of_a_long_first_partition_are_built_while_the_service_runs() {
     let database = before_months();
     migrate(&database);
-    let valid = "SELECT indisvalid FROM pg_index WHERE indexrelid = 'backup_events_of_system'::regclass";
-    assert_eq!(database.one(valid), "false");
+    let valid = |index: &str| {
+        database.one(&format!("SELECT indisvalid FROM pg_index WHERE indexrelid = '{index}'::regclass"))
+    };
+    let indexes = ["backup_events_of_system", "backup_events_rare"];
+    assert_eq!(indexes.map(valid), ["false", "false"]);
     let server = Server::builder().database(&database).start();
-    assert_eventually("the index is built", TIMEOUT, || database.one(valid) == "true");
+    assert_eventually("the indexes are built", TIMEOUT, || indexes.map(valid) == ["true", "true"]);
     assert_eventually("the old one is dropped", TIMEOUT, || {
         database.one("SELECT to_regclass('backup_events_first_of_system') IS NULL") == "true"
     });
