@@ -24,7 +24,6 @@ mod libpq;
 pub mod migrations;
 pub mod notifications;
 pub mod objects;
-pub mod org_scope;
 pub mod organizations;
 pub mod periods;
 mod pool;

@@ -4,7 +4,6 @@ use chrono::DateTime;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::scope::organizations_within;
 use super::{Fleet, FleetError, TIMEOUT};
 use crate::db::event_list::{self, EventFilter};
 pub use crate::db::event_list::{EventPosition, EventRow};
@@ -46,7 +45,7 @@ impl Fleet {
     ) -> Result<EventPage, FleetError> {
         let caller = caller.clone();
         let read = move |conn: &mut _| {
-            let Some(orgs) = organizations_within(conn, &caller, query.org.as_ref())? else {
+            let Some(orgs) = organizations::visible(conn, &caller, query.org.as_ref())? else {
                 return Ok(None);
             };
             let orgs = match orgs {
@@ -57,7 +56,7 @@ impl Fleet {
             let mut events = event_list::page(conn, &filter, after, one_more(limit))?;
             // Nobody learns the names of organizations that they do not see.
             if events.iter().any(names_parents)
-                && let VisibleOrgs::Of(visible) = organizations::visible(conn, &caller)?
+                && let Some(VisibleOrgs::Of(visible)) = organizations::visible(conn, &caller, None)?
             {
                 events
                     .iter_mut()

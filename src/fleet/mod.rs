@@ -6,7 +6,6 @@
 //! * `organizations.rs` - the organizations that a caller may see: list, add, change
 //! * `events.rs` - the history
 //! * `usage.rs` - what organizations have used, by day and by month
-//! * `scope.rs` - which organizations a use case is about
 //! * `error.rs` - why a use case failed
 
 mod erase;
@@ -14,7 +13,6 @@ mod error;
 mod events;
 mod limits;
 mod organizations;
-mod scope;
 mod systems;
 mod usage;
 

@@ -2,10 +2,9 @@
 
 use chrono::{Days, NaiveDate};
 
-use super::scope::organizations_within;
 use super::{Fleet, FleetError, TIMEOUT};
 use crate::db::usage_days::{self, UsageDay, UsageSpan, UsageTotals};
-use crate::db::{Conn, DbError, Lane, from_bigint, objects};
+use crate::db::{Conn, DbError, Lane, from_bigint, objects, organizations};
 use crate::domain::caller::{Caller, VisibleOrgs};
 use crate::domain::ids::OrgId;
 use crate::domain::usage::Month;
@@ -37,7 +36,7 @@ impl Fleet {
     ) -> Result<Vec<UsageDay>, FleetError> {
         let caller = caller.clone();
         let read = move |conn: &mut _| {
-            let Some(orgs) = organizations_within(conn, &caller, within.as_ref())? else { return Ok(None) };
+            let Some(orgs) = organizations::visible(conn, &caller, within.as_ref())? else { return Ok(None) };
             let (first, last) = last_days(conn, days)?;
             usage_days::trend(conn, first, last, ids(&orgs)).map(Some)
         };
@@ -57,7 +56,7 @@ impl Fleet {
         let org = OrgId::parse(org).map_err(|_| FleetError::NoOrganization)?;
         let caller = caller.clone();
         let read = move |conn: &mut _| {
-            let Some(orgs) = organizations_within(conn, &caller, Some(&org))? else { return Ok(None) };
+            let Some(orgs) = organizations::visible(conn, &caller, Some(&org))? else { return Ok(None) };
             let month = match month {
                 Some(month) => month,
                 None => Month::of(objects::now(conn)?),

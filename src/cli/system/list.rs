@@ -6,7 +6,7 @@ use crate::cli::exit::Failure;
 use crate::cli::output::time;
 use crate::cli::streamed_list::StreamedList;
 use crate::cli::suggest::require_organization;
-use crate::db::org_scope;
+use crate::db::organizations;
 use crate::db::systems::{self, Sort, SortKey, SystemFilter, SystemSummary};
 use crate::domain::caller::VisibleOrgs;
 use crate::domain::ids::OrgId;
@@ -40,7 +40,7 @@ impl List {
             Some(org) => {
                 require_organization(&mut context.conn, org)?;
                 VisibleOrgs::Of(if self.tree {
-                    org_scope::below(&mut context.conn, org)?
+                    organizations::and_below(&mut context.conn, org)?
                 } else {
                     vec![org.to_string()]
                 })

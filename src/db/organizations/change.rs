@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::super::events::{self, Event};
 use super::super::{Conn, DbError};
-use super::{OrgRefusal, from_column, in_history, lock, own_quota, seconds, to_column, tree};
+use super::{OrgRefusal, and_above, from_column, in_history, lock, own_quota, seconds, to_column, tree};
 use crate::domain::author::Author;
 use crate::domain::event_kind::EventKind;
 use crate::domain::ids::OrgId;
@@ -42,7 +42,7 @@ pub fn change(
             tree::lock(conn)?;
         }
         // Before any lock of the organization: nobody can delay the uploads of an organization that they do not see.
-        let path = tree::path(conn, id.as_str())?;
+        let path = and_above(conn, id.as_str())?;
         if path.is_empty() || !author.sees_any_of(&path) {
             return Ok(Err(OrgRefusal::NotFound));
         }

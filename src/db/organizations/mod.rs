@@ -7,16 +7,15 @@ mod add;
 mod change;
 mod delete;
 mod list;
+mod scope;
 mod tree;
 
 use diesel::prelude::*;
-use diesel::sql_types::{Array, Text};
 use serde_json::{Value, json};
 
 use super::schema::{org_usage, organizations};
 use super::{Conn, DbError, from_bigint, service_defaults, to_bigint};
 use crate::domain::author::Author;
-use crate::domain::caller::{Caller, VisibleOrgs};
 use crate::domain::ids::OrgId;
 use crate::domain::org_tree::Misplaced;
 use crate::domain::organization::{OwnQuota, Period, Quota};
@@ -25,7 +24,8 @@ pub use add::add;
 pub use change::change;
 pub use delete::{OrgDeletion, OrgSystems, count_systems, delete};
 pub use list::{OrgFilter, OrgSummary, all, find, list};
-pub use tree::{count_children, is_visible};
+pub use scope::{and_above, and_below, is_visible, visible};
+pub use tree::count_children;
 
 /// Why an organization was not added or changed. Nothing was changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,20 +93,6 @@ pub fn ids(conn: &mut Conn) -> Result<Vec<String>, DbError> {
 /// Whether there is such an organization.
 pub fn exists(conn: &mut Conn, id: &OrgId) -> Result<bool, DbError> {
     Ok(diesel::select(diesel::dsl::exists(organizations::table.find(id.as_str()))).get_result(conn)?)
-}
-
-/// Returns the organizations that the caller may see.
-pub fn visible(conn: &mut Conn, caller: &Caller) -> Result<VisibleOrgs, DbError> {
-    match caller.tree() {
-        None => Ok(VisibleOrgs::All),
-        Some(top) => Ok(VisibleOrgs::Of(and_below(conn, top)?)),
-    }
-}
-
-/// Returns the ids of an organization and of all below it; none if there is no such organization.
-pub fn and_below(conn: &mut Conn, top: &OrgId) -> Result<Vec<String>, DbError> {
-    let ids = diesel::dsl::sql::<Array<Text>>("array(SELECT org_and_below(").bind::<Text, _>(top.as_str());
-    Ok(diesel::select(ids.sql("))")).get_result(conn)?)
 }
 
 /// Locks the organization's totals, the first lock of every transaction that takes several. Returns stored and reserved bytes.

@@ -1,13 +1,12 @@
 //! The tree of organizations (`organizations.parent_id`).
 
 use diesel::prelude::*;
-use diesel::sql_types::{Array, BigInt, Text};
+use diesel::sql_types::{BigInt, Text};
 
 use super::super::schema::{organizations, service_defaults};
 use super::super::{Conn, DbError};
-use super::OrgRefusal;
+use super::{OrgRefusal, and_above};
 use crate::domain::author::Author;
-use crate::domain::caller::Caller;
 use crate::domain::ids::OrgId;
 use crate::domain::org_tree::check_parent;
 use crate::domain::organization::Parent;
@@ -21,18 +20,6 @@ pub(super) fn lock(conn: &mut Conn) -> Result<(), DbError> {
     Ok(())
 }
 
-/// Returns the ids of an organization and of all above it, in this order; none if there is no such organization.
-pub(super) fn path(conn: &mut Conn, org: &str) -> Result<Vec<String>, DbError> {
-    let path = diesel::dsl::sql::<Array<Text>>("org_and_above(").bind::<Text, _>(org).sql(")");
-    Ok(diesel::select(path).get_result(conn)?)
-}
-
-/// Whether there is such an organization and the caller sees it.
-pub fn is_visible(conn: &mut Conn, caller: &Caller, org: &OrgId) -> Result<bool, DbError> {
-    let path = path(conn, org.as_str())?;
-    Ok(!path.is_empty() && caller.sees_any_of(&path))
-}
-
 /// Checks whether an organization may be below its new parent, with all that is below it. The tree has to be locked.
 pub(super) fn check(
     conn: &mut Conn,
@@ -41,7 +28,7 @@ pub(super) fn check(
     author: &Author,
 ) -> Result<Result<(), OrgRefusal>, DbError> {
     let Parent::Below(parent) = parent else { return Ok(Ok(())) };
-    let above = path(conn, parent.as_str())?;
+    let above = and_above(conn, parent.as_str())?;
     if above.is_empty() || !author.sees_any_of(&above) {
         return Ok(Err(OrgRefusal::ParentNotFound));
     }

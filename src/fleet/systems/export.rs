@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::query::SystemQuery;
 use crate::db::systems::{self, Position, Sort, SystemFilter, SystemPage, SystemSummary};
-use crate::db::{Lane, org_scope};
+use crate::db::{Lane, organizations};
 use crate::domain::caller::Caller;
 use crate::domain::ids::OrgId;
 use crate::fleet::{Fleet, FleetError, TIMEOUT};
@@ -34,7 +34,7 @@ impl Export {
         let (sort, within) = (query.sort, query.org.clone());
         let of = caller.clone();
         let first = move |conn: &mut _| {
-            let Some(orgs) = org_scope::visible(conn, &of, query.org.as_ref())? else { return Ok(None) };
+            let Some(orgs) = organizations::visible(conn, &of, query.org.as_ref())? else { return Ok(None) };
             let filter = query.filter(orgs);
             let page = systems::page(conn, &filter, sort, None, PAGE)?;
             Ok(Some((filter, page)))
@@ -63,7 +63,7 @@ impl Export {
         let (filter, sort) = (self.filter.clone(), self.sort);
         let (caller, within) = (self.caller.clone(), self.within.clone());
         let page = move |conn: &mut _| {
-            let now = org_scope::visible(conn, &caller, within.as_ref())?;
+            let now = organizations::visible(conn, &caller, within.as_ref())?;
             if !now.is_some_and(|now| now.has_all_of(&filter.orgs)) {
                 return Ok(None);
             }

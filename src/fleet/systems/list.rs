@@ -3,7 +3,7 @@
 use super::cursor;
 use super::query::SystemQuery;
 use crate::db::systems::{self, SystemSummary};
-use crate::db::{Lane, org_scope};
+use crate::db::{Lane, organizations};
 use crate::domain::caller::Caller;
 use crate::fleet::{Fleet, FleetError, TIMEOUT};
 
@@ -34,7 +34,9 @@ impl Fleet {
         };
         let (caller, asked) = (caller.clone(), query.clone());
         let page = move |conn: &mut _| {
-            let Some(orgs) = org_scope::visible(conn, &caller, asked.org.as_ref())? else { return Ok(None) };
+            let Some(orgs) = organizations::visible(conn, &caller, asked.org.as_ref())? else {
+                return Ok(None);
+            };
             systems::page(conn, &asked.filter(orgs), asked.sort, after.as_ref(), limit).map(Some)
         };
         let page = self.db.run(Lane::General, TIMEOUT, page).await?.ok_or(FleetError::NoOrganization)?;

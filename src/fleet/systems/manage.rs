@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::show::SystemDetails;
 use crate::auth::basic::{new_key, new_secret, secret_hash};
 use crate::db::systems::{self, Changed, NewSystem, Rotated, SystemChange};
-use crate::db::{DbError, Lane, org_scope};
+use crate::db::{DbError, Lane, organizations};
 use crate::domain::author::Author;
 use crate::domain::ids::{OrgId, SystemKey};
 use crate::fleet::{Fleet, FleetError, TIMEOUT};
@@ -63,7 +63,7 @@ impl Fleet {
             previous_until: None,
         };
         let add = move |conn: &mut _| {
-            if !author.sees_any_of(&org_scope::above(conn, &system.org)?) {
+            if !author.sees_any_of(&organizations::and_above(conn, system.org.as_str())?) {
                 return Ok(false);
             }
             match systems::add(conn, &system, &author) {

@@ -1,7 +1,7 @@
 //! How many systems have which status.
 
 use crate::db::systems::{self, StatusCount};
-use crate::db::{Lane, org_scope};
+use crate::db::{Lane, organizations};
 use crate::domain::caller::Caller;
 use crate::domain::ids::OrgId;
 use crate::domain::status::SystemStatus;
@@ -40,7 +40,7 @@ impl Fleet {
     /// [`FleetError::NoOrganization`] if the caller may not see the organization.
     pub async fn total_systems(&self, caller: &Caller, org: Option<OrgId>) -> Result<Totals, FleetError> {
         let caller = caller.clone();
-        let count = move |conn: &mut _| match org_scope::visible(conn, &caller, org.as_ref())? {
+        let count = move |conn: &mut _| match organizations::visible(conn, &caller, org.as_ref())? {
             Some(orgs) => systems::count_by_status(conn, &orgs).map(Some),
             None => Ok(None),
         };

@@ -156,7 +156,8 @@ pub async fn a_put_dropped_at_any_moment_leaves_nothing(subject: &Subject) {
             }
         }
     }
-    assert!(keys.len() > 100, "only {} were dropped", keys.len());
+    // Each wait has dropped at least one. A store that needs a single step for the body has no further poll to be dropped at.
+    assert!(keys.len() >= 100, "only {} were dropped", keys.len());
     // By now every step has begun that had not when its put was dropped.
     subject.put(&key("acme", "fw-02"), &content).await;
     subject.assert_no_leftovers().await;
