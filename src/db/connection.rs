@@ -21,9 +21,11 @@ pub type Conn = PgConnection;
 ///
 /// No compiled plans: every statement here ends before it would be compiled, and a wrong estimate about a large table (for a
 /// sweep, an audit) would cost tenths of a second.
-const SESSION: &str = "SET timezone = 'UTC'; SET statement_timeout = '10s'; SET lock_timeout = '3s'; \
-     SET idle_in_transaction_session_timeout = '15s'; SET application_name = 'strongroom'; \
+const SESSION: &str = "SET timezone = 'UTC'; SET lock_timeout = '3s'; SET idle_in_transaction_session_timeout = '15s'; SET application_name = 'strongroom'; \
      SET enable_bitmapscan = off; SET jit = off; SET strongroom.writes_facts = 'on'";
+
+/// The limit of a statement in every session.
+pub(super) const STATEMENT_TIMEOUT: &str = "SET statement_timeout = '10s'";
 
 /// libpq's own timeouts.
 /// * `connect_timeout`: seconds to connect to each address of the host. The minimum is 2. It is short so that the next attempt
@@ -47,7 +49,7 @@ pub(super) fn open(address: &ConnectionString) -> Result<Conn, DbError> {
         .fold(address.clone(), |address, (name, value)| address.with_default(name, value));
     let mut conn = PgConnection::establish(&address.url())
         .map_err(|e| DbError::Unavailable(without_secrets(&e.to_string())))?;
-    conn.batch_execute(SESSION)?;
+    conn.batch_execute(&format!("{SESSION}; {STATEMENT_TIMEOUT}"))?;
     Ok(conn)
 }
 

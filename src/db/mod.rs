@@ -20,6 +20,7 @@ mod error;
 pub mod event_list;
 pub mod events;
 pub mod history;
+mod lane;
 mod libpq;
 pub mod migrations;
 pub mod notifications;
@@ -46,8 +47,9 @@ pub mod writers;
 pub use connection::{Conn, lift_statement_timeout};
 pub use connector::{Connector, Session};
 pub use error::DbError;
+pub use lane::Lane;
 pub use libpq::libpq_version;
-pub use pool::{Db, Lane};
+pub use pool::Db;
 
 /// Converts bytes to Postgres' type. Settings limit sizes far below the largest `bigint`.
 pub(crate) fn to_bigint(bytes: u64) -> i64 {

@@ -1,8 +1,8 @@
 //! The pool of connections: the only way from async code to blocking queries.
 //!
 //! A caller first takes a permit from its lane's semaphore. The semaphores together have as many permits as there are
-//! connections. So the general lane can't delay a commit, and tasks can't delay an answer, however many callers they have, and
-//! `Pool::get` never waits for another query.
+//! connections. So the general lane can't delay a commit, and neither tasks nor portals can delay the answer to an appliance,
+//! however many callers they have, and `Pool::get` never waits for another query.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -14,61 +14,20 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::commit_probe::CommitProbe;
+use super::connection::STATEMENT_TIMEOUT;
+use super::lane::{CONNECTIONS, LANES, Lane};
 use super::pool_manager::Manager;
 use super::{Conn, Connector, DbError};
-
-/// The part of the connections that a piece of work may use.
-#[derive(Debug, Clone, Copy)]
-pub enum Lane {
-    /// Transactions of [`accounting`](super::accounting).
-    Accounting,
-    /// What a client waits for: credentials, lists, backup requests, health.
-    General,
-    /// Background tasks. A query whose packets are lost keeps its connection for long, and there are many tasks: they must
-    /// not use up the connections of the general lane, without which nothing is answered.
-    Tasks,
-}
-
-/// The connections that the pool opens at most.
-const CONNECTIONS: u32 =
-    Lane::Accounting.connections() + Lane::General.connections() + Lane::Tasks.connections();
 
 /// How long the pool tries to open a connection before it reports that the database is unavailable.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
-impl Lane {
-    const ALL: [Self; 3] = [Self::Accounting, Self::General, Self::Tasks];
-
-    /// Returns how many connections the lane may use at the same time.
-    pub const fn connections(self) -> u32 {
-        match self {
-            Self::Accounting | Self::General => 8,
-            Self::Tasks => 4,
-        }
-    }
-
-    /// Returns the lane's name in the metrics.
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Accounting => "accounting",
-            Self::General => "reads",
-            Self::Tasks => "tasks",
-        }
-    }
-
-    /// Returns how long a caller waits, after its deadline, for a query that is under way. For a change of the accounting it
-    /// waits until Postgres' own timeouts must have ended the transaction: until then the change may still take place.
-    fn wait_beyond_deadline(self) -> Duration {
-        match self {
-            Self::Accounting => Duration::from_secs(12),
-            Self::General | Self::Tasks => Duration::from_secs(1),
-        }
-    }
-}
-
 /// A statement that fails after at least this time has waited for another session: Postgres checks for deadlocks after a
 /// second (`deadlock_timeout`), and our own timeouts are longer.
 const WAITED_FOR_LOCK: Duration = Duration::from_millis(900);
+
+/// How long a statement with a deadline may take at least.
+const MIN_STATEMENT_TIME: Duration = Duration::from_millis(100);
 
 /// A connection that is older than this and turns out to be lost counts as lost before it was used.
 const FRESH: Duration = Duration::from_secs(1);
@@ -78,7 +37,7 @@ const FRESH: Duration = Duration::from_secs(1);
 pub struct Db {
     pool: Pool<Manager>,
     /// The permits of each lane, in the order of [`Lane::ALL`].
-    permits: [Arc<Semaphore>; 3],
+    permits: [Arc<Semaphore>; LANES],
     blocking: Handle,
     connector: Connector,
     pub(super) probe: CommitProbe,
@@ -103,11 +62,12 @@ impl Db {
     }
 
     /// Returns the name of each lane, and how many of its connections are in use at this moment.
-    pub fn used(&self) -> [(&'static str, usize); 3] {
-        Lane::ALL.map(|lane| {
+    pub fn used(&self) -> Vec<(&'static str, usize)> {
+        let used = |lane: Lane| {
             let free = self.permits[lane as usize].available_permits();
             (lane.name(), (lane.connections() as usize).saturating_sub(free))
-        })
+        };
+        Lane::ALL.into_iter().map(used).collect()
     }
 
     /// Runs `work` once on a new connection, which is closed afterwards: for work that changes the session or takes long.
@@ -168,14 +128,21 @@ impl Db {
         let task = self.blocking.spawn_blocking(move || {
             // The permit is released when the query ends, not when the caller stops waiting.
             let _permit = permit;
-            let (result, stale) = on_connection(&pool, &suspicion, &mut work);
+            let limited = |conn: &mut _| within(deadline, conn, &mut work);
+            let (result, stale) = match lane {
+                Lane::Fleet => on_connection(&pool, &suspicion, limited),
+                Lane::Accounting | Lane::General | Lane::Tasks => on_connection(&pool, &suspicion, &mut work),
+            };
             Attempt { result, stale, work }
         });
         // A frozen server does not enforce its own timeouts. The thread that waits for it keeps the permit.
         match timeout_at(deadline + lane.wait_beyond_deadline(), task).await {
             Ok(done) => done.map_err(|e| DbError::Failed(format!("a query panicked: {e}"))),
             Err(_) => {
-                *lock(&self.suspicion) = Some(std::time::Instant::now());
+                // Statements of other lanes may just be slow.
+                if matches!(lane, Lane::General) {
+                    *lock(&self.suspicion) = Some(std::time::Instant::now());
+                }
                 Err(DbError::OutcomeUnknown("it does not answer".to_owned()))
             }
         }
@@ -191,11 +158,24 @@ struct Attempt<T, F> {
     work: F,
 }
 
+/// Runs `work` so that Postgres ends each of its statements at the deadline.
+fn within<T>(
+    deadline: Instant,
+    conn: &mut Conn,
+    work: &mut impl FnMut(&mut Conn) -> Result<T, DbError>,
+) -> Result<T, DbError> {
+    let left = deadline.saturating_duration_since(Instant::now()).max(MIN_STATEMENT_TIME);
+    conn.batch_execute(&format!("SET statement_timeout = {}", left.as_millis()))?;
+    let result = work(conn);
+    let restored = conn.batch_execute(STATEMENT_TIMEOUT);
+    result.and_then(|done| Ok(restored.map(|()| done)?))
+}
+
 /// Runs `work` on a connection of the pool. Also returns whether the connection had been lost before it was used.
 fn on_connection<T>(
     pool: &Pool<Manager>,
     suspicion: &Mutex<Option<std::time::Instant>>,
-    work: &mut impl FnMut(&mut Conn) -> Result<T, DbError>,
+    mut work: impl FnMut(&mut Conn) -> Result<T, DbError>,
 ) -> (Result<T, DbError>, bool) {
     let mut pooled = match pool.get() {
         Ok(pooled) => pooled,

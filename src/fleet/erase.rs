@@ -23,7 +23,7 @@ impl Fleet {
         let id = parse_id(id).ok_or(FleetError::NoSystem)?;
         let author = Author::Caller { caller: caller.clone(), remote_addr };
         let request = move |conn: &mut _| erasures::request(conn, id, &author);
-        let status = self.db.run(Lane::General, TIMEOUT, request).await?.ok_or(FleetError::NoSystem)?;
+        let status = self.db.run(Lane::Fleet, TIMEOUT, request).await?.ok_or(FleetError::NoSystem)?;
         fail_point!("erase.requested");
         self.erase.notify_one();
         Ok(status)

@@ -65,7 +65,7 @@ impl Fleet {
             }
             Ok(Some(events))
         };
-        let found = self.db.run(Lane::General, TIMEOUT, read).await?.ok_or(FleetError::NoOrganization)?;
+        let found = self.db.run(Lane::Fleet, TIMEOUT, read).await?.ok_or(FleetError::NoOrganization)?;
         Ok(page(found, limit))
     }
 
@@ -91,7 +91,7 @@ impl Fleet {
             let filter = EventFilter { systems: Some(vec![id]), ..filter(conn, &query)? };
             event_list::page(conn, &filter, after, one_more(limit)).map(Some)
         };
-        let found = self.db.run(Lane::General, TIMEOUT, read).await?.ok_or(FleetError::NoSystem)?;
+        let found = self.db.run(Lane::Fleet, TIMEOUT, read).await?.ok_or(FleetError::NoSystem)?;
         Ok(page(found, limit))
     }
 }

@@ -54,7 +54,7 @@ impl Fleet {
             }
             organizations::list(conn, &filter, after.as_ref().map(OrgId::as_str), limit).map(Some)
         };
-        let found = self.db.run(Lane::General, TIMEOUT, list).await?;
+        let found = self.db.run(Lane::Fleet, TIMEOUT, list).await?;
         let mut organizations = found.ok_or(FleetError::NoOrganization)?;
         let more = organizations.len() > query.limit;
         organizations.truncate(query.limit);
@@ -71,7 +71,7 @@ impl Fleet {
         let tree = caller.tree().cloned();
         let of_tree = tree.clone();
         let find = move |conn: &mut _| organizations::find(conn, of_tree.as_ref(), &id);
-        let found = self.db.run(Lane::General, TIMEOUT, find).await?.ok_or(FleetError::NoOrganization)?;
+        let found = self.db.run(Lane::Fleet, TIMEOUT, find).await?.ok_or(FleetError::NoOrganization)?;
         Ok(found.within(tree.as_ref()))
     }
 
@@ -94,7 +94,7 @@ impl Fleet {
                 Err(refusal) => Ok(Err(refusal)),
             }
         };
-        Ok(self.db.run(Lane::General, TIMEOUT, add).await??)
+        Ok(self.db.run(Lane::Fleet, TIMEOUT, add).await??)
     }
 
     /// Changes an organization, and returns it: all of the changes are made, or none.
@@ -115,7 +115,7 @@ impl Fleet {
             Ok(()) => Ok(organizations::find(conn, None, &id)?.ok_or(OrgRefusal::NotFound)),
             Err(refusal) => Ok(Err(refusal)),
         };
-        let changed: Organization = self.db.run(Lane::General, TIMEOUT, change).await??;
+        let changed: Organization = self.db.run(Lane::Fleet, TIMEOUT, change).await??;
         Ok(changed.within(tree.as_ref()))
     }
 }

@@ -46,7 +46,7 @@ pub struct GaugeValues {
     pub downloads_open: usize,
     pub systems_waiting: usize,
     /// Connections to the database in use, of each lane.
-    pub connections: [(&'static str, usize); 3],
+    pub connections: Vec<(&'static str, usize)>,
 }
 
 /// The labels of a request's metrics.
@@ -101,7 +101,7 @@ impl Metrics {
             sent_bytes: counter("strongroom_http_sent_bytes_total", "Bytes of answers' bodies.", route)?,
             refusals: counter(
                 "strongroom_refusals_total",
-                "Refused uploads: rate, size, quota, digest, damaged, timeout, malformed.",
+                "Refused uploads: rate, size, quota, digest, damaged, timeout, malformed, suspended.",
                 &["reason"],
             )?,
             broken_requests: counter(
@@ -152,7 +152,7 @@ impl Metrics {
                 IntGaugeVec::new(
                     Opts::new(
                         "strongroom_database_connections_used",
-                        "Of 8 in each lane, of 4 in tasks; then others wait.",
+                        "Of 8 in the lanes accounting and reads, of 4 in fleet and tasks; then others wait.",
                     ),
                     &["lane"],
                 )?,

@@ -39,7 +39,7 @@ impl Export {
             let page = systems::page(conn, &filter, sort, None, PAGE)?;
             Ok(Some((filter, page)))
         };
-        let first = fleet.db.run(Lane::General, TIMEOUT, first).await?;
+        let first = fleet.db.run(Lane::Fleet, TIMEOUT, first).await?;
         let (filter, page) = first.ok_or(FleetError::NoOrganization)?;
         Ok(Self { fleet, caller: caller.clone(), within, filter, sort, page })
     }
@@ -69,6 +69,6 @@ impl Export {
             }
             systems::page(conn, &filter, sort, Some(&after), PAGE).map(Some)
         };
-        self.fleet.db.run(Lane::General, TIMEOUT, page).await?.ok_or(FleetError::NoOrganization)
+        self.fleet.db.run(Lane::Fleet, TIMEOUT, page).await?.ok_or(FleetError::NoOrganization)
     }
 }

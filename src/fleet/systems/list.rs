@@ -39,7 +39,7 @@ impl Fleet {
             };
             systems::page(conn, &asked.filter(orgs), asked.sort, after.as_ref(), limit).map(Some)
         };
-        let page = self.db.run(Lane::General, TIMEOUT, page).await?.ok_or(FleetError::NoOrganization)?;
+        let page = self.db.run(Lane::Fleet, TIMEOUT, page).await?.ok_or(FleetError::NoOrganization)?;
         let next_cursor = page.next.and_then(|position| cursor::encode(&query, &position));
         Ok(SystemList { systems: page.systems, next_cursor })
     }

@@ -72,7 +72,7 @@ impl Fleet {
                 added => added,
             }
         };
-        match self.db.run(Lane::General, TIMEOUT, add).await {
+        match self.db.run(Lane::Fleet, TIMEOUT, add).await {
             Ok(true) => Ok(credential),
             Ok(false) => Err(FleetError::NoOrganization),
             Err(DbError::Exists) => Err(FleetError::KeyTaken),
@@ -98,7 +98,7 @@ impl Fleet {
         }
         let by = author.clone();
         let work = move |conn: &mut _| systems::change(conn, system.id, &system.org_id, &change, &by);
-        match self.db.run(Lane::General, TIMEOUT, work).await? {
+        match self.db.run(Lane::Fleet, TIMEOUT, work).await? {
             Changed::Done => self.find_system(id, |path| author.sees_any_of(path)).await,
             Changed::NotFound => Err(FleetError::NoSystem),
             Changed::BeingDestroyed => Err(FleetError::BeingDestroyed),
@@ -120,7 +120,7 @@ impl Fleet {
         let (sha256, org) = (secret_hash(&secret), system.org_id.clone());
         let rotate =
             move |conn: &mut _| systems::rotate(conn, system.id, &org, sha256, overlap_seconds, &author);
-        let previous_until = match self.db.run(Lane::General, TIMEOUT, rotate).await? {
+        let previous_until = match self.db.run(Lane::Fleet, TIMEOUT, rotate).await? {
             Rotated::Done { previous_until } => previous_until,
             Rotated::NotFound => return Err(FleetError::NoSystem),
             Rotated::BeingDestroyed => return Err(FleetError::BeingDestroyed),

@@ -39,7 +39,7 @@ impl Fleet {
             let erasure = if is_destroyed { erasures::status(conn, id)? } else { None };
             Ok(Some((found, erasure)))
         };
-        let found = self.db.run(Lane::General, TIMEOUT, find).await?;
+        let found = self.db.run(Lane::Fleet, TIMEOUT, find).await?;
         let (found, erasure) =
             found.filter(|(found, _)| sees(&found.org_path)).ok_or(FleetError::NoSystem)?;
         Ok(SystemDetails { found, limits: self.limits, erasure })

@@ -44,7 +44,7 @@ impl Fleet {
             Some(orgs) => systems::count_by_status(conn, &orgs).map(Some),
             None => Ok(None),
         };
-        let counts = self.db.run(Lane::General, TIMEOUT, count).await?.ok_or(FleetError::NoOrganization)?;
+        let counts = self.db.run(Lane::Fleet, TIMEOUT, count).await?.ok_or(FleetError::NoOrganization)?;
         Ok(Totals::of(&counts))
     }
 }

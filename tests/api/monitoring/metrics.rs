@@ -57,7 +57,7 @@ fn metrics_count_requests_bytes_refusals_batches_and_store_operations() {
     assert!(sample(&metrics, r#"strongroom_batch_seconds_count{result="done"}"#) >= 4.0, "{metrics}");
     assert!(sample(&metrics, "process_resident_memory_bytes") > 1e6, "{metrics}");
     assert_eq!(metrics.matches("strongroom_store_errors_total{").count(), 0, "{metrics}");
-    for lane in ["accounting", "reads", "tasks"] {
+    for lane in ["accounting", "reads", "fleet", "tasks"] {
         let used = format!("strongroom_database_connections_used{{lane=\"{lane}\"}} ");
         assert!(metrics.contains(&used), "{used}: {metrics}");
     }

@@ -8,6 +8,7 @@ mod export;
 mod list;
 mod metrics;
 mod paging;
+mod portals;
 mod rows_read;
 mod secret;
 mod show;
