@@ -85,6 +85,8 @@ pub(super) struct OrgActor {
     /// The time until which the organization runs alone.
     alone_until: Instant,
     last_work: Instant,
+    /// Whether the directory has forgotten the actor: the next tick stops it, if nothing has arrived meanwhile.
+    retired: bool,
 }
 
 impl OrgActor {
@@ -100,6 +102,7 @@ impl OrgActor {
             skipped: 0,
             alone_until: Instant::now(),
             last_work: Instant::now(),
+            retired: false,
         }
     }
 
@@ -228,9 +231,12 @@ impl OrgActor {
         self.refusals.tick(Instant::now());
         self.start_next(ctx);
         let idle = !self.in_flight && self.queue.is_empty() && self.last_work.elapsed() > IDLE_STOP;
-        if idle {
-            self.shared.directory.remove(&self.org, &ctx.address());
+        if idle && self.retired && self.refusals.has_none() {
             ctx.stop();
+        } else if idle {
+            // Whoever has its address still sends to it, for a moment: a refusal that arrives when it stops would be lost.
+            self.shared.directory.remove(&self.org, &ctx.address());
+            self.retired = true;
         }
     }
 }

@@ -112,6 +112,11 @@ impl RefusedUploads {
         self.waiting.is_empty()
     }
 
+    /// Whether none waits, now or later.
+    pub fn has_none(&self) -> bool {
+        self.waiting.is_empty() && self.recorded.values().all(|recorded| recorded.repeated.is_none())
+    }
+
     /// Only the last refusal of a system and reason waits, so that they stay few while the database is away.
     fn wait(&mut self, refusal: RefusedUpload) {
         let waiting =

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix::{Actor, Addr, ArbiterHandle};
+use futures_util::future::join_all;
 use tokio::time::{sleep, timeout};
 
 use super::directory::Directory;
@@ -68,14 +69,13 @@ impl OrgActors {
 
     /// Writes all refusals that are not written yet, before the process ends. Gives up after `limit`.
     pub async fn write_refusals(&self, limit: Duration) {
-        let all_written = async {
-            for actor in self.shared.directory.all() {
-                // An actor that has stopped has none.
-                while !actor.send(FlushRefusals).await.unwrap_or(true) {
-                    sleep(FLUSH_PAUSE).await;
-                }
+        // At the same time: one whose rows are locked must not delay the others.
+        let all_written = join_all(self.shared.directory.all().into_iter().map(|actor| async move {
+            // An actor that has stopped has none.
+            while !actor.send(FlushRefusals).await.unwrap_or(true) {
+                sleep(FLUSH_PAUSE).await;
             }
-        };
+        }));
         if timeout(limit, all_written).await.is_err() {
             log::warn!(
                 "some refused uploads are not in the status of their systems: the database did not answer in time"

@@ -18,7 +18,10 @@ impl Vault {
     ) -> Result<(), ReadError> {
         let by = DeletedBy::System;
         let delete = Delete { system_id: identity.id(), backup, by, remote_addr, attempted_before: false };
-        self.submit_deletion(identity.org(), delete).await
+        self.submit_deletion(identity.org(), delete).await?;
+        // What it has reported as unchanged may be gone.
+        self.authenticator.forget(identity);
+        Ok(())
     }
 
     /// Deletes the backup for a portal. The history names the caller.

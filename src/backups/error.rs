@@ -91,9 +91,9 @@ impl UploadError {
         matches!(self, Self::Unavailable(_) | Self::Aborted)
     }
 
-    /// Returns why the system is left without a newer backup, for its status; `None`: its status is `suspended` then.
+    /// Returns why the system is left without a newer backup, for its status.
     pub(super) fn refused(&self) -> Option<RefusalReason> {
-        self.refusal_reason().or_else(|| self.failure_reason().and_then(RefusalReason::of_failure))
+        self.refusal_reason().or_else(|| self.failure_reason().map(RefusalReason::of_failure))
     }
 
     /// Returns the reason for the history (`backup_events`), if a rule has refused the upload.

@@ -9,11 +9,11 @@ seen AS (
 ),
 due AS (
     SELECT s.id FROM systems s JOIN seen USING (id)
-    WHERE coalesce(s.last_seen_at <= statement_timestamp() - interval '1 minute', true)
+    WHERE coalesce(s.last_seen_at <= statement_timestamp() - interval '1 minute' AND s.last_seen_at < seen.at, true)
 ),
 locked AS (
     SELECT s.id, seen.at, seen.addr FROM systems s JOIN seen USING (id)
-    WHERE coalesce(s.last_seen_at <= statement_timestamp() - interval '1 minute', true)
+    WHERE coalesce(s.last_seen_at <= statement_timestamp() - interval '1 minute' AND s.last_seen_at < seen.at, true)
     ORDER BY s.id FOR NO KEY UPDATE OF s SKIP LOCKED
 ),
 written AS (

@@ -12,7 +12,8 @@ attempt AS (
 -- A wrong credential is nobody's.
 own AS (
     SELECT s.id, s.last_backup_id, attempt.* FROM attempt JOIN systems s ON s.system_key = attempt.key
-    WHERE s.state = 'active' AND (s.secret_sha256 = attempt.secret
+    -- A suspended system has the refusal when it is resumed.
+    WHERE s.state <> 'destroying' AND (s.secret_sha256 = attempt.secret
         OR (s.previous_secret_sha256 = attempt.secret AND s.previous_secret_until > attempt.last_at))
 ),
 by_system AS MATERIALIZED (
@@ -42,15 +43,20 @@ marked AS (
         refused_since = CASE WHEN stands
             THEN coalesce(s.refused_since, CASE WHEN first_at > newest_sent_at THEN first_at ELSE last_at END)
             ELSE s.refused_since END,
-        refused_upload_at = CASE WHEN stands THEN last_at ELSE s.refused_upload_at END,
+        refused_upload_at = CASE WHEN stands THEN sent_at ELSE s.refused_upload_at END,
         last_refusal_at = CASE WHEN is_last THEN last_at ELSE s.last_refusal_at END,
         last_refusal_reason = CASE WHEN is_last THEN 'unavailable' ELSE s.last_refusal_reason END,
         last_seen_at = greatest(s.last_seen_at, last_at),
         last_seen_from = CASE WHEN coalesce(s.last_seen_at > last_at, false) THEN s.last_seen_from ELSE addr END
     FROM (
-        SELECT compared.*, last_at > newest_sent_at AND coalesce(last_at > refused_upload_at, true) AS stands,
+        SELECT dated.*, sent_at > newest_sent_at AND coalesce(sent_at > refused_upload_at, true) AS stands,
             coalesce(last_at > last_refusal_at, true) AS is_last
-        FROM compared
+        FROM (
+            -- If the clock was set back, what is stored may seem to come from the future: the refusal is later all the same.
+            SELECT compared.*, CASE WHEN newest_sent_at > statement_timestamp() THEN newest_sent_at + interval '1 microsecond'
+                ELSE last_at END AS sent_at
+            FROM compared
+        ) AS dated
     ) AS refused WHERE s.id = refused.id
 )
 SELECT places, id AS system_id, org_id, last_at, addr FROM compared

@@ -35,21 +35,23 @@ row_state! {
         Malformed = "malformed",
         /// The body has no bytes.
         Empty = "empty",
+        /// The system was suspended.
+        Suspended = "suspended",
     }
 }
 
 impl RefusalReason {
-    /// Returns the reason for the status of the system, if the failure leaves it without a newer backup.
-    pub fn of_failure(failure: FailureReason) -> Option<Self> {
+    /// Returns the reason for the status of the system, which the failure leaves without a newer backup.
+    pub fn of_failure(failure: FailureReason) -> Self {
         match failure {
-            FailureReason::Interrupted => Some(Self::Interrupted),
-            FailureReason::Empty => Some(Self::Empty),
-            // The system's status is `suspended` then.
-            FailureReason::Revoked => None,
+            FailureReason::Interrupted => Self::Interrupted,
+            FailureReason::Empty => Self::Empty,
+            // It shows when the system is resumed: the appliance does not send this configuration again.
+            FailureReason::Revoked => Self::Suspended,
             FailureReason::Store
             | FailureReason::Database
             | FailureReason::Aborted
-            | FailureReason::ProcessDied => Some(Self::Unavailable),
+            | FailureReason::ProcessDied => Self::Unavailable,
         }
     }
 }

@@ -174,7 +174,7 @@ impl Sweeper {
         let org = OrgId::parse(&org_id).map_err(|e| DbError::Failed(e.to_string()))?;
         let failure = UploadFailure { reason: FailureReason::ProcessDied, received: None };
         let failure = self.recorded.permits(system_id).then_some(failure);
-        let refused = RefusalReason::of_failure(FailureReason::ProcessDied);
+        let refused = Some(RefusalReason::of_failure(FailureReason::ProcessDied));
         let abort = Abort { system_id, backup: id, release_rate_slot: true, failure, refused };
         let batch = OrgBatch::new(org, vec![Operation::Abort(abort)]);
         let policy = self.policy.clone();

@@ -111,7 +111,25 @@ pub(super) fn identify(
     row: Option<&CredentialRow>,
 ) -> Result<Option<SystemIdentity>, CredentialCheckError> {
     let matches = is_right(given, row);
-    let Some(row) = row.filter(|row| matches && row.is_active()) else { return Ok(None) };
+    identity_of(key, given, row.filter(|row| matches && row.is_active()))
+}
+
+/// Returns the identity of a system that is not active, if the hash of the given secret matches. It may do nothing.
+pub(super) fn identify_inactive(
+    key: &SystemKey,
+    given: &[u8],
+    row: Option<&CredentialRow>,
+) -> Option<SystemIdentity> {
+    let matches = is_right(given, row);
+    identity_of(key, given, row.filter(|row| matches && !row.is_active())).ok().flatten()
+}
+
+fn identity_of(
+    key: &SystemKey,
+    given: &[u8],
+    row: Option<&CredentialRow>,
+) -> Result<Option<SystemIdentity>, CredentialCheckError> {
+    let Some(row) = row else { return Ok(None) };
     let org = OrgId::parse(&row.org_id).map_err(|e| CredentialCheckError::unreadable(&e))?;
     let secret = SecretSha256(<[u8; 32]>::try_from(given).map_err(|e| CredentialCheckError::unreadable(&e))?);
     Ok(Some(SystemIdentity {

@@ -45,7 +45,7 @@ use crate::domain::client_network::ClientNetwork;
 use crate::domain::ids::SystemKey;
 use crate::telemetry::TaskStatus;
 use failed_attempts::FailedAttempts;
-use identity::{Refusal, identify, is_right};
+use identity::{Refusal, identify, identify_inactive, is_right};
 pub use identity::{SecretSha256, SystemIdentity};
 use lookup::CredentialLookup;
 pub use new_secret::{NoRandomness, new_key, new_secret, secret_hash};
@@ -139,6 +139,13 @@ impl Authenticator {
             unchecked.is_checked = result.is_ok();
         }
         result
+    }
+
+    /// Returns the system that is suspended, or is being destroyed, if this credential was just refused for that reason.
+    pub fn inactive(&self, key: &str, secret: &str) -> Option<SystemIdentity> {
+        let key = SystemKey::parse(key).ok()?;
+        let row = self.lookup.cached(&key, Instant::now());
+        identify_inactive(&key, &Sha256::digest(secret.as_bytes()), row.as_ref())
     }
 
     /// Records that the system is heard of, unless its row says so already. A task writes it within about a second.

@@ -113,6 +113,12 @@ impl Vault {
         self.submit_refusal(identity, RefusalReason::Malformed, remote_addr, Some(now));
     }
 
+    /// Notes for the status of the system, which is suspended, that an upload arrived at this time: it shows when the system is
+    /// resumed.
+    pub fn refuse_inactive(&self, system: &SystemIdentity, remote_addr: Option<IpAddr>, arrived: Instant) {
+        self.submit_refusal(system, RefusalReason::Suspended, remote_addr, Some(arrived));
+    }
+
     /// Counts a refusal, and submits it for the history and for the status of the system. `sent`: when the upload was sent that
     /// was refused instead of admitted; `None`: it was admitted, and its abort notes the refusal for the status.
     fn record_refusal(

@@ -39,7 +39,7 @@ impl Reservation {
         live.insert(backup);
         // An upload that is dropped has no result: its task panicked, or the process stops.
         let failure = Some(UploadFailure { reason: FailureReason::Aborted, received: None });
-        let refused = RefusalReason::of_failure(FailureReason::Aborted);
+        let refused = Some(RefusalReason::of_failure(FailureReason::Aborted));
         let abort = Abort { system_id, backup, release_rate_slot: false, failure, refused };
         Self { pending: Some(PendingAbort { org, key, abort, done: None }), id: backup, aborter, live }
     }

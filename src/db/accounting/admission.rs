@@ -5,6 +5,7 @@ use diesel::prelude::*;
 
 use super::super::DbError;
 use super::super::schema::backups;
+use super::change::NewAdmission;
 use super::locked_systems::SystemIndex;
 use super::operation::{Admission, Growth, OperationOutcome};
 use super::transaction::Transaction;
@@ -41,16 +42,21 @@ impl Transaction<'_> {
                 return Ok(OperationOutcome::QuotaExceeded { refused_below_bytes, blocked_by_reservations });
             }
         };
+        // Later than all that was sent before, even if the clock was set back: the times of admissions order the uploads of a
+        // system.
+        let after_all = system.last_sent_at().map(|last| last + TimeDelta::microseconds(1));
+        let at = after_all.map_or(entry, |after_all| entry.max(after_all));
         self.set_usage(index, after);
-        self.decisions.admitted.push((op.clone(), entry));
+        self.decisions.admitted.push(NewAdmission { op: op.clone(), entry, at });
+        self.systems[index].admitted_at = Some(at);
         self.note_seen(index, op.remote_addr);
-        // The next admission of this transaction is later: the times of admissions order the uploads of a system.
+        // The next entry of this transaction is later.
         self.systems[index].row.db_time = entry + TimeDelta::microseconds(1);
         // The window is kept only for a rate limit.
         if !rate.are_off() {
             self.set_admissions(index, entries);
         }
-        Ok(OperationOutcome::Admitted { at: entry })
+        Ok(OperationOutcome::Admitted { at })
     }
 
     /// If the database's clock was set back, moves the window's entries that lie in the future back to it. The moved entries

@@ -12,9 +12,8 @@ use uuid::Uuid;
 
 use super::super::prepared::{column, prepared};
 use super::super::{Conn, DbError, to_bigint};
-use super::change::{BackupChange, Decisions, RetireReason};
+use super::change::{BackupChange, Decisions, NewAdmission, RetireReason};
 use super::locked_systems::LockedSystem;
-use super::operation::Admission;
 use super::org_totals::OrgTotals;
 use super::parameters::parameters;
 use super::written_system::WrittenSystem;
@@ -22,10 +21,8 @@ use crate::domain::accounting::OpenUpload;
 
 /// A new row of `backups`.
 struct NewUpload<'a> {
-    admission: &'a Admission,
     org: &'a str,
-    /// The upload's entry in the rate limit's window.
-    entry: DateTime<Utc>,
+    new: &'a NewAdmission,
     upload: OpenUpload,
 }
 
@@ -42,15 +39,16 @@ parameters! {
             reserved: BigInt = to_bigint(totals.reserved),
         }
         rows new(new: NewUpload<'a>) {
-            id: SqlUuid = new.admission.backup.uuid(),
-            system: SqlUuid = new.admission.system_id,
+            id: SqlUuid = new.new.op.backup.uuid(),
+            system: SqlUuid = new.new.op.system_id,
             org: Text = new.org,
-            key: Text = new.admission.object_key.as_str(),
-            extension: Text = new.admission.backup.ext().as_str(),
-            filename: Text = new.admission.filename.as_str(),
-            mimetype: Text = new.admission.mimetype.as_str(),
-            addr: Nullable<Inet> = new.admission.remote_addr.map(IpNet::from),
-            entry: Timestamptz = new.entry,
+            key: Text = new.new.op.object_key.as_str(),
+            extension: Text = new.new.op.backup.ext().as_str(),
+            filename: Text = new.new.op.filename.as_str(),
+            mimetype: Text = new.new.op.mimetype.as_str(),
+            addr: Nullable<Inet> = new.new.op.remote_addr.map(IpNet::from),
+            entry: Timestamptz = new.new.entry,
+            at: Timestamptz = new.new.at,
             wanted_bytes: BigInt = to_bigint(new.upload.wanted_bytes),
             reserved: BigInt = to_bigint(new.upload.reserved),
         }
@@ -77,6 +75,7 @@ parameters! {
             bytes: BigInt = to_bigint(system.facts.bytes),
             newest: Nullable<SqlUuid> = system.facts.newest.as_ref().map(|backup| backup.id),
             newest_at: Nullable<Timestamptz> = system.facts.newest.as_ref().map(|backup| backup.stored_at),
+            has_last: Bool = system.has_last,
             damage: Nullable<Text> = system.facts.newest.as_ref().and_then(|backup| backup.damage.as_deref()),
             whole: Nullable<SqlUuid> = system.facts.newest_whole.as_ref().map(|backup| backup.id),
             whole_at: Nullable<Timestamptz> = system.facts.newest_whole.as_ref().map(|backup| backup.stored_at),
@@ -109,12 +108,12 @@ pub(super) fn write_changes(
         .flat_map(|system| system.rows.iter().map(move |row| BackupChange::of(row, system, decisions)))
         .filter_map(Result::transpose)
         .collect::<Result<Vec<_>, _>>()?;
-    let uploads = decisions.admitted.iter().map(|(admission, entry)| {
-        let id = admission.backup.uuid();
+    let uploads = decisions.admitted.iter().map(|new| {
+        let id = new.op.backup.uuid();
         let found = systems.iter().find_map(|system| Some((system, system.upload(id)?)));
         let missing = || DbError::Failed(format!("upload {id} was rolled back before it was written"));
         let (system, upload) = found.ok_or_else(missing)?;
-        Ok(NewUpload { admission, org: &system.row.org_id, entry: *entry, upload })
+        Ok(NewUpload { new, org: &system.row.org_id, upload })
     });
     let uploads = uploads.collect::<Result<Vec<_>, DbError>>()?;
     let changed_systems = systems.iter().filter(|system| system.changed);

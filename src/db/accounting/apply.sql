@@ -5,9 +5,9 @@ admitted AS (
     INSERT INTO backups (id, system_id, org_id, object_key, extension, state, filename, mimetype, writer, remote_addr,
         admitted_at, window_entry, want_bytes, reserved_bytes)
     SELECT new.id, new.system, new.org, new.key, new.extension, 'receiving', new.filename, new.mimetype, given.writer,
-        -- The time of admission is later than that of every upload of the system before, and than every backup request that the upload may fulfil, even if the clock was set
-        -- back. The system is locked: a request is either found here, or made after this admission (db/backup_requests).
-        new.addr, greatest(new.entry, (SELECT max(r.requested_at) + interval '1 microsecond' FROM backup_requests AS r
+        -- The time of admission is later than every backup request that the upload may fulfil, even if the clock was set back. The
+        -- system is locked: a request is either found here, or made after this admission (db/backup_requests).
+        new.addr, greatest(new.at, (SELECT max(r.requested_at) + interval '1 microsecond' FROM backup_requests AS r
             WHERE r.system_id = new.system AND r.state IN ('pending', 'seen'))),
         new.entry, new.wanted_bytes, new.reserved
     FROM given, {new}
@@ -61,6 +61,8 @@ counted AS (
         last_backup_damage = system.damage,
         whole_backup_id = system.whole,
         whole_backup_at = system.whole_at,
+        -- What is unchanged was deleted.
+        unchanged_at = CASE WHEN system.has_last THEN s.unchanged_at END,
         refused_at = system.refused_at,
         refused_reason = system.refused_reason,
         refused_since = system.refused_since,

@@ -42,10 +42,18 @@ const TOMBSTONE_SECONDS: f64 = 3600.0;
 /// Facts that the difference between the rows before and after does not show.
 #[derive(Default)]
 pub(super) struct Decisions {
-    /// New uploads, with their entries in the rate limit's window.
-    pub admitted: Vec<(Admission, DateTime<Utc>)>,
+    pub admitted: Vec<NewAdmission>,
     pub stored: Vec<StoredUpload>,
     pub retired: Vec<(Uuid, RetireReason)>,
+}
+
+/// A new upload.
+pub(super) struct NewAdmission {
+    pub op: Admission,
+    /// Its entry in the rate limit's window.
+    pub entry: DateTime<Utc>,
+    /// When it was admitted.
+    pub at: DateTime<Utc>,
 }
 
 /// The facts about an upload that are known when it is complete.

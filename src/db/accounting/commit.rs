@@ -31,7 +31,7 @@ impl Transaction<'_> {
         }
         if !self.systems[index].is_active() {
             let failure = UploadFailure { reason: FailureReason::Revoked, received: Some(op.size) };
-            self.roll_back(index, id, Some(failure), None);
+            self.roll_back(index, id, Some(failure), Some(RefusalReason::Suspended));
             return Ok(OperationOutcome::Revoked);
         }
         let Ok(after) = accounting::commit(&self.usage(index), self.limits(index), id, op.size) else {

@@ -41,8 +41,11 @@ impl Transaction<'_> {
         }
         let age = TimeDelta::from_std(self.locked_at.duration_since(sent)).unwrap_or_default();
         let not_before = refused.not_before.map(|at| at + TimeDelta::microseconds(1));
-        let sent_at = (self.db_time - age).max(not_before.unwrap_or(DateTime::UNIX_EPOCH));
-        self.note(index, RefusedAttempt { reason, sent_at, refused_at: sent_at });
+        let refused_at = (self.db_time - age).max(not_before.unwrap_or(DateTime::UNIX_EPOCH));
+        // If the clock was set back, what is stored may seem to come from the future: the refusal is later all the same.
+        let from_future = system.last_admitted_at().filter(|admitted| *admitted > self.db_time);
+        let sent_at = from_future.map_or(refused_at, |admitted| admitted + TimeDelta::microseconds(1));
+        self.note(index, RefusedAttempt { reason, sent_at, refused_at });
     }
 
     /// Notes that a backup was stored, whose upload was admitted at `admitted`.

@@ -48,6 +48,8 @@ pub(super) struct LockedSystem {
     pub refusal: Option<StandingRefusal>,
     /// The event of a refusal in this transaction: when, and its reason.
     pub last_refusal: Option<(DateTime<Utc>, RefusalReason)>,
+    /// When this transaction has admitted its last upload.
+    pub admitted_at: Option<DateTime<Utc>>,
     /// Set if the appliance was heard of in this transaction.
     pub seen: Option<Contact>,
 }
@@ -71,6 +73,12 @@ impl LockedSystem {
     pub fn last_admitted_at(&self) -> Option<DateTime<Utc>> {
         let rows = self.backups.iter().filter_map(|backup| self.row_of(backup.id));
         rows.map(|row| row.admitted_at).max()
+    }
+
+    /// Returns when the last upload of the system was sent that is known, admitted or refused; `None`: there is none.
+    pub fn last_sent_at(&self) -> Option<DateTime<Utc>> {
+        let admitted = self.rows.iter().map(|row| row.admitted_at).chain(self.admitted_at);
+        admitted.chain(self.refusal.map(|refusal| refusal.last.sent_at)).max()
     }
 
     /// Returns the backup or upload as it was read.
@@ -174,6 +182,7 @@ pub(super) fn lock_systems(
             window_changed: false,
             released_slots: 0,
             last_refusal: None,
+            admitted_at: None,
             seen: None,
         })
     };
@@ -195,7 +204,7 @@ pub(super) struct LockedBackup {
     want_bytes: i64,
     reserved_bytes: i64,
     pub pledged_to: Option<Uuid>,
-    seq: Option<i64>,
+    pub seq: Option<i64>,
     size_bytes: Option<i64>,
     pub uploaded_at: Option<DateTime<Utc>>,
     pub damage: Option<String>,

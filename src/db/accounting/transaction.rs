@@ -135,7 +135,7 @@ impl<'a> Transaction<'a> {
         };
         // A statement writes a row only once, so the new row is written before another operation changes it. (The service
         // never puts two operations on one upload into a batch.)
-        if self.decisions.admitted.iter().any(|(new, _)| new.backup.uuid() == operation.backup()) {
+        if self.decisions.admitted.iter().any(|new| new.op.backup.uuid() == operation.backup()) {
             self.flush()?;
         }
         match operation {

@@ -10,6 +10,8 @@ use crate::domain::system_facts::{KeptBackup, SystemFacts};
 pub(super) struct WrittenSystem<'a> {
     pub locked: &'a LockedSystem,
     pub facts: SystemFacts,
+    /// Whether the backup that was stored last is still there: only then a configuration can be reported as unchanged.
+    pub has_last: bool,
 }
 
 impl<'a> WrittenSystem<'a> {
@@ -25,6 +27,12 @@ impl<'a> WrittenSystem<'a> {
                 damage: row.and_then(|row| row.damage.clone()),
             }
         });
-        Self { locked, facts: SystemFacts::of(kept) }
+        let facts = SystemFacts::of(kept);
+        let seq_of = |id| {
+            let stored = decisions.stored.iter().find(|stored| stored.id == id).map(|stored| stored.seq);
+            stored.or_else(|| locked.row_of(id)?.seq)
+        };
+        let newest_seq = facts.newest.as_ref().and_then(|backup| seq_of(backup.id));
+        Self { locked, facts, has_last: newest_seq == Some(locked.row.last_seq) }
     }
 }

@@ -23,12 +23,13 @@ struct Noted {
     noted: bool,
 }
 
-/// Records that the system has reported its configuration as unchanged, if its last upload is stored and its newest backup is
-/// not damaged.
+/// Records that the system has reported its configuration as unchanged, if its last upload is stored, and that backup is neither
+/// damaged nor deleted.
 pub fn note_unchanged(conn: &mut Conn, system: Uuid) -> Result<UnchangedReport, DbError> {
     let sql = "WITH given (id) AS (SELECT $*), noted AS ( \
              UPDATE systems AS s SET unchanged_at = clock_timestamp() FROM given \
-             WHERE s.id = given.id AND s.standing = 'stored' RETURNING s.id) \
+             WHERE s.id = given.id AND s.standing = 'stored' \
+                 AND EXISTS (SELECT FROM backups b WHERE b.id = s.last_backup_id AND b.seq = s.last_seq) RETURNING s.id) \
          SELECT EXISTS (SELECT FROM noted) AS noted FROM systems s JOIN given USING (id) WHERE s.state = 'active'";
     let row: Option<Noted> = prepared(sql, system.into_sql::<SqlUuid>()).get_result(conn).optional()?;
     Ok(match row {

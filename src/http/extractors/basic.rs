@@ -69,7 +69,13 @@ async fn authenticate(
     let authenticator = &state.vault.authenticator;
     let identity = match purpose {
         Purpose::Upload { arrived } => {
-            authenticator.authenticate_upload(key, secret, remote_addr, arrived).await
+            let identity = authenticator.authenticate_upload(key, secret, remote_addr, arrived).await;
+            if let Ok(None) = identity
+                && let Some(system) = authenticator.inactive(key, secret)
+            {
+                state.vault.refuse_inactive(&system, remote_addr, arrived);
+            }
+            identity
         }
         Purpose::Other => authenticator.authenticate(key, secret, remote_addr).await,
     };

@@ -87,3 +87,25 @@ fn newest_backup_may_have_been_sent_before_one_that_is_stored_already() {
     assert_eventually("it is aborted", TIMEOUT, || server.receiving() == 0);
     assert!(server.db.holds("(SELECT refused_at IS NULL FROM systems)"));
 }
+
+#[test]
+fn clock_that_was_set_back_does_not_hide_a_refusal_nor_keep_one() {
+    let server = Server::builder().no_rate_limit().set("BACKUP_MAX_UPLOAD_SIZE", 1000).start();
+    let other = server.sibling();
+    let system = server.system();
+    server.store(&system, b"x");
+    // What an hour ago was now.
+    server.db.execute("UPDATE backups SET admitted_at = admitted_at + interval '1 hour'");
+    other.put(&system, &bytes(1001)).is_over_size(1000);
+    assert_eventually("it is refused", TIMEOUT, || refusal(&server, &system) == "size");
+    assert!(
+        server.db.holds("(SELECT refused_upload_at > (SELECT max(admitted_at) FROM backups) FROM systems)")
+    );
+    server.store(&system, b"sent after the refusal");
+    assert_eq!(status(&server, &system), "fresh");
+    let in_order = "(SELECT bool_and(admitted_at > before) FROM (SELECT admitted_at, lag(admitted_at) OVER (ORDER BY seq) AS before \
+         FROM backups) AS each)";
+    assert!(server.db.holds(in_order));
+    other.put(&system, &bytes(1001)).is_over_size(1000);
+    assert_eventually("it is refused again", TIMEOUT, || refusal(&server, &system) == "size");
+}

@@ -120,3 +120,52 @@ fn flood_of_refusals_writes_the_row_once() {
     assert_eq!(version(), before);
     assert_eq!(server.db.number("SELECT count(*) FROM backup_events WHERE kind = 'refused'"), 1);
 }
+
+#[test]
+fn upload_while_the_system_is_suspended_shows_when_it_is_resumed() {
+    let server = Server::unlimited();
+    let (under_way, idle, quiet) = (server.system(), server.system(), server.system());
+    for system in [&under_way, &idle, &quiet] {
+        server.store(system, b"x");
+    }
+    let mut upload = RawClient::half_an_upload(&server, &under_way);
+    for system in [&under_way, &idle, &quiet] {
+        server.cli(["system", "suspend", &system.id]).exits(0);
+    }
+    upload.send(bytes(1_000_000));
+    drop(upload.answer().status(401));
+    server.put(&idle, b"the configuration that the appliance runs on").status(401);
+    server.put(&System { secret: "wrong".to_owned(), ..quiet.clone() }, b"of somebody else").status(401);
+    // Within a second nothing remembers that they were active.
+    for system in [&idle, &quiet] {
+        assert_eventually("it is refused", TIMEOUT, || {
+            server.request("GET", BACKUPS).user(system).send().status == 401
+        });
+    }
+    assert_eq!(status(&server, &idle), "suspended");
+    let is_noted = |system: &System| {
+        let sql = format!("SELECT coalesce(refused_reason, 'none') FROM systems WHERE id = '{}'", system.id);
+        server.db.one(&sql) == "suspended"
+    };
+    for system in [&under_way, &idle] {
+        assert_eventually("it is noted", TIMEOUT, || is_noted(system));
+    }
+    // Another process, which has never known that it was active.
+    server.db.execute(&format!(
+        "UPDATE systems SET refused_at = NULL, refused_reason = NULL, refused_since = NULL, refused_upload_at = NULL WHERE id = '{}'",
+        idle.id
+    ));
+    let other = server.sibling();
+    other.put(&idle, b"the configuration that the appliance runs on").status(401);
+    assert_eventually("it is noted", TIMEOUT, || is_noted(&idle));
+    for system in [&under_way, &idle, &quiet] {
+        server.cli(["system", "resume", &system.id]).exits(0);
+    }
+    assert_eq!(
+        [&under_way, &idle, &quiet].map(|system| refusal(&server, system)),
+        ["suspended", "suspended", "fresh"]
+    );
+    assert!(shown(&server, &idle, "status_reason").contains("while the system was suspended"));
+    server.store(&idle, b"x");
+    assert_eq!(status(&server, &idle), "fresh");
+}

@@ -156,3 +156,40 @@ fn unchanged_report_needs_a_valid_credential() {
     server.request("POST", UNCHANGED).user(&system).send().is_invalid_token();
     assert_eq!(server.db.one("SELECT unchanged_at FROM systems"), "null");
 }
+
+#[test]
+fn report_after_the_newest_backup_was_deleted_does_not_count() {
+    let server = Server::unlimited();
+    let system = server.system();
+    let (older, newest) = (server.store(&system, b"x"), server.store(&system, b"y"));
+    say(&server, &system);
+    let unchanged_at = || server.db.one("SELECT coalesce(unchanged_at::text, 'never') FROM systems");
+    server.delete(&system, &older).status(200);
+    assert_ne!(unchanged_at(), "never", "what is unchanged is still there");
+    server.store(&system, b"z");
+    server.delete(&system, &newest).status(200);
+    let last = server.get(BACKUPS).user(&system).send().data()["backups"][0]["id"]
+        .as_str()
+        .expect("an id")
+        .to_owned();
+    server.store(&system, b"what the appliance runs on");
+    say(&server, &system);
+    let newest = server.get(BACKUPS).user(&system).send().data()["backups"][0]["id"]
+        .as_str()
+        .expect("an id")
+        .to_owned();
+    assert_ne!(newest, last);
+    server.delete(&system, &newest).status(200);
+    assert_eq!(unchanged_at(), "never");
+    let answer = server.request("POST", UNCHANGED).user(&system).send().status(200);
+    assert_eq!(answer.data(), serde_json::json!({ "upload_wanted": true }));
+    assert_eq!(unchanged_at(), "never");
+    server.store(&system, b"what the appliance runs on");
+    say(&server, &system);
+    assert_ne!(unchanged_at(), "never");
+    // By SQL as well, or by a process of a version before 0.2.0.
+    server.db.execute("UPDATE backups SET state = 'retired', retired_reason = 'operator', retired_at = now(), purge_after = now(), \
+         pledged_to = NULL WHERE seq = (SELECT last_seq FROM systems)");
+    assert_eq!(unchanged_at(), "never");
+    server.skip_audit();
+}
