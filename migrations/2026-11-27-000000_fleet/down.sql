@@ -10,6 +10,8 @@ DROP FUNCTION refresh_facts(uuid);
 DROP VIEW facts_of_backups;
 DROP TRIGGER organizations_periods ON organizations;
 DROP FUNCTION pass_on_periods();
+DROP TRIGGER organizations_periods_pending ON organizations;
+DROP FUNCTION note_pending_periods();
 DROP TRIGGER systems_secret ON systems;
 DROP FUNCTION end_previous_secret();
 DROP TRIGGER systems_periods ON systems;
@@ -57,7 +59,8 @@ DROP FUNCTION org_and_below(text);
 ALTER TABLE organizations
     DROP COLUMN parent_id,
     DROP COLUMN backup_period,
-    DROP COLUMN contact_period;
+    DROP COLUMN contact_period,
+    DROP COLUMN periods_pending;
 
 CREATE VIEW support_systems AS
 SELECT

@@ -10,11 +10,15 @@ ALTER TABLE organizations
     ADD COLUMN parent_id text REFERENCES organizations (id),
     ADD COLUMN backup_period interval CHECK (backup_period > '0'),
     ADD COLUMN contact_period interval CHECK (contact_period > '0'),
+    ADD COLUMN periods_pending boolean NOT NULL DEFAULT false,
     ADD CHECK (parent_id <> id);
+CREATE INDEX organizations_with_pending_periods ON organizations (id) WHERE periods_pending;
 CREATE INDEX organizations_of_parent ON organizations (parent_id) WHERE parent_id IS NOT NULL;
 COMMENT ON COLUMN organizations.parent_id IS 'The organization above it; null: it is at the top. A token of an organization is valid for all organizations below it.';
 COMMENT ON COLUMN organizations.backup_period IS 'How old the newest backup of its systems may become; null: the default of the service.';
 COMMENT ON COLUMN organizations.contact_period IS 'After how long without contact its systems are silent; null: never.';
+
+COMMENT ON COLUMN organizations.periods_pending IS 'Whether a change of its periods has not reached all of its systems yet: if they are many, the service does that, some at a time.';
 
 CREATE FUNCTION org_and_below(top text) RETURNS SETOF text LANGUAGE sql STABLE PARALLEL SAFE AS $$
     WITH RECURSIVE tree (id, depth) AS (
@@ -114,7 +118,7 @@ COMMENT ON COLUMN systems.last_backup_damage IS 'backups.damage of its newest st
 COMMENT ON COLUMN systems.whole_backup_id IS 'Its newest stored backup without damage.';
 COMMENT ON COLUMN systems.whole_backup_at IS 'When that one was stored.';
 COMMENT ON COLUMN systems.refused_at IS 'When an upload was last refused or failed that was sent after the newest stored one; null: none was.';
-COMMENT ON COLUMN systems.refused_reason IS 'Why: rate, size, quota, digest, policy, timeout, interrupted, unavailable, damaged (by the client), malformed or empty.';
+COMMENT ON COLUMN systems.refused_reason IS 'Why: rate, size, quota, digest, policy, timeout, interrupted, unavailable, damaged (by the client), malformed, empty or suspended (the system was).';
 COMMENT ON COLUMN systems.refused_since IS 'When the first of these uploads was refused.';
 COMMENT ON COLUMN systems.refused_upload_at IS 'When the last of these uploads was sent: one that is admitted later, and stored, ends the refusal.';
 COMMENT ON COLUMN systems.last_refusal_at IS 'When an upload was last refused by a rule, whatever has been stored since.';
@@ -138,6 +142,20 @@ $$;
 CREATE TRIGGER systems_periods BEFORE INSERT OR UPDATE OF backup_period, contact_period, org_id ON systems
     FOR EACH ROW EXECUTE FUNCTION set_periods_in_force();
 
+-- A change that concerns many systems is passed on by the service (src/tasks/periods.rs), a thousand at a time: the uploads of
+-- the organization wait for whoever holds its systems.
+CREATE FUNCTION note_pending_periods() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    NEW.periods_pending := NEW.periods_pending
+        OR (SELECT count(*) > 1000 FROM (SELECT FROM systems WHERE org_id = NEW.id LIMIT 1001) AS many);
+    RETURN NEW;
+END
+$$;
+CREATE TRIGGER organizations_periods_pending BEFORE UPDATE OF backup_period, contact_period ON organizations
+    FOR EACH ROW WHEN (OLD.backup_period IS DISTINCT FROM NEW.backup_period
+        OR OLD.contact_period IS DISTINCT FROM NEW.contact_period)
+    EXECUTE FUNCTION note_pending_periods();
+
 CREATE FUNCTION pass_on_periods() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM FROM systems WHERE org_id = NEW.id ORDER BY id FOR NO KEY UPDATE;
@@ -146,8 +164,8 @@ BEGIN
 END
 $$;
 CREATE TRIGGER organizations_periods AFTER UPDATE OF backup_period, contact_period ON organizations
-    FOR EACH ROW WHEN (OLD.backup_period IS DISTINCT FROM NEW.backup_period
-        OR OLD.contact_period IS DISTINCT FROM NEW.contact_period)
+    FOR EACH ROW WHEN (NOT NEW.periods_pending AND (OLD.backup_period IS DISTINCT FROM NEW.backup_period
+        OR OLD.contact_period IS DISTINCT FROM NEW.contact_period))
     EXECUTE FUNCTION pass_on_periods();
 
 -- A secret that is replaced without a word about the one before it (by a version before 0.2.0, or by SQL) ends both.
@@ -197,7 +215,9 @@ BEGIN
         bytes_kept = coalesce(facts.bytes_kept, 0),
         last_backup_damage = facts.last_backup_damage,
         whole_backup_id = facts.whole_backup_id,
-        whole_backup_at = facts.whole_backup_at
+        whole_backup_at = facts.whole_backup_at,
+        -- What is unchanged was deleted.
+        unchanged_at = CASE WHEN last_seq = (SELECT b.seq FROM backups b WHERE b.id = facts.last_backup_id) THEN unchanged_at END
     WHERE id = target;
     UPDATE systems SET refused_at = NULL, refused_reason = NULL, refused_since = NULL, refused_upload_at = NULL
     WHERE id = target AND refused_upload_at < facts.last_admitted_at;
@@ -259,6 +279,7 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
                     WHEN 'damaged' THEN 'the client had damaged the file of an upload'
                     WHEN 'malformed' THEN 'the request of an upload was malformed'
                     WHEN 'empty' THEN 'an upload had no bytes'
+                    WHEN 'suspended' THEN 'an upload came while the system was suspended'
                     ELSE 'an upload was refused'
                 END || ', ' || utc_minute(s.refused_at) || '; nothing newer is stored'
             WHEN 'never' THEN

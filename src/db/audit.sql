@@ -22,10 +22,10 @@ facts AS (
     SELECT s.*, coalesce(k.backups, 0) AS rows, coalesce(k.stored, 0) AS sum,
         b.id AS newest_id, b.uploaded_at AS newest_at, b.damage AS newest_damage, k.last_admitted_at,
         w.id AS newest_whole_id, w.uploaded_at AS newest_whole_at,
-        -- While a new default is passed on, some systems have the old one and some the new one.
-        coalesce(s.backup_period, o.backup_period, CASE WHEN d.backup_period = d.backup_period_applied
-            THEN d.backup_period ELSE s.backup_period_in_force END) AS period,
-        coalesce(s.contact_period, o.contact_period) AS contact
+        -- While a new default, or the period of an organization, is passed on, some systems have the old one and some the new one.
+        coalesce(s.backup_period, CASE WHEN o.periods_pending THEN s.backup_period_in_force ELSE o.backup_period END,
+            CASE WHEN d.backup_period = d.backup_period_applied THEN d.backup_period ELSE s.backup_period_in_force END) AS period,
+        coalesce(s.contact_period, CASE WHEN o.periods_pending THEN s.contact_period_in_force ELSE o.contact_period END) AS contact
     FROM systems s
     JOIN organizations o ON o.id = s.org_id
     CROSS JOIN service_defaults d

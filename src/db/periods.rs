@@ -1,13 +1,13 @@
-//! The backup period that systems inherit from the service (`BACKUP_PERIOD`). The periods of systems and organizations take
-//! effect by triggers (`systems.backup_period_in_force`); the default of the service is passed on here, because it may concern
-//! every system: one organization at a time, so that uploads do not wait.
+//! The periods that systems inherit from the service (`BACKUP_PERIOD`) and from their organizations. The periods of systems, and
+//! those of organizations with few of them, take effect by triggers (`systems.backup_period_in_force`). The default of the
+//! service, and the periods of large organizations, are passed on here, some systems at a time, so that uploads do not wait.
 
 use std::time::Duration;
 
 use diesel::dsl::sql;
 use diesel::pg::data_types::PgInterval;
 use diesel::prelude::*;
-use diesel::sql_types::Bool;
+use diesel::sql_types::{Bool, Text};
 use uuid::Uuid;
 
 use super::schema::{service_defaults, systems};
@@ -43,17 +43,36 @@ pub fn set_default(conn: &mut Conn, period: Duration) -> Result<(), DbError> {
     Ok(())
 }
 
-/// Lets some systems of the organization that inherit the default look it up again. Returns how many.
+/// Passes on the periods of an organization that were changed, to some of its systems. Returns `false` if no organization has
+/// such a change.
+pub fn pass_on_pending(conn: &mut Conn) -> Result<bool, DbError> {
+    #[derive(QueryableByName)]
+    struct Pending {
+        #[diesel(sql_type = Text)]
+        id: String,
+    }
+    let sql = "SELECT id FROM organizations WHERE periods_pending ORDER BY id LIMIT 1";
+    let Some(Pending { id }) = diesel::sql_query(sql).get_result(conn).optional()? else { return Ok(false) };
+    pass_on(conn, &id)?;
+    Ok(true)
+}
+
+/// Lets some systems of the organization that inherit a period look it up again. Returns how many.
 fn pass_on(conn: &mut Conn, org: &str) -> Result<usize, DbError> {
     conn.transaction(|conn| {
         organizations::lock(conn, org)?;
-        let inheriting = systems::org_id.eq(org).and(systems::backup_period.is_null());
+        // A system that is being added, or inherits again, has read the old period: its transaction has locked this row.
+        diesel::sql_query("SELECT FROM organizations WHERE id = $1 FOR NO KEY UPDATE")
+            .bind::<Text, _>(org)
+            .execute(conn)?;
         let is_old = sql::<Bool>(
-            "backup_period_in_force <> coalesce((SELECT o.backup_period FROM organizations o WHERE o.id = org_id), \
-                 (SELECT d.backup_period FROM service_defaults d))",
+            "(backup_period IS NULL AND backup_period_in_force <> coalesce( \
+                     (SELECT o.backup_period FROM organizations o WHERE o.id = org_id), (SELECT d.backup_period FROM service_defaults d)) \
+                 OR contact_period IS NULL AND contact_period_in_force IS DISTINCT FROM \
+                     (SELECT o.contact_period FROM organizations o WHERE o.id = org_id))",
         );
         let ids: Vec<Uuid> = systems::table
-            .filter(inheriting.and(is_old))
+            .filter(systems::org_id.eq(org).and(is_old))
             .select(systems::id)
             .order(systems::id)
             .limit(i64::try_from(STEP).unwrap_or(i64::MAX))
@@ -63,6 +82,11 @@ fn pass_on(conn: &mut Conn, org: &str) -> Result<usize, DbError> {
         diesel::update(systems::table.filter(systems::id.eq_any(&ids)))
             .set(systems::backup_period.eq(systems::backup_period))
             .execute(conn)?;
+        if ids.len() < STEP {
+            diesel::sql_query("UPDATE organizations SET periods_pending = false WHERE id = $1 AND periods_pending")
+                .bind::<Text, _>(org)
+                .execute(conn)?;
+        }
         Ok(ids.len())
     })
 }

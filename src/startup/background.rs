@@ -94,6 +94,7 @@ pub(super) async fn start(
     let usage =
         UsageDays { db: vault.db.clone(), keep: config.upkeep.events_keep, ready: Arc::clone(&vault.ready) };
     usage.start(supervisor);
+    tasks::periods::start(supervisor, vault.db.clone(), Arc::clone(&vault.ready));
     tasks::revoke::start(supervisor, vault.db.clone(), vault.downloads.clone());
     start_refused_credentials(supervisor, vault);
     start_seen_systems(supervisor, vault);

@@ -26,6 +26,7 @@ mod leftovers;
 mod listen;
 mod memory;
 pub mod orphans;
+pub mod periods;
 pub mod prepare;
 mod process_id;
 pub mod purge;

@@ -1,7 +1,7 @@
 //! The period in force: the system's own, its organization's, or the default of the service.
 
 use super::status;
-use crate::harness::{Server, System};
+use crate::harness::{Server, System, TIMEOUT, assert_eventually};
 
 fn in_force(server: &Server, system: &System) -> String {
     let both = "concat_ws(' ', extract(epoch FROM backup_period_in_force)::bigint, \
@@ -48,4 +48,38 @@ fn new_default_of_the_service_reaches_every_system_that_inherits_it() {
     assert_eq!((in_force(&other, &system), in_force(&other, &own)), ("32400".into(), "3600".into()));
     assert_eq!(status(&other, &system), "late");
     other.cli(["audit"]).exits(0);
+}
+
+#[test]
+fn period_of_a_large_organization_is_passed_on_some_systems_at_a_time() {
+    let server = Server::start();
+    let system = server.system();
+    server.store(&system, b"x");
+    server.db.execute(&format!(
+        "INSERT INTO systems (id, system_key, org_id, name, secret_sha256)
+         SELECT gen_random_uuid(), 'key-' || n, '{}', 'fw', sha256('x') FROM generate_series(1, 2500) n;
+         UPDATE systems SET backup_period = '1 hour' WHERE system_key = 'key-1'",
+        system.org
+    ));
+    // Nothing else waits for a change of the organization, or for its systems.
+    server.cli(["org", "set-period", &system.org, "--backup", "3h", "--contact", "5m"]).exits(0);
+    server.cli(["audit"]).exits(0);
+    let with = |periods: &str| {
+        server.db.number(&format!(
+            "SELECT count(*) FROM systems WHERE (backup_period_in_force, contact_period_in_force) = ({periods})"
+        ))
+    };
+    assert_eventually("they have the new periods", TIMEOUT, || {
+        (with("'3 hours', '5 minutes'"), with("'1 hour', '5 minutes'")) == (2500, 1)
+    });
+    let pending = "SELECT count(*) FROM organizations WHERE periods_pending";
+    assert_eventually("nothing is left to be done", TIMEOUT, || server.db.number(pending) == 0);
+    server.cli(["audit"]).exits(0);
+    // Without a service that does it, they keep the old ones.
+    server.stop_gracefully();
+    server.cli(["org", "set-period", &system.org, "--backup", "4h"]).exits(0);
+    assert_eq!((server.db.number(pending), with("'3 hours', '5 minutes'")), (1, 2500));
+    server.cli(["audit"]).exits(0);
+    let _other = server.sibling();
+    assert_eventually("they have the new period", TIMEOUT, || with("'4 hours', '5 minutes'") == 2500);
 }
