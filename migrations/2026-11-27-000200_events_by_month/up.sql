@@ -56,17 +56,17 @@ BEGIN
     -- A long first partition keeps its index over (system_id, kind, at) for now, with which its rows of a system are found as
     -- well. The task `history` builds this one for it, while uploads go on.
     CREATE INDEX backup_events_of_system ON ONLY backup_events (system_id, at);
-    -- The rare kinds are found without reading all events. Those that every upload writes are not in it, so it costs an upload
-    -- nothing. A long first partition gets it later, too.
+    -- All kinds but those that every upload writes are found without reading all events. It costs an upload nothing. A long
+    -- first partition gets it later, too.
     CREATE INDEX backup_events_rare ON ONLY backup_events (kind, at)
-        WHERE kind <> ALL (ARRAY['uploaded', 'pruned', 'refused', 'failed', 'downloaded']);
+        WHERE kind <> ALL (ARRAY['uploaded', 'pruned']);
 
     IF (SELECT count(*) <= 10000 FROM (SELECT FROM backup_events_first LIMIT 10001) AS rows) THEN
         CREATE INDEX backup_events_first_of_system_at ON backup_events_first (system_id, at);
         ALTER INDEX backup_events_of_system ATTACH PARTITION backup_events_first_of_system_at;
         DROP INDEX backup_events_first_of_system;
         CREATE INDEX backup_events_first_rare ON backup_events_first (kind, at)
-            WHERE kind <> ALL (ARRAY['uploaded', 'pruned', 'refused', 'failed', 'downloaded']);
+            WHERE kind <> ALL (ARRAY['uploaded', 'pruned']);
         ALTER INDEX backup_events_rare ATTACH PARTITION backup_events_first_rare;
     END IF;
 

@@ -1,18 +1,21 @@
 //! Reads the history, newest first and page by page.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::objects::now;
 use super::{Conn, DbError, systems};
 use crate::domain::event_kind::EventKind;
 use crate::domain::ids::OrgId;
 
-/// So many organizations are read one by one. The events of more of them are found sooner among all events.
+/// So many organizations are read one by one. A page of more of them is usually found among the newest events of all.
 const ORGS_ONE_BY_ONE: usize = 100;
+/// These newest events.
+const NEWEST: TimeDelta = TimeDelta::days(1);
 
 /// Which events to read.
 #[derive(Debug, Clone)]
@@ -67,20 +70,45 @@ impl EventRow {
 }
 
 /// Returns at most `limit` events, newest first; with `after`, only those that come after that place in this order.
-///
-/// The statement is planned with its values, so a filter that is null costs nothing, and the others use the table's indexes.
 pub fn page(
     conn: &mut Conn,
     filter: &EventFilter,
     after: Option<EventPosition>,
     limit: i64,
 ) -> Result<Vec<EventRow>, DbError> {
-    let sql = match filter {
-        EventFilter { systems: None, orgs: Some(orgs), .. } if orgs.len() <= ORGS_ONE_BY_ONE => {
-            include_str!("event_list_of_orgs.sql")
+    const OF_ALL: &str = include_str!("event_list.sql");
+    const OF_ORGS: &str = include_str!("event_list_of_orgs.sql");
+    let orgs = match filter {
+        // Systems, and the kinds that not every upload writes, have indexes of their own.
+        EventFilter { systems: None, orgs: Some(orgs), kind, .. }
+            if kind.is_none_or(EventKind::is_of_every_upload) =>
+        {
+            orgs
         }
-        _ => include_str!("event_list.sql"),
+        _ => return rows(conn, OF_ALL, filter, after, limit),
     };
+    if orgs.len() > ORGS_ONE_BY_ONE {
+        let end = match after {
+            Some(place) => place.at,
+            None => now(conn)?,
+        };
+        let newest = EventFilter { since: filter.since.max(end - NEWEST), ..filter.clone() };
+        let found = rows(conn, OF_ALL, &newest, after, limit)?;
+        if i64::try_from(found.len()).is_ok_and(|count| count == limit) {
+            return Ok(found);
+        }
+    }
+    rows(conn, OF_ORGS, filter, after, limit)
+}
+
+/// The statement is planned with its values, so a filter that is null costs nothing, and the others use the table's indexes.
+fn rows(
+    conn: &mut Conn,
+    sql: &str,
+    filter: &EventFilter,
+    after: Option<EventPosition>,
+    limit: i64,
+) -> Result<Vec<EventRow>, DbError> {
     let rows = diesel::sql_query(sql)
         .bind::<Timestamptz, _>(filter.since)
         .bind::<Nullable<Array<SqlUuid>>, _>(filter.systems.as_deref())

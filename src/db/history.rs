@@ -123,11 +123,11 @@ const LATE_INDEXES: [LateIndex; 2] = [
 ];
 
 /// Builds the indexes that the first partition does not have yet, while events are written. Does nothing if they are there.
-/// Returns whether one was built.
+/// Returns whether one was built, or `Conflict` if one could not be.
 ///
 /// Runs on a connection of its own: the statements have no time limit afterwards.
 pub fn index_first_partition(conn: &mut Conn) -> Result<bool, DbError> {
-    let mut built = false;
+    let (mut built, mut conflict) = (false, None);
     for index in &LATE_INDEXES {
         let is_missing = format!(
             "EXISTS (SELECT FROM pg_inherits WHERE inhrelid = to_regclass('backup_events_first')) \
@@ -135,11 +135,13 @@ pub fn index_first_partition(conn: &mut Conn) -> Result<bool, DbError> {
             index.name
         );
         if is_true(conn, &is_missing)? {
-            index.build(conn)?;
-            built = true;
+            match index.build(conn) {
+                Err(DbError::Conflict(text)) => conflict = Some(DbError::Conflict(text)),
+                done => done.map(|()| built = true)?,
+            }
         }
     }
-    Ok(built)
+    conflict.map_or(Ok(built), Err)
 }
 
 impl LateIndex {
@@ -163,6 +165,8 @@ impl LateIndex {
         }
         conn.transaction(|conn| {
             conn.batch_execute(LOCK_TIMEOUT)?;
+            // The table first, as everybody who writes events: whoever has locked the table may wait for an index of it.
+            conn.batch_execute("LOCK TABLE backup_events_first IN ACCESS EXCLUSIVE MODE")?;
             conn.batch_execute(&format!("ALTER INDEX {part_of} ATTACH PARTITION {name}"))?;
             if let Some(replaced) = self.replaces {
                 conn.batch_execute(&format!("DROP INDEX IF EXISTS {replaced}"))?;

@@ -46,3 +46,10 @@ row_state! {
         CredentialRefused = "credential_refused",
     }
 }
+
+impl EventKind {
+    /// Whether every upload may write such an event. The history has no index for these kinds, and one for all others.
+    pub fn is_of_every_upload(self) -> bool {
+        matches!(self, Self::Uploaded | Self::Pruned)
+    }
+}

@@ -8,6 +8,7 @@ mod downloads;
 mod failed_uploads;
 mod kinds;
 mod operators;
+mod rows_read;
 
 use crate::harness::Server;
 

@@ -63,7 +63,7 @@ fn every_partition_has_the_indexes_of_the_history_and_an_upload_writes_to_four()
             indexes(table).into_iter().partition(|index| index.starts_with("btree (kind, at) WHERE"));
         assert_eq!(all, expected, "{table}");
         assert_eq!(rare.len(), 1, "{table}");
-        for kind in ["uploaded", "pruned", "refused", "failed", "downloaded"] {
+        for kind in ["uploaded", "pruned"] {
             assert!(rare[0].contains("<> ALL (ARRAY[") && rare[0].contains(&format!("'{kind}'")));
         }
     }

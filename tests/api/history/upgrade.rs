@@ -1,9 +1,12 @@
 //! The upgrade of a long history: nothing is copied, and everybody who wrote events goes on.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{add_events, partitions};
-use crate::harness::{Database, DatabaseRole, Server, TIMEOUT, assert_eventually, plain_command, run};
+use crate::harness::{
+    Database, DatabaseRole, Server, TIMEOUT, assert_eventually, eventually, plain_command, run,
+};
 use crate::migrations::schema::revert_from;
 
 /// Returns a database as it was before the history had months, with a history that is too long to be indexed at once.
@@ -100,4 +103,33 @@ fn revert_puts_all_events_back_into_one_table() {
     migrate(&database);
     add_events(&database, 1, 0);
     assert_eq!(database.number("SELECT count(DISTINCT id) FROM backup_events"), 10_532);
+}
+
+#[test]
+fn indexes_of_the_first_partition_are_attached_while_events_are_written_all_the_time() {
+    let database = before_months();
+    migrate(&database);
+    let valid = |index: &str| {
+        database.one(&format!("SELECT indisvalid FROM pg_index WHERE indexrelid = '{index}'::regclass"))
+    };
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                let session = Database::at(database.url());
+                while !done.load(Ordering::Relaxed) {
+                    session.execute(
+                        "BEGIN; INSERT INTO backup_events (kind, org_id, actor) VALUES ('uploaded', 'acme', 'system');
+                         SELECT pg_sleep(0.005);
+                         INSERT INTO backup_events (kind, org_id, actor) VALUES ('pruned', 'acme', 'service'); COMMIT",
+                    );
+                }
+            });
+        }
+        let _server = Server::builder().database(&database).start();
+        let indexes = ["backup_events_of_system", "backup_events_rare"];
+        let attached = eventually(TIMEOUT, || indexes.map(valid) == ["true", "true"]);
+        done.store(true, Ordering::Relaxed);
+        assert!(attached, "the indexes are built: {:?}", indexes.map(valid));
+    });
 }
