@@ -1,1 +1,2 @@
+DROP INDEX destroyed_systems_of_org;
 DROP TABLE system_erasures;

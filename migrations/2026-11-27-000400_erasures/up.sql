@@ -32,3 +32,6 @@ BEGIN
     END IF;
 END
 $$;
+
+-- Whether an id of an organization was ever used is found without reading all names of destroyed systems.
+CREATE INDEX destroyed_systems_of_org ON destroyed_systems (org_id);

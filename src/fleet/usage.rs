@@ -4,7 +4,7 @@ use chrono::{Days, NaiveDate};
 
 use super::{Fleet, FleetError, TIMEOUT};
 use crate::db::usage_days::{self, UsageDay, UsageSpan, UsageTotals};
-use crate::db::{Conn, DbError, Lane, from_bigint, objects, organizations};
+use crate::db::{Conn, DbError, Lane, event_list, from_bigint, objects, organizations};
 use crate::domain::caller::{Caller, VisibleOrgs};
 use crate::domain::ids::OrgId;
 use crate::domain::usage::Month;
@@ -40,7 +40,7 @@ impl Fleet {
             let (first, last) = last_days(conn, days)?;
             usage_days::trend(conn, first, last, ids(&orgs)).map(Some)
         };
-        self.db.run(Lane::General, TIMEOUT, read).await?.ok_or(FleetError::NoOrganization)
+        self.db.run(Lane::Fleet, TIMEOUT, read).await?.ok_or(FleetError::NoOrganization)
     }
 
     /// Returns what an organization has used in a month; `None`: in the present one.
@@ -56,14 +56,21 @@ impl Fleet {
         let org = OrgId::parse(org).map_err(|_| FleetError::NoOrganization)?;
         let caller = caller.clone();
         let read = move |conn: &mut _| {
-            let Some(orgs) = organizations::visible(conn, &caller, Some(&org))? else { return Ok(None) };
+            let orgs = match organizations::visible(conn, &caller, Some(&org))? {
+                Some(orgs) => orgs,
+                // One that was deleted, whose bill is still to be written: it belongs to no tree any more.
+                None if caller.tree().is_none() && event_list::knows_org(conn, &org)? => {
+                    VisibleOrgs::Of(vec![org.to_string()])
+                }
+                None => return Ok(None),
+            };
             let month = match month {
                 Some(month) => month,
                 None => Month::of(objects::now(conn)?),
             };
             of_month(conn, &org, ids(&orgs), month).map(Some)
         };
-        self.db.run(Lane::General, TIMEOUT, read).await?.ok_or(FleetError::NoOrganization)
+        self.db.run(Lane::Fleet, TIMEOUT, read).await?.ok_or(FleetError::NoOrganization)
     }
 }
 

@@ -70,8 +70,11 @@ impl Usage {
         let orgs = match &self.org {
             None => None,
             Some(org) if !event_list::knows_org(conn, org)? => return Err(unknown_organization(conn, org)?),
-            Some(org) if self.tree => Some(organizations::and_below(conn, org)?),
-            Some(org) => Some(vec![org.to_string()]),
+            Some(org) => {
+                let below = if self.tree { organizations::and_below(conn, org)? } else { vec![] };
+                // One that was deleted has nothing below it.
+                Some(if below.is_empty() { vec![org.to_string()] } else { below })
+            }
         };
         let month = match self.month {
             Some(month) => month,

@@ -6,7 +6,7 @@ use serde::Serialize;
 use crate::cli::context::Context;
 use crate::cli::exit::{ExitCode, Failure};
 use crate::db::{objects, usage_days};
-use crate::domain::usage::{first_whole_day, oldest_kept};
+use crate::domain::usage::{first_whole_day, is_measured, oldest_kept};
 
 #[derive(clap::Args)]
 #[command(group(clap::ArgGroup::new("days").args(["day", "from"]).required(true)))]
@@ -63,7 +63,11 @@ impl Rebuild {
         }
         let mut days = 0;
         for day in all() {
-            usage_days::rebuild(conn, day)?;
+            // A day that nobody has added up yet is also measured, if it has just ended.
+            let measure = is_measured(day, objects::now(conn)?);
+            if !usage_days::add_up(conn, day, measure)? {
+                usage_days::rebuild(conn, day)?;
+            }
             days += 1;
         }
         context.output.print(&Rebuilt { from, to, days }, |rebuilt| match rebuilt.days {

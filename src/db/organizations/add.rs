@@ -23,11 +23,7 @@ pub fn add(conn: &mut Conn, new: &NewOrg, author: &Author) -> Result<Result<(), 
         if *parent != Parent::Top {
             tree::lock(conn)?;
         }
-        // Whoever gets an id gets its history: only an administrator may give one to somebody again.
-        if exists(conn, &new.id)? || !author.is_unrestricted() && was_used(conn, &new.id)? {
-            return Ok(Err(OrgRefusal::Exists));
-        }
-        if let Err(refusal) = tree::check(conn, new.id.as_str(), parent, author)? {
+        if let Err(refusal) = tree::check_new(conn, new.id.as_str(), parent, author)? {
             return Ok(Err(refusal));
         }
         let Some(quota) =
@@ -35,6 +31,11 @@ pub fn add(conn: &mut Conn, new: &NewOrg, author: &Author) -> Result<Result<(), 
         else {
             return Ok(Err(OrgRefusal::NotPermitted));
         };
+        // Those that the author does not see come last: whoever asks for one adds an organization if there is none, and an event.
+        // Whoever gets an id gets its history: only an administrator may give one to somebody again.
+        if exists(conn, &new.id)? || !author.is_unrestricted() && was_used(conn, &new.id)? {
+            return Ok(Err(OrgRefusal::Exists));
+        }
         insert(conn, new, quota)?;
         diesel::insert_into(org_usage::table).values(org_usage::org_id.eq(new.id.as_str())).execute(conn)?;
         let mut detail = json!({ "name": new.name, "quota": in_history(quota) });

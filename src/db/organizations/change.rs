@@ -59,6 +59,10 @@ pub fn change(
         }
         // It was deleted a moment ago.
         let Some(before) = read(conn, id)? else { return Ok(Err(OrgRefusal::NotFound)) };
+        // Or it was moved, while this waited for its row.
+        if !author.sees_any_of(&and_above(conn, id.as_str())?) {
+            return Ok(Err(OrgRefusal::NotFound));
+        }
         let after = before.changed(change);
         if after.quota_bytes != before.quota_bytes
             && let Some(own) = own_quota(conn, author)?

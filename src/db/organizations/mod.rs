@@ -24,7 +24,7 @@ pub use add::add;
 pub use change::change;
 pub use delete::{OrgDeletion, OrgSystems, count_systems, delete};
 pub use list::{OrgFilter, OrgSummary, all, find, list};
-pub use scope::{and_above, and_below, is_visible, visible};
+pub use scope::{and_above, and_below, is_visible, is_visible_to, visible};
 pub use tree::count_children;
 
 /// Why an organization was not added or changed. Nothing was changed.

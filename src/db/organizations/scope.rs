@@ -4,6 +4,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{Array, Text};
 
 use super::super::{Conn, DbError};
+use crate::domain::author::Author;
 use crate::domain::caller::{Caller, VisibleOrgs};
 use crate::domain::ids::OrgId;
 
@@ -39,4 +40,13 @@ pub fn and_above(conn: &mut Conn, org: &str) -> Result<Vec<String>, DbError> {
 pub fn and_below(conn: &mut Conn, top: &OrgId) -> Result<Vec<String>, DbError> {
     let ids = diesel::dsl::sql::<Array<Text>>("array(SELECT org_and_below(").bind::<Text, _>(top.as_str());
     Ok(diesel::select(ids.sql("))")).get_result(conn)?)
+}
+
+/// Whether the author sees the organization, which then keeps its place in the tree until the transaction ends.
+pub fn is_visible_to(conn: &mut Conn, author: &Author, org: &str) -> Result<bool, DbError> {
+    // What is above it is read after the lock: it may have been moved while this waited.
+    let keep = diesel::sql_query("SELECT FROM organizations WHERE id = $1 FOR SHARE");
+    keep.bind::<Text, _>(org).execute(conn)?;
+    let above = and_above(conn, org)?;
+    Ok(!above.is_empty() && author.sees_any_of(&above))
 }

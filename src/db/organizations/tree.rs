@@ -8,7 +8,7 @@ use super::super::{Conn, DbError};
 use super::{OrgRefusal, and_above};
 use crate::domain::author::Author;
 use crate::domain::ids::OrgId;
-use crate::domain::org_tree::check_parent;
+use crate::domain::org_tree::{Misplaced, check_parent};
 use crate::domain::organization::Parent;
 
 /// Locks the tree until the transaction ends: two changes at the same time, each permitted by itself, could make a circle.
@@ -27,12 +27,37 @@ pub(super) fn check(
     parent: &Parent,
     author: &Author,
 ) -> Result<Result<(), OrgRefusal>, DbError> {
+    let height = usize::try_from(height(conn, org)?).unwrap_or(usize::MAX);
+    check_height(conn, (org, height), parent, author)
+}
+
+/// Checks whether a new organization may be below its parent. What is below an organization that has this id already does not
+/// matter: its author may not see it.
+pub(super) fn check_new(
+    conn: &mut Conn,
+    org: &str,
+    parent: &Parent,
+    author: &Author,
+) -> Result<Result<(), OrgRefusal>, DbError> {
+    let checked = check_height(conn, (org, 1), parent, author)?;
+    // Only one that exists is above another one.
+    Ok(checked.map_err(|refusal| match refusal {
+        OrgRefusal::Misplaced(Misplaced::Circle) => OrgRefusal::Exists,
+        refusal => refusal,
+    }))
+}
+
+fn check_height(
+    conn: &mut Conn,
+    (org, height): (&str, usize),
+    parent: &Parent,
+    author: &Author,
+) -> Result<Result<(), OrgRefusal>, DbError> {
     let Parent::Below(parent) = parent else { return Ok(Ok(())) };
     let above = and_above(conn, parent.as_str())?;
     if above.is_empty() || !author.sees_any_of(&above) {
         return Ok(Err(OrgRefusal::ParentNotFound));
     }
-    let height = usize::try_from(height(conn, org)?).unwrap_or(usize::MAX);
     Ok(check_parent(org, height, &above).map_err(OrgRefusal::Misplaced))
 }
 

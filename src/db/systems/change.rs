@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::super::events::{self, Event};
-use super::super::{Conn, DbError};
+use super::super::{Conn, DbError, organizations};
 use crate::domain::author::Author;
 use crate::domain::event_kind::EventKind;
 use crate::domain::row_state::SystemState;
@@ -25,7 +25,7 @@ pub struct SystemChange {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Changed {
     Done,
-    /// There is no such system in the organization.
+    /// There is no such system in the organization, or the author does not see the organization.
     NotFound,
     /// It can't be changed any more.
     BeingDestroyed,
@@ -54,9 +54,9 @@ pub fn change(
 ) -> Result<Changed, DbError> {
     conn.transaction(|conn| {
         // The organization first, as its own changes lock it, and then its systems.
-        diesel::sql_query("SELECT FROM organizations WHERE id = $1 FOR SHARE")
-            .bind::<Text, _>(org)
-            .execute(conn)?;
+        if !organizations::is_visible_to(conn, author, org)? {
+            return Ok(Changed::NotFound);
+        }
         let before: Option<Before> = diesel::sql_query(
             "SELECT name, state, extract(epoch FROM backup_period)::bigint AS backup_period, \
                  extract(epoch FROM contact_period)::bigint AS contact_period \

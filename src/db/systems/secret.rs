@@ -7,7 +7,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::super::events::{self, Event};
-use super::super::{Conn, DbError};
+use super::super::{Conn, DbError, organizations};
 use crate::domain::author::Author;
 use crate::domain::event_kind::EventKind;
 
@@ -18,7 +18,7 @@ pub enum Rotated {
         /// Until when the secret before is valid; `None`: it has ended.
         previous_until: Option<DateTime<Utc>>,
     },
-    /// There is no such system in the organization.
+    /// There is no such system in the organization, or the author does not see the organization.
     NotFound,
     /// It gets no new secret any more.
     BeingDestroyed,
@@ -45,6 +45,9 @@ pub fn rotate(
     author: &Author,
 ) -> Result<Rotated, DbError> {
     conn.transaction(|conn| {
+        if !organizations::is_visible_to(conn, author, org)? {
+            return Ok(Rotated::NotFound);
+        }
         let row: Option<Row> = diesel::sql_query(
             "UPDATE systems SET secret_sha256 = $3, \
                  previous_secret_sha256 = CASE WHEN $4 > 0 THEN secret_sha256 END, \

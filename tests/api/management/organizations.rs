@@ -245,3 +245,21 @@ fn quota_that_a_portal_sets_is_in_force() {
     let content = bytes(101);
     assert_eventually("it is stored", PROMPT_TIMEOUT, || server.put(&system, &content).status == 201);
 }
+
+#[test]
+fn nobody_learns_of_an_organization_by_adding_one_that_can_not_be_added() {
+    let login = Login::new();
+    let server = server(&login);
+    let token = manager(&login, "acme");
+    for (id, body) in [
+        ("globex", json!({ "id": "globex", "name": "x", "parent_id": "nobody" })),
+        ("unknown", json!({ "id": "unknown", "name": "x", "parent_id": "nobody" })),
+        ("globex", json!({ "id": "globex", "name": "x", "parent_id": "acme", "quota_bytes": 5001 })),
+        ("unknown", json!({ "id": "unknown", "name": "x", "parent_id": "acme", "quota_bytes": 5001 })),
+    ] {
+        let answer = send(&server, "POST", ORGS, &token, &body);
+        assert_ne!(answer.status, 409, "{id}: {body}");
+        assert_ne!(answer.status, 201, "{id}: {body}");
+    }
+    assert_eq!(events(&server), Vec::<String>::new());
+}

@@ -84,3 +84,25 @@ fn command_shows_the_usage_of_a_month_for_people_and_for_programs() {
     server.cli(["usage", "--tree"]).exits(2);
     server.cli(["usage", "--month", "2026-4"]).exits(2);
 }
+
+#[test]
+fn usage_of_a_deleted_organization_is_shown_to_operators_and_administrators() {
+    let login = Login::new();
+    let (server, _) = server(&login);
+    server.db.execute(DAYS);
+    let system = server.db.one("SELECT id FROM systems WHERE org_id = 'globex'");
+    server.cli(["system", "destroy", &system, "--yes"]).exits(0);
+    server.cli(["org", "delete", "globex", "--yes"]).exits(0);
+    for arguments in [&["--org", "globex"][..], &["--org", "globex", "--tree"]] {
+        let all = [&["usage", "--month", "2026-04", "--json"], arguments].concat();
+        let report = crate::harness::run(server.command([]).args(all)).exits(0).json();
+        assert_eq!(report["total"]["uploads"], 1000, "{arguments:?}: {report}");
+    }
+    let path = "/api/organizations/globex/usage?month=2026-04";
+    let admin = login.token("acme", "backup:view backup:admin");
+    let data = server.manage("GET", path).bearer(admin).send().status(200).data();
+    assert_eq!((&data["own"]["uploads"], &data["tree"]["uploads"]), (&1000.into(), &1000.into()));
+    for org in ["acme", "globex"] {
+        server.manage("GET", path).bearer(login.token(org, "backup:view")).send().status(404);
+    }
+}

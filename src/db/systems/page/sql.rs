@@ -80,18 +80,24 @@ fn of_several_organizations(filter: &SystemFilter, sort: Sort, after: Option<&Po
     )
 }
 
-/// Systems of several organizations, in an order that no index of an organization has: all of them are read, and sorted.
+/// Systems of several organizations, in an order that no index of an organization has: all of them are read, and sorted. The
+/// status is worked out for those of the page alone, unless it is asked for.
 fn sorted(filter: &SystemFilter, sort: Sort, after: Option<&Position>) -> String {
     let behind: Vec<String> = segments(sort, after).into_iter().flatten().collect();
     let behind = (!behind.is_empty()).then(|| format!("({})", behind.join(" OR ")));
     let of_one = condition(
         [Some("s.org_id = org.id".to_owned()), behind].into_iter().flatten().chain(of_each(filter)),
     );
+    let from = if filter.statuses.is_empty() { "systems s" } else { FROM };
     format!(
-        "SELECT found.* FROM unnest($5) AS org (id) CROSS JOIN LATERAL (\
-             SELECT {COLUMNS} FROM {FROM}{of_one} OFFSET 0\
-         ) AS found ORDER BY {} LIMIT $1",
-        order(sort, "found.")
+        "WITH page AS MATERIALIZED (\
+             SELECT found.id FROM unnest($5) AS org (id) CROSS JOIN LATERAL (\
+                 SELECT s.id, s.name, s.protected_until FROM {from}{of_one} OFFSET 0\
+             ) AS found ORDER BY {} LIMIT $1\
+         ) \
+         SELECT {COLUMNS} FROM {FROM} WHERE s.id IN (SELECT id FROM page) ORDER BY {}",
+        order(sort, "found."),
+        order(sort, "s.")
     )
 }
 

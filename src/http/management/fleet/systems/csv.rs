@@ -97,9 +97,21 @@ fn cells(system: SystemSummary) -> [String; COLUMNS.len()] {
     ]
 }
 
-/// Puts an apostrophe before a text that a spreadsheet would take for a formula, and run.
+/// Puts an apostrophe before a text that a spreadsheet would take for a formula, and run. In some countries spreadsheets
+/// separate cells by semicolons, so what follows one may be a cell of its own.
 fn inert(text: String) -> String {
-    if text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) { format!("'{text}") } else { text }
+    if !text.contains(['=', '+', '-', '@', '\t', '\r', '\n']) {
+        return text;
+    }
+    let (mut out, mut begins) = (String::with_capacity(text.len() + 1), true);
+    for char in text.chars() {
+        if begins && matches!(char, '=' | '+' | '-' | '@' | '\t' | '\r' | '\n') {
+            out.push('\'');
+        }
+        out.push(char);
+        begins = char == ';' || begins && matches!(char, ' ' | '"');
+    }
+    out
 }
 
 #[cfg(test)]
@@ -111,7 +123,12 @@ mod tests {
         for formula in ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "=HYPERLINK(\"http://x\")"] {
             assert_eq!(inert(formula.to_owned()), format!("'{formula}"));
         }
-        for text in ["", "fw-01", "a=b", "'=1", "1-2", "Zürich", "\"=1\""] {
+        for (text, expected) in
+            [("x;=1", "x;'=1"), ("x; =1;+2", "x; '=1;'+2"), ("x;\"=1\"", "x;\"'=1\""), ("\"=1\"", "\"'=1\"")]
+        {
+            assert_eq!(inert(text.to_owned()), expected);
+        }
+        for text in ["", "fw-01", "a=b", "'=1", "1-2", "Zürich", "a;b-c"] {
             assert_eq!(inert(text.to_owned()), text);
         }
     }
