@@ -22,7 +22,7 @@ use crate::domain::accounting::OpenUpload;
 /// A new row of `backups`.
 struct NewUpload<'a> {
     org: &'a str,
-    new: &'a NewAdmission,
+    admission: &'a NewAdmission,
     upload: OpenUpload,
 }
 
@@ -39,16 +39,16 @@ parameters! {
             reserved: BigInt = to_bigint(totals.reserved),
         }
         rows new(new: NewUpload<'a>) {
-            id: SqlUuid = new.new.op.backup.uuid(),
-            system: SqlUuid = new.new.op.system_id,
+            id: SqlUuid = new.admission.op.backup.uuid(),
+            system: SqlUuid = new.admission.op.system_id,
             org: Text = new.org,
-            key: Text = new.new.op.object_key.as_str(),
-            extension: Text = new.new.op.backup.ext().as_str(),
-            filename: Text = new.new.op.filename.as_str(),
-            mimetype: Text = new.new.op.mimetype.as_str(),
-            addr: Nullable<Inet> = new.new.op.remote_addr.map(IpNet::from),
-            entry: Timestamptz = new.new.entry,
-            at: Timestamptz = new.new.at,
+            key: Text = new.admission.op.object_key.as_str(),
+            extension: Text = new.admission.op.backup.ext().as_str(),
+            filename: Text = new.admission.op.filename.as_str(),
+            mimetype: Text = new.admission.op.mimetype.as_str(),
+            addr: Nullable<Inet> = new.admission.op.remote_addr.map(IpNet::from),
+            entry: Timestamptz = new.admission.entry,
+            at: Timestamptz = new.admission.at,
             wanted_bytes: BigInt = to_bigint(new.upload.wanted_bytes),
             reserved: BigInt = to_bigint(new.upload.reserved),
         }
@@ -108,12 +108,12 @@ pub(super) fn write_changes(
         .flat_map(|system| system.rows.iter().map(move |row| BackupChange::of(row, system, decisions)))
         .filter_map(Result::transpose)
         .collect::<Result<Vec<_>, _>>()?;
-    let uploads = decisions.admitted.iter().map(|new| {
-        let id = new.op.backup.uuid();
+    let uploads = decisions.admitted.iter().map(|admission| {
+        let id = admission.op.backup.uuid();
         let found = systems.iter().find_map(|system| Some((system, system.upload(id)?)));
         let missing = || DbError::Failed(format!("upload {id} was rolled back before it was written"));
         let (system, upload) = found.ok_or_else(missing)?;
-        Ok(NewUpload { new, org: &system.row.org_id, upload })
+        Ok(NewUpload { admission, org: &system.row.org_id, upload })
     });
     let uploads = uploads.collect::<Result<Vec<_>, DbError>>()?;
     let changed_systems = systems.iter().filter(|system| system.changed);

@@ -1,5 +1,9 @@
 //! Every authenticated request of a system says that it is alive: `systems.last_seen_at`.
 
+use std::time::{Duration, Instant};
+
+use strongroom::db::seen_systems::{self, SeenSystem};
+
 use crate::activity::heartbeat::HEARTBEAT;
 use crate::harness::{Answer, BACKUPS, REQUESTS, Server, System, TIMEOUT, assert_eventually, bytes};
 
@@ -115,4 +119,28 @@ fn last_signs_of_activity_are_recorded_when_the_service_stops() {
     server.get(BACKUPS).user(&system).send().status(200);
     assert!(server.stop_gracefully().success());
     assert!(server.db.holds(SEEN));
+}
+
+#[test]
+fn sign_of_activity_that_is_written_late_does_not_replace_a_later_one() {
+    let server = Server::start();
+    let system = server.system();
+    let row = || server.db.one("SELECT concat(last_seen_at, last_seen_from) FROM systems");
+    let write = |minutes: u64| {
+        let at = Instant::now()
+            .checked_sub(Duration::from_secs(60 * minutes))
+            .expect("the machine runs for some minutes");
+        let system_id = system.id.parse().expect("an id");
+        let call = SeenSystem { system_id, at, addr: Some([192, 0, 2, 9].into()) };
+        let mut session = server.db.session();
+        assert!(seen_systems::write(&mut session.conn, &[call]).expect("a query").is_empty());
+    };
+    server.db.execute(
+        "UPDATE systems SET last_seen_at = now() - interval '2 minutes', last_seen_from = '192.0.2.1'",
+    );
+    let before = row();
+    write(3);
+    assert_eq!(row(), before);
+    write(0);
+    assert_eq!(server.db.one("SELECT host(last_seen_from) FROM systems"), "192.0.2.9");
 }
