@@ -41,8 +41,7 @@ const SHARED_ATTEMPTS: u32 = 4;
 const SKIPPED_RETRY_PAUSE: Duration = Duration::from_millis(3);
 /// How long an organization runs alone after a shared transaction failed that it may have caused to fail.
 const ALONE_FOR: Duration = Duration::from_secs(1);
-/// How often refused uploads are written that no batch of operations has taken along. The actor also checks then whether it
-/// is idle.
+/// How often refused uploads are written that no batch has taken along, and the actor checks whether it is idle.
 const REFUSAL_FLUSH_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The message that runs one operation.
@@ -130,8 +129,7 @@ impl OrgActor {
                     actor.start_next(ctx);
                 }
             };
-            // A batch that runs alone waits for the locked rows. A shared transaction would find them locked again, so
-            // the next one starts after a pause.
+            // A batch that runs alone waits for the locked rows. A shared transaction would find them locked again.
             if (1..SHARED_ATTEMPTS).contains(&actor.skipped) {
                 ctx.run_later(SKIPPED_RETRY_PAUSE, go_on);
             } else {
