@@ -77,7 +77,7 @@ impl ModelFixture {
         for (one, answer) in pair.iter().zip(&answers).filter(|(_, answer)| answer.status != 201) {
             if told.contains(&201) && pair[0].system == pair[1].system {
                 self.accounting.systems[one.system].refused = Refused::Unknown(pair[1].tag);
-            } else if answer.status != 401 {
+            } else {
                 self.accounting.refuse(one.system, one.tag);
             }
         }

@@ -125,7 +125,8 @@ impl ModelFixture {
         if answer.status == 413 {
             self.note_refused(system);
         }
-        if [400, 413, 429].contains(&answer.status) {
+        // 401: the credential is right, but the system is suspended, which shows when it is resumed.
+        if [400, 401, 413, 429].contains(&answer.status) {
             self.accounting.refuse(system, tag);
         }
         if answer.status == 201 {
