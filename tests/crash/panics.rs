@@ -130,8 +130,7 @@ fn sweep_that_panicked_sweeps_again() {
 
 #[test]
 fn other_tasks_work_again_after_a_panic() {
-    let tasks =
-        "history memory refused_credentials revoke rejected_tokens seen_systems unavailable_uploads usage";
+    let tasks = "history memory periods refused_credentials revoke rejected_tokens seen_systems unavailable_uploads usage";
     for task in tasks.split(' ') {
         panics_and_recovers(task);
     }
@@ -154,7 +153,7 @@ fn every_task_has_a_name_and_a_test() {
     let names = metrics
         .lines()
         .filter_map(|line| line.strip_prefix(r#"strongroom_task_up{task=""#)?.split('"').next());
-    let repeated = "erase history key_set lease listen memory prepare purge \
+    let repeated = "erase history key_set lease listen memory periods prepare purge \
         refused_credentials rejected_tokens revoke seen_systems sweep unavailable_uploads usage";
     let on_demand = ["abort", "credential_lookup", "group_commit"];
     assert_eq!(names.collect::<BTreeSet<_>>(), repeated.split(' ').chain(on_demand).collect());
