@@ -74,7 +74,7 @@ impl ModelFixture {
             panic!("{told:?} is the outcome of no order: {possible:#?}");
         };
         self.accounting = accounting.clone();
-        for (one, answer) in pair.iter().zip(&answers).filter(|(_, answer)| answer.status != 201) {
+        for (one, _) in pair.iter().zip(&answers).filter(|(_, answer)| answer.status != 201) {
             if told.contains(&201) && pair[0].system == pair[1].system {
                 self.accounting.systems[one.system].refused = Refused::Unknown(pair[1].tag);
             } else {
