@@ -156,6 +156,20 @@ mod tests {
     }
 
     #[test]
+    fn a_subject_is_nobody_else_in_the_history() {
+        for (sub, recorded) in [
+            ("jane", "jane"),
+            ("operator", "token:operator"),
+            ("system", "token:system"),
+            ("operators", "operators"),
+            ("Operator", "Operator"),
+        ] {
+            let caller = Caller::new(sub.to_owned(), None, vec![Scope::Admin]).unwrap();
+            assert_eq!(caller.sub(), recorded);
+        }
+    }
+
+    #[test]
     fn scopes_have_exact_names() {
         for scope in Scope::ALL {
             assert_eq!(Scope::parse(scope.as_str()), Some(scope));
