@@ -17,7 +17,6 @@ CREATE INDEX organizations_of_parent ON organizations (parent_id) WHERE parent_i
 COMMENT ON COLUMN organizations.parent_id IS 'The organization above it; null: it is at the top. A token of an organization is valid for all organizations below it.';
 COMMENT ON COLUMN organizations.backup_period IS 'How old the newest backup of its systems may become; null: the default of the service.';
 COMMENT ON COLUMN organizations.contact_period IS 'After how long without contact its systems are silent; null: never.';
-
 COMMENT ON COLUMN organizations.periods_pending IS 'Whether a change of its periods has not reached all of its systems yet: if they are many, the service does that, some at a time.';
 
 CREATE FUNCTION org_and_below(top text) RETURNS SETOF text LANGUAGE sql STABLE PARALLEL SAFE AS $$
@@ -370,7 +369,7 @@ COMMENT ON COLUMN support_systems.last_backup_at IS 'When the newest was stored.
 COMMENT ON COLUMN support_systems.last_backup_age IS 'How long ago that is.';
 COMMENT ON COLUMN support_systems.pending_request IS 'Whether a requested backup is still awaited.';
 COMMENT ON COLUMN support_systems.last_refusal_at IS 'When an upload was last refused.';
-COMMENT ON COLUMN support_systems.last_refusal_reason IS 'Why: rate, size, quota, digest, damaged (by the client, on its way), timeout, malformed, interrupted, unavailable or empty.';
+COMMENT ON COLUMN support_systems.last_refusal_reason IS 'Why: rate, size, quota, digest, damaged (by the client, on its way), timeout, malformed, interrupted, unavailable, empty or suspended.';
 COMMENT ON COLUMN support_systems.last_unchanged_at IS 'When the appliance last said that its configuration has not changed.';
 COMMENT ON COLUMN support_systems.last_credential_refusal_at IS 'When its credential was last refused: a wrong secret, or the right one while it was suspended.';
 COMMENT ON COLUMN support_systems.freshness IS 'never: no backup; fresh: within its period the newest was stored, or the appliance said that nothing has changed; late: neither. status knows more.';

@@ -19,7 +19,7 @@ use crate::telemetry::TaskFailure;
 
 /// The time between two runs.
 const INTERVAL: Duration = Duration::from_mins(10);
-/// The time until the next run if schema or database are not ready.
+/// The time until the next run if schema or database are not ready, and until the next attempt to attach an index.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// The first run after years without it deletes many rows.
 const MAX_RUN: Duration = Duration::from_hours(6);
@@ -27,6 +27,8 @@ const QUERY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Rows that one statement deletes, and the pause until the next one.
 const BITE: i64 = 1000;
 const PAUSE: Duration = Duration::from_millis(50);
+/// How many times a run tries to attach an index: uploads wait for each attempt that does not get its lock.
+const INDEX_ATTEMPTS: usize = 3;
 
 /// The history of a service.
 #[derive(Clone)]
@@ -85,8 +87,15 @@ impl History {
         while let Some(name) = next_run(self.db.run_alone(drop).await)?.flatten() {
             log::info!("history: dropped {name}, whose events are older than EVENTS_KEEP");
         }
-        if next_run(self.db.run_alone(history::index_first_partition).await)?.unwrap_or(false) {
-            log::info!("history: backup_events_first has all its indexes");
+        for _ in 0..INDEX_ATTEMPTS {
+            let Some(built) = next_run(self.db.run_alone(history::index_first_partition).await)? else {
+                tokio::time::sleep(RETRY_AFTER).await;
+                continue;
+            };
+            if built {
+                log::info!("history: backup_events_first has all its indexes");
+            }
+            break;
         }
         Ok(())
     }

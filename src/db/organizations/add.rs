@@ -31,7 +31,7 @@ pub fn add(conn: &mut Conn, new: &NewOrg, author: &Author) -> Result<Result<(), 
         else {
             return Ok(Err(OrgRefusal::NotPermitted));
         };
-        // Those that the author does not see come last: whoever asks for one adds an organization if there is none, and an event.
+        // This comes last, so that nobody can ask whether an id is taken without adding the organization if it is not.
         // Whoever gets an id gets its history: only an administrator may give one to somebody again.
         if exists(conn, &new.id)? || !author.is_unrestricted() && was_used(conn, &new.id)? {
             return Ok(Err(OrgRefusal::Exists));
