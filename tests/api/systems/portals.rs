@@ -1,8 +1,14 @@
 //! What portals ask about the fleet does not keep appliances from being served.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
-use crate::harness::{Database, Login, Server, TIMEOUT, bytes, eventually, sample};
+use diesel::RunQueryDsl as _;
+use diesel::dsl::sql;
+use diesel::sql_types::Text;
+use strongroom::db::{Connector, Db, Lane};
+
+use crate::harness::{Database, Login, Server, TIMEOUT, assert_eventually, bytes, eventually, sample};
 
 fn connections(server: &Server, lane: &str) -> u64 {
     let used = sample(&server.metrics(), &format!("strongroom_database_connections_used{{lane=\"{lane}\"}}"));
@@ -39,4 +45,25 @@ fn slow_queries_of_portals_use_no_connection_of_the_appliances() {
         assert_eq!(stored, [201, 201]);
     });
     trend().status(200);
+}
+
+#[test]
+fn statement_of_a_portal_ends_at_its_deadline_and_its_limit_with_it() {
+    let database = Database::new();
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let db = Db::new(Connector::new(database.url()).expect("a URL"), runtime.handle().clone());
+    let run = |lane: Lane, query: &'static str| {
+        let work = move |conn: &mut _| Ok(diesel::select(sql::<Text>(query)).get_result::<String>(conn)?);
+        runtime.block_on(db.run(lane, Duration::from_secs(2), work))
+    };
+    let limit = "current_setting('statement_timeout')";
+    // The same connection each time.
+    assert_eq!(run(Lane::General, limit).expect("a limit"), "10s");
+    assert_ne!(run(Lane::Fleet, limit).expect("a limit"), "10s");
+    assert_eq!(run(Lane::General, limit).expect("a limit"), "10s");
+    run(Lane::Fleet, "pg_sleep(60)::text").expect_err("it takes too long");
+    let asleep = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state = 'active' AND query LIKE '%pg_sleep(60)%' \
+         AND pid <> pg_backend_pid()";
+    assert_eventually("Postgres has ended it", TIMEOUT, || database.number(asleep) == 0);
+    assert_eq!(run(Lane::General, limit).expect("a limit"), "10s");
 }
