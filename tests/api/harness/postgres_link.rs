@@ -49,6 +49,8 @@ struct State {
     fault: Option<LinkFault>,
     /// How often a fault affected all connections; each compares it with the value at its own start.
     hit: usize,
+    /// The last `hit` that was [`LinkFault::PacketsLost`]. It affects a connection also if the repair follows at once.
+    lost: usize,
     /// The number of changes: each one releases the connections that hang, and resets them.
     epoch: usize,
 }
@@ -149,7 +151,8 @@ impl PostgresLink {
         self.port.set_open(fault != Some(LinkFault::Refused));
         self.shared.state.send_modify(|state| {
             let (hit, epoch) = (state.hit + usize::from(hit), state.epoch + 1);
-            *state = State { fault, hit, epoch };
+            let lost = if fault == Some(LinkFault::PacketsLost) { hit } else { state.lost };
+            *state = State { fault, hit, lost, epoch };
         });
     }
 }
@@ -191,7 +194,7 @@ impl Shared {
                 _ = changes.changed() => {
                     let now = *changes.borrow_and_update();
                     if now.hit > born.hit {
-                        if now.fault == Some(LinkFault::PacketsLost) {
+                        if now.lost > born.hit {
                             return self.swallow(client).await;
                         }
                         if matches!(now.fault, Some(LinkFault::BlackHole | LinkFault::Frozen)) {

@@ -6,6 +6,7 @@ mod former_primary;
 mod keepalive;
 mod leases;
 mod locks;
+mod lost_connections;
 mod pgbouncer;
 mod synchronous_standby;
 mod takeover;

@@ -1,0 +1,50 @@
+//! A network that loses the packets of all open connections to Postgres, without an error. New connections work.
+
+use std::time::Duration;
+
+use diesel::connection::SimpleConnection as _;
+use strongroom::db::{Connector, Db, Lane};
+use tokio::runtime::Runtime;
+
+use crate::harness::{Database, LinkFault, PostgresLink, TIMEOUT};
+
+/// How long a check may take.
+const LIMIT: Duration = Duration::from_secs(2);
+
+/// Opens as many connections as requests may use, by statements that run at the same time. Returns whether all succeeded.
+async fn open_connections(db: &Db) -> bool {
+    let together = std::sync::Arc::new(std::sync::Barrier::new(Lane::General.connections() as usize));
+    let statements: Vec<_> = (0..Lane::General.connections())
+        .map(|_| {
+            let (db, together) = (db.clone(), together.clone());
+            tokio::spawn(async move {
+                let statement = move |conn: &mut strongroom::db::Conn| {
+                    together.wait();
+                    Ok(conn.batch_execute("SELECT 1")?)
+                };
+                db.run(Lane::General, TIMEOUT, statement).await
+            })
+        })
+        .collect();
+    let mut all = true;
+    for statement in statements {
+        all &= statement.await.is_ok_and(|result| result.is_ok());
+    }
+    all
+}
+
+#[test]
+fn checks_alone_find_a_connection_that_works() {
+    // It is dropped after the link: when it ends, threads may still wait for a lost connection.
+    let runtime = Runtime::new().expect("a runtime");
+    let database = Database::new();
+    let link = PostgresLink::to(&database);
+    let db = Db::new(Connector::new(link.url()).expect("a URL"), runtime.handle().clone());
+    assert!(runtime.block_on(open_connections(&db)), "the connections work");
+    link.inject(LinkFault::PacketsLost);
+    link.repair();
+    let works = || runtime.block_on(db.can_commit(LIMIT)).is_ok();
+    assert!(!works(), "every connection of the pool is lost");
+    // There are more connections than checks.
+    assert!((0..4).any(|_| works()), "the checks try one lost connection after the other");
+}
