@@ -3,11 +3,16 @@
 
 use std::time::{Duration, Instant};
 
-use crate::harness::{REQUESTS, RawClient, Server, System, TIMEOUT, assert_eventually, head, request_ids};
+use crate::harness::{
+    REQUESTS, RawClient, Server, System, TIMEOUT, assert_eventually, eventually, head, request_ids, sample,
+};
 
 /// Counts the connections that listen for requests.
 const LISTENS: &str =
     "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query ~ '^LISTEN'";
+
+/// The sessions that a process opens at most (`docs/operations.md`). The tests have one more.
+const SESSIONS_OF_A_PROCESS: i64 = 28;
 
 fn connections(server: &Server) -> i64 {
     server.db.number("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()")
@@ -15,6 +20,12 @@ fn connections(server: &Server) -> i64 {
 
 /// Begins a wait. Returns when the service has looked for requests since then, and found none.
 fn begin_wait(server: &Server, system: &System, seconds: u64) -> RawClient {
+    // The session may have another last query by the time of the look: then another wait begins.
+    let looked_for = |_| wait_that_was_looked_for(server, system, seconds);
+    (0..10).find_map(looked_for).expect("the service looks for requests")
+}
+
+fn wait_that_was_looked_for(server: &Server, system: &System, seconds: u64) -> Option<RawClient> {
     let moment = server.db.one("SELECT clock_timestamp()::text");
     let raw = server.waiting(system, seconds);
     let looked = format!(
@@ -22,9 +33,9 @@ fn begin_wait(server: &Server, system: &System, seconds: u64) -> RawClient {
          AND pid <> pg_backend_pid() AND query ~ 'FROM backup_requests WHERE system_id = .1 ' \
          AND query_start > '{moment}'"
     );
-    assert_eventually("the service has looked for requests", TIMEOUT, || server.db.number(&looked) > 0);
+    let has_looked = eventually(TIMEOUT / 4, || server.db.number(&looked) > 0);
     assert!(!raw.has_something_to_read(), "it waits");
-    raw
+    has_looked.then_some(raw)
 }
 
 #[test]
@@ -170,8 +181,11 @@ fn thousand_waits_share_few_database_connections() {
     let mut wires: Vec<(&System, RawClient)> = Vec::new();
     for _ in 0..50 {
         wires.extend(systems.iter().map(|system| (system, server.waiting(system, 60))));
+        // More at once might be refused on a slow machine.
+        let used = || sample(&server.metrics(), "strongroom_database_connections_used{lane=\"reads\"}");
+        assert_eventually("the service has looked for requests", TIMEOUT, || used() < 1.0);
     }
-    assert_eventually("they all wait", TIMEOUT, || connections(&server) < 25);
+    assert_eventually("they all wait", TIMEOUT, || connections(&server) <= SESSIONS_OF_A_PROCESS + 1);
     // On a slow machine the first waits may have ended, as they do after a minute.
     let ended = wires.iter().any(|(_, raw)| raw.has_something_to_read());
     assert!(!ended || start.elapsed() >= Duration::from_secs(60), "no wait ends early");

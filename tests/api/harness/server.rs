@@ -10,7 +10,9 @@ use std::thread;
 
 use crate::common::namespaces;
 
-use super::{Builder, Certificate, Database, PostgresLink, Store, TIMEOUT, assert_eventually, os, store};
+use super::{
+    Builder, Certificate, Database, PostgresLink, Store, TIMEOUT, assert_eventually, os, sample, store,
+};
 
 /// A running server. Dropping it checks the totals, kills it, and removes its database and store.
 pub struct Server {
@@ -54,8 +56,14 @@ impl Server {
             .database(&database)
             .set("DATABASE_URL", link.url())
             .set("BACKUP_RATE_LIMIT_PER_MINUTE", 600)
-            .set("BACKUP_RATE_LIMIT_PER_HOUR", 600);
-        (link, server.start())
+            .set("BACKUP_RATE_LIMIT_PER_HOUR", 600)
+            .start();
+        // The first runs of these tasks commit transactions, which a fault of the link would hit instead of the test's.
+        for task in ["history", "usage"] {
+            let succeeded = format!("strongroom_task_last_success_timestamp_seconds{{task=\"{task}\"}}");
+            assert_eventually("the task has run", TIMEOUT, || sample(&server.metrics(), &succeeded) > 0.0);
+        }
+        (link, server)
     }
 
     /// Starts a second process with the same database, store and settings.
