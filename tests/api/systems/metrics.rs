@@ -55,7 +55,9 @@ fn scrapes_at_the_same_time_share_one_query() {
 fn metrics_without_the_database_leave_out_the_fleet() {
     let (link, server) = Server::on_a_link();
     server.system();
-    assert!(server.metrics().contains("strongroom_systems{status=\"never\"} 1"));
+    assert_eventually("the fleet is counted anew", TIMEOUT, || {
+        server.metrics().contains("strongroom_systems{status=\"never\"} 1")
+    });
     for fault in [LinkFault::Refused, LinkFault::BlackHole] {
         link.inject(fault);
         assert_eventually("the numbers are left out", TIMEOUT, || {
