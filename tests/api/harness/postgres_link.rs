@@ -7,42 +7,8 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::watch;
 
-use super::Database;
+use super::{ConnectionEnd, Database, LinkFault};
 use crate::engine::ClosablePort;
-
-/// The fault that the link injects.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LinkFault {
-    /// New connections are refused, existing ones are closed.
-    Refused,
-    /// Every connection is reset, new ones at once.
-    Reset,
-    /// Connections are accepted and stay open, and no data is forwarded.
-    BlackHole,
-    /// As `BlackHole`, but the repair forwards the data.
-    Frozen,
-    /// No data is forwarded, and those connections stay silent also after the repair.
-    PacketsLost,
-    /// The next COMMIT does not arrive.
-    Commit(ConnectionEnd),
-    /// The next COMMIT takes place, and its answer is lost.
-    CommitAnswer(ConnectionEnd),
-    /// The connection is lost while the next COMMIT takes place.
-    CommitUnderWay,
-}
-
-impl LinkFault {
-    fn is_of_a_commit(self) -> bool {
-        matches!(self, Self::Commit(_) | Self::CommitAnswer(_) | Self::CommitUnderWay)
-    }
-}
-
-/// How the connection of the COMMIT ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ConnectionEnd {
-    Reset,
-    Hangs,
-}
 
 #[derive(Clone, Copy, Default)]
 struct State {
