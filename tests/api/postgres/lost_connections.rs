@@ -45,6 +45,6 @@ fn checks_alone_find_a_connection_that_works() {
     link.repair();
     let works = || runtime.block_on(db.can_commit(LIMIT)).is_ok();
     assert!(!works(), "every connection of the pool is lost");
-    // Checks that try one lost connection after the other use up all that requests may use, and never end.
+    // A check that does not report its connection takes it up. So after a few checks none would be left for requests.
     assert_eventually("a check finds a connection that works", TIMEOUT * 3, works);
 }
