@@ -2,14 +2,15 @@
 
 use std::collections::HashSet;
 
-use diesel::dsl::sql;
+use diesel::dsl::{exists, select};
 use diesel::prelude::*;
-use diesel::sql_types::{Array, BigInt, Bool, Double, Nullable, Text, Uuid as SqlUuid};
+use diesel::sql_types::{Array, BigInt, Double, Nullable, Text, Uuid as SqlUuid};
 use serde_json::json;
 use uuid::Uuid;
 
 use super::super::events::{self, Event};
 use super::super::prepared::prepared;
+use super::super::schema::system_erasures;
 use super::super::{Conn, DbError, from_bigint, to_bigint};
 use super::CLAIM;
 use crate::domain::erasure::ErasurePhase;
@@ -149,12 +150,12 @@ pub struct Erased {
 /// was erased. Only one process deletes a system's row, so it is recorded once.
 pub fn finish(conn: &mut Conn) -> Result<Vec<Erased>, DbError> {
     // Usually there is none, so no transaction is begun.
-    let some_wait = sql::<Bool>("EXISTS (SELECT FROM system_erasures WHERE phase = 'waiting')");
-    if !diesel::select(some_wait).get_result::<bool>(conn)? {
+    let waiting = system_erasures::table.filter(system_erasures::phase.eq("waiting"));
+    if !select(exists(waiting)).get_result::<bool>(conn)? {
         return Ok(vec![]);
     }
     // An id is in both tables only if somebody has restored the row of a destroyed system. It must not keep the others.
-    let statement = "WITH gone AS (DELETE FROM systems s USING system_erasures e \
+    let sql = "WITH gone AS (DELETE FROM systems s USING system_erasures e \
              WHERE e.system_id = s.id AND e.phase = 'waiting' AND s.state = 'destroying' \
                AND NOT EXISTS (SELECT 1 FROM backups b WHERE b.system_id = s.id) \
              RETURNING s.id, s.system_key, s.org_id, s.name, e.requested_by, e.backups, e.bytes, \
@@ -165,7 +166,7 @@ pub fn finish(conn: &mut Conn) -> Result<Vec<Erased>, DbError> {
                  (excluded.system_key, excluded.org_id, excluded.name, excluded.destroyed_at)) \
          SELECT * FROM gone";
     conn.transaction(|conn| {
-        let erased: Vec<Erased> = prepared(statement, ()).load(conn)?;
+        let erased: Vec<Erased> = prepared(sql, ()).load(conn)?;
         events::write(conn, &erased.iter().map(Erased::event).collect::<Vec<_>>())?;
         fail_point!("erase.recorded");
         Ok(erased)
