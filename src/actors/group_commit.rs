@@ -227,9 +227,12 @@ impl GroupCommit {
     }
 }
 
-/// Marks a deletion as attempted before: if the next attempt does not find the backup, an earlier attempt has deleted it.
+/// Marks an operation whose next attempt can't tell from the rows alone whether an earlier attempt was committed. A deletion that
+/// does not find the backup has deleted it. An upload that was stored in one step may be gone again.
 pub(super) fn mark_attempted(operation: &mut Operation) {
-    if let Operation::Delete(delete) = operation {
-        delete.attempted_before = true;
+    match operation {
+        Operation::Delete(delete) => delete.attempted_before = true,
+        Operation::Store(store) => store.attempted_before = true,
+        Operation::Admit(_) | Operation::Grow(_) | Operation::Commit(_) | Operation::Abort(_) => {}
     }
 }

@@ -213,7 +213,11 @@ impl OrgActor {
                 OperationOutcome::Admitted { at } => {
                     self.last_admission = self.last_admission.max(Some((*at, now)));
                 }
-                OperationOutcome::Committed(_) => self.refusals.backup_stored(pending.operation.system_id()),
+                OperationOutcome::Committed(committed) => {
+                    let admission = committed.admitted_at.map(|at| (at, now));
+                    self.last_admission = self.last_admission.max(admission);
+                    self.refusals.backup_stored(pending.operation.system_id());
+                }
                 _ => {}
             }
             if matches!(outcome, OperationOutcome::QuotaExceeded { blocked_by_reservations: true, .. }) {

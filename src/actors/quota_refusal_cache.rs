@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
-use crate::db::accounting::{Operation, OperationOutcome};
+use crate::db::accounting::{Admission, Operation, OperationOutcome};
 
 const CACHED_FOR: Duration = Duration::from_secs(1);
 
@@ -38,7 +38,7 @@ struct QuotaRefusal {
 impl QuotaRefusalCache {
     /// Returns the outcome that an operation would have, if it is known.
     pub fn get(&self, operation: &Operation, now: Instant) -> Option<OperationOutcome> {
-        let Operation::Admit(op) = operation else { return None };
+        let op = admission_of(operation)?;
         let refused = self.0.get(&op.system_id)?;
         let applies =
             (refused.from_bytes..refused.below_bytes).contains(&op.wanted_bytes) && now < refused.until;
@@ -52,11 +52,13 @@ impl QuotaRefusalCache {
     pub fn observe(&mut self, operation: &Operation, outcome: &OperationOutcome, now: Instant) {
         match (operation, outcome) {
             (
-                Operation::Admit(op),
+                Operation::Admit(_) | Operation::Store(_),
                 &OperationOutcome::QuotaExceeded { refused_below_bytes, blocked_by_reservations },
             ) => {
                 let refused = (refused_below_bytes, blocked_by_reservations);
-                self.insert(op.system_id, op.backup.uuid(), op.wanted_bytes, refused, now);
+                if let Some(op) = admission_of(operation) {
+                    self.insert(op.system_id, op.backup.uuid(), op.wanted_bytes, refused, now);
+                }
             }
             (
                 Operation::Grow(op),
@@ -68,6 +70,7 @@ impl QuotaRefusalCache {
             (Operation::Delete(_), _) => self.0.clear(),
             (Operation::Abort(op), _) => self.0.retain(|_, refused| refused.upload == op.backup),
             (Operation::Commit(op), _) => drop(self.0.remove(&op.system_id)),
+            (Operation::Store(op), _) => drop(self.0.remove(&op.admission.system_id)),
             (Operation::Admit(_) | Operation::Grow(_), _) => {}
         }
     }
@@ -87,10 +90,19 @@ impl QuotaRefusalCache {
     }
 }
 
+/// Returns what the operation admits, if it does.
+fn admission_of(operation: &Operation) -> Option<&Admission> {
+    match operation {
+        Operation::Admit(op) => Some(op),
+        Operation::Store(op) => Some(&op.admission),
+        Operation::Grow(_) | Operation::Commit(_) | Operation::Abort(_) | Operation::Delete(_) => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::db::accounting::{Abort, Admission, Commit, Delete, DeletedBy, Growth};
+    use crate::db::accounting::{Abort, Commit, Delete, DeletedBy, Growth};
     use crate::domain::filename::Filename;
     use crate::domain::ids::{BackupId, Extension, OrgId, SystemKey};
     use crate::domain::media_type::MediaType;

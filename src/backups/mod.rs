@@ -42,7 +42,7 @@ pub use health::{Health, LastHealth};
 pub use id_generator::IdGenerator;
 pub use links::{Link, Links, ResolvedLink, SignedLink};
 pub use refused_lately::RefusedLately;
-pub use upload::{Aborter, BodySender, LiveUploads, UploadHandle, UploadHead};
+pub use upload::{Aborter, AtOnce, BodySender, LiveUploads, UploadHandle, UploadHead};
 pub use visible_systems::VisibleSystem;
 
 use crate::actors::{OrgActors, RateRefusalCache};
@@ -84,6 +84,7 @@ pub struct Vault {
     /// Limits the events of failed uploads, by system and reason.
     pub failed_uploads: EventLimit<(Uuid, FailureReason)>,
     pub refused_lately: RefusedLately,
+    pub at_once: AtOnce,
     /// The appliances that wait for a backup request.
     pub waiters: Waiters,
     /// Wakes the purge.

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::events::{self, Event};
 use super::schema::backups;
-use super::{Conn, DbError, from_bigint};
+use super::{Conn, DbError, from_bigint, organizations};
 use crate::domain::event_kind::EventKind;
 use crate::domain::object_key::ObjectKey;
 use crate::domain::row_state::BackupState;
@@ -75,6 +75,15 @@ pub fn stored_among(conn: &mut Conn, keys: &[String]) -> Result<HashSet<String>,
 /// Returns those of the keys that have a row, in any state.
 pub fn known_among(conn: &mut Conn, keys: &[String]) -> Result<HashSet<String>, DbError> {
     among(conn, keys, None)
+}
+
+/// Returns whether no row has the key once the transactions of its organization that are under way have ended: one of them may
+/// be about to store the object.
+pub fn is_nobodys(conn: &mut Conn, key: &ObjectKey) -> Result<bool, DbError> {
+    conn.transaction(|conn| {
+        organizations::lock(conn, key.org())?;
+        Ok(known_among(conn, &[key.to_string()])?.is_empty())
+    })
 }
 
 /// Returns those of the keys that have a row; if `state` is set, a row in this state. The keys are compared in the collation

@@ -12,7 +12,7 @@ use crate::actors::Actors;
 use crate::auth::basic::Authenticator;
 use crate::auth::bearer::TokenVerifier;
 use crate::backups::{
-    Aborter, BodyLimits, EventLimit, IdGenerator, LastHealth, Links, LiveUploads, OpenDownloads,
+    Aborter, AtOnce, BodyLimits, EventLimit, IdGenerator, LastHealth, Links, LiveUploads, OpenDownloads,
     RefusedLately, Vault, Waiters,
 };
 use crate::config::{Config, StoreConfig, TokenConfig, UploadConfig};
@@ -107,6 +107,7 @@ pub(super) fn build_vault(
         live,
         failed_uploads: EventLimit::default(),
         refused_lately: RefusedLately::default(),
+        at_once: AtOnce::default(),
         waiters: Waiters::default(),
         purge: Arc::new(Notify::new()),
         runtime: runtime.clone(),

@@ -1,15 +1,19 @@
 //! Counts and times the calls to a store.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use futures_util::StreamExt;
 
-use super::{BlobStore, Leftover, Listing, ObjectBody, ObjectMetadata, PutBody, PutError, StoreError};
+use super::{
+    BlobStore, Leftover, Listing, Mark, ObjectBody, ObjectMetadata, PutBody, PutError, StoreError, Unclaimed,
+};
 use crate::domain::object_key::ObjectKey;
 use crate::domain::range::ByteRange;
 use crate::telemetry::Metrics;
+use bytes::Bytes;
 
 /// A store that reports each call in the metrics.
 pub struct InstrumentedStore {
@@ -47,6 +51,33 @@ impl BlobStore for InstrumentedStore {
         let ok = !matches!(result, Err(PutError::Store(_)));
         self.metrics.store("put", started.elapsed(), ok);
         result
+    }
+
+    async fn put_ahead(
+        &self,
+        key: &ObjectKey,
+        metadata: &ObjectMetadata,
+        body: Vec<Bytes>,
+    ) -> Result<Option<Box<dyn Mark>>, StoreError> {
+        let started = Instant::now();
+        let result = self.store.put_ahead(key, metadata, body).await;
+        // A store that can't do it has done nothing.
+        if !matches!(result, Ok(None)) {
+            self.metrics.store("put", started.elapsed(), result.is_ok());
+        }
+        result
+    }
+
+    async fn find_unclaimed(&self) -> Result<Vec<Unclaimed>, StoreError> {
+        self.measure("find_unclaimed", self.store.find_unclaimed()).await
+    }
+
+    async fn marked(&self) -> Result<HashSet<ObjectKey>, StoreError> {
+        self.measure("marked", self.store.marked()).await
+    }
+
+    async fn remove_mark(&self, key: &ObjectKey) -> Result<(), StoreError> {
+        self.measure("remove_mark", self.store.remove_mark(key)).await
     }
 
     async fn get(

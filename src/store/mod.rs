@@ -10,6 +10,7 @@ pub mod local;
 pub mod s3;
 pub mod watchdog;
 
+use std::collections::HashSet;
 use std::io;
 use std::path::PathBuf;
 use std::pin::Pin;
@@ -87,6 +88,21 @@ pub struct Leftover {
     pub id: String,
 }
 
+/// The mark of an object that was put ahead of the transaction that makes it a backup. Dropping it leaves the mark, and
+/// [`BlobStore::find_unclaimed`] finds the object.
+pub trait Mark: Send {
+    /// Removes the mark: it is known whether the object is a backup. This need not be durable.
+    fn remove(self: Box<Self>);
+}
+
+/// An object that was put ahead by a process which has died, or which does not know whether it is a backup.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unclaimed {
+    pub key: ObjectKey,
+    /// When it was written, by the store's clock.
+    pub written: DateTime<Utc>,
+}
+
 /// One object of a listing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ObjectInfo {
@@ -124,6 +140,46 @@ pub trait BlobStore: Send + Sync + 'static {
         metadata: &ObjectMetadata,
         body: PutBody,
     ) -> Result<u64, PutError>;
+
+    /// Stores an object, all of whose body is there, before it is admitted. It is durable and whole, and has a mark, until it is
+    /// known whether it is a backup. `None`: this store can't, and nothing was stored.
+    ///
+    /// If the future is dropped, the object may be stored nevertheless, with its mark.
+    ///
+    /// # Errors
+    /// Returns only `Unavailable`. Then nothing is left, except after a power cut or a disk that fails.
+    async fn put_ahead(
+        &self,
+        _key: &ObjectKey,
+        _metadata: &ObjectMetadata,
+        _body: Vec<Bytes>,
+    ) -> Result<Option<Box<dyn Mark>>, StoreError> {
+        Ok(None)
+    }
+
+    /// Finds the objects that have a mark which no process holds. Changes nothing.
+    ///
+    /// # Errors
+    /// Returns only `Unavailable`.
+    async fn find_unclaimed(&self) -> Result<Vec<Unclaimed>, StoreError> {
+        Ok(vec![])
+    }
+
+    /// Returns the keys of all objects that have a mark.
+    ///
+    /// # Errors
+    /// Returns only `Unavailable`.
+    async fn marked(&self) -> Result<HashSet<ObjectKey>, StoreError> {
+        Ok(HashSet::new())
+    }
+
+    /// Removes the mark of an object, unless a process holds it. May be repeated.
+    ///
+    /// # Errors
+    /// Returns only `Unavailable`.
+    async fn remove_mark(&self, _key: &ObjectKey) -> Result<(), StoreError> {
+        Ok(())
+    }
 
     /// Opens an object that had `size` bytes when it was stored, or exactly `range` of it.
     ///

@@ -17,6 +17,7 @@
 //! The log, the metrics and health use these names. `startup/background.rs` adds `refused_credentials`, `seen_systems`,
 //! `unavailable_uploads`, `key_set` and `rejected_tokens` of `auth`. Work on demand has a name as well: `abort`, `group_commit`, `credential_lookup`.
 
+mod ahead;
 pub mod compare;
 mod delete_object;
 pub mod erase;

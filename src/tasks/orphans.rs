@@ -1,9 +1,10 @@
 //! Finds objects without a row, and deletes them for an operator.
 //!
-//! **Why an upload under way is never an orphan.** An upload's row is committed before its object exists, and deleted
-//! only after its object; and keys are used once. The store is listed before the database is read. So if a
-//! listed object had a row at that time and has none now, both were deleted meanwhile, and deleting the object again does
-//! nothing. No code creates rows for existing objects: such a process must not run at the same time.
+//! **Why an upload under way is never an orphan.** Before its object exists, an upload has a committed row or, if the object is
+//! put ahead, a mark; and the mark is removed only when the row is committed or the object deleted. A row is deleted only after
+//! its object, and keys are used once. The store is listed first, then the marks are read, and then the database. So if a listed
+//! object has neither mark nor row, it was deleted meanwhile, and deleting it again does nothing; or it is an orphan. No other
+//! code creates rows for existing objects: such a process must not run at the same time.
 
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use futures_util::stream::TryChunksError;
 use futures_util::{Stream, TryStreamExt};
 
 use super::TaskError;
+use super::ahead::without_marked;
 use super::delete_object::delete_object;
 use crate::db::{Db, Lane, backups, lift_statement_timeout, objects};
 use crate::domain::orphans::Evidence;
@@ -46,6 +48,7 @@ pub(super) fn checked_batches(
     batches.and_then(move |batch| {
         let db = db.clone();
         async move {
+            let batch = without_marked(store, batch).await?;
             let keys: Vec<_> = batch.iter().map(|object| object.key.to_string()).collect();
             let query = move |conn: &mut _| objects::known_among(conn, &keys);
             let known = db.run(Lane::Tasks, QUERY_TIMEOUT, query).await?;

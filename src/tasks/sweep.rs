@@ -12,6 +12,7 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use uuid::Uuid;
 
+use super::ahead;
 use super::delete_object::delete_object;
 use super::leftovers::without_upload;
 use super::supervisor::{Period, Supervisor, TaskDefinition};
@@ -164,7 +165,8 @@ impl Sweeper {
         let found = self.store.find_leftovers().await?;
         let left = without_upload(&self.db, found).await?;
         fail_point!("sweep.looked");
-        Ok(self.store.remove_leftovers(&left).await?)
+        let removed = self.store.remove_leftovers(&left).await?;
+        Ok(removed + ahead::settle(&self.db, self.store.as_ref()).await?)
     }
 
     /// Rolls one upload back. Returns `false` if another process did it before, or if the upload was stored after all.

@@ -57,20 +57,28 @@ impl Vault {
         let operation = Operation::Admit(Box::new(admission.clone()));
         match self.orgs.submit(identity.org(), operation, ADMISSION_TIMEOUT).await {
             Ok(OperationOutcome::Admitted { .. }) => Ok(admission.wanted_bytes),
-            Ok(OperationOutcome::RateLimited { retry_after_seconds }) => {
-                self.rate_refusals.refused(
-                    identity.id(),
-                    identity.window_epoch(),
-                    submitted,
-                    retry_after_seconds,
-                );
-                Err(UploadError::RateLimited { retry_after_seconds })
-            }
-            Ok(OperationOutcome::TooManyOpen) => Err(UploadError::TooManyOpen),
-            Ok(OperationOutcome::QuotaExceeded { .. }) => Err(UploadError::QuotaExceeded),
-            Ok(OperationOutcome::Revoked) => Err(UploadError::Revoked),
-            Ok(other) => Err(UploadError::Unavailable(Outage::unexpected_outcome("an admission", &other))),
+            Ok(refused) => Err(self.refused_admission(identity, submitted, &refused)),
             Err(error) => Err(UploadError::Unavailable(Outage::database(&error))),
+        }
+    }
+
+    /// Returns why an upload was not admitted. `submitted`: when the admission was submitted.
+    pub(super) fn refused_admission(
+        &self,
+        identity: &SystemIdentity,
+        submitted: Instant,
+        outcome: &OperationOutcome,
+    ) -> UploadError {
+        match outcome {
+            &OperationOutcome::RateLimited { retry_after_seconds } => {
+                let epoch = identity.window_epoch();
+                self.rate_refusals.refused(identity.id(), epoch, submitted, retry_after_seconds);
+                UploadError::RateLimited { retry_after_seconds }
+            }
+            OperationOutcome::TooManyOpen => UploadError::TooManyOpen,
+            OperationOutcome::QuotaExceeded { .. } => UploadError::QuotaExceeded,
+            OperationOutcome::Revoked => UploadError::Revoked,
+            other => UploadError::Unavailable(Outage::unexpected_outcome("an admission", other)),
         }
     }
 }

@@ -5,11 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use bytes::Bytes;
-use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 
 use super::admit::{ADMISSION_TIMEOUT, GRANT_STEP};
-use super::body_channel::BodyMessage;
+use super::body_channel::{BodyMessage, BodyMessages};
 use crate::actors::OrgActors;
 use crate::backups::error::Outage;
 use crate::backups::{BodyLimits, UploadError};
@@ -21,7 +20,7 @@ use crate::store::{BodyMeter, BodySummary};
 
 /// Receives and checks the body of one upload.
 pub(super) struct BodyReceiver {
-    pub messages: mpsc::Receiver<BodyMessage>,
+    pub messages: BodyMessages,
     pub limits: BodyLimits,
     /// Declared length in bytes.
     pub length: Option<u64>,
@@ -51,7 +50,7 @@ impl BodyReceiver {
     /// nothing waits for the client.
     pub async fn receive(&mut self, rate: &mut BodyRateCheck) -> Result<BodyItem, UploadError> {
         let started = Instant::now();
-        let message = timeout_at(started + self.limits.idle_timeout, self.messages.recv()).await;
+        let message = timeout_at(started + self.limits.idle_timeout, self.messages.next()).await;
         rate.waited(started.elapsed());
         match message {
             Err(_) => Err(UploadError::TimedOut),
@@ -108,21 +107,31 @@ impl BodyReceiver {
 
     /// Checks the whole body against its declared length and digests.
     pub fn verify(&self, meter: BodyMeter) -> Result<BodySummary, UploadError> {
-        let body = meter.finish();
-        if self.length.is_some_and(|length| length != body.size) {
-            return Err(UploadError::Interrupted);
-        }
-        if body.size == 0 {
-            return Err(UploadError::Empty);
-        }
-        if self.digests.iter().any(|digest| *digest != body.sha256) {
-            return Err(UploadError::DigestMismatch);
-        }
-        // A correct digest proves that the client has not damaged the file.
-        let damage = self.damage.as_ref().filter(|_| self.digests.is_empty());
-        if let Some(damage) = damage.and_then(TransferDamageCheck::found) {
-            return Err(UploadError::DamagedByClient(damage));
-        }
-        Ok(body)
+        verify(meter, self.length, &self.digests, self.damage.as_ref())
     }
+}
+
+/// Checks a whole body against its declared length and digests, and for damage.
+pub(super) fn verify(
+    meter: BodyMeter,
+    length: Option<u64>,
+    digests: &[[u8; 32]],
+    damage: Option<&TransferDamageCheck>,
+) -> Result<BodySummary, UploadError> {
+    let body = meter.finish();
+    if length.is_some_and(|length| length != body.size) {
+        return Err(UploadError::Interrupted);
+    }
+    if body.size == 0 {
+        return Err(UploadError::Empty);
+    }
+    if digests.iter().any(|digest| *digest != body.sha256) {
+        return Err(UploadError::DigestMismatch);
+    }
+    // A correct digest proves that the client has not damaged the file.
+    let damage = damage.filter(|_| digests.is_empty());
+    if let Some(damage) = damage.and_then(TransferDamageCheck::found) {
+        return Err(UploadError::DamagedByClient(damage));
+    }
+    Ok(body)
 }

@@ -6,13 +6,15 @@
 //! 3. `body_channel.rs`: carries the body from the HTTP handler to the task ([`BodySender`]).
 //! 4. `body_receiver.rs`: checks each chunk against the limits, the quota, the declared length and the digests.
 //! 5. `body_stream.rs`: the body, which the store reads chunk by chunk. `store_body.rs`: waits for the store, within timeouts.
-//! 6. `reservation.rs`, `aborter.rs`: if anything fails or is dropped, the upload is aborted.
+//! 6. `at_once.rs`: a small body that arrives at once is stored before its admission, and one transaction admits and commits it.
+//! 7. `reservation.rs`, `aborter.rs`: if anything fails or is dropped, the upload is aborted.
 //!
 //! A task owns the upload, not the handler: the HTTP framework drops a handler's future at any await when the client resets
 //! the connection, and an admitted upload has to be finished or aborted.
 
 mod aborter;
 mod admit;
+mod at_once;
 mod body_channel;
 mod body_receiver;
 mod body_stream;
@@ -28,6 +30,7 @@ use std::time::Instant;
 use tokio::sync::oneshot;
 
 pub use aborter::Aborter;
+pub use at_once::AtOnce;
 pub use body_channel::BodySender;
 pub use live::LiveUploads;
 
@@ -39,6 +42,31 @@ use crate::domain::ids::BackupId;
 use crate::domain::media_type::MediaType;
 use crate::domain::refusal::RefusalReason;
 use crate::domain::transfer_damage::LossyClient;
+
+/// Where the task of an upload sends what the handler waits for.
+struct Answers {
+    /// `None`: it was sent.
+    admitted: Option<oneshot::Sender<Result<Option<BackupId>, UploadError>>>,
+    stored: oneshot::Sender<Result<Backup, UploadError>>,
+}
+
+impl Answers {
+    /// Lets the handler send the body. `id`: of the upload, if it is admitted.
+    fn accept_body(&mut self, id: Option<BackupId>) {
+        if let Some(admitted) = self.admitted.take() {
+            // If the handler was dropped, the messages end without `BodyMessage::End`, and the upload is aborted.
+            let _ = admitted.send(Ok(id));
+        }
+    }
+
+    /// Sends the result. The handler may be gone.
+    fn finish(self, result: Result<Backup, UploadError>) {
+        match (self.admitted, result) {
+            (Some(admitted), Err(error)) => drop(admitted.send(Err(error))),
+            (_, result) => drop(self.stored.send(result)),
+        }
+    }
+}
 
 /// The parameters of an upload, from the head of its request.
 #[derive(Debug, Clone)]
@@ -54,9 +82,10 @@ pub struct UploadHead {
     pub remote_addr: Option<IpAddr>,
 }
 
-/// The handler's end of an admitted upload.
+/// The handler's end of an upload.
 pub struct UploadHandle {
-    pub id: BackupId,
+    /// `None`: the upload is not admitted before its body has arrived.
+    pub id: Option<BackupId>,
     /// Accepts the body. Dropping it without [`BodySender::end`] aborts the upload.
     pub body: BodySender,
     /// Sent when the upload is stored or has failed.
@@ -64,7 +93,7 @@ pub struct UploadHandle {
 }
 
 impl Vault {
-    /// Spawns the task that owns the upload, and waits for its admission.
+    /// Spawns the task that owns the upload, and waits for its admission, unless a small body may come first.
     ///
     /// # Errors
     /// The reason why the upload was not admitted. Later errors are the result in the [`UploadHandle`].
@@ -76,6 +105,7 @@ impl Vault {
         let sent = Instant::now();
         if let Err(error) = self.check_head(identity, &head).await {
             self.record_refusal(identity, &error, head.remote_addr, Some(sent));
+            self.authenticator.note_seen(identity, head.remote_addr);
             return Err(error);
         }
         fail_point!("upload.authenticated");
@@ -83,8 +113,8 @@ impl Vault {
         let (result_tx, result) = oneshot::channel();
         let (admitted_tx, admitted) = oneshot::channel();
         let (vault, identity) = (Arc::clone(self), identity.clone());
-        let task =
-            async move { vault.run_upload(identity, head, sent, messages, admitted_tx, result_tx).await };
+        let answers = Answers { admitted: Some(admitted_tx), stored: result_tx };
+        let task = async move { vault.run_upload(identity, head, sent, messages, answers).await };
         self.tasks.spawn_on(task, &self.runtime);
         match admitted.await {
             Ok(Ok(id)) => Ok(UploadHandle { id, body, result }),

@@ -25,12 +25,7 @@ impl Vault {
         receiver: BodyReceiver,
     ) -> Result<(BodySummary, Instant), UploadError> {
         let length = receiver.length;
-        let metadata = ObjectMetadata {
-            filename: admission.filename.as_str().to_owned(),
-            mimetype: admission.mimetype.as_str().to_owned(),
-            system_id: admission.system_id,
-            sha256: None,
-        };
+        let metadata = object_metadata(admission);
         let (body, BodyProgress { mut outcome, watchdog }) = body_for_store(receiver);
         let mut put = pin!(self.store.put(&admission.object_key, length, &metadata, body));
         let mut stored = None;
@@ -66,6 +61,16 @@ impl Vault {
             Ok(Err(error)) => Err(error.into()),
             Err(_) => Err(store_error(&"it did not finish in time")),
         }
+    }
+}
+
+/// Returns what is kept with the object of an upload.
+pub(super) fn object_metadata(admission: &Admission) -> ObjectMetadata {
+    ObjectMetadata {
+        filename: admission.filename.as_str().to_owned(),
+        mimetype: admission.mimetype.as_str().to_owned(),
+        system_id: admission.system_id,
+        sha256: None,
     }
 }
 

@@ -5,22 +5,22 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
-use super::body_channel::BodyMessage;
+use super::Answers;
+use super::body_channel::BodyMessages;
 use super::body_receiver::BodyReceiver;
 use super::reservation::Reservation;
 use crate::auth::basic::SystemIdentity;
 use crate::backups::error::Outage;
 use crate::backups::{Backup, UploadError, UploadHead, Vault};
-use crate::db::accounting::{Admission, Commit, Operation, OperationOutcome, UploadFailure};
-use crate::domain::ids::BackupId;
+use crate::db::accounting::{Admission, Commit, Committed, Operation, OperationOutcome, UploadFailure};
 use crate::domain::transfer_damage::TransferDamageCheck;
+use crate::store::BodySummary;
 
 /// How long after the last byte the commit may be tried. A client receives its answer within 30 s of its last byte, whatever
 /// the engine and the database do: the rest of that time is for the abort.
-const COMMIT_TIMEOUT: Duration = Duration::from_secs(22);
+pub(super) const COMMIT_TIMEOUT: Duration = Duration::from_secs(22);
 
 impl Vault {
     pub(super) async fn run_upload(
@@ -28,9 +28,49 @@ impl Vault {
         identity: SystemIdentity,
         head: UploadHead,
         sent: std::time::Instant,
-        messages: mpsc::Receiver<BodyMessage>,
-        admitted: oneshot::Sender<Result<BackupId, UploadError>>,
-        stored: oneshot::Sender<Result<Backup, UploadError>>,
+        mut messages: BodyMessages,
+        mut answers: Answers,
+    ) {
+        if self.may_store_at_once(&identity, &head) {
+            answers.accept_body(None);
+            if let Some(result) = self.store_at_once(&identity, &head, &mut messages).await {
+                match &result {
+                    Ok(_) => {
+                        self.authenticator.forget_seen(&identity);
+                        self.refused_lately.clear(identity.id(), sent);
+                    }
+                    Err(error) => self.not_admitted(&identity, error, head.remote_addr, sent),
+                }
+                answers.finish(result);
+                return;
+            }
+        }
+        self.run_admitted(identity, head, sent, messages, answers).await;
+    }
+
+    /// Notes that an upload was not admitted.
+    fn not_admitted(
+        &self,
+        identity: &SystemIdentity,
+        error: &UploadError,
+        remote_addr: Option<IpAddr>,
+        sent: std::time::Instant,
+    ) {
+        if let UploadError::Unavailable(_) = error {
+            log::error!("an upload of system {} was not admitted: {error}", identity.id());
+        }
+        self.record_refusal(identity, error, remote_addr, Some(sent));
+        self.authenticator.note_seen(identity, remote_addr);
+    }
+
+    /// Runs an upload that is admitted before its body is stored.
+    async fn run_admitted(
+        &self,
+        identity: SystemIdentity,
+        head: UploadHead,
+        sent: std::time::Instant,
+        messages: BodyMessages,
+        mut answers: Answers,
     ) {
         let remote_addr = head.remote_addr;
         let admission = self.admission(&identity, &head);
@@ -45,25 +85,21 @@ impl Vault {
         );
         let granted = match self.admit(&identity, &admission, head.length).await {
             Ok(granted) => granted,
-            Err(error @ UploadError::Unavailable(_)) => {
-                // The upload may have been admitted, so it is aborted.
-                log::error!("upload {backup} of system {} was not admitted: {error}", identity.id());
-                self.record_refusal(&identity, &error, remote_addr, Some(sent));
-                let failure = self.failure(&identity, &error, &AtomicU64::default());
-                reservation.abort(&error, failure).await;
-                let _ = admitted.send(Err(error));
-                return;
-            }
-            Err(refused) => {
-                reservation.disarm();
-                self.record_refusal(&identity, &refused, remote_addr, Some(sent));
-                let _ = admitted.send(Err(refused));
+            Err(error) => {
+                self.not_admitted(&identity, &error, remote_addr, sent);
+                if let UploadError::Unavailable(_) = error {
+                    // The upload may have been admitted, so it is aborted.
+                    let failure = self.failure(&identity, &error, &AtomicU64::default());
+                    reservation.abort(&error, failure).await;
+                } else {
+                    reservation.disarm();
+                }
+                answers.finish(Err(error));
                 return;
             }
         };
         fail_point!("upload.admitted");
-        // If the handler was dropped, the messages end without `BodyMessage::End`, and the upload is aborted.
-        let _ = admitted.send(Ok(backup));
+        answers.accept_body(Some(backup));
         // The admission has recorded it.
         self.authenticator.forget_seen(&identity);
         let bytes_received = Arc::<AtomicU64>::default();
@@ -100,7 +136,7 @@ impl Vault {
                 reservation.abort(error, failure).await;
             }
         }
-        let _ = stored.send(result);
+        answers.finish(result);
     }
 
     /// Returns what the history records of an upload that failed; `None` if that is a refusal, or was recorded within the last
@@ -142,11 +178,22 @@ impl Vault {
             }
             Err(error) => return Err(UploadError::Unavailable(Outage::database(&error))),
         };
+        Ok(self.stored(identity, admission, &body, committed))
+    }
+
+    /// Returns the backup that an upload has become.
+    pub(super) fn stored(
+        &self,
+        identity: &SystemIdentity,
+        admission: Admission,
+        body: &BodySummary,
+        committed: Committed,
+    ) -> Backup {
         self.authenticator.forget_backup_request(identity);
         if committed.pruned {
             self.purge.notify_one();
         }
-        Ok(Backup {
+        Backup {
             id: admission.backup,
             system_id: identity.id(),
             org_id: identity.org().to_string(),
@@ -157,7 +204,7 @@ impl Vault {
             sha256: body.sha256,
             uploaded_at: committed.uploaded_at,
             damage: None,
-        })
+        }
     }
 }
 

@@ -12,19 +12,12 @@ use uuid::Uuid;
 
 use super::super::prepared::{column, prepared};
 use super::super::{Conn, DbError, to_bigint};
-use super::change::{BackupChange, Decisions, NewAdmission, RetireReason};
+use super::change::{BackupChange, Decisions, RetireReason};
 use super::locked_systems::LockedSystem;
+use super::new_upload::NewUpload;
 use super::org_totals::OrgTotals;
 use super::parameters::parameters;
 use super::written_system::WrittenSystem;
-use crate::domain::accounting::OpenUpload;
-
-/// A new row of `backups`.
-struct NewUpload<'a> {
-    org: &'a str,
-    admission: &'a NewAdmission,
-    upload: OpenUpload,
-}
 
 parameters! {
     /// All that a transaction writes, except its events.
@@ -51,6 +44,10 @@ parameters! {
             at: Timestamptz = new.admission.at,
             wanted_bytes: BigInt = to_bigint(new.upload.wanted_bytes),
             reserved: BigInt = to_bigint(new.upload.reserved),
+            seq: Nullable<BigInt> = new.stored.map(|stored| stored.seq),
+            size: Nullable<BigInt> = new.stored.map(|stored| to_bigint(stored.size)),
+            sha256: Nullable<Bytea> = new.stored.map(|stored| stored.sha256.as_slice()),
+            encrypted: Nullable<Bool> = new.stored.map(|stored| stored.encrypted),
         }
         rows change(change: BackupChange<'a>) {
             id: SqlUuid = change.row.id,
@@ -108,14 +105,8 @@ pub(super) fn write_changes(
         .flat_map(|system| system.rows.iter().map(move |row| BackupChange::of(row, system, decisions)))
         .filter_map(Result::transpose)
         .collect::<Result<Vec<_>, _>>()?;
-    let uploads = decisions.admitted.iter().map(|admission| {
-        let id = admission.op.backup.uuid();
-        let found = systems.iter().find_map(|system| Some((system, system.upload(id)?)));
-        let missing = || DbError::Failed(format!("upload {id} was rolled back before it was written"));
-        let (system, upload) = found.ok_or_else(missing)?;
-        Ok(NewUpload { admission, org: &system.row.org_id, upload })
-    });
-    let uploads = uploads.collect::<Result<Vec<_>, DbError>>()?;
+    let uploads = decisions.admitted.iter().map(|admission| NewUpload::of(admission, systems, decisions));
+    let uploads = uploads.collect::<Result<Vec<_>, _>>()?;
     let changed_systems = systems.iter().filter(|system| system.changed);
     let changed_systems: Vec<_> =
         changed_systems.map(|system| WrittenSystem::of(system, decisions, db_time)).collect();

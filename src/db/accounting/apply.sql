@@ -3,13 +3,15 @@
 WITH {given},
 admitted AS (
     INSERT INTO backups (id, system_id, org_id, object_key, extension, state, filename, mimetype, writer, remote_addr,
-        admitted_at, window_entry, want_bytes, reserved_bytes)
-    SELECT new.id, new.system, new.org, new.key, new.extension, 'receiving', new.filename, new.mimetype, given.writer,
+        admitted_at, window_entry, want_bytes, reserved_bytes, seq, size_bytes, sha256, encrypted, uploaded_at)
+    SELECT new.id, new.system, new.org, new.key, new.extension, CASE WHEN new.seq IS NULL THEN 'receiving' ELSE 'stored' END,
+        new.filename, new.mimetype, given.writer,
         -- The time of admission is later than every backup request that the upload may fulfil, even if the clock was set back. The
         -- system is locked: a request is either found here, or made after this admission (db/backup_requests).
         new.addr, greatest(new.at, (SELECT max(r.requested_at) + interval '1 microsecond' FROM backup_requests AS r
             WHERE r.system_id = new.system AND r.state IN ('pending', 'seen'))),
-        new.entry, new.wanted_bytes, new.reserved
+        new.entry, new.wanted_bytes, new.reserved, new.seq, new.size, new.sha256, new.encrypted,
+        CASE WHEN new.seq IS NOT NULL THEN given.db_time END
     FROM given, {new}
 ),
 changed AS (
@@ -37,13 +39,21 @@ fulfilled AS (
     UPDATE backup_requests AS r SET state = 'fulfilled', ended_at = clock_timestamp(), backup_id = answer.id,
         backup_extension = answer.extension
     FROM (
-        SELECT DISTINCT ON (open.id) open.id AS request, b.id, b.extension
-        FROM given CROSS JOIN {change(id, seq)}
-        JOIN backups AS b ON b.id = change.id
-        JOIN backup_requests AS open ON open.system_id = b.system_id
-        WHERE change.seq IS NOT NULL AND open.state IN ('pending', 'seen') AND open.expires_at > clock_timestamp()
-            AND open.requested_at < b.admitted_at
-        ORDER BY open.id, change.seq
+        SELECT DISTINCT ON (open.id) open.id AS request, stored.id, stored.extension
+        FROM (
+            SELECT b.system_id, b.id, b.extension, b.admitted_at, change.seq
+            FROM given CROSS JOIN {change(id, seq)} JOIN backups AS b ON b.id = change.id
+            WHERE change.seq IS NOT NULL
+            UNION ALL
+            -- It is admitted after every open request.
+            SELECT new.system, new.id, new.extension, 'infinity', new.seq
+            FROM given, {new(id, system, extension, seq)}
+            WHERE new.seq IS NOT NULL
+        ) AS stored
+        JOIN backup_requests AS open ON open.system_id = stored.system_id
+        WHERE open.state IN ('pending', 'seen') AND open.expires_at > clock_timestamp()
+            AND open.requested_at < stored.admitted_at
+        ORDER BY open.id, stored.seq
     ) AS answer
     WHERE r.id = answer.request AND r.state IN ('pending', 'seen')
 ),

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::super::DbError;
 use super::locked_systems::{LockedBackup, LockedSystem};
-use super::operation::Admission;
+use super::operation::{Admission, Operation};
 use crate::domain::row_state::BackupState;
 
 /// The reason for which a backup is retired: the values of `backups.retired_reason`.
@@ -45,6 +45,20 @@ pub(super) struct Decisions {
     pub admitted: Vec<NewAdmission>,
     pub stored: Vec<StoredUpload>,
     pub retired: Vec<(Uuid, RetireReason)>,
+}
+
+impl Decisions {
+    /// Whether the operation may change a row that this transaction has not written yet. A statement writes a row only once.
+    ///
+    /// An open upload is changed only by operations on it. (The service never puts two into a batch.) A stored backup may be
+    /// pledged or pruned by every operation of its system.
+    pub fn has_new_row_for(&self, operation: &Operation) -> bool {
+        self.admitted.iter().any(|new| {
+            let id = new.op.backup.uuid();
+            let is_stored = || self.stored.iter().any(|stored| stored.id == id);
+            id == operation.backup() || new.op.system_id == operation.system_id() && is_stored()
+        })
+    }
 }
 
 /// A new upload.

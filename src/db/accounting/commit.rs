@@ -40,7 +40,7 @@ impl Transaction<'_> {
             return Ok(OperationOutcome::QuotaLowered);
         };
         self.mark_stored(index, op);
-        if let Some(admitted) = self.systems[index].row_of(id).map(|row| row.admitted_at) {
+        if let Some(admitted) = self.systems[index].admitted_at_of(id) {
             self.note_stored(index, admitted);
         }
         self.record_upload(index, op);
@@ -56,12 +56,16 @@ impl Transaction<'_> {
         }
         let pruned = !after.pruned.is_empty();
         self.set_usage(index, after);
-        Ok(OperationOutcome::Committed(Committed { uploaded_at: self.db_time, pruned }))
+        Ok(OperationOutcome::Committed(Committed { uploaded_at: self.db_time, admitted_at: None, pruned }))
     }
 
     /// Returns the outcome for a row that is not `receiving`: either an earlier attempt was committed and its answer was lost,
     /// or the upload was rolled back.
-    fn committed_before(&mut self, index: SystemIndex, op: &Commit) -> Result<OperationOutcome, DbError> {
+    pub(super) fn committed_before(
+        &mut self,
+        index: SystemIndex,
+        op: &Commit,
+    ) -> Result<OperationOutcome, DbError> {
         let row: Option<EndedUpload> = backups::table
             .find(op.backup.uuid())
             .select((backups::state, backups::sha256, backups::uploaded_at))
@@ -69,7 +73,7 @@ impl Transaction<'_> {
             .optional()?;
         Ok(match row {
             Some((BackupState::Stored, Some(sha256), Some(uploaded_at))) if sha256 == op.sha256 => {
-                OperationOutcome::Committed(Committed { uploaded_at, pruned: true })
+                OperationOutcome::Committed(Committed { uploaded_at, admitted_at: None, pruned: true })
             }
             _ if self.systems[index].is_active() => OperationOutcome::NotUnderWay,
             _ => OperationOutcome::Revoked,
@@ -90,9 +94,10 @@ impl Transaction<'_> {
     }
 
     fn record_upload(&mut self, index: SystemIndex, op: &Commit) {
-        let row = self.systems[index].row_of(op.backup.uuid());
-        let remote = row.and_then(|row| row.remote_addr).map(|net| net.addr());
         let id = op.backup.uuid();
+        let row = self.systems[index].row_of(id);
+        let new = || self.decisions.admitted.iter().find(|new| new.op.backup.uuid() == id)?.op.remote_addr;
+        let remote = row.map_or_else(new, |row| row.remote_addr.map(|net| net.addr()));
         let detail = json!({ "size": op.size, "encrypted": op.encrypted });
         self.record_event(index, EventKind::Uploaded, "system", id, remote, detail);
         let cap = self.policy.retention.bytes;

@@ -68,6 +68,11 @@ impl LockedSystem {
         self.uploads.iter().find(|upload| upload.id == id).copied()
     }
 
+    /// Returns when an upload was admitted. If its row was not read, it is the last one that this transaction has admitted.
+    pub fn admitted_at_of(&self, id: Uuid) -> Option<DateTime<Utc>> {
+        self.row_of(id).map(|row| row.admitted_at).or(self.admitted_at)
+    }
+
     /// Returns when the stored backup that was sent last was admitted; `None`: none is stored. It need not be the newest: an upload
     /// that was admitted earlier may be stored later.
     pub fn last_admitted_at(&self) -> Option<DateTime<Utc>> {

@@ -42,15 +42,17 @@ mod change;
 mod commit;
 mod facts;
 mod locked_systems;
+mod new_upload;
 mod operation;
 mod org_totals;
 mod parameters;
 mod removal;
+mod store;
 mod transaction;
 mod written_system;
 
 pub use operation::{
     Abort, AccountingPolicy, Admission, Commit, Committed, Delete, DeletedBy, Growth, Operation,
-    OperationOutcome, OrgBatch, RefusedUpload, UploadFailure,
+    OperationOutcome, OrgBatch, RefusedUpload, Store, UploadFailure,
 };
 pub use transaction::{run, run_shared};

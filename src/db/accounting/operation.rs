@@ -32,6 +32,7 @@ pub enum Operation {
     Admit(Box<Admission>),
     Grow(Growth),
     Commit(Commit),
+    Store(Box<Store>),
     Abort(Abort),
     Delete(Delete),
 }
@@ -66,6 +67,25 @@ pub struct Commit {
     pub size: u64,
     pub sha256: [u8; 32],
     pub encrypted: bool,
+}
+
+/// An upload to admit and to commit in one step: all of it has arrived, and its object is durable, but not visible yet.
+#[derive(Debug, Clone)]
+pub struct Store {
+    /// It wants as many bytes as the body has.
+    pub admission: Admission,
+    pub sha256: [u8; 32],
+    pub encrypted: bool,
+    /// Whether an earlier attempt may have been committed. If nothing shows that it was, the upload is not stored: it may have
+    /// been stored, deleted and purged.
+    pub attempted_before: bool,
+}
+
+impl Store {
+    pub(super) fn commit(&self) -> Commit {
+        let Admission { system_id, backup, wanted_bytes: size, .. } = self.admission;
+        Commit { system_id, backup, size, sha256: self.sha256, encrypted: self.encrypted }
+    }
 }
 
 /// An upload to abort: it has failed, or nobody works on it any more.
@@ -188,7 +208,8 @@ pub enum OperationOutcome {
     NotFound,
     /// The system is suspended, being destroyed or gone. An upload that was to be committed was rolled back.
     Revoked,
-    /// A growth or a commit found that the upload is not open any more: it was rolled back before.
+    /// A growth or a commit found that the upload is not open any more: it was rolled back before. Or nothing is known of an
+    /// upload that an earlier attempt may have stored.
     NotUnderWay,
     /// The quota was lowered and has no space for the upload. The commit rolled it back.
     QuotaLowered,
@@ -197,6 +218,8 @@ pub enum OperationOutcome {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Committed {
     pub uploaded_at: DateTime<Utc>,
+    /// When it was admitted, if the same operation has admitted it.
+    pub admitted_at: Option<DateTime<Utc>>,
     /// Whether backups were retired, so that there is something to purge.
     pub pruned: bool,
 }
@@ -207,6 +230,7 @@ impl Operation {
             Self::Admit(op) => op.system_id,
             Self::Grow(op) => op.system_id,
             Self::Commit(op) => op.system_id,
+            Self::Store(op) => op.admission.system_id,
             Self::Abort(op) => op.system_id,
             Self::Delete(op) => op.system_id,
         }
@@ -218,6 +242,7 @@ impl Operation {
             Self::Admit(op) => op.backup.uuid(),
             Self::Grow(op) => op.backup.uuid(),
             Self::Commit(op) => op.backup.uuid(),
+            Self::Store(op) => op.admission.backup.uuid(),
             Self::Abort(op) => op.backup,
             Self::Delete(op) => op.backup.uuid(),
         }
@@ -225,6 +250,6 @@ impl Operation {
 
     /// Whether the operation may need more of the quota. Operations that free space or end an upload run before it.
     pub fn needs_space(&self) -> bool {
-        matches!(self, Self::Admit(_) | Self::Grow(_))
+        matches!(self, Self::Admit(_) | Self::Grow(_) | Self::Store(_))
     }
 }

@@ -133,15 +133,14 @@ impl<'a> Transaction<'a> {
         let Some(index) = SystemIndex::find(&self.systems, operation.system_id(), org) else {
             return Ok(OperationOutcome::Revoked);
         };
-        // A statement writes a row only once, so the new row is written before another operation changes it. (The service
-        // never puts two operations on one upload into a batch.)
-        if self.decisions.admitted.iter().any(|new| new.op.backup.uuid() == operation.backup()) {
+        if self.decisions.has_new_row_for(operation) {
             self.flush()?;
         }
         match operation {
             Operation::Admit(op) => self.admit(index, op),
             Operation::Grow(op) => Ok(self.grow(index, op)),
             Operation::Commit(op) => self.commit(index, op),
+            Operation::Store(op) => self.store(index, op),
             Operation::Abort(op) => self.abort(index, op),
             Operation::Delete(op) => self.delete(index, op),
         }

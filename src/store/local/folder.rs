@@ -115,6 +115,11 @@ impl Folder {
         fs::renameat(&self.file, name, &to.file, new).map_err(at(&to.path_of(new)))
     }
 
+    /// Gives a file of this folder another name. Both names have one component.
+    pub(super) fn link(&self, name: &str, to: &Self, new: &str) -> Result<(), Errno> {
+        fs::linkat(&self.file, name, &to.file, new, AtFlags::empty())
+    }
+
     /// Makes the names in it durable. A failed sync is never repeated.
     pub(super) fn sync(&self) -> io::Result<()> {
         self.file.sync_all().map_err(at(&self.path))

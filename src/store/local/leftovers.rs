@@ -9,7 +9,7 @@ use super::folder::{Folder, at};
 use crate::store::Leftover;
 
 /// How long an empty file may have been created without being locked yet.
-const CREATION_GRACE: Duration = Duration::from_mins(1);
+pub(super) const CREATION_GRACE: Duration = Duration::from_mins(1);
 
 /// Returns the files in `.tmp` that no process writes any more. Blocks.
 pub(super) fn find(disk: &Disk) -> io::Result<Vec<Leftover>> {

@@ -19,6 +19,7 @@
 //! File work blocks, so each step is one short call on the blocking threads of the store's runtime. No thread waits for a
 //! client.
 
+mod ahead;
 mod appender;
 mod directory;
 mod disk;
@@ -36,17 +37,20 @@ mod read;
 mod temp_file;
 mod write;
 
+use std::collections::HashSet;
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use futures_util::StreamExt;
 use tokio::runtime::Handle;
 
 use super::{
-    BlobStore, BodyInterrupted, Leftover, Listing, ObjectBody, ObjectMetadata, PutBody, PutError, StoreError,
+    BlobStore, BodyInterrupted, Leftover, Listing, Mark, ObjectBody, ObjectMetadata, PutBody, PutError,
+    StoreError, Unclaimed,
 };
 use crate::domain::object_key::ObjectKey;
 use crate::domain::range::ByteRange;
@@ -100,6 +104,32 @@ impl BlobStore for LocalStore {
         body: PutBody,
     ) -> Result<u64, PutError> {
         write::put(&self.disk, key, length, ExtendedAttributes::of(metadata), body).await
+    }
+
+    async fn put_ahead(
+        &self,
+        key: &ObjectKey,
+        metadata: &ObjectMetadata,
+        body: Vec<Bytes>,
+    ) -> Result<Option<Box<dyn Mark>>, StoreError> {
+        let (disk, key) = (Arc::clone(&self.disk), key.clone());
+        let attributes = ExtendedAttributes::of(metadata);
+        self.disk.run("write the object", move || ahead::put(&disk, &key, &attributes, &body)).await
+    }
+
+    async fn find_unclaimed(&self) -> Result<Vec<Unclaimed>, StoreError> {
+        let disk = Arc::clone(&self.disk);
+        self.disk.run("list the marks of objects", move || ahead::unclaimed(&disk)).await
+    }
+
+    async fn marked(&self) -> Result<HashSet<ObjectKey>, StoreError> {
+        let disk = Arc::clone(&self.disk);
+        self.disk.run("list the marks of objects", move || ahead::marked(&disk)).await
+    }
+
+    async fn remove_mark(&self, key: &ObjectKey) -> Result<(), StoreError> {
+        let (disk, key) = (Arc::clone(&self.disk), key.clone());
+        self.disk.run("remove the mark of an object", move || ahead::remove_mark(&disk, &key)).await
     }
 
     async fn get(

@@ -32,6 +32,7 @@ pub use difference::{Difference, DifferenceKind};
 use difference::{ObjectState, Suspect, orphan, unfinished};
 
 use super::TaskError;
+use super::ahead::without_marked;
 use super::leftovers::without_upload;
 use crate::db::objects::{self, ObjectRow};
 use crate::db::{Db, DbError, Lane};
@@ -171,6 +172,7 @@ impl Comparison {
         if objects.is_empty() {
             return Ok(());
         }
+        let objects = without_marked(self.store.as_ref(), objects).await?;
         let keys: Vec<_> = objects.iter().map(|object| object.key.to_string()).collect();
         let query = move |conn: &mut _| objects::known_among(conn, &keys);
         let known = self.db.run(Lane::Tasks, QUERY_TIMEOUT, query).await?;

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use strongroom::db::accounting::{
     Abort, AccountingPolicy, Admission, Commit, Delete, DeletedBy, Growth, Operation, OperationOutcome,
-    OrgBatch, UploadFailure, run, run_shared,
+    OrgBatch, Store, UploadFailure, run, run_shared,
 };
 use strongroom::db::organizations;
 use strongroom::db::systems::{self, NewSystem};
@@ -33,6 +33,7 @@ enum Act {
     Admit(u64),
     Grow(u64),
     Commit(u64),
+    Store(u64),
     Abort { release: bool },
     Delete { again: bool },
 }
@@ -44,6 +45,7 @@ fn step() -> impl Strategy<Value = Step> {
         4 => (1..60u64).prop_map(Act::Admit),
         1 => (1..90u64).prop_map(Act::Grow),
         4 => (1..60u64).prop_map(Act::Commit),
+        2 => (1..60u64).prop_map(Act::Store),
         1 => any::<bool>().prop_map(|release| Act::Abort { release }),
         2 => any::<bool>().prop_map(|again| Act::Delete { again }),
     ];
@@ -87,15 +89,22 @@ impl Org {
         let (system_id, key) = &self.systems[system];
         let (system_id, uuid) = (*system_id, self.backups[system][number]);
         let backup = BackupId::new(uuid, Extension::of_filename("a.bin"));
+        let admission = |wanted_bytes| Admission {
+            system_id,
+            backup,
+            object_key: ObjectKey::new(&self.id, key, backup),
+            filename: Filename::from_header(b"a.bin").expect("a name"),
+            mimetype: MediaType::of_header(None),
+            remote_addr: None,
+            wanted_bytes,
+        };
         match act {
-            Act::Admit(wanted_bytes) => Operation::Admit(Box::new(Admission {
-                system_id,
-                backup,
-                object_key: ObjectKey::new(&self.id, key, backup),
-                filename: Filename::from_header(b"a.bin").expect("a name"),
-                mimetype: MediaType::of_header(None),
-                remote_addr: None,
-                wanted_bytes,
+            Act::Admit(wanted_bytes) => Operation::Admit(Box::new(admission(wanted_bytes))),
+            Act::Store(size) => Operation::Store(Box::new(Store {
+                admission: admission(size),
+                sha256: [1; 32],
+                encrypted: true,
+                attempted_before: false,
             })),
             Act::Grow(wanted_bytes) => Operation::Grow(Growth { system_id, backup, wanted_bytes }),
             Act::Commit(size) => {

@@ -61,12 +61,14 @@ pub async fn upload_backup(
     body: Payload,
     state: Data<AppState>,
 ) -> Result<HttpResponse, ApiError> {
-    let handle = begin(&state, &identity, &request, remote_addr).await.inspect_err(|_| {
-        state.vault.authenticator.note_seen(&identity, remote_addr.0);
-    })?;
-    access_log::note_backup(&request, handle.id);
+    let handle = begin(&state, &identity, &request, remote_addr).await?;
+    if let Some(id) = handle.id {
+        access_log::note_backup(&request, id);
+    }
     let exchange = request.conn_data::<Rc<Exchange>>().cloned();
-    let metadata = Metadata::from(send_body(body, handle, exchange).await?);
+    let backup = send_body(body, handle, exchange).await?;
+    access_log::note_backup(&request, backup.id);
+    let metadata = Metadata::from(backup);
     let mut response = HttpResponseBuilder::new(StatusCode::CREATED);
     response.insert_header((LOCATION, format!("/api/systems/backups/{}", metadata.id())));
     Ok(envelope::finish(response, StatusCode::CREATED, "backup stored", metadata))
@@ -78,8 +80,10 @@ async fn begin(
     request: &HttpRequest,
     remote_addr: RemoteAddr,
 ) -> Result<UploadHandle, ApiError> {
-    let upload = parse_head(request.headers(), remote_addr)
-        .inspect_err(|_| state.vault.refuse_malformed_head(identity, remote_addr.0))?;
+    let upload = parse_head(request.headers(), remote_addr).inspect_err(|_| {
+        state.vault.refuse_malformed_head(identity, remote_addr.0);
+        state.vault.authenticator.note_seen(identity, remote_addr.0);
+    })?;
     Ok(state.vault.begin_upload(identity, upload).await?)
 }
 
