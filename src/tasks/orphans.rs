@@ -65,7 +65,7 @@ pub(super) fn checked_batches(
 pub async fn gather_evidence(
     db: &Db,
     store: &dyn BlobStore,
-    step: &dyn Fn(u64),
+    step: &(dyn Fn(u64) + Sync),
 ) -> Result<Evidence, TaskError> {
     let mut evidence = Evidence::default();
     let mut batches = std::pin::pin!(checked_batches(db.clone(), store));

@@ -19,7 +19,7 @@ use crate::domain::transfer_damage::TransferDamageCheck;
 use crate::store::{BodyMeter, BodySummary, Mark};
 
 /// How long a small body may take to arrive. One that takes longer is admitted before the rest of it arrives.
-const ARRIVAL: Duration = Duration::from_millis(50);
+const ARRIVAL: Duration = Duration::from_millis(100);
 
 /// An object that was put ahead.
 struct PutAhead {
@@ -51,9 +51,11 @@ impl AtOnce {
 }
 
 impl Vault {
-    /// Whether an upload may be stored at once, as far as is known before its body: it is small, and likely to be admitted.
+    /// Whether an upload may be stored at once, as far as is known before its body: it is small and on its way, and likely to be
+    /// admitted.
     pub(super) fn may_store_at_once(&self, identity: &SystemIdentity, head: &UploadHead) -> bool {
         head.length.is_some_and(|length| length <= CAPACITY as u64)
+            && !head.asks_first
             && !self.refused_lately.contains(identity.id())
             && !self.at_once.is_paused()
     }

@@ -79,6 +79,8 @@ pub struct UploadHead {
     pub digests: Vec<[u8; 32]>,
     /// Set if the client is known to damage files.
     pub lossy_client: Option<LossyClient>,
+    /// Whether the client sends the body only when it is told to (`Expect: 100-continue`).
+    pub asks_first: bool,
     pub remote_addr: Option<IpAddr>,
 }
 

@@ -1,4 +1,4 @@
-//! Puts that come ahead of the transaction that makes them a backup: `{root}/.ahead/{mark}`.
+//! Puts that come ahead of the transaction that makes them a backup: `{root}/.tmp/ahead/{mark}`.
 //!
 //! The file is created as the mark, written, and linked to the object's name; then file and folders are synced, in one commit of
 //! the file system's journal. The mark is a second name of the same file. It is removed when it is known whether the object is
@@ -15,25 +15,24 @@ use bytes::Bytes;
 use rustix::io::Errno;
 use tokio::runtime::Handle;
 
-use super::disk::Disk;
+use super::disk::{Disk, tmp_of};
 use super::extended_attributes::ExtendedAttributes;
 use super::folder::{Folder, at};
-use super::folders::{make_below, parent_of};
+use super::folders::{in_folder, parent_of};
 use super::leftovers::CREATION_GRACE;
 use crate::domain::object_key::ObjectKey;
 use crate::store::{Mark, Unclaimed};
 
-/// The folder of the marks.
-pub(super) const AHEAD: &str = ".ahead";
+/// The folder of the marks, below `.tmp`. The first put creates it.
+const AHEAD: &str = "ahead";
 /// Stands for the slashes of a key in the name of its mark. No key contains it.
 const SLASH: char = ',';
-/// How often the object's folder is created again when deletes keep removing it.
-const FOLDER_ATTEMPTS: u32 = 1000;
 
 /// The name of a mark, and the file that it keeps locked.
 struct LockedMark {
     marks: Folder,
     name: String,
+    /// Keeps the lock.
     file: File,
     blocking: Handle,
 }
@@ -57,10 +56,10 @@ pub(super) fn put(
     body: &[Bytes],
 ) -> io::Result<Option<Box<dyn Mark>>> {
     let root = disk.open()?;
-    let marks = root.open_path(AHEAD)?;
+    let marks = make_folder(&root)?;
     let name = mark_of(key);
     let file = marks.create(&name)?;
-    let mark = LockedMark { marks, name, file: file, blocking: disk.blocking.clone() };
+    let mark = LockedMark { marks, name, file, blocking: disk.blocking.clone() };
     let mut linked = false;
     let written = write(disk, &root, &mark, key, attributes, body, &mut linked);
     if matches!(written, Ok(true)) {
@@ -72,6 +71,27 @@ pub(super) fn put(
     }
     mark.marks.remove(&mark.name)?;
     written.map(|_| None)
+}
+
+/// Opens the folder of the marks, which is durable.
+fn make_folder(root: &Folder) -> io::Result<Folder> {
+    let tmp = tmp_of(root)?;
+    match tmp.open_path(AHEAD) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            tmp.make_folder(AHEAD)?;
+            tmp.open_folder(".")?.sync()?;
+            tmp.open_path(AHEAD)
+        }
+        opened => opened,
+    }
+}
+
+/// Opens the folder of the marks to list it. `None`: nothing was ever put ahead.
+fn open_folder(disk: &Disk) -> io::Result<Option<Folder>> {
+    match tmp_of(&disk.open()?)?.open_folder(AHEAD) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        opened => opened.map(Some),
+    }
 }
 
 /// Returns `false` if the file system has no links.
@@ -103,22 +123,11 @@ fn write(
 fn link(root: &Folder, mark: &LockedMark, key: &ObjectKey) -> io::Result<Option<Folder>> {
     let (name, folder) = (key.as_str(), parent_of(key.as_str()));
     let file = name.rsplit_once('/').map_or(name, |(_, file)| file);
-    let mut attempts = 0;
-    loop {
-        attempts += 1;
-        let linked =
-            root.open_folder(folder).and_then(|opened| match mark.marks.link(&mark.name, &opened, file) {
-                Ok(()) => Ok(Some(opened)),
-                Err(Errno::PERM | Errno::OPNOTSUPP | Errno::NOSYS | Errno::MLINK) => Ok(None),
-                Err(error) => Err(at(&opened.path_of(file))(error)),
-            });
-        match linked {
-            Err(error) if error.kind() == io::ErrorKind::NotFound && attempts < FOLDER_ATTEMPTS => {
-                make_below(root, folder)?;
-            }
-            result => return result,
-        }
-    }
+    in_folder(root, folder, |opened| match mark.marks.link(&mark.name, &opened, file) {
+        Ok(()) => Ok(Some(opened)),
+        Err(Errno::PERM | Errno::OPNOTSUPP | Errno::NOSYS | Errno::MLINK) => Ok(None),
+        Err(error) => Err(at(&opened.path_of(file))(error)),
+    })
 }
 
 fn mark_of(key: &ObjectKey) -> String {
@@ -127,7 +136,7 @@ fn mark_of(key: &ObjectKey) -> String {
 
 /// Returns the keys of all objects that have a mark. Blocks.
 pub(super) fn marked(disk: &Disk) -> io::Result<HashSet<ObjectKey>> {
-    keys_in(&disk.open()?.open_folder(AHEAD)?)
+    open_folder(disk)?.map_or_else(|| Ok(HashSet::new()), |marks| keys_in(&marks))
 }
 
 fn keys_in(marks: &Folder) -> io::Result<HashSet<ObjectKey>> {
@@ -143,7 +152,7 @@ fn keys_in(marks: &Folder) -> io::Result<HashSet<ObjectKey>> {
 
 /// Returns the objects whose marks no process holds. Blocks.
 pub(super) fn unclaimed(disk: &Disk) -> io::Result<Vec<Unclaimed>> {
-    let marks = disk.open()?.open_folder(AHEAD)?;
+    let Some(marks) = open_folder(disk)? else { return Ok(vec![]) };
     let mut found = Vec::new();
     for key in keys_in(&marks)? {
         match written_by_nobody(&marks, &mark_of(&key)) {
@@ -162,7 +171,7 @@ pub(super) fn unclaimed(disk: &Disk) -> io::Result<Vec<Unclaimed>> {
 
 /// Removes the mark of an object, unless a process holds it. Blocks.
 pub(super) fn remove_mark(disk: &Disk, key: &ObjectKey) -> io::Result<()> {
-    let marks = disk.open()?.open_path(AHEAD)?;
+    let Some(marks) = open_folder(disk)? else { return Ok(()) };
     let name = mark_of(key);
     let removed = written_by_nobody(&marks, &name).and_then(|file| match file {
         Some(_locked) => marks.remove(&name),

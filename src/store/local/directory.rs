@@ -6,7 +6,6 @@ use std::path::Path;
 
 use rustix::fs::{Mode, fchmod};
 
-use super::ahead::AHEAD;
 use super::disk::{Disk, TMP, not_mounted};
 use super::folder::{Folder, at};
 use super::folders::make_with_parents;
@@ -51,11 +50,6 @@ pub(super) fn prepare(disk: &Disk, new: bool) -> Result<(), PrepareError> {
         found => found?,
     };
     if tmp.is_dir() && tmp.uid() == owner {
-        // A store of an earlier version lacks it.
-        if root.metadata_of(AHEAD).is_err_and(|error| missing(&error)) {
-            root.make_folder(AHEAD)?;
-            root.open_folder(".")?.sync()?;
-        }
         return Ok(());
     }
     let path = root.path_of(TMP);

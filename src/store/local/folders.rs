@@ -18,6 +18,9 @@ use super::mutex::lock;
 /// How many folders are remembered, at 24 bytes each. When there are more, all are forgotten.
 const MAX_REMEMBERED: usize = 65_536;
 
+/// How often a folder is created again when deletes keep removing it.
+const FOLDER_ATTEMPTS: u32 = 1000;
+
 /// The systems' folders whose names are known to be durable, up to the root.
 ///
 /// A folder is identified by its inode and creation time, so one that was removed and created again (also by another
@@ -64,7 +67,7 @@ pub(super) fn parent_of(name: &str) -> &str {
 
 /// Creates `folder` and what is missing above it, below `root`. It never creates `root`: a disk that is not mounted must not
 /// look like an empty store.
-pub(super) fn make_below(root: &Folder, folder: &str) -> io::Result<()> {
+fn make_below(root: &Folder, folder: &str) -> io::Result<()> {
     match root.make_folder(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound && folder.contains('/') => {
             make_below(root, parent_of(folder))?;
@@ -72,6 +75,33 @@ pub(super) fn make_below(root: &Folder, folder: &str) -> io::Result<()> {
         }
         result => result,
     }
+}
+
+/// Works in the folder called `name` below `root`, which is created if it is missing. The work is repeated if a delete removes the
+/// folder in between: it fails with `NotFound` then.
+pub(super) fn in_folder<T>(
+    root: &Folder,
+    name: &str,
+    mut work: impl FnMut(Folder) -> io::Result<T>,
+) -> io::Result<T> {
+    let is_missing = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
+    let mut attempt = || {
+        let folder = match root.open_folder(name) {
+            Err(error) if is_missing(&error) => {
+                make_below(root, name)?;
+                root.open_folder(name)
+            }
+            opened => opened,
+        };
+        work(folder?)
+    };
+    for _ in 1..FOLDER_ATTEMPTS {
+        match attempt() {
+            Err(error) if is_missing(&error) => {}
+            result => return result,
+        }
+    }
+    attempt()
 }
 
 /// Creates the store's directory (mode 0700) and all that is missing above it, durably.

@@ -7,12 +7,9 @@ use tokio::runtime::Handle;
 
 use super::disk::Disk;
 use super::folder::Folder;
-use super::folders::{make_below, parent_of};
+use super::folders::{in_folder, parent_of};
 use super::mutex::lock;
 use super::temp_file::{RemovalOnDrop, TempFile, TempName};
-
-/// How often a put creates its folder again when deletes keep removing it.
-const FOLDER_ATTEMPTS: u32 = 1000;
 
 /// The step that makes an object visible. The lock orders the blocking thread that publishes and the future that may be
 /// dropped at any time: after a retraction nothing is published.
@@ -62,28 +59,11 @@ impl Publication {
 
     /// Renames the file like `publish`, but syncs no folder. Returns the object's folder. Blocks.
     pub(super) fn rename_into_place(&self, root: &Folder, temp: &TempFile) -> io::Result<Arc<Folder>> {
-        let mut attempts = 0;
-        loop {
-            attempts += 1;
-            match self.try_to_rename(root, temp) {
-                // A delete removed the folder in between.
-                Err(error) if error.kind() == io::ErrorKind::NotFound && attempts < FOLDER_ATTEMPTS => {}
-                result => return result,
-            }
-        }
-    }
-
-    fn try_to_rename(&self, root: &Folder, temp: &TempFile) -> io::Result<Arc<Folder>> {
-        let folder = match root.open_folder(self.folder()) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                make_below(root, self.folder())?;
-                root.open_folder(self.folder())?
-            }
-            result => result?,
-        };
-        let folder = Arc::new(folder);
-        self.rename(temp, &folder)?;
-        Ok(folder)
+        in_folder(root, self.folder(), |folder| {
+            let folder = Arc::new(folder);
+            self.rename(temp, &folder)?;
+            Ok(folder)
+        })
     }
 
     fn rename(&self, temp: &TempFile, folder: &Arc<Folder>) -> io::Result<()> {

@@ -1,6 +1,7 @@
 //! Uploads: which are stored, which are refused, and what a broken one leaves.
 
 mod accepted;
+mod at_once;
 mod body_timeouts;
 mod client_disconnect;
 mod content_headers;

@@ -1,5 +1,6 @@
 //! The local store: the contract, and what is special to files.
 
+mod ahead;
 mod facts;
 mod files;
 mod hostile;
@@ -30,7 +31,14 @@ pub async fn subject_in(root: &Path) -> Subject {
     let store = LocalStore::new(root.to_owned(), Handle::current());
     store.prepare(true).await.unwrap();
     let tmp = root.join(".tmp");
-    let leftovers = move || std::future::ready(names_in(&tmp)).boxed();
+    let leftovers = move || {
+        let (mut names, ahead) = (names_in(&tmp), tmp.join("ahead"));
+        if ahead.is_dir() {
+            names.retain(|name| name != "ahead");
+            names.append(&mut names_in(&ahead));
+        }
+        std::future::ready(names).boxed()
+    };
     Subject::new(store, Box::new(leftovers))
 }
 

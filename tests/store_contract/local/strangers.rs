@@ -129,6 +129,7 @@ async fn link_in_place_of_a_folder_is_not_followed() {
         unavailable_error(store.get(&there, 5, None).await.map(drop));
         unavailable_error(store.delete(&there).await);
         put_error(store.put(&coming, None, metadata(), whole(b"bytes")).await);
+        unavailable_error(store.put_ahead(&coming, metadata(), vec![]).await.map(drop));
         unavailable_error(store.copy(&own, &coming).await);
         assert_eq!(subject.keys("").await, [own.to_string()]);
         let list: Result<Vec<_>, _> = store.list("acme/fw-01/").try_collect().await;

@@ -1,6 +1,6 @@
 //! Parses what the headers of an upload say about its body.
 
-use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, USER_AGENT};
+use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HeaderMap, HeaderValue, USER_AGENT};
 
 use crate::backups::UploadHead;
 use crate::domain::filename::Filename;
@@ -31,6 +31,7 @@ pub(super) fn parse_head(
         length: if chunked { None } else { length },
         digests: expected_digests(headers)?,
         lossy_client: LossyClient::identify(content_type, user_agent),
+        asks_first: headers.contains_key(EXPECT),
         remote_addr,
     })
 }
