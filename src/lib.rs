@@ -30,7 +30,8 @@
 //! # The life of a backup
 //!
 //! `receiving` (admitted, before any byte) -> `stored` (the only state that the API shows) -> `retired` (not in the totals;
-//! its object is deleted, then its row). An upload that fails goes from `receiving` to `retired`.
+//! its object is deleted, then its row). An upload that fails goes from `receiving` to `retired`. A small one that arrives at once
+//! is `stored` from the beginning.
 
 #[macro_use]
 pub mod failpoints;

@@ -209,17 +209,15 @@ impl OrgActor {
     fn answer(&mut self, batch: Vec<Pending>, outcomes: Vec<OperationOutcome>, now: Instant) {
         for (pending, outcome) in batch.into_iter().zip(outcomes) {
             self.quota_refusals.observe(&pending.operation, &outcome, now);
-            match &outcome {
-                OperationOutcome::Admitted { at } => {
-                    self.last_admission = self.last_admission.max(Some((*at, now)));
-                }
+            let admitted_at = match &outcome {
+                OperationOutcome::Admitted { at } => Some(*at),
                 OperationOutcome::Committed(committed) => {
-                    let admission = committed.admitted_at.map(|at| (at, now));
-                    self.last_admission = self.last_admission.max(admission);
                     self.refusals.backup_stored(pending.operation.system_id());
+                    committed.admitted_at
                 }
-                _ => {}
-            }
+                _ => None,
+            };
+            self.last_admission = self.last_admission.max(admitted_at.map(|at| (at, now)));
             if matches!(outcome, OperationOutcome::QuotaExceeded { blocked_by_reservations: true, .. }) {
                 self.shared.contention.record(&self.org, Instant::now());
             }

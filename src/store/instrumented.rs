@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use futures_util::StreamExt;
 
 use super::{
@@ -13,7 +14,6 @@ use super::{
 use crate::domain::object_key::ObjectKey;
 use crate::domain::range::ByteRange;
 use crate::telemetry::Metrics;
-use bytes::Bytes;
 
 /// A store that reports each call in the metrics.
 pub struct InstrumentedStore {
@@ -53,6 +53,10 @@ impl BlobStore for InstrumentedStore {
         result
     }
 
+    fn can_put_ahead(&self) -> bool {
+        self.store.can_put_ahead()
+    }
+
     async fn put_ahead(
         &self,
         key: &ObjectKey,
@@ -61,9 +65,9 @@ impl BlobStore for InstrumentedStore {
     ) -> Result<Option<Box<dyn Mark>>, StoreError> {
         let started = Instant::now();
         let result = self.store.put_ahead(key, metadata, body).await;
-        // A store that can't do it has done nothing.
-        if !matches!(result, Ok(None)) {
-            self.metrics.store("put", started.elapsed(), result.is_ok());
+        // Otherwise an ordinary put follows, and counts.
+        if let Ok(Some(_)) = result {
+            self.metrics.store("put", started.elapsed(), true);
         }
         result
     }

@@ -141,6 +141,11 @@ pub trait BlobStore: Send + Sync + 'static {
         body: PutBody,
     ) -> Result<u64, PutError>;
 
+    /// Whether the store may be able to put objects ahead.
+    fn can_put_ahead(&self) -> bool {
+        false
+    }
+
     /// Stores an object, all of whose body is there, before it is admitted. It is durable and whole, and has a mark, until it is
     /// known whether it is a backup. `None`: this store can't, and nothing was stored.
     ///

@@ -85,7 +85,7 @@ impl CrashFixture {
     pub fn assert_consistent(&self, expected: &[(String, Vec<u8>)]) {
         assert_aborted(&self.server);
         assert_eventually("failed uploads leave no object to their tombstones", TIMEOUT, || {
-            age_marks(&self.server);
+            self.server.age_marks();
             self.server.objects() == stored(&self.server)
         });
         assert_cleaned_up(&self.server);
@@ -113,7 +113,7 @@ pub fn assert_cleaned_up(server: &Server) {
     assert_aborted(server);
     let tombstones = keys(server, "retired");
     assert_eventually("there are no objects but those of stored rows and tombstones", TIMEOUT, || {
-        age_marks(server);
+        server.age_marks();
         let mut objects = server.objects();
         objects.retain(|key| !tombstones.contains(key));
         objects == stored(server)
@@ -122,8 +122,8 @@ pub fn assert_cleaned_up(server: &Server) {
     if !on_s3() || engine::is_real() {
         assert_eventually("no unfinished write is left", TIMEOUT, || {
             age_empty_files(server);
-            age_marks(server);
-            server.temporary().is_empty()
+            server.age_marks();
+            server.temporary().is_empty() && server.marks().is_empty()
         });
     }
     server.db.execute("UPDATE backups SET purge_after = now() WHERE retired_reason = 'failed'");
@@ -155,15 +155,6 @@ fn stored(server: &Server) -> BTreeSet<String> {
 fn keys(server: &Server, state: &str) -> BTreeSet<String> {
     let rows = server.db.all(&format!("SELECT object_key FROM backups WHERE state = '{state}'"));
     rows.into_iter().collect()
-}
-
-/// An object that was put ahead of its transaction and has no row is kept for an hour: let that hour be over.
-fn age_marks(server: &Server) {
-    for name in server.temporary().iter().filter(|name| name.starts_with(".tmp/ahead/")) {
-        if let Ok(file) = File::options().write(true).open(server.store.path().join(name)) {
-            let _ = file.set_modified(SystemTime::now() - Duration::from_hours(2));
-        }
-    }
 }
 
 /// An empty temporary file may be new, so the sweep keeps it for a minute: let that minute be over.

@@ -2,14 +2,14 @@
 //! other upload the admission comes first: one that is large or slow, whose body is not as declared, or for which the store
 //! has no way to put an object ahead.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::body_channel::{BodyMessages, CAPACITY};
 use super::body_receiver::verify;
-use super::store_body::object_metadata;
+use super::store_body::{STORE_TIMEOUT, object_metadata, out_of_time};
 use super::task::COMMIT_TIMEOUT;
 use crate::auth::basic::SystemIdentity;
 use crate::backups::error::Outage;
@@ -20,6 +20,21 @@ use crate::store::{BodyMeter, BodySummary, Mark};
 
 /// How long a small body may take to arrive. One that takes longer is admitted before the rest of it arrives.
 const ARRIVAL: Duration = Duration::from_millis(100);
+/// The most uploads that are stored at once at a time. In an outage as many objects are left, for an hour.
+const MAX_UNDER_WAY: usize = 256;
+/// How long the deletion of a refused upload's object may delay the answer. The sweep deletes it otherwise.
+const DELETION_TIMEOUT: Duration = Duration::from_secs(3);
+/// The longest time after the last byte at which an upload is begun anew: there must be enough left for all of it.
+const ANEW_WITHIN: Duration = Duration::from_secs(6);
+
+/// What has become of an upload that was to be stored at once.
+pub(super) enum AtOnceOutcome {
+    Done(Result<Backup, UploadError>),
+    /// It has to be admitted first. Nothing of it is stored.
+    AdmitFirst,
+    /// The same, but its id is used up.
+    BeginAnew,
+}
 
 /// An object that was put ahead.
 struct PutAhead {
@@ -28,47 +43,66 @@ struct PutAhead {
     last_byte: Instant,
 }
 
-/// How long all uploads are admitted first after one whose outcome is not known: its object stays for an hour if it was not
-/// stored, and an outage must not fill the disk.
-const PAUSE: Duration = Duration::from_secs(10);
-
 /// Whether uploads are stored at once.
 #[derive(Default)]
 pub struct AtOnce {
-    /// When the outcome of an upload was last not known.
-    unknown: Mutex<Option<Instant>>,
+    /// Set when an outcome is not known, until another upload is stored: an outage must not fill the disk.
+    paused: AtomicBool,
+    under_way: AtomicUsize,
 }
 
+/// Counts an upload that is stored at once.
+pub(super) struct UnderWay<'a>(&'a AtOnce);
+
 impl AtOnce {
-    fn pause(&self) {
-        *self.unknown.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    fn begin(&self) -> Option<UnderWay<'_>> {
+        if self.paused.load(Ordering::Relaxed) {
+            return None;
+        }
+        let counted = UnderWay(self);
+        (self.under_way.fetch_add(1, Ordering::Relaxed) < MAX_UNDER_WAY).then_some(counted)
     }
 
-    fn is_paused(&self) -> bool {
-        let unknown = self.unknown.lock().unwrap_or_else(PoisonError::into_inner);
-        unknown.is_some_and(|at| at.elapsed() < PAUSE)
+    /// Notes that an upload was stored.
+    pub(super) fn resume(&self) {
+        if self.paused.load(Ordering::Relaxed) {
+            self.paused.store(false, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.0.under_way.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
 impl Vault {
     /// Whether an upload may be stored at once, as far as is known before its body: it is small and on its way, and likely to be
     /// admitted.
-    pub(super) fn may_store_at_once(&self, identity: &SystemIdentity, head: &UploadHead) -> bool {
-        head.length.is_some_and(|length| length <= CAPACITY as u64)
-            && !head.asks_first
-            && !self.refused_lately.contains(identity.id())
-            && !self.at_once.is_paused()
+    pub(super) fn may_store_at_once(
+        &self,
+        identity: &SystemIdentity,
+        head: &UploadHead,
+    ) -> Option<UnderWay<'_>> {
+        let is_small = head.length.is_some_and(|length| length <= CAPACITY as u64);
+        let may = is_small && !head.asks_first && self.store.can_put_ahead();
+        if may && !self.refused_lately.contains(identity.id()) { self.at_once.begin() } else { None }
     }
 
-    /// Stores an upload whose body arrives at once. `None`: it has to be admitted first, and nothing of it is stored.
+    /// Stores an upload whose body arrives at once.
     pub(super) async fn store_at_once(
         &self,
         identity: &SystemIdentity,
         head: &UploadHead,
+        admission: &Admission,
         messages: &mut BodyMessages,
-    ) -> Option<Result<Backup, UploadError>> {
-        let admission = self.admission(identity, head);
-        let PutAhead { body, mark, last_byte } = self.put_ahead(&admission, head, messages).await?;
+    ) -> AtOnceOutcome {
+        let PutAhead { body, mark, last_byte } = match self.put_ahead(admission, head, messages).await {
+            Ok(Some(put)) => put,
+            Ok(None) => return AtOnceOutcome::AdmitFirst,
+            Err(error) => return AtOnceOutcome::Done(Err(error)),
+        };
         fail_point!("upload.ahead");
         let submitted = std::time::Instant::now();
         let operation = Operation::Store(Box::new(Store {
@@ -77,37 +111,39 @@ impl Vault {
             encrypted: body.encrypted,
             attempted_before: false,
         }));
-        let timeout = (last_byte + COMMIT_TIMEOUT).saturating_duration_since(Instant::now());
-        let refused = match self.orgs.submit(identity.org(), operation, timeout).await {
+        let time = (last_byte + COMMIT_TIMEOUT).saturating_duration_since(Instant::now());
+        let ended = match self.orgs.submit(identity.org(), operation, time).await {
             Ok(OperationOutcome::Committed(committed)) => {
                 mark.remove();
-                return Some(Ok(self.stored(identity, admission, &body, committed)));
+                return AtOnceOutcome::Done(Ok(self.stored(identity, admission.clone(), &body, committed)));
             }
-            // An earlier attempt may have been committed. Nothing shows it, so it was not, or the backup is gone again.
-            Ok(OperationOutcome::NotUnderWay) => None,
-            Ok(refused) => Some(self.refused_admission(identity, submitted, &refused)),
+            // An earlier attempt was lost, and can't store it any more.
+            Ok(OperationOutcome::NotUnderWay) if last_byte.elapsed() < ANEW_WITHIN => {
+                AtOnceOutcome::BeginAnew
+            }
+            Ok(refused) => AtOnceOutcome::Done(Err(self.refused_admission(identity, submitted, &refused))),
             // The upload may be stored all the same. The mark stays, and the sweep finds out.
             Err(error) => {
-                self.at_once.pause();
-                return Some(Err(UploadError::Unavailable(Outage::database(&error))));
+                self.at_once.paused.store(true, Ordering::Relaxed);
+                return AtOnceOutcome::Done(Err(UploadError::Unavailable(Outage::database(&error))));
             }
         };
-        if let Err(error) = self.store.delete(&admission.object_key).await {
-            log::warn!("could not delete the object of a refused upload: {error}; the sweep will delete it");
-        } else {
-            mark.remove();
+        match timeout(DELETION_TIMEOUT, self.store.delete(&admission.object_key)).await {
+            Ok(Ok(())) => mark.remove(),
+            Ok(Err(error)) => log::warn!("{error}; the sweep will delete the object of a refused upload"),
+            Err(_) => log::warn!("the sweep will delete the object of a refused upload: the store is slow"),
         }
-        refused.map(Err)
+        ended
     }
 
-    /// Puts the object of an upload whose body arrives at once, and is as declared.
+    /// Puts the object of an upload ahead. `None`: its body does not arrive at once or is not as declared, or the store can't.
     async fn put_ahead(
         &self,
         admission: &Admission,
         head: &UploadHead,
         messages: &mut BodyMessages,
-    ) -> Option<PutAhead> {
-        let last_byte = messages.receive_ahead(ARRIVAL).await?;
+    ) -> Result<Option<PutAhead>, UploadError> {
+        let Some(last_byte) = messages.receive_ahead(ARRIVAL).await else { return Ok(None) };
         let chunks = messages.chunks_ahead();
         let mut damage = head.lossy_client.map(TransferDamageCheck::new);
         let mut meter = BodyMeter::new();
@@ -117,10 +153,15 @@ impl Vault {
                 damage.push(chunk);
             }
         }
-        let body = verify(meter, head.length, &head.digests, damage.as_ref()).ok()?;
-        let put = self.store.put_ahead(&admission.object_key, &object_metadata(admission), chunks).await;
-        // A store that fails is tried once more, after the admission, which then has the reason.
-        let mark = put.ok()??;
-        Some(PutAhead { body, mark, last_byte })
+        // A body that is refused is read once more, after its admission: that is where it is recorded.
+        let Ok(body) = verify(meter, head.length, &head.digests, damage.as_ref()) else { return Ok(None) };
+        let metadata = object_metadata(admission);
+        let put = self.store.put_ahead(&admission.object_key, &metadata, chunks);
+        match timeout_at(last_byte + STORE_TIMEOUT, put).await {
+            Ok(Ok(mark)) => Ok(mark.map(|mark| PutAhead { body, mark, last_byte })),
+            // A store that fails is tried once more, after the admission, which then has the reason.
+            Ok(Err(_)) => Ok(None),
+            Err(_) => Err(out_of_time()),
+        }
     }
 }

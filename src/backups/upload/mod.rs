@@ -46,13 +46,13 @@ use crate::domain::transfer_damage::LossyClient;
 /// Where the task of an upload sends what the handler waits for.
 struct Answers {
     /// `None`: it was sent.
-    admitted: Option<oneshot::Sender<Result<Option<BackupId>, UploadError>>>,
+    admitted: Option<oneshot::Sender<Result<BackupId, UploadError>>>,
     stored: oneshot::Sender<Result<Backup, UploadError>>,
 }
 
 impl Answers {
-    /// Lets the handler send the body. `id`: of the upload, if it is admitted.
-    fn accept_body(&mut self, id: Option<BackupId>) {
+    /// Lets the handler send the body of the upload.
+    fn accept_body(&mut self, id: BackupId) {
         if let Some(admitted) = self.admitted.take() {
             // If the handler was dropped, the messages end without `BodyMessage::End`, and the upload is aborted.
             let _ = admitted.send(Ok(id));
@@ -86,8 +86,8 @@ pub struct UploadHead {
 
 /// The handler's end of an upload.
 pub struct UploadHandle {
-    /// `None`: the upload is not admitted before its body has arrived.
-    pub id: Option<BackupId>,
+    /// The id of the backup that it may become.
+    pub id: BackupId,
     /// Accepts the body. Dropping it without [`BodySender::end`] aborts the upload.
     pub body: BodySender,
     /// Sent when the upload is stored or has failed.

@@ -15,7 +15,7 @@ use crate::store::{BodySummary, ObjectMetadata, PutError};
 /// The longest time that a store may take to handle a chunk before it polls for the next one.
 const STORE_STALL_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long after the last byte the store may take to finish: well below the 30 s within which the client receives its answer.
-const STORE_TIMEOUT: Duration = Duration::from_secs(18);
+pub(super) const STORE_TIMEOUT: Duration = Duration::from_secs(18);
 
 impl Vault {
     /// Streams the body into the store. Returns the summary of the body, and when its last byte arrived.
@@ -59,7 +59,7 @@ impl Vault {
             Ok(Ok(size)) if size == body.size => Ok((body, last_byte)),
             Ok(Ok(size)) => Err(store_error(&format!("it kept {size} of {} bytes", body.size))),
             Ok(Err(error)) => Err(error.into()),
-            Err(_) => Err(store_error(&"it did not finish in time")),
+            Err(_) => Err(out_of_time()),
         }
     }
 }
@@ -72,6 +72,11 @@ pub(super) fn object_metadata(admission: &Admission) -> ObjectMetadata {
         system_id: admission.system_id,
         sha256: None,
     }
+}
+
+/// Returns the error of a store that has not finished in time.
+pub(super) fn out_of_time() -> UploadError {
+    store_error(&"it did not finish in time")
 }
 
 /// Returns an error of the store that the store itself did not report.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Answers;
+use super::at_once::AtOnceOutcome;
 use super::body_channel::BodyMessages;
 use super::body_receiver::BodyReceiver;
 use super::reservation::Reservation;
@@ -31,21 +32,26 @@ impl Vault {
         mut messages: BodyMessages,
         mut answers: Answers,
     ) {
-        if self.may_store_at_once(&identity, &head) {
-            answers.accept_body(None);
-            if let Some(result) = self.store_at_once(&identity, &head, &mut messages).await {
-                match &result {
-                    Ok(_) => {
-                        self.authenticator.forget_seen(&identity);
-                        self.refused_lately.clear(identity.id(), sent);
+        let mut admission = self.admission(&identity, &head);
+        if let Some(_under_way) = self.may_store_at_once(&identity, &head) {
+            answers.accept_body(admission.backup);
+            match self.store_at_once(&identity, &head, &admission, &mut messages).await {
+                AtOnceOutcome::Done(result) => {
+                    match &result {
+                        Ok(_) => {
+                            self.authenticator.forget_seen(&identity);
+                            self.refused_lately.clear(identity.id(), sent);
+                        }
+                        Err(error) => self.not_admitted(&identity, error, head.remote_addr, sent),
                     }
-                    Err(error) => self.not_admitted(&identity, error, head.remote_addr, sent),
+                    answers.finish(result);
+                    return;
                 }
-                answers.finish(result);
-                return;
+                AtOnceOutcome::AdmitFirst => {}
+                AtOnceOutcome::BeginAnew => admission = self.admission(&identity, &head),
             }
         }
-        self.run_admitted(identity, head, sent, messages, answers).await;
+        self.run_admitted(identity, head, admission, sent, messages, answers).await;
     }
 
     /// Notes that an upload was not admitted.
@@ -57,7 +63,7 @@ impl Vault {
         sent: std::time::Instant,
     ) {
         if let UploadError::Unavailable(_) = error {
-            log::error!("an upload of system {} was not admitted: {error}", identity.id());
+            log::error!("an upload of system {} has failed: {error}", identity.id());
         }
         self.record_refusal(identity, error, remote_addr, Some(sent));
         self.authenticator.note_seen(identity, remote_addr);
@@ -68,12 +74,12 @@ impl Vault {
         &self,
         identity: SystemIdentity,
         head: UploadHead,
+        admission: Admission,
         sent: std::time::Instant,
         messages: BodyMessages,
         mut answers: Answers,
     ) {
         let remote_addr = head.remote_addr;
-        let admission = self.admission(&identity, &head);
         let (backup, key) = (admission.backup, admission.object_key.clone());
         let reservation = Reservation::new(
             identity.org().clone(),
@@ -99,7 +105,7 @@ impl Vault {
             }
         };
         fail_point!("upload.admitted");
-        answers.accept_body(Some(backup));
+        answers.accept_body(backup);
         // The admission has recorded it.
         self.authenticator.forget_seen(&identity);
         let bytes_received = Arc::<AtomicU64>::default();
@@ -189,6 +195,7 @@ impl Vault {
         body: &BodySummary,
         committed: Committed,
     ) -> Backup {
+        self.at_once.resume();
         self.authenticator.forget_backup_request(identity);
         if committed.pruned {
             self.purge.notify_one();

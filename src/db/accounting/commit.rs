@@ -18,7 +18,7 @@ use crate::domain::retention::PruneReason;
 use crate::domain::row_state::BackupState;
 
 /// State, SHA-256 and time of an upload that is not under way.
-type EndedUpload = (BackupState, Option<Vec<u8>>, Option<DateTime<Utc>>);
+pub(super) type EndedUpload = (BackupState, Option<Vec<u8>>, Option<DateTime<Utc>>);
 
 impl Transaction<'_> {
     pub(super) fn commit(&mut self, index: SystemIndex, op: &Commit) -> Result<OperationOutcome, DbError> {
@@ -61,11 +61,7 @@ impl Transaction<'_> {
 
     /// Returns the outcome for a row that is not `receiving`: either an earlier attempt was committed and its answer was lost,
     /// or the upload was rolled back.
-    pub(super) fn committed_before(
-        &mut self,
-        index: SystemIndex,
-        op: &Commit,
-    ) -> Result<OperationOutcome, DbError> {
+    fn committed_before(&mut self, index: SystemIndex, op: &Commit) -> Result<OperationOutcome, DbError> {
         let row: Option<EndedUpload> = backups::table
             .find(op.backup.uuid())
             .select((backups::state, backups::sha256, backups::uploaded_at))

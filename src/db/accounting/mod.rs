@@ -35,6 +35,7 @@
 //! | a process that resumes after a pause, and everything that others did meanwhile | Its commit finds that the row is no longer `receiving`. Its object is deleted with the tombstone. |
 //! | an audit and anything else | An audit is one statement, and sees one moment. |
 //! | an operation and its repetition after a COMMIT of unknown outcome | The lock waits until the lost transaction has ended. Then the row shows whether the operation was done. |
+//! | an upload that is stored in one step, and an attempt of it that was lost before its first lock | The repetition finds no row, and writes one as of a failed upload: the lost attempt can't insert its row any more. |
 
 mod admission;
 mod apply;

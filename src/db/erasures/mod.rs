@@ -16,8 +16,8 @@ use crate::domain::erasure::ErasurePhase;
 use crate::domain::event_kind::EventKind;
 
 pub use steps::{
-    Erased, Erasure, adopt, claim, claim_to_do, finish, keys_of_other_systems, postpone, record_objects_left,
-    set_phase,
+    Erased, Erasure, adopt, claim, claim_to_do, finish, is_under_way, keys_of_other_systems, postpone,
+    record_objects_left, set_phase,
 };
 
 /// How long a claim keeps other processes away. Every step of the work renews it. If a process dies, another one goes on

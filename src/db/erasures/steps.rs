@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::super::events::{self, Event};
 use super::super::prepared::prepared;
-use super::super::schema::system_erasures;
+use super::super::schema::{system_erasures, systems};
 use super::super::{Conn, DbError, from_bigint, to_bigint};
 use super::CLAIM;
 use crate::domain::erasure::ErasurePhase;
@@ -125,6 +125,11 @@ pub fn keys_of_other_systems(
     let found: Vec<Found> =
         diesel::sql_query(sql).bind::<Array<Text>, _>(keys).bind::<SqlUuid, _>(system).load(conn)?;
     Ok(found.into_iter().map(|row| row.object_key).collect())
+}
+
+/// Whether the system still has its row: as long as it has, its key is given to no other system.
+pub fn is_under_way(conn: &mut Conn, system: Uuid) -> Result<bool, DbError> {
+    Ok(select(exists(systems::table.find(system))).get_result(conn)?)
 }
 
 /// A system of which nothing is left.

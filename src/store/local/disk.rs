@@ -3,11 +3,13 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Once;
+use std::sync::atomic::AtomicBool;
 
 use tokio::runtime::Handle;
 
 use super::folder::Folder;
 use super::folders::DurableFolders;
+use super::marks::Removals;
 use super::org_folder_checks::OrgFolderChecks;
 use crate::store::StoreError;
 
@@ -22,13 +24,18 @@ pub(super) struct Disk {
     pub(super) durable_folders: DurableFolders,
     pub(super) org_folder_checks: OrgFolderChecks,
     pub(super) location_logged: Once,
+    /// Whether the file system may have links: unset by the first put that finds none.
+    pub(super) has_links: AtomicBool,
+    pub(super) removals: Removals,
 }
 
 impl Disk {
     pub(super) fn new(root: PathBuf, blocking: Handle) -> Self {
         let root = std::path::absolute(&root).unwrap_or(root);
         let (durable_folders, org_folder_checks) = (DurableFolders::default(), OrgFolderChecks::default());
-        Self { root, blocking, durable_folders, org_folder_checks, location_logged: Once::new() }
+        let (has_links, removals) = (AtomicBool::new(true), Removals::default());
+        let location_logged = Once::new();
+        Self { root, blocking, durable_folders, org_folder_checks, location_logged, has_links, removals }
     }
 
     /// Runs one step on the blocking threads. If the future is dropped, the step still runs to its end, and its result is

@@ -2,7 +2,8 @@
 //!
 //! The store's own files have names that start with a dot, which no organization's folder has: `{root}/.tmp/` holds the files
 //! that are being written, and `{root}/.probe/` the file of a running check. A put writes to `.tmp`, syncs the file, renames
-//! it to its final name and syncs the folders (`write.rs`, `publication.rs`, `folders.rs`). A failed sync is never repeated:
+//! it to its final name and syncs the folders (`write.rs`, `publication.rs`, `folders.rs`). A small object that comes before its
+//! row is linked to its name instead, and keeps a mark in `.tmp/ahead/` (`ahead.rs`, `marks.rs`). A failed sync is never repeated:
 //! the kernel may have dropped the pages, and would then report success.
 //!
 //! Below the root no link is followed, and only a regular file of the right size is an object (`folder.rs`, `read.rs`):
@@ -14,6 +15,8 @@
 //!   be taken is removed (`leftovers.rs`);
 //! * a put and a delete that removes the empty folder: the put creates the folder again if it has vanished before the
 //!   rename, and a folder with an object in it can't be removed (`folders.rs`);
+//! * a put ahead and the sweep that settles marks: as long as the process that made a mark does not know what has become of it, the
+//!   file is locked, and only a mark whose lock can be taken is settled (`marks.rs`);
 //! * a put and a get: the rename is atomic, and a reader keeps the file that it has opened.
 //!
 //! File work blocks, so each step is one short call on the blocking threads of the store's runtime. No thread waits for a
@@ -28,6 +31,7 @@ mod folder;
 mod folders;
 mod leftovers;
 mod list;
+mod marks;
 mod mutex;
 mod open_object;
 mod org_folder_checks;
@@ -40,6 +44,7 @@ mod write;
 use std::collections::HashSet;
 use std::io;
 use std::path::PathBuf;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -106,6 +111,10 @@ impl BlobStore for LocalStore {
         write::put(&self.disk, key, length, ExtendedAttributes::of(metadata), body).await
     }
 
+    fn can_put_ahead(&self) -> bool {
+        self.disk.has_links.load(Ordering::Relaxed)
+    }
+
     async fn put_ahead(
         &self,
         key: &ObjectKey,
@@ -119,17 +128,17 @@ impl BlobStore for LocalStore {
 
     async fn find_unclaimed(&self) -> Result<Vec<Unclaimed>, StoreError> {
         let disk = Arc::clone(&self.disk);
-        self.disk.run("list the marks of objects", move || ahead::unclaimed(&disk)).await
+        self.disk.run("list the marks of objects", move || marks::unclaimed(&disk)).await
     }
 
     async fn marked(&self) -> Result<HashSet<ObjectKey>, StoreError> {
         let disk = Arc::clone(&self.disk);
-        self.disk.run("list the marks of objects", move || ahead::marked(&disk)).await
+        self.disk.run("list the marks of objects", move || marks::marked(&disk)).await
     }
 
     async fn remove_mark(&self, key: &ObjectKey) -> Result<(), StoreError> {
         let (disk, key) = (Arc::clone(&self.disk), key.clone());
-        self.disk.run("remove the mark of an object", move || ahead::remove_mark(&disk, &key)).await
+        self.disk.run("remove the mark of an object", move || marks::remove_mark(&disk, &key)).await
     }
 
     async fn get(

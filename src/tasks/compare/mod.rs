@@ -7,7 +7,8 @@
 //! **Why live traffic causes no differences.** Objects follow rows (`docs/decisions/0009-rows-before-objects.md`), so for
 //! each key three periods are nested: the period in which its row is `stored` lies within the period in which its object
 //! exists, which lies within the period in which it has a row in any state. A key is used once, so each of the three is
-//! unbroken. A real difference is seen in the inner period, then found missing in the outer one, then seen in the inner period
+//! unbroken. (The object of a small upload may come before its row: it has a mark until then. Marks are read between objects and rows, and
+//! an object with a mark is no orphan.) A real difference is seen in the inner period, then found missing in the outer one, then seen in the inner period
 //! again: it was missing at a time at which it had to exist. The three checks for each kind of difference:
 //!
 //! | difference | seen | not seen | still seen |

@@ -149,11 +149,18 @@ impl Eraser {
         let listed = self.store.list(prefix).map_ok(|object| object.key);
         let mut objects: Vec<ObjectKey> = listed.try_collect().await?;
         fail_point!("erase.listed");
+        // Read before the rows: a mark is removed only when the row is there.
+        let marked = self.store.marked().await?;
         let keys: Vec<String> = objects.iter().map(ObjectKey::to_string).collect();
         for keys in keys.chunks(KEYS) {
             let keys = keys.to_vec();
             let others = self.query(move |conn| erasures::keys_of_other_systems(conn, id, &keys)).await?;
             objects.retain(|key| !others.contains(key.as_str()));
+        }
+        // While the system has its row, nobody else has its key, and the listing is older. Otherwise an object without a row may be
+        // about to become a backup of a new system with the same key.
+        if !self.query(move |conn| erasures::is_under_way(conn, id)).await? {
+            objects.retain(|key| !marked.contains(key));
         }
         let left = objects.len() as u64;
         self.query(move |conn| erasures::record_objects_left(conn, id, left)).await?;

@@ -8,8 +8,8 @@
 //! |---|---|
 //! | two processes that erase one system | A claim usually prevents it. If a step takes longer than the claim, both do the same: retiring is exact under the locks of the accounting, deleting an object twice does no harm, and only one of them drops the system's row, in the transaction that records it. |
 //! | an erasure and a purge | The purge deletes retired backups, in the same order. The erasure finds fewer objects. The purge deletes a system's row only when the erasure has seen that no object is left. |
-//! | an erasure and an upload | The system is marked, so the upload is refused at its commit. Its tombstone keeps the system's row until an object can't be written any more. |
-//! | an erasure that was paused, and a new system with the same key | The objects of a listing are compared with the rows: an object has a row before it exists, and an object of another system is not deleted. |
+//! | an erasure and an upload | The system is marked, so the upload is refused at its commit. Its tombstone keeps the system's row until an object can't be written any more. A small upload that comes before its row is refused in the same way, and its task deletes the object; if its process dies at that moment, the sweep deletes it an hour later. |
+//! | an erasure that was paused, and a new system with the same key | The objects of a listing are compared with the marks and then with the rows: an object has one of them before it exists. An object of another system is not deleted, nor one with a mark once the system's own row is gone. |
 
 mod eraser;
 

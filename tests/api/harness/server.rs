@@ -7,6 +7,7 @@ use std::process::{Child, Command, ExitStatus};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
+use std::time::{Duration, SystemTime};
 
 use crate::common::namespaces;
 
@@ -160,6 +161,23 @@ impl Server {
 
     pub fn temporary(&self) -> BTreeSet<String> {
         self.store.uploads_to_bucket().unwrap_or_else(|| store::temporary(&self.store_root()))
+    }
+
+    pub fn marks(&self) -> BTreeSet<String> {
+        if self.store.uploads_to_bucket().is_some() {
+            BTreeSet::new()
+        } else {
+            store::marks(&self.store_root())
+        }
+    }
+
+    /// An object without a row that has a mark is kept for an hour: lets that hour be over.
+    pub fn age_marks(&self) {
+        for name in self.marks() {
+            let file = std::fs::File::options().write(true).open(self.store_root().join(name));
+            // It may be removed at this moment.
+            let _ = file.and_then(|file| file.set_modified(SystemTime::now() - Duration::from_hours(2)));
+        }
     }
 
     /// Whether bytes of an upload have reached the store. An empty file does not count: it may belong to a

@@ -33,6 +33,7 @@ impl Server {
         if !eventually(TIMEOUT, || &self.snapshot() == before) {
             assert_eq!(&self.snapshot(), before, "the upload has left something");
         }
+        assert!(eventually(TIMEOUT, || self.marks().is_empty()), "marks are left: {:?}", self.marks());
     }
 
     /// Returns how many uploads of the system the rate limit counts.

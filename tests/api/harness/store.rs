@@ -151,9 +151,18 @@ pub fn objects(root: &Path) -> BTreeSet<String> {
     files(root).into_iter().filter(|key| !has_dot_name(key)).collect()
 }
 
+/// Where the marks of objects are that come before their rows.
+const MARKS: &str = ".tmp/ahead/";
+
 /// Returns files that may become objects, or are leftovers.
 pub fn temporary(root: &Path) -> BTreeSet<String> {
-    files(root).into_iter().filter(|key| key.starts_with(".tmp/")).collect()
+    let is_temporary = |key: &String| key.starts_with(".tmp/") && !key.starts_with(MARKS);
+    files(root).into_iter().filter(is_temporary).collect()
+}
+
+/// Returns the marks of objects that came before their rows. One of a stored backup is removed a moment later.
+pub fn marks(root: &Path) -> BTreeSet<String> {
+    files(root).into_iter().filter(|key| key.starts_with(MARKS)).collect()
 }
 
 fn has_dot_name(key: &str) -> bool {

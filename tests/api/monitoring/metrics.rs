@@ -21,7 +21,7 @@ fn metrics_count_requests_bytes_refusals_batches_and_store_operations() {
     let system = server.system();
     let id = server.store(&system, &bytes(300_000));
     server.upload(&system).chunked(bytes(1000)).send().status(201);
-    server.put(&system, &bytes(10)).is_rate_limited();
+    server.upload(&system).chunked(bytes(10)).send().is_rate_limited();
     server.put(&system, &bytes(500_001)).is_over_size(500_000);
     server.fetch(&system, &id).send().status(200);
     server.get("/api/systems/nothing").send().status(404);

@@ -3,6 +3,7 @@
 
 use crate::harness::{
     ConnectionEnd, LinkFault, PostgresLink, RawClient, Server, System, TIMEOUT, assert_eventually, bytes,
+    on_s3,
 };
 
 const RESETS: [LinkFault; 2] =
@@ -68,11 +69,44 @@ fn upload_whose_admission_loses_its_connection_is_admitted_once() {
     during_each(RESETS, |server, link, fault| {
         let system = server.system();
         link.inject(fault);
-        server.store(&system, &bytes(1000));
+        server.upload(&system).chunked(bytes(1000)).send().status(201);
         assert_eq!(link.repair(), 1, "{fault:?}");
         assert_eq!(server.slots_used(&system), 1, "{fault:?}");
         assert_eq!(server.db.number("SELECT count(*) FROM backups"), 1, "{fault:?}");
         is_well(server, &system, 1);
+    });
+}
+
+/// If the transaction did not take place, the upload begins anew, and its object is written once more.
+#[test]
+fn upload_at_once_whose_transaction_loses_its_connection_is_stored_once() {
+    during_each(RESETS, |server, link, fault| {
+        let system = server.system();
+        link.inject(fault);
+        let body = bytes(1000);
+        let id = server.store(&system, &body);
+        assert_eq!(link.repair(), 1, "{fault:?}");
+        assert_eq!(server.slots_used(&system), 1, "{fault:?}");
+        assert_eq!(server.fetch(&system, &id).send().status(200).body, body);
+        assert_eq!(server.events("uploaded"), 1, "{fault:?}");
+        is_well(server, &system, 1);
+    });
+}
+
+/// Its outcome is found out late. If it did not take place, too little time is left to begin anew.
+#[test]
+fn upload_at_once_whose_transaction_hangs_is_stored_once_or_not_at_all() {
+    during_each(HANGS, |server, link, fault| {
+        let system = server.system();
+        link.inject(fault);
+        let answer = server.put(&system, &bytes(1000));
+        if !on_s3() {
+            assert_eq!(link.repair(), 1, "{fault:?}");
+            let stored = server.ids(&system).len();
+            assert_eq!(answer.status, if stored == 1 { 201 } else { 503 }, "{fault:?}: {answer}");
+            assert_eq!(server.slots_used(&system), i64::try_from(stored).expect("one"), "{fault:?}");
+            is_well(server, &system, stored);
+        }
     });
 }
 
@@ -81,7 +115,7 @@ fn upload_whose_admission_hangs_is_refused_and_aborted() {
     during_each(HANGS, |server, link, fault| {
         let system = server.system();
         link.inject(fault);
-        server.put(&system, &bytes(1000)).is_unavailable();
+        server.upload(&system).chunked(bytes(1000)).send().is_unavailable();
         assert_eventually("the slot is released", TIMEOUT * 2, || server.slots_used(&system) == 0);
         assert_eventually("aborted", TIMEOUT * 2, || server.receiving() == 0);
         assert_eq!(link.repair(), 1, "{fault:?}");

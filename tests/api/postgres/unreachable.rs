@@ -25,7 +25,11 @@ fn is_well(server: &Server, system: &System, backups: &[String]) {
     assert_eq!(server.ids(system), backups);
     let stored = i64::try_from(backups.len()).expect("a few") * 1000;
     assert_eq!(server.totals(&system.org), (stored, 0));
-    assert_eventually("no object is left", TIMEOUT, || server.objects().len() == backups.len());
+    assert_eventually("no object is left", TIMEOUT, || {
+        server.age_marks();
+        server.cli(["sweep"]).exits(0);
+        server.objects().len() == backups.len()
+    });
     server.audit_is_clean();
     let id = server.store(system, &bytes(1000));
     server.fetch(system, &id).send().status(200);
@@ -265,6 +269,7 @@ fn late_effects_of_postgres_are_corrected() {
         let left = server.ids(&system);
         let stored = i64::try_from(left.len()).expect("two") * 1000;
         let new = left.iter().filter(|left| **left != id).count();
+        server.age_marks();
         server.receiving() == 0
             && new <= 1
             && server.totals(&system.org) == (stored, 0)

@@ -33,7 +33,7 @@ enum Act {
     Admit(u64),
     Grow(u64),
     Commit(u64),
-    Store(u64),
+    Store(u64, bool),
     Abort { release: bool },
     Delete { again: bool },
 }
@@ -45,7 +45,7 @@ fn step() -> impl Strategy<Value = Step> {
         4 => (1..60u64).prop_map(Act::Admit),
         1 => (1..90u64).prop_map(Act::Grow),
         4 => (1..60u64).prop_map(Act::Commit),
-        2 => (1..60u64).prop_map(Act::Store),
+        3 => (1..60u64, prop::bool::weighted(0.2)).prop_map(|(size, again)| Act::Store(size, again)),
         1 => any::<bool>().prop_map(|release| Act::Abort { release }),
         2 => any::<bool>().prop_map(|again| Act::Delete { again }),
     ];
@@ -100,11 +100,11 @@ impl Org {
         };
         match act {
             Act::Admit(wanted_bytes) => Operation::Admit(Box::new(admission(wanted_bytes))),
-            Act::Store(size) => Operation::Store(Box::new(Store {
+            Act::Store(size, again) => Operation::Store(Box::new(Store {
                 admission: admission(size),
                 sha256: [1; 32],
                 encrypted: true,
-                attempted_before: false,
+                attempted_before: again,
             })),
             Act::Grow(wanted_bytes) => Operation::Grow(Growth { system_id, backup, wanted_bytes }),
             Act::Commit(size) => {
@@ -261,4 +261,39 @@ fn has_the_same_result_as_one_by_one(
     };
     let same = std::cell::RefCell::new(same);
     runner.run(&input, |input| (same.borrow_mut())(input)).expect("the same");
+}
+
+#[test]
+fn upload_that_is_given_up_is_not_stored_by_an_earlier_attempt() {
+    let db = Database::new();
+    let mut conn = db.session().conn;
+    let policy = AccountingPolicy {
+        retention: Retention { slots: 3, bytes: 1000 },
+        rate: RateLimits { per_minute: 0, per_hour: 0 },
+        default_quota: None,
+        writer: Uuid::from_u128(1),
+    };
+    let org = Org::new(&mut conn);
+    let mut operate = |act, number| {
+        let batch = OrgBatch::new(org.id.clone(), vec![org.operation(&(0, number, act))]);
+        run(&mut conn, &policy, &batch).map(|mut outcomes| outcomes.swap_remove(0))
+    };
+    // The first attempt is on its way, and the second finds nothing.
+    assert_eq!(operate(Act::Store(10, true), 0).expect("a repetition"), OperationOutcome::NotUnderWay);
+    operate(Act::Store(10, false), 0).expect_err("the first attempt comes too late");
+    let row = "SELECT concat_ws(' ', state, retired_reason, purge_after > now() + interval '50 minutes') FROM backups";
+    assert_eq!(db.all(row), ["retired failed t"]);
+    assert_eq!(db.one("SELECT concat_ws(' ', stored_bytes, reserved_bytes) FROM org_usage"), "0 0");
+    // What an earlier attempt has stored is found, also if it was deleted since.
+    let stored = operate(Act::Store(20, false), 1).expect("a new upload");
+    assert!(matches!(stored, OperationOutcome::Committed(_)), "{stored:?}");
+    for act in [Act::Store(20, true), Act::Delete { again: false }, Act::Store(20, true)] {
+        let outcome = operate(act, 1).expect("an outcome");
+        let expected = match act {
+            Act::Delete { .. } => matches!(outcome, OperationOutcome::Deleted),
+            _ => matches!(outcome, OperationOutcome::Committed(_)),
+        };
+        assert!(expected, "{act:?}: {outcome:?}");
+    }
+    assert_eq!(db.one("SELECT count(*) FROM backups WHERE state = 'stored'"), "0");
 }

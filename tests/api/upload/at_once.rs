@@ -6,11 +6,13 @@ use crate::harness::{RawClient, Server, TIMEOUT, assert_eventually, bytes, diges
 
 /// Whether one transaction has admitted and stored the backup.
 fn in_one_transaction(server: &Server, id: &str) -> bool {
-    server.db.holds(&format!("(SELECT admitted_at = uploaded_at FROM backups WHERE object_key LIKE '%/{id}')"))
+    server
+        .db
+        .holds(&format!("(SELECT admitted_at = uploaded_at FROM backups WHERE object_key LIKE '%/{id}')"))
 }
 
 fn assert_no_marks(server: &Server) {
-    assert_eventually("no mark is left", TIMEOUT, || server.temporary().is_empty());
+    assert_eventually("no mark is left", TIMEOUT, || server.marks().is_empty());
 }
 
 #[test]
@@ -68,7 +70,12 @@ fn refused_small_body_leaves_nothing() {
     server.assert_refused(&before, &system, 0);
     assert!(server.objects().is_empty());
     assert_no_marks(&server);
-    server.upload(&system).header("content-digest", digest_field(b"another")).body(bytes(10)).send().status(400);
+    server
+        .upload(&system)
+        .header("content-digest", digest_field(b"another"))
+        .body(bytes(10))
+        .send()
+        .status(400);
     assert!(server.objects().is_empty());
     // It is as good as any other afterwards.
     server.store(&system, &bytes(1000));

@@ -62,11 +62,10 @@ pub async fn upload_backup(
     state: Data<AppState>,
 ) -> Result<HttpResponse, ApiError> {
     let handle = begin(&state, &identity, &request, remote_addr).await?;
-    if let Some(id) = handle.id {
-        access_log::note_backup(&request, id);
-    }
+    access_log::note_backup(&request, handle.id);
     let exchange = request.conn_data::<Rc<Exchange>>().cloned();
     let backup = send_body(body, handle, exchange).await?;
+    // An upload may have been begun anew.
     access_log::note_backup(&request, backup.id);
     let metadata = Metadata::from(backup);
     let mut response = HttpResponseBuilder::new(StatusCode::CREATED);
