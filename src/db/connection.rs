@@ -1,6 +1,6 @@
 //! Opens a connection to Postgres, with its timeouts.
 
-use diesel::connection::SimpleConnection;
+use diesel::connection::{AnsiTransactionManager, SimpleConnection, TransactionManager};
 use diesel::{Connection, PgConnection};
 
 use super::connection_string::ConnectionString;
@@ -51,6 +51,25 @@ pub(super) fn open(address: &ConnectionString) -> Result<Conn, DbError> {
         .map_err(|e| DbError::Unavailable(without_secrets(&e.to_string())))?;
     conn.batch_execute(&format!("{SESSION}; {STATEMENT_TIMEOUT}"))?;
     Ok(conn)
+}
+
+/// Runs `work` in a transaction that this SQL begins, in one round trip with its settings.
+pub(super) fn begun_with<T>(
+    conn: &mut Conn,
+    begin: &str,
+    work: impl FnOnce(&mut Conn) -> Result<T, DbError>,
+) -> Result<T, DbError> {
+    AnsiTransactionManager::begin_transaction_sql(conn, begin)?;
+    match work(conn) {
+        Ok(value) => {
+            AnsiTransactionManager::commit_transaction(conn)?;
+            Ok(value)
+        }
+        Err(error) => match AnsiTransactionManager::rollback_transaction(conn) {
+            Ok(()) | Err(diesel::result::Error::BrokenTransactionManager) => Err(error),
+            Err(rollback) => Err(rollback.into()),
+        },
+    }
 }
 
 /// Removes the time limit of statements on this connection. This is for commands: a person can interrupt them, and a query

@@ -230,23 +230,14 @@ impl LockedBackup {
     }
 }
 
-/// Locks the systems' backups and uploads in the order of their ids, reads them, and stores them in `systems`.
-pub(super) fn read(
-    conn: &mut Conn,
-    systems: &mut [LockedSystem],
-    lock_mode: LockMode,
-) -> Result<(), DbError> {
+/// Reads the systems' backups and uploads, and stores them in `systems`. They need no lock of their own: whoever changes one that
+/// is not retired has locked its system. A lock would write each row once more.
+pub(super) fn read(conn: &mut Conn, systems: &mut [LockedSystem]) -> Result<(), DbError> {
     let ids: Vec<Uuid> = systems.iter().map(|system| system.row.id).collect();
     let query = backups::table
         .filter(backups::system_id.eq_any(ids).and(backups::state.ne(BackupState::Retired)))
-        .order(backups::id)
-        .select(LockedBackup::as_select())
-        .for_no_key_update();
-    let mut rows = match lock_mode {
-        LockMode::Wait => query.load(conn)?,
-        // An error, and not `SKIP LOCKED`: a skipped row would seem not to exist.
-        LockMode::SkipLocked => query.no_wait().load(conn)?,
-    };
+        .select(LockedBackup::as_select());
+    let mut rows = query.load(conn)?;
     rows.sort_by_key(|row: &LockedBackup| (row.seq, row.admitted_at, row.id));
     for system in systems {
         let (own, others) = rows.into_iter().partition(|row| row.system_id == system.row.id);

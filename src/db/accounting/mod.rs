@@ -2,17 +2,18 @@
 //!
 //! A transaction runs a batch of operations of one organization ([`run`]), or the batches of several ([`run_shared`]):
 //! 1. It takes its locks: first the organizations' rows in `org_usage`, by id. Then the systems, by id; this statement also
-//!    reads the quota, and the clock once a system is locked. Then the systems' backups, by id. Each of these is a statement
+//!    reads the quota, and the clock once a system is locked. Then it reads the systems' backups. Each of these is a statement
 //!    of its own, so that what follows reads what was committed before it (READ COMMITTED). A transaction of one organization
-//!    waits for locks. A shared transaction never waits for a lock: it skips an organization whose rows are locked.
+//!    waits for locks. A shared transaction skips an organization whose rows are locked.
 //! 2. For each operation it builds the [`SystemUsage`](crate::domain::accounting::SystemUsage) that the earlier operations
 //!    have left, and lets `domain::accounting` decide. If an operation needs a row that was not read, or one that this
 //!    transaction has made, the transaction first writes what was decided so far.
 //! 3. It writes everything that differs from what was read, then the events, and commits. The row of a system whose backups have
 //!    changed also has the facts that follow from them (`written_system.rs`): they cost no statement of their own.
 //!
-//! The rows are read once. That is safe because they are locked: no other transaction changes them, and rows of the
-//! organization are added or removed only under the lock of its row in `org_usage`.
+//! The rows are read once. That is safe because their systems are locked: a row that is not retired is added, changed or retired only
+//! under the locks of its organization and its system. (If a person marks a backup as damaged, a trigger waits for the lock of the
+//! system, and then writes the facts again.)
 //!
 //! That lock also makes everything that any number of processes do to one organization a sequence of such transactions. The
 //! proof in `domain::accounting` is about sequences.
@@ -21,7 +22,7 @@
 //! |---|---|
 //! | two transactions of one organization | The second waits for the lock, and then reads what the first has written. |
 //! | two transactions of different organizations | They share no row. |
-//! | a shared transaction, and another transaction that has locked rows of one of its organizations | The shared transaction does not wait. It skips that organization, which is tried again, and in the end runs alone and waits for the lock. (If only a backup is locked, the shared transaction fails, and each of its organizations runs alone.) |
+//! | a shared transaction, and another transaction that has locked rows of one of its organizations | The shared transaction does not wait. It skips that organization, which is tried again, and in the end runs alone and waits for the lock. (If only a backup is locked, by a person's session, the shared transaction fails after a tenth of a second, and each of its organizations runs alone.) |
 //! | two shared transactions | Neither waits for a row while it holds locks, so they can't deadlock. An organization that both need runs in one of them only. |
 //! | a commit, and a deletion of a backup that is pledged to it | One of the two is first. Deleting the backup ends its pledge, and the upload reserves those bytes instead. |
 //! | a transaction and a new quota | The quota is set under the organization's lock, and is read after that lock was taken. |

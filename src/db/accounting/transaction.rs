@@ -4,10 +4,10 @@ use std::net::IpAddr;
 use std::time::Instant;
 
 use chrono::{DateTime, Utc};
-use diesel::Connection;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::super::connection::begun_with;
 use super::super::events::{self, Event};
 use super::super::{Conn, DbError, organizations};
 use super::apply;
@@ -17,6 +17,20 @@ use super::operation::{AccountingPolicy, Operation, OperationOutcome, OrgBatch, 
 use super::org_totals::{self, LockMode, OrgIndex, OrgTotals};
 use crate::domain::accounting::{StorageLimits, SystemUsage};
 use crate::domain::event_kind::EventKind;
+
+macro_rules! begin {
+    () => {
+        "BEGIN; SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; \
+         SET LOCAL plan_cache_mode = force_generic_plan"
+    };
+}
+
+/// Begins a transaction. Its plans depend on no statistics: a table that has just been filled looks empty to Postgres, and would be
+/// scanned as a whole by every transaction until the next analysis. Each statement is planned once, for any number of values.
+const BEGIN: &str = begin!();
+/// The same for a shared transaction. It skips what others have locked, but backups are not locked before they are written: a
+/// person's session may hold one.
+const BEGIN_SHARED: &str = concat!(begin!(), "; SET LOCAL lock_timeout = '100ms'");
 
 /// Runs the operations of one organization. Waits for locks. Returns one outcome for each operation.
 pub fn run(
@@ -47,7 +61,8 @@ fn transact(
     lock_mode: LockMode,
 ) -> Result<Vec<Option<Vec<OperationOutcome>>>, DbError> {
     let mut decided = false;
-    let result = conn.transaction(|conn| {
+    let begin = if lock_mode == LockMode::Wait { BEGIN } else { BEGIN_SHARED };
+    let result = begun_with(conn, begin, |conn| {
         let mut transaction = Transaction::lock(conn, policy, batches, lock_mode)?;
         let outcomes = batches.iter().map(|batch| transaction.run(batch)).collect::<Result<_, _>>()?;
         transaction.finish()?;
@@ -97,7 +112,7 @@ impl<'a> Transaction<'a> {
         if !ids.is_empty() {
             systems = locked_systems::lock_systems(conn, &totals, &ids, lock_mode)?;
             locked_at = Instant::now();
-            locked_systems::read(conn, &mut systems, lock_mode)?;
+            locked_systems::read(conn, &mut systems)?;
         }
         for system in &systems {
             // The quota is the organization's: every system that was read has the same.
@@ -183,7 +198,7 @@ impl<'a> Transaction<'a> {
     /// Writes what was decided so far, and reads the rows again.
     fn flush(&mut self) -> Result<(), DbError> {
         if self.write()? {
-            locked_systems::read(self.conn, &mut self.systems, self.lock_mode)?;
+            locked_systems::read(self.conn, &mut self.systems)?;
         }
         Ok(())
     }
