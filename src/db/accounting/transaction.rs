@@ -74,6 +74,8 @@ fn transact(
     // If everything was written, COMMIT itself failed, and the database may have committed all the same.
     result.map_err(|error| match error {
         DbError::Unavailable(text) | DbError::Failed(text) if decided => DbError::OutcomeUnknown(text),
+        // Repeated together, it would delay every organization until the lock is released.
+        DbError::Conflict(text) if lock_mode == LockMode::SkipLocked => DbError::Failed(text),
         error => error,
     })
 }

@@ -2,9 +2,9 @@
 
 use diesel::connection::SimpleConnection as _;
 use strongroom::db::accounting::{
-    Abort, AccountingPolicy, Operation, OperationOutcome, OrgBatch, run_shared,
+    Abort, AccountingPolicy, Delete, DeletedBy, Operation, OperationOutcome, OrgBatch, run_shared,
 };
-use strongroom::domain::ids::OrgId;
+use strongroom::domain::ids::{BackupId, Extension, OrgId};
 use strongroom::domain::rate_window::RateLimits;
 use strongroom::domain::retention::Retention;
 use uuid::Uuid;
@@ -33,11 +33,23 @@ fn no_op(system: &System) -> OrgBatch {
     OrgBatch::new(OrgId::parse(&system.org).expect("an id"), vec![Operation::Abort(abort)])
 }
 
+fn deletion(system: &System, id: &str) -> OrgBatch {
+    let uuid = Uuid::parse_str(&id[..36]).expect("an id");
+    let delete = Delete {
+        system_id: Uuid::parse_str(&system.id).expect("an id"),
+        backup: BackupId::new(uuid, Extension::of_filename("a.bin")),
+        by: DeletedBy::System,
+        remote_addr: None,
+        attempted_before: false,
+    };
+    OrgBatch::new(OrgId::parse(&system.org).expect("an id"), vec![Operation::Delete(delete)])
+}
+
 #[test]
 fn locked_organization_is_skipped_by_a_shared_transaction_and_delays_no_other() {
     let server = Server::start();
     let (locked, free) = (server.system(), server.system());
-    server.store(&locked, b"x");
+    let id = server.store(&locked, b"x");
     let policy = AccountingPolicy {
         retention: Retention { slots: 1, bytes: 1 },
         rate: RateLimits { per_minute: 0, per_hour: 0 },
@@ -59,10 +71,13 @@ fn locked_organization_is_skipped_by_a_shared_transaction_and_delays_no_other() 
     }
     let row = format!("backups WHERE system_id = '{}'", locked.id);
     server.db.execute(&format!("BEGIN; SELECT FROM {row} FOR UPDATE"));
-    let error = run_shared(&mut conn, &policy, &shares).expect_err("all are skipped");
-    assert!(!error.is_transient(), "it did not wait: {error}");
-    server.db.execute("ROLLBACK");
     assert_eq!(run_shared(&mut conn, &policy, &shares).expect("outcomes"), [done(), done()]);
+    let shares = [deletion(&locked, &id), no_op(&free)];
+    let error = run_shared(&mut conn, &policy, &shares).expect_err("all are skipped");
+    assert!(!error.is_transient(), "it did not wait for long: {error}");
+    server.db.execute("ROLLBACK");
+    let deleted = Some(vec![OperationOutcome::Deleted]);
+    assert_eq!(run_shared(&mut conn, &policy, &shares).expect("outcomes"), [deleted, done()]);
 }
 
 #[test]
