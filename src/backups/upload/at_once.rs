@@ -29,11 +29,17 @@ const ANEW_WITHIN: Duration = Duration::from_secs(6);
 
 /// What has become of an upload that was to be stored at once.
 pub(super) enum AtOnceOutcome {
-    Done(Result<Backup, UploadError>),
+    Done(Box<Result<Backup, UploadError>>),
     /// It has to be admitted first. Nothing of it is stored.
     AdmitFirst,
     /// The same, but its id is used up.
     BeginAnew,
+}
+
+impl AtOnceOutcome {
+    fn done(result: Result<Backup, UploadError>) -> Self {
+        Self::Done(Box::new(result))
+    }
 }
 
 /// An object that was put ahead.
@@ -101,7 +107,7 @@ impl Vault {
         let PutAhead { body, mark, last_byte } = match self.put_ahead(admission, head, messages).await {
             Ok(Some(put)) => put,
             Ok(None) => return AtOnceOutcome::AdmitFirst,
-            Err(error) => return AtOnceOutcome::Done(Err(error)),
+            Err(error) => return AtOnceOutcome::done(Err(error)),
         };
         fail_point!("upload.ahead");
         let submitted = std::time::Instant::now();
@@ -115,17 +121,17 @@ impl Vault {
         let ended = match self.orgs.submit(identity.org(), operation, time).await {
             Ok(OperationOutcome::Committed(committed)) => {
                 mark.remove();
-                return AtOnceOutcome::Done(Ok(self.stored(identity, admission.clone(), &body, committed)));
+                return AtOnceOutcome::done(Ok(self.stored(identity, admission.clone(), &body, committed)));
             }
             // An earlier attempt was lost, and can't store it any more.
             Ok(OperationOutcome::NotUnderWay) if last_byte.elapsed() < ANEW_WITHIN => {
                 AtOnceOutcome::BeginAnew
             }
-            Ok(refused) => AtOnceOutcome::Done(Err(self.refused_admission(identity, submitted, &refused))),
+            Ok(refused) => AtOnceOutcome::done(Err(self.refused_admission(identity, submitted, &refused))),
             // The upload may be stored all the same. The mark stays, and the sweep finds out.
             Err(error) => {
                 self.at_once.paused.store(true, Ordering::Relaxed);
-                return AtOnceOutcome::Done(Err(UploadError::Unavailable(Outage::database(&error))));
+                return AtOnceOutcome::done(Err(UploadError::Unavailable(Outage::database(&error))));
             }
         };
         match timeout(DELETION_TIMEOUT, self.store.delete(&admission.object_key)).await {

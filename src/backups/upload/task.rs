@@ -37,14 +37,14 @@ impl Vault {
             answers.accept_body(admission.backup);
             match self.store_at_once(&identity, &head, &admission, &mut messages).await {
                 AtOnceOutcome::Done(result) => {
-                    match &result {
+                    match &*result {
                         Ok(_) => {
                             self.authenticator.forget_seen(&identity);
                             self.refused_lately.clear(identity.id(), sent);
                         }
                         Err(error) => self.not_admitted(&identity, error, head.remote_addr, sent),
                     }
-                    answers.finish(result);
+                    answers.finish(*result);
                     return;
                 }
                 AtOnceOutcome::AdmitFirst => {}

@@ -87,8 +87,8 @@ fn limits_hold_for_small_bodies_that_come_at_the_same_time() {
     let server = Server::with([("BACKUP_RATE_LIMIT_PER_MINUTE", "3")]);
     let system = server.system_with_quota(10_000);
     let answers: Vec<u16> = std::thread::scope(|scope| {
-        let send = || server.upload(&system).body(bytes(100)).send().status;
-        let sent: Vec<_> = (0..12).map(|_| scope.spawn(send)).collect();
+        let upload = || server.upload(&system).body(bytes(100)).send().status;
+        let sent: Vec<_> = (0..12).map(|_| scope.spawn(upload)).collect();
         sent.into_iter().map(|sent| sent.join().expect("an answer")).collect()
     });
     assert_eq!(answers.iter().filter(|status| **status == 201).count(), 3, "{answers:?}");
