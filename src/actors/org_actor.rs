@@ -209,15 +209,10 @@ impl OrgActor {
     fn answer(&mut self, batch: Vec<Pending>, outcomes: Vec<OperationOutcome>, now: Instant) {
         for (pending, outcome) in batch.into_iter().zip(outcomes) {
             self.quota_refusals.observe(&pending.operation, &outcome, now);
-            let admitted_at = match &outcome {
-                OperationOutcome::Admitted { at } => Some(*at),
-                OperationOutcome::Committed(committed) => {
-                    self.refusals.backup_stored(pending.operation.system_id());
-                    committed.admitted_at
-                }
-                _ => None,
-            };
-            self.last_admission = self.last_admission.max(admitted_at.map(|at| (at, now)));
+            if let OperationOutcome::Committed(_) = outcome {
+                self.refusals.backup_stored(pending.operation.system_id());
+            }
+            self.last_admission = self.last_admission.max(outcome.admitted_at().zip(Some(now)));
             if matches!(outcome, OperationOutcome::QuotaExceeded { blocked_by_reservations: true, .. }) {
                 self.shared.contention.record(&self.org, Instant::now());
             }

@@ -14,22 +14,11 @@ use super::orphans::gather_evidence;
 use crate::db::{Db, Lane, objects};
 use crate::domain::object_key::ObjectKey;
 use crate::domain::orphans::objection;
-use crate::store::{BlobStore, ObjectInfo, StoreError, Unclaimed};
+use crate::store::{BlobStore, Unclaimed};
 
 const QUERY_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long an object without a row is kept, by the store's clock.
 const KEPT: chrono::TimeDelta = chrono::TimeDelta::hours(1);
-
-/// Removes the objects that have a mark from what was listed. The caller has to list first, and to read the rows last: the mark of
-/// an object that becomes a backup is older than the object, and is removed after its row is there.
-pub(super) async fn without_marked(
-    store: &dyn BlobStore,
-    mut listed: Vec<ObjectInfo>,
-) -> Result<Vec<ObjectInfo>, StoreError> {
-    let marked = store.marked().await?;
-    listed.retain(|object| !marked.contains(&object.key));
-    Ok(listed)
-}
 
 /// Settles these objects, and returns how many were deleted.
 pub(super) async fn settle(db: &Db, store: &dyn BlobStore) -> Result<usize, TaskError> {

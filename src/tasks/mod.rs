@@ -25,6 +25,7 @@ mod history;
 mod lease;
 mod leftovers;
 mod listen;
+mod marked;
 mod memory;
 pub mod orphans;
 pub mod periods;

@@ -13,8 +13,8 @@ use futures_util::stream::TryChunksError;
 use futures_util::{Stream, TryStreamExt};
 
 use super::TaskError;
-use super::ahead::without_marked;
 use super::delete_object::delete_object;
+use super::marked::without_marked;
 use crate::db::{Db, Lane, backups, lift_statement_timeout, objects};
 use crate::domain::orphans::Evidence;
 use crate::store::{BlobStore, ObjectInfo};

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout, timeout_at};
 
+use super::COMMIT_TIMEOUT;
 use super::body_channel::{BodyMessages, CAPACITY};
 use super::body_receiver::verify;
 use super::store_body::{STORE_TIMEOUT, object_metadata, out_of_time};
-use super::task::COMMIT_TIMEOUT;
 use crate::auth::basic::SystemIdentity;
 use crate::backups::error::Outage;
 use crate::backups::{Backup, UploadError, UploadHead, Vault};

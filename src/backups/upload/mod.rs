@@ -25,7 +25,7 @@ mod task;
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
@@ -42,6 +42,10 @@ use crate::domain::ids::BackupId;
 use crate::domain::media_type::MediaType;
 use crate::domain::refusal::RefusalReason;
 use crate::domain::transfer_damage::LossyClient;
+
+/// How long after the last byte the commit may be tried. A client receives its answer within 30 s of its last byte, whatever
+/// the engine and the database do: the rest of that time is for the abort.
+const COMMIT_TIMEOUT: Duration = Duration::from_secs(22);
 
 /// Where the task of an upload sends what the handler waits for.
 struct Answers {

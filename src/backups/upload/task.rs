@@ -3,25 +3,20 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::Answers;
 use super::at_once::AtOnceOutcome;
 use super::body_channel::BodyMessages;
 use super::body_receiver::BodyReceiver;
 use super::reservation::Reservation;
+use super::{Answers, COMMIT_TIMEOUT};
 use crate::auth::basic::SystemIdentity;
 use crate::backups::error::Outage;
 use crate::backups::{Backup, UploadError, UploadHead, Vault};
 use crate::db::accounting::{Admission, Commit, Committed, Operation, OperationOutcome, UploadFailure};
 use crate::domain::transfer_damage::TransferDamageCheck;
 use crate::store::BodySummary;
-
-/// How long after the last byte the commit may be tried. A client receives its answer within 30 s of its last byte, whatever
-/// the engine and the database do: the rest of that time is for the abort.
-pub(super) const COMMIT_TIMEOUT: Duration = Duration::from_secs(22);
 
 impl Vault {
     pub(super) async fn run_upload(

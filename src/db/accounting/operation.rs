@@ -215,6 +215,17 @@ pub enum OperationOutcome {
     QuotaLowered,
 }
 
+impl OperationOutcome {
+    /// Returns when the operation has admitted an upload, if it has.
+    pub fn admitted_at(&self) -> Option<DateTime<Utc>> {
+        match self {
+            Self::Admitted { at } => Some(*at),
+            Self::Committed(committed) => committed.admitted_at,
+            _ => None,
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Committed {
     pub uploaded_at: DateTime<Utc>,

@@ -101,7 +101,7 @@ impl NewObject {
         Ok(true)
     }
 
-    /// Gives the file the object's name, and returns the object's folder. `None`: the file system has no links.
+    /// Links the file to the object's name, and returns the object's folder. `None`: the file system has no links.
     fn link(&self, key: &ObjectKey) -> io::Result<Option<Folder>> {
         let (name, folder) = (key.as_str(), parent_of(key.as_str()));
         let file = name.rsplit_once('/').map_or(name, |(_, file)| file);

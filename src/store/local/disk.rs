@@ -1,15 +1,15 @@
 //! The store's directory, and the blocking threads on which each step on its files runs.
 
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Once;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Mutex, Once};
 
 use tokio::runtime::Handle;
 
 use super::folder::Folder;
 use super::folders::DurableFolders;
-use super::marks::Removals;
 use super::org_folder_checks::OrgFolderChecks;
 use crate::store::StoreError;
 
@@ -26,14 +26,15 @@ pub(super) struct Disk {
     pub(super) location_logged: Once,
     /// Whether the file system may have links: unset by the first put that finds none.
     pub(super) has_links: AtomicBool,
-    pub(super) removals: Removals,
+    /// The names of marks that are to be removed, and their locked files (`marks.rs`).
+    pub(super) removals: Mutex<Vec<(String, File)>>,
 }
 
 impl Disk {
     pub(super) fn new(root: PathBuf, blocking: Handle) -> Self {
         let root = std::path::absolute(&root).unwrap_or(root);
         let (durable_folders, org_folder_checks) = (DurableFolders::default(), OrgFolderChecks::default());
-        let (has_links, removals) = (AtomicBool::new(true), Removals::default());
+        let (has_links, removals) = (AtomicBool::new(true), Mutex::default());
         let location_logged = Once::new();
         Self { root, blocking, durable_folders, org_folder_checks, location_logged, has_links, removals }
     }

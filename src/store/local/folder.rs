@@ -115,7 +115,7 @@ impl Folder {
         fs::renameat(&self.file, name, &to.file, new).map_err(at(&to.path_of(new)))
     }
 
-    /// Gives a file of this folder another name. Both names have one component.
+    /// Links a file of this folder to another name. Both names have one component.
     pub(super) fn link(&self, name: &str, to: &Self, new: &str) -> Result<(), Errno> {
         fs::linkat(&self.file, name, &to.file, new, AtFlags::empty())
     }

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::fs::{File, TryLockError};
 use std::io;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use super::disk::{Disk, tmp_of};
 use super::folder::{Folder, at};
@@ -25,14 +25,10 @@ pub(super) struct LockedMark {
     pub disk: Arc<Disk>,
 }
 
-/// Marks that are to be removed. The thread that removes them takes all that have come meanwhile.
-#[derive(Default)]
-pub(super) struct Removals(Mutex<Vec<(String, File)>>);
-
 impl Mark for LockedMark {
     fn remove(self: Box<Self>) {
         let Self { name, file, disk } = *self;
-        let mut waiting = lock(&disk.removals.0);
+        let mut waiting = lock(&disk.removals);
         waiting.push((name, file));
         if waiting.len() == 1 {
             let disk = Arc::clone(&disk);
@@ -41,8 +37,9 @@ impl Mark for LockedMark {
     }
 }
 
+/// Removes all marks that wait for it: those, too, that have come since the thread was asked for.
 fn remove_waiting(disk: &Disk) {
-    let removals = std::mem::take(&mut *lock(&disk.removals.0));
+    let removals = std::mem::take(&mut *lock(&disk.removals));
     let removed = disk.open().and_then(|root| tmp_of(&root)?.open_path(AHEAD)).and_then(|marks| {
         removals.iter().map(|(name, _locked)| marks.remove(name)).fold(Ok(()), Result::and)
     });

@@ -33,8 +33,8 @@ pub use difference::{Difference, DifferenceKind};
 use difference::{ObjectState, Suspect, orphan, unfinished};
 
 use super::TaskError;
-use super::ahead::without_marked;
 use super::leftovers::without_upload;
+use super::marked::without_marked;
 use crate::db::objects::{self, ObjectRow};
 use crate::db::{Db, DbError, Lane};
 use crate::domain::object_key::ObjectKey;

@@ -97,7 +97,7 @@ fn limits_hold_for_small_bodies_that_come_at_the_same_time() {
     assert_no_marks(&server);
 }
 
-/// Gives an object a mark that no process holds.
+/// Makes a mark of an object that no process holds.
 fn mark(server: &Server, key: &str) {
     let (root, name) = (server.store.path(), key.replace('/', ","));
     std::fs::hard_link(root.join(key), root.join(".tmp/ahead").join(name)).expect("a mark");
