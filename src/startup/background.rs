@@ -8,7 +8,7 @@ use tokio::time::timeout;
 
 use super::{FIRST_PREPARATION_TIMEOUT, StartError};
 use crate::auth::bearer::{KEY_SET_MAX_AGE, REJECTED_TOKENS_PERIOD, TokenVerifier};
-use crate::backups::{EventLimit, Vault};
+use crate::backups::Vault;
 use crate::config::Config;
 use crate::db::Connector;
 use crate::db::accounting::AccountingPolicy;
@@ -79,14 +79,8 @@ pub(super) async fn start(
         accounting: Accounting::Actors(Arc::clone(vault)),
     };
     tasks::erase::start(supervisor, eraser, Arc::clone(&fleet.erase));
-    let sweeper = tasks::sweep::Sweeper {
-        db: vault.db.clone(),
-        store: Arc::clone(&vault.store),
-        policy,
-        lease: config.upkeep.lease,
-        live: vault.live.clone(),
-        recorded: EventLimit::default(),
-    };
+    let (db, store, live) = (vault.db.clone(), Arc::clone(&vault.store), vault.live.clone());
+    let sweeper = tasks::sweep::Sweeper::new(db, store, policy, config.upkeep.lease, live);
     sweeper.start(supervisor, config.upkeep.sweep_interval);
     let history =
         History { db: vault.db.clone(), keep: config.upkeep.events_keep, ready: Arc::clone(&vault.ready) };

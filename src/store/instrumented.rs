@@ -84,6 +84,10 @@ impl BlobStore for InstrumentedStore {
         self.measure("remove_mark", self.store.remove_mark(key)).await
     }
 
+    async fn delete_unclaimed(&self, key: &ObjectKey) -> Result<bool, StoreError> {
+        self.measure("delete", self.store.delete_unclaimed(key)).await
+    }
+
     async fn get(
         &self,
         key: &ObjectKey,

@@ -141,7 +141,7 @@ pub trait BlobStore: Send + Sync + 'static {
         body: PutBody,
     ) -> Result<u64, PutError>;
 
-    /// Whether the store may be able to put objects ahead.
+    /// Whether the store may be able to put objects ahead at this moment.
     fn can_put_ahead(&self) -> bool {
         false
     }
@@ -149,7 +149,7 @@ pub trait BlobStore: Send + Sync + 'static {
     /// Stores an object, all of whose body is there, before it is admitted. It is durable and whole, and has a mark, until it is
     /// known whether it is a backup. `None`: this store can't, and nothing was stored.
     ///
-    /// If the future is dropped, the object may be stored nevertheless, with its mark.
+    /// If the future is dropped, the object is deleted again; if the process dies meanwhile, it has its mark.
     ///
     /// # Errors
     /// Returns only `Unavailable`. Then nothing is left, except after a power cut or a disk that fails.
@@ -184,6 +184,14 @@ pub trait BlobStore: Send + Sync + 'static {
     /// Returns only `Unavailable`.
     async fn remove_mark(&self, _key: &ObjectKey) -> Result<(), StoreError> {
         Ok(())
+    }
+
+    /// Deletes an object and its mark, unless a process holds the mark. Returns whether it did. May be repeated.
+    ///
+    /// # Errors
+    /// Returns only `Unavailable`.
+    async fn delete_unclaimed(&self, _key: &ObjectKey) -> Result<bool, StoreError> {
+        Ok(false)
     }
 
     /// Opens an object that had `size` bytes when it was stored, or exactly `range` of it.

@@ -12,3 +12,15 @@ pub(super) async fn without_marked(
     listed.retain(|object| !marked.contains(&object.key));
     Ok(listed)
 }
+
+/// Returns a listed object if it still exists.
+pub(super) async fn if_it_exists(
+    store: &dyn BlobStore,
+    object: ObjectInfo,
+) -> Result<Option<ObjectInfo>, StoreError> {
+    match store.head(&object.key).await {
+        Ok(_) => Ok(Some(object)),
+        Err(StoreError::NotFound | StoreError::Damaged(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}

@@ -10,17 +10,19 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use futures_util::stream::TryChunksError;
-use futures_util::{Stream, TryStreamExt};
+use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 
 use super::TaskError;
 use super::delete_object::delete_object;
-use super::marked::without_marked;
+use super::marked::{if_it_exists, without_marked};
 use crate::db::{Db, Lane, backups, lift_statement_timeout, objects};
 use crate::domain::orphans::Evidence;
 use crate::store::{BlobStore, ObjectInfo};
 
 /// Objects whose rows are read in one query.
 const BATCH: usize = 1000;
+/// Objects that are looked for at the same time.
+const CONCURRENT_CALLS: usize = 16;
 const QUERY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A batch of listed objects, compared with the rows.
@@ -73,10 +75,14 @@ pub async fn gather_evidence(
         step(part.count());
         evidence.known += part.known;
         evidence.newest_known = evidence.newest_known.max(part.newest_known);
-        evidence.orphans += part.unknown.len() as u64;
-        let newest = part.unknown.iter().filter_map(|object| object.modified).max();
+        // The object of a small upload that was refused meanwhile had no row either, and is gone.
+        let checked = stream::iter(part.unknown).map(|object| if_it_exists(store, object));
+        let unknown: Vec<_> = checked.buffered(CONCURRENT_CALLS).try_collect().await?;
+        let unknown: Vec<_> = unknown.into_iter().flatten().collect();
+        evidence.orphans += unknown.len() as u64;
+        let newest = unknown.iter().filter_map(|object| object.modified).max();
         evidence.newest_orphan = evidence.newest_orphan.max(newest);
-        let keys: Vec<_> = part.unknown.into_iter().map(|object| object.key).collect();
+        let keys: Vec<_> = unknown.into_iter().map(|object| object.key).collect();
         if !keys.is_empty() {
             // The history may be too long for the usual statement timeout.
             let query = move |conn: &mut _| {

@@ -12,7 +12,7 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use uuid::Uuid;
 
-use super::ahead;
+use super::ahead::Ahead;
 use super::delete_object::delete_object;
 use super::leftovers::without_upload;
 use super::supervisor::{Period, Supervisor, TaskDefinition};
@@ -52,20 +52,32 @@ pub struct SweepReport {
 
 /// Sweeps, once or at an interval.
 pub struct Sweeper {
-    pub db: Db,
-    pub store: Arc<dyn BlobStore>,
-    pub policy: AccountingPolicy,
-    pub lease: Duration,
+    db: Db,
+    store: Arc<dyn BlobStore>,
+    policy: AccountingPolicy,
+    lease: Duration,
     /// The uploads of this process.
-    pub live: LiveUploads,
+    live: LiveUploads,
     /// Limits the events of rolled back uploads, by system.
-    pub recorded: EventLimit<Uuid>,
+    recorded: EventLimit<Uuid>,
+    ahead: Ahead,
 }
 
 impl Sweeper {
     /// Returns a sweeper for the command line, whose process has no uploads of its own. Services may sweep at the same time.
     pub fn by_hand(db: Db, store: Arc<dyn BlobStore>, policy: AccountingPolicy, lease: Duration) -> Self {
-        Self { db, store, policy, lease, live: LiveUploads::default(), recorded: EventLimit::default() }
+        Self::new(db, store, policy, lease, LiveUploads::default())
+    }
+
+    /// Returns the sweeper of a process with these uploads.
+    pub fn new(
+        db: Db,
+        store: Arc<dyn BlobStore>,
+        policy: AccountingPolicy,
+        lease: Duration,
+        live: LiveUploads,
+    ) -> Self {
+        Self { db, store, policy, lease, live, recorded: EventLimit::default(), ahead: Ahead::default() }
     }
 
     /// Starts to sweep at this interval.
@@ -123,7 +135,10 @@ impl Sweeper {
         self.db.run(Lane::Tasks, QUERY_TIMEOUT, move |conn| writers::forget_gone(conn, lease)).await?;
         report.expired = self.expire_requests().await?;
         match self.remove_leftovers().await {
-            Ok(removed) => report.leftovers = removed,
+            Ok((removed, failed)) => {
+                report.leftovers = removed;
+                report.failed += failed;
+            }
             Err(TaskError::Store(error)) => {
                 log::warn!("sweep: {error}");
                 report.failed += 1;
@@ -160,13 +175,15 @@ impl Sweeper {
         }
     }
 
-    /// Removes the unfinished writes that no upload owns from the store, and returns their number.
-    async fn remove_leftovers(&self) -> Result<usize, TaskError> {
+    /// Removes the unfinished writes that no upload owns from the store, and the objects whose uploads have ended before their row was
+    /// there. Returns how many it has removed, and how many it could not.
+    async fn remove_leftovers(&self) -> Result<(usize, usize), TaskError> {
         let found = self.store.find_leftovers().await?;
         let left = without_upload(&self.db, found).await?;
         fail_point!("sweep.looked");
         let removed = self.store.remove_leftovers(&left).await?;
-        Ok(removed + ahead::settle(&self.db, self.store.as_ref()).await?)
+        let settled = self.ahead.settle(&self.db, self.store.as_ref()).await?;
+        Ok((removed + settled.deleted, settled.failed))
     }
 
     /// Rolls one upload back. Returns `false` if another process did it before, or if the upload was stored after all.

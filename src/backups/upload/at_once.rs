@@ -2,7 +2,7 @@
 //! other upload the admission comes first: one that is large or slow, whose body is not as declared, or for which the store
 //! has no way to put an object ahead.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout, timeout_at};
@@ -19,9 +19,9 @@ use crate::domain::transfer_damage::TransferDamageCheck;
 use crate::store::{BodyMeter, BodySummary, Mark};
 
 /// How long a small body may take to arrive. One that takes longer is admitted before the rest of it arrives.
-const ARRIVAL: Duration = Duration::from_millis(100);
-/// The most uploads that are stored at once at a time. In an outage as many objects are left, for an hour.
-const MAX_UNDER_WAY: usize = 256;
+const ARRIVAL: Duration = Duration::from_secs(1);
+/// How long uploads are admitted first, at least, after one has failed for want of the database or the store.
+const PAUSE: Duration = Duration::from_secs(10);
 /// How long the deletion of a refused upload's object may delay the answer. The sweep deletes it otherwise.
 const DELETION_TIMEOUT: Duration = Duration::from_secs(3);
 /// The longest time after the last byte at which an upload is begun anew: there must be enough left for all of it.
@@ -49,51 +49,43 @@ struct PutAhead {
     last_byte: Instant,
 }
 
-/// Whether uploads are stored at once.
+/// Whether uploads are stored at once: not after one has failed for want of the database or the store, until another is stored. An
+/// outage must not fill the disk with objects that wait to be deleted.
 #[derive(Default)]
 pub struct AtOnce {
-    /// Set when an outcome is not known, until another upload is stored: an outage must not fill the disk.
-    paused: AtomicBool,
-    under_way: AtomicUsize,
+    /// When an upload has last failed for such a reason.
+    failed: Mutex<Option<Instant>>,
 }
 
-/// Counts an upload that is stored at once.
-pub(super) struct UnderWay<'a>(&'a AtOnce);
-
 impl AtOnce {
-    fn begin(&self) -> Option<UnderWay<'_>> {
-        if self.paused.load(Ordering::Relaxed) {
-            return None;
-        }
-        let counted = UnderWay(self);
-        (self.under_way.fetch_add(1, Ordering::Relaxed) < MAX_UNDER_WAY).then_some(counted)
+    /// Notes that an upload has failed for want of the database or the store.
+    pub(super) fn pause(&self) {
+        *self.lock() = Some(Instant::now());
     }
 
     /// Notes that an upload was stored.
     pub(super) fn resume(&self) {
-        if self.paused.load(Ordering::Relaxed) {
-            self.paused.store(false, Ordering::Relaxed);
-        }
+        self.lock().take_if(|failed| failed.elapsed() >= PAUSE);
     }
-}
 
-impl Drop for UnderWay<'_> {
-    fn drop(&mut self) {
-        self.0.under_way.fetch_sub(1, Ordering::Relaxed);
+    fn is_paused(&self) -> bool {
+        self.lock().is_some()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.failed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Vault {
     /// Whether an upload may be stored at once, as far as is known before its body: it is small and on its way, and likely to be
     /// admitted.
-    pub(super) fn may_store_at_once(
-        &self,
-        identity: &SystemIdentity,
-        head: &UploadHead,
-    ) -> Option<UnderWay<'_>> {
-        let is_small = head.length.is_some_and(|length| length <= CAPACITY as u64);
-        let may = is_small && !head.asks_first && self.store.can_put_ahead();
-        if may && !self.refused_lately.contains(identity.id()) { self.at_once.begin() } else { None }
+    pub(super) fn may_store_at_once(&self, identity: &SystemIdentity, head: &UploadHead) -> bool {
+        head.length.is_some_and(|length| length <= CAPACITY as u64)
+            && !head.asks_first
+            && !self.at_once.is_paused()
+            && self.store.can_put_ahead()
+            && !self.refused_lately.contains(identity.id())
     }
 
     /// Stores an upload whose body arrives at once.
@@ -130,7 +122,6 @@ impl Vault {
             Ok(refused) => AtOnceOutcome::done(Err(self.refused_admission(identity, submitted, &refused))),
             // The upload may be stored all the same. The mark stays, and the sweep finds out.
             Err(error) => {
-                self.at_once.paused.store(true, Ordering::Relaxed);
                 return AtOnceOutcome::done(Err(UploadError::Unavailable(Outage::database(&error))));
             }
         };
@@ -166,8 +157,8 @@ impl Vault {
         match timeout_at(last_byte + STORE_TIMEOUT, put).await {
             Ok(Ok(mark)) => Ok(mark.map(|mark| PutAhead { body, mark, last_byte })),
             // A store that fails is tried once more, after the admission, which then has the reason.
-            Ok(Err(_)) => Ok(None),
-            Err(_) => Err(out_of_time()),
+            Ok(Err(_)) if last_byte.elapsed() < ANEW_WITHIN => Ok(None),
+            _ => Err(out_of_time()),
         }
     }
 }

@@ -28,7 +28,7 @@ impl Vault {
         mut answers: Answers,
     ) {
         let mut admission = self.admission(&identity, &head);
-        if let Some(_under_way) = self.may_store_at_once(&identity, &head) {
+        if self.may_store_at_once(&identity, &head) {
             answers.accept_body(admission.backup);
             match self.store_at_once(&identity, &head, &admission, &mut messages).await {
                 AtOnceOutcome::Done(result) => {
@@ -57,11 +57,18 @@ impl Vault {
         remote_addr: Option<IpAddr>,
         sent: std::time::Instant,
     ) {
+        self.note_outage(error);
         if let UploadError::Unavailable(_) = error {
             log::error!("an upload of system {} has failed: {error}", identity.id());
         }
         self.record_refusal(identity, error, remote_addr, Some(sent));
         self.authenticator.note_seen(identity, remote_addr);
+    }
+
+    fn note_outage(&self, error: &UploadError) {
+        if let UploadError::Unavailable(_) = error {
+            self.at_once.pause();
+        }
     }
 
     /// Runs an upload that is admitted before its body is stored.
@@ -124,6 +131,7 @@ impl Vault {
                 self.refused_lately.clear(identity.id(), sent);
             }
             Err(error) => {
+                self.note_outage(error);
                 self.note_refused_lately(&identity, error, sent);
                 self.record_refusal(&identity, error, remote_addr, None);
                 let level = if error.is_ours() { log::Level::Error } else { log::Level::Info };

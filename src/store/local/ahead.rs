@@ -9,36 +9,64 @@
 
 use std::fs::File;
 use std::io::{self, Write};
+use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use rustix::io::Errno;
 
+use super::delete::delete;
 use super::disk::{Disk, tmp_of};
 use super::extended_attributes::ExtendedAttributes;
 use super::folder::{Folder, at};
 use super::folders::{in_folder, parent_of};
-use super::marks::{AHEAD, LockedMark, mark_of};
+use super::marks::{AHEAD, Counted, LockedMark, mark_of};
 use crate::domain::object_key::ObjectKey;
 use crate::store::Mark;
+
+/// An object that was put ahead, on its way to the task that waits for it. If that has given up, the object is deleted again: its
+/// transaction was not begun.
+pub(super) struct NewAhead {
+    key: ObjectKey,
+    mark: Option<LockedMark>,
+}
+
+impl NewAhead {
+    /// Returns its mark.
+    pub(super) fn claim(mut self) -> Option<Box<dyn Mark>> {
+        Some(Box::new(self.mark.take()?))
+    }
+}
+
+impl Drop for NewAhead {
+    fn drop(&mut self) {
+        let Some(mark) = self.mark.take() else { return };
+        let (disk, key) = (Arc::clone(&mark.counted.0), self.key.clone());
+        disk.blocking.clone().spawn_blocking(move || match delete(&disk, &key) {
+            Ok(()) => Box::new(mark).remove(),
+            Err(error) => log::warn!("an object came too late: {error}; the sweep will delete it"),
+        });
+    }
+}
 
 /// Writes an object, durably. `None`: the file system has no links. Blocks.
 pub(super) fn put(
     disk: &Arc<Disk>,
-    key: &ObjectKey,
+    key: ObjectKey,
     attributes: &ExtendedAttributes,
     body: &[Bytes],
-) -> io::Result<Option<Box<dyn Mark>>> {
+    counted: Counted,
+) -> io::Result<Option<NewAhead>> {
     let root = disk.open()?;
     let marks = marks_of(&root)?;
-    let name = mark_of(key);
+    let name = mark_of(&key);
     let file = marks.create(&name)?;
     let mut new = NewObject { root, marks, name, file, linked: false };
-    let written = new.write(disk, key, attributes, body);
+    let written = new.write(disk, &key, attributes, body);
     if matches!(written, Ok(true)) {
         let NewObject { name, file, .. } = new;
-        return Ok(Some(Box::new(LockedMark { name, file, disk: Arc::clone(disk) })));
+        return Ok(Some(NewAhead { key, mark: Some(LockedMark { name, file, counted }) }));
     }
     // Nothing may be left. The name that a power cut might bring back belongs to nobody.
     if new.linked {
@@ -87,6 +115,9 @@ impl NewObject {
         let path = || self.marks.path_of(&self.name);
         // Nobody else locks a file that is empty (`marks.rs`).
         self.file.try_lock().map_err(|error| at(&path())(io::Error::from(error)))?;
+        if self.file.metadata().map_err(at(&path()))?.nlink() == 0 {
+            return Err(at(&path())(io::Error::other("it was removed before it was locked")));
+        }
         body.iter()
             .try_for_each(|chunk| (&self.file).write_all(chunk))
             .map_err(|error| at(&path())(error))?;

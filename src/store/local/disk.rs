@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::{Mutex, Once};
 
 use tokio::runtime::Handle;
@@ -26,6 +26,8 @@ pub(super) struct Disk {
     pub(super) location_logged: Once,
     /// Whether the file system may have links: unset by the first put that finds none.
     pub(super) has_links: AtomicBool,
+    /// How many objects are being put ahead, or have a mark that this process holds.
+    pub(super) ahead: AtomicUsize,
     /// The names of marks that are to be removed, and their locked files (`marks.rs`).
     pub(super) removals: Mutex<Vec<(String, File)>>,
 }
@@ -34,9 +36,18 @@ impl Disk {
     pub(super) fn new(root: PathBuf, blocking: Handle) -> Self {
         let root = std::path::absolute(&root).unwrap_or(root);
         let (durable_folders, org_folder_checks) = (DurableFolders::default(), OrgFolderChecks::default());
-        let (has_links, removals) = (AtomicBool::new(true), Mutex::default());
+        let (has_links, ahead, removals) = (AtomicBool::new(true), AtomicUsize::new(0), Mutex::default());
         let location_logged = Once::new();
-        Self { root, blocking, durable_folders, org_folder_checks, location_logged, has_links, removals }
+        Self {
+            root,
+            blocking,
+            durable_folders,
+            org_folder_checks,
+            location_logged,
+            has_links,
+            ahead,
+            removals,
+        }
     }
 
     /// Runs one step on the blocking threads. If the future is dropped, the step still runs to its end, and its result is

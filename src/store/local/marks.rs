@@ -4,7 +4,9 @@ use std::collections::HashSet;
 use std::fs::{File, TryLockError};
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
+use super::delete::delete;
 use super::disk::{Disk, tmp_of};
 use super::folder::{Folder, at};
 use super::leftovers::CREATION_GRACE;
@@ -17,17 +19,42 @@ pub(super) const AHEAD: &str = "ahead";
 /// Stands for the slashes of a key in the name of its mark. No key contains it.
 const SLASH: char = ',';
 
+/// The most objects that are put ahead at a time. If a disk or a database hangs, this is what it leaves to be deleted later.
+const MAX_AHEAD: usize = 256;
+
+/// Counts an object that is put ahead, until this process has nothing to do with its mark any more.
+pub(super) struct Counted(pub Arc<Disk>);
+
+impl Counted {
+    pub fn new(disk: &Arc<Disk>) -> Self {
+        disk.ahead.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(disk))
+    }
+
+    /// Whether there may be one more.
+    pub fn may_be_more(disk: &Disk) -> bool {
+        disk.ahead.load(Ordering::Relaxed) < MAX_AHEAD
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.ahead.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// A mark that this process holds.
 pub(super) struct LockedMark {
     pub name: String,
     /// Keeps the lock.
     pub file: File,
-    pub disk: Arc<Disk>,
+    pub counted: Counted,
 }
 
 impl Mark for LockedMark {
     fn remove(self: Box<Self>) {
-        let Self { name, file, disk } = *self;
+        let Self { name, file, counted } = *self;
+        let disk = Arc::clone(&counted.0);
         let mut waiting = lock(&disk.removals);
         waiting.push((name, file));
         if waiting.len() == 1 {
@@ -108,6 +135,21 @@ pub(super) fn remove_mark(disk: &Disk, key: &ObjectKey) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
     }
+}
+
+/// Deletes an object and its mark, unless a process holds the mark. Returns whether it did. Blocks.
+pub(super) fn delete_unclaimed(disk: &Disk, key: &ObjectKey) -> io::Result<bool> {
+    let Some(marks) = open_folder(disk)? else { return Ok(false) };
+    let name = mark_of(key);
+    // The lock is held until the mark is gone: a process that was paused right after it created the file notices.
+    let _locked = match written_by_nobody(&marks, &name) {
+        Ok(Some(file)) => file,
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => return Ok(false),
+    };
+    delete(disk, key)?;
+    marks.remove(&name)?;
+    Ok(true)
 }
 
 /// Returns the file, locked, if no process writes it. An empty one may not be locked yet.

@@ -24,6 +24,7 @@
 
 mod ahead;
 mod appender;
+mod delete;
 mod directory;
 mod disk;
 mod extended_attributes;
@@ -59,10 +60,11 @@ use super::{
 };
 use crate::domain::object_key::ObjectKey;
 use crate::domain::range::ByteRange;
+use ahead::NewAhead;
 use directory::PrepareError;
-use disk::{Disk, confirm_missing, unavailable};
+use disk::{Disk, unavailable};
 use extended_attributes::ExtendedAttributes;
-use folders::parent_of;
+use marks::Counted;
 use mutex::lock;
 
 const PREPARING: &str = "prepare the store's directory";
@@ -91,14 +93,6 @@ fn prepare(disk: &Disk, new: bool) -> Result<(), PrepareError> {
     Ok(())
 }
 
-fn delete(disk: &Disk, key: &str) -> io::Result<()> {
-    let root = disk.open()?;
-    root.remove(key).or_else(|error| confirm_missing(&root, error))?;
-    fail_point!("local.removed");
-    // Sync the folder even if the file does not exist: the process that removed it may have died before its sync.
-    folders::remove_empty(&root, parent_of(key))
-}
-
 #[async_trait]
 impl BlobStore for LocalStore {
     async fn put(
@@ -112,7 +106,7 @@ impl BlobStore for LocalStore {
     }
 
     fn can_put_ahead(&self) -> bool {
-        self.disk.has_links.load(Ordering::Relaxed)
+        self.disk.has_links.load(Ordering::Relaxed) && Counted::may_be_more(&self.disk)
     }
 
     async fn put_ahead(
@@ -122,8 +116,9 @@ impl BlobStore for LocalStore {
         body: Vec<Bytes>,
     ) -> Result<Option<Box<dyn Mark>>, StoreError> {
         let (disk, key) = (Arc::clone(&self.disk), key.clone());
-        let attributes = ExtendedAttributes::of(metadata);
-        self.disk.run("write the object", move || ahead::put(&disk, &key, &attributes, &body)).await
+        let (attributes, counted) = (ExtendedAttributes::of(metadata), Counted::new(&self.disk));
+        let put = move || ahead::put(&disk, key, &attributes, &body, counted);
+        Ok(self.disk.run("write the object", put).await?.and_then(NewAhead::claim))
     }
 
     async fn find_unclaimed(&self) -> Result<Vec<Unclaimed>, StoreError> {
@@ -141,6 +136,11 @@ impl BlobStore for LocalStore {
         self.disk.run("remove the mark of an object", move || marks::remove_mark(&disk, &key)).await
     }
 
+    async fn delete_unclaimed(&self, key: &ObjectKey) -> Result<bool, StoreError> {
+        let (disk, key) = (Arc::clone(&self.disk), key.clone());
+        self.disk.run("delete the object", move || marks::delete_unclaimed(&disk, &key)).await
+    }
+
     async fn get(
         &self,
         key: &ObjectKey,
@@ -156,7 +156,7 @@ impl BlobStore for LocalStore {
 
     async fn delete(&self, key: &ObjectKey) -> Result<(), StoreError> {
         let (disk, key) = (Arc::clone(&self.disk), key.clone());
-        self.disk.run("delete the object", move || delete(&disk, key.as_str())).await
+        self.disk.run("delete the object", move || delete::delete(&disk, &key)).await
     }
 
     fn list(&self, prefix: &str) -> Listing {

@@ -34,7 +34,7 @@ use difference::{ObjectState, Suspect, orphan, unfinished};
 
 use super::TaskError;
 use super::leftovers::without_upload;
-use super::marked::without_marked;
+use super::marked::{if_it_exists, without_marked};
 use crate::db::objects::{self, ObjectRow};
 use crate::db::{Db, DbError, Lane};
 use crate::domain::object_key::ObjectKey;
@@ -178,23 +178,14 @@ impl Comparison {
         let query = move |conn: &mut _| objects::known_among(conn, &keys);
         let known = self.db.run(Lane::Tasks, QUERY_TIMEOUT, query).await?;
         let unknown = objects.into_iter().filter(|object| !known.contains(object.key.as_str()));
-        let mut checked =
-            stream::iter(unknown.map(|object| self.if_it_exists(object))).buffered(CONCURRENT_CALLS);
+        let mut checked = stream::iter(unknown.map(|object| if_it_exists(self.store.as_ref(), object)))
+            .buffered(CONCURRENT_CALLS);
         while let Some(object) = checked.try_next().await? {
             if let Some(object) = object {
                 report(ComparisonStep::Difference(orphan(&object)));
             }
         }
         Ok(())
-    }
-
-    /// Returns the object if it still exists.
-    async fn if_it_exists(&self, object: ObjectInfo) -> Result<Option<ObjectInfo>, StoreError> {
-        match self.store.head(&object.key).await {
-            Ok(_) => Ok(Some(object)),
-            Err(StoreError::NotFound | StoreError::Damaged(_)) => Ok(None),
-            Err(error) => Err(error),
-        }
     }
 
     /// Reports the unfinished writes that were found at the start, are still there, and belong to no upload.

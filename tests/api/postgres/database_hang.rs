@@ -9,8 +9,8 @@ const ANSWERED: Duration = Duration::from_secs(33);
 
 #[test]
 fn locked_organizations_do_not_delay_another() {
-    // A high rate limit: without any, no slots would be counted.
-    let server = Server::with([("BACKUP_RATE_LIMIT_PER_MINUTE", "600")]);
+    // A high rate limit: without any, no slots would be counted. One backup for each system: an upload prunes a locked one.
+    let server = Server::with([("BACKUP_RATE_LIMIT_PER_MINUTE", "600"), ("BACKUP_MAX_PER_SYSTEM", "1")]);
     let free = server.system();
     // More than there are connections.
     let stuck: Vec<_> = (0..9).map(|_| server.system()).collect();

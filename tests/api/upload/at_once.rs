@@ -2,7 +2,9 @@
 
 use std::time::{Duration, SystemTime};
 
-use crate::harness::{RawClient, Server, TIMEOUT, assert_eventually, bytes, digest_field};
+use crate::harness::{
+    BACKUPS, LinkFault, RawClient, Server, TIMEOUT, assert_eventually, bytes, digest_field,
+};
 
 /// Whether one transaction has admitted and stored the backup.
 fn in_one_transaction(server: &Server, id: &str) -> bool {
@@ -94,6 +96,30 @@ fn limits_hold_for_small_bodies_that_come_at_the_same_time() {
     assert_eq!(answers.iter().filter(|status| **status == 201).count(), 3, "{answers:?}");
     assert!(answers.iter().all(|status| [201, 429].contains(status)), "{answers:?}");
     assert_eq!(server.objects().len(), 3);
+    assert_no_marks(&server);
+}
+
+/// An outage must not fill the disk with objects that wait for their hour.
+#[test]
+fn after_an_outage_uploads_are_admitted_first_for_a_while() {
+    needs_a_folder!();
+    let (link, server) = Server::on_a_link();
+    let system = server.system();
+    server.get(BACKUPS).user(&system).send().status(200);
+    link.inject(LinkFault::BlackHole);
+    server.put(&system, &bytes(1000)).is_unavailable();
+    link.repair();
+    let other = server.system();
+    assert_eventually("it works again", TIMEOUT, || server.put(&other, &bytes(1000)).status == 201);
+    let newest = server.ids(&other).swap_remove(0);
+    assert!(!in_one_transaction(&server, &newest));
+    assert_eventually("later they are stored at once", TIMEOUT * 2, || {
+        let system = server.system();
+        let id = server.store(&system, &bytes(1000));
+        in_one_transaction(&server, &id)
+    });
+    server.age_marks();
+    server.cli(["sweep"]).exits(0);
     assert_no_marks(&server);
 }
 

@@ -175,3 +175,48 @@ async fn objects_put_ahead_while_their_folder_is_removed_are_kept() {
     let ((), last) = tokio::join!(removed, kept);
     assert_eq!(subject.keys("").await, [last.to_string()]);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_put_ahead_that_is_dropped_at_any_moment_leaves_nothing() {
+    let subject = subject().await;
+    for micros in (0..3000).step_by(50) {
+        let key = key("acme", "fw-01");
+        let put = subject.store.put_ahead(&key, metadata(), vec![Bytes::from(content(1, 50_000))]);
+        let in_time = tokio::time::timeout(Duration::from_micros(micros), put).await;
+        if let Ok(put) = in_time {
+            put.unwrap().expect("the file system has links").remove();
+            subject.store.delete(&key).await.unwrap();
+        }
+        subject.assert_nothing_of(&key).await;
+    }
+}
+
+#[tokio::test]
+async fn object_without_a_holder_is_deleted_with_its_mark() {
+    let subject = subject().await;
+    let store = &*subject.store;
+    let (held, left) = (key("acme", "fw-01"), key("acme", "fw-01"));
+    let mark = put_ahead(store, &held, b"bytes").await;
+    drop(put_ahead(store, &left, b"bytes").await);
+    assert!(!store.delete_unclaimed(&held).await.unwrap());
+    assert!(store.delete_unclaimed(&left).await.unwrap());
+    assert!(!store.delete_unclaimed(&left).await.unwrap());
+    assert_eq!(subject.keys("").await, [held.to_string()]);
+    assert_eq!(store.marked().await.unwrap(), [held].into());
+    drop(mark);
+}
+
+/// An outage leaves what is put ahead at that time.
+#[tokio::test]
+async fn not_more_than_a_few_objects_are_ahead() {
+    let subject = subject().await;
+    let store = &*subject.store;
+    let mut marks = Vec::new();
+    while store.can_put_ahead() {
+        marks.push(put_ahead(store, &key("acme", "fw-01"), b"x").await);
+        assert!(marks.len() < 1000);
+    }
+    assert_eq!(marks.len(), 256);
+    marks.pop();
+    assert!(store.can_put_ahead());
+}
