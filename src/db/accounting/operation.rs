@@ -69,7 +69,7 @@ pub struct Commit {
     pub encrypted: bool,
 }
 
-/// An upload to admit and to commit in one step: all of it has arrived, and its object is durable, but not visible yet.
+/// An upload to admit and to commit in one step: all of it has arrived, and its object is durable.
 #[derive(Debug, Clone)]
 pub struct Store {
     /// It wants as many bytes as the body has.
