@@ -3,7 +3,6 @@
 
 use crate::harness::{
     ConnectionEnd, LinkFault, PostgresLink, RawClient, Server, System, TIMEOUT, assert_eventually, bytes,
-    on_s3,
 };
 
 const RESETS: [LinkFault; 2] =
