@@ -42,15 +42,24 @@ const LIBPQ_OPTIONS: [(&str, &str); 5] = [
     ("keepalives_count", "3"),
 ];
 
-/// Opens a connection. It may lead to any server: `Connector` checks to which.
+/// Opens a session. It may lead to any server: `Connector` checks to which.
 pub(super) fn open(address: &ConnectionString) -> Result<Conn, DbError> {
+    let mut conn = establish(address)?;
+    prepare(&mut conn)?;
+    Ok(conn)
+}
+
+/// Connects, within libpq's own timeouts.
+pub(super) fn establish(address: &ConnectionString) -> Result<Conn, DbError> {
     let address = LIBPQ_OPTIONS
         .iter()
         .fold(address.clone(), |address, (name, value)| address.with_default(name, value));
-    let mut conn = PgConnection::establish(&address.url())
-        .map_err(|e| DbError::Unavailable(without_secrets(&e.to_string())))?;
-    conn.batch_execute(&format!("{SESSION}; {STATEMENT_TIMEOUT}"))?;
-    Ok(conn)
+    PgConnection::establish(&address.url()).map_err(|e| DbError::Unavailable(without_secrets(&e.to_string())))
+}
+
+/// Makes the settings of a session.
+pub(super) fn prepare(conn: &mut Conn) -> Result<(), DbError> {
+    Ok(conn.batch_execute(&format!("{SESSION}; {STATEMENT_TIMEOUT}"))?)
 }
 
 /// Runs `work` in a transaction that this SQL begins, in one round trip with its settings.

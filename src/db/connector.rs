@@ -12,13 +12,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::connection::open;
+use super::connection::{establish, open, prepare};
 use super::connection_string::ConnectionString;
+use super::limited::limited;
 use super::server::{self, KnownPrimary, Server, ServerRefusal};
 use super::{Conn, DbError, pooler};
 
 /// The least time between two log lines about a refused server.
 const LOG_EVERY: Duration = Duration::from_secs(60);
+
+/// How long the first statements of a session may take for each host: longer than the check for a pooler.
+const SET_UP_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Opens sessions, and remembers which servers it has seen. Clones are cheap and share that memory.
 #[derive(Clone)]
@@ -66,8 +70,22 @@ impl Connector {
     }
 
     /// Opens a session; blocks for some seconds at most for each address of each host.
+    ///
+    /// libpq limits only the time until it is connected. If the first statements get no answer, the pool must not wait for
+    /// them: it opens sessions with three threads, and while all of them wait it opens none, also when Postgres is back.
     pub fn connect(&self) -> Result<Session, DbError> {
-        let conn = open(&self.0.address)?;
+        let conn = establish(&self.0.address)?;
+        let hosts = u32::try_from(self.0.address.each_host().len()).unwrap_or(1);
+        let this = self.clone();
+        limited("session", SET_UP_TIMEOUT * hosts.max(1), move || this.set_up(conn)).unwrap_or_else(|| {
+            Err(DbError::Unavailable(
+                "it admits a session and does not answer its first statements".to_owned(),
+            ))
+        })
+    }
+
+    fn set_up(&self, mut conn: Conn) -> Result<Session, DbError> {
+        prepare(&mut conn)?;
         let mut conn = self.check_first(conn)?;
         let server = server::identify(&mut conn)?;
         match self.admit(server) {

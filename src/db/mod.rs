@@ -22,6 +22,7 @@ pub mod events;
 pub mod history;
 mod lane;
 mod libpq;
+mod limited;
 pub mod migrations;
 pub mod notifications;
 pub mod objects;

@@ -6,8 +6,6 @@
 //!
 //! Each command here is one statement in one message, so that it means the same in every mode of a pooler.
 
-use std::sync::mpsc::channel;
-use std::thread;
 use std::time::Duration;
 
 use diesel::connection::SimpleConnection;
@@ -15,6 +13,7 @@ use uuid::Uuid;
 
 use super::connection::open;
 use super::connection_string::ConnectionString;
+use super::limited::limited;
 use super::{Conn, DbError};
 
 /// A pooler that has no free session lets a client wait for minutes.
@@ -31,19 +30,12 @@ const FOREIGN: &str = "strongroom: not the session that was marked";
 
 /// Returns the session if no other client uses it. If a pooler shares sessions, the error is [`DbError::Setting`].
 pub(super) fn check(first: Conn, address: &ConnectionString) -> Result<Conn, DbError> {
-    let (done, checked) = channel();
     let address = address.clone();
     let work = move || {
         let mut first = first;
-        let kept = are_kept(&mut first, &address);
-        // After its timeout nobody receives the result.
-        let _ = done.send(kept.map(|()| first));
+        are_kept(&mut first, &address).map(|()| first)
     };
-    thread::Builder::new()
-        .name("pooler".to_owned())
-        .spawn(work)
-        .map_err(|e| DbError::Unavailable(format!("start a thread: {e}")))?;
-    checked.recv_timeout(TIMEOUT).unwrap_or_else(|_| {
+    limited("pooler", TIMEOUT, work).unwrap_or_else(|| {
         Err(DbError::Unavailable(
             "could not open a second connection within 5 s: each process needs up to 20 (pgbouncer: default_pool_size)"
                 .to_owned(),

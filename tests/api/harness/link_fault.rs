@@ -13,6 +13,9 @@ pub enum LinkFault {
     Frozen,
     /// No data is forwarded, and those connections stay silent also after the repair.
     PacketsLost,
+    /// Postgres admits new connections. What follows on them is lost, and they stay silent also after the repair. Existing
+    /// connections are reset.
+    SetUpLost,
     /// The next COMMIT does not arrive.
     Commit(ConnectionEnd),
     /// The next COMMIT takes place, and its answer is lost.

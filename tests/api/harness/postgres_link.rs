@@ -174,6 +174,9 @@ impl Shared {
                 }
                 read = client.read(&mut up) => {
                     let Ok(n @ 1..) = read else { return };
+                    if born.fault == Some(LinkFault::SetUpLost) && up[0] == b'Q' {
+                        return self.swallow(client).await;
+                    }
                     if let Some((fault, epoch)) = self.take_commit(&up[..n]) {
                         let released = async move {
                             let _ = changes.wait_for(|state| state.epoch != epoch).await;

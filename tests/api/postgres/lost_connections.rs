@@ -1,4 +1,4 @@
-//! A network that loses the packets of all open connections to Postgres, without an error. New connections work.
+//! A network that loses the packets of open connections to Postgres, without an error. New connections work.
 
 use std::time::Duration;
 
@@ -10,6 +10,9 @@ use crate::harness::{Database, LinkFault, PostgresLink, TIMEOUT, assert_eventual
 
 /// How long a check may take.
 const LIMIT: Duration = Duration::from_secs(2);
+
+/// How many sessions the pool sets up at the same time.
+const SET_UP_TOGETHER: usize = 3;
 
 /// Opens as many connections as requests may use, by statements that run at the same time. Returns whether all succeeded.
 async fn open_connections(db: &Db) -> bool {
@@ -47,4 +50,25 @@ fn checks_alone_find_a_connection_that_works() {
     assert!(!works(), "every connection of the pool is lost");
     // A check that does not report its connection takes it up. So after a few checks none would be left for requests.
     assert_eventually("a check finds a connection that works", TIMEOUT * 3, works);
+}
+
+#[test]
+fn sessions_that_are_lost_while_they_are_set_up_are_replaced() {
+    let runtime = Runtime::new().expect("a runtime");
+    let database = Database::new();
+    let link = PostgresLink::to(&database);
+    let db = Db::new(Connector::new(link.url()).expect("a URL"), runtime.handle().clone());
+    assert!(runtime.block_on(open_connections(&db)), "the connections work");
+    link.inject(LinkFault::SetUpLost);
+    let _waiting: Vec<_> = (0..SET_UP_TOGETHER)
+        .map(|_| {
+            let db = db.clone();
+            let statement = |conn: &mut strongroom::db::Conn| Ok(conn.batch_execute("SELECT 1")?);
+            runtime.spawn(async move { db.run(Lane::General, TIMEOUT, statement).await })
+        })
+        .collect();
+    assert_eventually("every thread of the pool waits", TIMEOUT, || link.swallowed() >= SET_UP_TOGETHER);
+    link.repair();
+    let works = || runtime.block_on(db.can_commit(LIMIT)).is_ok();
+    assert_eventually("the pool opens a connection that works", TIMEOUT * 3, works);
 }
