@@ -54,6 +54,7 @@ pub fn run(config: Config, migrate: bool) -> Result<(), StartError> {
         let doing = doing.to_owned();
         move |source| StartError::Io { doing, source }
     };
+    tasks::limit_heaps();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .thread_name("runtime")
         .enable_all()

@@ -44,7 +44,7 @@ use crate::telemetry::TaskFailure;
 pub use history::History;
 pub use lease::Lease;
 pub use listen::BackupRequestListener;
-pub use memory::MemoryReturn;
+pub use memory::{MemoryReturn, limit_heaps};
 pub use prepare::Preparation;
 pub use process_id::new_process_id;
 pub use supervisor::{Period, Supervisor, TaskDefinition};

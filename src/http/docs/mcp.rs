@@ -2,7 +2,7 @@
 //! stateless: each request has one JSON response. A web page can make a browser on the operator's machine send requests
 //! to a server on loopback, so `Host` and `Origin` must be this service's (the library refuses others with 403).
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use actix_web::http::StatusCode;
@@ -40,7 +40,10 @@ pub struct Mcp(StreamableHttpService<Tools, NeverSessionManager>);
 impl Mcp {
     pub fn new(addresses: &ApiAddresses, site: Arc<Documentation>) -> Self {
         // The library refuses all other hosts, so every client that reads these URLs can use them.
-        let tools = Tools::new(site, Arc::new(document::json(&addresses.base_urls_for(None))));
+        let urls = addresses.base_urls_for(None);
+        // Made for the first question: it is some MiB, and most services are never asked.
+        let tools = OnceLock::new();
+        let make = move || Tools::new(Arc::clone(&site), Arc::new(document::json(&urls)));
         let (hosts, origins) = allowed(&addresses.management);
         let config = StreamableHttpServerConfig::default()
             .with_legacy_session_mode(false)
@@ -50,7 +53,7 @@ impl Mcp {
             .with_allowed_hosts(hosts)
             .with_allowed_origins(origins)
             .enforce_origin_validation();
-        Self(StreamableHttpService::new(move || Ok(tools.clone()), Arc::default(), config))
+        Self(StreamableHttpService::new(move || Ok(tools.get_or_init(&make).clone()), Arc::default(), config))
     }
 
     /// Responds to one request.
