@@ -1,7 +1,8 @@
 //! Runs the transactions that organizations share (group commit).
 //!
-//! A commit costs the disk about the same for one organization as for twenty. While [`SHARED_AT_ONCE`] shared transactions are
-//! under way, new batches wait, and then run together in the next one. A shared transaction never waits for a row that another
+//! A commit costs the disk about the same for one organization as for twenty, and each transaction costs the processor something, too.
+//! So while a shared transaction is under way, new batches wait, and then run together in the next one. Only if it is slow
+//! ([`SLOW`]: a lost connection, a busy disk) a second one runs beside it. A shared transaction never waits for a row that another
 //! transaction has locked: it skips the organization. The skipped organization is tried again in the next shared transaction,
 //! or it runs alone. An organization that runs alone may wait for locks, and delays only others that run alone. If a shared
 //! transaction fails, and any one of its organizations may be the cause, each of them has to run alone.
@@ -18,8 +19,11 @@ use crate::db::accounting::{self, AccountingPolicy, Operation, OperationOutcome,
 use crate::db::{Conn, Db, DbError, Lane};
 use crate::telemetry::{Metrics, TaskFailure, TaskStatus};
 
-/// The number of shared transactions at a time: while one waits for the disk, the next one makes its decisions.
+/// The most shared transactions at a time.
 const SHARED_AT_ONCE: usize = 2;
+/// After this time a batch no longer waits for the transaction that is under way: it may hang. It is longer than a large batch takes:
+/// of two smaller transactions at a time each upload would cost a sixth more processor time.
+const SLOW: Duration = Duration::from_millis(50);
 /// The most operations of a shared transaction. The batch of a single organization may have as many.
 const MAX_OPERATIONS: usize = 64;
 /// The number of transactions of single organizations at a time. If all of them wait for locks, the shared transactions still
@@ -55,8 +59,10 @@ pub(super) struct GroupCommit {
     policy: AccountingPolicy,
     metrics: Metrics,
     waiting: Arc<Mutex<VecDeque<WaitingBatch>>>,
-    /// Permits for [`SHARED_AT_ONCE`] shared transactions.
-    shared: Arc<Semaphore>,
+    /// The permit for the shared transactions that batches wait for.
+    first: Arc<Semaphore>,
+    /// The permit for shared transactions beside a slow one.
+    second: Arc<Semaphore>,
     /// The status of [`run_until_empty`](Self::run_until_empty).
     status: TaskStatus,
     /// Permits for [`ALONE_AT_ONCE`] transactions of single organizations.
@@ -87,25 +93,32 @@ impl GroupCommit {
     pub fn new(db: Db, policy: AccountingPolicy, metrics: Metrics) -> Self {
         let status = metrics.tasks.register("group_commit", None);
         let semaphore = |permits| Arc::new(Semaphore::new(permits));
-        let (shared, alone) = (semaphore(SHARED_AT_ONCE), semaphore(ALONE_AT_ONCE));
-        Self { db, policy, metrics, waiting: Arc::default(), shared, status, alone }
+        let (first, second) = (semaphore(1), semaphore(SHARED_AT_ONCE - 1));
+        let alone = semaphore(ALONE_AT_ONCE);
+        Self { db, policy, metrics, waiting: Arc::default(), first, second, status, alone }
     }
 
     /// Runs the batch in a transaction together with the batches of other organizations.
     pub async fn run_shared(&self, batch: OrgBatch, retry_for: Duration) -> BatchOutcome {
-        let (reply, outcome) = oneshot::channel();
+        let (reply, mut outcome) = oneshot::channel();
         let batch = WaitingBatch { batch, deadline: Instant::now() + retry_for, reply };
         let permit = {
             let mut waiting = self.lock();
             waiting.push_back(batch);
             // The queue is locked here, and also when a holder finds it empty and releases its permit. So a batch can't be
             // left in the queue without a holder.
-            Arc::clone(&self.shared).try_acquire_owned()
+            Arc::clone(&self.first).try_acquire_owned()
         };
         if let Ok(permit) = permit {
             tokio::spawn(self.clone().run_until_empty(permit));
         }
         let lost = |_| BatchOutcome::Failed { error: DbError::Busy, maybe_committed: true };
+        if let Ok(outcome) = timeout(SLOW, &mut outcome).await {
+            return outcome.unwrap_or_else(lost);
+        }
+        if let Ok(permit) = Arc::clone(&self.second).try_acquire_owned() {
+            tokio::spawn(self.clone().run_until_empty(permit));
+        }
         outcome.await.unwrap_or_else(lost)
     }
 
