@@ -57,6 +57,41 @@ pub fn prune(candidates: &[Candidate], keep: Retention) -> Vec<(Uuid, PruneReaso
     victims
 }
 
+/// Backups of a system of which only the number and the size are known.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Unread {
+    pub count: u64,
+    /// The sum of their sizes in bytes.
+    pub bytes: u64,
+}
+
+impl Retention {
+    /// Returns what the other backups may keep if these are kept.
+    pub fn beside(self, unread: Unread) -> Self {
+        let count = usize::try_from(unread.count).unwrap_or(usize::MAX);
+        Self { slots: self.slots.saturating_sub(count), bytes: self.bytes.saturating_sub(unread.bytes) }
+    }
+}
+
+/// Whether [`prune`] takes only some of the `oldest` backups, and not all of them, whichever of the uploads `wanted` are stored, in
+/// any order. Then it makes the same choice if all newer backups are left out, and the limits are lowered by them
+/// ([`Retention::beside`]). `all`: every backup that the system has. The sizes are in bytes.
+///
+/// The uploads and backups together are over the limits by what the first victims have. If fewer uploads are stored, or other
+/// backups were removed before, fewer victims are enough.
+pub fn takes_only_oldest(oldest: &[u64], all: Unread, wanted: &[u64], keep: Retention) -> bool {
+    let mut count = all.count.saturating_add(wanted.len() as u64);
+    let mut bytes = u128::from(all.bytes) + wanted.iter().copied().map(u128::from).sum::<u128>();
+    for size in oldest {
+        if count <= keep.slots as u64 && bytes <= u128::from(keep.bytes) {
+            return true;
+        }
+        count = count.saturating_sub(1);
+        bytes = bytes.saturating_sub(u128::from(*size));
+    }
+    false
+}
+
 #[cfg(test)]
 mod tests {
     use super::PruneReason::{Size, Slots};
@@ -105,6 +140,25 @@ mod tests {
         (0u128..).zip(0..dropped).map(|(id, n)| (id, reason(n))).collect()
     }
 
+    #[test]
+    fn limits_that_reach_beyond_the_oldest_are_recognized() {
+        let all = |count, bytes| Unread { count, bytes };
+        let keep = |slots, bytes| Retention { slots, bytes };
+        let cases = [
+            (all(10, 100), keep(11, 1000), true, "nothing is over"),
+            (all(10, 100), keep(10, 1000), true, "one is taken, one is left"),
+            (all(10, 100), keep(9, 1000), false, "both are taken"),
+            (all(10, 100), keep(20, 110), true, "the cap is reached"),
+            (all(10, 100), keep(20, 109), true, "one is taken for the cap"),
+            (all(10, 100), keep(20, 99), false, "one is not enough"),
+            (all(10, 100), keep(20, 5), false, "the upload alone is over the cap"),
+        ];
+        for (all, keep, expected, what) in cases {
+            assert_eq!(takes_only_oldest(&[10, 10], all, &[10], keep), expected, "{what}");
+        }
+        assert!(!takes_only_oldest(&[], all(0, 0), &[10], keep(5, 100)), "none is known");
+    }
+
     fn sizes() -> impl Strategy<Value = Vec<u64>> {
         prop::collection::vec(1u64..100, 1..20)
     }
@@ -134,6 +188,25 @@ mod tests {
             let larger = pruned(&sizes, keep);
             for (victim, _) in smaller {
                 prop_assert!(larger.iter().any(|(other, _)| *other == victim), "{victim} {larger:?}");
+            }
+        }
+
+        #[test]
+        fn what_is_behind_the_oldest_need_not_be_known(
+            sizes in sizes(), known in 1usize..6, newest in 0usize..4, wanted in prop::collection::vec(1u64..100, 1..4), keep in keep(),
+        ) {
+            let known = known.min(sizes.len());
+            let newest = newest.min(sizes.len() - known);
+            let middle = &sizes[known..sizes.len() - newest];
+            let amount = |sizes: &[u64]| Unread { count: sizes.len() as u64, bytes: sizes.iter().sum() };
+            prop_assume!(takes_only_oldest(&sizes[..known], amount(&sizes), &wanted, keep));
+            for stored in 1..=wanted.len() {
+                let all = [&sizes[..], &wanted[..stored]].concat();
+                let mut without = candidates(&all);
+                without.drain(known..known + middle.len());
+                let expected = prune(&candidates(&all), keep);
+                prop_assert!(expected.len() < known);
+                prop_assert_eq!(prune(&without, keep.beside(amount(middle))), expected);
             }
         }
 

@@ -3,6 +3,8 @@
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
+use super::retention::Unread;
+
 /// A stored backup, as far as the facts depend on it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeptBackup {
@@ -27,9 +29,10 @@ pub struct SystemFacts {
 }
 
 impl SystemFacts {
-    /// Returns the facts of these backups. `backups`: oldest first.
-    pub fn of(backups: impl IntoIterator<Item = KeptBackup>) -> Self {
-        let mut facts = Self::default();
+    /// Returns the facts of these backups and of `unread`, among which are neither the newest nor the newest whole one. `backups`:
+    /// oldest first.
+    pub fn of(backups: impl IntoIterator<Item = KeptBackup>, unread: Unread) -> Self {
+        let mut facts = Self { kept: unread.count, bytes: unread.bytes, ..Self::default() };
         for backup in backups {
             facts.kept += 1;
             facts.bytes = facts.bytes.saturating_add(backup.size);
@@ -57,7 +60,7 @@ mod tests {
             let id = |backup: &Option<KeptBackup>| backup.as_ref().map(|backup| backup.id.as_u128());
             (facts.kept, facts.bytes, id(&facts.newest), id(&facts.newest_whole))
         };
-        assert_eq!(SystemFacts::of([]), SystemFacts::default());
+        assert_eq!(SystemFacts::of([], Unread::default()), SystemFacts::default());
         let cases = [
             (vec![backup(1, 10, None)], (1, 10, Some(1), Some(1))),
             (vec![backup(1, 10, None), backup(2, 5, None)], (2, 15, Some(2), Some(2))),
@@ -66,7 +69,7 @@ mod tests {
             (vec![backup(1, 10, Some("missing"))], (1, 10, Some(1), None)),
         ];
         for (backups, expected) in cases {
-            assert_eq!(ids(&SystemFacts::of(backups)), expected);
+            assert_eq!(ids(&SystemFacts::of(backups, Unread::default())), expected);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Locks systems and their backups, and reads them.
+//! Locks systems, and reads their rows.
 
 use std::net::IpAddr;
 use std::ops::{Index, IndexMut};
@@ -6,23 +6,24 @@ use std::ops::{Index, IndexMut};
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Nullable, Text, Timestamptz, Uuid as SqlUuid};
-use ipnet::IpNet;
 use uuid::Uuid;
 
 use super::super::prepared::prepared;
-use super::super::schema::backups;
-use super::super::{Conn, DbError, from_bigint};
+use super::super::{Conn, DbError, from_bigint, to_bigint};
+use super::operation::Operation;
 use super::org_totals::{LockMode, OrgIndex, OrgTotals};
+use super::read_backups::LockedBackup;
 use crate::domain::accounting::{OpenUpload, StoredBackup};
 use crate::domain::refusal::{RefusalReason, RefusedAttempt, StandingRefusal};
-use crate::domain::row_state::{BackupState, SystemState};
+use crate::domain::retention::Unread;
+use crate::domain::row_state::SystemState;
 
 macro_rules! lock_systems {
     () => {
         "SELECT locked.*, clock_timestamp() AS db_time, \
              (SELECT quota_bytes FROM organizations WHERE organizations.id = locked.org_id) AS quota_bytes \
          FROM (SELECT id, org_id, state, last_seq, recent_admissions, refused_at, refused_reason, refused_since, \
-                 refused_upload_at FROM systems \
+                 refused_upload_at, backups_kept, bytes_kept FROM systems \
              WHERE id = ANY($*) ORDER BY id FOR NO KEY UPDATE"
     };
 }
@@ -34,8 +35,12 @@ pub(super) struct LockedSystem {
     pub row: SystemRow,
     /// The system's backups and uploads as they were read.
     pub rows: Vec<LockedBackup>,
-    /// The stored backups as they are now, oldest first.
+    /// The stored backups as they are now, oldest first, without `unread`.
     pub backups: Vec<StoredBackup>,
+    /// The stored backups that were not read (`read_backups.rs`).
+    pub unread: Unread,
+    /// What the operations of this transaction need to know about the backups.
+    pub needs: Needs,
     /// The open uploads as they are now, oldest first.
     pub uploads: Vec<OpenUpload>,
     /// Whether `row` has to be written.
@@ -60,6 +65,22 @@ pub(super) struct Contact {
 }
 
 impl LockedSystem {
+    /// Notes that everything was written.
+    pub fn note_written(&mut self) {
+        if self.changed {
+            let facts = self.kept();
+            (self.row.backups_kept, self.row.bytes_kept) = (to_bigint(facts.count), to_bigint(facts.bytes));
+        }
+        (self.changed, self.window_changed, self.released_slots) = (false, false, 0);
+        (self.last_refusal, self.seen) = (None, None);
+    }
+
+    /// Returns how many backups are stored now, and how large they are.
+    fn kept(&self) -> Unread {
+        let bytes: u64 = self.backups.iter().map(|backup| backup.size).sum();
+        Unread { count: self.unread.count + self.backups.len() as u64, bytes: self.unread.bytes + bytes }
+    }
+
     pub fn is_active(&self) -> bool {
         self.row.state.is_active()
     }
@@ -74,7 +95,8 @@ impl LockedSystem {
     }
 
     /// Returns when the stored backup that was sent last was admitted; `None`: none is stored. It need not be the newest: an upload
-    /// that was admitted earlier may be stored later.
+    /// that was admitted earlier may be stored later. But then that one was open when this one was admitted, so it is among the
+    /// [`MAX_OPEN_UPLOADS`](crate::domain::accounting::MAX_OPEN_UPLOADS) newest, which are always read.
     pub fn last_admitted_at(&self) -> Option<DateTime<Utc>> {
         let rows = self.backups.iter().filter_map(|backup| self.row_of(backup.id));
         rows.map(|row| row.admitted_at).max()
@@ -89,6 +111,28 @@ impl LockedSystem {
     /// Returns the backup or upload as it was read.
     pub fn row_of(&self, id: Uuid) -> Option<&LockedBackup> {
         self.rows.iter().find(|row| row.id == id)
+    }
+}
+
+/// What the operations on a system need to know about its backups.
+#[derive(Default)]
+pub(super) struct Needs {
+    /// The bytes of each upload that they admit or grant more.
+    pub wanted_bytes: Vec<u64>,
+    /// Whether they may name any backup.
+    pub any_backup: bool,
+}
+
+impl Needs {
+    pub fn add(&mut self, operation: &Operation) {
+        match operation {
+            Operation::Admit(op) => self.wanted_bytes.push(op.wanted_bytes),
+            Operation::Grow(op) => self.wanted_bytes.push(op.wanted_bytes),
+            Operation::Store(op) => self.wanted_bytes.push(op.admission.wanted_bytes),
+            Operation::Delete(_) => self.any_backup = true,
+            // The bytes of an open upload are known.
+            Operation::Commit(_) | Operation::Abort(_) => {}
+        }
     }
 }
 
@@ -143,9 +187,19 @@ pub(super) struct SystemRow {
     refused_since: Option<DateTime<Utc>>,
     #[diesel(sql_type = Nullable<Timestamptz>)]
     refused_upload_at: Option<DateTime<Utc>>,
+    /// The number of stored backups, and the sum of their sizes.
+    #[diesel(sql_type = BigInt)]
+    backups_kept: i64,
+    #[diesel(sql_type = BigInt)]
+    bytes_kept: i64,
 }
 
 impl SystemRow {
+    /// Returns how many backups are stored, and how large they are, as the row was read.
+    pub fn kept(&self) -> Unread {
+        Unread { count: from_bigint(self.backups_kept), bytes: from_bigint(self.bytes_kept) }
+    }
+
     fn refusal(&self) -> Option<StandingRefusal> {
         // A reason of a later version is one that this version does not know.
         let reason = self.refused_reason.as_deref()?;
@@ -182,6 +236,8 @@ pub(super) fn lock_systems(
             row,
             rows,
             backups,
+            unread: Unread::default(),
+            needs: Needs::default(),
             uploads,
             changed: false,
             window_changed: false,
@@ -192,66 +248,4 @@ pub(super) fn lock_systems(
         })
     };
     Ok(rows.into_iter().filter_map(system).collect())
-}
-
-/// A row of a stored backup or an open upload as it was read.
-#[derive(Queryable, Selectable)]
-#[diesel(table_name = backups)]
-pub(super) struct LockedBackup {
-    pub id: Uuid,
-    system_id: Uuid,
-    pub state: BackupState,
-    pub extension: String,
-    pub filename: String,
-    pub remote_addr: Option<IpNet>,
-    pub admitted_at: DateTime<Utc>,
-    pub window_entry: Option<DateTime<Utc>>,
-    want_bytes: i64,
-    reserved_bytes: i64,
-    pub pledged_to: Option<Uuid>,
-    pub seq: Option<i64>,
-    size_bytes: Option<i64>,
-    pub uploaded_at: Option<DateTime<Utc>>,
-    pub damage: Option<String>,
-}
-
-impl LockedBackup {
-    pub fn as_upload(&self) -> OpenUpload {
-        OpenUpload {
-            id: self.id,
-            wanted_bytes: from_bigint(self.want_bytes),
-            reserved: from_bigint(self.reserved_bytes),
-        }
-    }
-
-    fn as_backup(&self) -> StoredBackup {
-        let size = from_bigint(self.size_bytes.unwrap_or(0));
-        StoredBackup { id: self.id, size, pledged_to: self.pledged_to }
-    }
-}
-
-/// Reads the systems' backups and uploads, and stores them in `systems`. They need no lock of their own: whoever changes one that
-/// is not retired has locked its system. A lock would write each row once more.
-pub(super) fn read(conn: &mut Conn, systems: &mut [LockedSystem]) -> Result<(), DbError> {
-    let ids: Vec<Uuid> = systems.iter().map(|system| system.row.id).collect();
-    let query = backups::table
-        .filter(backups::system_id.eq_any(ids).and(backups::state.ne(BackupState::Retired)))
-        .select(LockedBackup::as_select());
-    let mut rows = query.load(conn)?;
-    rows.sort_by_key(|row: &LockedBackup| (row.seq, row.admitted_at, row.id));
-    for system in systems {
-        let (own, others) = rows.into_iter().partition(|row| row.system_id == system.row.id);
-        (system.rows, rows) = (own, others);
-        // The rows may have been read before.
-        (system.uploads, system.backups) = (vec![], vec![]);
-        for row in &system.rows {
-            match row.state {
-                BackupState::Receiving => system.uploads.push(row.as_upload()),
-                BackupState::Stored => system.backups.push(row.as_backup()),
-                // The query does not return retired rows.
-                BackupState::Retired => {}
-            }
-        }
-    }
-    Ok(())
 }

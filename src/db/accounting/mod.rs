@@ -2,9 +2,10 @@
 //!
 //! A transaction runs a batch of operations of one organization ([`run`]), or the batches of several ([`run_shared`]):
 //! 1. It takes its locks: first the organizations' rows in `org_usage`, by id. Then the systems, by id; this statement also
-//!    reads the quota, and the clock once a system is locked. Then it reads the systems' backups. Each of these is a statement
-//!    of its own, so that what follows reads what was committed before it (READ COMMITTED). A transaction of one organization
-//!    waits for locks. A shared transaction skips an organization whose rows are locked.
+//!    reads the quota, and the clock once a system is locked. Then it reads the systems' backups: of a system with many only the
+//!    oldest and the newest ([`read_backups`]). Each of these is a statement of its own, so that what follows reads what was
+//!    committed before it (READ COMMITTED). A transaction of one organization waits for locks. A shared transaction skips an
+//!    organization whose rows are locked.
 //! 2. For each operation it builds the [`SystemUsage`](crate::domain::accounting::SystemUsage) that the earlier operations
 //!    have left, and lets `domain::accounting` decide. If an operation needs a row that was not read, or one that this
 //!    transaction has made, the transaction first writes what was decided so far.
@@ -48,6 +49,7 @@ mod new_upload;
 mod operation;
 mod org_totals;
 mod parameters;
+mod read_backups;
 mod removal;
 mod store;
 mod transaction;

@@ -15,6 +15,7 @@ use super::change::Decisions;
 use super::locked_systems::{self, LockedSystem, SystemIndex};
 use super::operation::{AccountingPolicy, Operation, OperationOutcome, OrgBatch, RefusedUpload};
 use super::org_totals::{self, LockMode, OrgIndex, OrgTotals};
+use super::read_backups;
 use crate::domain::accounting::{StorageLimits, SystemUsage};
 use crate::domain::event_kind::EventKind;
 
@@ -114,7 +115,13 @@ impl<'a> Transaction<'a> {
         if !ids.is_empty() {
             systems = locked_systems::lock_systems(conn, &totals, &ids, lock_mode)?;
             locked_at = Instant::now();
-            locked_systems::read(conn, &mut systems)?;
+            for operation in batches.iter().flat_map(|batch| &batch.operations) {
+                let own = |system: &&mut LockedSystem| system.row.id == operation.system_id();
+                if let Some(system) = systems.iter_mut().find(own) {
+                    system.needs.add(operation);
+                }
+            }
+            read_backups::read(conn, &mut systems, policy.retention)?;
         }
         for system in &systems {
             // The quota is the organization's: every system that was read has the same.
@@ -175,9 +182,11 @@ impl<'a> Transaction<'a> {
         }
     }
 
-    /// Returns the limits that apply to the system.
+    /// Returns the limits that apply to the backups of [`usage`](Self::usage).
     pub(super) fn limits(&self, index: SystemIndex) -> StorageLimits {
-        self.totals[self.systems[index].org].limits
+        let system = &self.systems[index];
+        let StorageLimits { retention, quota } = self.totals[system.org].limits;
+        StorageLimits { retention: retention.beside(system.unread), quota }
     }
 
     /// Sets the system's rows and the organization's totals.
@@ -200,7 +209,7 @@ impl<'a> Transaction<'a> {
     /// Writes what was decided so far, and reads the rows again.
     fn flush(&mut self) -> Result<(), DbError> {
         if self.write()? {
-            locked_systems::read(self.conn, &mut self.systems)?;
+            read_backups::read(self.conn, &mut self.systems, self.policy.retention)?;
         }
         Ok(())
     }
@@ -220,8 +229,7 @@ impl<'a> Transaction<'a> {
             &decisions,
         )?;
         for system in &mut self.systems {
-            (system.changed, system.window_changed, system.released_slots) = (false, false, 0);
-            (system.last_refusal, system.seen) = (None, None);
+            system.note_written();
         }
         self.changed = false;
         Ok(true)

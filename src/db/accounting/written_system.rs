@@ -27,7 +27,7 @@ impl<'a> WrittenSystem<'a> {
                 damage: row.and_then(|row| row.damage.clone()),
             }
         });
-        let facts = SystemFacts::of(kept);
+        let facts = SystemFacts::of(kept, locked.unread);
         let seq_of = |id| {
             let stored = decisions.stored.iter().find(|stored| stored.id == id).map(|stored| stored.seq);
             stored.or_else(|| locked.row_of(id)?.seq)
