@@ -279,7 +279,8 @@ fn memory_of_closed_connections_is_returned_to_the_kernel() {
             })
             .collect();
         let with_them = server.resident();
-        assert!(with_them > before + 2 * KEPT, "{before} KiB before, {with_them} with 3000 connections");
+        // On a slow machine some of it is returned while they are still being opened.
+        assert!(with_them > before + KEPT * 4 / 3, "{before} KiB before, {with_them} with 3000 connections");
         drop(idle);
         assert_eventually("their memory is returned", TIMEOUT * 3, || server.resident() < before + KEPT);
     }
