@@ -2,7 +2,7 @@
 //! backups of the systems that they may see. No HTTP, no SQL.
 //!
 //! * `upload/` - from the admission to the commit, or to the abort
-//! * `list.rs`, `download/`, `links/` - stored backups, and their downloads
+//! * `list/`, `download/`, `links/` - stored backups, and their downloads
 //! * `delete.rs` - hides a backup; the purge deletes its object
 //! * `unchanged.rs`, `heartbeat.rs` - record that a configuration is unchanged, and that an appliance is alive
 //! * `refused_lately.rs` - the refusals that the database may not have yet
@@ -41,6 +41,7 @@ pub use event_limit::EventLimit;
 pub use health::{Health, LastHealth};
 pub use id_generator::IdGenerator;
 pub use links::{Link, Links, ResolvedLink, SignedLink};
+pub use list::SharedLists;
 pub use refused_lately::RefusedLately;
 pub use upload::{Aborter, AtOnce, BodySender, LiveUploads, UploadHandle, UploadHead};
 pub use visible_systems::VisibleSystem;
@@ -48,6 +49,7 @@ pub use visible_systems::VisibleSystem;
 use crate::actors::{OrgActors, RateRefusalCache};
 use crate::auth::basic::Authenticator;
 use crate::db::Db;
+pub use crate::db::backup_lists::ListedBackup;
 pub use crate::db::backup_requests::BackupRequest;
 pub use crate::db::backups::BackupRow as Backup;
 use crate::domain::failure_reason::FailureReason;
@@ -85,6 +87,8 @@ pub struct Vault {
     pub failed_uploads: EventLimit<(Uuid, FailureReason)>,
     pub refused_lately: RefusedLately,
     pub at_once: AtOnce,
+    /// Reads the lists of backups.
+    pub lists: SharedLists,
     /// The appliances that wait for a backup request.
     pub waiters: Waiters,
     /// Wakes the purge.

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use uuid::Uuid;
 
 use super::{Backup, READ_TIMEOUT, ReadError, Reader, Vault};
+use crate::db::backup_lists::BackupList;
 use crate::db::systems::{self, SystemBrief};
 use crate::db::{DbError, Lane};
 use crate::domain::caller::Caller;
@@ -63,7 +64,7 @@ impl Vault {
     }
 
     /// Returns the system's stored backups, newest first.
-    pub async fn list_visible_backups(&self, system: &VisibleSystem) -> Result<Vec<Backup>, ReadError> {
+    pub async fn list_visible_backups(&self, system: &VisibleSystem) -> Result<BackupList, ReadError> {
         self.list_stored(system.id).await
     }
 

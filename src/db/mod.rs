@@ -6,6 +6,7 @@
 pub mod access_state;
 pub mod accounting;
 pub mod audit;
+pub mod backup_lists;
 pub mod backup_requests;
 pub mod backups;
 mod can_commit;

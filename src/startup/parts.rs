@@ -13,7 +13,7 @@ use crate::auth::basic::Authenticator;
 use crate::auth::bearer::TokenVerifier;
 use crate::backups::{
     Aborter, AtOnce, BodyLimits, EventLimit, IdGenerator, LastHealth, Links, LiveUploads, OpenDownloads,
-    RefusedLately, Vault, Waiters,
+    RefusedLately, SharedLists, Vault, Waiters,
 };
 use crate::config::{Config, StoreConfig, TokenConfig, UploadConfig};
 use crate::db::Db;
@@ -90,6 +90,7 @@ pub(super) fn build_vault(
     let lookup_status = metrics.tasks.register("credential_lookup", None);
     Arc::new(Vault {
         authenticator: Authenticator::new(db.clone(), runtime.clone(), lookup_status),
+        lists: SharedLists::new(db.clone(), runtime.clone(), metrics.tasks.register("backup_lists", None)),
         db,
         store,
         orgs,

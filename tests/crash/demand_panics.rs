@@ -37,6 +37,22 @@ fn shared_transactions_that_keep_panicking_are_shown_until_one_succeeds() {
 }
 
 #[test]
+fn query_of_lists_that_panicked_holds_up_no_list() {
+    let mut fixture = CrashFixture::new();
+    fixture.start_with_failpoint("panic backup_lists.taken");
+    let server = &fixture.server;
+    let list = || server.get(BACKUPS).user(&fixture.system).send().status;
+    let answers = std::thread::scope(|scope| {
+        [(); 8].map(|()| scope.spawn(list)).map(|list| list.join().expect("an answer"))
+    });
+    assert!(answers.iter().all(|status| [200, 503].contains(status)), "{answers:?}");
+    assert!(answers.contains(&503), "the query that panicked");
+    assert!((runs(server, "backup_lists", "panic") - 1.0).abs() < 0.5, "{}", server.metrics());
+    assert_eq!(list(), 200);
+    is_healthy(server);
+}
+
+#[test]
 fn look_up_of_credentials_that_panicked_locks_nobody_out() {
     let mut fixture = CrashFixture::new();
     fixture.start_with_failpoint("panic credential_lookup.taken");

@@ -155,7 +155,7 @@ fn every_task_has_a_name_and_a_test() {
         .filter_map(|line| line.strip_prefix(r#"strongroom_task_up{task=""#)?.split('"').next());
     let repeated = "erase history key_set lease listen memory periods prepare purge \
         refused_credentials rejected_tokens revoke seen_systems sweep unavailable_uploads usage";
-    let on_demand = ["abort", "credential_lookup", "group_commit"];
+    let on_demand = ["abort", "backup_lists", "credential_lookup", "group_commit"];
     assert_eq!(names.collect::<BTreeSet<_>>(), repeated.split(' ').chain(on_demand).collect());
 }
 

@@ -17,9 +17,9 @@ use crate::http::shared::backup_metadata::Metadata;
 /// The backups of one system, newest first.
 #[derive(Serialize, ToSchema)]
 #[schema(as = BackupList)]
-pub struct Backups {
+pub struct Backups<'a> {
     /// All stored backups of the system.
-    pub backups: Vec<Metadata>,
+    pub backups: Vec<Metadata<'a>>,
 }
 
 /// List backups
@@ -32,7 +32,7 @@ pub struct Backups {
 )]
 pub async fn list_backups(identity: SystemIdentity, state: Data<AppState>) -> Result<HttpResponse, ApiError> {
     let rows = state.vault.list(&identity).await?;
-    let backups = rows.into_iter().map(Metadata::from).collect();
+    let backups = rows.iter().map(Metadata::from).collect();
     Ok(envelope::respond(StatusCode::OK, "backups listed", Backups { backups }))
 }
 

@@ -2,11 +2,11 @@
 
 use actix_web::HttpResponse;
 use actix_web::web::{Data, Path};
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::json;
 use utoipa::{IntoResponses, ToSchema};
 
-use crate::backups::Backup;
 use crate::domain::ids::BackupId;
 use crate::domain::size;
 use crate::http::app_state::AppState;
@@ -42,19 +42,18 @@ pub struct SiteBackup {
 #[derive(Serialize, ToSchema)]
 pub struct SiteBackups(Vec<SiteBackup>);
 
-impl From<&Backup> for SiteBackup {
-    fn from(row: &Backup) -> Self {
+impl SiteBackup {
+    /// Describes the backup with this id and size in bytes.
+    pub fn new(id: BackupId, bytes: u64, uploaded_at: DateTime<Utc>) -> Self {
         Self {
-            filename: row.id,
-            size: size::human(row.size),
-            date: row.uploaded_at.format("%Y-%m-%d").to_string(),
-            time: row.uploaded_at.format("%H:%M:%S").to_string(),
-            created_at: envelope::timestamp(row.uploaded_at),
+            filename: id,
+            size: size::human(bytes),
+            date: uploaded_at.format("%Y-%m-%d").to_string(),
+            time: uploaded_at.format("%H:%M:%S").to_string(),
+            created_at: envelope::timestamp(uploaded_at),
         }
     }
-}
 
-impl SiteBackup {
     /// An example for the documentation.
     pub fn example() -> Self {
         Self {
@@ -82,7 +81,8 @@ pub async fn list_backups(
 ) -> Result<HttpResponse, ApiError> {
     let system = state.vault.find_visible_system(&caller, &site).await?;
     let rows = state.vault.list_visible_backups(&system).await?;
-    let files = SiteBackups(rows.iter().map(SiteBackup::from).collect());
+    let files =
+        SiteBackups(rows.iter().map(|row| SiteBackup::new(row.id, row.size, row.uploaded_at)).collect());
     Ok(HttpResponse::Ok().json(files))
 }
 

@@ -104,7 +104,7 @@ pub async fn show_backup(
         return Ok(response.body(SizedStream::new(row.size, text)));
     }
     let details = SiteBackupDetails {
-        file: SiteBackup::from(&row),
+        file: SiteBackup::new(row.id, row.size, row.uploaded_at),
         bytes: row.size,
         sha256: hex::encode(row.sha256),
         mimetype: row.mimetype,

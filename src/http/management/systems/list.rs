@@ -16,9 +16,9 @@ use crate::http::shared::backup_metadata::Metadata;
 
 /// The backups of a system, and how much of its limits they use.
 #[derive(Serialize, ToSchema)]
-pub struct SystemBackups {
+pub struct SystemBackups<'a> {
     /// All stored backups of the system, newest first.
-    backups: Vec<Metadata>,
+    backups: Vec<Metadata<'a>>,
     /// The total size of these backups, in bytes.
     #[schema(value_type = i64, minimum = 0, example = 82944)]
     quota_used_bytes: u64,
@@ -45,7 +45,7 @@ pub async fn list_backups(
     let data = SystemBackups {
         quota_used_bytes: rows.iter().map(|row| row.size).sum(),
         slots_used: rows.len(),
-        backups: rows.into_iter().map(Metadata::from).collect(),
+        backups: rows.iter().map(Metadata::from).collect(),
     };
     Ok(envelope::respond(StatusCode::OK, "backups listed", data))
 }
