@@ -20,10 +20,11 @@ system() { # system STRONGROOM: adds the system that uploads
     user=$("$1" system add --org bench --name bench --json | jq -r '.system_key + ":" + .system_secret')
 }
 
-# client ARGUMENT...: runs curl; writes the answer to $work/answer unless --output is given again
+# client ARGUMENT...: runs curl; writes the answer to $answer or else to $work/answer
 client() {
-    run_child curl --silent --show-error --fail-with-body --output "$work/answer" "$@" ||
-        die "curl failed: $(head -c 500 "$work/answer")"
+    local output=${answer:-$work/answer}
+    run_child curl --silent --show-error --fail-with-body --output "$output" "$@" ||
+        die "curl failed: $(head -c 500 "$output")"
 }
 
 signed() { # signed ARGUMENT...: with curl's own signature, which does not cover the body, like Strongroom's for streams
@@ -89,7 +90,8 @@ store_body() {
 
 # download CURL URL: downloads everything and discards it
 download() {
-    "$1" --output /dev/null --write-out '%{size_download}' "$2" >"$work/got"
+    # curl has one --output for each URL: a second one would not count.
+    answer=/dev/null "$1" --write-out '%{size_download}' "$2" >"$work/got"
     [ "$(cat "$work/got")" = "$SIZE" ] || die "$2 sent $(cat "$work/got") of $SIZE bytes"
 }
 
