@@ -8,6 +8,7 @@ use std::sync::{Mutex, Once};
 
 use tokio::runtime::Handle;
 
+use super::appender::FastBodies;
 use super::folder::Folder;
 use super::folders::DurableFolders;
 use super::org_folder_checks::OrgFolderChecks;
@@ -21,6 +22,7 @@ pub(super) struct Disk {
     /// Absolute, so that a line in the log says where it is.
     pub(super) root: PathBuf,
     pub(super) blocking: Handle,
+    pub(super) fast_bodies: FastBodies,
     pub(super) durable_folders: DurableFolders,
     pub(super) org_folder_checks: OrgFolderChecks,
     pub(super) location_logged: Once,
@@ -40,6 +42,7 @@ impl Disk {
         let location_logged = Once::new();
         Self {
             root,
+            fast_bodies: FastBodies::new(blocking.clone()),
             blocking,
             durable_folders,
             org_folder_checks,

@@ -19,11 +19,13 @@
 //!   file is locked, and only a mark whose lock can be taken is settled (`marks.rs`);
 //! * a put and a get: the rename is atomic, and a reader keeps the file that it has opened.
 //!
-//! File work blocks, so each step is one short call on the blocking threads of the store's runtime. No thread waits for a
-//! client.
+//! File work blocks, so each step is one short call on the blocking threads of the store's runtime (only what the page cache has
+//! is read without them). No thread waits for a client.
 
 mod ahead;
+mod aligned_buffer;
 mod appender;
+mod block_writer;
 mod delete;
 mod directory;
 mod disk;
@@ -40,6 +42,7 @@ mod probe;
 mod publication;
 mod read;
 mod temp_file;
+mod wait;
 mod write;
 
 use std::collections::HashSet;

@@ -8,5 +8,6 @@ mod content_headers;
 mod damaged_by_client;
 mod digests;
 mod early_answers;
+mod fast_bodies;
 mod filenames;
 mod unchanged;
