@@ -139,3 +139,33 @@ fn quota_is_exact_while_open_uploads_hold_what_many_backups_will_free() {
     let full = i64::try_from(MANY * size - 5).expect("a total");
     assert_eq!(server.totals("acme"), (full, 0));
 }
+
+#[test]
+fn what_is_pledged_behind_the_oldest_counts() {
+    let size = 1000;
+    let server = Server::builder()
+        .no_rate_limit()
+        .set("BACKUP_MAX_SIZE_PER_SYSTEM", MANY * size)
+        .set("BACKUP_MAX_PER_SYSTEM", 1000);
+    let server = server.start();
+    let system = server.system();
+    let mut ids: Vec<_> = (0..MANY).map(|_| server.store(&system, &bytes(size))).collect();
+    let slow = |count: usize, pledged: i64| {
+        let mut raw = RawClient::upload(&server, &system, &[&format!("Content-Length: {}", count * size)]);
+        raw.send(bytes(size));
+        let sql = "SELECT count(*) FROM backups WHERE pledged_to IS NOT NULL";
+        assert_eventually("it is admitted", TIMEOUT, || server.db.number(sql) == pledged);
+        raw
+    };
+    // The first one leaves 40 that are older than what the second one needs.
+    let (first, mut second) = (slow(40, 40), slow(20, 60));
+    first.disconnect(Disconnect::Rst);
+    assert_eventually("it is aborted", TIMEOUT, || server.receiving() == 1);
+    ids.push(server.store(&system, b"x"));
+    let total = |bytes: usize| i64::try_from(bytes).expect("a total");
+    assert_eq!(server.totals(&system.org), (total((MANY - 1) * size + 1), 0), "what it needs is pledged");
+    second.send(bytes(19 * size));
+    ids.push(second.answer().id());
+    assert_eq!(kept(&server, &system), ids[21..]);
+    assert_eq!(server.totals(&system.org), (total((MANY - 1) * size + 1), 0));
+}
