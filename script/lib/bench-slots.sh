@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# shellcheck disable=SC2154 # work, loader and strongroom are set by the script, the rest by the other files of this folder
+# shellcheck disable=SC2034,SC2154 # `took` is read by bench.sh; work, loader and strongroom are set by the script, the rest by the other files of this folder
 # The row of script/bench about systems that keep many backups.
 
 SLOTS=10000

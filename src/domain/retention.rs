@@ -193,18 +193,27 @@ mod tests {
 
         #[test]
         fn what_is_behind_the_oldest_need_not_be_known(
-            sizes in sizes(), known in 1usize..6, newest in 0usize..4, wanted in prop::collection::vec(1u64..100, 1..4), keep in keep(),
+            sizes in prop::collection::vec(1u64..100, 4..24),
+            (known, newest) in (3usize..9, 0usize..4),
+            wanted in prop::collection::vec(1u64..50, 1..4),
+            (fewer, less) in (0usize..5, 0u64..200),
         ) {
             let known = known.min(sizes.len());
             let newest = newest.min(sizes.len() - known);
             let middle = &sizes[known..sizes.len() - newest];
             let amount = |sizes: &[u64]| Unread { count: sizes.len() as u64, bytes: sizes.iter().sum() };
+            // Limits that a few of the oldest make way for.
+            let whole = [&sizes[..], &wanted[..]].concat();
+            let keep = Retention {
+                slots: whole.len().saturating_sub(fewer).max(1),
+                bytes: amount(&whole).bytes.saturating_sub(less),
+            };
             prop_assume!(takes_only_oldest(&sizes[..known], amount(&sizes), &wanted, keep));
             for stored in 1..=wanted.len() {
-                let all = [&sizes[..], &wanted[..stored]].concat();
-                let mut without = candidates(&all);
+                let all = &whole[..sizes.len() + stored];
+                let mut without = candidates(all);
                 without.drain(known..known + middle.len());
-                let expected = prune(&candidates(&all), keep);
+                let expected = prune(&candidates(all), keep);
                 prop_assert!(expected.len() < known);
                 prop_assert_eq!(prune(&without, keep.beside(amount(middle))), expected);
             }

@@ -5,9 +5,9 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::super::DbError;
+use super::locked_backup::LockedBackup;
 use super::locked_systems::LockedSystem;
 use super::operation::{Admission, Operation};
-use super::read_backups::LockedBackup;
 use crate::domain::row_state::BackupState;
 
 /// The reason for which a backup is retired: the values of `backups.retired_reason`.

@@ -10,9 +10,9 @@ use uuid::Uuid;
 
 use super::super::prepared::prepared;
 use super::super::{Conn, DbError, from_bigint, to_bigint};
+use super::locked_backup::LockedBackup;
 use super::operation::Operation;
 use super::org_totals::{LockMode, OrgIndex, OrgTotals};
-use super::read_backups::LockedBackup;
 use crate::domain::accounting::{OpenUpload, StoredBackup};
 use crate::domain::refusal::{RefusalReason, RefusedAttempt, StandingRefusal};
 use crate::domain::retention::Unread;

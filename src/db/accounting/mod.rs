@@ -44,6 +44,7 @@ mod apply;
 mod change;
 mod commit;
 mod facts;
+mod locked_backup;
 mod locked_systems;
 mod new_upload;
 mod operation;

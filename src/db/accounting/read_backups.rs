@@ -8,17 +8,15 @@
 //! (`SystemRow::kept`), so [`SystemUsage`](crate::domain::accounting::SystemUsage) is exact without the others. If a transaction may
 //! need more, all are read.
 
-use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel::sql_types::{Array, Uuid as SqlUuid};
-use ipnet::IpNet;
 use uuid::Uuid;
 
 use super::super::prepared::prepared;
 use super::super::schema::backups;
-use super::super::{Conn, DbError, from_bigint};
+use super::super::{Conn, DbError};
+use super::locked_backup::LockedBackup;
 use super::locked_systems::LockedSystem;
-use crate::domain::accounting::{OpenUpload, StoredBackup};
 use crate::domain::retention::{Retention, Unread, takes_only_oldest};
 use crate::domain::row_state::BackupState;
 
@@ -31,42 +29,6 @@ macro_rules! oldest {
 }
 /// How many of the oldest backups of a large system are read.
 const OLDEST: usize = oldest!();
-
-/// A row of a stored backup or an open upload as it was read.
-#[derive(Queryable, QueryableByName, Selectable)]
-#[diesel(table_name = backups)]
-pub(super) struct LockedBackup {
-    pub id: Uuid,
-    system_id: Uuid,
-    pub state: BackupState,
-    pub extension: String,
-    pub filename: String,
-    pub remote_addr: Option<IpNet>,
-    pub admitted_at: DateTime<Utc>,
-    pub window_entry: Option<DateTime<Utc>>,
-    want_bytes: i64,
-    reserved_bytes: i64,
-    pub pledged_to: Option<Uuid>,
-    pub seq: Option<i64>,
-    size_bytes: Option<i64>,
-    pub uploaded_at: Option<DateTime<Utc>>,
-    pub damage: Option<String>,
-}
-
-impl LockedBackup {
-    pub fn as_upload(&self) -> OpenUpload {
-        OpenUpload {
-            id: self.id,
-            wanted_bytes: from_bigint(self.want_bytes),
-            reserved: from_bigint(self.reserved_bytes),
-        }
-    }
-
-    fn as_backup(&self) -> StoredBackup {
-        let size = from_bigint(self.size_bytes.unwrap_or(0));
-        StoredBackup { id: self.id, size, pledged_to: self.pledged_to }
-    }
-}
 
 /// Reads the systems' backups and uploads, and stores them in `systems`.
 pub(super) fn read(conn: &mut Conn, systems: &mut [LockedSystem], keep: Retention) -> Result<(), DbError> {
