@@ -24,7 +24,7 @@ use crate::domain::row_state::BackupState;
 const MANY: u64 = 64;
 macro_rules! oldest {
     () => {
-        32
+        16
     };
 }
 /// How many of the oldest backups of a large system are read.
@@ -52,7 +52,7 @@ pub(super) fn read(conn: &mut Conn, systems: &mut [LockedSystem], keep: Retentio
 }
 
 /// The oldest backups of large systems, the newest, the newest one without damage, the open uploads, and what is pledged to those. A
-/// row may come twice.
+/// row may come twice. (Only open uploads have no `seq`. With `state = 'receiving'` Postgres would read those of all systems.)
 const ENDS: &str = concat!(
     "SELECT b.* FROM unnest($*) AS large(id) CROSS JOIN LATERAL ( \
        (SELECT * FROM backups WHERE system_id = large.id AND state = 'stored' ORDER BY seq LIMIT ",
@@ -60,9 +60,9 @@ const ENDS: &str = concat!(
     ") \
        UNION ALL (SELECT * FROM backups WHERE system_id = large.id AND state = 'stored' AND seq IS NOT NULL ORDER BY seq DESC LIMIT 8) \
        UNION ALL SELECT * FROM backups WHERE id = (SELECT whole_backup_id FROM systems WHERE systems.id = large.id) AND state = 'stored' \
-       UNION ALL SELECT * FROM backups WHERE system_id = large.id AND state = 'receiving' AND seq IS NULL \
+       UNION ALL SELECT * FROM backups WHERE system_id = large.id AND state <> 'retired' AND seq IS NULL \
        UNION ALL SELECT * FROM backups WHERE system_id = large.id AND state = 'stored' AND pledged_to IS NOT NULL \
-         AND (SELECT EXISTS (SELECT FROM backups AS u WHERE u.system_id = large.id AND u.state = 'receiving' AND u.seq IS NULL)) \
+         AND (SELECT EXISTS (SELECT FROM backups AS u WHERE u.system_id = large.id AND u.state <> 'retired' AND u.seq IS NULL)) \
      ) AS b"
 );
 

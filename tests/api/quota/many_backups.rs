@@ -87,7 +87,7 @@ fn size_cap_is_exact_with_many_backups() {
     let mut ids: Vec<_> = (0..count).map(|_| server.store(&system, &bytes(size))).collect();
     // Few are taken, all but one of those that are read, and more than those.
     for (length, taken) in
-        [(1, 1), (size - 1, 0), (size + 1, 2), (31 * size, 31), (40 * size, 40), (2 * size, 2)]
+        [(1, 1), (size - 1, 0), (size + 1, 2), (15 * size, 15), (40 * size, 40), (2 * size, 2)]
     {
         ids.drain(..taken);
         ids.push(server.store(&system, &bytes(length)));
