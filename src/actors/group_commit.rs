@@ -1,8 +1,8 @@
 //! Runs the transactions that organizations share (group commit).
 //!
 //! A commit costs the disk about the same for one organization as for twenty, and each transaction costs the processor something, too.
-//! So while a shared transaction is under way, new batches wait, and then run together in the next one. Only if it is slow
-//! ([`SLOW`]: a lost connection, a busy disk) a second one runs beside it. A shared transaction never waits for a row that another
+//! So while a shared transaction is under way, new batches wait, and then run together in the next one. Only if they have waited
+//! for long ([`SLOW`]: a lost connection, a busy disk) a second one runs beside it. A shared transaction never waits for a row that another
 //! transaction has locked: it skips the organization. The skipped organization is tried again in the next shared transaction,
 //! or it runs alone. An organization that runs alone may wait for locks, and delays only others that run alone. If a shared
 //! transaction fails, and any one of its organizations may be the cause, each of them has to run alone.
@@ -113,13 +113,14 @@ impl GroupCommit {
             tokio::spawn(self.clone().run_until_empty(permit));
         }
         let lost = |_| BatchOutcome::Failed { error: DbError::Busy, maybe_committed: true };
-        if let Ok(outcome) = timeout(SLOW, &mut outcome).await {
-            return outcome.unwrap_or_else(lost);
+        loop {
+            if let Ok(outcome) = timeout(SLOW, &mut outcome).await {
+                return outcome.unwrap_or_else(lost);
+            }
+            if let Ok(permit) = Arc::clone(&self.second).try_acquire_owned() {
+                tokio::spawn(self.clone().run_once(permit));
+            }
         }
-        if let Ok(permit) = Arc::clone(&self.second).try_acquire_owned() {
-            tokio::spawn(self.clone().run_until_empty(permit));
-        }
-        outcome.await.unwrap_or_else(lost)
     }
 
     /// Runs the batch in a transaction of its own, which waits for rows that other transactions have locked.
@@ -145,6 +146,14 @@ impl GroupCommit {
         let mut permit = Some(permit);
         // Only a transaction counts as a run: an empty queue says nothing about whether the next one works.
         while let Some(group) = self.next_group(&mut permit) {
+            let _ = self.status.run(self.run_group(group)).await;
+        }
+    }
+
+    /// Runs one shared transaction with what waits. What comes later waits for the first permit, or for [`SLOW`].
+    async fn run_once(self, permit: OwnedSemaphorePermit) {
+        let mut permit = Some(permit);
+        if let Some(group) = self.next_group(&mut permit) {
             let _ = self.status.run(self.run_group(group)).await;
         }
     }

@@ -21,8 +21,13 @@ use super::{Conn, DbError, pooler};
 /// The least time between two log lines about a refused server.
 const LOG_EVERY: Duration = Duration::from_secs(60);
 
-/// How long the first statements of a session may take for each host: longer than the check for a pooler.
-const SET_UP_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a server may take for a statement about itself.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long the first statements of a session may take for each host: longer than the checks of the first session.
+const SET_UP_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long no session is opened, for each set-up that never got an answer: each is a thread here, and may be a session of the server.
+const PAUSE: Duration = Duration::from_secs(5);
+const MAX_PAUSE: Duration = Duration::from_mins(5);
 
 /// Opens sessions, and remembers which servers it has seen. Clones are cheap and share that memory.
 #[derive(Clone)]
@@ -37,6 +42,10 @@ struct ConnectorState {
     checked: Mutex<bool>,
     /// When an error was last logged.
     logged: Mutex<Option<Instant>>,
+    /// Each set-up that is under way has a clone of it, also if nobody waits for it any more.
+    set_ups: Arc<()>,
+    /// When a set-up was last given up.
+    given_up: Mutex<Option<Instant>>,
 }
 
 /// A session on a server that is not known to be a former primary.
@@ -65,6 +74,8 @@ impl Connector {
             newest,
             checked: Mutex::default(),
             logged: Mutex::default(),
+            set_ups: Arc::default(),
+            given_up: Mutex::default(),
         };
         Some(Self(Arc::new(state)))
     }
@@ -74,13 +85,21 @@ impl Connector {
     /// libpq limits only the time until it is connected. If the first statements get no answer, the pool must not wait for
     /// them: it opens sessions with three threads, and while all of them wait it opens none, also when Postgres is back.
     pub fn connect(&self) -> Result<Session, DbError> {
+        let under_way = Arc::clone(&self.0.set_ups);
+        if lock(&self.0.given_up).is_some_and(|at| at.elapsed() < pause_after(&under_way)) {
+            return Err(unanswered());
+        }
         let conn = establish(&self.0.address)?;
         let hosts = u32::try_from(self.0.address.each_host().len()).unwrap_or(1);
         let this = self.clone();
-        limited("session", SET_UP_TIMEOUT * hosts.max(1), move || this.set_up(conn)).unwrap_or_else(|| {
-            Err(DbError::Unavailable(
-                "it admits a session and does not answer its first statements".to_owned(),
-            ))
+        let set_up = move || {
+            let session = this.set_up(conn);
+            drop(under_way);
+            session
+        };
+        limited("session", SET_UP_TIMEOUT * hosts.max(1), set_up).unwrap_or_else(|| {
+            *lock(&self.0.given_up) = Some(Instant::now());
+            Err(unanswered())
         })
     }
 
@@ -115,18 +134,23 @@ impl Connector {
         Ok(())
     }
 
-    /// Checks the first session. Other callers wait meanwhile: not long, because `conn` is already open, so its server
-    /// answers.
+    /// Checks the first session. Other callers wait meanwhile. So nothing here waits for an answer without a limit.
     fn check_first(&self, conn: Conn) -> Result<Conn, DbError> {
         let mut checked = lock(&self.0.checked);
         if *checked {
             return Ok(conn);
         }
-        let mut conn = match pooler::check(conn, &self.0.address) {
+        let conn = match pooler::check(conn, &self.0.address) {
             Err(error @ DbError::Setting(_)) => return Err(self.log_error(error)),
             checked => checked?,
         };
-        let server = server::identify(&mut conn)?;
+        let identify = move || {
+            let mut conn = conn;
+            let server = server::identify(&mut conn)?;
+            Ok((conn, server))
+        };
+        let identified = limited("identify", ANSWER_TIMEOUT, identify);
+        let (conn, server) = identified.unwrap_or_else(|| Err(unanswered()))?;
         // The first server contradicts nothing: no other is known.
         if self.admit(server).is_ok() {
             self.check_hosts();
@@ -143,8 +167,8 @@ impl Connector {
         }
         let query = |host: ConnectionString| {
             let name = host.hosts();
-            let mut conn = open(&host.with("target_session_attrs", b"any")).ok()?;
-            Some((name, server::identify(&mut conn).ok()?))
+            let identify = move || server::identify(&mut open(&host.with("target_session_attrs", b"any"))?);
+            Some((name, limited("host", ANSWER_TIMEOUT, identify)?.ok()?))
         };
         thread::scope(|scope| {
             let queries =
@@ -180,6 +204,16 @@ impl Connector {
         }
         error
     }
+}
+
+/// Returns how long to pause while so many set-ups hang. One clone is the connector's, one the caller's.
+fn pause_after(set_ups: &Arc<()>) -> Duration {
+    let hanging = u32::try_from(Arc::strong_count(set_ups)).unwrap_or(u32::MAX).saturating_sub(2);
+    PAUSE.saturating_mul(hanging).min(MAX_PAUSE)
+}
+
+fn unanswered() -> DbError {
+    DbError::Unavailable("it admits a session and does not answer its first statements".to_owned())
 }
 
 /// Locks, also after a panic under the lock: it leaves no broken state, because values are only replaced.

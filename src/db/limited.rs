@@ -1,13 +1,13 @@
 //! Work on a session that may hang, with a limit on how long its caller waits.
 
-use std::sync::mpsc::sync_channel;
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::thread;
 use std::time::Duration;
 
 use super::DbError;
 
-/// Runs `work` on a thread of its own, and returns its result. `None` after `limit`: the thread goes on waiting until its
-/// connection ends. Each such thread has a connection, so the server's limit of connections is also a limit of them.
+/// Runs `work` on a thread of its own, and returns its result. `None` after `limit`: the thread goes on waiting until its connection
+/// ends.
 pub(super) fn limited<T: Send + 'static>(
     name: &str,
     limit: Duration,
@@ -19,7 +19,11 @@ pub(super) fn limited<T: Send + 'static>(
         let _ = done.send(work());
     });
     match worker {
-        Ok(_) => result.recv_timeout(limit).ok(),
+        Ok(_) => match result.recv_timeout(limit) {
+            Ok(result) => Some(result),
+            Err(RecvTimeoutError::Timeout) => None,
+            Err(RecvTimeoutError::Disconnected) => Some(Err(DbError::Failed(format!("{name} panicked")))),
+        },
         Err(error) => Some(Err(DbError::Unavailable(format!("start a thread: {error}")))),
     }
 }

@@ -1,8 +1,8 @@
 //! Lists that wait at the same time are read by one query.
 //!
 //! A query costs Postgres and this process several times as much as the rows of one list. While [`QUERIES_AT_ONCE`] queries
-//! are under way, further lists wait, and are then read together by the next one. A list never waits longer than that: if
-//! fewer queries are under way, its own begins at once.
+//! are under way, further lists wait, and are then read together by the next one. If fewer are under way, a list's own begins at
+//! once. If they are slow ([`SLOW`]), as many again run beside them.
 //!
 //! * **A list is never out of date.** It leaves the queue before its query begins, so the query sees everything that was
 //!   committed when the list was asked for, by whichever process.
@@ -15,11 +15,13 @@
 //!   second after its own deadline, as if it had a query of its own.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::time::timeout;
 use uuid::Uuid;
 
 use crate::backups::READ_TIMEOUT;
@@ -31,6 +33,10 @@ use crate::telemetry::{TaskFailure, TaskStatus};
 const QUERIES_AT_ONCE: usize = 2;
 /// The most lists of a query.
 const MAX_LISTS: usize = 64;
+/// About the most rows of a query, judged by the one before it: all of them are in memory at the same time.
+const MAX_ROWS: usize = 10_000;
+/// After this time a list no longer waits for the queries that are under way: they may hang.
+const SLOW: Duration = Duration::from_millis(250);
 /// A list that has less time left is not read again after an error: [`Db::run`] makes no further attempt then either.
 const LAST_ATTEMPT: Duration = Duration::from_millis(500);
 
@@ -42,6 +48,10 @@ pub struct SharedLists {
     waiting: Arc<Mutex<VecDeque<WaitingList>>>,
     /// Permits for [`QUERIES_AT_ONCE`] queries.
     permits: Arc<Semaphore>,
+    /// As many again, beside queries that are slow.
+    spare: Arc<Semaphore>,
+    /// How many rows a list of the last query had.
+    rows: Arc<AtomicUsize>,
     /// The status of [`run_until_empty`](Self::run_until_empty).
     status: TaskStatus,
 }
@@ -66,8 +76,9 @@ impl WaitingList {
 impl SharedLists {
     /// The queries run on `runtime`.
     pub fn new(db: Db, runtime: Handle, status: TaskStatus) -> Self {
-        let permits = Arc::new(Semaphore::new(QUERIES_AT_ONCE));
-        Self { db, runtime, waiting: Arc::default(), permits, status }
+        let permits = || Arc::new(Semaphore::new(QUERIES_AT_ONCE));
+        let (permits, spare) = (permits(), permits());
+        Self { db, runtime, waiting: Arc::default(), permits, spare, rows: Arc::default(), status }
     }
 
     /// Returns the stored backups of the system.
@@ -75,7 +86,7 @@ impl SharedLists {
     /// # Errors
     /// Those of [`Db::run`].
     pub async fn read(&self, system: Uuid) -> Result<BackupList, DbError> {
-        let (reply, list) = oneshot::channel();
+        let (reply, mut list) = oneshot::channel();
         let deadline = Instant::now() + READ_TIMEOUT;
         let permit = {
             let mut waiting = self.lock();
@@ -85,6 +96,12 @@ impl SharedLists {
             Arc::clone(&self.permits).try_acquire_owned()
         };
         if let Ok(permit) = permit {
+            self.runtime.spawn(self.clone().run_until_empty(permit));
+        }
+        if let Ok(list) = timeout(SLOW, &mut list).await {
+            return list.unwrap_or(Err(DbError::Busy));
+        }
+        if let Ok(permit) = Arc::clone(&self.spare).try_acquire_owned() {
             self.runtime.spawn(self.clone().run_until_empty(permit));
         }
         list.await.unwrap_or(Err(DbError::Busy))
@@ -110,6 +127,8 @@ impl SharedLists {
         let query = move |conn: &mut _| backup_lists::read(conn, &systems);
         match self.db.run(Lane::General, retry_for, query).await {
             Ok(lists) => {
+                let rows: usize = lists.values().flatten().map(|list| list.len()).sum();
+                self.rows.store(rows / lists.len().max(1), Ordering::Relaxed);
                 for waiting in group {
                     let list = lists.get(&waiting.system).cloned();
                     waiting.answer(list.unwrap_or(Err(DbError::Busy)));
@@ -127,8 +146,8 @@ impl SharedLists {
         for mut waiting in group.into_iter().rev() {
             let again = if transient { waiting.deadline > now + LAST_ATTEMPT } else { shared };
             if again {
-                // The cause may be one of the systems.
-                waiting.alone |= !transient;
+                // The cause may be one of the systems, or that they have too many rows together.
+                waiting.alone |= !matches!(error, DbError::Unavailable(_));
                 queue.push_front(waiting);
             } else {
                 waiting.answer(Err(error.clone()));
@@ -138,6 +157,7 @@ impl SharedLists {
 
     /// Removes the lists of the next query from the queue. If there are none, releases the permit and returns `None`.
     fn next_group(&self, permit: &mut Option<OwnedSemaphorePermit>) -> Option<Vec<WaitingList>> {
+        let max_lists = (MAX_ROWS / self.rows.load(Ordering::Relaxed).max(1)).clamp(1, MAX_LISTS);
         let mut queue = self.lock();
         let now = Instant::now();
         let mut group: Vec<WaitingList> = vec![];
@@ -149,7 +169,7 @@ impl SharedLists {
                 waiting.answer(Err(DbError::Busy));
                 continue;
             }
-            if !group.is_empty() && (waiting.alone || group.len() == MAX_LISTS) {
+            if !group.is_empty() && (waiting.alone || group.len() >= max_lists) {
                 queue.push_front(waiting);
                 break;
             }

@@ -54,7 +54,8 @@ pub(super) fn read(conn: &mut Conn, systems: &mut [LockedSystem], keep: Retentio
 /// The oldest backups of large systems, the newest, the newest one without damage, the open uploads, and what is pledged to those. A
 /// row may come twice. (Only open uploads have no `seq`. With `state = 'receiving'` Postgres would read those of all systems.)
 const ENDS: &str = concat!(
-    "SELECT b.* FROM unnest($*) AS large(id) CROSS JOIN LATERAL ( \
+    "SELECT b.id, b.system_id, b.state, b.extension, b.filename, b.remote_addr, b.admitted_at, b.window_entry, b.want_bytes, \
+         b.reserved_bytes, b.pledged_to, b.seq, b.size_bytes, b.uploaded_at, b.damage FROM unnest($*) AS large(id) CROSS JOIN LATERAL ( \
        (SELECT * FROM backups WHERE system_id = large.id AND state = 'stored' ORDER BY seq LIMIT ",
     oldest!(),
     ") \

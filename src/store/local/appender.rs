@@ -50,7 +50,8 @@ pub(super) struct Appender {
 /// What a fast body has.
 struct Fast {
     threads: Handle,
-    _permit: OwnedSemaphorePermit,
+    /// A write under way has a clone: until it ends, so does its buffer.
+    permit: Arc<OwnedSemaphorePermit>,
 }
 
 impl Appender {
@@ -79,7 +80,8 @@ impl Appender {
             return Ok(());
         };
         let full = std::mem::take(&mut self.buffer);
-        self.buffer = self.writer.write_in_background(full, &fast.threads)?;
+        let permit = Arc::clone(&fast.permit);
+        self.buffer = self.writer.write_in_background(full, permit, &fast.threads)?;
         Ok(())
     }
 
@@ -97,7 +99,7 @@ impl Appender {
             let mut large = AlignedBuffer::with_capacity(FAST_WRITE_SIZE);
             large.push(self.buffer.as_slice(), FAST_WRITE_SIZE);
             self.buffer = large;
-            self.fast = Some(Fast { threads: bodies.threads.clone(), _permit: permit });
+            self.fast = Some(Fast { threads: bodies.threads.clone(), permit: Arc::new(permit) });
         }
         Ok(())
     }

@@ -39,10 +39,12 @@ impl BlockWriter {
     }
 
     /// Writes on another thread, when what is under way has ended. Returns the buffer of that write, which is empty, or a new
-    /// one. An error is returned by the call after this one. Blocks until what was under way has ended.
+    /// one. An error is returned by the call after this one. `held` is dropped when the write has ended. Blocks until what was under
+    /// way has ended.
     pub(super) fn write_in_background(
         &mut self,
         buffer: AlignedBuffer,
+        held: impl Send + 'static,
         threads: &Handle,
     ) -> io::Result<AlignedBuffer> {
         let returned = self.wait()?;
@@ -55,6 +57,7 @@ impl BlockWriter {
             buffer.clear();
             // There is no receiver if the put was dropped.
             let _ = sender.send(BackgroundWrite { buffer, direct, result });
+            drop(held);
         });
         self.under_way = Some(receiver);
         Ok(returned.unwrap_or_else(|| AlignedBuffer::with_capacity(capacity)))

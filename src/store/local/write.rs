@@ -31,6 +31,8 @@ const NEXT_FAST_CHUNK_WAIT: Duration = Duration::from_millis(20);
 const MAX_STEP: u64 = 1 << 20;
 /// The same for one of the few bodies that are written as fast ones.
 const MAX_FAST_STEP: u64 = 8 << 20;
+/// After this time a step ends in any case.
+const MAX_STEP_TIME: Duration = Duration::from_millis(250);
 /// A body is written as a fast one while it arrives at this rate, in bytes a second, once it is as large as this, in bytes.
 const FAST: u64 = 32 << 20;
 const MIN_FAST_SIZE: u64 = 4 << 20;
@@ -174,7 +176,8 @@ fn write_while_fast(
         } else {
             (MAX_STEP, NEXT_CHUNK_WAIT)
         };
-        while body.size < before + max_step {
+        // A body that trickles makes no pause, but must not hold the thread.
+        while body.size < before + max_step && started.elapsed() < MAX_STEP_TIME {
             match wait_at_most(wait, body.next()) {
                 Some(Ok(Some(chunk))) => appender.push(chunk)?,
                 Some(Ok(None)) => return Ok(Ok(Reached::End)),
@@ -182,10 +185,13 @@ fn write_while_fast(
                 None => return appender.slow_down().map(|()| Ok(Reached::Pause)),
             }
         }
-        let is_fast = is_fast(body.size - before, started.elapsed());
-        if is_fast && body.size >= MIN_FAST_SIZE {
-            appender.speed_up(fast_bodies)?;
-        } else if !is_fast && appender.is_fast() {
+        if is_fast(body.size - before, started.elapsed()) {
+            if body.size >= MIN_FAST_SIZE {
+                appender.speed_up(fast_bodies)?;
+            }
+        } else if body.size < before + max_step {
+            return appender.slow_down().map(|()| Ok(Reached::Pause));
+        } else if appender.is_fast() {
             appender.slow_down()?;
         }
         Ok(Ok(Reached::MaxStep))

@@ -72,3 +72,21 @@ fn sessions_that_are_lost_while_they_are_set_up_are_replaced() {
     let works = || runtime.block_on(db.can_commit(LIMIT)).is_ok();
     assert_eventually("the pool opens a connection that works", TIMEOUT * 3, works);
 }
+
+#[test]
+fn after_sessions_that_got_no_answer_no_others_are_opened_for_a_while() {
+    let database = Database::new();
+    let link = PostgresLink::to(&database);
+    let connector = Connector::new(link.url()).expect("a URL");
+    connector.connect().expect("the first session is checked");
+    link.inject(LinkFault::SetUpLost);
+    std::thread::scope(|scope| {
+        for _ in 0..12 {
+            scope.spawn(|| assert!(connector.connect().is_err()));
+        }
+    });
+    assert_eq!(link.swallowed(), 12);
+    // They still hang: otherwise soon every session of the server would be one of them.
+    assert!(connector.connect().is_err());
+    assert_eq!(link.swallowed(), 12, "a further one was opened");
+}
